@@ -324,6 +324,7 @@ class Agent(NewAgent):
     circuit: Open[Circuit] = Circuit.CLOSED
     circuit_open_until: Time | None = Field(None, description="until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")
+    version: int = Field(1, description="counts its changes from 1")
     created_at: Time
     updated_at: Time
 
@@ -348,6 +349,7 @@ class Limit(NewLimit):
     """A limit, as far as it is set."""
 
     name: str
+    version: int = Field(1, description="counts its changes from 1, and again once it was removed")
     updated_at: Time
 
 

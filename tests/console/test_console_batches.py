@@ -139,7 +139,11 @@ async def test_limits_are_set_listed_and_removed(http):
     new = {"concurrency": 3, "rate": None, "rate_period_s": 1.0, "queue_max": 9, "weight": 2.0, "paused": False}
     async with http.put("/api/limits/tenant:a", json=new) as answer:
         assert answer.status == 200
-        assert (limit := await answer.json()) == new | {"name": "tenant:a", "updated_at": limit["updated_at"]}
+        assert (limit := await answer.json()) == new | {
+            "name": "tenant:a",
+            "version": 1,
+            "updated_at": limit["updated_at"],
+        }
     async with http.put("/api/limits/label:path=a%2Fb", json={"rate": 5}) as answer:
         assert (await answer.json())["name"] == "label:path=a/b"
     async with http.get("/api/limits") as answer:

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from contracts.resources import NewJob
+from signoff.v1 import agent_service_pb2 as agents_pb
+from signoff.v1 import operations_service_pb2 as pb
 
 #: Of each answer its own.
 OWN = {"date", "x-request-id", "x-server-time", "content-security-policy"}
@@ -69,3 +71,29 @@ async def test_a_compressed_body_has_its_own_entity_tag_and_either_names_the_ver
             assert (answer.status, answer.headers["ETag"]) == (304, tag)
     async with http.get(url, headers={"If-None-Match": '"9-gzip"'}) as answer:
         assert answer.status == 200
+
+
+async def test_agents_and_limits_have_entity_tags_and_if_match_counts_at_their_writes(http, jobstore):
+    agent, limit = {"id": "writer", "name": "a", "url": "http://a/"}, {"concurrency": 1}
+    async with http.post("/api/agents", json=agent) as answer:
+        assert answer.status == 201
+    async with http.put("/api/limits/tenant:press", json=limit) as answer:
+        assert answer.headers["ETag"] == '"1"'
+    for url, body in (("/api/agents/writer", agent), ("/api/limits/tenant:press", limit)):
+        async with http.get(url) as answer:
+            assert (answer.headers["ETag"], (await answer.json())["version"]) == ('"1"', 1)
+        async with http.get(url, headers={"If-None-Match": '"1"'}) as answer:
+            assert answer.status == 304
+        async with http.put(url, json=body, headers={"If-Match": "1"}) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (412, "version_conflict")
+        async with http.put(url, json=body, headers={"If-Match": '"1"'}) as answer:
+            assert (answer.status, answer.headers["ETag"]) == (200, '"2"')
+    async with http.delete("/api/limits/tenant:press", headers={"If-Match": '"2"'}) as answer:
+        assert answer.status == 204
+    asked = [
+        request.version
+        for kind in (agents_pb.UpdateAgentRequest, pb.SetLimitRequest)
+        for request in jobstore.asked(kind)
+    ]
+    assert asked == [1, 0, 1]
+    assert jobstore.asked(pb.RemoveLimitRequest)[0].version == 2

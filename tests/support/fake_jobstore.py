@@ -264,7 +264,8 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         now = datetime.now(UTC)
         agent_id = agent_id or new.id or str(uuid4())
         fields = new.model_dump(exclude={"id", "policy"})
-        agent = Agent(**fields, id=agent_id, policy=new.policy, created_at=now, updated_at=now)
+        version = self.agents[agent_id].version + 1 if agent_id in self.agents else 1
+        agent = Agent(**fields, id=agent_id, policy=new.policy, version=version, created_at=now, updated_at=now)
         self.agents[agent_id] = agent
         return agent
 

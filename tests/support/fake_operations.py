@@ -265,6 +265,11 @@ class FakeOperations(OperationsServiceServicer):
         limits = [limit_message(name, limit) for name, limit in sorted(self.limits.items())]
         return pb.ListLimitsResponse(limits=limits)
 
+    async def GetLimit(self, request, context):
+        if request.name not in self.limits:
+            raise Refusal(Status.NOT_FOUND, "unknown_limit", f"there is no limit {request.name}")
+        return pb.GetLimitResponse(limit=limit_message(request.name, self.limits[request.name]))
+
     async def SetLimit(self, request, context):
         return pb.SetLimitResponse(limit=self._put(request.limit.name, new_limit_of(request.limit)))
 
@@ -282,7 +287,8 @@ class FakeOperations(OperationsServiceServicer):
         return pb.PauseResponse(limit=self._put(request.name, known.model_copy(update={"paused": request.paused})))
 
     def _put(self, name: str, limit: NewLimit) -> Any:
-        fields = {**dict(limit), "name": name, "updated_at": datetime.now(UTC)}
+        version = self.limits[name].version + 1 if name in self.limits else 1
+        fields = {**dict(limit), "name": name, "version": version, "updated_at": datetime.now(UTC)}
         self.limits[name] = Limit(**fields)
         return limit_message(name, self.limits[name])
 

@@ -350,15 +350,17 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         response = await self._call(self._agents.ListAgents, request)
         return [self._read(agent) for agent in response.agents], response.next_page_token
 
-    async def update_agent(self, agent_id: str, agent: NewAgent) -> Agent:
-        """Replace all fields of an agent."""
-        request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=messages.convert.new_agent_message(agent))
+    async def update_agent(self, agent_id: str, agent: NewAgent, *, version: int | None = None) -> Agent:
+        """Replace all fields of an agent; `version_conflict` at another version."""
+        message = messages.convert.new_agent_message(agent)
+        request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=message, version=version)
         response = await self._call(self._agents.UpdateAgent, request)
         return self._read(response.agent)
 
-    async def disable_agent(self, agent_id: str) -> Agent:
-        """Disable an agent: it is given no more work."""
-        response = await self._call(self._agents.DisableAgent, agents_pb.DisableAgentRequest(agent_id=agent_id))
+    async def disable_agent(self, agent_id: str, *, version: int | None = None) -> Agent:
+        """Disable an agent: it is given no more work; `version_conflict` at another version."""
+        request = agents_pb.DisableAgentRequest(agent_id=agent_id, version=version)
+        response = await self._call(self._agents.DisableAgent, request)
         return self._read(response.agent)
 
     async def is_serving(self) -> bool:

@@ -160,17 +160,21 @@ class OperationsClient(JudgingsClient):
         response = await self._call(self._operations.ListLimits, request)
         return [self._read(limit) for limit in response.limits], response.next_page_token
 
-    async def set_limit(self, name: str, limit: NewLimit) -> Limit:
+    async def get_limit(self, name: str) -> Limit:
+        """Return a limit; `unknown_limit` if there is none of this name."""
+        return self._read((await self._call(self._operations.GetLimit, pb.GetLimitRequest(name=name))).limit)
+
+    async def set_limit(self, name: str, limit: NewLimit, *, version: int | None = None) -> Limit:
         """Set or replace a limit; it applies at once, also to executions that wait."""
-        request = pb.SetLimitRequest(limit=messages.convert.limit_message(name, limit))
+        request = pb.SetLimitRequest(limit=messages.convert.limit_message(name, limit), version=version)
         response = await self._call(self._operations.SetLimit, request)
         return self._read(response.limit)
 
-    async def remove_limit(self, name: str) -> None:
+    async def remove_limit(self, name: str, *, version: int | None = None) -> None:
         """Remove a limit; `unknown_limit` if there is none of this name."""
         listed = await list_all(self.list_limits)
         try:
-            await self._call(self._operations.RemoveLimit, pb.RemoveLimitRequest(name=name))
+            await self._call(self._operations.RemoveLimit, pb.RemoveLimitRequest(name=name, version=version))
         except JobStoreError as error:
             # A call may be sent again after it was carried out: what was there is removed.
             if error.code != ErrorCode.UNKNOWN_LIMIT or name not in {limit.name for limit in listed}:

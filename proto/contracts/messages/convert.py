@@ -266,7 +266,8 @@ def new_limit_of(message: pb.Limit) -> NewLimit:
 
 def limit_of(message: pb.Limit) -> Limit:
     """Return a limit as received."""
-    return Limit(**dict(new_limit_of(message)), name=message.name, updated_at=read_time(message.updated_at))
+    fields = {"name": message.name, "version": message.version, "updated_at": read_time(message.updated_at)}
+    return Limit(**dict(new_limit_of(message)), **fields)
 
 
 def protocol_message(protocol: Protocol) -> pb.Protocol.ValueType:

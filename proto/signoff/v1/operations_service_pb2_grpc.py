@@ -90,6 +90,11 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.ListLimitsRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListLimitsResponse.FromString,
                 _registered_method=True)
+        self.GetLimit = channel.unary_unary(
+                '/signoff.v1.OperationsService/GetLimit',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetLimitRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetLimitResponse.FromString,
+                _registered_method=True)
         self.SetLimit = channel.unary_unary(
                 '/signoff.v1.OperationsService/SetLimit',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.SetLimitRequest.SerializeToString,
@@ -222,6 +227,13 @@ class OperationsServiceServicer:
 
     def ListLimits(self, request, context):
         """By name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLimit(self, request, context):
+        """NOT_FOUND, `unknown_limit`: there is none of that name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -364,6 +376,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ListLimits,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListLimitsRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.ListLimitsResponse.SerializeToString,
+            ),
+            'GetLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimit,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetLimitRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetLimitResponse.SerializeToString,
             ),
             'SetLimit': grpc.unary_unary_rpc_method_handler(
                     servicer.SetLimit,
@@ -719,6 +736,33 @@ class OperationsService:
             '/signoff.v1.OperationsService/ListLimits',
             signoff_dot_v1_dot_operations__service__pb2.ListLimitsRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.ListLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/GetLimit',
+            signoff_dot_v1_dot_operations__service__pb2.GetLimitRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.GetLimitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,8 @@ class OperationsServiceStub:
     """
     ListLimits: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]
     """By name."""
+    GetLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetLimitRequest, _operations_service_pb2.GetLimitResponse]
+    """NOT_FOUND, `unknown_limit`: there is none of that name."""
     SetLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]
     """Replaces the limit, but for `paused` where that is not set. It applies at once, also to what waits or was offered
     and has not begun. One that sets nothing is removed.
@@ -112,6 +114,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
     ListLimits: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]  # type: ignore[assignment]
     """By name."""
+    GetLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetLimitRequest, _operations_service_pb2.GetLimitResponse]  # type: ignore[assignment]
+    """NOT_FOUND, `unknown_limit`: there is none of that name."""
     SetLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]  # type: ignore[assignment]
     """Replaces the limit, but for `paused` where that is not set. It applies at once, also to what waits or was offered
     and has not begun. One that sets nothing is removed.
@@ -232,6 +236,14 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ListLimitsResponse, _abc.Awaitable[_operations_service_pb2.ListLimitsResponse]]:
         """By name."""
+
+    @_abc_1.abstractmethod
+    def GetLimit(
+        self,
+        request: _operations_service_pb2.GetLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetLimitResponse, _abc.Awaitable[_operations_service_pb2.GetLimitResponse]]:
+        """NOT_FOUND, `unknown_limit`: there is none of that name."""
 
     @_abc_1.abstractmethod
     def SetLimit(

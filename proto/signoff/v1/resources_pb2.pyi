@@ -1691,6 +1691,7 @@ class Agent(_message.Message):
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -1701,6 +1702,8 @@ class Agent(_message.Message):
     deterministic: _builtins.bool
     paused: _builtins.bool
     """Whether it is given nothing until somebody resumes it."""
+    version: _builtins.int
+    """Counts its changes from 1."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1734,10 +1737,11 @@ class Agent(_message.Message):
         deterministic: _builtins.bool = ...,
         paused: _builtins.bool = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2242,6 +2246,7 @@ class Limit(_message.Message):
     WEIGHT_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` as the value, the wildcard: each value, as
     far as its own limit does not say it.
@@ -2258,6 +2263,8 @@ class Limit(_message.Message):
     """Of a tenant: its share beside others'; 1 when not set."""
     paused: _builtins.bool
     """Begins nothing. When not set in SetLimit, it stays as it is."""
+    version: _builtins.int
+    """Counts its changes from 1, and again once it was removed. Of a request it is ignored."""
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Set in answers."""
@@ -2273,10 +2280,11 @@ class Limit(_message.Message):
         weight: _builtins.float | None = ...,
         paused: _builtins.bool | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "name", b"name", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "name", b"name", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "version", b"version", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__concurrency: _TypeAlias = _typing.Literal["concurrency"]  # noqa: Y015
     _WhichOneofArgType__concurrency: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency"]  # noqa: Y015

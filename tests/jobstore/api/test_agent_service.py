@@ -15,6 +15,7 @@ from contracts.resources import NewAgent
 from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2
 from signoff.worker.v1 import work_service_pb2 as work_pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
@@ -128,3 +129,18 @@ async def test_they_are_left_out_for_a_header_and_not_said_twice(agents: Any, ol
     assert (await refused(saved(agents, old, url=SHOWN_URL, headers=headers)))[1] == "url_has_userinfo"
     changed = await saved(agents, old, headers=headers)
     assert (changed.url, dict(changed.headers)) == ("http://127.0.0.1:1/", headers)
+
+
+async def test_an_agent_has_versions_and_a_write_that_names_another_is_refused(agents: Any) -> None:
+    new = resources_pb2.NewAgent(id=uuid4().hex, name="a", url="http://a/")
+    made = (await agents.CreateAgent(agents_pb.CreateAgentRequest(agent=new), metadata=ADMINISTRATOR)).agent
+    assert made.version == 1
+    for write, request in (
+        (agents.UpdateAgent, agents_pb.UpdateAgentRequest(agent_id=new.id, agent=new)),
+        (agents.DisableAgent, agents_pb.DisableAgentRequest(agent_id=new.id)),
+    ):
+        shown = (await agents.GetAgent(agents_pb.GetAgentRequest(agent_id=new.id), metadata=ADMINISTRATOR)).agent
+        request.version = shown.version + 1
+        assert (await refused(write(request, metadata=ADMINISTRATOR)))[1] == "version_conflict"
+        request.version = shown.version
+        assert (await write(request, metadata=ADMINISTRATOR)).agent.version == shown.version + 1

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from jobstore.api.operations_service import OperationsService
-from jobstore.errors import InvalidError, NotFoundError
+from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -50,6 +50,25 @@ async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsServic
     with pytest.raises(NotFoundError) as unknown:
         await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a"), NOBODY)
     assert unknown.value.code == "unknown_limit"
+
+
+async def test_a_limit_has_versions_and_a_write_that_names_another_is_refused(doors: OperationsService) -> None:
+    limit = resources.Limit(name="tenant:a", concurrency=1)
+    set_limit = (await doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)).limit
+    assert set_limit.version == 1
+    await doors.Pause(pb.PauseRequest(name="tenant:a", paused=True), NOBODY)
+    for stale in (1, 3):
+        with pytest.raises(RefusedError) as refused:
+            await doors.SetLimit(pb.SetLimitRequest(limit=limit, version=stale), NOBODY)
+        assert refused.value.code == "version_conflict"
+        with pytest.raises(RefusedError) as refused:
+            await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a", version=stale), NOBODY)
+        assert refused.value.code == "version_conflict"
+    assert (await doors.SetLimit(pb.SetLimitRequest(limit=limit, version=2), NOBODY)).limit.version == 3
+    assert (await doors.GetLimit(pb.GetLimitRequest(name="tenant:a"), NOBODY)).limit.version == 3
+    await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a", version=3), NOBODY)
+    with pytest.raises(NotFoundError):
+        await doors.GetLimit(pb.GetLimitRequest(name="tenant:a"), NOBODY)
 
 
 async def test_limits_and_figures_of_agents_come_in_pages(doors: OperationsService, database: Database) -> None:

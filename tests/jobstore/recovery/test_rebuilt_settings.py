@@ -187,7 +187,7 @@ async def test_a_batch_that_is_half_way_goes_on_in_the_rebuilt_database_and_asks
     batch_id = uuid4()
     known = await Steps(world.database, world.runner).created()
     items = make_items(IDS, batch_id, [known.job_id, "unknown"], [NewJob(**ODD, agent_id="writer"), NewJob(**ODD)])
-    new = CreateOperation(batch_id, b"hash", OperationSpec(items=items, name="half"), actor=ADMINISTRATOR)
+    new = CreateOperation(batch_id, OperationSpec(items=items, name="half"), actor=ADMINISTRATOR)
     await world.runner.administer.run_one(new)
     assert await OperationWorker(world.database, world.runner, items_max=2).work()
     await world.rebuild()
@@ -217,7 +217,7 @@ async def test_items_of_an_operation_that_is_not_found_end_no_rebuild(
     """A topic that was emptied, and is being filled again, may have these alone."""
     batch_id = uuid4()
     items = make_items(IDS, batch_id, ["unknown"], [])
-    new = CreateOperation(batch_id, b"hash", OperationSpec(items=items), actor=ADMINISTRATOR)
+    new = CreateOperation(batch_id, OperationSpec(items=items), actor=ADMINISTRATOR)
     await world.runner.administer.run_one(new)
     lost = (b'"complete"', b'"operations"')
     is_lost = staticmethod(lambda record: any(kind in (record.value or b"") for kind in lost))
@@ -230,9 +230,7 @@ async def test_items_are_told_in_parts_that_fit_their_topic(world: World) -> Non
     batch_id = uuid4()
     jobs = [NewJob(**ODD | {"description": "x" * 2_000 * (n % 2)}) for n in range(2_500)]
     items = make_items(IDS, batch_id, [], jobs)
-    await world.runner.administer.run_one(
-        CreateOperation(batch_id, b"hash", OperationSpec(items=items), actor=ADMINISTRATOR)
-    )
+    await world.runner.administer.run_one(CreateOperation(batch_id, OperationSpec(items=items), actor=ADMINISTRATOR))
     parts = await world.told("operation_items")
     assert sum(len(part["rows"]) for part in parts) == 2_500
     assert max(len(part["rows"]) for part in parts) <= PART_ROWS

@@ -72,7 +72,7 @@ async def half_way(database: Database, runner: CommandRunner) -> UUID:
     batch_id = uuid4()
     items = make_items(IDS, batch_id, ["unknown"], [NewJob(**ODD), NewJob(**ODD | {"labels": {"team": "a"}})])
     spec = OperationSpec(items=items, name="the odd ones")
-    await runner.administer.run_one(CreateOperation(batch_id, b"\0hash", spec, actor=ADMINISTRATOR))
+    await runner.administer.run_one(CreateOperation(batch_id, spec, actor=ADMINISTRATOR))
     worker = OperationWorker(database, runner, items_max=1)
     while not await _count_answered(database, batch_id):
         await worker.work()
@@ -83,7 +83,7 @@ async def half_way(database: Database, runner: CommandRunner) -> UUID:
 async def made(runner: CommandRunner, spec: OperationSpec) -> UUID:
     """Return the id of a new operation."""
     operation_id = uuid4()
-    await runner.administer.run_one(CreateOperation(operation_id, b"hash", spec, actor=ADMINISTRATOR))
+    await runner.administer.run_one(CreateOperation(operation_id, spec, actor=ADMINISTRATOR))
     return operation_id
 
 

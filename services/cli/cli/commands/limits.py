@@ -5,12 +5,10 @@ from typing import Annotated
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
-from cli.errors import CommandError
 from cli.options import validate_model
 from cli.output import find_agent_of
 from cli.session import Session, command, make_app
 from contracts.client import list_all
-from contracts.errors import ErrorCode
 
 app = make_app(
     "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
@@ -38,11 +36,7 @@ async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken =
 async def get(cli: Session, name: Name) -> None:
     """Show one limit."""
     async with cli.jobstore() as jobstore:
-        limits = await list_all(jobstore.list_limits)
-    limit = next((each for each in limits if each.name == name), None)
-    if limit is None:
-        raise CommandError(f"there is no limit {name!r}: `signoff limits list` shows all", code=ErrorCode.UNKNOWN_LIMIT)
-    cli.out.show_limit(limit)
+        cli.out.show_limit(await jobstore.get_limit(name))
 
 
 @command(app, "set")

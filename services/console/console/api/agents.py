@@ -1,10 +1,11 @@
 """REST endpoints of agents."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
+from console.api.etags import CHANGED, READ, IfMatch, IfNoneMatch, show, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import IdempotencyKey, Page, PageQuery, replays
 from contracts.fields import Strict
@@ -38,22 +39,27 @@ async def get_agent_stats(jobstore: CallersJobStore, query: Annotated[PageQuery,
     return Page[AgentStats].of(page)
 
 
-@router.get("/{agent_id}")
-async def get_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
-    """One agent."""
-    return await jobstore.get_agent(agent_id)
+@router.get("/{agent_id}", response_model=Agent, responses=READ)
+async def get_agent(
+    jobstore: CallersJobStore, agent_id: str, response: Response, if_none_match: IfNoneMatch = None
+) -> Any:
+    """One agent; its `ETag` is its version."""
+    return show(await jobstore.get_agent(agent_id), response, if_none_match)
 
 
-@router.put("/{agent_id}")
-async def update_agent(jobstore: CallersJobStore, agent_id: str, agent: Strict[NewAgent]) -> Agent:
+@router.put("/{agent_id}", response_model=Agent, responses=CHANGED)
+async def update_agent(
+    jobstore: CallersJobStore, agent_id: str, agent: Strict[NewAgent], response: Response, if_match: IfMatch = None
+) -> Any:
     """Replace all fields of an agent."""
-    return await jobstore.update_agent(agent_id, agent)
+    version = version_of(if_match, None)
+    return show(await jobstore.update_agent(agent_id, agent, version=version), response)
 
 
-@router.post("/{agent_id}/disable")
-async def disable_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
+@router.post("/{agent_id}/disable", response_model=Agent, responses=CHANGED)
+async def disable_agent(jobstore: CallersJobStore, agent_id: str, response: Response, if_match: IfMatch = None) -> Any:
     """Disable an agent: it gets no more work."""
-    return await jobstore.disable_agent(agent_id)
+    return show(await jobstore.disable_agent(agent_id, version=version_of(if_match, None)), response)
 
 
 @router.post("/{agent_id}/pause")

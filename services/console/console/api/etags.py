@@ -1,9 +1,9 @@
 """Versions of jobs as entity tags (RFC 9110): which one a caller has, and which one it means to change."""
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
-from fastapi import Header
+from fastapi import Header, Response
 
 from console.errors import MEDIA_TYPE, ProblemError
 from console.heads import GZIP
@@ -13,20 +13,42 @@ IfNoneMatch = Annotated[str | None, Header(description="entity tags that the cal
 IfMatch = Annotated[str | None, Header(description="the entity tag of the version that is meant")]
 
 TAGGED: Final[dict[str, Any]] = {
-    "headers": {"ETag": {"description": "the job's version", "schema": {"type": "string", "examples": ['"3"']}}}
+    "headers": {"ETag": {"description": "its version", "schema": {"type": "string", "examples": ['"3"']}}}
 }
 PRECONDITION_FAILED: Final[dict[str, Any]] = {
-    "description": "The job has another version; `code` is `version_conflict`",
+    "description": "It has another version; `code` is `version_conflict`",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+#: Of a read of something that has versions, and of a write of it.
+READ: Final[dict[int | str, dict[str, Any]]] = {
+    200: TAGGED,
+    304: {"description": "It still has the version of `If-None-Match`"},
+}
+VERSIONED: Final[dict[int | str, dict[str, Any]]] = {412: PRECONDITION_FAILED}
+CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: TAGGED, **VERSIONED}
 
 _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
+class Versioned(Protocol):
+    """What has a version."""
+
+    version: int
+
+
 def etag(version: int) -> str:
     """Return the entity tag of a version."""
     return f'"{version}"'
+
+
+def show(shown: Versioned, response: Response, if_none_match: str | None = None) -> Any:
+    """Return what has a version with its entity tag; only that where `If-None-Match` names it."""
+    headers = {"ETag": etag(shown.version), "Cache-Control": "private, no-cache"}
+    if is_among(shown.version, if_none_match):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return shown
 
 
 def is_among(version: int, if_none_match: str | None) -> bool:
@@ -44,7 +66,7 @@ def version_of(if_match: str | None, version: int | None) -> int | None:
     if tag is None or tag[1] or not _VERSION.fullmatch(_name(tag)) or version not in {None, int(_name(tag))}:
         raise ProblemError(
             ErrorCode.VERSION_CONFLICT,
-            "If-Match: no version of a job has this entity tag; send the ETag of its last answer.",
+            "If-Match: no version has this entity tag; send the ETag of its last answer.",
         )
     return int(_name(tag))
 

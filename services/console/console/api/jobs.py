@@ -1,12 +1,12 @@
 """REST endpoints of jobs."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
-from console.api.etags import PRECONDITION_FAILED, TAGGED, IfMatch, IfNoneMatch, etag, is_among, version_of
+from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, etag, show, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import (
     Assignment,
@@ -32,8 +32,6 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
 counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=JsonRoute)
 facets_router = APIRouter(prefix="/api/job-facets", tags=["jobs"], route_class=JsonRoute)
-#: Of a write that names the version that its caller has.
-VERSIONED: Final[dict[int | str, dict[str, Any]]] = {412: PRECONDITION_FAILED}
 executions_router = APIRouter(prefix="/api/executions", tags=["jobs"], route_class=JsonRoute)
 
 
@@ -80,7 +78,7 @@ async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuer
 @router.get(
     "/{job_id}",
     response_model=Job,
-    responses={200: TAGGED, 304: {"description": "It still has the version of `If-None-Match`"}},
+    responses=READ,
 )
 async def get_job(
     jobstore: CallersJobStore,
@@ -91,11 +89,7 @@ async def get_job(
 ) -> Any:
     """One job as it stands; its `ETag` is its version."""
     job = await jobstore.get_job(job_id, view=view)
-    headers = {"ETag": etag(job.version), "Cache-Control": "private, no-cache"}
-    if is_among(job.version, if_none_match):
-        return Response(status_code=304, headers=headers)
-    response.headers.update(headers)
-    return job
+    return show(job, response, if_none_match)
 
 
 @router.get("/{job_id}/waiting")
@@ -104,7 +98,7 @@ async def explain_job(jobstore: CallersJobStore, job_id: str) -> Waiting:
     return await jobstore.explain_job(job_id)
 
 
-@router.patch("/{job_id}", responses={200: TAGGED, 412: PRECONDITION_FAILED})
+@router.patch("/{job_id}", responses=CHANGED)
 async def edit_job(
     jobstore: CallersJobStore, job_id: str, edit: Strict[Edit], response: Response, if_match: IfMatch = None
 ) -> SavedJob:

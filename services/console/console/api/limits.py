@@ -1,10 +1,11 @@
 """REST endpoints of limits, and of pausing tenants."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
+from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, show, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import Page, PageQuery
 from contracts.fields import LimitName, Strict, Tenant
@@ -27,16 +28,26 @@ async def confirm_limits(jobstore: CallersJobStore) -> Page[Limit]:
     return Page[Limit].of(await jobstore.list_limits())
 
 
-@router.put("/{name:path}")
-async def set_limit(jobstore: CallersJobStore, name: LimitName, limit: Strict[NewLimit]) -> Limit:
+@router.get("/{name:path}", response_model=Limit, responses=READ)
+async def get_limit(
+    jobstore: CallersJobStore, name: LimitName, response: Response, if_none_match: IfNoneMatch = None
+) -> Any:
+    """One limit; its `ETag` is its version."""
+    return show(await jobstore.get_limit(name), response, if_none_match)
+
+
+@router.put("/{name:path}", response_model=Limit, responses=CHANGED)
+async def set_limit(
+    jobstore: CallersJobStore, name: LimitName, limit: Strict[NewLimit], response: Response, if_match: IfMatch = None
+) -> Any:
     """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""
-    return await jobstore.set_limit(name, limit)
+    return show(await jobstore.set_limit(name, limit, version=version_of(if_match, None)), response)
 
 
-@router.delete("/{name:path}", status_code=204)
-async def remove_limit(jobstore: CallersJobStore, name: LimitName) -> None:
+@router.delete("/{name:path}", status_code=204, responses=VERSIONED)
+async def remove_limit(jobstore: CallersJobStore, name: LimitName, if_match: IfMatch = None) -> None:
     """Remove a limit."""
-    await jobstore.remove_limit(name)
+    await jobstore.remove_limit(name, version=version_of(if_match, None))
 
 
 @tenants_router.post("/{tenant:path}/pause")

@@ -11,6 +11,7 @@ from jobstore.api.requests import (
     parse_page_size,
     parse_page_token,
     read_key,
+    read_version,
 )
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent, make_unknown_agent_error
 from jobstore.commands.base import Once
@@ -59,14 +60,16 @@ class AgentService(AgentServiceServicer):
     async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
         del context
         new = convert.new_agent_of(request.agent)
-        await self._runner.administer.run_one(UpdateAgent(request.agent_id, new, actor=CALLER.get()))
+        await self._runner.administer.run_one(
+            UpdateAgent(request.agent_id, new, read_version(request), actor=CALLER.get())
+        )
         return agent_pb.UpdateAgentResponse(agent=await self._show(request.agent_id))
 
     async def DisableAgent(
         self, request: agent_pb.DisableAgentRequest, context: Context
     ) -> agent_pb.DisableAgentResponse:
         del context
-        await self._runner.administer.run_one(DisableAgent(request.agent_id, actor=CALLER.get()))
+        await self._runner.administer.run_one(DisableAgent(request.agent_id, read_version(request), actor=CALLER.get()))
         return agent_pb.DisableAgentResponse(agent=await self._show(request.agent_id))
 
     async def _show(self, agent_id: str) -> resources_pb.Agent:

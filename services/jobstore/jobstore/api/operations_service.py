@@ -32,10 +32,11 @@ from jobstore.api.requests import (
     parse_page_token,
     read_key,
     read_name,
+    read_version,
     reject_nul,
     wants_text,
 )
-from jobstore.commands.limits import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.limits import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
 from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError, NotFoundError
@@ -194,15 +195,25 @@ class OperationsService(OperationsServiceServicer):
         messages = [convert.limit_message(limit.name, limit) for limit in rows]
         return pb.ListLimitsResponse(limits=messages, next_page_token=token)
 
+    async def GetLimit(self, request: pb.GetLimitRequest, context: Context) -> pb.GetLimitResponse:
+        del context
+        async with self._database.session() as session:
+            limit = await limits.get_limit(session, request.name)
+        if limit is None:
+            raise make_unknown_limit_error(request.name)
+        return pb.GetLimitResponse(limit=convert.limit_message(limit.name, limit))
+
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
         name, new = _parse_limit_name(request.limit.name), convert.new_limit_of(request.limit)
-        limit = await self._runner.limit.run_one(SetLimit(name, new, actor=CALLER.get()))
+        limit = await self._runner.limit.run_one(SetLimit(name, new, read_version(request), actor=CALLER.get()))
         return pb.SetLimitResponse(limit=convert.limit_message(name, limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
         del context
-        await self._runner.limit.run_one(RemoveLimit(_parse_limit_name(request.name), actor=CALLER.get()))
+        await self._runner.limit.run_one(
+            RemoveLimit(_parse_limit_name(request.name), read_version(request), actor=CALLER.get())
+        )
         return pb.RemoveLimitResponse()
 
     async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:

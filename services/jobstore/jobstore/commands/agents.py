@@ -7,7 +7,7 @@ from typing import Final
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.errors import ErrorCode
 from contracts.resources import Agent, NewAgent
-from jobstore.commands.base import Command, Creation, Locks, Reads
+from jobstore.commands.base import Command, Creation, Locks, Reads, check_version
 from jobstore.commands.judging.freezing import check_named, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -68,11 +68,12 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
 class UpdateAgent(_ChangeAgent):
     """Replace what is said of an agent, and close its circuit.
 
-    NotFoundError (`unknown_agent`). InvalidError (`url_has_userinfo`, `unknown_judge_policy`,
-    `unknown_criteria_set`).
+    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`). InvalidError (`url_has_userinfo`,
+    `unknown_judge_policy`, `unknown_criteria_set`).
     """
 
     new: NewAgent
+    version: int | None = None
 
     def reads(self, stored: Stored) -> Reads:
         del stored
@@ -83,11 +84,12 @@ class UpdateAgent(_ChangeAgent):
 
     def decide(self, uow: UnitOfWork) -> None:
         stored = _require_agent(uow, self.agent_id)
+        check_version("the agent", stored.version, self.version)
         given = self.new.model_copy(update={"url": stored.url} if _is_as_shown(self.new, stored) else {})
         _check_url(given, stored=stored.url)
         if given.policy != stored.policy:
             check_named(uow, given.policy)
-        changes = {name: getattr(given, name) for name in _GIVEN} | {"updated_at": uow.clock.now}
+        changes = {name: getattr(given, name) for name in _GIVEN} | _count_change(uow, stored)
         uow.put_agent(stored.model_copy(update=changes), self.actor)
         if self.agent_id in uow.circuits:
             uow.circuits[self.agent_id] = CLOSED
@@ -95,11 +97,21 @@ class UpdateAgent(_ChangeAgent):
 
 @dataclass(frozen=True, slots=True)
 class DisableAgent(_ChangeAgent):
-    """Disable an agent: no further execution is requested of it. NotFoundError (`unknown_agent`)."""
+    """Disable an agent: no further execution is requested of it.
+
+    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`).
+    """
+
+    version: int | None = None
 
     def decide(self, uow: UnitOfWork) -> None:
-        changes = {"enabled": False, "updated_at": uow.clock.now}
-        uow.put_agent(_require_agent(uow, self.agent_id).model_copy(update=changes), self.actor)
+        stored = _require_agent(uow, self.agent_id)
+        check_version("the agent", stored.version, self.version)
+        uow.put_agent(stored.model_copy(update={"enabled": False, **_count_change(uow, stored)}), self.actor)
+
+
+def _count_change(uow: UnitOfWork, stored: Agent) -> dict[str, object]:
+    return {"version": stored.version + 1, "updated_at": uow.clock.now}
 
 
 def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:

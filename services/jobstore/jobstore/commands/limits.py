@@ -5,7 +5,7 @@ from typing import Final
 
 from contracts.errors import ErrorCode
 from contracts.resources import Limit, NewLimit
-from jobstore.commands.base import Command, LimitsLock, Locks, R_co
+from jobstore.commands.base import Command, LimitsLock, Locks, R_co, check_version
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import wildcard
 from jobstore.errors import InvalidError, NotFoundError
@@ -25,12 +25,15 @@ class _ChangeLimit(Command[R_co]):
 class SetLimit(_ChangeLimit[Limit]):
     """Set a limit, also for executions that wait or were offered already. It stays paused unless that is given, too.
 
-    InvalidError: only a tenant's limit has such a field.
+    RefusedError (`version_conflict`). InvalidError: only a tenant's limit has such a field.
     """
 
     new: NewLimit
+    version: int | None = None
 
     def decide(self, uow: UnitOfWork) -> Limit:
+        stored = uow.limits.get(self.name)
+        check_version("the limit", stored.version if stored else 0, self.version)
         misplaced = [field for field in _TENANT_FIELDS if getattr(self.new, field) is not None]
         if misplaced and not self.name.startswith("tenant:"):
             raise InvalidError(
@@ -41,11 +44,20 @@ class SetLimit(_ChangeLimit[Limit]):
 
 @dataclass(frozen=True, slots=True)
 class RemoveLimit(_ChangeLimit[None]):
-    """Remove a limit. NotFoundError (`unknown_limit`)."""
+    """Remove a limit. NotFoundError (`unknown_limit`). RefusedError (`version_conflict`)."""
+
+    version: int | None = None
 
     def decide(self, uow: UnitOfWork) -> None:
+        if (stored := uow.limits.get(self.name)) is not None:
+            check_version("the limit", stored.version, self.version)
         if not uow.remove_limit(self.name, self.actor):
-            raise NotFoundError(f"there is no limit {self.name}", code=ErrorCode.UNKNOWN_LIMIT)
+            raise make_unknown_limit_error(self.name)
+
+
+def make_unknown_limit_error(name: str) -> NotFoundError:
+    """Return the error of a name that nothing limits."""
+    return NotFoundError(f"there is no limit {name[:200]}", code=ErrorCode.UNKNOWN_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

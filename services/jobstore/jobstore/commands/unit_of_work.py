@@ -252,7 +252,8 @@ class UnitOfWork:
             fields["paused"] = stored.paused if stored else None
         elif not new.paused and not (general is not None and general.paused):
             fields["paused"] = None  # nothing else pauses it, so that this sets nothing
-        limit = Limit(**fields, name=name, updated_at=self.clock.now)
+        version = stored.version + 1 if stored else 1
+        limit = Limit(**fields, name=name, version=version, updated_at=self.clock.now)
         if limit.is_empty:
             self.remove_limit(name, actor)
         else:

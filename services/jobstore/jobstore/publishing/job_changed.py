@@ -26,7 +26,7 @@ from servicekit.kafka.publisher import Outgoing, build_event_headers
 
 #: The CloudEvents type of the fact that all is told from there on, which tells of nothing else.
 COMPLETE_TYPE: Final = "signoff.administration-complete.v1"
-_OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at"})
+_OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at", "version"})
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
 
 

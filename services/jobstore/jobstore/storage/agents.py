@@ -12,7 +12,7 @@ from jobstore.storage.sql import Row
 #: The columns of an agent, policy and headers as JSON text.
 COLUMNS: Final = (
     "id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, headers::text AS headers, "
-    "created_at, updated_at"
+    "created_at, updated_at, version"
 )
 
 

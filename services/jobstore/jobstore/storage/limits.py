@@ -111,3 +111,9 @@ async def list_limits(connection: Connection, limit: int, after: str = "") -> Se
     """Return limits by name, after one."""
     rows = await connection.execute(limits.select().where(limits.c.name > after).order_by(limits.c.name).limit(limit))
     return [Limit.model_validate(dict(row)) for row in rows]
+
+
+async def get_limit(connection: Connection, name: str) -> Limit | None:
+    """Return the limit of a name; None where there is none."""
+    row = (await connection.execute(limits.select().where(limits.c.name == name))).one_or_none()
+    return None if row is None else Limit.model_validate(dict(row))

@@ -113,7 +113,7 @@ def test_a_user_in_a_url_of_old_stays_while_nobody_says_it_again() -> None:
 
 def test_an_agent_is_disabled_and_nothing_else_of_it_changes() -> None:
     (change,) = decided(DisableAgent("writer", actor=SIGNOFF), agents={"writer": agent()}).changes.agents
-    assert change.agent == agent(enabled=False, updated_at=NOW)
+    assert change.agent == agent(enabled=False, version=2, updated_at=NOW)
 
 
 @pytest.mark.parametrize("command", [DisableAgent("nobody", actor=SIGNOFF), UpdateAgent("nobody", NEW, actor=SIGNOFF)])
@@ -148,7 +148,7 @@ def test_only_a_tenants_limit_has_a_weight_and_a_queue(field: str) -> None:
 def test_a_pause_keeps_the_rest_of_a_limit() -> None:
     one, other = "agent:writer", "agent:other"
     paused = decided(PauseLimit(one, paused=True, actor=SIGNOFF), limits={one: limit(one, concurrency=3)})
-    assert paused.limits[one] == limit(one, concurrency=3, paused=True)
+    assert paused.limits[one] == limit(one, concurrency=3, paused=True, version=2)
     assert decided(PauseLimit(other, paused=True, actor=SIGNOFF)).limits[other] == limit(other, paused=True)
     assert paused.changes.limits[one] == (paused.limits[one], SIGNOFF)
 
@@ -158,9 +158,9 @@ def test_the_answer_to_a_pause_says_whether_it_is_paused_also_where_its_limit_sa
     fields: dict[str, Any],
 ) -> None:
     uow = unit_of_work(limits={"agent:a": limit("agent:a", **fields)})
-    for is_paused in (True, False):
+    for version, is_paused in ((2, True), (3, False)):
         answer = PauseLimit("agent:a", paused=is_paused, actor=SIGNOFF).decide(uow)
-        assert answer == limit("agent:a", paused=is_paused, **fields)
+        assert answer == limit("agent:a", paused=is_paused, version=version, **fields)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,8 @@ def test_a_limit_holds_what_is_set_of_it_and_is_removed_where_nothing_is_left(
     uow = unit_of_work(limits={name: limit(name, **fields) for name, fields in stored.items()})
     command.decide(uow)
     name = command.name  # type: ignore[attr-defined]
-    assert uow.limits.get(name) == (None if left is None else limit(name, **left))
+    version = 2 if name in stored else 1
+    assert uow.limits.get(name) == (None if left is None else limit(name, version=version, **left))
     assert (name in uow.changes.limits) == (left is not None or name in stored)
 
 
@@ -203,13 +204,14 @@ def test_commands_of_one_transaction_see_each_other() -> None:
         PauseLimit("agent:a", paused=True, actor=SIGNOFF),
     ):
         command.decide(uow)
-    assert uow.changes.limits["agent:a"].limit == limit("agent:a", rate=1, paused=True)
+    assert uow.changes.limits["agent:a"].limit == limit("agent:a", rate=1, paused=True, version=2)
     RemoveLimit("agent:a", actor=SIGNOFF).decide(uow)
     with pytest.raises(NotFoundError):
         RemoveLimit("agent:a", actor=SIGNOFF).decide(uow)
     RegisterAgent("writer", NEW, actor=SIGNOFF).decide(uow)
     DisableAgent("writer", actor=SIGNOFF).decide(uow)
-    assert [(change.is_new, change.agent.enabled) for change in uow.changes.agents] == [(True, True), (False, False)]
+    changes = [(change.is_new, change.agent.enabled, change.agent.version) for change in uow.changes.agents]
+    assert changes == [(True, True, 1), (False, False, 2)]
     CreateOperation(ID, OperationSpec(), actor=SIGNOFF).decide(uow)
     CreateOperation(ID, OperationSpec(), actor=SIGNOFF).decide(uow)
     assert len(uow.changes.new_operations) == 1

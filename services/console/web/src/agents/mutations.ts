@@ -27,7 +27,15 @@ export function useAgentAction() {
 
 /** Return the fields of an agent that a client may write: all but those that the jobstore sets. */
 export function toWritableAgent(agent: Agent): NewAgent {
-  const { circuit: _, circuit_open_until: __, paused: ___, created_at: ____, updated_at: _____, ...fields } = agent;
+  const {
+    circuit: _,
+    circuit_open_until: __,
+    paused: ___,
+    version: ____,
+    created_at: _____,
+    updated_at: ______,
+    ...fields
+  } = agent;
   return fields as NewAgent;
 }
 

@@ -656,7 +656,7 @@ export interface paths {
         };
         /**
          * Get Agent
-         * @description One agent.
+         * @description One agent; its `ETag` is its version.
          */
         get: operations["get_agent"];
         /**
@@ -862,7 +862,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get Limit
+         * @description One limit; its `ETag` is its version.
+         */
+        get: operations["get_limit"];
         /**
          * Set Limit
          * @description Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own.
@@ -1344,6 +1348,12 @@ export interface components {
              * @default false
              */
             paused: boolean;
+            /**
+             * Version
+             * @description counts its changes from 1
+             * @default 1
+             */
+            version: number;
             /**
              * Created At
              * Format: date-time
@@ -2995,6 +3005,12 @@ export interface components {
             paused?: boolean | null;
             /** Name */
             name: string;
+            /**
+             * Version
+             * @description counts its changes from 1, and again once it was removed
+             * @default 1
+             */
+            version: number;
             /**
              * Updated At
              * Format: date-time
@@ -4964,63 +4980,6 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
-         * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
-         *
-         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
-         */
-        LoopStepInput: {
-            /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
-             */
-            from_submission: number;
-            /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
-             */
-            confirm: boolean;
-            /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
-             */
-            asks: number;
-            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModelInput"] | null;
-            /**
-             * Check
-             * @description the text of a criterion of kind `check`
-             */
-            check?: string | null;
-        };
-        /**
          * JudgePolicy
          * @description How results are judged, by name and version. A version never changes.
          */
@@ -5085,6 +5044,39 @@ export interface components {
              * @description the version of the prompt; when not set, the validator's
              */
             prompt?: number | null;
+        };
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /**
+             * From Submission
+             * @description when not set, of one that confirms 1
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
+             * Asks
+             * @description when not set, of one that confirms 0
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
         };
         /**
          * Policy
@@ -5314,6 +5306,30 @@ export interface components {
              * @default meets
              */
             kind: string;
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        StageInput: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
         };
         /**
          * JudgeModel
@@ -5643,7 +5659,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description the job's version */
+                    /** @description its version */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -5735,7 +5751,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description the job's version */
+                    /** @description its version */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -5788,7 +5804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The job has another version; `code` is `version_conflict` */
+            /** @description It has another version; `code` is `version_conflict` */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6001,7 +6017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The job has another version; `code` is `version_conflict` */
+            /** @description It has another version; `code` is `version_conflict` */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6151,7 +6167,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The job has another version; `code` is `version_conflict` */
+            /** @description It has another version; `code` is `version_conflict` */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6288,7 +6304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The job has another version; `code` is `version_conflict` */
+            /** @description It has another version; `code` is `version_conflict` */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6438,7 +6454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The job has another version; `code` is `version_conflict` */
+            /** @description It has another version; `code` is `version_conflict` */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -9251,7 +9267,10 @@ export interface operations {
     get_agent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description entity tags that the caller has */
+                "if-none-match"?: string | null;
+            };
             path: {
                 agent_id: string;
             };
@@ -9262,11 +9281,20 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Agent"];
                 };
+            };
+            /** @description It still has the version of `If-None-Match` */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No token, or one that the jobstore does not know */
             401: {
@@ -9327,7 +9355,10 @@ export interface operations {
     update_agent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 agent_id: string;
             };
@@ -9342,6 +9373,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9386,6 +9419,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9452,7 +9494,10 @@ export interface operations {
     disable_agent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 agent_id: string;
             };
@@ -9463,6 +9508,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9507,6 +9554,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10539,10 +10595,101 @@ export interface operations {
             };
         };
     };
+    get_limit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags that the caller has */
+                "if-none-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"];
+                };
+            };
+            /** @description It still has the version of `If-None-Match` */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address and the headers are too large together */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     set_limit: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -10557,6 +10704,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10601,6 +10750,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10667,7 +10825,10 @@ export interface operations {
     remove_limit: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -10720,6 +10881,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

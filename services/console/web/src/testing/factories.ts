@@ -107,6 +107,7 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
     url: "http://a",
     enabled: true,
     circuit: "closed",
+    version: 1,
     paused: false,
     deterministic: false,
     created_at: AT,
@@ -116,7 +117,7 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
 }
 
 export function aLimit(fields: Partial<Limit> = {}): Limit {
-  return { name: "agent:writer", concurrency: 4, rate_period_s: 1, updated_at: AT, ...fields };
+  return { name: "agent:writer", version: 1, concurrency: 4, rate_period_s: 1, updated_at: AT, ...fields };
 }
 
 export function aBatch(fields: Partial<Operation> = {}): Operation {

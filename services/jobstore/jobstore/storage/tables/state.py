@@ -47,6 +47,7 @@ agents = Table(
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
     Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
     Column("headers", JSONB, nullable=False, server_default=text("'{}'"), doc="references to values, by name"),
+    Column("version", BigInteger, nullable=False, server_default=text("1"), doc="counts its changes from 1"),
 )
 
 jobs = Table(
@@ -314,6 +315,7 @@ limits = Table(
     Column("weight", DOUBLE_PRECISION),
     Column("paused", Boolean, doc="NULL, as in the others: as the limit of the wildcard says"),
     Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
+    Column("version", BigInteger, nullable=False, server_default=text("1"), doc="counts its changes from 1"),
 )
 
 starts = Table(
