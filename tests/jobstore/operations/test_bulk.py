@@ -9,9 +9,10 @@ from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from pydantic import ValidationError
 from support.jobstore.steps import Steps, unproven
 
+from contracts.messages.fields import write_word
 from contracts.messages.operations import NewOperation, OperationItem, item_of, operation_of
 from contracts.resources import NewAgent, Operation
-from contracts.status import Outcome, ReportKind
+from contracts.status import OperationKind, Outcome, ReportKind
 from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
@@ -24,7 +25,8 @@ from signoff.v1 import resources_pb2 as resources
 
 
 async def made(world: World, kind: str, key: str = "", **fields: Any) -> Operation:
-    new = resources.NewOperation(kind=f"OPERATION_KIND_{kind.upper()}", **fields)
+    number = write_word(resources.OperationKind.DESCRIPTOR, kind) if kind in [*OperationKind] else 77
+    new = resources.NewOperation(kind=number, **fields)
     request = pb.CreateOperationRequest(operation=new, idempotency_key=key)
     return operation_of((await world.doors.CreateOperation(request, NOBODY)).operation)
 
