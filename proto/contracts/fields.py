@@ -17,12 +17,15 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     PlainSerializer,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_serializer,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -235,6 +238,24 @@ class _RefuseUnknown:
 
 #: The body of a request: what is asked for and not known is refused. What is read of topics is of the bare types.
 Strict = Annotated[T, _RefuseUnknown()]
+
+
+class JsonModel(Model):
+    """A model with JSON of users, in which null is a value: where nothing that is None is shown, what was given is."""
+
+    @model_serializer(mode="wrap")
+    def _keep_nulls(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo):  # type: ignore[no-untyped-def] # noqa: ANN202 - the schema is that of the fields
+        shown = handler(self)
+        if info.exclude_none and info.include is None:
+            given = _find_json_fields(type(self)) & self.model_fields_set - set(info.exclude or ())
+            shown |= {name: None for name in given if getattr(self, name) is None}
+        return shown
+
+
+@cache
+def _find_json_fields(model: type[Model]) -> frozenset[str]:
+    """Return the fields that hold any JSON."""
+    return frozenset(name for name, field in model.model_fields.items() if field.annotation is Any)
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")

@@ -23,6 +23,7 @@ from contracts.fields import (
     Capabilities,
     FailureCodes,
     JobId,
+    JsonModel,
     Label,
     LabelPair,
     Labels,
@@ -172,7 +173,7 @@ def _given_criteria(job: NewJob | JobEdit) -> tuple[str | None, list[Criterion] 
     )
 
 
-class Job(Model):
+class Job(JsonModel):
     """A job as it stands. `version` counts its recorded transitions from 1, without a gap."""
 
     id: str
@@ -254,7 +255,7 @@ class Execution(Model):
     ended_at: Time | None = None
 
 
-class JobLog(Model):
+class JobLog(JsonModel):
     """One recorded transition."""
 
     id: UUID

@@ -25,7 +25,7 @@ async def test_a_job_that_waits_is_told_why_with_numbers_and_what_lifts_it(signo
     ]
     told = (await signoff("jobs", "explain", "j", "--json")).json
     assert [reason["code"] for reason in told["reasons"]] == ["limit_concurrency", "circuit_open"]
-    assert (told["place"], told["starts_at"]) == (34, None)
+    assert (told["place"], "starts_at" in told) == (34, False)
 
 
 async def test_a_job_that_waits_for_its_time_is_told_when_it_begins(signoff, jobstore):
@@ -43,7 +43,7 @@ async def test_a_list_says_of_each_job_that_waits_why(signoff, jobstore):
     lines = {line.split()[0]: line for line in (await signoff("jobs", "list")).out.splitlines()}
     assert "limit_concurrency tenant:press, circuit_open writer" in lines["j"]
     assert "limit_concurrency" not in lines["k"]
-    told = {job["id"]: job["waiting"] for job in (await signoff("jobs", "list", "--json")).json["items"]}
+    told = {job["id"]: job.get("waiting") for job in (await signoff("jobs", "list", "--json")).json["items"]}
     assert ([each["code"] for each in told["j"]["reasons"]], told["k"]) == (["limit_concurrency", "circuit_open"], None)
 
 

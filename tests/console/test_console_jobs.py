@@ -24,7 +24,7 @@ async def test_a_created_job_is_answered_with_its_location(http):
         assert answer.headers["Location"] == "/api/jobs/poem-1"
         job = await answer.json()
     assert job["status"] == "PENDING"
-    assert set(job) == {*SavedJob.model_fields, "criteria"}
+    assert set(job) <= {*SavedJob.model_fields, "criteria"}
 
 
 async def test_criteria_are_given_in_either_form_and_answered_as_both(http):
@@ -220,7 +220,7 @@ async def test_a_job_is_read_with_the_newest_entry_of_its_log(http, jobstore):
         async with http.get(url) as answer:
             read = await answer.json()
         last = read.get("items", [read])[0]["last_log"]
-        assert (last["version"], last["code"], last["result"]) == (2, "agent_status", None)
+        assert (last["version"], last["code"], "result" in last) == (2, "agent_status", False)
 
 
 async def test_an_execution_may_begin_later(http, jobstore):

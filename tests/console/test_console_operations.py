@@ -43,7 +43,7 @@ async def test_an_operation_is_made_once_listed_and_reported(http):
     for _ in range(2):
         status, made, location = await post(http, "/api/operations", body)
         assert (status, made["id"], location) == (201, K, f"/api/operations/{K}")
-    assert set(made) == set(Operation.model_fields)
+    assert set(made) <= set(Operation.model_fields)
     assert (made["name"], made["filter"]["tenant"], made["counts"]) == ("nightly", "t", {"COMPLETED": 2, "FAILED": 1})
     assert (await get(http, f"/api/operations/{K}"))[1] == made
     await post(http, "/api/operations", {"kind": "cancel", "job_ids": ["a"]}, key="other")

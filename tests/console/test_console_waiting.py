@@ -22,7 +22,7 @@ async def test_one_job_and_each_of_a_list_say_why_they_wait(http, jobstore):
     async with http.get("/api/jobs/nobody/waiting") as answer:
         assert (answer.status, (await answer.json())["code"]) == (404, "unknown_job")
     async with http.get("/api/jobs", params={"view": "basic"}) as answer:
-        items = {item["id"]: item["waiting"] for item in (await answer.json())["items"]}
+        items = {item["id"]: item.get("waiting") for item in (await answer.json())["items"]}
     assert (items["rests"], items["waits"]["reasons"][0]["code"]) == (None, "no_room")
 
 

@@ -1,4 +1,4 @@
-"""What programs read has one form: at every door, times are in UTC with six digits and Z."""
+"""What programs read has one form at every door: times in UTC with six digits and Z, and what is not set left out."""
 
 import asyncio
 import json
@@ -22,16 +22,21 @@ PATHS = (
 )
 
 
-def find_odd_times(value: Any, place: str = "") -> Iterator[str]:
-    """Where a text within a JSON value begins with a time in another form. JSON within a text is looked into."""
+def find_odd(value: Any, place: str = "") -> Iterator[str]:
+    """Where a JSON value has null, but in JSON of users, or a text begins with a time in another form.
+
+    JSON within a text is looked into for times.
+    """
     if isinstance(value, dict):
         for name, part in value.items():
-            yield from find_odd_times(part, f"{place}/{name}")
+            yield from find_odd(part, f"{place}/{name}")
     elif isinstance(value, list):
         for part in value:
-            yield from find_odd_times(part, f"{place}/-")
+            yield from find_odd(part, f"{place}/-")
+    elif value is None and not re.search(r"/(payload|request|request_payload|result|partial)\b| as JSON", place):
+        yield f"{place}: null"
     elif isinstance(value, str) and value.startswith(("{", "[")):
-        yield from find_odd_times(json.loads(value), f"{place} as JSON")
+        yield from find_odd(json.loads(value), f"{place} as JSON")
     elif isinstance(value, str) and TIME.match(value) and not FORM.fullmatch(value):
         yield f"{place}: {value}"
 
@@ -67,8 +72,8 @@ async def live_a_life(system: System) -> str:
     return job.id
 
 
-async def test_a_time_has_the_same_form_in_every_topic_answer_and_event(system: System) -> None:
-    """A job lives, and whatever is told of it and of what is around it has its times in one form."""
+async def test_times_have_one_form_and_nothing_is_null_in_every_topic_answer_and_event(system: System) -> None:
+    """A job lives, and whatever is told of it and of what is around it has its times in one form, and no null."""
     job_id = await live_a_life(system)
     topics = {
         name: [json.loads(record.value) for record in records if record.value and not name.endswith("-dlq")]
@@ -77,17 +82,17 @@ async def test_a_time_has_the_same_form_in_every_topic_answer_and_event(system: 
     assert {name for name, values in topics.items() if values} >= {
         *("result-produced", "job-status-reported", "job-changed", "agent-changed", "administration-changed"),
     }
-    odd = [f"{name}{place}" for name, values in topics.items() for place in find_odd_times(values)]
+    odd = [f"{name}{place}" for name, values in topics.items() for place in find_odd(values)]
     for path in PATHS:
         async with system.http.get(path.format(job=job_id)) as answer:
             assert answer.status in {200, 404}, await answer.text()
-            odd += [f"{path}{place}" for place in find_odd_times(json.loads(await answer.text()))]
+            odd += [f"{path}{place}" for place in find_odd(json.loads(await answer.text()))]
     for command in ("jobs list", f"jobs get {job_id}", f"jobs logs {job_id}", "agents list", "limits list", "doctor"):
-        odd += [f"{command}{place}" for place in find_odd_times(await signoff(system, *command.split()))]
+        odd += [f"{command}{place}" for place in find_odd(await signoff(system, *command.split()))]
     async with asyncio.timeout(WAIT_S), system.http.get(f"/api/jobs/{job_id}/events", params={"after": "0"}) as events:
         async for line in events.content:
             if line.startswith(b"data: "):
-                odd += [f"events{place}" for place in find_odd_times(json.loads(line[6:]))]
+                odd += [f"events{place}" for place in find_odd(json.loads(line[6:]))]
                 if b'"COMPLETED"' in line:
                     break
     assert sorted(set(odd)) == []

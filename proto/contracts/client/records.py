@@ -14,7 +14,14 @@ _JSON: Final = "_json"
 _VERDICT: Final = verdicts_pb.Verdict.DESCRIPTOR
 
 
-def read_record(message: Any) -> SimpleNamespace:
+class Record(SimpleNamespace):
+    """The fields of a message. `nulls`: those of JSON that were sent as null, which is a value there."""
+
+    __slots__ = ("nulls",)
+    nulls: frozenset[str]
+
+
+def read_record(message: Any) -> Record:
     """Return the fields of a message, with None for what is not set; in JSON they look as those of its resource.
 
     For whoever shows what the jobstore answers and trusts it: no value is checked. JSON must have been sent as text.
@@ -35,7 +42,9 @@ def read_record(message: Any) -> SimpleNamespace:
     if isinstance(message, pb.Policy | pb.JobLog):  # whose lists are not empty unless they are not set
         fields = message.DESCRIPTOR.fields_by_name
         values = {name: value for name, value in values.items() if value != [] or not fields[name].is_repeated}
-    return SimpleNamespace(**dict.fromkeys(names) | values)
+    record = Record(**dict.fromkeys(names) | values)
+    record.nulls = frozenset(name for name, value in values.items() if value is None)
+    return record
 
 
 class _Sparse(SimpleNamespace):
@@ -46,11 +55,13 @@ class _Sparse(SimpleNamespace):
             raise AttributeError(name)
 
 
-def _join(message: Any, **others: Any) -> SimpleNamespace:
+def _join(message: Any, **others: Any) -> Record:
     """Return the record of a message with what was sent beside it: numbers, and the records of lists."""
     beside = {name: each if isinstance(each, int) else _read_all(each) for name, each in others.items()}
-    return SimpleNamespace(**vars(read_record(message)), **beside)
+    record = read_record(message)
+    vars(record).update(beside)
+    return record
 
 
-def _read_all(messages: Any) -> list[SimpleNamespace]:
+def _read_all(messages: Any) -> list[Record]:
     return [read_record(message) for message in messages]

@@ -133,14 +133,21 @@ def format_circuit(agent: Agent) -> Styled:
 
 
 def to_json(document: Any) -> str:
-    """Return the shortest JSON of plain values, times and records."""
+    """Return the shortest JSON of plain values, times and records, without what is not set but in the JSON of users."""
+    if isinstance(document, dict):
+        document = {name: value for name, value in document.items() if value is not None}
     return json.dumps(document, default=_to_plain, ensure_ascii=False, separators=(",", ":"))
 
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return time_text(value)
-    return {name: each for name, each in vars(value).items() if (name, each) != ("next_page_token", "")}
+    nulls = getattr(value, "nulls", ())
+    return {
+        name: each
+        for name, each in vars(value).items()
+        if (each is not None or name in nulls) and (name, each) != ("next_page_token", "")
+    }
 
 
 def _describe_resolution(done: DeadLetterResolution) -> str:

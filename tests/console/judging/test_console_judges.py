@@ -25,7 +25,7 @@ async def test_a_policy_is_put_by_its_version_and_shown(http):
     async with http.post("/api/judges/strict/promote", json={"version": 2, "force_reason": "in a hurry"}) as answer:
         assert (await answer.json())["current"] == 2
     async with http.post("/api/judges/strict/retire") as answer:
-        assert (await answer.json())["current"] is None
+        assert "current" not in await answer.json()
     async with http.get("/api/judges") as answer:
         listed = await answer.json()
     assert ([each["name"] for each in listed["items"]], listed["validators"]) == (["strict"], [])
@@ -81,7 +81,7 @@ async def test_criteria_sets_are_kept_and_linted(http):
     async with http.get("/api/criteria-sets") as answer:
         assert [each["name"] for each in (await answer.json())["items"]] == ["house"]
     async with http.post("/api/criteria-sets/house/retire", json={"reason": "too strict"}) as answer:
-        assert (await answer.json())["current"] is None
+        assert "current" not in await answer.json()
     async with http.post("/api/criteria-sets/unknown/retire") as answer:
         await problem(answer, 404, "unknown_criteria_set")
     async with http.put("/api/criteria-sets/house", json={"criteria": []}) as answer:

@@ -82,9 +82,13 @@ class ManyJsonRequest(JsonRequest):
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is read by JsonRequest, and only of callers whose token the jobstore accepts."""
+    """A route whose body is read by JsonRequest, only of callers whose token is accepted. Its answers have no null."""
 
     request_class = JsonRequest
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Leave out of answers what is not set."""
+        super().__init__(*arguments, **options | {"response_model_exclude_none": True})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return a handler that reads the body by `request_class`."""

@@ -115,4 +115,4 @@ async def watch_operation(request: Request, jobstore: CallersJobStore, operation
 async def _make_frames(jobstore: JobStoreClient, operation_id: str) -> AsyncGenerator[bytes]:
     async with aclosing(jobstore.watch_operation(operation_id)) as operations:
         async for operation in operations:
-            yield make_frame("operation", operation.model_dump(mode="json"))
+            yield make_frame("operation", operation.model_dump(mode="json", exclude_none=True))

@@ -25,7 +25,7 @@ PAGES = (
 LOGIN_CODE, UNKNOWN_LOGIN_CODE = "login-code", ErrorCode.UNKNOWN_LOGIN_CODE
 
 
-@router.get("/api/health", tags=["health"], responses={503: {"model": Health}})
+@router.get("/api/health", tags=["health"], response_model_exclude_none=True, responses={503: {"model": Health}})
 async def get_health(request: Request, response: Response) -> Health:
     """Whether the console can do its work; needs no token."""
     code = await request.app.state.jobstore.find_outage()

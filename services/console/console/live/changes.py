@@ -20,13 +20,16 @@ _LEFT_OUT = {"event_id", "lease"}
 
 
 class JobNow(BaseModel):
-    """A job as a transition left it: what transitions change. What is left out is as it was before."""
+    """A job as a transition left it: what transitions change. What is left out is as it was before.
+
+    But without `agent_id` it has no agent, and without `progress` none, nor a message of it.
+    """
 
     id: str
     status: JobStatus
     version: int
-    agent_id: str | None
-    progress: float | None
+    agent_id: str | None = None
+    progress: float | None = None
     cost_usd: float
     tokens: int
     live: bool | None = Field(None, description="whether an execution is asked for or under way")
@@ -81,7 +84,7 @@ class JobChange(BaseModel):
             "cursor": self.cursor,
             "job_id": self.job_id,
             "version": self.version,
-            "job": self.job.model_dump(mode="json", exclude_unset=True),
+            "job": self.job.model_dump(mode="json", exclude_none=True),
             "log": self.log.model_dump(mode="json", exclude=_LEFT_OUT, exclude_none=True),
         }
 
@@ -104,7 +107,8 @@ class Change:
 def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
     """Make the bytes of a server-sent event. With a cursor, a reader that comes back resumes after it."""
     place = b"" if cursor is None else b"id: %d\n" % cursor
-    return b"%sevent: %s\ndata: %s\n\n" % (place, event.encode(), to_json(data))
+    given = {name: value for name, value in data.items() if value is not None}
+    return b"%sevent: %s\ndata: %s\n\n" % (place, event.encode(), to_json(given))
 
 
 #: Opens every stream: how long a reader waits before it comes back.

@@ -265,7 +265,7 @@ class FinishJudging(Command[bool]):
             lease=decision.execution.lease,
             code=REJUDGED,
             message=verdict.reason,
-            response=name_references(verdict, question.references).model_dump_json(),
+            response=name_references(verdict, question.references).model_dump_json(exclude_none=True),
             feedback=format_feedback(verdict),
             not_met_criteria=list_not_met(verdict),
             cost_usd=self.cost_usd,

@@ -60,7 +60,7 @@ def name_references(verdict: Verdict, references: str | None) -> Verdict:
 def format_response(event: JobStatusReported, verdict: Verdict | None = None) -> str | None:
     """Return what a report adds to the response of the log's entry: a verdict, or what the agent has so far."""
     if verdict is not None:
-        return verdict.model_dump_json()
+        return verdict.model_dump_json(exclude_none=True)
     if event.kind is not ReportKind.PROGRESS or event.partial is None:
         return None
     return json_text({"partial": event.partial})

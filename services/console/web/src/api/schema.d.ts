@@ -4922,6 +4922,8 @@ export interface components {
         /**
          * JobNow
          * @description A job as a transition left it: what transitions change. What is left out is as it was before.
+         *
+         *     But without `agent_id` it has no agent, and without `progress` none, nor a message of it.
          */
         JobNow: {
             /** Id */
@@ -4929,9 +4931,15 @@ export interface components {
             status: components["schemas"]["JobStatus"];
             /** Version */
             version: number;
-            /** Agent Id */
+            /**
+             * Agent Id
+             * @default null
+             */
             agent_id: string | null;
-            /** Progress */
+            /**
+             * Progress
+             * @default null
+             */
             progress: number | null;
             /** Cost Usd */
             cost_usd: number;
@@ -4980,70 +4988,28 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * JudgePolicy
-         * @description How results are judged, by name and version. A version never changes.
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
          */
-        JudgePolicyInput: {
-            /** Name */
-            name: string;
+        StageInput: {
             /**
-             * Version
-             * @description given by the jobstore; 0: not stored yet
-             * @default 0
-             */
-            version: number;
-            /** Stages */
-            stages?: components["schemas"]["StageInput"][];
-            /**
-             * Asks
-             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
-             * @default auto
+             * Kind
              * @enum {string}
              */
-            asks: "all" | "each" | "auto";
+            kind: "checks" | "single" | "quorum" | "cascade";
             /**
-             * Apart
-             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
+             * Judges
+             * @description none: the validator's own
              */
-            apart?: string[];
+            judges?: components["schemas"]["JudgeModelInput"][];
             /**
-             * Task
-             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
              */
-            task?: ("title" | "description" | "payload" | "feedback")[];
-            /**
-             * Judge After Checks
-             * @description whether a model is asked where a required check fails
-             * @default false
-             */
-            judge_after_checks: boolean;
-            /**
-             * Loop
-             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
-             */
-            loop?: components["schemas"]["LoopStepInput"][];
-            /**
-             * Section Chars
-             * @description a longer result is judged by sections of so many characters; when not set, the validator's
-             */
-            section_chars?: number | null;
-            /**
-             * Whole
-             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
-             * @default excerpt
-             * @enum {string}
-             */
-            whole: "excerpt" | "refuse";
-            /**
-             * Result Max Chars
-             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
-             */
-            result_max_chars?: number | null;
-            /**
-             * Prompt
-             * @description the version of the prompt; when not set, the validator's
-             */
-            prompt?: number | null;
+            votes?: number | null;
         };
         /**
          * LoopStep
@@ -5288,50 +5254,6 @@ export interface components {
             not_criteria_not_met?: string[];
         };
         /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
-        };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
          * JudgeModel
          * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
          */
@@ -5378,6 +5300,92 @@ export interface components {
             timeout_s?: number | null;
             /** Thinking Tokens */
             thinking_tokens?: number | null;
+        };
+        /**
+         * JudgePolicy
+         * @description How results are judged, by name and version. A version never changes.
+         */
+        JudgePolicyInput: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description given by the jobstore; 0: not stored yet
+             * @default 0
+             */
+            version: number;
+            /** Stages */
+            stages?: components["schemas"]["StageInput"][];
+            /**
+             * Asks
+             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
+             * @default auto
+             * @enum {string}
+             */
+            asks: "all" | "each" | "auto";
+            /**
+             * Apart
+             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
+             */
+            apart?: string[];
+            /**
+             * Task
+             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
+             */
+            task?: ("title" | "description" | "payload" | "feedback")[];
+            /**
+             * Judge After Checks
+             * @description whether a model is asked where a required check fails
+             * @default false
+             */
+            judge_after_checks: boolean;
+            /**
+             * Loop
+             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
+             */
+            loop?: components["schemas"]["LoopStepInput"][];
+            /**
+             * Section Chars
+             * @description a longer result is judged by sections of so many characters; when not set, the validator's
+             */
+            section_chars?: number | null;
+            /**
+             * Whole
+             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
+             * @default excerpt
+             * @enum {string}
+             */
+            whole: "excerpt" | "refuse";
+            /**
+             * Result Max Chars
+             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
+             */
+            result_max_chars?: number | null;
+            /**
+             * Prompt
+             * @description the version of the prompt; when not set, the validator's
+             */
+            prompt?: number | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
         };
     };
     responses: never;

@@ -5,5 +5,11 @@ export function patchJob(job: Job, changes: readonly JobChange[]): Job {
   const known = job.last_log?.version === job.version ? job.version : job.version - 1; // responses have no log entry
   const news = changes.filter((change) => change.version > known);
   if (news.length === 0) return job;
-  return Object.assign({}, job, ...news.map((change) => change.job), { last_log: news.at(-1)?.log });
+  return { ...news.reduce((known, change) => applyNow(known, change.job), job), last_log: news.at(-1)?.log };
+}
+
+/** Apply what a transition left: an agent and progress that are not given are none, and all else is as it was. */
+function applyNow(job: Job, now: JobChange["job"]): Job {
+  const { agent_id: _agent, progress: _progress, progress_message: message, ...rest } = job;
+  return { ...rest, ...(now.progress == null ? {} : { progress_message: message }), ...now };
 }
