@@ -47,7 +47,7 @@ def read_record(message: Any) -> Record:
     return record
 
 
-class _Sparse(SimpleNamespace):
+class _Sparse(Record):
     """A record whose JSON leaves out what is not set; by its attributes that is None, as of any other."""
 
     def __getattr__(self, name: str) -> None:

@@ -142,7 +142,7 @@ def to_json(document: Any) -> str:
 def _to_plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return time_text(value)
-    nulls = getattr(value, "nulls", ())
+    nulls = getattr(value, "nulls", None) or ()
     return {
         name: each
         for name, each in vars(value).items()
