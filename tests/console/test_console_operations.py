@@ -54,7 +54,7 @@ async def test_an_operation_is_made_once_listed_and_reported(http):
     first = (await get(http, f"/api/operations/{K}/items", page_size=2))[1]
     last = (await get(http, f"/api/operations/{K}/items", page_token=first["next_page_token"]))[1]
     found = first["items"] + last["items"]
-    assert set(found[0]) == set(OperationItem.model_fields)
+    assert set(found[0]) <= set(OperationItem.model_fields)
     assert [(item["job_id"], item["outcome"]) for item in found] == [
         ("a", "COMPLETED"), ("b", "FAILED"), ("c", "COMPLETED")
     ]  # fmt: skip

@@ -16,7 +16,7 @@ from contracts.status import JobLogStatus, JobStatus
 MESSAGE_MAX_CHARS = 500
 #: How long a browser waits before it opens a lost stream again.
 RETRY_MS = 1_000
-_LEFT_OUT = {"event_id", "lease"}
+_LEFT_OUT = {"event_id", "lease", "request", "payload", "before", "after", "result", "partial", "verdict"}
 
 
 class JobNow(BaseModel):
