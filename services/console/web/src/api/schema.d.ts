@@ -4988,28 +4988,52 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
          */
-        StageInput: {
+        JudgeModelInput: {
+            /** Model */
+            model: string;
             /**
-             * Kind
-             * @enum {string}
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
              */
-            kind: "checks" | "single" | "quorum" | "cascade";
+            family?: string | null;
             /**
-             * Judges
-             * @description none: the validator's own
+             * Api
+             * @description found out when not set
              */
-            judges?: components["schemas"]["JudgeModelInput"][];
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
             /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
              */
-            votes?: number | null;
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
+             */
+            input_usd?: number | null;
+            /**
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
         };
         /**
          * LoopStep
@@ -5043,6 +5067,26 @@ export interface components {
              * @description the text of a criterion of kind `check`
              */
             check?: string | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
         };
         /**
          * Policy
@@ -5151,6 +5195,30 @@ export interface components {
             criteria_set?: string | null;
         };
         /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        StageInput: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
+        };
+        /**
          * JobFilter
          * @description Jobs by what they are; all that is given must hold.
          */
@@ -5254,54 +5322,6 @@ export interface components {
             not_criteria_not_met?: string[];
         };
         /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
-         */
-        JudgeModelInput: {
-            /** Model */
-            model: string;
-            /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
-             */
-            family?: string | null;
-            /**
-             * Api
-             * @description found out when not set
-             */
-            api?: ("chat" | "responses") | null;
-            /** Base Url */
-            base_url?: string | null;
-            /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
-             */
-            key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
-            parameters?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
-             */
-            input_usd?: number | null;
-            /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
-             */
-            cached_usd?: number | null;
-            /** Output Usd */
-            output_usd?: number | null;
-            /** Timeout S */
-            timeout_s?: number | null;
-            /** Thinking Tokens */
-            thinking_tokens?: number | null;
-        };
-        /**
          * JudgePolicy
          * @description How results are judged, by name and version. A version never changes.
          */
@@ -5366,26 +5386,6 @@ export interface components {
              * @description the version of the prompt; when not set, the validator's
              */
             prompt?: number | null;
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
         };
     };
     responses: never;
