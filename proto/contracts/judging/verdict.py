@@ -77,8 +77,8 @@ class Ask(Model):
     outcomes: str | None = Field(
         None,
         exclude_if=_is_none,
-        description="what it said, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), "
-        "- (not asked); None where the answer was nonsense",
+        description="what it answered, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), "
+        "- (not asked); not given where the answer was nonsense",
     )
 
 

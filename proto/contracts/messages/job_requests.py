@@ -69,7 +69,9 @@ def warning_of(message: pb.CriterionWarning) -> CriterionWarning:
 
 def saved_job_of(message: jobs_pb.CreateJobResponse | jobs_pb.UpdateJobResponse) -> SavedJob:
     """Return a job with the warnings of its criteria, as received."""
-    return SavedJob(**dict(job_of(message.job)), warnings=[warning_of(one) for one in message.warnings])
+    job = job_of(message.job)
+    given = {name: value for name, value in job if name in job.model_fields_set}
+    return SavedJob(**given, warnings=[warning_of(one) for one in message.warnings])
 
 
 def job_counts_of(message: jobs_pb.CountJobsResponse) -> JobCounts:

@@ -1471,7 +1471,7 @@ export interface components {
             sum_of?: number | null;
             /**
              * Outcomes
-             * @description what it said, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked); None where the answer was nonsense
+             * @description what it answered, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked); not given where the answer was nonsense
              */
             outcomes?: string | null;
         };
@@ -4988,105 +4988,107 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
+         * JobFilter
+         * @description Jobs by what they are; all that is given must hold.
          */
-        JudgeModelInput: {
-            /** Model */
-            model: string;
-            /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
-             */
-            family?: string | null;
-            /**
-             * Api
-             * @description found out when not set
-             */
-            api?: ("chat" | "responses") | null;
-            /** Base Url */
-            base_url?: string | null;
-            /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
-             */
-            key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
-            parameters?: {
-                [key: string]: unknown;
+        JobFilterInput: {
+            /** Statuses */
+            statuses?: components["schemas"]["JobStatus"][];
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Tenant */
+            tenant?: string | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
             };
             /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
+             * Batch Id
+             * @description the items of a batch, or of any other operation
              */
-            input_usd?: number | null;
+            batch_id?: string | null;
             /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             * Created After
+             * @description or at this time
              */
-            cached_usd?: number | null;
-            /** Output Usd */
-            output_usd?: number | null;
-            /** Timeout S */
-            timeout_s?: number | null;
-            /** Thinking Tokens */
-            thinking_tokens?: number | null;
-        };
-        /**
-         * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
-         *
-         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
-         */
-        LoopStepInput: {
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
             /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
+             * Text
+             * @description its words, or how they begin; or what stands in the id or the title of the newest
              */
-            from_submission: number;
+            text?: string | null;
             /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
+             * Cancelled
+             * @description whether the last execution was cancelled
              */
-            confirm: boolean;
+            cancelled?: boolean | null;
             /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
+             * Codes
+             * @description any of them: why the last execution was not completed
              */
-            asks: number;
-            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModelInput"] | null;
+            codes?: string[];
             /**
-             * Check
-             * @description the text of a criterion of kind `check`
+             * Criterion Not Met
+             * @description the text of a required criterion that the last verdict did not pass
              */
-            check?: string | null;
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
+            criterion_not_met?: string | null;
             /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
+             * Cost Usd Min
+             * @description or as much; jobs whose last execution ended
              */
-            required: boolean;
+            cost_usd_min?: number | null;
             /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
+             * Cost Usd Max
+             * @description or as much
              */
-            kind: string;
+            cost_usd_max?: number | null;
+            /**
+             * Duration S Min
+             * @description or as long
+             */
+            duration_s_min?: number | null;
+            /**
+             * Duration S Max
+             * @description or as long
+             */
+            duration_s_max?: number | null;
+            /**
+             * Id Part
+             * @description how the id begins or ends
+             */
+            id_part?: string | null;
+            /**
+             * Not Agent Ids
+             * @description none of them; a job without an agent matches
+             */
+            not_agent_ids?: string[];
+            /**
+             * Not Tenants
+             * @description none of them
+             */
+            not_tenants?: string[];
+            /**
+             * Not Labels
+             * @description `name:value`; none of them is on the job
+             */
+            not_labels?: string[];
+            /**
+             * Not Batch Ids
+             * @description an item of none of them
+             */
+            not_batch_ids?: string[];
+            /**
+             * Not Codes
+             * @description none of them
+             */
+            not_codes?: string[];
+            /**
+             * Not Criteria Not Met
+             * @description the last verdict did not pass any of them: left out
+             */
+            not_criteria_not_met?: string[];
         };
         /**
          * Policy
@@ -5195,131 +5197,52 @@ export interface components {
             criteria_set?: string | null;
         };
         /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
+         * JudgeModel
+         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
          */
-        StageInput: {
+        JudgeModelInput: {
+            /** Model */
+            model: string;
             /**
-             * Kind
-             * @enum {string}
+             * Family
+             * @description models of one family err alike; a further ask is best made of another
              */
-            kind: "checks" | "single" | "quorum" | "cascade";
+            family?: string | null;
             /**
-             * Judges
-             * @description none: the validator's own
+             * Api
+             * @description found out when not set
              */
-            judges?: components["schemas"]["JudgeModelInput"][];
+            api?: ("chat" | "responses") | null;
+            /** Base Url */
+            base_url?: string | null;
             /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             * Key
+             * @description the name of a key in the validators' settings, never the key itself
              */
-            votes?: number | null;
-        };
-        /**
-         * JobFilter
-         * @description Jobs by what they are; all that is given must hold.
-         */
-        JobFilterInput: {
-            /** Statuses */
-            statuses?: components["schemas"]["JobStatus"][];
-            /** Agent Id */
-            agent_id?: string | null;
-            /** Tenant */
-            tenant?: string | null;
-            /** Labels */
-            labels?: {
-                [key: string]: string;
+            key?: string | null;
+            /**
+             * Parameters
+             * @description sent with every ask, such as temperature
+             */
+            parameters?: {
+                [key: string]: unknown;
             };
             /**
-             * Batch Id
-             * @description the items of a batch, or of any other operation
+             * Input Usd
+             * @description the price of a million tokens; when not set, as it is known
              */
-            batch_id?: string | null;
+            input_usd?: number | null;
             /**
-             * Created After
-             * @description or at this time
+             * Cached Usd
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
              */
-            created_after?: string | null;
-            /** Created Before */
-            created_before?: string | null;
-            /**
-             * Text
-             * @description its words, or how they begin; or what stands in the id or the title of the newest
-             */
-            text?: string | null;
-            /**
-             * Cancelled
-             * @description whether the last execution was cancelled
-             */
-            cancelled?: boolean | null;
-            /**
-             * Codes
-             * @description any of them: why the last execution was not completed
-             */
-            codes?: string[];
-            /**
-             * Criterion Not Met
-             * @description the text of a required criterion that the last verdict did not pass
-             */
-            criterion_not_met?: string | null;
-            /**
-             * Cost Usd Min
-             * @description or as much; jobs whose last execution ended
-             */
-            cost_usd_min?: number | null;
-            /**
-             * Cost Usd Max
-             * @description or as much
-             */
-            cost_usd_max?: number | null;
-            /**
-             * Duration S Min
-             * @description or as long
-             */
-            duration_s_min?: number | null;
-            /**
-             * Duration S Max
-             * @description or as long
-             */
-            duration_s_max?: number | null;
-            /**
-             * Id Part
-             * @description how the id begins or ends
-             */
-            id_part?: string | null;
-            /**
-             * Not Agent Ids
-             * @description none of them; a job without an agent matches
-             */
-            not_agent_ids?: string[];
-            /**
-             * Not Tenants
-             * @description none of them
-             */
-            not_tenants?: string[];
-            /**
-             * Not Labels
-             * @description `name:value`; none of them is on the job
-             */
-            not_labels?: string[];
-            /**
-             * Not Batch Ids
-             * @description an item of none of them
-             */
-            not_batch_ids?: string[];
-            /**
-             * Not Codes
-             * @description none of them
-             */
-            not_codes?: string[];
-            /**
-             * Not Criteria Not Met
-             * @description the last verdict did not pass any of them: left out
-             */
-            not_criteria_not_met?: string[];
+            cached_usd?: number | null;
+            /** Output Usd */
+            output_usd?: number | null;
+            /** Timeout S */
+            timeout_s?: number | null;
+            /** Thinking Tokens */
+            thinking_tokens?: number | null;
         };
         /**
          * JudgePolicy
@@ -5386,6 +5309,83 @@ export interface components {
              * @description the version of the prompt; when not set, the validator's
              */
             prompt?: number | null;
+        };
+        /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * LoopStep
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /**
+             * From Submission
+             * @description when not set, of one that confirms 1
+             * @default 2
+             */
+            from_submission: number;
+            /**
+             * Confirm
+             * @description whether a judge must say that the quoted passages alone show what passed
+             * @default false
+             */
+            confirm: boolean;
+            /**
+             * Asks
+             * @description when not set, of one that confirms 0
+             * @default 1
+             */
+            asks: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /**
+             * Check
+             * @description the text of a criterion of kind `check`
+             */
+            check?: string | null;
+        };
+        /**
+         * Stage
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        StageInput: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /**
+             * Judges
+             * @description none: the validator's own
+             */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /**
+             * Votes
+             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
+             */
+            votes?: number | null;
         };
     };
     responses: never;
