@@ -95,7 +95,8 @@ async def test_each_step_of_a_life_names_the_role_of_the_token_or_key_that_asked
     ]
     assert await actors(steps) == expected
     logs = await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)
-    assert [(log.kind, log.actor) for log in logs.logs] == expected
+    kinds = [resources_pb.JobLogKind.Name(log.kind).removeprefix("JOB_LOG_KIND_").lower() for log in logs.logs]
+    assert list(zip(kinds, (log.actor for log in logs.logs), strict=True)) == expected
 
 
 async def test_whatever_is_said_of_a_cancel_the_token_says_who_did(jobs: Any, steps: Steps) -> None:

@@ -120,7 +120,7 @@ async def batch_of_new_jobs(_: World, tenant: str) -> Callable[[bool], Any]:
 async def operation(world: World, tenant: str) -> Callable[[bool], Any]:
     await world.job(tenant)
     new = [
-        resources_pb2.NewOperation(kind="cancel", filter={"tenant": tenant}, reason=reason)
+        resources_pb2.NewOperation(kind="OPERATION_KIND_CANCEL", filter={"tenant": tenant}, reason=reason)
         for reason in ("enough", "too much")
     ]
     return lambda other: operations_pb.CreateOperationRequest(operation=new[other])
@@ -148,7 +148,7 @@ async def judgings(_: World, tenant: str) -> Callable[[bool], Any]:
     cases = [
         judgings_pb.JudgingCase(result_json=result, acceptance_criteria="Is blue") for result in ('"blue"', '"red"')
     ]
-    return lambda other: judgings_pb.CreateJudgingsRequest(kind="try", cases=cases[other : other + 1])
+    return lambda other: judgings_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=cases[other : other + 1])
 
 
 DOORS = {
