@@ -56,7 +56,7 @@ def _close_requests(document: dict[str, Any]) -> None:
     asked, answered = (_find_schemas(part, schemas) for part in (bodies, [o["responses"] for o in operations]))
     asked = {name for name in asked if "enum" not in schemas[name]}
     names = {_REF + name: f"{_REF}{name}Input" for name in asked & answered}
-    for name in asked:
+    for name in sorted(asked):
         closed = _rename(deepcopy(schemas[name]), names)
         if "properties" in closed:
             closed["additionalProperties"] = False

@@ -42,3 +42,9 @@ def test_a_lapsed_judging_lease_that_is_renewed_has_lost_no_validator() -> None:
     assert execution_states.renew(awaiting_judge(validators_lost=2), OWNER, TIMES).validators_lost == 1
     assert execution_states.renew(judging(validators_lost=2), OWNER, TIMES).validators_lost == 2
     assert execution_states.renew(queued(validators_lost=2, lease=1, attempt=1), OWNER, TIMES).validators_lost == 2
+
+
+def test_callers_are_shown_where_an_execution_stands() -> None:
+    stages = (queued(), offered(), running(), awaiting_judge(), judging())
+    shown = [execution_states.show(each, NOW)["state"] for each in stages]
+    assert shown == ["WAITING", "WAITING", "RUNNING", "JUDGING", "JUDGING"]

@@ -57,3 +57,9 @@ def test_what_is_no_key_is_refused_without_being_repeated(text):
 
 def test_a_key_is_not_shown():
     assert repr(IdKey.parse(base64.b64encode(KEY).decode())) == "IdKey()"
+
+
+def test_an_installation_has_one_id_for_as_long_as_its_key():
+    first, again, other = (IdKey(key).installation for key in (KEY, KEY, ODD))
+    assert first == again != other
+    assert len(first) == 12

@@ -307,8 +307,9 @@ class UnitOfWork:
 
     def keep_request(self, key: RequestKey) -> None:
         """Keep what was asked for under an idempotency key."""
-        if (tenant := self._find_tenant(key)) is not None:
-            self.request_keys[self.terms.ids.derive_request(key, tenant)] = key.body_hash
+        tenant = self._find_tenant(key)
+        assert tenant is not None  # of a job that is not known nothing was made
+        self.request_keys[self.terms.ids.derive_request(key, tenant)] = key.body_hash
 
     def _find_tenant(self, key: RequestKey) -> str | None:
         spec = self.specs.get(key.job_id or "")

@@ -116,3 +116,8 @@ def test_a_repeat_does_not_ask_what_stands_in_its_way_by_now(life: Life) -> None
         assert code_of(life, once(make(obstacle), "k")) == "nothing_matches"
         assert not life.jobstore.run(once(make(None), "k")).is_replay
         assert life.jobstore.run(once(make(obstacle), "k")).is_replay
+
+
+def test_a_request_is_as_large_with_a_key_as_without() -> None:
+    command = RegisterAgent("a", NewAgent(name="a", url="http://127.0.0.1:1/"), actor=ADMINISTRATOR)
+    assert once(command, "k").size == command.size

@@ -1,7 +1,7 @@
 """What commands decide, without a database: what is asked for, and refused, at each door."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -80,6 +80,14 @@ def test_an_edit_of_a_version_that_comes_again_is_the_same_edit(life: Life) -> N
     first = life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF))
     assert life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF)) == first
     assert life.told == ["created", "edited"]
+
+
+def test_an_edit_tells_times_in_the_form_of_all_times(life: Life) -> None:
+    life.created()
+    edit = JobEdit(not_before=datetime(2026, 12, 24, 18, tzinfo=UTC))
+    life.jobstore.run(EditJob(life.job_id, edit, actor=SIGNOFF))
+    request = life.jobstore.log(life.job_id)[-1].report.request
+    assert "2026-12-24T18:00:00.000000Z" in str(request)
 
 
 def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -> None:

@@ -4988,6 +4988,26 @@ export interface components {
             log: components["schemas"]["JobLog"];
         };
         /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        CriterionInput: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
          * JobFilter
          * @description Jobs by what they are; all that is given must hold.
          */
@@ -5089,112 +5109,6 @@ export interface components {
              * @description the last verdict did not pass any of them: left out
              */
             not_criteria_not_met?: string[];
-        };
-        /**
-         * Policy
-         * @description How a job is run. What is not set is taken from the agent, and then from the service's settings.
-         */
-        PolicyInput: {
-            /**
-             * Max Submissions
-             * @description not-met verdicts before the job is REJECTED
-             */
-            max_submissions?: number | null;
-            /**
-             * Max Calls
-             * @description calls of the agent in all, lost ones included
-             */
-            max_calls?: number | null;
-            /**
-             * Attempt Timeout S
-             * @description the whole call of an agent
-             */
-            attempt_timeout_s?: number | null;
-            /**
-             * Deadline S
-             * @description all attempts and the judgement
-             */
-            deadline_s?: number | null;
-            delivery?: components["schemas"]["Delivery"] | null;
-            /**
-             * Connect Timeout S
-             * @description connecting to the agent
-             */
-            connect_timeout_s?: number | null;
-            /**
-             * Queue Timeout S
-             * @description due, and not taken by an executor
-             */
-            queue_timeout_s?: number | null;
-            /**
-             * Heartbeat Timeout S
-             * @description an asynchronous agent's silence
-             */
-            heartbeat_timeout_s?: number | null;
-            /**
-             * Judging Timeout S
-             * @description from the result to the verdict
-             */
-            judging_timeout_s?: number | null;
-            /**
-             * Backoff First S
-             * @description the longest wait after the first call
-             */
-            backoff_first_s?: number | null;
-            /**
-             * Backoff Max S
-             * @description the longest wait of all
-             */
-            backoff_max_s?: number | null;
-            /**
-             * Backoff Factor
-             * @description by which it grows from call to call
-             */
-            backoff_factor?: number | null;
-            /**
-             * Retry Codes
-             * @description after which the agent is called again, whatever else
-             */
-            retry_codes?: string[] | null;
-            /**
-             * No Retry Codes
-             * @description after which it never is
-             */
-            no_retry_codes?: string[] | null;
-            /** @description who asks for the next submission; by hand when not set */
-            resubmit?: components["schemas"]["Resubmit"] | null;
-            /**
-             * Hand Over After
-             * @description if automatic: not-met verdicts on an agent's work before another one gets the job
-             */
-            hand_over_after?: number | null;
-            /**
-             * Budget Usd
-             * @description of all calls of agents and judges
-             */
-            budget_usd?: number | null;
-            /**
-             * Budget Tokens
-             * @description of all calls of agents and judges
-             */
-            budget_tokens?: number | null;
-            /**
-             * Reuse Verdict
-             * @description whether a verdict on the identical result may be reused
-             */
-            reuse_verdict?: boolean | null;
-            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
-            empty_result?: components["schemas"]["EmptyResult"] | null;
-            /**
-             * Judge
-             * @description the judge policy, by name or `name@version`; `default` when not set
-             */
-            judge?: string | null;
-            /**
-             * Criteria Set
-             * @description the criteria set that is judged by besides, by name or `name@version`
-             */
-            criteria_set?: string | null;
         };
         /**
          * JudgeModel
@@ -5311,26 +5225,6 @@ export interface components {
             prompt?: number | null;
         };
         /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
-        };
-        /**
          * LoopStep
          * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
          *
@@ -5362,6 +5256,112 @@ export interface components {
              * @description the text of a criterion of kind `check`
              */
             check?: string | null;
+        };
+        /**
+         * Policy
+         * @description How a job is run. What is not set is taken from the agent, and then from the service's settings.
+         */
+        PolicyInput: {
+            /**
+             * Max Submissions
+             * @description not-met verdicts before the job is REJECTED
+             */
+            max_submissions?: number | null;
+            /**
+             * Max Calls
+             * @description calls of the agent in all, lost ones included
+             */
+            max_calls?: number | null;
+            /**
+             * Attempt Timeout S
+             * @description the whole call of an agent
+             */
+            attempt_timeout_s?: number | null;
+            /**
+             * Deadline S
+             * @description all attempts and the judgement
+             */
+            deadline_s?: number | null;
+            delivery?: components["schemas"]["Delivery"] | null;
+            /**
+             * Connect Timeout S
+             * @description connecting to the agent
+             */
+            connect_timeout_s?: number | null;
+            /**
+             * Queue Timeout S
+             * @description due, and not taken by an executor
+             */
+            queue_timeout_s?: number | null;
+            /**
+             * Heartbeat Timeout S
+             * @description an asynchronous agent's silence
+             */
+            heartbeat_timeout_s?: number | null;
+            /**
+             * Judging Timeout S
+             * @description from the result to the verdict
+             */
+            judging_timeout_s?: number | null;
+            /**
+             * Backoff First S
+             * @description the longest wait after the first call
+             */
+            backoff_first_s?: number | null;
+            /**
+             * Backoff Max S
+             * @description the longest wait of all
+             */
+            backoff_max_s?: number | null;
+            /**
+             * Backoff Factor
+             * @description by which it grows from call to call
+             */
+            backoff_factor?: number | null;
+            /**
+             * Retry Codes
+             * @description after which the agent is called again, whatever else
+             */
+            retry_codes?: string[] | null;
+            /**
+             * No Retry Codes
+             * @description after which it never is
+             */
+            no_retry_codes?: string[] | null;
+            /** @description who asks for the next submission; by hand when not set */
+            resubmit?: components["schemas"]["Resubmit"] | null;
+            /**
+             * Hand Over After
+             * @description if automatic: not-met verdicts on an agent's work before another one gets the job
+             */
+            hand_over_after?: number | null;
+            /**
+             * Budget Usd
+             * @description of all calls of agents and judges
+             */
+            budget_usd?: number | null;
+            /**
+             * Budget Tokens
+             * @description of all calls of agents and judges
+             */
+            budget_tokens?: number | null;
+            /**
+             * Reuse Verdict
+             * @description whether a verdict on the identical result may be reused
+             */
+            reuse_verdict?: boolean | null;
+            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
+            empty_result?: components["schemas"]["EmptyResult"] | null;
+            /**
+             * Judge
+             * @description the judge policy, by name or `name@version`; `default` when not set
+             */
+            judge?: string | null;
+            /**
+             * Criteria Set
+             * @description the criteria set that is judged by besides, by name or `name@version`
+             */
+            criteria_set?: string | null;
         };
         /**
          * Stage
