@@ -196,7 +196,7 @@ async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSe
         async with web.get("/api/jobs", params=query | basic) as answer:
             assert await answer.json() == page
     assert [job["id"] for job in page["items"]] == ids[:2]
-    assert all((job["payload"], job["acceptance_criteria"]) == (None, "") for job in page["items"])
+    assert all("payload" not in job and job["acceptance_criteria"] == "" for job in page["items"])
     async with web.get("/api/jobs", params=query | {"page_token": page["next_page_token"], "view": "full"}) as answer:
         assert [(job["id"], job["payload"]) for job in (await answer.json())["items"]] == [(ids[2], {"n": 2})]
     async with web.get("/api/jobs", params={"page_token": page["next_page_token"], "sort": "-updated_at"}) as answer:
@@ -228,7 +228,7 @@ async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aio
     depths = {f"{name}_max": shown["now"][name] for name in ("queued", "running", "judging")}
     assert depths["queued_max"] > 0
     assert shown["totals"] | depths == shown["totals"]
-    assert {name: shown["points"][0][name] for name in depths} == dict.fromkeys(depths)
+    assert not shown["points"][0].keys() & set(depths)
     async with web.get("/api/overview", params={"range": "1y"}) as answer:
         assert answer.status == 422
     async with web.get("/api/agent-stats") as answer:

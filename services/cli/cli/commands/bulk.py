@@ -27,7 +27,7 @@ from cli.views.operations_view import (
     show_preview,
     show_until_ended,
 )
-from contracts.status import BATCH_KINDS, OperationKind
+from contracts.status import BATCH_KINDS, ItemOutcome, OperationKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -143,17 +143,18 @@ async def report(
     cli: Session,
     operation_id: OperationId,
     outcome: Annotated[
-        list[str] | None,
-        typer.Option(help="Items with this outcome, such as REFUSED. May be repeated; all when not given."),
+        list[ItemOutcome] | None,
+        typer.Option(case_sensitive=False, help="Items with this outcome. May be repeated; all when not given."),
     ] = None,
     page_size: PageSize = 50,
     page_token: PageToken = "",
 ) -> None:
     """Show what became of each job of an operation, and why it was refused."""
-    outcomes = [word.upper() for word in outcome or []]
     async with cli.jobstore() as jobstore:
         operation_id = await find_batch_id(jobstore, operation_id)
-        page = await jobstore.list_operation_items(operation_id, outcomes, page_size=page_size, page_token=page_token)
+        page = await jobstore.list_operation_items(
+            operation_id, outcome or (), page_size=page_size, page_token=page_token
+        )
         await cli.learn_agents(jobstore)
     show_items(cli.out, *page)
 

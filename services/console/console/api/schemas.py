@@ -33,7 +33,7 @@ from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.resources import Amount, Job, JobEdit, JobFilter, NewJob
-from contracts.status import FACET_FIELDS, JobLogKind, JobOrder, JobStatus, OperationKind, View
+from contracts.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
 
 #: Items of a page. The jobstore takes the largest page for a larger one, as far as the number fits.
 PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**31 - 1))]
@@ -319,7 +319,7 @@ class OperationsQuery(PageQuery):
 class ItemsQuery(PageQuery):
     """Which items of an operation to list."""
 
-    outcome: list[str] = Field(default_factory=list, description="may be repeated; all without one")
+    outcome: list[ItemOutcome] = Field(default_factory=list, description="may be repeated; all without one")
 
 
 class Retry(Model):

@@ -8190,7 +8190,7 @@ export interface operations {
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
                 /** @description may be repeated; all without one */
-                outcome?: string[];
+                outcome?: components["schemas"]["ItemOutcome"][];
             };
             header?: never;
             path: {
