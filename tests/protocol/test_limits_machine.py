@@ -91,6 +91,7 @@ class LimitsWorld:
                 "circuits",
                 "operation_items",
                 "operations",
+                "request_keys",
             ):
                 await connection.execute(text(f"DELETE FROM {table}"))
             await put_agent(connection, "other", NewAgent(name="other", url="http://127.0.0.1:2/"), create=True)
@@ -187,10 +188,10 @@ class LimitsWorld:
             new.append(new_job(**fields, id=job_id))
         known = self.keys.get(key)
         if known is not None and known[1] != job_ids:
-            with pytest.raises(PermanentError, match="batch of other jobs"):
+            with pytest.raises(PermanentError, match="that of another request"):
                 await self.batches.execute([], new, None, None, key, ADMINISTRATOR)
             return
-        batch = await self.batches.execute([], new, None, None, key, ADMINISTRATOR)
+        batch = (await self.batches.execute([], new, None, None, key, ADMINISTRATOR)).value
         assert known in {None, (batch.id, job_ids)}
         self.keys[key] = batch.id, job_ids
         for item in batch.items:

@@ -102,7 +102,7 @@ async def test_a_policy_says_what_of_it_is_shown_and_feedback_only_where_it_name
     lease = await steps.running(policy=policy, payload=[1])
     first = await granted(work, steps, lease)
     assert first.task_json == '{"title":"A title"}'
-    told = verdict(Outcome.FAIL, policy=f"{policy['judge']}@1", reason="no sky")
+    told = verdict(Outcome.FAIL, judge=f"{policy['judge']}@1", reason="no sky")
     await steps.report(first.lease.lease, ReportKind.VERDICT, verdict=told)
 
     steps.execution_id = uuid4()

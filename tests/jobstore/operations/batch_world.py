@@ -133,5 +133,5 @@ async def judged(job: Steps, outcome: Outcome | Verdict) -> None:
     judging = await job.claim_judging(claimed.execution.lease)
     assert judging.execution is not None
     said = outcome if isinstance(outcome, Verdict) else verdict(outcome)
-    said = said.model_copy(update={"policy": (judging.execution.policy or {}).get("judge")})
+    said = said.model_copy(update={"judge": (judging.execution.policy or {}).get("judge")})
     await job.report(judging.execution.lease, ReportKind.VERDICT, verdict=said)

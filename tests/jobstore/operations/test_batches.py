@@ -146,4 +146,5 @@ async def test_a_batch_tells_how_it_goes_and_when_it_has_ended(world: World) -> 
 
 async def test_a_batch_of_which_nothing_is_accepted_has_ended(world: World) -> None:
     batch = await world.execute(jobs_pb.ExecuteJobsRequest(job_ids=["nobody"]))
-    assert (batch.state, batch.counts, batch.items[0].code) == ("DONE", {"REFUSED": 1}, "unknown_job")
+    state = resources.OperationState.Name(batch.state)
+    assert (state, batch.counts, batch.items[0].code) == ("OPERATION_STATE_DONE", {"REFUSED": 1}, "unknown_job")

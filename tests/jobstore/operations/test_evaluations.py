@@ -87,7 +87,7 @@ class Evaluator:
         asks = [Ask(model=f"{vote}", role="vote", vote=vote, outcomes=f"{letter}p") for vote in (1, 2)]
         asks.append(Ask(model="3", role="vote", vote=3, outcomes="pp"))
         stage = StageVerdict(kind="quorum", outcomes=f"{letter}p", asks=asks)
-        return Verdict.of(criteria, "because", policy=policy, stages=[stage])
+        return Verdict.of(criteria, "because", judge=policy, stages=[stage])
 
     async def keep(self, evaluation: UUID) -> list[str]:
         request = pb.KeepEvaluationRequest(evaluation=str(evaluation))

@@ -31,7 +31,7 @@ async def put(world: World) -> str:
 
 
 def by(policy: str) -> Verdict:
-    return MET.model_copy(update={"policy": policy})
+    return MET.model_copy(update={"judge": policy})
 
 
 @pytest.mark.parametrize("shadow", [True, False])
