@@ -52,8 +52,14 @@ async def read_topics(system: System, keys: set[str]) -> dict[str, list[Consumer
             ends, read = await consumer.end_offsets(places), found.setdefault(name, [])
             while any([await consumer.position(place) < ends[place] for place in places]):
                 for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                    read += [one for one in records if one.key is None or one.key.decode(errors="replace") in keys]
+                    read += [
+                        one for one in records if _is_marker(one) or (one.key or b"").decode(errors="replace") in keys
+                    ]
     return found
+
+
+def _is_marker(record: ConsumerRecord[bytes, bytes]) -> bool:
+    return ("ce_type", b"signoff.marker.v1") in record.headers
 
 
 async def live_a_life(system: System) -> tuple[str, set[str]]:
