@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from threading import Lock
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -25,27 +26,29 @@ _WITH_BODY = {
     "422": "Not well formed; `errors` says where",
     "429": "Too much at once",
 }
+_MAKING: Final = Lock()
 _REF: Final = "#/components/schemas/"
 _OPEN = {"/api/health", "/api/receipt-keys"}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the application; it is made once."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schemas = document["components"]["schemas"]
-        for model in (Problem, JobChange):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {}) | schemas | {model.__name__: schema}
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        for path, operations in document["paths"].items():
-            for method, operation in operations.items():
-                problems = _make_problem_responses(path, method)
-                known = operation["responses"] if path in _OPEN else problems
-                operation["responses"] |= {status: problems[status] for status in known if status in problems}
-        _close_requests(document)
-        app.openapi_schema = document
+    with _MAKING:  # requests ask for it in threads, and FastAPI cannot make two at once
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            schemas = document["components"]["schemas"]
+            for model in (Problem, JobChange):
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas |= schema.pop("$defs", {}) | schemas | {model.__name__: schema}
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    problems = _make_problem_responses(path, method)
+                    known = operation["responses"] if path in _OPEN else problems
+                    operation["responses"] |= {status: problems[status] for status in known if status in problems}
+            _close_requests(document)
+            app.openapi_schema = document
     return app.openapi_schema
 
 
