@@ -87,9 +87,10 @@ Capabilities = Annotated[
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
-
-
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: what no limit of a value itself sets.
+LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
+
+
 class _Open:
     """Has a field take a word that is not known as the text that it is: a newer server may answer with it."""
 
@@ -104,7 +105,6 @@ class _Open:
 
 #: An enumeration of answers: a word of it, or a text that is not known yet.
 Open = Annotated[T, _Open()]
-LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 
 #: A time. Any that RFC 3339 knows is read; JSON has it as `time_text` writes it.

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
 from support.fake_jobstore import Server as JobStoreServer
+from support.real_console import RealConsole, real_console
 
 from console.api.sessions import Sessions
 from console.app import Server, create_app
@@ -15,6 +16,13 @@ from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
 
 SETTINGS = {"ring_max": 4, "queued_max": 8, "ping_s": 60.0, "viewers_max": 3}
+
+
+@pytest.fixture(scope="module")
+async def real(postgres: str) -> AsyncIterator[RealConsole]:
+    """The console before a real jobstore and database."""
+    async with real_console(postgres) as running:
+        yield running
 
 
 @pytest.fixture

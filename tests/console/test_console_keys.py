@@ -8,19 +8,13 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 from support.jobstore.steps import Steps, verdict
-from support.real_console import RealConsole, real_console
+from support.real_console import RealConsole
 
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.domain.actor import SIGNOFF
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
-
-
-@pytest.fixture(scope="module")
-async def real(postgres: str) -> AsyncIterator[RealConsole]:
-    async with real_console(postgres) as running:
-        yield running
 
 
 @pytest.fixture

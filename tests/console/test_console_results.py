@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
-from support.real_console import RealConsole, real_console
+from support.real_console import RealConsole
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
@@ -22,12 +22,6 @@ from jobstore.insights.rollups import Rollups
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
 HTML = "<h1>Blue</h1><script>alert(1)</script>"
-
-
-@pytest.fixture(scope="module")
-async def real(postgres: str) -> AsyncIterator[RealConsole]:
-    async with real_console(postgres) as running:
-        yield running
 
 
 @pytest.fixture

@@ -20,8 +20,6 @@ Item = TypeVar("Item")
 
 #: A larger gRPC message is neither sent nor received.
 MESSAGE_MAX_BYTES = 16 << 20
-#: Items of the largest page.
-PAGE_MAX: Final = 500
 #: A watch that lost its stream waits about so long before it connects again, twice as long each time.
 WATCH_BACKOFF_FIRST_S = 0.1
 WATCH_BACKOFF_MAX_S = 5.0
@@ -154,9 +152,9 @@ class Connection:
 
 async def list_all(list_page: Callable[..., Awaitable[tuple[list[Item], str]]]) -> list[Item]:
     """Return the items of all pages of a list, such as `list_all(client.list_limits)`."""
-    items, token = await list_page(page_size=PAGE_MAX)
+    items, token = await list_page(page_size=messages.PAGE_MAX)
     while token:
-        more, token = await list_page(page_size=PAGE_MAX, page_token=token)
+        more, token = await list_page(page_size=messages.PAGE_MAX, page_token=token)
         items += more
     return items
 

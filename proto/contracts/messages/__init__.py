@@ -11,6 +11,8 @@ from typing import Final
 JSON_AS_VALUE: Final = ("signoff-json", "value")
 #: Trailing metadata of an answer that repeats that of an earlier request, under its idempotency key or id.
 REPLAYED: Final = ("idempotency-replayed", "true")
+#: Items of the largest page.
+PAGE_MAX: Final = 500
 
 _MODULES: Final = frozenset(
     {"answers", "convert", "fields", "job_requests", "json_fields", "judging", "judgings", "operations", "views"}

@@ -23,7 +23,7 @@ import aiohttp
 from cli.config import Target
 from cli.session import connect
 from contracts.agents.urls import has_userinfo, hide_userinfo
-from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError
+from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError, list_all
 from contracts.errors import ErrorCode
 from contracts.resources import Agent
 from contracts.topic_prefix import TOPIC_PREFIX
@@ -53,7 +53,6 @@ DISK_FREE_MIN: Final = 1 << 30
 ENDED_LATELY_S: Final = 60.0
 SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
 OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
-AGENTS_MAX = 500  # of one page
 SUMS_TOLD: Final = 5
 
 
@@ -258,7 +257,7 @@ async def _question(jobstore: JobStoreClient, outage: str | None) -> list[Check]
     """Check what a jobstore that serves tells of itself and of all others; in an outage of its database what it can."""
     asked_at = time.time()
     agents, overview, validators, diagnosis = await asyncio.gather(
-        _list_agents(jobstore),
+        list_all(jobstore.list_agents),
         jobstore.get_overview(),
         _list_validators(jobstore),
         jobstore.diagnose(),
@@ -453,14 +452,6 @@ def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
         "`signoff judges diff default VERSION VERSION` shows what differs"
     )
     return [Check("judging", True, f"validators are set differently: {found}", remedy)]
-
-
-async def _list_agents(jobstore: JobStoreClient) -> list[Agent]:
-    agents, cursor = await jobstore.list_agents(page_size=AGENTS_MAX)
-    while cursor:
-        page, cursor = await jobstore.list_agents(page_size=AGENTS_MAX, page_token=cursor)
-        agents += page
-    return agents
 
 
 async def _check_agents(agents: Sequence[Agent]) -> list[Check]:

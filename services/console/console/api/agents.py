@@ -52,14 +52,14 @@ async def update_agent(
     jobstore: CallersJobStore, agent_id: str, agent: Strict[NewAgent], response: Response, if_match: IfMatch = None
 ) -> Any:
     """Replace all fields of an agent."""
-    version = version_of(if_match, None)
+    version = version_of(if_match)
     return show(await jobstore.update_agent(agent_id, agent, version=version), response)
 
 
 @router.post("/{agent_id}/disable", response_model=Agent, responses=CHANGED)
 async def disable_agent(jobstore: CallersJobStore, agent_id: str, response: Response, if_match: IfMatch = None) -> Any:
     """Disable an agent: it gets no more work."""
-    return show(await jobstore.disable_agent(agent_id, version=version_of(if_match, None)), response)
+    return show(await jobstore.disable_agent(agent_id, version=version_of(if_match)), response)
 
 
 @router.post("/{agent_id}/pause")

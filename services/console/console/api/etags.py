@@ -58,7 +58,7 @@ def is_among(version: int, if_none_match: str | None) -> bool:
     return if_none_match.strip() == "*" or str(version) in {_name(tag) for tag in _TAG.finditer(if_none_match)}
 
 
-def version_of(if_match: str | None, version: int | None) -> int | None:
+def version_of(if_match: str | None, version: int | None = None) -> int | None:
     """Return the version meant by `If-Match` or the body. Raise ProblemError if no job can have it."""
     if if_match is None or if_match.strip() == "*":
         return version

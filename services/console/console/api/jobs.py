@@ -114,7 +114,7 @@ async def assign_job(
 ) -> Job:
     """Assign an agent."""
     payload = assignment.payload if "payload" in assignment.model_fields_set else UNCHANGED
-    return await jobstore.assign_agent(job_id, assignment.agent_id, payload, version=version_of(if_match, None))
+    return await jobstore.assign_agent(job_id, assignment.agent_id, payload, version=version_of(if_match))
 
 
 @router.post("/{job_id}/execute", status_code=201, responses=replays(Execution) | VERSIONED)
@@ -130,7 +130,7 @@ async def execute_job(
     not_before = execution.not_before if execution else None
     name = execution.execution_id if execution else None
     made = await jobstore.execute_job(
-        job_id, name, idempotency_key=key, not_before=not_before, version=version_of(if_match, None)
+        job_id, name, idempotency_key=key, not_before=not_before, version=version_of(if_match)
     )
     response.headers["Location"] = f"/api/executions/{made.id}"
     return made
@@ -145,7 +145,7 @@ async def cancel_job(
 ) -> Job:
     """Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id."""
     asked = cancellation or JobCancellation()
-    version = version_of(if_match, None)
+    version = version_of(if_match)
     return await jobstore.cancel_job(job_id, asked.reason, execution_id=asked.execution_id, version=version)
 
 
@@ -176,8 +176,6 @@ async def resubmit_job(
     """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     comment = resubmission.comment if resubmission else None
     name = resubmission.execution_id if resubmission else None
-    made = await jobstore.resubmit_job(
-        job_id, name, idempotency_key=key, comment=comment, version=version_of(if_match, None)
-    )
+    made = await jobstore.resubmit_job(job_id, name, idempotency_key=key, comment=comment, version=version_of(if_match))
     response.headers["Location"] = f"/api/executions/{made.id}"
     return made

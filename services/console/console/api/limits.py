@@ -41,13 +41,13 @@ async def set_limit(
     jobstore: CallersJobStore, name: LimitName, limit: Strict[NewLimit], response: Response, if_match: IfMatch = None
 ) -> Any:
     """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""
-    return show(await jobstore.set_limit(name, limit, version=version_of(if_match, None)), response)
+    return show(await jobstore.set_limit(name, limit, version=version_of(if_match)), response)
 
 
 @router.delete("/{name:path}", status_code=204, responses=VERSIONED)
 async def remove_limit(jobstore: CallersJobStore, name: LimitName, if_match: IfMatch = None) -> None:
     """Remove a limit."""
-    await jobstore.remove_limit(name, version=version_of(if_match, None))
+    await jobstore.remove_limit(name, version=version_of(if_match))
 
 
 @tenants_router.post("/{tenant:path}/pause")

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from contracts.errors import ErrorCode
 from contracts.fields import OperationName
 from contracts.jsontext import json_text
-from contracts.messages import JSON_AS_VALUE, REPLAYED
+from contracts.messages import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.commands.base import Answer
@@ -23,8 +23,6 @@ from jobstore.errors import InvalidError, check_size
 
 Context = grpc.aio.ServicerContext[Any, Any]
 R = TypeVar("R")
-#: Items that a page has at most.
-PAGE_MAX: Final = 500
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(OperationName)

@@ -10,6 +10,7 @@ from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
 from cli.errors import CommandError, ExitStatus
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_remarks, show_saved_set
+from contracts.client import list_all
 from contracts.errors import ErrorCode
 
 app = make_app("Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.")
@@ -28,11 +29,7 @@ File = Annotated[
 async def list_(cli: Session) -> None:
     """List criteria sets by name, and what came of the version that is current."""
     async with cli.jobstore() as jobstore:
-        sets, cursor = await jobstore.list_criteria_sets(page_size=500)
-        while cursor:
-            page, cursor = await jobstore.list_criteria_sets(page_size=500, page_token=cursor)
-            sets += page
-    show_criteria_sets(cli.out, sets)
+        show_criteria_sets(cli.out, await list_all(jobstore.list_criteria_sets))
 
 
 @command(app, "show")
