@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.judging import validate_agent_response
 from validator.ports import Finding, Reply, Subject
 from validator.prompt import Question

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import from_json
 
 from contracts.checks import CHECK_MAX_CHARS, find_fault
-from contracts.errors import ErrorCode
 from contracts.fields import Model, StrictModel, Text
-from contracts.jsontext import json_text
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 
 #: Criteria of a job at most.
 CRITERIA_MAX: Final = 100

@@ -29,8 +29,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from contracts.errors import ErrorCode
-from contracts.times import time_text
+from signoff.errors import ErrorCode
+from signoff.times import time_text
 
 T = TypeVar("T")
 

@@ -37,10 +37,11 @@ from contracts.fields import (
     Time,
     Title,
 )
-from contracts.jsontext import Json
 from contracts.judging.policy import Reference
 from contracts.judging.verdict import Verdict
-from contracts.status import (
+from contracts.waiting.reasons import PastWait, Waiting, WaitingSum
+from signoff.jsontext import Json
+from signoff.status import (
     Circuit,
     Delivery,
     EmptyResult,
@@ -53,7 +54,6 @@ from contracts.status import (
     Protocol,
     Resubmit,
 )
-from contracts.waiting.reasons import PastWait, Waiting, WaitingSum
 
 
 class Policy(StrictModel):

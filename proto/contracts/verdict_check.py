@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from contracts.criteria import Criterion
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 _KNOWN_KINDS = frozenset({"meets", "never", "check"})
 #: Kinds whose pass has evidence: words that meet it, or what a check found. Of what is absent there may be none.

@@ -7,7 +7,7 @@ import pytest
 from support.fake_operations import id_of
 
 from contracts.resources import NewAgent, NewJob
-from contracts.status import JobLogStatus
+from signoff.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 

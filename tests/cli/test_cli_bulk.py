@@ -5,12 +5,12 @@ import json
 import pytest
 from support.fake_operations import id_of
 
-from contracts.messages.fields import read_fields
 from contracts.resources import NewJob
-from contracts.status import JobStatus
 from contracts.waiting.reasons import WaitingSum
+from signoff.status import JobStatus
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as pb_resources
+from signoff.wire import read_fields
 
 K = id_of("k")
 

@@ -13,7 +13,7 @@ import pytest
 from support.fakes import until
 
 from contracts.resources import NewJob
-from contracts.status import JobLogStatus
+from signoff.status import JobLogStatus
 
 INTERRUPTED = 130
 

@@ -10,7 +10,7 @@ from grpc import StatusCode
 from support.fake_jobstore import Refusal
 
 from contracts.resources import NewAgent, NewJob, SavedJob
-from contracts.status import JobLogStatus
+from signoff.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 

@@ -10,7 +10,7 @@ from support.fake_operations import id_of
 
 from contracts.messages.views import Batch
 from contracts.resources import Limit, NewJob, Operation
-from contracts.status import JobLogStatus
+from signoff.status import JobLogStatus
 
 WRITER = {"id": "writer", "name": "Writer", "url": "http://127.0.0.1:1/"}
 

@@ -12,7 +12,7 @@ from console.api.events import EventStream
 from console.live.viewer import FED_MAX, Viewer
 from contracts.client import WatchEvent
 from contracts.resources import NewJob
-from contracts.status import JobLogStatus
+from signoff.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 
 POEM = NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer")

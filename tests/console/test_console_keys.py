@@ -10,9 +10,9 @@ import pytest
 from support.jobstore.steps import Steps, verdict
 from support.real_console import RealConsole
 
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.domain.actor import SIGNOFF
+from signoff.status import Outcome, ReportKind
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
 

@@ -13,12 +13,12 @@ from support.real_console import RealConsole
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.reports import RecordReport
 from jobstore.domain.actor import SIGNOFF, WORKER
 from jobstore.insights.rollups import Rollups
+from signoff.status import Outcome, ReportKind
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
 HTML = "<h1>Blue</h1><script>alert(1)</script>"

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from contracts.criteria import CriteriaError, parse_criteria
 from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
 from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, Policy
-from contracts.status import (
+from contracts.waiting.reasons import WaitingSum
+from signoff.status import (
     Circuit,
     CriterionOutcome,
     Delivery,
@@ -20,7 +21,6 @@ from contracts.status import (
     Protocol,
     Resubmit,
 )
-from contracts.waiting.reasons import WaitingSum
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)

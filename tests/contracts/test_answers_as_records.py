@@ -13,7 +13,6 @@ from test_convert import JOB_TEXTS, LOG_TEXTS, row, sent
 
 from cli.output import to_json
 from contracts.client.records import read_record
-from contracts.jsontext import json_text
 from contracts.messages.answers import read_resource
 from contracts.messages.convert import agent_message, job_log_message, job_message, policy_of
 from contracts.messages.judgings import judging_of
@@ -30,7 +29,8 @@ from contracts.messages.views import (
     dead_letters_message,
     overview_message,
 )
-from contracts.status import JobStatus, LetterOutcome
+from signoff.jsontext import json_text
+from signoff.status import JobStatus, LetterOutcome
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judging_service_pb2 as judgings_pb
 from signoff.v1 import operations_service_pb2 as operations_pb

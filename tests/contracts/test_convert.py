@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
-from contracts.jsontext import json_text
 from contracts.messages.convert import (
     agent_message,
     agent_of,
@@ -29,7 +28,6 @@ from contracts.messages.convert import (
 )
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
-from contracts.messages.json_fields import get_json, put_json
 from contracts.messages.operations import (
     NewOperation,
     new_operation_message,
@@ -38,7 +36,9 @@ from contracts.messages.operations import (
     operation_of,
 )
 from contracts.resources import NewAgent, NewJob
-from contracts.status import Delivery
+from signoff.json_fields import get_json, put_json
+from signoff.jsontext import json_text
+from signoff.status import Delivery
 from signoff.v1 import resources_pb2 as pb
 
 MODERATE = json_values(integers=st.integers(-(2**53) + 1, 2**53 - 1))

@@ -8,10 +8,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from contracts.errors import ErrorCode, find_http_status, is_retryable
+from signoff.errors import ErrorCode, find_http_status, is_retryable
 
 ROOT = Path(__file__).parents[2]
-DECLARED = ROOT / "proto/contracts/errors.py"
+DECLARED = ROOT / "proto/signoff/errors.py"
 FOLDERS = ("proto/contracts", "services", "deploy/local/localstack")
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path != DECLARED]
 #: Calls whose argument at this place is a code.

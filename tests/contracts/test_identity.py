@@ -8,7 +8,7 @@ import pytest
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import event_id, new_execution_id
-from contracts.status import ReportKind
+from signoff.status import ReportKind
 
 FIRST, SECOND = new_execution_id(), new_execution_id()
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from pydantic import ValidationError
 from strategies import json_values
 
-from contracts.jsontext import check_json_value, json_text, parse_json
 from contracts.resources import NewJob
+from signoff.jsontext import check_json_value, json_text, parse_json
 
 
 def nested(levels):

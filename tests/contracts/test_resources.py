@@ -9,7 +9,7 @@ from contracts.events import ExecuteRequested, JobStatusReported
 from contracts.identity import new_execution_id
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.resources import Job, NewAgent, NewJob, Policy
-from contracts.status import Delivery, Outcome, ReportKind
+from signoff.status import Delivery, Outcome, ReportKind
 
 criteria = st.lists(
     st.builds(CriterionVerdict, text=st.just("a"), outcome=st.sampled_from(Outcome), required=st.booleans()), max_size=5

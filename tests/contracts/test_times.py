@@ -13,7 +13,7 @@ import console
 import contracts
 from contracts.fields import Model
 from contracts.resources import JobEdit
-from contracts.times import time_text
+from signoff.times import time_text
 
 
 @pytest.mark.parametrize(

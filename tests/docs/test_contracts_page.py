@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 PAGE = Path(__file__).parents[2] / "docs/contracts.md"
 TABLE = re.compile(r"\| code \|.*?(?=\n\n|\Z)", re.DOTALL)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.status import JobStatus
 from contracts.topics import TOPICS
 from jobstore.domain.model import TransitionKind
 from jobstore.domain.transitions import RULES
+from signoff.status import JobStatus
 from signoff.v1 import (
     agent_service_pb2,
     job_service_pb2,

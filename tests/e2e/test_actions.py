@@ -8,7 +8,7 @@ from playwright.async_api import Page, Route, expect
 from support.system import Agent, System
 from visitor import Visitor, badge, confirm, open_entries
 
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 
 async def test_a_visitor_without_a_session_signs_in_and_sees_what_was_asked_for(visitor: Visitor, system: System):

@@ -10,7 +10,7 @@ from support.system import Agent, System
 from visitor import Visitor, found_by_axe, keep, row
 
 from contracts.resources import NewLimit
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 #: Each press of a pointer, wherever it is; keys are no clicks.
 COUNT = 'window.clicks = 0; addEventListener("pointerdown", () => { window.clicks += 1; }, { capture: true });'

@@ -7,7 +7,7 @@ from support.system import System
 from visitor import Visitor, badge, keep, open_entries, settled
 
 from contracts.resources import JobEdit
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 TABS_MAX = 60
 

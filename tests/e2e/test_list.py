@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 from support.system import System
 from visitor import PHONE, Visitor, badge, confirm, open_entries, overflowing, row, settled
 
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 
 @pytest.fixture(scope="module")

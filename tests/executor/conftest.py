@@ -5,7 +5,6 @@ from fault_agent import fault_agent
 from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until, working
 
-from contracts.status import Protocol as AgentProtocol
 from executor.agents.client import HttpClient
 from executor.agents.header_values import HeaderValues
 from executor.agents.http import HttpAgent
@@ -13,6 +12,7 @@ from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
 from servicekit.addresses import parse_allowed
 from servicekit.leasing.worker import Worker
+from signoff.status import Protocol as AgentProtocol
 
 RESULT_MAX_BYTES = 100_000
 

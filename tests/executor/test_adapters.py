@@ -2,11 +2,11 @@
 
 import pytest
 
-from contracts.status import Protocol
 from executor.agents.client import HttpClient
 from executor.agents.header_values import HeaderValues
 from executor.app import make_agents
 from executor.config import Settings
+from signoff.status import Protocol
 
 
 async def test_each_protocol_has_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from support.factories import execute_requested, lease, request_body
 from support.fakes import read_execution_id
 
 from contracts.signing import KeyUse, Secrets, make_secret
-from contracts.status import Delivery, Protocol
 from executor.executions import GrpcExecutions
 from executor.ports import Claim, Grant
 from servicekit.errors import PermanentError, TransientError
@@ -17,6 +16,7 @@ from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
 from servicekit.leasing.renewal import GivenBackLease, LeaseState
 from servicekit.leasing.worker import HeldLease
+from signoff.status import Delivery, Protocol
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 

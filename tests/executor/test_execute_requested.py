@@ -11,8 +11,6 @@ from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.signing import SIGNATURE_HEADER
-from contracts.status import Delivery, ReportKind
-from contracts.status import Protocol as AgentProtocol
 from executor.attempt import BEGIN_REPORTED_AFTER_S
 from executor.errors import AgentTimeoutError, AgentUnreachableError
 from executor.handlers import Handlers
@@ -22,6 +20,8 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.renewal import LeaseState
+from signoff.status import Delivery, ReportKind
+from signoff.status import Protocol as AgentProtocol
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from support.factories import grant
 from support.fakes import until
 
 from contracts.events import ResultProduced
-from contracts.status import Delivery, ReportKind
-from contracts.status import Protocol as AgentProtocol
 from executor.agents.header_values import VALUE_MAX_BYTES, HeaderValues
 from executor.errors import AgentHeaderError
 from executor.ports import Call
+from signoff.status import Delivery, ReportKind
+from signoff.status import Protocol as AgentProtocol
 
 SECRET = "s3cret-of-the-writer"
 VALUE = f"Bearer {SECRET}"

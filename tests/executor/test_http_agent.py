@@ -13,9 +13,9 @@ from support.factories import grant, lease
 from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.jsontext import json_text
-from contracts.status import Delivery, ReportKind
 from servicekit import clock
+from signoff.jsontext import json_text
+from signoff.status import Delivery, ReportKind
 
 FAULTS = {
     "500": (says(b"oops", 500), "agent_status"),

@@ -12,9 +12,9 @@ from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.status import Delivery, ReportKind
-from contracts.status import Protocol as AgentProtocol
 from servicekit.leasing.renewal import LeaseState
+from signoff.status import Delivery, ReportKind
+from signoff.status import Protocol as AgentProtocol
 
 DONE = status("succeeded", result="blue")
 PASSING = {

@@ -8,8 +8,6 @@ from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.resources import Policy
-from contracts.status import Delivery, ReportKind
-from contracts.status import Protocol as AgentProtocol
 from executor.errors import (
     AgentBusyError,
     AgentDeclinedError,
@@ -21,6 +19,8 @@ from executor.handlers import Handlers
 from executor.retries import backoff_s, may_retry, wait_s
 from servicekit.errors import TransientError
 from servicekit.leasing.renewal import LeaseState
+from signoff.status import Delivery, ReportKind
+from signoff.status import Protocol as AgentProtocol
 
 BUSY, NOT_FOUND = AgentBusyError("busy", status=503), AgentStatusError("who?", status=404)
 TIMEOUT, UNREACHABLE = AgentTimeoutError("late"), AgentUnreachableError("nobody there")

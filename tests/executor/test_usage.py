@@ -11,10 +11,10 @@ from support.fakes import until
 from contracts.events import ResultProduced
 from contracts.resources import Usage
 from contracts.spending import CALL_COST_MAX_USD, Budget
-from contracts.status import Protocol as AgentProtocol
-from contracts.status import ReportKind
 from executor.errors import AgentBusyError, AgentStatusError
 from executor.handlers import Handlers
+from signoff.status import Protocol as AgentProtocol
+from signoff.status import ReportKind
 
 SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "claimed_usd": None, "model": "a-model"}
 ASYNC = AgentProtocol.HTTP_ASYNC

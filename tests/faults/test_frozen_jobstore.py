@@ -17,10 +17,10 @@ from support.system import served
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob, Policy
-from contracts.status import RESTING, JobStatus
 from faults.checking.observed import LogRow, Terms
 from faults.checking.reading import Tables, all_jobs, all_logs, quiet, topics
 from faults.stack.world import KAFKA_OF, World, world
+from signoff.status import RESTING, JobStatus
 
 #: As it is by default: what is measured is whether leases are renewed elsewhere before they lapse.
 LEASE_S = 15.0

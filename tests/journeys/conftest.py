@@ -10,7 +10,7 @@ from aiohttp import web
 from support.system import Agent, AsyncAgent, Judge, System, running, served
 
 from contracts.resources import NewAgent
-from contracts.status import Protocol
+from signoff.status import Protocol
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.messages.views import NewResolution
 from contracts.resources import NewJob
-from contracts.status import ExecutionState, JobLogStatus, JobStatus, LetterOutcome
 from contracts.topics import TOPIC_OF, TOPICS
 from servicekit.kafka.dead_letters import FORGED_BYTES
+from signoff.status import ExecutionState, JobLogStatus, JobStatus, LetterOutcome
 
 
 async def test_the_same_request_twice_is_one_execution(system: System, agent: Agent) -> None:

@@ -6,7 +6,7 @@ import signal
 import aiohttp
 from support.system import WAIT_S, AsyncAgent, System, signoff
 
-from contracts.status import JobLogStatus, JobStatus
+from signoff.status import JobLogStatus, JobStatus
 
 DONE = {"state": "succeeded", "result": {"text": "The sky is blue."}}
 HALF = {"state": "running", "progress": 0.5, "message": "half of it", "partial": {"text": "The sky"}}

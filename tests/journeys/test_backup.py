@@ -27,7 +27,6 @@ from contracts.client import JobStoreClient
 from contracts.events import AdministrationChanged
 from contracts.resources import Job, NewAgent, NewJob, NewLimit
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.status import Delivery, JobStatus
 from contracts.topics import FACT_TOPICS, TOPIC_OF
 from localstack.backing import Infrastructure, infrastructure
 from localstack.datadir import DataDir
@@ -36,6 +35,7 @@ from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
 from localstack.supervisor import Supervisor
 from servicekit.kafka.topics import ensure_topics
+from signoff.status import Delivery, JobStatus
 
 PAGE = Path(__file__).parents[2] / "docs/operations/backup.md"
 DUMP, RESTORE, *_ = (dedent(each) for each in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))

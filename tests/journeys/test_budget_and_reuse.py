@@ -10,7 +10,7 @@ from support.system import Agent, Judge, System, signoff
 
 from contracts.client import JobStoreError
 from contracts.resources import NewAgent
-from contracts.status import JobLogStatus, JobStatus
+from signoff.status import JobLogStatus, JobStatus
 
 
 def charging(result: Any, status: int = 200, **usage: Any) -> web.Response:

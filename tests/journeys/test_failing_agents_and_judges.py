@@ -9,7 +9,7 @@ from aiohttp import web
 from support.system import Agent, Judge, System
 
 from contracts.resources import NewAgent
-from contracts.status import Circuit, JobStatus
+from signoff.status import Circuit, JobStatus
 
 
 async def test_an_agent_that_fails_fails_the_job_and_says_why(system: System, agent: Agent) -> None:

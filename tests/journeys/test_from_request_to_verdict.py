@@ -2,7 +2,7 @@
 
 from support.system import Agent, System
 
-from contracts.status import JobLogStatus, JobStatus, Outcome
+from signoff.status import JobLogStatus, JobStatus, Outcome
 
 
 async def test_a_result_that_meets_every_criterion_is_accepted(system: System, agent: Agent) -> None:

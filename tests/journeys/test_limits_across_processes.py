@@ -15,7 +15,7 @@ from support.free_ports import free_port
 from support.system import WAIT_S, Agent, System
 
 from contracts.resources import NewAgent, NewJob, NewLimit, Operation
-from contracts.status import OperationState
+from signoff.status import OperationState
 
 
 class Busy:

@@ -11,7 +11,7 @@ from support.system import WAIT_S, Agent, System, signoff
 
 from contracts.messages.views import Batch
 from contracts.resources import JobFilter, NewAgent, NewJob, NewLimit, Operation
-from contracts.status import JobStatus, OperationState
+from signoff.status import JobStatus, OperationState
 
 BLUE = {"text": "The sky is blue."}
 

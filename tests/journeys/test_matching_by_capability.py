@@ -9,7 +9,7 @@ from contracts.client import JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob
-from contracts.status import JobLogStatus, JobStatus
+from signoff.status import JobLogStatus, JobStatus
 
 L = JobLogStatus
 

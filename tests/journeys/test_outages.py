@@ -13,8 +13,8 @@ from faults.checking.reading import GROUPS, Tables, differences, quiet, topics
 from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested
-from contracts.status import JobStatus
 from contracts.topics import REPLAY_HEADER
+from signoff.status import JobStatus
 
 LEASE_S = 3.0
 BLUE = {"text": "The sky is blue."}

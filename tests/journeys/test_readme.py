@@ -15,7 +15,7 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from support.system import System
 
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

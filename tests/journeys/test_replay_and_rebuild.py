@@ -6,8 +6,8 @@ from aiokafka import AIOKafkaProducer
 from faults.checking.reading import differences
 from support.system import Agent, Judge, System, signoff
 
-from contracts.status import JobStatus
 from contracts.topics import TOPICS
+from signoff.status import JobStatus
 
 
 async def test_an_operator_reads_all_that_a_topic_says_of_a_job(system: System) -> None:

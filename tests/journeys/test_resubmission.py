@@ -3,7 +3,7 @@
 from support.system import Agent, System
 
 from contracts.resources import NewAgent
-from contracts.status import JobLogStatus, JobStatus
+from signoff.status import JobLogStatus, JobStatus
 
 L = JobLogStatus
 

@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from support.system import WAIT_S, Agent, Judge, System, running, signoff
 
 from contracts.resources import NewAgent
-from contracts.status import JobStatus
 from contracts.topics import TOPICS
+from signoff.status import JobStatus
 
 PREFIX = "press."
 T = TypeVar("T")

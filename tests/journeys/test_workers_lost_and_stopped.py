@@ -6,7 +6,7 @@ from typing import Any
 
 from support.system import Agent, System
 
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 
 async def test_a_worker_killed_in_the_middle_of_a_call_costs_only_another_attempt(system: System, agent: Agent) -> None:

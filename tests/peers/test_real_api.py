@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import validate_agent_response

@@ -18,7 +18,7 @@ from support.system import Agent, Judge, running, served
 from contracts.evidence import Evidence
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent
-from contracts.status import RESTING, Outcome
+from signoff.status import RESTING, Outcome
 from validator.errors import JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.forms import Output

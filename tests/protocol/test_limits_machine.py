@@ -20,7 +20,6 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 from test_state_machine import EXAMPLES, SETTINGS
 
 from contracts.resources import NewAgent, NewJob, NewLimit
-from contracts.status import OperationState, ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import CreateJob
@@ -35,6 +34,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.status import OperationState, ReportKind
 
 AGENTS, TENANTS, KINDS = ("writer", "other"), ("red", "blue"), ("x", "y")
 #: Of each kind one value and the wildcard: the other value has the wildcard alone.

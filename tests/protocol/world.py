@@ -14,7 +14,7 @@ from world_jobs import at_most_once
 
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.resources import Usage
-from contracts.status import Outcome, ReportKind
+from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
 _GRANTED = pb.CLAIM_OUTCOME_GRANTED

@@ -10,16 +10,16 @@ from aiokafka import ConsumerRecord
 
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
-from contracts.jsontext import json_text
 from contracts.resources import Policy
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
-from contracts.status import Delivery, ReportKind
-from contracts.status import Protocol as AgentProtocol
 from contracts.topics import TOPIC_OF
 from executor.ports import Grant
 from jobstore.domain.actor import UPSTREAM
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.renewal import Lease
+from signoff.jsontext import json_text
+from signoff.status import Delivery, ReportKind
+from signoff.status import Protocol as AgentProtocol
 
 _leases = count(1)
 SECRETS = Secrets.parse(make_secret("test", b"a secret of the tests, not shown!"))

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import grpc
 
-from contracts.jsontext import json_text, parse_json
 from contracts.lint import find_warnings
 from contracts.messages import REPLAYED
 from contracts.messages.convert import (
@@ -24,14 +23,15 @@ from contracts.messages.convert import (
     status_of,
 )
 from contracts.messages.job_requests import warning_message
-from contracts.messages.json_fields import get_json
 from contracts.messages.waiting import waiting_message
 from contracts.receipts.keys import PublicKey
 from contracts.resources import Agent, Execution, Job, JobLog, NewAgent, NewJob
-from contracts.status import ExecutionState, JobLogStatus, JobStatus
 from contracts.waiting.reasons import Waiting
 from jobstore.api.error_details import make_details
 from jobstore.errors import Violation
+from signoff.json_fields import get_json
+from signoff.jsontext import json_text, parse_json
+from signoff.status import ExecutionState, JobLogStatus, JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2

@@ -17,7 +17,7 @@ from contracts.messages.judgings import (
     new_judgings_of,
     report_message,
 )
-from contracts.status import JudgingKind, JudgingState, Outcome
+from signoff.status import JudgingKind, JudgingState, Outcome
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
 from support.fake_operations import id_of

@@ -11,18 +11,18 @@ from uuid import UUID, uuid4, uuid5
 import grpc
 
 from contracts.messages.convert import job_message, limit_message, new_job_of, new_limit_of, status_of
-from contracts.messages.fields import parse_words
 from contracts.messages.job_requests import job_filter_of
 from contracts.messages.operations import NewOperation, OperationItem, item_message, new_operation_of, operation_message
 from contracts.messages.waiting import waiting_sum_message
 from contracts.resources import Job, Limit, NewLimit, Operation
-from contracts.status import BATCH_KINDS, RESTING, JobStatus, OperationState
 from contracts.waiting.reasons import WaitingSum
 from servicekit.process.health import VERSION
+from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
+from signoff.wire import parse_words
 
 Status = grpc.StatusCode
 WORKERS = ("executor", "validator")

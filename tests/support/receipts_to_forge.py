@@ -12,7 +12,7 @@ from contracts.receipts.envelope import encode, sign
 from contracts.receipts.keys import PublicKeys, ReceiptKey, derive_keys
 from contracts.receipts.statement import Statement
 from contracts.signing import Secrets, make_secret
-from contracts.status import JobStatus, Outcome
+from signoff.status import JobStatus, Outcome
 
 NEW, OLD, STRANGERS = derive_keys(
     Secrets.parse(",".join(make_secret(name, name.encode() * 8) for name in ("new-", "old-", "them")))

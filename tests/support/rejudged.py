@@ -2,11 +2,11 @@
 
 from uuid import uuid4
 
-from contracts.status import JudgingKind, Outcome
 from jobstore.commands.judgings import FinishJudging, QueueRejudging
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR, VALIDATOR
 from jobstore.storage.judging import judgings
+from signoff.status import JudgingKind, Outcome
 from support.jobstore.steps import Steps, verdict
 
 

@@ -19,8 +19,8 @@ from faults.checking.reading import Tables, quiet
 from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog, NewJob, Policy
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.status import RESTING, View
 from localstack.judge import create_app as create_judge
+from signoff.status import RESTING, View
 from support.fakes import until
 
 WAIT_S = 60

@@ -24,7 +24,7 @@ from support.system import Judge, served
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob, Policy
-from contracts.status import RESTING, View
+from signoff.status import RESTING, View
 from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
 from upgrades.versions import COLUMN, REVISION
 

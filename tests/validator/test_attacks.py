@@ -24,7 +24,7 @@ from five_judges import (
 from honest_verdicts import LANGUAGES, QUOTES, SHAPES, list_verdicts
 
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.judging import validate_agent_response
 from validator.ports import Reply
 from validator.prompt import Question

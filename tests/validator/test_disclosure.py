@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.disclosure import mark_disclosing
 
 TASK = {"title": "Norway", "description": "What is its capital, and since when?", "payload": {"year": 2026}}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
-from contracts.jsontext import json_text
+from signoff.jsontext import json_text
 from validator.judge_config import ApiName
 from validator.judges.forms import Form
 from validator.judges.shapes import APIS, Request

@@ -16,10 +16,10 @@ from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.signing import KeyUse
 from contracts.spending import Budget
-from contracts.status import ReportKind
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.renewal import LeaseState
 from servicekit.leasing.worker import Worker
+from signoff.status import ReportKind
 from validator.handlers import Handlers
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge

@@ -9,12 +9,12 @@ from support.factories import incoming, lease, result_produced
 from support.fakes import FakeLeases, FakePublisher, until, working
 
 from contracts.events import ResultProduced
-from contracts.jsontext import json_text
 from contracts.resources import Usage
 from contracts.signing import KeyUse
 from contracts.spending import Budget
-from contracts.status import ReportKind
 from servicekit.leasing.worker import Worker
+from signoff.jsontext import json_text
+from signoff.status import ReportKind
 from validator.errors import JudgeAnswerError
 from validator.handlers import Handlers
 from validator.judge_config import JudgeConfig

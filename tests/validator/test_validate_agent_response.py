@@ -10,7 +10,7 @@ from fake_judge import FakeJudge, Step
 
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, NOT_QUOTED
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge

@@ -12,7 +12,7 @@ from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, NOT_QUOTED, SHOWS_NOTHING, Evidence
 from contracts.judging.policy import JudgePolicy, LoopStep
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.verdict import (
     TEXT_MAX,

@@ -6,8 +6,8 @@ import pytest
 
 from contracts.criteria import Criterion
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import Outcome
 from contracts.verdict_check import find_mismatch
+from signoff.status import Outcome
 
 CRITERIA = [
     Criterion(text="It greets"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from contracts.evidence import Evidence, find_quoted, is_empty
-from contracts.jsontext import json_text
+from signoff.jsontext import json_text
 
 DISCLAIMER = "local judge: fixed rules, no model"
 EVIDENCE_MAX_CHARS = 300

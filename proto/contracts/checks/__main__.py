@@ -16,7 +16,7 @@ from typing import Final
 
 from contracts.checks import Finding, Subject, read_check
 from contracts.checks.paths import TooManyValuesError
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 #: All checks of a job together may take so many times as long; those that come after it are not made.
 JOB_FACTOR: Final = 2.5

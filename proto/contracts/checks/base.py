@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, Self
 
-from contracts.errors import ErrorCode
-from contracts.status import Outcome
+from signoff.errors import ErrorCode
+from signoff.status import Outcome
 
 #: Characters of what is quoted of a result, and of what is told of it; what is longer is cut.
 EVIDENCE_MAX_CHARS: Final = 200

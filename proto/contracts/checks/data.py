@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from contracts.checks.base import count_of, refuse_constant
 from contracts.checks.paths import VALUES_MAX, TooManyValuesError
-from contracts.jsontext import check_json_value, parse_json
+from signoff.jsontext import check_json_value, parse_json
 
 #: Fences of a text at most.
 FENCES_MAX: Final = 1_000

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from contracts.checks.base import CheckError, Finding, Subject, describe, panics_as_errors
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 #: Characters of an expression at most: the parser's stack grows with them.
 EXPRESSION_MAX_CHARS: Final = 2_000

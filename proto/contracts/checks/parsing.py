@@ -12,8 +12,8 @@ from contracts.checks.holding import Within, read_valid, read_within
 from contracts.checks.paths import Each, Equals, read_json_path
 from contracts.checks.schema import read_json_schema
 from contracts.checks.texts import Url, read_contains, read_length, read_matches
-from contracts.errors import ErrorCode
-from contracts.status import Outcome
+from signoff.errors import ErrorCode
+from signoff.status import Outcome
 
 #: Characters of a check at most.
 CHECK_MAX_CHARS: Final = 10_000

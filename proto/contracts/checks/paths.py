@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from contracts.checks.base import Check, CheckError, Finding, Subject, count_of, describe, refuse_constant
 from contracts.checks.texts import escape_name
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 #: Steps of a path at most, and values that are looked at on the way.
 STEPS_MAX: Final = 20

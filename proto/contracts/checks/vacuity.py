@@ -9,7 +9,7 @@ from contracts.checks.holding import Within
 from contracts.checks.paths import Count, Each, Exists
 from contracts.checks.schema import JsonSchema, asks_for_something
 from contracts.checks.texts import Matches, compile_pattern
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 #: Results that have nothing in common. What is true of each, and of all that it names itself, is taken to be always so.
 _PROBES: Final[tuple[Any, ...]] = (

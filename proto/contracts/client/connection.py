@@ -12,8 +12,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from grpc import ChannelCredentials as Credentials
 
 from contracts import messages
-from contracts.channels import LEFT_STATUSES, open_channel
-from contracts.errors import ErrorCode, is_retryable
+from signoff.channels import LEFT_STATUSES, open_channel
+from signoff.errors import ErrorCode, is_retryable
 
 Response = TypeVar("Response")
 Item = TypeVar("Item")

@@ -17,16 +17,16 @@ from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.judges import JudgesClient
 from contracts.client.operations import OperationsClient
 from contracts.client.receipts import ReceiptsClient
-from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
-from contracts.messages.fields import write_words
 from contracts.messages.filters import job_filter_message, view_number
-from contracts.status import JobOrder, JobStatus, View
+from signoff.errors import ErrorCode
+from signoff.status import JobOrder, JobStatus, View
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
+from signoff.wire import write_words
 
 if TYPE_CHECKING:
     from contracts.resources import (
@@ -223,7 +223,9 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         """Assign an agent, and a new payload (any JSON value) if given; `execution_live` while an execution is live."""
         request = jobs_pb.AssignAgentRequest(job_id=job_id, agent_id=agent_id, version=version)
         if payload is not UNCHANGED:
-            request.payload_json = messages.json_fields.payload_text(payload)
+            from signoff.json_fields import payload_text  # noqa: PLC0415 - needs pydantic
+
+            request.payload_json = payload_text(payload)
         response = await self._call(self._jobs.AssignAgent, request)
         return self._read(response.job)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from contracts.criteria import CriteriaRemarks, Criterion
-    from contracts.jsontext import Json
     from contracts.messages.judging import (
         JudgePolicies,
         NamedCriteriaSet,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         SavedCriteriaSet,
         SavedJudgePolicy,
     )
+    from signoff.jsontext import Json
 
 
 class JudgesClient(Connection):

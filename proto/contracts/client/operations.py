@@ -11,16 +11,16 @@ from uuid import UUID
 from contracts import messages
 from contracts.client.connection import JobStoreError, list_all, watch_backoffs_s
 from contracts.client.judgings import JudgingsClient
-from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
-from contracts.messages.fields import write_words
 from contracts.messages.filters import job_filter_message
-from contracts.status import JobStatus, OperationState
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus, OperationState
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
+from signoff.wire import write_words
 
 if TYPE_CHECKING:
     from contracts.messages.operations import NewOperation, OperationItem, OperationPreview

@@ -3,11 +3,11 @@
 from types import SimpleNamespace
 from typing import Any, Final
 
-from contracts.messages.fields import read_with
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judge_service_pb2 as judges_pb
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1 import verdict_pb2 as verdicts_pb
+from signoff.wire import read_with
 
 #: What follows the name of a field in the name of the field beside it that holds the same JSON as text.
 _JSON: Final = "_json"

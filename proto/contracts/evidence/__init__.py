@@ -10,7 +10,7 @@ from contracts.evidence.characters import has_emoji
 from contracts.evidence.emptiness import is_about_absence, is_empty
 from contracts.evidence.pieces import SENTENCE_ENDS, Pieces, read_escapes, render_result
 from contracts.evidence.words import Phrase, Span, Words, fold_all, has_letters
-from contracts.jsontext import json_text
+from signoff.jsontext import json_text
 
 __all__ = [
     "FALSE_QUOTE",

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any, Final, NamedTuple, Self
 
 from contracts.evidence.words import Span
-from contracts.jsontext import json_text, parse_json
+from signoff.jsontext import json_text, parse_json
 
 # The number of a list's item ends no sentence.
 SENTENCE_ENDS: Final = re.compile("(?<=[^\\W\\d])[.!?](?=\\s)|[\u0964\u3002\uff01\uff1f\n]")

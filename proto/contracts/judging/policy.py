@@ -10,7 +10,7 @@ from contracts.agents.urls import check_http_url, has_userinfo
 from contracts.checks import CheckError, find_fault
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
 from contracts.fields import StrictModel, Text, matches
-from contracts.jsontext import Json, json_text
+from signoff.jsontext import Json, json_text
 
 #: The policy of all that names none: what validators report of their settings.
 DEFAULT_POLICY: Final = "default"

@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from contracts.fields import Model, Open
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 
 def _is_none(value: object) -> bool:

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from contracts.criteria import Criterion, CriterionWarning
-from contracts.errors import ErrorCode
 from contracts.lint.lengths import list_lengths
 from contracts.lint.words import SUBJECT
+from signoff.errors import ErrorCode
 
 
 def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from contracts.criteria import Criterion
-from contracts.errors import ErrorCode
 from contracts.lint.absence import is_of_absence, say_broken
 from contracts.lint.lengths import asks_for_length_alone, list_lengths
 from contracts.lint.sight import find_unseen
 from contracts.lint.words import QUOTED, SUBJECT, WORD
+from signoff.errors import ErrorCode
 
 # What stands where somebody meant to write a criterion.
 _PLACEHOLDERS: Final = frozenset(

@@ -14,9 +14,7 @@ REPLAYED: Final = ("idempotency-replayed", "true")
 #: Items of the largest page.
 PAGE_MAX: Final = 500
 
-_MODULES: Final = frozenset(
-    {"answers", "convert", "fields", "job_requests", "json_fields", "judging", "judgings", "operations", "views"}
-)
+_MODULES: Final = frozenset({"answers", "convert", "job_requests", "judging", "judgings", "operations", "views"})
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -8,14 +8,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
-from contracts.jsontext import json_text, parse_json
-from contracts.messages.fields import read_fields, read_time, read_with, read_word, write_message, write_time
-from contracts.messages.json_fields import get_value, put_json
 from contracts.messages.waiting import past_wait_messages, waiting_message
 from contracts.resources import Agent, Execution, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Policy
-from contracts.status import Delivery, EmptyResult, JobStatus, Protocol, Resubmit
+from signoff.json_fields import get_value, put_json
+from signoff.jsontext import json_text, parse_json
+from signoff.status import Delivery, EmptyResult, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1 import verdict_pb2
+from signoff.wire import read_fields, read_time, read_with, read_word, write_message, write_time
 
 #: What entries of a log have as text in rows.
 _LOG_TEXTS: Final = ("request", "payload", "before", "after", "result", "partial", "verdict")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from contracts.status import View
+from signoff.status import View
 from signoff.v1 import resources_pb2 as pb
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from contracts.criteria import CriterionWarning
-from contracts.jsontext import json_text
 from contracts.messages.convert import (
     criteria_of,
     fields_of,
@@ -15,9 +14,10 @@ from contracts.messages.convert import (
     status_of,
     time_of,
 )
-from contracts.messages.json_fields import get_value
 from contracts.resources import JobCounts, JobEdit, JobFacet, JobFacets, JobFilter, SavedJob
-from contracts.status import JobOrder, View
+from signoff.json_fields import get_value
+from signoff.jsontext import json_text
+from signoff.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 

@@ -7,13 +7,13 @@ from pydantic import Field, computed_field
 
 from contracts.criteria import CriteriaRemarks, Criterion, CriterionWarning, parse_stored_criteria
 from contracts.fields import Model, Time
-from contracts.jsontext import json_text
 from contracts.judging.calibration.golden import Counts, GoldenSet, Measured
 from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.convert import fields_of, time_of
 from contracts.messages.job_requests import warning_of
-from contracts.messages.json_fields import get_json, put_json
+from signoff.json_fields import get_json, put_json
+from signoff.jsontext import json_text
 from signoff.v1 import judge_service_pb2 as pb
 
 

@@ -7,12 +7,12 @@ from pydantic import Field, field_validator, model_validator
 
 from contracts.criteria import References, check_numbers, parse_criteria
 from contracts.fields import Model, NextPageToken, Open, StrictModel, Text, Time, Title
-from contracts.jsontext import Json, json_text, parse_json
 from contracts.judging.policy import JudgePolicy, Reference
 from contracts.judging.verdict import Verdict
-from contracts.messages.fields import read_fields, read_word, write_message, write_word
-from contracts.status import FREE_JUDGINGS, JudgingKind, JudgingState, Outcome
+from signoff.jsontext import Json, json_text, parse_json
+from signoff.status import FREE_JUDGINGS, JudgingKind, JudgingState, Outcome
 from signoff.v1 import judging_service_pb2 as pb
+from signoff.wire import read_fields, read_word, write_message, write_word
 
 #: Cases that one call may queue.
 CASES_MAX: Final = 500

@@ -9,15 +9,15 @@ from contracts.criteria import parse_criteria
 from contracts.fields import AgentId, Model, Open, OperationName, StrictModel, Text
 from contracts.judging.policy import Reference
 from contracts.messages.convert import fields_of, job_of
-from contracts.messages.fields import read_fields, read_word, write_message
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
 from contracts.messages.views import Batch
 from contracts.resources import Job, JobFilter, Operation
-from contracts.status import ItemOutcome, OperationKind
+from signoff.status import ItemOutcome, OperationKind
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
+from signoff.wire import read_fields, read_word, write_message
 
 #: Jobs that may be named at most; a filter may match more.
 NAMED_MAX = 10_000

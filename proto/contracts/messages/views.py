@@ -7,12 +7,12 @@ from pydantic import Field
 
 from contracts.fields import Label, Model, NextPageToken, Open, Time
 from contracts.messages.convert import fields_of, time_of
-from contracts.messages.fields import read_fields, write_message
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
 from contracts.resources import Operation
-from contracts.status import ItemOutcome, LetterOutcome
 from contracts.waiting.reasons import WaitingSum
+from signoff.status import ItemOutcome, LetterOutcome
 from signoff.v1 import operations_service_pb2 as pb
+from signoff.wire import read_fields, write_message
 
 
 class Percentiles(Model):

@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text, parse_json
 from contracts.receipts.errors import ReceiptError
 from contracts.receipts.keys import PublicKey, PublicKeys, ReceiptKey
 from contracts.signing import decode_base64
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text, parse_json
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 #: Bytes of an envelope at most: a hundred criteria of the greatest length have less than half.

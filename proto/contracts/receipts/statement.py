@@ -11,14 +11,14 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.criteria import format_line
-from contracts.errors import ErrorCode
 from contracts.fields import Model, Time, describe_problem
-from contracts.jsontext import json_text
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.receipts.envelope import open_envelope, parse_unambiguous
 from contracts.receipts.errors import ReceiptError
 from contracts.receipts.keys import PublicKey, PublicKeys
-from contracts.status import JobStatus, Outcome
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import JobStatus, Outcome
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 #: What the predicate means, which docs/receipts.md says. Fields are added to it; another meaning is another type.

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from cli.errors import ExitStatus, build_problem
 from cli.plain_values import PlainGroup
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 Command = TyperCommand | TyperGroup
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CommandError
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 DATA_DIR = Path(".signoff")
 ENDPOINTS = DATA_DIR / "endpoints.json"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.resources import NewJob, Policy
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ from cli.config import Target
 from cli.session import connect
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError, list_all
-from contracts.errors import ErrorCode
 from contracts.resources import Agent
 from contracts.topic_prefix import TOPIC_PREFIX
 from contracts.topics import TOPICS, Topic
 from contracts.waiting.codes import CONFIRM_LIMITS
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.health import VERSION
+from signoff.errors import ErrorCode
 from signoff.v1 import operations_service_pb2 as pb
 
 if TYPE_CHECKING:

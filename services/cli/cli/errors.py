@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from contracts.errors import ErrorCode, find_code, find_http_status, is_retryable
+from signoff.errors import ErrorCode, find_code, find_http_status, is_retryable
 
 _UNAVAILABLE = ErrorCode.UNAVAILABLE.answer.http
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from cli.config import Target
 from cli.errors import CommandError
-from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets
+from signoff.errors import ErrorCode
 
 #: What to do where no key is known.
 HOW_TO_GIVE = "set SIGNOFF_SECRETS, or SIGNOFF_FACT_KEYS to what `signoff fact-keys` prints"

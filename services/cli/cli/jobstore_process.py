@@ -9,8 +9,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from cli.errors import CommandError, ExitStatus, find_exit_status
-from contracts.errors import ErrorCode
 from contracts.topic_prefix import TOPIC_PREFIX
+from signoff.errors import ErrorCode
 
 #: Bytes of the longest line that is read from the program.
 LINE_MAX = 1 << 20

@@ -21,7 +21,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def read_json(text: str, option: str) -> Any:
     """Return the value of JSON, of the JSON in `@file`, or of that on standard input (`-`)."""
-    from contracts.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
+    from signoff.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 
     try:
         return parse_json(_read(text[1:]) if text.startswith("@") else _read("-") if text == "-" else text)

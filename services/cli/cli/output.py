@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from cli.errors import ExitStatus, build_problem
 from cli.short_ids import find_short_ends
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
-from contracts.errors import ErrorCode
-from contracts.status import Circuit, JobLogStatus
-from contracts.times import time_text
+from signoff.errors import ErrorCode
+from signoff.status import Circuit, JobLogStatus
+from signoff.times import time_text
 
 if TYPE_CHECKING:
     from contracts.criteria import Criterion, CriterionWarning

@@ -21,9 +21,9 @@ from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
 from cli.terminal import Styled
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.client.records import read_record
-from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError, TransientError
 from servicekit.process.variables import describe_unknown
+from signoff.errors import ErrorCode
 
 if TYPE_CHECKING:
     from contracts.resources import Execution, Job

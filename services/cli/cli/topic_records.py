@@ -10,10 +10,10 @@ import typer
 from pydantic import ValidationError
 
 from cli.errors import CommandError
-from contracts.errors import ErrorCode
 from contracts.fact_keys import MARKER_HEADER
-from contracts.jsontext import parse_json
 from contracts.topics import REPLAY_HEADER, TOPICS, Topic, find_topic
+from signoff.errors import ErrorCode
+from signoff.jsontext import parse_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from cli.errors import CommandError, ExitStatus
 from cli.session import Session
 from cli.terminal import Styled
 from contracts.client import JobStoreClient
-from contracts.errors import ErrorCode
-from contracts.status import RESTING, JobLogStatus, JobStatus
+from signoff.errors import ErrorCode
+from signoff.status import RESTING, JobLogStatus, JobStatus
 
 if TYPE_CHECKING:
     from contracts.resources import Job, JobLog

@@ -7,7 +7,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from console.client_limits import ClientLimits
 from console.errors import HEADERS, MEDIA_TYPE, build_problem
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 #: What a field counts beside its name and value, as in HTTP/2.
 FIELD_BYTES: Final = 32

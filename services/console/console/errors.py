@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from contracts.client import JobStoreError
-from contracts.errors import ErrorCode, find_code, find_http_status, is_retryable
 from contracts.fields import code_of, message_of
 from servicekit.outages import DATABASE_OUTAGES
+from signoff.errors import ErrorCode, find_code, find_http_status, is_retryable
 
 log = logging.getLogger(__name__)
 

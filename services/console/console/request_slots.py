@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.client_limits import ClientLimits
 from console.errors import HEADERS, MEDIA_TYPE, build_problem
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 
 class RequestSlots:

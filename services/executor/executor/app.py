@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 
 from contracts.events import ExecuteRequested
-from contracts.status import Protocol
 from contracts.topics import EXECUTOR_GROUP
 from executor.agents.client import HttpClient
 from executor.agents.header_values import HeaderValues
@@ -19,6 +18,7 @@ from servicekit.addresses import parse_allowed
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.subscription import Subscription, keep_body
 from servicekit.process.worker_service import WorkerContext, run_worker
+from signoff.status import Protocol
 from signoff.worker.v1 import work_service_pb2 as pb
 
 #: Bytes that an event may have beside the job inline.

@@ -6,12 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from contracts.errors import ErrorCode
 from contracts.events import Event, ResultProduced
 from contracts.resources import Usage
 from contracts.spending import bound_cost, with_cost
-from contracts.status import Delivery
-from contracts.status import Protocol as AgentProtocol
 from executor import retries
 from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError, ExecutorError
 from executor.ports import Agent, Call, Grant, Progress
@@ -21,6 +18,9 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Publisher
 from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
+from signoff.status import Delivery
+from signoff.status import Protocol as AgentProtocol
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Declare the ways in which a call of an agent fails, with a stable code each."""
 
-from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
+from signoff.errors import ErrorCode
 
 
 class AgentError(SignoffError):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.messages.convert import policy_of, protocol_of
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
@@ -11,6 +10,7 @@ from servicekit.errors import TransientError
 from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
 from servicekit.leasing.client import CLAIM_WAIT, CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases
 from servicekit.retry import chunk_by_size
+from signoff.errors import ErrorCode
 from signoff.v1.resources_pb2 import Protocol as WireProtocol
 from signoff.worker.v1 import work_service_pb2 as pb
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 
 from contracts.spending import CALL_COST_MAX_USD
-from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant
 from executor.progress import PROGRESS_INTERVAL_S
@@ -15,6 +14,7 @@ from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Worker
 from servicekit.retry import retry_transient
+from signoff.status import Protocol as AgentProtocol
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from contracts.agents.urls import HIDDEN, hide_userinfo
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
-from contracts.status import Protocol as AgentProtocol
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.renewal import Lease
 from servicekit.leasing.slots import Names
+from signoff.status import Protocol as AgentProtocol
 
 #: A value of fewer characters is no secret, and would be found in every text.
 SECRET_MIN = 4

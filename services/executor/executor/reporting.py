@@ -5,14 +5,14 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.resources import Usage
 from contracts.sizes import measure
-from contracts.status import ReportKind
 from executor.errors import AgentDeclinedError, AgentError, ExecutorError
 from executor.ports import Grant, Progress
 from servicekit import clock
+from signoff.errors import ErrorCode
+from signoff.status import ReportKind
 
 #: Characters of an agent's words in a report; what is longer is cut.
 MESSAGE_MAX = 2_000

@@ -3,9 +3,9 @@
 import random
 
 from contracts.resources import Policy
-from contracts.status import Delivery
 from executor.errors import AgentDeclinedError, AgentError, AgentUnreachableError
 from executor.ports import Grant
+from signoff.status import Delivery
 
 #: The longest wait in this process. For longer the lease is given back, with the time at which the next call is due.
 WAIT_HERE_MAX_S = 30.0

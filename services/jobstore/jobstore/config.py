@@ -8,12 +8,12 @@ from contracts.judging.policy import Reference
 from contracts.resources import Policy
 from contracts.signing import Secrets
 from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
-from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.ids import IdKey
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.doubts import PATIENCE_S
 from servicekit.process.settings import SecretSetting, ServiceSettings
+from signoff.status import Delivery
 
 
 def _check_pairs(text: SecretStr) -> SecretStr:

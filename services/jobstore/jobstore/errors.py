@@ -1,9 +1,9 @@
-"""Errors that a call is answered with. Each has a stable code; contracts.errors says by which status it is answered."""
+"""Errors that a call is answered with. Each has a stable code; signoff.errors says by which status it is answered."""
 
 from typing import NamedTuple
 
-from contracts.errors import ErrorCode
 from servicekit.errors import PermanentError, TransientError
+from signoff.errors import ErrorCode
 
 
 class NotFoundError(PermanentError):

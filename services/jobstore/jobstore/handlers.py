@@ -9,7 +9,6 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
 from jobstore.commands.base import Command
@@ -24,6 +23,7 @@ from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.kafka.dead_letters import UnvouchedError
 from servicekit.kafka.subscription import Incoming, Refused, is_replay, leave_frames, parse_event
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

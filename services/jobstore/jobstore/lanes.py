@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
 
-from contracts.errors import ErrorCode
 from jobstore.commands.base import Command
 from jobstore.storage.outages import ConstraintError, RaceError
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.retry import chunk_by_size, isolate_failures
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from contracts.errors import ErrorCode
 from jobstore.commands.base import Command, Locks
 from jobstore.commands.reports import EndLease
 from jobstore.commands.rows import Changes
@@ -26,6 +25,7 @@ from jobstore.storage.work.recorded import Recorded
 from jobstore.storage.work.writing import write
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Divide errors by what may be done about them: wait, or give up."""
 
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 
 class SignoffError(Exception):

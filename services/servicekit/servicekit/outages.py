@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 
 @dataclass(frozen=True, slots=True)

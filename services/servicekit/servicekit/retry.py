@@ -6,9 +6,9 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from contracts.errors import ErrorCode
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
 from servicekit.metrics import WAITING
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

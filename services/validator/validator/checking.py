@@ -12,10 +12,10 @@ from typing import Final, Self
 
 from contracts.checks import Finding
 from contracts.criteria import Criterion
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.judging.verdict import CriterionVerdict
-from contracts.status import Outcome
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import Outcome
 from validator.errors import JudgmentError
 from validator.ports import RunChecks, Subject
 

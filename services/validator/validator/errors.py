@@ -1,8 +1,8 @@
 """Declare why a result has no verdict. Every error carries a stable `code`."""
 
-from contracts.errors import ErrorCode
 from contracts.resources import Usage
 from servicekit.errors import PermanentError, SignoffError, TransientError, UnableError
+from signoff.errors import ErrorCode
 
 
 class JudgeUnavailableError(TransientError):

@@ -14,14 +14,14 @@ from typing import Final
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.judging.policy import JudgeModel
-from contracts.status import JudgingKind
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.renewal import Lease
 from servicekit.leasing.worker import Worker
 from servicekit.retry import backoffs_s
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import JudgingKind
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
 from validator.judges.spending import Purse

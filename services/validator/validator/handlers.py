@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from contracts.checks import Finding
-from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
-from contracts.status import ReportKind
 from servicekit import clock
 from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
@@ -19,6 +17,8 @@ from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.renewal import Lease
 from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
+from signoff.status import ReportKind
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.spending import Purse

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
-from contracts.jsontext import json_text
 from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.sizes import LIMIT_MAX_BYTES
+from signoff.jsontext import json_text
 from validator.wordings import PROMPT_VERSION
 
 #: Whatever passed the doors is judged in full.

@@ -10,14 +10,14 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 
 from contracts.criteria import Criterion, parse_stored_criteria
-from contracts.errors import ErrorCode
 from contracts.events import hash_result
 from contracts.evidence import is_empty
 from contracts.fields import explain
-from contracts.jsontext import json_text
 from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 from validator.disclosure import mark_disclosing
 from validator.errors import JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final, Self, TypeVar
 
 from contracts.criteria import Criterion
-from contracts.jsontext import json_text
+from signoff.jsontext import json_text
 from validator.wordings import PROMPT_VERSION, PROMPTS, Prompt
 
 T = TypeVar("T")

@@ -10,11 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from contracts.checks import needs_context
 from contracts.criteria import Criterion
-from contracts.errors import ErrorCode
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import Outcome
+from signoff.errors import ErrorCode
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError
 
 #: Characters of a reason, a comment or a piece of evidence; what is longer is cut.

@@ -13,7 +13,7 @@ from contracts.judging.calibration.cases import make_case
 from contracts.judging.calibration.evaluation import Asked, Judged
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.messages.judgings import Judging, NewJudgings
-from contracts.status import JudgingState, Outcome
+from signoff.status import JudgingState, Outcome
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 EVALUATION = uuid4()

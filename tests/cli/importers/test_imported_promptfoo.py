@@ -7,7 +7,7 @@ import pytest
 from cli.importers.base import Fields, Imported, Skipped
 from cli.importers.files import import_cases
 from contracts.checks import Subject, read_check
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 
 @pytest.fixture

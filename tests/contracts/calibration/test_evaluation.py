@@ -12,7 +12,7 @@ from contracts.judging.calibration.evaluation import (
 )
 from contracts.judging.calibration.statistics import wilson
 from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 
 def make(name="a", label=True, criteria=("It rhymes",), labels=None, **more):

@@ -15,8 +15,8 @@ import pytest
 from support.echo import ANSWER, SERVICE, STREAM, TOKEN
 from support.free_ports import free_port
 
-from contracts.channels import open_channel
 from contracts.client import JobStoreClient, JobStoreError
+from signoff.channels import open_channel
 
 TESTS = Path(__file__).parents[2]
 METADATA = (("authorization", f"Bearer {TOKEN}"),)

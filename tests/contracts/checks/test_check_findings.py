@@ -10,7 +10,7 @@ from contracts.checks import Finding, Subject, read_check
 from contracts.checks.base import count_of, panics_as_errors, show
 from contracts.checks.paths import is_equal
 from contracts.checks.texts import count_words
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 RESULT = {
     "title": "The sea",

@@ -16,7 +16,7 @@ from contracts.criteria import (
     parse_stored_criteria,
 )
 from contracts.judging.policy import LoopStep
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 FORMS = [
     "max_words 200",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.checks import Finding, Subject, read_check
-from contracts.status import Outcome
+from signoff.status import Outcome
 
 FENCED = """Here it is:
 ```json

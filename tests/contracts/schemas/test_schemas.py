@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from contracts.jsontext import parse_json
 from contracts.schemas import SCHEMAS_DIR, schema_name, schemas
 from contracts.topics import TOPIC_OF
+from signoff.jsontext import parse_json
 
 PROTO = SCHEMAS_DIR.parent
 EXAMPLES_DIR = PROTO / "examples"

@@ -16,13 +16,13 @@ from aiokafka.errors import KafkaError
 
 from contracts.client import JobStoreClient
 from contracts.fact_keys import is_marker
-from contracts.jsontext import json_text
 from contracts.resources import JobLog
-from contracts.status import View
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
+from signoff.jsontext import json_text
+from signoff.status import View
 from validator.judge_config import JudgeConfig
 from validator.judgement.sections import cut_result
 

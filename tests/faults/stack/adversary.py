@@ -21,12 +21,12 @@ from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatus
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.resources import NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
-from contracts.status import JobStatus, Outcome, ReportKind
 from contracts.topics import REPLAY_HEADER, TOPICS
 from faults.checking.observed import FORGED, Record
 from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
+from signoff.status import JobStatus, Outcome, ReportKind
 
 RATE = 50
 #: Seconds between two batches that no producer makes.

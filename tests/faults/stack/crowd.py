@@ -17,12 +17,12 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
 from contracts.messages.views import Batch
 from contracts.resources import Job, JobEdit, JobFilter
-from contracts.status import JobStatus
 from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
 from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
 from jobstore.domain.ids import IdKey
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
+from signoff.status import JobStatus
 
 #: Answers that say nothing of what became of a request: it is asked again, with the same ids.
 AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED"})

@@ -12,7 +12,6 @@ from contracts.client import JobStoreClient
 from contracts.client.operations import ENDED
 from contracts.messages.operations import NewOperation
 from contracts.resources import JobFilter, NewAgent
-from contracts.status import JobStatus, OperationKind
 from faults.checking.judging import POLICIES
 from faults.checking.observed import RESTING, Rejudged
 from faults.checking.reading import outcomes
@@ -22,6 +21,7 @@ from faults.stack.strangers import LUNAR, MOON, OTHER_CRITERIA, STEADY, register
 from faults.stack.wishes import BOOKS, LIMITS, PRESS
 from localstack.services import Addresses
 from servicekit.errors import TransientError
+from signoff.status import JobStatus, OperationKind
 
 EVERY_S = 6.0
 AWAY_S = 2.5

@@ -14,11 +14,11 @@ from typing import Any
 from aiohttp import web
 
 from contracts.resources import NewAgent, Policy
-from contracts.status import Delivery, Protocol
 from faults.checking.observed import ABORTED, ANSWERED, DECLINED, ONCE, AgentCall, JudgeCall
 from faults.checking.reading import digest
 from faults.stack.works import Works
 from localstack.judge import read_question
+from signoff.status import Delivery, Protocol
 
 WORD = "blue"
 CRITERIA = f'Says "{WORD}"\nIs not empty'

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from contracts.resources import NewJob, NewLimit, Policy
-from contracts.status import Resubmit
 from faults.checking.judging import POLICIES
 from faults.checking.observed import Model
 from faults.stack.strangers import (
@@ -23,6 +22,7 @@ from faults.stack.strangers import (
     STEADY,
     SUBMISSIONS,
 )
+from signoff.status import Resubmit
 
 DOORS = ("grpc", "rest", "rest key", "cli", "event", "event inline", "batch", "rest batch", "filter")
 CANCEL_DOORS = ("grpc", "rest", "event", "grpc execution", "rest execution")

@@ -18,15 +18,15 @@ from contracts.events import (
     JobStatusReported,
     ResultProduced,
 )
-from contracts.jsontext import json_text
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
-from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.handlers import EventHandlers, check_cancel
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.kafka.subscription import Incoming
+from signoff.jsontext import json_text
+from signoff.status import Outcome, ReportKind
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as resources_pb

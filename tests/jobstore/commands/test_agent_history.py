@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 from support.jobstore.builders import TIMES, job, report
 
-from contracts.status import JobStatus
 from jobstore.commands.resubmission import build_history
 from jobstore.commands.rows import AgentHistory
 from jobstore.domain.model import Decision, TransitionKind
 from jobstore.domain.transitions import decide
+from signoff.status import JobStatus
 
 CREATED, FIRST, SECOND = (
     (TransitionKind.CREATED, "a"),

@@ -14,7 +14,6 @@ from support.jobstore.terms import IDS
 from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, NewLimit
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent
@@ -24,6 +23,7 @@ from jobstore.domain.actor import SIGNOFF, WORKER
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}
 

@@ -10,7 +10,6 @@ from support.factories import SECRETS, incoming
 from support.jobstore.steps import Steps, new_job, reported, result, swept
 
 from contracts.events import ResultProduced
-from contracts.status import ReportKind
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
@@ -21,6 +20,7 @@ from jobstore.handlers import EventHandlers
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from signoff.status import ReportKind
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from support.jobstore.steps import Steps, result, verdict
 
 from contracts.identity import new_execution_id
 from contracts.resources import Usage
-from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -17,6 +16,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
 USD = {"budget_usd": 1.0}

@@ -10,9 +10,7 @@ from support.jobstore.steps import Steps, new_job, verdict
 
 from contracts.criteria import Criterion
 from contracts.identity import new_execution_id
-from contracts.jsontext import json_text
 from contracts.resources import NewJob
-from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -21,6 +19,8 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.jsontext import json_text
+from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
 TOO_MANY = "\n".join(f"criterion {n}" for n in range(101))

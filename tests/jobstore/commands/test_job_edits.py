@@ -11,9 +11,7 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, verdict
 
 from contracts.identity import new_execution_id
-from contracts.jsontext import parse_json
 from contracts.resources import JobEdit, NewAgent
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
@@ -24,6 +22,8 @@ from jobstore.publishing import fact_reader, job_changed, late_facts
 from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.jsontext import parse_json
+from signoff.status import Outcome, ReportKind
 
 
 @pytest.fixture

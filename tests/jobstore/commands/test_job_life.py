@@ -4,8 +4,6 @@ import pytest
 from support.jobstore.steps import Steps, new_job, result, verdict
 
 from contracts.identity import new_execution_id
-from contracts.jsontext import parse_json
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -18,6 +16,8 @@ from jobstore.reads.job_logs import get_result
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.jsontext import parse_json
+from signoff.status import Outcome, ReportKind
 
 
 @pytest.fixture

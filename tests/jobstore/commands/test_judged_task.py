@@ -11,10 +11,8 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, result, verdict
 
 from contracts.events import hash_task
-from contracts.jsontext import json_text
 from contracts.judging.policy import JudgePolicy
 from contracts.signing import KeyUse
-from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.judging.versions import PutVersion
@@ -26,6 +24,8 @@ from jobstore.errors import InvalidError
 from jobstore.reads.verdicts import get_verdict
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.jsontext import json_text
+from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
 CRITERIA = "Names the capital\nIs one word"

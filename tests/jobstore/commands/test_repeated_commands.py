@@ -14,7 +14,6 @@ from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
-from contracts.status import ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -28,6 +27,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.outages import RaceError
 from servicekit.leasing.worker import Worker
+from signoff.status import ReportKind
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from support.jobstore.steps import Steps, reported, result, verdict
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
-from contracts.status import Outcome, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
@@ -24,6 +23,7 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.subscription import Refused
 from servicekit.retry import isolate_failures
+from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
 OTHER = Secrets.parse(make_secret("test", b"o" * 32))

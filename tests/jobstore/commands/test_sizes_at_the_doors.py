@@ -8,7 +8,6 @@ from support.jobstore.steps import CRITERIA, Steps, new_job
 
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.sizes import LIMIT_MAX_BYTES, MESSAGE_MAX_CHARS, PAYLOAD_MAX_BYTES, measure_job
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RESPONSE_MAX_BYTES
@@ -17,6 +16,7 @@ from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.status import Outcome, ReportKind
 
 
 @pytest.fixture

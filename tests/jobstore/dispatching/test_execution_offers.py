@@ -18,7 +18,6 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
-from contracts.status import ReportKind
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import CreateJob
@@ -32,6 +31,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.work.locking import lock_rows
 from servicekit.errors import PermanentError
+from signoff.status import ReportKind
 
 NOW = datetime.now(UTC)
 

@@ -11,7 +11,6 @@ from support.jobstore.administered import pause_limit, put_agent, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
 
 from contracts.resources import NewAgent, NewLimit, Policy
-from contracts.status import Outcome, ReportKind, Resubmit
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
@@ -23,6 +22,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import TransientError
+from signoff.status import Outcome, ReportKind, Resubmit
 
 #: Of which one transaction offers two.
 ROOM = 8

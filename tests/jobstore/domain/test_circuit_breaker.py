@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from support.jobstore.builders import NOW
 
-from contracts.status import Circuit
 from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
+from signoff.status import Circuit
 
 TERMS = BreakerTerms(failures=3, open_first_s=5.0, open_max_s=60.0)
 PROBE, OTHER = UUID(int=1), UUID(int=2)

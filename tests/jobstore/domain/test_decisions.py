@@ -29,11 +29,11 @@ from support.jobstore.builders import (
     running,
 )
 
-from contracts.errors import ErrorCode
-from contracts.status import JobStatus
 from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, LogEntry, Report, TransitionKind
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.transitions import decide
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus
 
 WRITTEN = Path(__file__).with_name("decisions.txt")
 SOON = NOW + timedelta(seconds=3)

@@ -9,10 +9,10 @@ from support.jobstore.builders import NOW, TIMES, done, job, judging, queued, re
 from support.jobstore.steps import verdict
 
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import JobStatus, Outcome
 from jobstore.domain.decisions import CODE_MAX_CHARS, CRITERION_MAX_CHARS, NO_ENDING, cut_criterion, list_not_met
 from jobstore.domain.model import Decision, Execution, Job, TransitionKind
 from jobstore.domain.transitions import decide
+from signoff.status import JobStatus, Outcome
 
 ENDED: dict[str, Any] = {
     "cancelled": True,

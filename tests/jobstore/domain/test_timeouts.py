@@ -19,10 +19,10 @@ from support.jobstore.builders import (
     running,
 )
 
-from contracts.status import JobStatus
 from jobstore.commands.rows import Changes
 from jobstore.domain.model import Decision, Execution, ExecutionState, Refusal, TransitionKind
 from jobstore.domain.transitions import decide
+from signoff.status import JobStatus
 
 S = JobStatus
 

@@ -21,7 +21,6 @@ from support.jobstore.builders import (
     running,
 )
 
-from contracts.status import JobLogStatus, JobStatus
 from jobstore.domain.model import (
     Decision,
     Execution,
@@ -31,6 +30,7 @@ from jobstore.domain.model import (
     TransitionKind,
 )
 from jobstore.domain.transitions import decide
+from signoff.status import JobLogStatus, JobStatus
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)

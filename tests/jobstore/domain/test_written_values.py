@@ -23,7 +23,6 @@ from support.jobstore.steps import reported
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
-from contracts.status import Outcome, ReportKind
 from jobstore.domain import execution_states, limits
 from jobstore.domain.circuit_breaker import Breaker, BreakerTerms
 from jobstore.domain.fences import describe_timeout, is_claimable, is_current
@@ -33,6 +32,7 @@ from jobstore.domain.reports import format_feedback, format_response, has_answer
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.domain.spec import Spec, format_edit, format_request_body
 from jobstore.domain.terms import ExecutionTerms
+from signoff.status import Outcome, ReportKind
 
 SOON, LATE = NOW + timedelta(seconds=3), NOW + timedelta(seconds=60)
 LEASED, QUEUED, OFFERED, DONE = (

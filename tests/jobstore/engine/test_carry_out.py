@@ -9,7 +9,6 @@ from support.jobstore.administered import put_limit
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.resources import NewLimit
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -21,6 +20,7 @@ from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 
 _WAITS = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND NOT granted")
 

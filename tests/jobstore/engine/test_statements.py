@@ -6,11 +6,11 @@ from support.jobstore.reused import JUDGE, Life
 from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import verdict
 
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 
 
 async def count(step: Callable[[], Awaitable[object]]) -> int:

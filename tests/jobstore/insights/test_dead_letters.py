@@ -18,7 +18,6 @@ from contracts.fact_keys import FactKeys
 from contracts.identity import new_execution_id
 from contracts.messages.views import DeadLetterResolution, NewResolution, Resolved
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
-from contracts.status import LetterOutcome
 from contracts.topics import TOPICS
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.errors import NotFoundError
@@ -31,6 +30,7 @@ from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import Topics, ensure_topics
+from signoff.status import LetterOutcome
 
 TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
 KEYS = FactKeys.derive(SECRETS)

@@ -13,7 +13,6 @@ from support.jobstore.steps import Steps, unproven, verdict
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.views import Overview
 from contracts.resources import Usage
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.judging.versions import ReportDefault
 from jobstore.domain.actor import SIGNOFF
@@ -25,6 +24,7 @@ from jobstore.reads.waiting import sum_up_all
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 
 
 @pytest.fixture

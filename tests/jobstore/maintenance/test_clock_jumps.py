@@ -12,13 +12,13 @@ from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S
 
 import jobstore
-from contracts.status import ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
+from signoff.status import ReportKind
 
 JUMP_S = 60.0
 _SHIFT = """

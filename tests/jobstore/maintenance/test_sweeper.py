@@ -8,13 +8,13 @@ import pytest
 from support.fakes import FakeReaders, until
 from support.jobstore.steps import NO_TIME_S, Published, Steps, seen, swept, verdict
 
-from contracts.status import ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.maintenance.sweeper import READ_AGAIN_S, SWEEP_MIN_S, Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import CHANNEL, Wake
+from signoff.status import ReportKind
 
 
 @pytest.mark.parametrize(("past", "state"), [("lease", "QUEUED"), ("deadline", "DONE")])

@@ -16,7 +16,6 @@ from support.kafka.topics import Place
 from contracts.events import ResultProduced
 from contracts.resources import Policy
 from contracts.signing import SIGNATURE_HEADER
-from contracts.status import Delivery
 from contracts.topics import TOPIC_OF
 from jobstore.handlers import EventHandlers, read_report
 from jobstore.maintenance.sweeper import Sweeper
@@ -26,6 +25,7 @@ from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.readers import Readers
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.kafka.topics import ensure_topics
+from signoff.status import Delivery
 
 TOPIC = TOPIC_OF[ResultProduced]
 

@@ -12,7 +12,6 @@ from support.jobstore.terms import IDS
 from contracts.judging.verdict import Verdict
 from contracts.messages.operations import operation_of
 from contracts.resources import Operation
-from contracts.status import Outcome, ReportKind
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -24,6 +23,7 @@ from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
+from signoff.status import Outcome, ReportKind
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources

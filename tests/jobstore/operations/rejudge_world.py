@@ -13,12 +13,12 @@ from contracts.messages.judgings import report_of
 from contracts.messages.operations import NewOperation, new_operation_message, operation_of
 from contracts.resources import Operation
 from contracts.signing import SigningKey
-from contracts.status import Outcome
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.actor import SIGNOFF
+from signoff.status import Outcome
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.worker.v1 import work_service_pb2 as pb

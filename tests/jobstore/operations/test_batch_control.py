@@ -8,13 +8,13 @@ from batch_world import NOBODY, World, asked, ended, new
 
 from contracts.messages.convert import new_job_of
 from contracts.messages.operations import operation_of
-from contracts.status import ReportKind
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.rows import Item
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.limits import batch_limit
 from jobstore.errors import InvalidError, NotFoundError, RefusedError, TooManyCallsError
+from signoff.status import ReportKind
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources

@@ -9,11 +9,11 @@ from support.jobstore.steps import CRITERIA, Steps, unproven
 from support.jobstore.terms import IDS
 
 from contracts.messages.operations import operation_of
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.operations import repository
+from signoff.status import Outcome, ReportKind
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources

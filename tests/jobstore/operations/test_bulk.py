@@ -9,10 +9,8 @@ from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from pydantic import ValidationError
 from support.jobstore.steps import Steps, unproven
 
-from contracts.messages.fields import write_word
 from contracts.messages.operations import NewOperation, OperationItem, item_of, operation_of
 from contracts.resources import NewAgent, Operation
-from contracts.status import OperationKind, Outcome, ReportKind
 from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
@@ -20,8 +18,10 @@ from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
+from signoff.status import OperationKind, Outcome, ReportKind
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
+from signoff.wire import write_word
 
 
 async def made(world: World, kind: str, key: str = "", **fields: Any) -> Operation:

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from rejudge_world import Validator
 from sqlalchemy import text
 
-from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case, hash_cases, make_case
 from contracts.judging.calibration.evaluation import Evaluation, Judged
 from contracts.judging.calibration.golden import Counts
@@ -19,13 +18,14 @@ from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
 from contracts.messages.answers import read_resource
 from contracts.messages.judgings import NewJudgings, new_judgings_message
-from contracts.status import Outcome
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.errors import InvalidError
 from jobstore.reads import evaluations
 from jobstore.storage.judging import judgings
 from servicekit.errors import PermanentError
+from signoff.jsontext import json_text
+from signoff.status import Outcome
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.worker.v1 import work_service_pb2 as work_pb
 

@@ -11,11 +11,11 @@ from support.jobstore.steps import Steps
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Ask, StageVerdict, Verdict
 from contracts.messages.operations import NewOperation, new_operation_message, preview_of
-from contracts.status import JobStatus
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError
+from signoff.status import JobStatus
 from signoff.v1 import operations_service_pb2 as pb
 
 #: Of a model without a price.

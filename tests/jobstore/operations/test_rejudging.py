@@ -16,7 +16,6 @@ from contracts.judging.policy import JudgePolicy
 from contracts.messages.judgings import judging_of
 from contracts.messages.operations import NewOperation, new_operation_message, operation_of
 from contracts.signing import KeyUse
-from contracts.status import JobStatus, Outcome
 from jobstore.api import judging_service
 from jobstore.api.judging_service import JudgingService
 from jobstore.commands.executions import ExecuteJob
@@ -26,6 +25,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.storage.judging import judgings
+from signoff.status import JobStatus, Outcome
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.worker.v1 import work_service_pb2 as pb

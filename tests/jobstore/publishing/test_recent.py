@@ -21,7 +21,6 @@ from support.jobstore.terms import TERMS
 
 from contracts.identity import new_execution_id
 from contracts.resources import JobEdit
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
@@ -36,6 +35,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.notifications import CHANNEL, Wake, number_handed_over
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import recorded
+from signoff.status import Outcome, ReportKind
 
 #: Kinds that have no entry, or whose facts are read.
 _NOT_FROM_MEMORY = {

@@ -22,7 +22,6 @@ from support.jobstore.steps import Steps, verdict
 from contracts.events import JobChanged
 from contracts.fact_keys import FactFilter
 from contracts.resources import NewAgent
-from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
@@ -32,6 +31,7 @@ from servicekit.errors import TransientError
 from servicekit.kafka.batches_patch import pass_unreadable_batches_by
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.topics import Topics, ensure_topics
+from signoff.status import JobLogStatus, ReportKind
 
 TOPIC = TOPIC_OF[JobChanged]
 #: An entry of a job's log as the next version.

@@ -28,7 +28,6 @@ from contracts.sizes import (
     measure,
     measure_job,
 )
-from contracts.status import Outcome, ReportKind
 from contracts.waiting.codes import WaitCode
 from jobstore.domain.model import Execution, Job, TransitionKind
 from jobstore.domain.reports import format_feedback
@@ -36,6 +35,7 @@ from jobstore.domain.spec import Spec, format_assignment, format_edit, format_re
 from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, format_waits
 from jobstore.publishing.job_changed import make_job_changed
 from servicekit.kafka.publisher import Outgoing, to_record
+from signoff.status import Outcome, ReportKind
 
 NOW = datetime.now(UTC)
 JOB_ID = "j" * 128

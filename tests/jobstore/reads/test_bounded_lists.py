@@ -10,9 +10,9 @@ from sqlalchemy import text
 from support.jobstore.rows import parsed
 
 from contracts.resources import JobFilter
-from contracts.status import JobOrder
 from jobstore.reads import job_facets, job_filter, job_finding, job_list
 from jobstore.storage.database import Database
+from signoff.status import JobOrder
 
 JOBS = 3_000
 BATCH, UNKNOWN = UUID(int=4_101), UUID(int=4_102)

@@ -11,7 +11,6 @@ from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobFilter
-from contracts.status import FACET_FIELDS, JobStatus
 from jobstore.commands.jobs import CreateJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import InvalidError
@@ -19,6 +18,7 @@ from jobstore.reads import job_facets, job_finding, job_list
 from jobstore.reads.job_facets import Facet, Facets
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import FACET_FIELDS, JobStatus
 
 NUMBERS = 60
 #: UNNAMED is not known any more; EARLIER executed some of the jobs of BATCH before.

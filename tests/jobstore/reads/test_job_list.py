@@ -13,7 +13,6 @@ from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobEdit, JobFilter
-from contracts.status import JobOrder, JobStatus
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.domain.actor import SIGNOFF
@@ -21,6 +20,7 @@ from jobstore.maintenance.texts import TextIndex
 from jobstore.reads import job_filter, job_finding, job_list, job_order
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import JobOrder, JobStatus
 
 BATCH = uuid4()
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

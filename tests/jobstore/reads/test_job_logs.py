@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
-from contracts.status import Outcome, ReportKind
 from jobstore.reads.job_logs import LogFilter, list_changes, list_job_logs
 from jobstore.reads.jobs import add_last_logs, list_jobs_after
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 
 
 async def test_a_log_is_read_from_either_end_and_by_submission(database: Database, runner: CommandRunner) -> None:

@@ -12,7 +12,6 @@ from contracts.messages.convert import job_message, job_of
 from contracts.receipts.keys import derive_keys
 from contracts.resources import Job
 from contracts.signing import Secrets, make_secret
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.domain.actor import SIGNOFF
@@ -21,6 +20,7 @@ from jobstore.reads.jobs import get_job
 from jobstore.reads.verdicts import RecordedVerdict, get_verdict
 from jobstore.storage.database import Database
 from jobstore.storage.receipt_keys import add_keys, list_keys
+from signoff.status import Outcome, ReportKind
 
 
 async def read(steps: Steps, **chosen: int) -> RecordedVerdict:

@@ -11,7 +11,6 @@ from support.jobstore.administered import disable_agent, pause_limit, put_agent
 from support.jobstore.steps import Steps, seen
 
 from contracts.resources import NewAgent
-from contracts.status import ReportKind
 from jobstore.commands.executions import ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionStage
@@ -19,6 +18,7 @@ from jobstore.insights.waiting_sums import WaitingSums
 from jobstore.reads.waiting import explain_jobs, sum_up_all, sum_up_batch
 from jobstore.storage.database import Database
 from jobstore.storage.leases import renew
+from signoff.status import ReportKind
 
 ALIVE_S = 60.0
 

@@ -6,10 +6,10 @@ from support.jobstore.administered import put_agent
 from support.jobstore.steps import Steps, result, verdict
 
 from contracts.resources import NewAgent, Usage
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
+from signoff.status import Outcome, ReportKind
 
 
 async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner) -> None:

@@ -14,7 +14,6 @@ from told_lives import claimed_and_judged
 
 from contracts.fact_keys import FactKeys
 from contracts.signing import SIGNATURE_HEADER
-from contracts.status import Outcome
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.recovery import rebuild
@@ -24,6 +23,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
+from signoff.status import Outcome
 
 
 @pytest.fixture

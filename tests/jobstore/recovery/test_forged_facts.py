@@ -17,7 +17,6 @@ from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, compute_mac, make_secret
-from contracts.status import Outcome
 from contracts.topics import TOPICS as CATALOGUE
 from jobstore.commands.executions import ExecuteJob
 from jobstore.domain.actor import SIGNOFF
@@ -30,6 +29,7 @@ from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import Record
 from servicekit.kafka.publisher import Outgoing
+from signoff.status import Outcome
 
 JOBS, AGENTS, REFUSALS, SETTINGS = TOPICS
 PARTITIONS = {topic: CATALOGUE[topic].partitions for topic in TOPICS}

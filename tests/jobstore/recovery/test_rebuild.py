@@ -10,7 +10,6 @@ from told_facts import TOPICS, Facts, Since, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.fact_keys import is_marker
-from contracts.status import Outcome, ReportKind
 from jobstore.recovery import rebuild
 from jobstore.recovery.fact_parsing import read_as_known
 from jobstore.recovery.rebuild import OpenHistory
@@ -19,6 +18,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import Record
+from signoff.status import Outcome, ReportKind
 
 
 async def test_a_database_made_again_from_the_facts_is_the_same(rebuilt_url: str, database_url: str) -> None:

@@ -14,7 +14,6 @@ from told_lives import claimed_and_judged
 from contracts.events import AgentChanged
 from contracts.resources import NewAgent
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.status import Outcome
 from contracts.topics import TOPIC_OF
 from jobstore.commands.executions import ExecuteJob
 from jobstore.domain.actor import SIGNOFF
@@ -23,6 +22,7 @@ from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.status import Outcome
 
 AGENTS = TOPIC_OF[AgentChanged]
 

@@ -17,7 +17,6 @@ from told_settings import ODD, items_of, made
 
 from contracts.resources import NewAgent, NewJob, NewLimit
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.status import OperationKind, Outcome
 from contracts.waiting.codes import WaitCode
 from jobstore.commands.limits import ConfirmLimits
 from jobstore.commands.operations import CreateOperation
@@ -37,6 +36,7 @@ from jobstore.storage.facts import ADMINISTRATION, PART_ROWS
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
+from signoff.status import OperationKind, Outcome
 
 
 class World:

@@ -16,7 +16,6 @@ from told_settings import set_everything
 from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, Usage
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, MatchJob
 from jobstore.commands.requesting import ExecutionRequest
@@ -25,6 +24,7 @@ from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 
 AT_MOST_ONCE = {"delivery": "at_most_once"}
 

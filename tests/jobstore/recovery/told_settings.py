@@ -7,7 +7,6 @@ from support.jobstore.steps import Steps
 from support.jobstore.terms import IDS
 
 from contracts.resources import NewJob, NewLimit
-from contracts.status import OperationKind, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
@@ -21,6 +20,7 @@ from jobstore.operations.worker import OperationWorker
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts
 from jobstore.storage.database import Database
+from signoff.status import OperationKind, OperationState
 
 #: A job whose JSON PostgreSQL can keep, and cannot read.
 ODD: Any = {"title": "odd \N{SNOWMAN} \\ \"'", "acceptance_criteria": "c", "payload": {"nul": "\0", "n": 2**70}}

@@ -9,11 +9,11 @@ from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps
 
 from contracts.resources import Agent
-from contracts.status import Circuit, ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.reads.agents import get_agent
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Circuit, ReportKind
 
 FAILURES = 3
 

@@ -11,13 +11,13 @@ from support.factories import SECRETS
 from support.jobstore.steps import Steps, new_job, swept
 
 from contracts.identity import new_execution_id
-from contracts.status import Circuit, ReportKind
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimAnswer
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import TransitionKind
+from signoff.status import Circuit, ReportKind
 
 
 async def test_half_open_one_execution_finds_out_and_its_answer_lets_the_rest_go(world: Breakers) -> None:

@@ -11,12 +11,12 @@ from support.jobstore.steps import NO_TIME_S, Steps, new_job, reported, swept, v
 
 from contracts.messages import convert
 from contracts.resources import NewAgent
-from contracts.status import Circuit, Outcome, Protocol, ReportKind
 from jobstore.api.agent_service import AgentService
 from jobstore.commands.reports import RecordReport
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.domain.actor import WORKER
+from signoff.status import Circuit, Outcome, Protocol, ReportKind
 from signoff.v1 import agent_service_pb2 as agent_pb
 
 OFFERS = offers.OfferTerms(5.0, 60.0, 60.0)

@@ -10,7 +10,6 @@ from support.factories import SECRETS
 from support.jobstore.steps import NO_TIME_S, Steps, swept
 
 from contracts.signing import KeyUse, Secrets, make_secret
-from contracts.status import ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
 from jobstore.domain.actor import SIGNOFF
@@ -18,6 +17,7 @@ from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.leases import renew
+from signoff.status import ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
 OLDER, NEWER = make_secret("test", SECRETS.signing.value), make_secret("newer", b"n" * 32)

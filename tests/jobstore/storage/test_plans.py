@@ -12,7 +12,6 @@ from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S, TERMS
 
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.actor import SIGNOFF
@@ -27,6 +26,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import facts, leases
 from jobstore.storage.database import Database
 from jobstore.storage.sql import bind
+from signoff.status import Outcome, ReportKind
 
 #: Jobs that have ended: each has an execution and five entries. Some executions are live, in each state.
 JOBS = 10_000

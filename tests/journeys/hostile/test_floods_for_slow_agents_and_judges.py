@@ -13,8 +13,8 @@ from support.system import Agent, Judge, System, running
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
-from contracts.status import JobStatus
 from contracts.topics import TOPIC_OF
+from signoff.status import JobStatus
 
 #: Of the executor and of the validator, of which one tenant, agent or model has four fifths.
 CAPACITY, SHARE = 20, 16

@@ -10,8 +10,8 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer
 from support.system import AGENT_KEY, AGENT_TOKEN, Agent, System, signoff
 
-from contracts.status import JobStatus
 from contracts.topics import TOPICS
+from signoff.status import JobStatus
 
 SECRETS = (AGENT_KEY, AGENT_TOKEN)
 HEADERS = {"Authorization": "env:SIGNOFF_AGENT_JOURNEY", "X-Key": "file:journey/key"}

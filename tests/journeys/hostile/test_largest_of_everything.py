@@ -15,11 +15,11 @@ from contracts.client import JobStoreError
 from contracts.events import ExecuteRequested, JobChanged
 from contracts.fact_keys import is_marker
 from contracts.identity import new_execution_id
-from contracts.jsontext import json_text
 from contracts.resources import JobEdit, NewJob, Policy
 from contracts.sizes import PAYLOAD_MAX_BYTES, measure, measure_job
-from contracts.status import JobStatus
 from contracts.topics import TOPIC_OF, TOPICS
+from signoff.jsontext import json_text
+from signoff.status import JobStatus
 
 TOPIC = TOPIC_OF[JobChanged]
 #: Three bytes a character, as those with which every fact was once held back: by characters it is a third as large.

@@ -14,8 +14,8 @@ from support.system import Agent, System
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import JobEdit, JobFilter, NewAgent
-from contracts.status import JobStatus
 from contracts.topics import TOPIC_OF, TOPICS
+from signoff.status import JobStatus
 
 EDITS = 10_000
 SUBMISSIONS_MAX = 100

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from support.system import Agent, System, signoff
 
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 
 async def verified(folder: Path, *arguments: str) -> tuple[int, str]:

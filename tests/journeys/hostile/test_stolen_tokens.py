@@ -19,10 +19,10 @@ from contracts.events import Event, ExecuteRequested, JobStatusReported, ResultP
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.resources import JobLog
 from contracts.signing import SIGNATURE_HEADER, SigningKey
-from contracts.status import JobStatus, Outcome, ReportKind
 from localstack.datadir import DataDir
 from servicekit.kafka.publisher import to_record
 from servicekit.leasing.claims import read_lease
+from signoff.status import JobStatus, Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 

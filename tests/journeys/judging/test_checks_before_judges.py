@@ -2,7 +2,7 @@
 
 from support.system import Agent, Judge, System
 
-from contracts.status import JobStatus, Outcome
+from signoff.status import JobStatus, Outcome
 
 CRITERIA = 'check: contains "blue"\ncheck: max_words 6'
 

@@ -4,7 +4,7 @@ import asyncio
 
 from support.system import Agent, System
 
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 
 async def test_a_job_is_judged_by_the_criteria_that_were_current_when_it_was_asked_for(

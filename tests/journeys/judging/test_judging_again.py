@@ -12,7 +12,7 @@ from support.system import WAIT_S, Agent, Judge, System, in_place_of
 from contracts.messages.judgings import JudgingCase, NewJudgings
 from contracts.messages.operations import NewOperation
 from contracts.resources import Operation
-from contracts.status import JobStatus, OperationState
+from signoff.status import JobStatus, OperationState
 
 
 async def ended(system: System, operation: Operation) -> Operation:

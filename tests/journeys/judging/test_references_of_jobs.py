@@ -2,7 +2,7 @@
 
 from support.system import Agent, System
 
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 
 async def test_a_reference_is_for_the_judge_alone(system: System, agent: Agent) -> None:

@@ -10,7 +10,7 @@ from support.system import Agent, Judge, Said, System, in_place_of, signoff
 from contracts.client import JobStoreError
 from contracts.judging.verdict import Verdict
 from contracts.resources import JobLog
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 PASS: Said = ("The sky is blue", "pass")
 FAIL: Said = (None, "fail")

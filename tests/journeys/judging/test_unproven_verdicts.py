@@ -6,7 +6,7 @@ from support.system import WAIT_S, Agent, Judge, System, in_place_of
 
 from contracts.messages.operations import NewOperation
 from contracts.resources import JobFilter
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 UNPROVEN = "verdict_unproven"
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.factories import execute_requested, record, result_produced
 
-from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
@@ -18,6 +17,7 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import DEAD_LETTER_BYTES, FORGED_BYTES, to_dead_letter
 from servicekit.kafka.publisher import to_record
 from servicekit.kafka.subscription import decode, keep_body
+from signoff.errors import ErrorCode
 
 BODY = execute_requested().model_dump_json().encode()
 

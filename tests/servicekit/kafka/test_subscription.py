@@ -10,7 +10,6 @@ from subscribing import TOPIC, body, subscribed
 from support.fakes import until
 from support.kafka.topics import count_calls, count_requests
 
-from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
@@ -27,6 +26,7 @@ from servicekit.kafka.subscription import (
     stop_consuming,
 )
 from servicekit.kafka.topics import Topics
+from signoff.errors import ErrorCode
 
 
 async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(place, dlq, handler):

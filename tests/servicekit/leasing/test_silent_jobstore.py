@@ -12,10 +12,10 @@ import pytest
 from leased_work import Work, begun
 from support.fakes import until, working
 
-from contracts.channels import _Channels
 from servicekit.errors import TransientError
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIM_WAIT, RENEWAL_WAIT, GrpcLeases
 from servicekit.leasing.worker import Worker
+from signoff.channels import _Channels
 from signoff.worker.v1 import work_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

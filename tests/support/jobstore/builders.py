@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts.status import JobStatus
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -17,6 +16,7 @@ from jobstore.domain.model import (
     TransitionKind,
 )
 from jobstore.domain.transitions import decide
+from signoff.status import JobStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = Clock(NOW, lease_s=10.0, offer_again_s=5.0)

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 from contracts.identity import new_execution_id
 from contracts.resources import JobEdit
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest
 from jobstore.domain.actor import SIGNOFF
+from signoff.status import Outcome, ReportKind
 from support.jobstore.steps import Steps, verdict
 
 

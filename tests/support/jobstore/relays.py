@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from pydantic_core import from_json
 
-from contracts.status import JobLogStatus
 from jobstore.domain.model import TransitionKind
 from jobstore.publishing import fact_reader
 from jobstore.publishing.fact_signer import FactSigner
@@ -17,6 +16,7 @@ from jobstore.reads.job_logs import list_changes
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import JOB_PART, Recorded
+from signoff.status import JobLogStatus
 from support.jobstore.signed_facts import TopicsInMemory, make_keys
 
 

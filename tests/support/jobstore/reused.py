@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import text
 
 from contracts.resources import NewAgent
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.domain.actor import SIGNOFF
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 from support.jobstore.steps import CRITERIA, Steps, result, verdict
 
 JUDGE = "a-model (chat, prompt 1)"

@@ -14,7 +14,6 @@ from contracts.identity import new_execution_id
 from contracts.judging.verdict import CriterionVerdict, Verdict
 from contracts.resources import NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
-from contracts.status import Outcome, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
@@ -30,6 +29,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
+from signoff.status import Outcome, ReportKind
 from support.factories import SECRETS
 from support.fakes import FakeReaders
 from support.jobstore.administered import put_agent

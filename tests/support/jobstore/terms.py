@@ -1,9 +1,9 @@
 """The terms of the tests' executions."""
 
 from contracts.resources import Policy
-from contracts.status import Delivery
 from jobstore.domain.ids import IdKey
 from jobstore.domain.terms import ExecutionTerms
+from signoff.status import Delivery
 
 POLICY = Policy(
     max_submissions=3,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.criteria import Criterion
-from contracts.jsontext import json_text
 from contracts.judging.verdict import Verdict
+from signoff.jsontext import json_text
 from validator.judging import validate_agent_response
 from validator.ports import Reply
 from validator.prompt import Question

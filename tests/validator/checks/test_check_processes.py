@@ -12,8 +12,8 @@ from counting_judge import judge
 from support.fakes import until
 
 from contracts.criteria import Criterion, parse_criteria
-from contracts.jsontext import json_text
-from contracts.status import Outcome
+from signoff.jsontext import json_text
+from signoff.status import Outcome
 from validator import checking
 from validator.checking import CheckProcesses
 from validator.ports import Subject

@@ -9,9 +9,9 @@ from counting_judge import WORDS, judge
 from contracts.checks import Finding
 from contracts.criteria import Criterion
 from contracts.events import hash_result
-from contracts.jsontext import json_text
 from contracts.judging.policy import JudgePolicy, Stage
-from contracts.status import Outcome
+from signoff.jsontext import json_text
+from signoff.status import Outcome
 from validator.errors import JudgmentError
 from validator.ports import Subject
 from validator.verdict import is_reusable

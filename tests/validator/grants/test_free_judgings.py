@@ -11,14 +11,14 @@ from pydantic import JsonValue
 from support.factories import lease
 from support.fakes import until
 
-from contracts.errors import ErrorCode
 from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.resources import Usage
 from contracts.spending import Budget
-from contracts.status import JudgingKind
 from servicekit.errors import TransientError
 from servicekit.leasing.renewal import Lease
 from servicekit.leasing.worker import Worker
+from signoff.errors import ErrorCode
+from signoff.status import JudgingKind
 from validator import free_judgings
 from validator.errors import JudgeUnavailableError
 from validator.free_judgings import FreeJudgingWorker, judge_free

@@ -12,7 +12,7 @@ from fake_judge import FakeJudge, Step
 from support.fakes import until
 
 from contracts.criteria import Criterion
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import THINKING_TOKENS, ApiName, JudgeConfig
 from validator.judges import servers

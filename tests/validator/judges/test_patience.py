@@ -6,7 +6,7 @@ from typing import Any
 import fake_judge as fake
 import pytest
 
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judgement.patience import Patience

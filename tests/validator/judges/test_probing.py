@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from fake_judge import FakeJudge, Step
 
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge

@@ -15,8 +15,8 @@ from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.judging.verdict import Verdict
 from contracts.resources import Usage
 from contracts.sizes import JUDGED_MAX_BYTES, measure
-from contracts.status import Outcome
 from contracts.verdict_check import find_mismatch
+from signoff.status import Outcome
 from validator.errors import JudgmentError
 from validator.judgement.asks import ASKS_MAX
 from validator.judging import validate_agent_response

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.judging.verdict import CriterionVerdict
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.judgement.votes import count_votes, is_settled, join_sections
 from validator.verdict import TEXT_MAX, Ballot
 

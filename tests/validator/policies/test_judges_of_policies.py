@@ -20,11 +20,11 @@ from contracts.events import ResultProduced
 from contracts.judging.policy import JudgeModel, LoopStep, name_judging
 from contracts.signing import KeyUse
 from contracts.spending import Budget
-from contracts.status import ReportKind
 from servicekit.addresses import parse_allowed
 from servicekit.errors import PermanentError
 from servicekit.leasing.worker import Worker
 from servicekit.process.settings import load_settings
+from signoff.status import ReportKind
 from validator.config import Settings
 from validator.errors import JudgeUnavailableError
 from validator.handlers import Handlers

@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.resources import Usage
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.judgement.asks import ASKS_MAX, DESCRIBED_MAX, AskLog, to_letters
 from validator.judgement.patience import Patience

@@ -23,7 +23,7 @@ from stand_ins import (
 from contracts.checks import Finding
 from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgmentError
 from validator.judging import validate_agent_response
 

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.criteria import CriteriaList, CriteriaText, Criterion, References, check_numbers, join_forms
 from contracts.fields import StrictModel, Text, Title, describe_problem
-from contracts.jsontext import Json, json_text, parse_json
+from signoff.jsontext import Json, json_text, parse_json
 
 #: Bytes of a line at most: more than any door takes as a job and its result.
 LINE_MAX_BYTES: Final = 8 << 20

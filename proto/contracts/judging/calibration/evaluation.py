@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
-from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.calibration.statistics import (
@@ -19,7 +18,8 @@ from contracts.judging.calibration.statistics import (
     wilson,
 )
 from contracts.judging.verdict import Ask, Verdict
-from contracts.status import Outcome
+from signoff.jsontext import json_text
+from signoff.status import Outcome
 
 #: Criteria that are told apart, and those of them that a report lists: the ones with the most labels.
 CRITERIA_MAX, LISTED_MAX = 10_000, 100

@@ -12,7 +12,7 @@ from cli.parameters.lookups import AgentId, find_agent, find_agent_id
 from cli.parameters.policy import PolicyFields, parse_policy
 from cli.session import Session, command, make_app
 from contracts.client import JobStoreClient, list_all
-from contracts.status import Protocol
+from signoff.status import Protocol
 
 app = make_app("Register and change agents.")
 

@@ -11,7 +11,7 @@ from cli.parameters.job_filter import make_checked_filter, with_filter
 from cli.parameters.lookups import BatchId, complete_jobs, find_batch_id, find_job_ids
 from cli.session import Session, command, make_app
 from cli.views.operations_view import has_completed, show_batch, show_operation, show_operations, show_until_ended
-from contracts.status import BATCH_KINDS, JobStatus
+from signoff.status import BATCH_KINDS, JobStatus
 
 if TYPE_CHECKING:
     from contracts.resources import NewJob

@@ -27,7 +27,7 @@ from cli.views.operations_view import (
     show_preview,
     show_until_ended,
 )
-from contracts.status import BATCH_KINDS, ItemOutcome, OperationKind
+from signoff.status import BATCH_KINDS, ItemOutcome, OperationKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -17,12 +17,12 @@ from cli.errors import CommandError, ExitStatus
 from cli.output import style_status
 from cli.session import Session, command, connect, make_app, make_login_link
 from contracts.client import JobStoreClient, JobStoreError
-from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import Job, JobLog, NewAgent
 from contracts.signing import KeyUse, Secrets
-from contracts.status import JobLogStatus, Protocol, View
+from signoff.errors import ErrorCode
+from signoff.status import JobLogStatus, Protocol, View
 
 #: The comment with which jobs are resubmitted.
 COMMENT = "Please mention what the criterion asks for."

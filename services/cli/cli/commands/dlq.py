@@ -12,8 +12,8 @@ from cli.options import validate_model
 from cli.parameters.lookups import complete_jobs
 from cli.session import Session, command, make_app, with_options
 from contracts.client import JobStoreClient
-from contracts.errors import ErrorCode
-from contracts.status import LetterOutcome
+from signoff.errors import ErrorCode
+from signoff.status import LetterOutcome
 
 app = make_app("Dead letters: what could not be processed, as it was, and why.")
 

@@ -10,8 +10,8 @@ from cli.parameters.lookups import JobId, find_job, find_job_id
 from cli.session import Session, command, make_app
 from cli.views.waiting import list_agents_of
 from contracts.client import JobStoreClient
-from contracts.errors import ErrorCode
-from contracts.status import View
+from signoff.errors import ErrorCode
+from signoff.status import View
 
 if TYPE_CHECKING:
     from contracts.resources import JobLog

@@ -15,7 +15,7 @@ from cli.views.job_list import format_count, list_agents_in, show_counts, show_j
 from cli.views.waiting import list_agents_of, show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient, JobStoreError
-from contracts.status import FACET_FIELDS, RESTING, JobOrder, View
+from signoff.status import FACET_FIELDS, RESTING, JobOrder, View
 
 if TYPE_CHECKING:
     pass

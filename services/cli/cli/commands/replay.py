@@ -15,11 +15,11 @@ from cli.options import parse_past_time
 from cli.output import format_time
 from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
-from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKeys, Unvouched
-from contracts.times import time_text
 from contracts.topic_prefix import TOPIC_PREFIX
 from contracts.topics import FACT_TOPICS, REPLAY_HEADER
+from signoff.errors import ErrorCode
+from signoff.times import time_text
 
 if TYPE_CHECKING:
     from servicekit.kafka.history import History

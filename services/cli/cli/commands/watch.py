@@ -7,7 +7,7 @@ import typer
 
 from cli.commands.jobs import Detail
 from cli.session import Session, command, make_app
-from contracts.status import View
+from signoff.status import View
 
 app = make_app()
 

@@ -9,12 +9,12 @@ from cli.errors import CommandError, ExitStatus
 from cli.evaluating.run import JudgeCases
 from cli.options import validate_model
 from contracts.client import JobStoreClient
-from contracts.errors import ErrorCode
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.evaluation import Asked, Judged
 from contracts.judging.policy import DEFAULT_POLICY
 from contracts.messages.judgings import CASES_MAX, Judging, NewJudgings
-from contracts.status import JudgingKind
+from signoff.errors import ErrorCode
+from signoff.status import JudgingKind
 
 #: Bytes of JSON that one call sends, at most: less than gRPC takes, unless a single case has more.
 CALL_MAX_BYTES: Final = 2 << 20

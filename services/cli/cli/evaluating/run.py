@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from cli.errors import CommandError
-from contracts.errors import ErrorCode
 from contracts.judging.calibration.cases import (
     LINE_MAX_BYTES,
     BadLine,
@@ -20,6 +19,7 @@ from contracts.judging.calibration.cases import (
     read_cases,
 )
 from contracts.judging.calibration.evaluation import Evaluation, Judged
+from signoff.errors import ErrorCode
 
 #: Cases that are judged together, and held in memory.
 BATCH: Final = 100

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from contracts.jsontext import json_text
 from contracts.judging.calibration.quorums import QuorumWorth
+from signoff.jsontext import json_text
 
 Report = Mapping[str, Any]
 Row = Sequence[object]

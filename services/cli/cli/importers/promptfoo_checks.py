@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from contracts.checks import find_fault
-from contracts.jsontext import json_text
+from signoff.jsontext import json_text
 
 _NOT: Final = "not-"
 #: What means the same in JavaScript and in RE2.

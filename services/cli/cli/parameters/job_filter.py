@@ -8,7 +8,7 @@ from cli.options import parse_pairs, parse_past_time, validate_model
 from cli.parameters.lookups import complete_agents, complete_operations, find_agent, find_batch_id
 from cli.session import with_options
 from contracts.client import JobStoreClient
-from contracts.status import JobStatus
+from signoff.status import JobStatus
 
 if TYPE_CHECKING:
     from contracts.resources import JobFilter

@@ -14,8 +14,8 @@ from cli.errors import CommandError
 from cli.session import connect
 from cli.short_ids import PART_MIN_CHARS
 from contracts.client import JobStoreClient, JobStoreError
-from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
+from signoff.errors import ErrorCode
 
 if TYPE_CHECKING:
     from contracts.resources import Agent, Job

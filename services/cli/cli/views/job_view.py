@@ -14,7 +14,7 @@ from cli.terminal import Styled, columns_of
 from cli.views import waterfall
 from cli.views.judging_view import describe_asks
 from cli.views.waiting import name_cause, print_reasons
-from contracts.status import JobLogKind
+from signoff.status import JobLogKind
 
 if TYPE_CHECKING:
     from contracts.judging.verdict import CriterionVerdict, Verdict

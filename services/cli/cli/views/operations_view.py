@@ -12,7 +12,7 @@ from cli.terminal import Styled
 from cli.views.waiting import describe_sum, list_agents_of, print_sums
 from cli.watching import told_that_it_goes_on
 from contracts.client import JobStoreClient
-from contracts.status import BATCH_KINDS, JobStatus, OperationState
+from signoff.status import BATCH_KINDS, JobStatus, OperationState
 
 if TYPE_CHECKING:
     from contracts.messages.operations import OperationItem, OperationPreview

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from contracts.status import JobLogStatus
+from signoff.status import JobLogStatus
 
 if TYPE_CHECKING:
     from contracts.resources import JobLog

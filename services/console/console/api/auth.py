@@ -14,7 +14,7 @@ from fastapi.security import HTTPBearer
 from console.api.sessions import Session, Sessions
 from console.errors import ProblemError
 from contracts.client import JobStoreClient, JobStoreError
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Seconds after which the jobstore is asked again about a token that it accepted; meanwhile bodies are read of whoever

@@ -12,7 +12,7 @@ from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, Pa
 from contracts.fields import Strict
 from contracts.messages.views import Batch
 from contracts.resources import Operation
-from contracts.status import BATCH_KINDS
+from signoff.status import BATCH_KINDS
 
 router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 

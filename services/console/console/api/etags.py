@@ -7,7 +7,7 @@ from fastapi import Header, Response
 
 from console.errors import MEDIA_TYPE, ProblemError
 from console.heads import GZIP
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 IfNoneMatch = Annotated[str | None, Header(description="entity tags that the caller has")]
 IfMatch = Annotated[str | None, Header(description="the entity tag of the version that is meant")]

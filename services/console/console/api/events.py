@@ -12,7 +12,7 @@ from console.api.auth import CallersJobStore, token_of
 from console.errors import ProblemError
 from console.live.hub import LiveHub, StreamRefusedError
 from console.live.viewer import Viewer
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 router = APIRouter(prefix="/api", tags=["events"])
 

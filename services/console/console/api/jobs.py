@@ -25,8 +25,8 @@ from console.api.schemas import (
 from contracts.client import UNCHANGED
 from contracts.fields import Strict
 from contracts.resources import Execution, Job, JobCounts, JobFacets, NewJob, SavedJob
-from contracts.status import View
 from contracts.waiting.reasons import Waiting
+from signoff.status import View
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.

@@ -11,8 +11,8 @@ from console.api.auth import SAFE_METHODS, token_of
 from console.api.parameters import rename_parameters
 from console.client_limits import ClientLimits
 from console.errors import ProblemError
-from contracts.errors import ErrorCode
-from contracts.jsontext import parse_json
+from signoff.errors import ErrorCode
+from signoff.jsontext import parse_json
 
 
 class JsonRequest(Request):

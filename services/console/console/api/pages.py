@@ -9,9 +9,9 @@ from console.api.schemas import Health
 from console.api.sessions import Sessions
 from console.errors import ProblemError
 from contracts.client import JobStoreError
-from contracts.errors import ErrorCode
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.health import VERSION
+from signoff.errors import ErrorCode
 
 router = APIRouter()
 

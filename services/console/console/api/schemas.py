@@ -28,12 +28,12 @@ from contracts.fields import (
     Text,
     Time,
 )
-from contracts.jsontext import Json
 from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
 from contracts.resources import Amount, Job, JobEdit, JobFilter, NewJob
-from contracts.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
+from signoff.jsontext import Json
+from signoff.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
 
 #: Items of a page. The jobstore takes the largest page for a larger one, as far as the number fits.
 PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**31 - 1))]

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from contracts.fields import Time
 from contracts.messages.answers import read_resource
 from contracts.resources import JobLog
-from contracts.status import JobLogStatus, JobStatus
+from signoff.status import JobLogStatus, JobStatus
 
 #: A longer message of a log's entry is cut in events.
 MESSAGE_MAX_CHARS = 500

@@ -13,9 +13,9 @@ import grpc
 from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
-from contracts.errors import ErrorCode
-from contracts.times import time_text
 from servicekit.outages import DATABASE_OUTAGES
+from signoff.errors import ErrorCode
+from signoff.times import time_text
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_criteria
-from contracts.errors import ErrorCode
 from contracts.fields import describe_problem
-from contracts.jsontext import parse_json
 from contracts.resources import Usage
 from contracts.sizes import measure
 from executor.agents.header_values import HeaderValues
@@ -29,6 +27,8 @@ from executor.errors import (
 from executor.ports import Call, Grant
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import read_retry_after
+from signoff.errors import ErrorCode
+from signoff.jsontext import parse_json
 
 log = logging.getLogger(__name__)
 

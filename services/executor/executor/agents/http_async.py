@@ -9,9 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yarl import URL
 
-from contracts.errors import ErrorCode
 from contracts.fields import describe_problem
-from contracts.jsontext import json_text
 from executor.agents.client import AgentResponse, HttpClient, parse_usage
 from executor.errors import (
     AgentAnswerError,
@@ -24,6 +22,8 @@ from executor.errors import (
 from executor.ports import Call
 from executor.reporting import read_progress, to_printable
 from servicekit.retry import backoffs_s
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 
 #: The first wait between two polls; each is twice the one before, up to the setting `poll_max_s`.
 POLL_FIRST_S = 0.25

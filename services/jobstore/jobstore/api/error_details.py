@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from contracts.errors import is_retryable
 from jobstore.errors import Violation
+from signoff.errors import is_retryable
 
 DOMAIN: Final = "signoff"
 #: Bytes of fields that are wrong, and characters of a message: what a client's metadata takes is 8 KiB.

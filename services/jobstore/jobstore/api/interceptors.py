@@ -14,12 +14,12 @@ import grpc
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode, find_code
 from contracts.fields import explain, message_of
 from jobstore.api.auth import CALLER, Role, Tokens, check_kind
 from jobstore.api.error_details import find_field, make_details
 from jobstore.errors import InvalidError, TooManyCallsError, TooSlowError, UnimplementedError, Violation
 from servicekit.errors import SignoffError, TransientError
+from signoff.errors import ErrorCode, find_code
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,13 @@ from typing import Final
 from uuid import UUID
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
-from contracts.errors import ErrorCode
 from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
-from contracts.messages import convert, json_fields
-from contracts.messages.fields import parse_words
+from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, is_full, job_filter_of, order_of, warning_message
 from contracts.messages.operations import batch_message
 from contracts.messages.waiting import waiting_message
 from contracts.resources import JobFilter, NewJob
-from contracts.status import JobOrder, View
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -57,9 +54,13 @@ from jobstore.reads.waiting import explain_jobs
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.retry import chunk_by_size
+from signoff import json_fields
+from signoff.errors import ErrorCode
+from signoff.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
+from signoff.wire import parse_words
 
 #: New jobs of one request that are converted before the event loop serves other calls.
 CONVERTED_AT_ONCE: Final = 200

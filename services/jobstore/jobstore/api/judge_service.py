@@ -6,7 +6,6 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
-from contracts.errors import ErrorCode
 from contracts.judging.calibration.golden import Report, make_golden
 from contracts.judging.policy import JudgePolicy, Name
 from contracts.lint import find_notes, find_warnings
@@ -37,6 +36,7 @@ from jobstore.reads.evaluations import count_evaluation, find_evaluated
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.judging.versions import Validator, list_validators
+from signoff.errors import ErrorCode
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceServicer
 

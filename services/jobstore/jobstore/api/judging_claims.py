@@ -8,11 +8,9 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from contracts.criteria import read_references
-from contracts.errors import ErrorCode
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from contracts.spending import Budget
-from contracts.status import EmptyResult, JudgingKind
 from jobstore.api.auth import CALLER
 from jobstore.commands.judgings import FinishJudging
 from jobstore.dispatching.judging_queue import JudgingQueue
@@ -24,6 +22,8 @@ from jobstore.storage.database import Database
 from jobstore.storage.judging import judgings
 from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
+from signoff.errors import ErrorCode
+from signoff.status import EmptyResult, JudgingKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
 #: Judgings that one call grants at most, and outcomes that one call has.

@@ -6,11 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import hash_question
 from contracts.messages.judgings import JudgingCase, NewJudgings, judging_message, new_judgings_of, report_message
-from contracts.status import OperationKind
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -34,6 +31,9 @@ from jobstore.reads import judgings
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import OperationKind
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
 

@@ -9,10 +9,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from contracts.errors import ErrorCode
 from contracts.fields import LimitName
 from contracts.messages import convert
-from contracts.messages.fields import parse_words
 from contracts.messages.operations import item_message, new_operation_of, operation_message
 from contracts.messages.views import (
     DeadLetters,
@@ -22,7 +20,6 @@ from contracts.messages.views import (
     overview_message,
     resolved_message,
 )
-from contracts.status import JobStatus, OperationState
 from jobstore.api.auth import CALLER, read_token
 from jobstore.api.requests import (
     Context,
@@ -53,9 +50,12 @@ from jobstore.storage import limits, login_codes
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.health import VERSION
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus, OperationState
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
+from signoff.wire import parse_words
 
 log = logging.getLogger(__name__)
 

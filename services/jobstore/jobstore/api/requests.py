@@ -12,14 +12,14 @@ import grpc
 from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
-from contracts.errors import ErrorCode
 from contracts.fields import OperationName
-from contracts.jsontext import json_text
 from contracts.messages import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.commands.base import Answer
 from jobstore.errors import InvalidError, check_size
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 
 Context = grpc.aio.ServicerContext[Any, Any]
 R = TypeVar("R")

@@ -85,7 +85,7 @@ def _make_options(held: ConnectionLimits) -> list[tuple[str, int]]:
         # Else up to 16 MiB are taken of a request before anybody reads it.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Clients ask once a second by a ping whether it is still there (contracts.channels).
+        # Clients ask once a second by a ping whether it is still there (signoff.channels).
         ("grpc.http2.min_ping_interval_without_data_ms", 500),
         # A client that is frozen, or takes nothing that it is sent, answers no ping.
         ("grpc.keepalive_time_ms", held.keepalive_ms),

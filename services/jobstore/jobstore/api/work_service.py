@@ -9,14 +9,12 @@ from google.protobuf.message import Message
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from contracts.criteria import read_references
-from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.fields import Text, explain
 from contracts.judging.policy import JudgePolicy, Name, join_reference
 from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
-from contracts.status import EmptyResult, Protocol
 from jobstore.api.auth import CALLER
 from jobstore.api.judging_claims import JudgingClaims
 from jobstore.api.requests import Context, check_text_size
@@ -41,6 +39,8 @@ from jobstore.storage.sql import Row
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.subscription import parse_event
+from signoff.errors import ErrorCode
+from signoff.status import EmptyResult, Protocol
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
 

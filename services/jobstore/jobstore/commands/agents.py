@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.agents.urls import has_userinfo, hide_userinfo
-from contracts.errors import ErrorCode
 from contracts.resources import Agent, NewAgent
 from jobstore.commands.base import Command, Creation, Locks, Reads, check_version
 from jobstore.commands.judging.freezing import check_named, read_named
@@ -13,6 +12,7 @@ from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import CLOSED
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
+from signoff.errors import ErrorCode
 
 #: What whoever registers an agent gives, apart from its id.
 _GIVEN: Final = frozenset(NewAgent.model_fields) - {"id"}

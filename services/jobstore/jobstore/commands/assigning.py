@@ -3,10 +3,7 @@
 from dataclasses import replace
 
 from contracts.criteria import format_criteria
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.resources import NewJob
-from contracts.status import JobStatus
 from jobstore.commands.base import Reads, optional, require_agent
 from jobstore.commands.judging.freezing import check_named
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -15,6 +12,9 @@ from jobstore.domain.judging.versions import list_wanted
 from jobstore.domain.matching import describe_missing, find_best
 from jobstore.domain.model import Decision, Job, Refusal, Report, TransitionKind
 from jobstore.domain.spec import Spec, format_assignment, hash_spec
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import JobStatus
 
 
 def read_for_creation(new: NewJob) -> Reads:

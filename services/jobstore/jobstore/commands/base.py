@@ -7,7 +7,6 @@ from enum import IntEnum
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
@@ -15,6 +14,7 @@ from jobstore.domain.ids import RequestKey
 from jobstore.domain.judging.versions import Named, Wanted
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
+from signoff.errors import ErrorCode
 
 R_co = TypeVar("R_co", covariant=True)
 

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
-from contracts.status import ReportKind
 from jobstore.commands.assigning import check_creation, create_job, read_for_creation
 from jobstore.commands.base import NOTHING, REFUSED, Command, LimitsLock, Locks, Reads, optional, read_circuit
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome, find_judge_policy, postpone_judging, try_grant
@@ -26,6 +24,8 @@ from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Ref
 from jobstore.domain.reuse import Asked, Reusable, is_overruled, may_reuse, rejudged_key, verdict_key
 from jobstore.domain.spec import is_same
 from jobstore.errors import InvalidError
+from signoff.errors import ErrorCode
+from signoff.status import ReportKind
 
 
 @dataclass(frozen=True, slots=True)

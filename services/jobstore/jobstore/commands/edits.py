@@ -4,11 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from contracts.criteria import format_criteria, parse_stored_criteria
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.resources import JobEdit
-from contracts.status import JobStatus
-from contracts.times import time_text
 from jobstore.commands.assigning import match_agent
 from jobstore.commands.base import Command, Locks, Reads, check_version, raise_refusal, require_job
 from jobstore.commands.judging.freezing import check_criteria, check_named, check_references, read_named
@@ -16,6 +12,10 @@ from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
 from jobstore.domain.model import Job, Report, TransitionKind
 from jobstore.domain.spec import Spec, format_edit
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import JobStatus
+from signoff.times import time_text
 
 
 @dataclass(frozen=True, slots=True)

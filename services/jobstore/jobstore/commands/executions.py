@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from jobstore.commands.base import (
     NOTHING,
     REFUSED,
@@ -24,6 +23,7 @@ from jobstore.commands.unit_of_work import ExecutionView, JobView, UnitOfWork
 from jobstore.domain.actor import ADMINISTRATOR, UPSTREAM, Actor
 from jobstore.domain.model import CANCELLED, Decision, Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
+from signoff.errors import ErrorCode
 
 
 @dataclass(frozen=True, slots=True)

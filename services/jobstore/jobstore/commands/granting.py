@@ -6,9 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.spending import Budget
-from contracts.status import Circuit
 from jobstore.commands.rows import Grant, Question, Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
@@ -17,6 +15,8 @@ from jobstore.domain.judging.task import format_task
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
 from servicekit.shares import is_scarce
+from signoff.errors import ErrorCode
+from signoff.status import Circuit
 
 
 class ClaimOutcome(StrEnum):

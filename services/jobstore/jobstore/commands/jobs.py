@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.errors import ErrorCode
 from contracts.resources import NewJob
-from contracts.status import JobStatus
 from jobstore.commands.assigning import assign_agent, check_creation, create_job, match_agent, read_for_creation
 from jobstore.commands.base import (
     NOTHING,
@@ -24,6 +22,8 @@ from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.model import Job
 from jobstore.domain.spec import Spec, is_same
 from jobstore.errors import ConflictError
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus
 
 
 @dataclass(frozen=True, slots=True)

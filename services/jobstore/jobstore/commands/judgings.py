@@ -8,11 +8,8 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.criteria import format_line, parse_stored_criteria
-from contracts.errors import ErrorCode
-from contracts.jsontext import parse_json
 from contracts.judging.policy import join_reference
 from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.status import RESTING, JudgingKind, JudgingState, Outcome
 from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import (
     NOTHING,
@@ -35,6 +32,9 @@ from jobstore.domain.reports import format_feedback, name_references, read_verdi
 from jobstore.errors import RefusedError
 from jobstore.json_members import members
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.jsontext import parse_json
+from signoff.status import RESTING, JudgingKind, JudgingState, Outcome
 
 #: The letter of an outcome, as verdicts have it of their stages.
 LETTERS: Final[Mapping[Outcome, str]] = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.errors import ErrorCode
 from contracts.resources import Limit, NewLimit
 from jobstore.commands.base import Command, LimitsLock, Locks, R_co, check_version
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import wildcard
 from jobstore.errors import InvalidError, NotFoundError
+from signoff.errors import ErrorCode
 
 _TENANT_FIELDS: Final = ("weight", "queue_max")
 

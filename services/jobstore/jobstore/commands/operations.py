@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.messages.operations import NAMED_MAX
-from contracts.status import BATCH_KINDS, OperationState
 from jobstore.commands.base import Command, Creation, LimitsLock, Locks, Reads, raise_refusal, require_job
 from jobstore.commands.rows import Item, ItemAnswer, NewOperation, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -15,6 +13,8 @@ from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.status import BATCH_KINDS, OperationState
 
 #: Jobs that may be named or given at once, and jobs that a filter may match.
 BATCH_MAX: Final = NAMED_MAX

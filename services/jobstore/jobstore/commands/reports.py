@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
-from contracts.errors import ErrorCode
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.judging.verdict import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from contracts.status import JobStatus, ReportKind
 from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import NOTHING, Command, LimitsLock, Locks, Reads, read_circuit
 from jobstore.commands.granting import describe_open_circuit
@@ -31,6 +29,8 @@ from jobstore.domain.model import (
     replace,
 )
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus, ReportKind
 
 #: What a verdict may have: the criteria, which are part of a job, and a judge's words. A partial result has far less.
 RESPONSE_MAX_BYTES = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES

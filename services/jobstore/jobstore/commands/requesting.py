@@ -5,11 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
-from contracts.status import JobStatus
 from jobstore.commands.judging.freezing import find_criteria, find_judged_max_chars, find_judging_obstacle, freeze
 from jobstore.commands.rows import Grant
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -19,6 +17,8 @@ from jobstore.domain.limits import flow_of
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import result_key
 from jobstore.domain.spec import format_request_body, format_request_content
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from contracts.errors import ErrorCode
-from contracts.status import Resubmit
 from jobstore.commands.assigning import hand_on
 from jobstore.commands.base import NOTHING, Reads, optional
 from jobstore.commands.requesting import ExecutionRequest, find_obstacle, merge_policies, request_execution
@@ -17,6 +15,8 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.decisions import REJUDGED
 from jobstore.domain.matching import find_best
 from jobstore.domain.model import UNPROVEN, Decision, Execution, ExecutionState, Job, Refusal, Report, TransitionKind
+from signoff.errors import ErrorCode
+from signoff.status import Resubmit
 
 #: The log entries from which an AgentHistory is built.
 HISTORY_KINDS: Final = (

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 from contracts.resources import Agent, Limit, NewLimit
 from contracts.sizes import measure_job
-from contracts.status import JobLogStatus, JobStatus, OperationState
 from jobstore.commands.rows import (
     AgentChange,
     Changes,
@@ -51,6 +50,7 @@ from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
 from jobstore.errors import check_size
+from signoff.status import JobLogStatus, JobStatus, OperationState
 
 #: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
 JobView: TypeAlias = dict[str, Any]

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
 from contracts.waiting.codes import CONFIRM_LIMITS
@@ -21,6 +20,7 @@ from servicekit.errors import TransientError
 from servicekit.kafka.bounded_publisher import BoundedPublisher
 from servicekit.kafka.publisher import Outgoing, to_record
 from servicekit.process.runtime import finish, run_forever, run_until_first
+from signoff.errors import ErrorCode
 
 #: Executions that one transaction marks as offered at most.
 OFFERS_MAX = 500

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from contracts.status import Circuit
+from signoff.status import Circuit
 
 #: Bounds the exponent, so that 2**n stays a finite float.
 _DOUBLINGS_MAX: Final = 30

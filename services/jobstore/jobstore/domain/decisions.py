@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from contracts.errors import ErrorCode
 from contracts.judging.verdict import Verdict
-from contracts.status import RESTING, JobLogStatus, JobStatus, Outcome
 from jobstore.domain.model import (
     UNPROVEN,
     Clock,
@@ -22,6 +20,8 @@ from jobstore.domain.model import (
     TransitionKind,
     replace,
 )
+from signoff.errors import ErrorCode
+from signoff.status import RESTING, JobLogStatus, JobStatus, Outcome
 
 #: Tokens are counted up to the largest integer that every JSON reader keeps exact; agents may report any number.
 TOKENS_MAX: Final = 2**53

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
-from contracts.errors import ErrorCode
 from jobstore.domain.model import (
     CANCELLED,
     Clock,
@@ -15,6 +14,7 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
+from signoff.errors import ErrorCode
 
 #: The codes of what a time-out has ended while it was judged.
 _TIMEOUTS: Final = frozenset({ErrorCode.DEADLINE_EXCEEDED, ErrorCode.JUDGING_TIMEOUT})

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from uuid import UUID
 
-from contracts.jsontext import json_text
 from contracts.signing import decode_base64
+from signoff.jsontext import json_text
 
 #: Bytes of the key: as many as the hash has.
 KEY_BYTES: Final = 32

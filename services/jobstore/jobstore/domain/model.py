@@ -13,12 +13,12 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.sizes import cut_message
 from contracts.spending import Budget
-from contracts.status import Delivery, JobLogKind, JobLogStatus, JobStatus
 from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.reuse import Reusable
+from signoff.errors import ErrorCode
+from signoff.status import Delivery, JobLogKind, JobLogStatus, JobStatus
 
 #: The answer of an execution that was cancelled.
 CANCELLED: Final = ErrorCode.CANCELLED

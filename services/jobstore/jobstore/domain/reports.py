@@ -2,11 +2,11 @@
 
 from contracts.criteria import hash_references
 from contracts.events import JobStatusReported
-from contracts.jsontext import json_text
 from contracts.judging.verdict import Verdict
 from contracts.resources import Usage
-from contracts.status import Outcome, ReportKind
 from jobstore.domain.model import UNPROVEN, Report, TransitionKind, replace
+from signoff.jsontext import json_text
+from signoff.status import Outcome, ReportKind
 
 #: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
 TRANSITION_KINDS = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.criteria import format_criteria
-from contracts.jsontext import json_text
 from contracts.resources import NewJob, Policy
 from jobstore.domain.model import Execution, Job
+from signoff.jsontext import json_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from contracts.errors import ErrorCode
-from contracts.status import RESTING, JobLogStatus, JobStatus
 from jobstore.domain.decisions import conclude, fail, keep_in_progress, note_ending, record
 from jobstore.domain.execution_states import lease, queue, reopen
 from jobstore.domain.fences import (
@@ -33,6 +31,8 @@ from jobstore.domain.model import (
     replace,
 )
 from jobstore.domain.waiting.holds import wait_for_time
+from signoff.errors import ErrorCode
+from signoff.status import RESTING, JobLogStatus, JobStatus
 
 _S = JobStatus
 _ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})

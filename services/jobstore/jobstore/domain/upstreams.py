@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from contracts.errors import ErrorCode
 from contracts.signing import KeyUse, Secrets, Signature, SigningKey
 from jobstore.domain.actor import SIGNOFF, UPSTREAM, Actor, name_upstream
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,10 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKey, FactKeys
 from contracts.fields import Model
-from contracts.jsontext import parse_json
 from contracts.messages.views import DeadLetter, DeadLetterResolution, NewResolution, Resolved
 from contracts.signing import SIGNATURE_HEADER
-from contracts.status import LetterOutcome
 from contracts.topics import TOPICS, find_topic
 from jobstore.commands.executions import ForgetAnswer
 from jobstore.domain.actor import Actor
@@ -37,6 +34,9 @@ from servicekit.errors import TransientError
 from servicekit.kafka.history import History, Record, read_time
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import Topics
+from signoff.errors import ErrorCode
+from signoff.jsontext import parse_json
+from signoff.status import LetterOutcome
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
-from contracts.errors import ErrorCode
 from contracts.messages.operations import NewOperation, OperationItem
 from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
-from contracts.status import RESTING, JobStatus, OperationKind, OperationState
 from jobstore.commands.base import Answer, Once
 from jobstore.commands.operations import (
     BATCH_MAX,
@@ -34,6 +32,8 @@ from jobstore.reads.waiting import sum_up_batch
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.status import RESTING, JobStatus, OperationKind, OperationState
 
 #: What only judging again needs to know.
 _OF_JUDGING: Final = frozenset({"judge", "criteria", "criteria_set", "shadow", "rate_per_s", "budget_usd"})

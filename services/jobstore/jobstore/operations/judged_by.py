@@ -2,11 +2,11 @@
 
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.operations import NewOperation
-from contracts.status import OperationKind
 from jobstore.domain.judging.versions import Kind, Version, Wanted
 from jobstore.errors import InvalidError
 from jobstore.storage.judging.versions import load_versions
 from jobstore.storage.sql import Connection
+from signoff.status import OperationKind
 
 
 async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:

@@ -8,11 +8,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode
 from contracts.fields import explain
-from contracts.jsontext import json_text
 from contracts.resources import NewJob
-from contracts.status import JobStatus, JudgingKind, OperationKind, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
@@ -24,6 +21,9 @@ from jobstore.domain.actor import Actor
 from jobstore.domain.model import UNPROVEN, Job, Refusal
 from jobstore.errors import InvalidError
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import JobStatus, JudgingKind, OperationKind, OperationState
 
 
 class Parameters(TypedDict, total=False):

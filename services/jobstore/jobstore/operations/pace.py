@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.errors import ErrorCode
 from jobstore.operations.kinds import Parameters
 from jobstore.storage.sql import Connection
+from signoff.errors import ErrorCode
 
 #: Judgings of one operation that wait or are under way at most: enough for validators to be busy, and few enough to
 #: let those of others have their turn.

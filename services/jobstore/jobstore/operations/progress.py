@@ -12,11 +12,11 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.messages.operations import OperationItem
 from contracts.resources import JobFilter, Operation
-from contracts.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from jobstore.domain.model import UNPROVEN
 from jobstore.reads.job_filter import Query
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import operations
+from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 
 #: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
 RATE_OVER_S: Final = 60.0

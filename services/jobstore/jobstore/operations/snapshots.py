@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, literal, null, select, text
 
 from contracts.resources import JobFilter
-from contracts.status import BATCH_KINDS, JobStatus, OperationKind
 from jobstore.commands.unit_of_work import JobView
 from jobstore.domain.judging.versions import Version
 from jobstore.operations.progress import retried_jobs
@@ -16,6 +15,7 @@ from jobstore.reads.job_filter import Query, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, make_job_view
 from jobstore.storage.sql import PLAN_ANEW, Connection, is_verdict
 from jobstore.storage.tables import jobs
+from signoff.status import BATCH_KINDS, JobStatus, OperationKind
 
 #: Jobs that are shown of what an operation would be about.
 SAMPLE: Final = 5

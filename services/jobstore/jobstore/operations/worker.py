@@ -10,7 +10,6 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from contracts.status import OperationKind, OperationState
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.operations import AnswerItems, CarryOutItem, EndOperation
 from jobstore.commands.rows import ItemAnswer
@@ -26,6 +25,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
+from signoff.status import OperationKind, OperationState
 
 #: Items carried out in one go, so that other requests have their turn in between.
 ITEMS_AT_ONCE = 200

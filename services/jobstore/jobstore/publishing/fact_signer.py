@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from contracts.errors import ErrorCode
 from contracts.fact_keys import FactKeys
 from contracts.identity import fact_id
 from contracts.signing import SIGNATURE_HEADER
@@ -12,6 +11,7 @@ from contracts.topic_prefix import bare_name
 from contracts.topics import FACT_TOPICS, TOPICS
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, name_source
+from signoff.errors import ErrorCode
 
 #: The CloudEvents type of markers.
 MARKER_TYPE: Final = b"signoff.marker.v1"

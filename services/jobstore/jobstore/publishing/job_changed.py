@@ -13,8 +13,6 @@ from pydantic_core import from_json, to_json
 from contracts.agents.urls import hide_userinfo
 from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
-from contracts.jsontext import json_text
-from contracts.times import time_text
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
 from jobstore.json_members import members
@@ -23,6 +21,8 @@ from jobstore.storage.facts import ADMINISTRATION, COMPLETE
 from jobstore.storage.sql import Row
 from jobstore.storage.work.recorded import EntryRow
 from servicekit.kafka.publisher import Outgoing, build_event_headers
+from signoff.jsontext import json_text
+from signoff.times import time_text
 
 #: The CloudEvents type of the fact that all is told from there on, which tells of nothing else.
 COMPLETE_TYPE: Final = "signoff.administration-complete.v1"

@@ -23,8 +23,6 @@ from typing import Any, Final
 from aiokafka.structs import RecordMetadata
 from sqlalchemy import text
 
-from contracts.errors import ErrorCode
-from contracts.status import RESTING
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
 from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
@@ -41,6 +39,8 @@ from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.bounded_publisher import BoundedPublisher
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import Alarm, run_forever, wait_for_wake
+from signoff.errors import ErrorCode
+from signoff.status import RESTING
 
 log = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from typing import Final, NamedTuple
 from prometheus_client import Counter
 from sqlalchemy import text
 
-from contracts.errors import ErrorCode
 from jobstore.publishing.job_changed import make_stub
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import EntryRow
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

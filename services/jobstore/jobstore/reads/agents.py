@@ -5,12 +5,12 @@ from typing import Final
 from sqlalchemy import case, func, select, text, tuple_
 
 from contracts.resources import Agent
-from contracts.status import Circuit
 from jobstore.storage.agents import to_agent
 from jobstore.storage.limits import is_agent_paused
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
+from signoff.status import Circuit
 
 _STATE_COLUMNS: Final = (
     case(

@@ -11,8 +11,6 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.criteria import Criterion
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.judging.calibration.cases import Case, hash_questions, read_labels
 from contracts.judging.calibration.evaluation import FAIL, NOTHING, PASS, Judged, PolicyCounts
 from contracts.judging.calibration.golden import Counts, Evaluated, Measured
@@ -22,6 +20,8 @@ from jobstore.errors import NotFoundError, RefusedError
 from jobstore.reads.page import fetch_page
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Connection, Row
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 
 #: Judgings that are read at once, with their verdicts.
 PAGE: Final = 500

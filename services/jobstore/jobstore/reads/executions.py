@@ -5,11 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.status import ExecutionState
 from jobstore.commands.unit_of_work import ExecutionView
 from jobstore.domain import execution_states
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.row_mapping import READ_COLUMNS, to_execution
+from signoff.status import ExecutionState
 
 #: When it was requested, how it ended, and what it has cost by then: what its job had spent before is of others. Money
 #: is rounded to what is told of it, since the difference of two sums is no exact number.

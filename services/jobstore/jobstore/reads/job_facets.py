@@ -22,14 +22,14 @@ from sqlalchemy import (
     union_all,
 )
 
-from contracts.errors import ErrorCode
 from contracts.resources import JobFilter
-from contracts.status import FACET_FIELDS
 from jobstore.errors import InvalidError
 from jobstore.reads import job_finding, job_list
 from jobstore.reads.job_filter import Columns, Query, is_search
 from jobstore.storage.sql import PLAN_ANEW, Connection
 from jobstore.storage.tables import agents, jobs, operation_items, operations
+from signoff.errors import ErrorCode
+from signoff.status import FACET_FIELDS
 
 _LABEL: Final = "label"
 #: The word under which jobs whose last execution was cancelled are counted, besides at their status.

@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 
 from contracts.resources import JobFilter
-from contracts.status import JobOrder
 from jobstore.reads.job_filter import (
     FOUND_MAX,
     NO_EXCLUSIONS,
@@ -51,6 +50,7 @@ from jobstore.reads.job_order import (
 )
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import job_texts, jobs, operation_items
+from signoff.status import JobOrder
 
 #: Jobs that match are counted up to this number, and sorted up to that, the newest: more cost time and tell little.
 COUNTED_MAX: Final = 10_000

@@ -8,7 +8,6 @@ from sqlalchemy import Select, Text, cast, func, literal, select, text, union_al
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.resources import JobFilter
-from contracts.status import JobOrder, JobStatus
 from jobstore.commands.unit_of_work import JobView
 from jobstore.reads import job_finding
 from jobstore.reads.job_filter import has_exclusions, is_search, where_matching
@@ -17,6 +16,7 @@ from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import PLAN_ANEW, Connection
 from jobstore.storage.tables import jobs
+from signoff.status import JobOrder, JobStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import ColumnElement, TextClause, text, tuple_
 
-from contracts.status import JobOrder
 from jobstore.reads.job_filter import HAS_ENDED, Columns, Query
 from jobstore.storage.sql import Row
 from jobstore.storage.tables import jobs
+from signoff.status import JobOrder
 
 #: What the jobs of an order are sorted by before their ids, by the word of the order. An ended job alone has a place by
 #: what it cost or how long it took.

@@ -11,7 +11,6 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 from contracts.criteria import read_references
 from contracts.resources import Policy
 from contracts.sizes import measure
-from contracts.status import JobStatus
 from jobstore.commands.unit_of_work import JobView
 from jobstore.reads.job_logs import LOG_COLUMNS, NO_BODIES
 from jobstore.reads.page import fetch_page
@@ -19,6 +18,7 @@ from jobstore.reads.waiting import explain_jobs
 from jobstore.storage.entry_bodies import split
 from jobstore.storage.sql import Connection, Row, is_verdict
 from jobstore.storage.tables import jobs
+from signoff.status import JobStatus
 
 _LEFT_OUT: Final = frozenset(
     [

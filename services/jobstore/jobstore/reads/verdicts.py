@@ -7,14 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.errors import ErrorCode
 from contracts.events import hash_result
 from contracts.judging.verdict import Verdict
-from contracts.status import JobStatus
 from jobstore.domain.reports import read_verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.json_members import members
 from jobstore.storage.sql import Connection, is_verdict
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus
 
 _VERDICT: Final = text(
     f"""

@@ -11,7 +11,6 @@ from typing import Final
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from contracts.errors import ErrorCode
 from contracts.events import AdministrationChanged, JobChanged
 from contracts.fact_keys import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
 from contracts.topics import TOPIC_OF
@@ -20,6 +19,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History, Record
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from pydantic.fields import FieldInfo
 from contracts.events import JobChanged, Requested
 from contracts.fields import Time
 from contracts.resources import Job, JobLog
-from contracts.status import JobLogKind, JobLogStatus, JobStatus
 from jobstore.json_members import members
 from jobstore.storage.entry_bodies import join_request
+from signoff.status import JobLogKind, JobLogStatus, JobStatus
 
 #: Fields that are seldom given: where one is, pydantic reads the fact.
 _SELDOM: Final = frozenset({"stub", "last_log"})

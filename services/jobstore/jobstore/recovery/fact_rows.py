@@ -7,7 +7,6 @@ from typing import Final
 from contracts.criteria import format_references, read_references
 from contracts.events import JobChanged, hash_result, hash_task
 from contracts.judging.verdict import Verdict
-from contracts.status import JobLogStatus
 from jobstore.domain.decisions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
 from jobstore.domain.judging.task import read_task
 from jobstore.domain.limits import agent_limit
@@ -17,6 +16,7 @@ from jobstore.json_members import members
 from jobstore.recovery.fact_parsing import Fact
 from jobstore.storage.entry_bodies import join_response
 from jobstore.storage.sql import Values
+from signoff.status import JobLogStatus
 
 #: Columns of a log that have the name that the entry has in its fact.
 _ENTRY: Final = (

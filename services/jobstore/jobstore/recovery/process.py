@@ -8,10 +8,10 @@ import uvloop
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
-from contracts.errors import ErrorCode
 from servicekit.errors import SignoffError
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process.runtime import tune_gc
+from signoff.errors import ErrorCode
 
 _DRIVER = "postgresql+asyncpg://"
 

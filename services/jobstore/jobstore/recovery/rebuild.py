@@ -14,7 +14,6 @@ import asyncpg
 from pydantic_core import to_json
 from sqlalchemy import make_url, text
 
-from contracts.errors import ErrorCode
 from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged
 from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
@@ -37,6 +36,7 @@ from jobstore.storage.work.writing import write
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record, describe_unread
 from servicekit.process.settings import load_settings
+from signoff.errors import ErrorCode
 
 T = TypeVar("T")
 

@@ -5,11 +5,11 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Table, TextClause, text
 
-from contracts.status import OperationKind
 from jobstore.storage import sql, tables
 from jobstore.storage.facts import ADMINISTERED, ADMINISTRATION, AGENTS, REFUSALS, told_columns
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.administration import add_to_flows
+from signoff.status import OperationKind
 
 _FACT: Final = sql.columns(tables.facts)
 #: The whole takes the place of its stub.

@@ -12,7 +12,6 @@ from sqlalchemy import NullPool, make_url
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from contracts.errors import ErrorCode
 from jobstore.errors import TooManyCallsError
 from jobstore.storage import pipelining
 from jobstore.storage.epochs import SESSION_NAME, Epochs
@@ -22,6 +21,7 @@ from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
 from jobstore.storage.sql import Connection, Row
 from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.errors import ErrorCode
 from jobstore.storage.sql import Connection
 from servicekit.errors import TransientError
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

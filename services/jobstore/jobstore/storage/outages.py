@@ -15,12 +15,12 @@ from prometheus_client import Gauge
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from contracts.errors import ErrorCode
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import metadata
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.runtime import run_forever
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ TIME: Final = "timestamp with time zone"
 
 
 def time_text(time: str) -> str:
-    """Return the expression of a time as all JSON has it (contracts.times)."""
+    """Return the expression of a time as all JSON has it (signoff.times)."""
     return f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"')"""
 
 

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from aiokafka import ConsumerRecord
 
-from contracts.errors import ErrorCode
 from contracts.signing import SIGNATURE_HEADER, Signature
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.times import time_text
 from servicekit import clock
 from servicekit.errors import PermanentError
 from servicekit.kafka.batches_patch import UnreadableBatch
 from servicekit.kafka.publisher import Outgoing
+from signoff.errors import ErrorCode
+from signoff.times import time_text
 
 #: Bytes kept free for what a dead letter has beside the record's own body, key and headers.
 DEAD_LETTER_BYTES = 4_096

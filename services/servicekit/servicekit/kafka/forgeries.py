@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from aiokafka import ConsumerRecord
 
-from contracts.errors import ErrorCode
 from contracts.signing import SIGNATURE_HEADER, Signature
 from servicekit.kafka.subscription import Refused
+from signoff.errors import ErrorCode
 
 #: Executions of which it is remembered that a dead letter tells of a forged request.
 REMEMBERED_MAX: Final = 10_000

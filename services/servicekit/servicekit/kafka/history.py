@@ -11,9 +11,9 @@ from typing import Any, Final, Self, TypeAlias
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from contracts.errors import ErrorCode
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

@@ -24,15 +24,15 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import RecordMetadata
 
-from contracts.errors import ErrorCode
 from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.times import time_text
 from contracts.topics import TOPIC_OF
 from servicekit import clock
 from servicekit.errors import PermanentError, TransientError
 from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
+from signoff.times import time_text
 
 log = logging.getLogger(__name__)
 

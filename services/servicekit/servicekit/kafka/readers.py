@@ -10,10 +10,10 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
-from contracts.errors import ErrorCode
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
 from servicekit.kafka.offsets import read_progress
+from signoff.errors import ErrorCode
 
 #: Where topics end, or what of them is done with: the next offset of each partition.
 Ends: TypeAlias = Mapping[TopicPartition, int]

@@ -16,7 +16,6 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode
 from contracts.events import Event
 from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
@@ -31,6 +30,7 @@ from servicekit.kafka.offsets import HandledOffsets
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
 from servicekit.retry import isolate_failures, retry_transient
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

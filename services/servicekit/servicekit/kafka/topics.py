@@ -14,10 +14,10 @@ from aiokafka.errors import (
 )
 from faststream.kafka import KafkaBroker
 
-from contracts.errors import ErrorCode
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
 
 #: Seconds until a question where topics end is given up; by itself a consumer asks for ever.
 OFFSETS_TIMEOUT_S = 10.0

@@ -84,7 +84,7 @@ class GrpcLeases:
     async def call(self, method: Callable[..., Awaitable[A]], request: Message, wait: tuple[float, float]) -> A:
         """Call what leases depend on. Raise TransientError if the jobstore is out of reach.
 
-        One that does not answer within `wait`, a share of a lease and seconds at least, is left (contracts.channels),
+        One that does not answer within `wait`, a share of a lease and seconds at least, is left (signoff.channels),
         so that the next try is in time elsewhere. What takes as long there, too, is waited for until it is fast again.
         """
         share, least_s = wait

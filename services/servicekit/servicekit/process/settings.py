@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.errors import ErrorCode
 from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
 
 #: Fewer characters could be guessed.
 SECRET_MIN_CHARS: Final = 32

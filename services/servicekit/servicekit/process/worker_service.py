@@ -10,7 +10,6 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from contracts.channels import open_channel
 from servicekit import clock
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
@@ -20,6 +19,7 @@ from servicekit.leasing.worker import Worker
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.process.settings import WorkerSettings
+from signoff.channels import open_channel
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.ports import Reply
 from validator.verdict import to_storable

@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from contracts.criteria import Criterion
-from contracts.errors import ErrorCode
 from contracts.evidence import NOT_QUOTED, Evidence, render_result
 from contracts.judging.policy import Asks
 from contracts.lint import is_about_the_whole
-from contracts.status import Outcome
+from signoff.errors import ErrorCode
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.judgement.asks import AskLog
 from validator.judgement.patience import Patience

@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from random import SystemRandom
 from typing import Any, Final
 
-from contracts.jsontext import json_text
+from signoff.jsontext import json_text
 
 #: Any passage of a text of so many characters stands whole in one section.
 OVERLAP_CHARS: Final = 1_000

@@ -6,7 +6,7 @@ from typing import Final
 from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.judging.verdict import StageVerdict
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.checking import make_checks
 from validator.errors import BudgetExhaustedError, JudgmentError
 from validator.judge_config import JudgeConfig

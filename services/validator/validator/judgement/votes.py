@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.verdict import Ballot, to_storable
 
 #: Outcomes from the weakest to the one that decides: one section shows what is there, or breaks what must never be.

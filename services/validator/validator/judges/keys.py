@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from contracts.agents.urls import check_http_url
-from contracts.errors import ErrorCode
 from contracts.judging.policy import JudgeModel, Name
+from signoff.errors import ErrorCode
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 

@@ -19,9 +19,9 @@ import httpx2
 from openai import APIStatusError, OpenAIError
 from pydantic_core import to_json
 
-from contracts.errors import ErrorCode
 from contracts.resources import Usage
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network
+from signoff.errors import ErrorCode
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import THINKING_TOKENS, JudgeConfig
 from validator.judges.forms import FORMS_MAX, Form, Refusal, concede

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from contracts.resources import Usage
-from contracts.status import Outcome
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.judge_config import ApiName
 from validator.judges.forms import Form, Output, Role

@@ -5,9 +5,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.resources import Usage
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 from validator.errors import JudgeAnswerError
 from validator.judge_config import ApiName
 from validator.judges.answer_text import find_answer

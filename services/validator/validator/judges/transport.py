@@ -13,8 +13,8 @@ import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 from openai._models import FinalRequestOptions
 
-from contracts.errors import ErrorCode
 from servicekit.addresses import HostPort, Network, make_socket_factory, read_host_port
+from signoff.errors import ErrorCode
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 

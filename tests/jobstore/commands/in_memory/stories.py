@@ -12,14 +12,14 @@ from pydantic import BaseModel
 from support.jobstore.builders import NOW
 from support.jobstore.memory import POLICY, MemoryJobstore
 
-from contracts.errors import ErrorCode
-from contracts.status import JobStatus
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.rows import Changes
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.model import Execution, Job
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus
 
 #: Ids that a test draws, also where they stand in a text: numbered by their first appearance with a command.
 DRAWN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\bjob-[0-9a-f]{8}\b")

@@ -9,9 +9,7 @@ import pytest
 from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job, result
 
-from contracts import jsontext
 from contracts.resources import NewJob
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ForgetAnswer
 from jobstore.commands.granting import ClaimOutcome
@@ -21,6 +19,8 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.errors import RefusedError
+from signoff import jsontext
+from signoff.status import Outcome, ReportKind
 
 JUDGE = "a-model (chat, prompt 1)"
 Q, D, R, G = ClaimOutcome.QUEUED, ClaimOutcome.DUPLICATE, ClaimOutcome.REFUSED, ClaimOutcome.GRANTED

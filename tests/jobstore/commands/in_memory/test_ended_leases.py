@@ -6,10 +6,10 @@ import pytest
 from support.jobstore.memory import Life
 from support.jobstore.steps import verdict
 
-from contracts.status import JobStatus, ReportKind
 from jobstore.commands.reports import OUTCOMES, EndLease
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionState, TransitionKind
+from signoff.status import JobStatus, ReportKind
 
 
 @pytest.mark.parametrize(

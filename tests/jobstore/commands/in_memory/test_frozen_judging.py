@@ -13,7 +13,6 @@ from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, JobEdit, NewAgent, Usage
 from contracts.sizes import measure_job
-from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands import claims, unit_of_work
 from jobstore.commands.agents import RegisterAgent, UpdateAgent
 from jobstore.commands.edits import EditJob
@@ -23,6 +22,7 @@ from jobstore.commands.rows import JudgedCount
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from servicekit.errors import PermanentError
+from signoff.status import JobStatus, Outcome, ReportKind
 
 JUDGE = "a-model (chat, prompt 1)"
 BODY = format_body(JudgePolicy(name="strict"))

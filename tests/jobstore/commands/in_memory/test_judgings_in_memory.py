@@ -10,7 +10,6 @@ from support.jobstore.steps import CRITERIA, verdict
 
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import StageVerdict, Verdict
-from contracts.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
 from jobstore.commands.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
@@ -18,6 +17,7 @@ from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import NotFoundError, RefusedError
+from signoff.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 
 MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)
 #: Those that have their turn before the next ones.

@@ -8,7 +8,6 @@ import pytest
 from support.jobstore.memory import Life
 
 from contracts.resources import NewAgent
-from contracts.status import ExecutionState, JudgingKind
 from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.base import Once
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -19,6 +18,7 @@ from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.domain.ids import RequestKey
 from jobstore.errors import ConflictError, InvalidError, RefusedError
 from servicekit.errors import PermanentError
+from signoff.status import ExecutionState, JudgingKind
 
 
 def once(command: Any, key: str | None, body: object = "a body", **scope: Any) -> Once[Any]:

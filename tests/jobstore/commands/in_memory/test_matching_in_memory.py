@@ -6,11 +6,11 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobEdit
-from contracts.status import JobStatus
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob, MatchJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.matching import Candidate
+from signoff.status import JobStatus
 
 
 def test_a_job_without_an_agent_is_matched_or_says_what_is_missing(jobstore: MemoryJobstore) -> None:

@@ -11,7 +11,6 @@ from support.jobstore.steps import reported, result, verdict
 
 from contracts.resources import Usage
 from contracts.sizes import LIMIT_MAX_BYTES
-from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob
@@ -20,6 +19,7 @@ from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
 from jobstore.domain.model import Refusal, TransitionKind
 from servicekit.errors import PermanentError
+from signoff.status import JobStatus, Outcome, ReportKind
 
 AUTOMATIC = {"resubmit": "automatic"}
 

@@ -12,7 +12,6 @@ from support.jobstore.steps import new_job
 
 from contracts.identity import new_execution_id
 from contracts.resources import JobEdit, Policy
-from contracts.status import JobStatus, Outcome
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -24,6 +23,7 @@ from jobstore.domain.execution_states import Openings
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import ExecutionState, Job, TransitionKind
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from signoff.status import JobStatus, Outcome
 
 
 def code_of(run: Any) -> str:

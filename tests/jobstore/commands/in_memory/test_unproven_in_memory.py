@@ -9,7 +9,6 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, unproven, verdict
 
 from contracts.judging.verdict import Verdict
-from contracts.status import JobStatus, JudgingKind, Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.judgings import FinishJudging, QueueRejudging
 from jobstore.commands.requesting import ExecutionRequest
@@ -17,6 +16,7 @@ from jobstore.commands.rows import JudgingAnswer, NewJudging
 from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.domain.circuit_breaker import CLOSED
 from jobstore.domain.judging.versions import Kind
+from signoff.status import JobStatus, JudgingKind, Outcome, ReportKind
 
 AUTOMATIC = {"resubmit": "automatic"}
 TWO = f"{CRITERIA}\nSays why"

@@ -7,9 +7,9 @@ import pytest
 from support.jobstore.steps import Steps
 
 from contracts.events import to_call_begun
-from contracts.status import ReportKind
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import ReportKind
 
 #: What both ways of telling must give alike: all but ids, times and the lease's number.
 TOLD = (

@@ -4,12 +4,12 @@ from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
 from contracts.identity import new_execution_id
-from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Outcome, ReportKind
 
 #: Of each submission an execution that has ended, and five entries.
 _ADD = (

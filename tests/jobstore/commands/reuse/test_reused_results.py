@@ -12,7 +12,6 @@ from support.jobstore.steps import Published, seen
 
 from contracts.events import ResultProduced
 from contracts.identity import new_execution_id
-from contracts.status import Outcome
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -22,6 +21,7 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Outcome
 
 
 async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reused(

@@ -11,7 +11,6 @@ from support.jobstore.steps import CRITERIA, result
 from support.rejudged import rejudged
 
 from contracts.resources import Usage
-from contracts.status import Outcome
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimOutcome
@@ -19,6 +18,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.status import Outcome
 
 
 @pytest.mark.parametrize(("outcome", "status"), [(Outcome.PASS, "COMPLETED"), (Outcome.FAIL, "RESUBMISSION_REQUIRED")])

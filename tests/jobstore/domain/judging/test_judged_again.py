@@ -3,9 +3,9 @@
 import pytest
 from support.jobstore.builders import OWNER, TIMES, done, job, report
 
-from contracts.status import JobStatus
 from jobstore.domain.model import Decision, Execution, ExecutionStage, Job, Refusal, TransitionKind
 from jobstore.domain.transitions import decide
+from signoff.status import JobStatus
 
 S = JobStatus
 

@@ -9,7 +9,7 @@ from cli import jobstore_process
 from cli.errors import CommandError
 from cli.fact_key_settings import describe_left, describe_unread, require_fact_keys
 from cli.session import Session, command, make_app
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 app = make_app()
 

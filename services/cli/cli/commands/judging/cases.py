@@ -11,7 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.parameters.lookups import DEFAULT, require_policies
 from cli.session import Session, command, with_options
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 #: Disagreements that are named on a terminal; --json and --html hold more of them.
 SHOWN_MAX: Final = 10

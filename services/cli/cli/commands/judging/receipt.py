@@ -12,7 +12,7 @@ from cli.output import to_json
 from cli.parameters.lookups import JobId, find_job_id
 from cli.session import Session, command, make_app
 from contracts.client import list_all
-from contracts.errors import ErrorCode
+from signoff.errors import ErrorCode
 
 if TYPE_CHECKING:
     from contracts.receipts.keys import PublicKey, PublicKeys
@@ -136,7 +136,7 @@ def _read(path: str, name: str) -> bytes:
 def _hash_forms(content: bytes) -> set[str]:
     """Return the hashes that a result may have that was kept in a file: as JSON, however laid out, or as a text."""
     from contracts.events import hash_result  # noqa: PLC0415 - heavy, and only needed here
-    from contracts.jsontext import json_text, parse_json  # noqa: PLC0415
+    from signoff.jsontext import json_text, parse_json  # noqa: PLC0415
 
     forms = []
     try:
@@ -152,7 +152,7 @@ def _compare_job(statement: "Statement", content: bytes) -> None:
     """Compare the task and references of a job, or what its agent was sent. Raise CommandError if they are others."""
     from contracts.criteria import format_references, hash_references  # noqa: PLC0415 - heavy, and only needed here
     from contracts.events import hash_task  # noqa: PLC0415
-    from contracts.jsontext import json_text, parse_json  # noqa: PLC0415
+    from signoff.jsontext import json_text, parse_json  # noqa: PLC0415
 
     try:
         value = parse_json(content)

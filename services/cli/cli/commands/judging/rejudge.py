@@ -11,7 +11,7 @@ from cli.options import read_texts
 from cli.parameters.job_filter import read_conditions
 from cli.session import Session, command, make_app, with_options
 from cli.views.judging_view import show_report
-from contracts.status import OperationKind
+from signoff.status import OperationKind
 
 if TYPE_CHECKING:
     from cli.output import Output

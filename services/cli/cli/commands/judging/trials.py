@@ -15,8 +15,8 @@ from cli.parameters.job_filter import make_filter, read_conditions
 from cli.parameters.lookups import OperationId, complete_jobs, find_batch_id, find_job_id
 from cli.session import Session, command, with_options
 from cli.views.judging_view import show_judging, show_report
-from contracts.errors import ErrorCode
-from contracts.status import RESTING, OperationKind
+from signoff.errors import ErrorCode
+from signoff.status import RESTING, OperationKind
 
 if TYPE_CHECKING:
     from contracts.client import JobStoreClient
@@ -140,7 +140,7 @@ async def _judge(jobstore: "JobStoreClient", fields: dict[str, Any]) -> "MadeJud
 
 async def _read_job(jobstore: "JobStoreClient", job_id: str) -> dict[str, Any]:
     """Return the case of a job: its last result, and what that is judged by."""
-    from contracts.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
+    from signoff.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 
     job = await jobstore.get_job(job_id)
     logs, _ = await jobstore.list_job_logs(job_id, page_size=1, newest_first=True, kinds=["result"])

@@ -20,10 +20,10 @@ from console.api.schemas import (
 )
 from console.errors import MEDIA_TYPE, ProblemError
 from contracts.criteria import CriteriaRemarks
-from contracts.errors import ErrorCode
 from contracts.fields import Strict
 from contracts.judging.policy import Name
 from contracts.messages.judging import NamedCriteriaSet, NamedJudgePolicy, SavedCriteriaSet, SavedJudgePolicy
+from signoff.errors import ErrorCode
 
 router = APIRouter(prefix="/api/judges", tags=["judges"], route_class=JsonRoute)
 sets_router = APIRouter(prefix="/api/criteria-sets", tags=["judges"], route_class=JsonRoute)

@@ -11,8 +11,8 @@ from console.api.json_body import JsonRoute
 from console.api.schemas import Page, PageQuery, ReceiptQuery
 from console.errors import MEDIA_TYPE, ProblemError
 from contracts.client import JobStoreClient, list_all
-from contracts.errors import ErrorCode
 from contracts.receipts.keys import PublicKey
+from signoff.errors import ErrorCode
 
 router = APIRouter(prefix="/api", tags=["receipts"], route_class=JsonRoute)
 

@@ -1,7 +1,6 @@
 """Freeze by what an execution will be judged: versions in place of names, and the criteria of the set. Pure."""
 
 from contracts.criteria import CriteriaError, check_numbers, parse_criteria, parse_stored_criteria
-from contracts.errors import ErrorCode
 from contracts.resources import Policy
 from contracts.sizes import measure_job
 from jobstore.commands.base import Reads
@@ -12,6 +11,7 @@ from jobstore.domain.judging.versions import RESERVED, Kind, Version, Wanted, li
 from jobstore.domain.model import Refusal
 from jobstore.domain.spec import Spec
 from jobstore.errors import InvalidError
+from signoff.errors import ErrorCode
 
 
 def read_named(policy: Policy) -> Reads:

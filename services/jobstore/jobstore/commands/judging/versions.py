@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text
 from contracts.judging.calibration.golden import Evaluated, Report, find_refusal
 from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_reference
 from jobstore.commands.base import Command, Locks, R_co, Reads
@@ -24,6 +22,8 @@ from jobstore.domain.judging.versions import (
     hash_body,
 )
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 
 
 @dataclass(frozen=True, slots=True)

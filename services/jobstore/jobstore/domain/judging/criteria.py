@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from contracts.checks import needs_context as is_bound
 from contracts.criteria import parse_stored_criteria
-from contracts.jsontext import parse_json
+from signoff.jsontext import parse_json
 
 
 def join_criteria(own: str, of_set: str) -> str:

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from pydantic_core import from_json
 
-from contracts.jsontext import json_text, parse_json
 from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy
+from signoff.jsontext import json_text, parse_json
 
 #: Characters of a task that a judge is shown, whatever the agent was asked: no task keeps a result from being judged.
 TASK_MAX_CHARS: Final = 20_000

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from contracts.errors import ErrorCode
-from contracts.jsontext import json_text, parse_json
 from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, join_reference
 from contracts.resources import Policy
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text, parse_json
 
 #: Names of one kind at most, and versions of one name.
 NAMES_MAX: Final = 1_000

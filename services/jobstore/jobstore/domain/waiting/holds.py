@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
-from contracts.jsontext import json_text
-from contracts.times import time_text
 from contracts.waiting.codes import WaitCode
 from jobstore.domain.model import Execution, replace
+from signoff.jsontext import json_text
+from signoff.times import time_text
 
 #: What waited for less is not told.
 TOLD_MIN: Final = timedelta(seconds=0.1)

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.status import JudgingKind
 from jobstore.commands.judgings import GRANTS_MAX
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection, Row
+from signoff.status import JudgingKind
 
 #: Judgings that no operation asked for are kept for a day, and so many are.
 KEPT_S: Final = 86_400.0

@@ -7,12 +7,12 @@ from uuid import UUID
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from contracts.jsontext import json_text
 from contracts.judging.policy import split_reference
 from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage.room import is_alive
 from jobstore.storage.sql import Connection
+from signoff.jsontext import json_text
 
 #: A reference without a version means the one that is current, and nothing where the name is retired.
 _VERSIONS: Final = text(

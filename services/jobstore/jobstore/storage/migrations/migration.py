@@ -13,9 +13,9 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
-from contracts.errors import ErrorCode
 from jobstore.storage.locks import Lock
 from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 

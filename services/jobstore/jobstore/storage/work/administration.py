@@ -7,9 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, insert, literal, text
 
-from contracts.jsontext import json_text
 from contracts.resources import Agent, Limit
-from contracts.status import OperationKind, OperationState
 from jobstore.commands.base import Locks
 from jobstore.commands.rows import (
     AgentChange,
@@ -26,6 +24,8 @@ from jobstore.storage import agents, facts, sql, tables
 from jobstore.storage.facts import tell
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection
+from signoff.jsontext import json_text
+from signoff.status import OperationKind, OperationState
 
 _AGENT: Final = sql.columns(tables.agents)
 _LIMIT: Final = sql.columns(tables.limits)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.status import JudgingState
 from jobstore.commands.rows import Changes, NewJudging, StoredJudging
 from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.storage import sql
@@ -15,6 +14,7 @@ from jobstore.storage.judging.judgings import FREE, KEPT_MAX, NOTIFY_QUEUED
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import judgings
+from signoff.status import JudgingState
 
 _NEW: Final = sql.columns(
     judgings,

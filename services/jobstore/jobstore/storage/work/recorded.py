@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Final, TypeAlias
 
 from contracts.criteria import format_references
-from contracts.jsontext import json_text
-from contracts.status import JobLogStatus
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Execution, LogEntry, TransitionKind
 from jobstore.storage.sql import Row, Values
+from signoff.jsontext import json_text
+from signoff.status import JobLogStatus
 
 #: Bytes of a body that is handed on; a larger one is left to be read.
 BODY_MAX: Final = 256 << 10

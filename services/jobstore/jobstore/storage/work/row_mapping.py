@@ -7,15 +7,15 @@ from typing import Final
 from pydantic_core import from_json
 
 from contracts.criteria import format_references, read_references
-from contracts.jsontext import json_text
 from contracts.resources import Policy
-from contracts.status import JobStatus
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry
 from jobstore.domain.spec import Spec
 from jobstore.storage import sql
 from jobstore.storage.tables import executions, job_logs, jobs, request_keys, workers
+from signoff.jsontext import json_text
+from signoff.status import JobStatus
 
 #: Columns of an execution that are noted beside its state, and no decision reads or writes.
 _NOTED: Final = {"forged_lease", "judge_away_at"}

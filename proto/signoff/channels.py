@@ -8,7 +8,7 @@ from typing import Any, Final, Self, cast
 
 import grpc
 
-from contracts.errors import is_retryable
+from signoff.errors import is_retryable
 
 #: Seconds between the tries of a call that no jobstore answered: one more try than there are waits.
 WAITS_S: Final = (0.1, 0.2, 0.4, 0.8)

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Value
 
-from contracts.jsontext import check_json_value, json_text, parse_json
+from signoff.jsontext import check_json_value, json_text, parse_json
 
 #: A Value with more levels exceeds the recursion limit of gRPC's readers, so it is sent as text.
 _VALUE_LEVELS_MAX = 30

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from contracts import status
+from signoff import status
 
 M = TypeVar("M")
 #: Ends the name of a field that holds JSON as text.
@@ -82,7 +82,7 @@ def _keep(value: Any) -> Any:
 
 
 def _read_value(value: Any) -> Any:
-    from contracts.messages.json_fields import read_value  # noqa: PLC0415 - heavy, and seldom sent
+    from signoff.json_fields import read_value  # noqa: PLC0415 - heavy, and seldom sent
 
     return read_value(value)
 
@@ -95,7 +95,7 @@ def read_time(stamp: Timestamp) -> datetime:
 
 @cache
 def read_word(enum: EnumDescriptor, number: int) -> str | None:
-    """Return the member of the enum in `contracts.status`; None if it is not set."""
+    """Return the member of the enum in `signoff.status`; None if it is not set."""
     values = enum.values_by_number
     if number not in values:
         return f"UNKNOWN_{number}"
