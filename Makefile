@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint lint-types lint-page lint-style drift format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint lint-types lint-page lint-style drift contracts format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -91,6 +91,10 @@ lint-style: $(READY)
 drift: $(READY) $(WEB)/node_modules/ready
 	$(BIN)/python -m console.describe | diff -u $(WEB)/openapi.json -
 	$(NPM) run --silent types -- --check
+	$(BIN)/pytest -p no:cacheprovider tests/promises -k catalogue_is
+
+contracts: $(READY) ## Compare every promise with those of the last release; ARGS="--against REV" takes another revision
+	PYTHONPATH=tests $(BIN)/python -m promises $(ARGS)
 
 pictures: $(READY) $(PAGE) browser ## Make the README's pictures of the page again
 	$(BIN)/pytest tests/e2e/test_why_and_where.py
@@ -129,12 +133,13 @@ attacks: $(READY) ## Say which attacks get past five bad judges, and what honest
 model: $(READY) ## Explore the models of the protocol in every order; ARGS="crash" takes one scenario or rule
 	$(BIN)/python docs/model $(ARGS)
 
-proto: $(READY) $(WEB)/node_modules/ready ## Generate gRPC code and JSON Schemas from the contracts, and the page's types
+proto: $(READY) $(WEB)/node_modules/ready ## Generate gRPC code, JSON Schemas, the page's types and the catalogue from the contracts
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
 		--mypy_out=quiet:proto --mypy_grpc_out=quiet:proto proto/signoff/v1/*.proto proto/signoff/worker/v1/*.proto
 	$(BIN)/python -m contracts.schemas
 	$(BIN)/python -m console.describe > $(WEB)/openapi.json
 	$(NPM) run --silent types
+	PYTHONPATH=tests $(BIN)/python -m promises --write
 
 lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest versions
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

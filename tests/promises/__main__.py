@@ -1,0 +1,134 @@
+"""`make contracts`: compare the promises of the tree with those of the last release. With --write, write them.
+
+Exit status 0 where each promise is kept.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from uuid import UUID
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+import signoff
+from cli.__main__ import COMMANDS, load_command
+from cli.errors import ExitStatus
+from console.config import ConsoleSettings
+from contracts.schemas import schemas
+from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPICS, VALIDATOR_GROUP
+from executor.config import Settings as ExecutorSettings
+from jobstore.config import RebuildSettings, VerifySettings
+from jobstore.config import Settings as JobstoreSettings
+from promises.catalogue import (
+    Promise,
+    parse,
+    read_codes,
+    read_commands,
+    read_events,
+    read_grpc,
+    read_python,
+    read_rest,
+    read_variables,
+)
+from promises.comparing import find_breaks
+from servicekit.kafka.publisher import build_event_headers
+from servicekit.process.variables import KNOWN
+from signoff.errors import ErrorCode
+from validator.config import Settings as ValidatorSettings
+
+ROOT = Path(__file__).parents[2]
+CATALOGUE = "proto/catalogue.txt"
+DOCUMENT = ROOT / "services/console/web/openapi.json"
+SETTINGS = {
+    "console": ConsoleSettings,
+    "executor": ExecutorSettings,
+    "jobstore": JobstoreSettings,
+    "rebuild": RebuildSettings,
+    "validator": ValidatorSettings,
+    "verify": VerifySettings,
+}
+#: Variables of tests, which nobody relies on.
+OF_TESTS = {f"SIGNOFF_{name}" for name in ("CACHE_DIR", "CHROMIUM", "EXAMPLES", "FAULTS_SEED", "WRITE_EXPECTED")}
+REMEDY = (
+    "A promise ends by being deprecated first, and in a new major version: docs/contracts.md. Put it back, or beside."
+)
+
+
+def read_files() -> list[FileDescriptorProto]:
+    """Return the declarations of the calls that are promised to all; those of workers are in a package of their own."""
+    files = []
+    for path in sorted((ROOT / "proto/signoff/v1").glob("*.proto")):
+        file = FileDescriptorProto()
+        import_module(f"signoff.v1.{path.stem}_pb2").DESCRIPTOR.CopyToProto(file)
+        files.append(file)
+    return files
+
+
+def read_schemas() -> dict[str, dict[str, object]]:
+    """Return the schema of each event, by its topic."""
+    return {name.removesuffix(".v1.json"): json.loads(text) for name, text in schemas().items()}
+
+
+def read_headers() -> list[str]:
+    """Return the names of the headers of events."""
+    return [name for name, _ in build_event_headers(UUID(int=0), "type", "source", datetime.now(UTC), "subject")]
+
+
+def read_tree() -> Iterator[Promise]:
+    """Read every promise of the tree; REST's from the document that is generated before."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    yield Promise("product", "version", {"major": version.partition(".")[0]})
+    yield from read_grpc(read_files())
+    yield from read_rest(json.loads(DOCUMENT.read_text("utf-8")))
+    groups = (EXECUTOR_GROUP, JOBSTORE_GROUPS, VALIDATOR_GROUP)
+    yield from read_events(read_schemas(), TOPICS.values(), read_headers(), groups)
+    yield from read_codes(ErrorCode)
+    settings = {process: kind.model_json_schema() for process, kind in SETTINGS.items()}
+    yield from read_variables(settings, KNOWN - OF_TESTS)
+    yield from read_commands("signoff", {name: load_command(name) for name in COMMANDS}, ExitStatus)
+    yield from read_python(signoff)
+
+
+def render() -> str:
+    """Return the catalogue of the tree."""
+    return "".join(f"{line}\n" for line in sorted({str(promise) for promise in read_tree()}))
+
+
+def _git(*words: str) -> str | None:
+    """Return what git prints; None where it fails."""
+    done = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def main() -> int:
+    """Write the catalogue, or compare it with an earlier one."""
+    parser = argparse.ArgumentParser(prog="make contracts", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the catalogue of the tree, and compare nothing")
+    parser.add_argument("--against", metavar="REV", help="compare with this revision instead of the last release")
+    arguments = parser.parse_args()
+    if arguments.write:
+        (ROOT / CATALOGUE).write_text(render(), encoding="utf-8")
+        return 0
+    against = arguments.against or (_git("describe", "--tags", "--abbrev=0", "--match", "v*") or "").strip()
+    if not against:
+        sys.stdout.write("contracts: there is no release yet (a tag v*): nothing to compare with\n")
+        return 0
+    if (earlier := _git("show", f"{against}:{CATALOGUE}")) is None:
+        sys.stdout.write(f"contracts: {against} has no {CATALOGUE}\n")
+        return 2
+    promises = [parse(line) for line in earlier.splitlines()]
+    breaks = sorted(str(each) for each in find_breaks(promises, map(parse, render().splitlines())))
+    sys.stdout.write("".join(f"{line}\n" for line in breaks))
+    verdict = f"{len(breaks)} of {len(promises)} promises of {against} are broken. {REMEDY}"
+    sys.stdout.write(f"contracts: {verdict if breaks else f'all {len(promises)} promises of {against} are kept'}\n")
+    return 1 if breaks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
