@@ -164,18 +164,18 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
     job = await created(web)
     version = await judged(real, job["id"], "blue", "blue", outcome=Outcome.PASS)
     url = f"/api/jobs/{job['id']}/logs"
-    async with web.get(url, params={"order": "desc", "page_size": "2", "fields": "summary"}) as answer:
+    async with web.get(url, params={"newest_first": "true", "page_size": "2", "fields": "summary"}) as answer:
         page = await answer.json()
     assert [log["version"] for log in page["items"]] == [version, version - 1]
     assert not any(log.get("result") or log.get("verdict") for log in page["items"])
-    async with web.get(url, params={"order": "desc", "page_token": page["next_page_token"]}) as answer:
+    async with web.get(url, params={"newest_first": "true", "page_token": page["next_page_token"]}) as answer:
         assert [log["version"] for log in (await answer.json())["items"]] == [*range(version - 2, 0, -1)]
     async with web.get(url, params={"submission": "2"}) as answer:
         assert (await answer.json())["items"] == []
-    async with web.get(url, params={"from": str(version), "page_size": "1", "view": "full"}) as answer:
+    async with web.get(url, params={"from_version": str(version), "page_size": "1", "view": "full"}) as answer:
         (entry,) = (await answer.json())["items"]
     assert (entry["version"], entry["kind"], entry["result"]) == (version, "met", "blue")
-    async with web.get(url, params=[("kind", "result"), ("kind", "not_met"), ("order", "desc")]) as answer:
+    async with web.get(url, params=[("kind", "result"), ("kind", "not_met"), ("newest_first", "true")]) as answer:
         assert [log["kind"] for log in (await answer.json())["items"]] == ["result"]
     async with web.get(url, params={"from": "0"}) as answer:
         assert answer.status == 422

@@ -157,7 +157,7 @@ def _page(known: Any, request: Any) -> Any:
 
 
 def _check(known: Any, request: Any, code: str) -> None:
-    if request.HasField("expected_version") and request.expected_version != known.newest:
+    if request.HasField("version") and request.version != known.newest:
         raise Refusal(Status.ALREADY_EXISTS, code)
 
 

@@ -55,13 +55,13 @@ class FakeJudgings(JudgingServiceServicer):
         self.asked.append(request)
         new, group_id = new_judgings_of(request), id_of(request.idempotency_key)
         self.judgings[group_id] = [_judge(new.kind, case, n) for n, case in enumerate(new.cases)]
-        return pb.CreateJudgingsResponse(group_id=group_id)
+        return pb.CreateJudgingsResponse(id=group_id)
 
     async def GetJudgings(self, request, context):
-        return pb.GetJudgingsResponse(judgings=[judging_message(each) for each in self.judgings[request.group_id]])
+        return pb.GetJudgingsResponse(judgings=[judging_message(each) for each in self.judgings[request.judgings_id]])
 
     async def WatchJudgings(self, request, context):
-        total = len(self.judgings[request.group_id])
+        total = len(self.judgings[request.judgings_id])
         yield pb.WatchJudgingsResponse(total=total, answered=0)
         yield pb.WatchJudgingsResponse(total=total, answered=total)
 

@@ -45,12 +45,10 @@ class JudgesClient(Connection):
         return self._read((await self._call(self._judges.GetJudgePolicy, request)).policy)
 
     async def put_judge_policy(
-        self, policy: Mapping[str, Json], *, expected_version: int | None = None, note: str | None = None
+        self, policy: Mapping[str, Json], *, version: int | None = None, note: str | None = None
     ) -> SavedJudgePolicy:
         """Add a version of a judge policy, given as its JSON, unless the newest says the same."""
-        request = pb.PutJudgePolicyRequest(
-            policy_json=json.dumps(policy), expected_version=expected_version, note=note or None
-        )
+        request = pb.PutJudgePolicyRequest(policy_json=json.dumps(policy), version=version, note=note or None)
         return self._read(await self._call(self._judges.PutJudgePolicy, request))
 
     async def promote_judge_policy(
@@ -123,7 +121,7 @@ class JudgesClient(Connection):
         acceptance_criteria: str = "",
         *,
         criteria: Sequence[Criterion] = (),
-        expected_version: int | None = None,
+        version: int | None = None,
         note: str | None = None,
     ) -> SavedCriteriaSet:
         """Add a version of a criteria set, in either form, unless the newest says the same."""
@@ -131,7 +129,7 @@ class JudgesClient(Connection):
             name=name,
             acceptance_criteria=acceptance_criteria,
             criteria=_criteria_messages(criteria),
-            expected_version=expected_version,
+            version=version,
             note=note or None,
         )
         return self._read(await self._call(self._judges.PutCriteriaSet, request))

@@ -29,19 +29,19 @@ class JudgingsClient(Connection):
     async def create_judgings(self, new: NewJudgings, *, idempotency_key: str | None = None) -> UUID:
         """Queue judgings, which validators make when they have room, and return their id. One key is one id."""
         request = messages.judgings.new_judgings_message(new, idempotency_key or str(new_execution_id()))
-        return UUID((await self._call(self._judgings.CreateJudgings, request)).group_id)
+        return UUID((await self._call(self._judgings.CreateJudgings, request)).id)
 
     async def get_judgings(
-        self, group_id: UUID | str, *, page_size: int = 0, page_token: str = ""
+        self, judgings_id: UUID | str, *, page_size: int = 0, page_token: str = ""
     ) -> tuple[list[Judging], str]:
         """Return a page of judgings in the order of their cases, and the next page's token or ""; NOT_FOUND."""
-        request = pb.GetJudgingsRequest(group_id=str(group_id), page_size=page_size, page_token=page_token)
+        request = pb.GetJudgingsRequest(judgings_id=str(judgings_id), page_size=page_size, page_token=page_token)
         response = await self._call(self._judgings.GetJudgings, request)
         return [messages.judgings.judging_of(judging) for judging in response.judgings], response.next_page_token
 
-    async def watch_judgings(self, group_id: UUID | str) -> AsyncGenerator[JudgingProgress]:
+    async def watch_judgings(self, judgings_id: UUID | str) -> AsyncGenerator[JudgingProgress]:
         """Yield how many are answered, and after each change, until all are. A lost stream is opened again."""
-        request, backoffs_s = pb.WatchJudgingsRequest(group_id=str(group_id)), watch_backoffs_s()
+        request, backoffs_s = pb.WatchJudgingsRequest(judgings_id=str(judgings_id)), watch_backoffs_s()
         while True:
             async with aclosing(self._stream(self._judgings.WatchJudgings, request)) as responses:
                 async for response in responses:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from contracts.client.connection import Connection
+from contracts.messages.filters import view_number
+from signoff.status import View
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 
@@ -28,15 +30,13 @@ class ReceiptsClient(Connection):
         return self
 
     async def get_receipt(
-        self, job_id: str, *, version: int | None = None, submission: int | None = None, with_texts: bool = True
+        self, job_id: str, *, version: int | None = None, submission: int | None = None, view: View = View.FULL
     ) -> Receipt:
         """Return the receipt of the verdict that ended a job, or of the one at a version or on a submission.
 
-        `no_verdict` where there is none, `unjudged` where the judge did not judge. Without texts it has hashes alone.
+        `no_verdict` where there is none, `unjudged` where the judge did not judge. A basic one has hashes of criteria.
         """
-        request = pb.GetReceiptRequest(
-            job_id=job_id, version=version, submission=submission, without_texts=not with_texts
-        )
+        request = pb.GetReceiptRequest(job_id=job_id, version=version, submission=submission, view=view_number(view))
         response = await self._call(self._receipts.GetReceipt, request)
         return Receipt(response.envelope_json, response.version)
 

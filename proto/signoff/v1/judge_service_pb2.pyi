@@ -604,34 +604,34 @@ class PutJudgePolicyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICY_JSON_FIELD_NUMBER: _builtins.int
-    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     policy_json: _builtins.str
     """JSON of contracts.judging.policy.JudgePolicy. Its `version`, if it has one, is the newest that the caller knows of
     (`judge_policy_conflict` if there is another); of a name that is not known, the number under which it is put back.
     """
-    expected_version: _builtins.int
+    version: _builtins.int
     """The same, where it is not said in the policy. 0: there is no version yet."""
     note: _builtins.str
     def __init__(
         self,
         *,
         policy_json: _builtins.str = ...,
-        expected_version: _builtins.int | None = ...,
+        version: _builtins.int | None = ...,
         note: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "_note", b"_note", "expected_version", b"expected_version", "note", b"note"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "_version", b"_version", "note", b"note", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "_note", b"_note", "expected_version", b"expected_version", "note", b"note", "policy_json", b"policy_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "_version", b"_version", "note", b"note", "policy_json", b"policy_json", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
-    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
     _WhichOneofReturnType__note: _TypeAlias = _typing.Literal["note"]  # noqa: Y015
     _WhichOneofArgType__note: _TypeAlias = _typing.Literal["_note", b"_note"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__note) -> _WhichOneofReturnType__note | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___PutJudgePolicyRequest: _TypeAlias = PutJudgePolicyRequest  # noqa: Y015
 
@@ -908,12 +908,12 @@ class PutCriteriaSetRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ACCEPTANCE_CRITERIA_FIELD_NUMBER: _builtins.int
     CRITERIA_FIELD_NUMBER: _builtins.int
-    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     acceptance_criteria: _builtins.str
     """Either form, or both where they say the same."""
-    expected_version: _builtins.int
+    version: _builtins.int
     """As in PutJudgePolicyRequest (`criteria_set_conflict`)."""
     note: _builtins.str
     @_builtins.property
@@ -924,21 +924,21 @@ class PutCriteriaSetRequest(_message.Message):
         name: _builtins.str = ...,
         acceptance_criteria: _builtins.str = ...,
         criteria: _abc.Iterable[_resources_pb2.Criterion] | None = ...,
-        expected_version: _builtins.int | None = ...,
+        version: _builtins.int | None = ...,
         note: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "_note", b"_note", "expected_version", b"expected_version", "note", b"note"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "_version", b"_version", "note", b"note", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "_note", b"_note", "acceptance_criteria", b"acceptance_criteria", "criteria", b"criteria", "expected_version", b"expected_version", "name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "_version", b"_version", "acceptance_criteria", b"acceptance_criteria", "criteria", b"criteria", "name", b"name", "note", b"note", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
-    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
     _WhichOneofReturnType__note: _TypeAlias = _typing.Literal["note"]  # noqa: Y015
     _WhichOneofArgType__note: _TypeAlias = _typing.Literal["_note", b"_note"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__note) -> _WhichOneofReturnType__note | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___PutCriteriaSetRequest: _TypeAlias = PutCriteriaSetRequest  # noqa: Y015
 

@@ -209,16 +209,16 @@ Global___CreateJudgingsRequest: _TypeAlias = CreateJudgingsRequest  # noqa: Y015
 class CreateJudgingsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROUP_ID_FIELD_NUMBER: _builtins.int
-    group_id: _builtins.str
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
     def __init__(
         self,
         *,
-        group_id: _builtins.str = ...,
+        id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,23 +228,23 @@ Global___CreateJudgingsResponse: _TypeAlias = CreateJudgingsResponse  # noqa: Y0
 class GetJudgingsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROUP_ID_FIELD_NUMBER: _builtins.int
+    JUDGINGS_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    group_id: _builtins.str
+    judgings_id: _builtins.str
     page_size: _builtins.int
     """50 when not set, 500 at most."""
     page_token: _builtins.str
     def __init__(
         self,
         *,
-        group_id: _builtins.str = ...,
+        judgings_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["judgings_id", b"judgings_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -357,16 +357,16 @@ Global___GetJudgingsResponse: _TypeAlias = GetJudgingsResponse  # noqa: Y015
 class WatchJudgingsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    GROUP_ID_FIELD_NUMBER: _builtins.int
-    group_id: _builtins.str
+    JUDGINGS_ID_FIELD_NUMBER: _builtins.int
+    judgings_id: _builtins.str
     def __init__(
         self,
         *,
-        group_id: _builtins.str = ...,
+        judgings_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["judgings_id", b"judgings_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from signoff.v1 import resources_pb2 as signoff_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n signoff/v1/receipt_service.proto\x12\nsignoff.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x01\n\x11GetReceiptRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\nsubmission\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x15\n\rwithout_texts\x18\x04 \x01(\x08\x42\n\n\x08_versionB\r\n\x0b_submission\"<\n\x12GetReceiptResponse\x12\x15\n\renvelope_json\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"?\n\x16ListReceiptKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x17ListReceiptKeysResponse\x12$\n\x04keys\x18\x01 \x03(\x0b\x32\x16.signoff.v1.ReceiptKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\nReceiptKey\x12\r\n\x05keyid\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\t\x12\x11\n\tsecret_id\x18\x04 \x01(\t\x12,\n\x08\x61\x64\x64\x65\x64_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb9\x01\n\x0eReceiptService\x12K\n\nGetReceipt\x12\x1d.signoff.v1.GetReceiptRequest\x1a\x1e.signoff.v1.GetReceiptResponse\x12Z\n\x0fListReceiptKeys\x12\".signoff.v1.ListReceiptKeysRequest\x1a#.signoff.v1.ListReceiptKeysResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n signoff/v1/receipt_service.proto\x12\nsignoff.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1asignoff/v1/resources.proto\"\x8d\x01\n\x11GetReceiptRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\nsubmission\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x1e\n\x04view\x18\x04 \x01(\x0e\x32\x10.signoff.v1.ViewB\n\n\x08_versionB\r\n\x0b_submission\"<\n\x12GetReceiptResponse\x12\x15\n\renvelope_json\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"?\n\x16ListReceiptKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x17ListReceiptKeysResponse\x12$\n\x04keys\x18\x01 \x03(\x0b\x32\x16.signoff.v1.ReceiptKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\nReceiptKey\x12\r\n\x05keyid\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\t\x12\x11\n\tsecret_id\x18\x04 \x01(\t\x12,\n\x08\x61\x64\x64\x65\x64_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb9\x01\n\x0eReceiptService\x12K\n\nGetReceipt\x12\x1d.signoff.v1.GetReceiptRequest\x1a\x1e.signoff.v1.GetReceiptResponse\x12Z\n\x0fListReceiptKeys\x12\".signoff.v1.ListReceiptKeysRequest\x1a#.signoff.v1.ListReceiptKeysResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,16 +34,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signoff.v1.receipt_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z$signoff.dev/api/signoff/v1;signoffv1'
-  _globals['_GETRECEIPTREQUEST']._serialized_start=82
-  _globals['_GETRECEIPTREQUEST']._serialized_end=214
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=216
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=276
-  _globals['_LISTRECEIPTKEYSREQUEST']._serialized_start=278
-  _globals['_LISTRECEIPTKEYSREQUEST']._serialized_end=341
-  _globals['_LISTRECEIPTKEYSRESPONSE']._serialized_start=343
-  _globals['_LISTRECEIPTKEYSRESPONSE']._serialized_end=431
-  _globals['_RECEIPTKEY']._serialized_start=434
-  _globals['_RECEIPTKEY']._serialized_end=565
-  _globals['_RECEIPTSERVICE']._serialized_start=568
-  _globals['_RECEIPTSERVICE']._serialized_end=753
+  _globals['_GETRECEIPTREQUEST']._serialized_start=110
+  _globals['_GETRECEIPTREQUEST']._serialized_end=251
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=253
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=313
+  _globals['_LISTRECEIPTKEYSREQUEST']._serialized_start=315
+  _globals['_LISTRECEIPTKEYSREQUEST']._serialized_end=378
+  _globals['_LISTRECEIPTKEYSRESPONSE']._serialized_start=380
+  _globals['_LISTRECEIPTKEYSRESPONSE']._serialized_end=468
+  _globals['_RECEIPTKEY']._serialized_start=471
+  _globals['_RECEIPTKEY']._serialized_end=602
+  _globals['_RECEIPTSERVICE']._serialized_start=605
+  _globals['_RECEIPTSERVICE']._serialized_end=790
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from signoff.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -26,25 +27,25 @@ class GetReceiptRequest(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     SUBMISSION_FIELD_NUMBER: _builtins.int
-    WITHOUT_TEXTS_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     version: _builtins.int
     """Of the entry of the log that holds the verdict. Without this and a submission: the verdict that ended the job."""
     submission: _builtins.int
     """The last verdict on this submission."""
-    without_texts: _builtins.bool
-    """States hashes of criteria alone."""
+    view: _resources_pb2.View.ValueType
+    """FULL when not set; BASIC states hashes of criteria alone."""
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
         version: _builtins.int | None = ...,
         submission: _builtins.int | None = ...,
-        without_texts: _builtins.bool = ...,
+        view: _resources_pb2.View.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_submission", b"_submission", "_version", b"_version", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_submission", b"_submission", "_version", b"_version", "job_id", b"job_id", "submission", b"submission", "version", b"version", "without_texts", b"without_texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_submission", b"_submission", "_version", b"_version", "job_id", b"job_id", "submission", b"submission", "version", b"version", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__submission: _TypeAlias = _typing.Literal["submission"]  # noqa: Y015
     _WhichOneofArgType__submission: _TypeAlias = _typing.Literal["_submission", b"_submission"]  # noqa: Y015

@@ -12,6 +12,7 @@ from contracts.events import hash_task
 from contracts.receipts.keys import PublicKey
 from contracts.resources import NewJob
 from signoff.v1 import receipt_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
 
 KEYS = json.dumps({"items": [key.public.model_dump(mode="json") for key in (NEW, OLD)]})
 
@@ -69,8 +70,8 @@ async def test_what_is_chosen_is_asked_for(signoff, judged):
     await signoff("receipt", "poem", "--submission", "2", "--without-texts")
     await signoff("receipt", "poem", "--version", "5")
     assert judged.asked(pb.GetReceiptRequest) == [
-        pb.GetReceiptRequest(job_id="poem", submission=2, without_texts=True),
-        pb.GetReceiptRequest(job_id="poem", version=5),
+        pb.GetReceiptRequest(job_id="poem", submission=2, view=resources_pb.VIEW_BASIC),
+        pb.GetReceiptRequest(job_id="poem", version=5, view=resources_pb.VIEW_FULL),
     ]
 
 

@@ -11,6 +11,7 @@ from console.api.judging import receipts
 from contracts.receipts.keys import PublicKeys
 from contracts.receipts.statement import verify
 from signoff.v1 import receipt_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ async def test_a_receipt_is_downloaded_as_it_was_signed(http, jobstore):
         assert answer.content_type == "application/vnd.in-toto.verdict+dsse"
         assert answer.headers["Content-Disposition"] == 'attachment; filename="a-poem-7.receipt.json"'
         assert "public" not in answer.headers.get("Cache-Control", "")
-    async with http.get("/api/jobs/a-poem/receipt?submission=2&texts=false") as answer:
+    async with http.get("/api/jobs/a-poem/receipt?submission=2&view=basic") as answer:
         assert answer.status == 200
-    asked = pb.GetReceiptRequest(job_id="a-poem", submission=2, without_texts=True)
+    asked = pb.GetReceiptRequest(job_id="a-poem", submission=2, view=resources_pb.VIEW_BASIC)
     assert jobstore.asked(pb.GetReceiptRequest)[-1] == asked
 
 

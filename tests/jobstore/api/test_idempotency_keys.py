@@ -163,7 +163,7 @@ DOORS = {
     "CreateOperation": Door(OperationsServiceStub, operation, lambda answer: answer.operation.id),
     "RetryOperation": Door(OperationsServiceStub, retry, lambda answer: answer.operation.id, has_tenant=False),
     "CreateAgent": Door(AgentServiceStub, agent, lambda answer: answer.agent.id, has_tenant=False),
-    "CreateJudgings": Door(JudgingServiceStub, judgings, lambda answer: answer.group_id, has_tenant=False),
+    "CreateJudgings": Door(JudgingServiceStub, judgings, lambda answer: answer.id, has_tenant=False),
 }
 EACH = pytest.mark.parametrize("name", DOORS)
 
@@ -251,7 +251,7 @@ async def test_a_key_outlives_judgings_and_nothing_is_judged_anew(world: World, 
     async with world.database.transaction() as connection:
         await connection.execute(text("DELETE FROM judgings WHERE group_id = :id"), {"id": UUID(first)})
     assert await asked.answer(world.channel) == (first, True)
-    request = judgings_pb.GetJudgingsRequest(group_id=first)
+    request = judgings_pb.GetJudgingsRequest(judgings_id=first)
     call = JudgingServiceStub(world.channel).GetJudgings(request, metadata=ADMINISTRATOR)
     assert (await refused(call))[1] == "unknown_judgings"
 

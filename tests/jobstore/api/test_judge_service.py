@@ -35,9 +35,7 @@ def named(beginning: str = "p") -> str:
 
 
 async def put(judges: Any, name: str, expected: int | None = None, note: str = "", **fields: Any) -> Any:
-    request = pb.PutJudgePolicyRequest(
-        policy_json=json.dumps({"name": name, **fields}), expected_version=expected, note=note
-    )
+    request = pb.PutJudgePolicyRequest(policy_json=json.dumps({"name": name, **fields}), version=expected, note=note)
     return await judges.PutJudgePolicy(request, metadata=ADMINISTRATOR)
 
 

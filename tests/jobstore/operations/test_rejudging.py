@@ -425,14 +425,14 @@ async def test_judgings_without_a_job_are_queued_once_a_key_taken_first_and_kept
         judging_pb.JudgingCase(result_json='{"n":[1,null]}', acceptance_criteria="A\nB", submission=2, submissions=3)
     ]
     request = judging_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=cases, idempotency_key=uuid4().hex)
-    group_id = (await service.CreateJudgings(request, NOBODY)).group_id
-    assert (await service.CreateJudgings(request, NOBODY)).group_id == group_id
+    group_id = (await service.CreateJudgings(request, NOBODY)).id
+    assert (await service.CreateJudgings(request, NOBODY)).id == group_id
 
     (taken,) = await validator.take(1)
     assert (taken.judging_kind, taken.result_json, taken.submission) == ("try", '{"n":[1,null]}', 2)
     outcome = pb.JudgingOutcome(lease=validator.prove(taken.lease), code="judge_timeout", message="too\0 late")
     assert await validator.finish(outcomes=[outcome]) == ["RECORDED"]
-    found = await service.GetJudgings(judging_pb.GetJudgingsRequest(group_id=group_id), NOBODY)
+    found = await service.GetJudgings(judging_pb.GetJudgingsRequest(judgings_id=group_id), NOBODY)
     (judging,) = map(judging_of, found.judgings)
     assert (judging.state, judging.code, judging.message, judging.verdict) == (
         "DONE",
@@ -440,14 +440,14 @@ async def test_judgings_without_a_job_are_queued_once_a_key_taken_first_and_kept
         "too late",
         None,
     )
-    watched = service.WatchJudgings(judging_pb.WatchJudgingsRequest(group_id=group_id), NOBODY)
+    watched = service.WatchJudgings(judging_pb.WatchJudgingsRequest(judgings_id=group_id), NOBODY)
     assert [(one.answered, one.total) async for one in watched] == [(1, 1)]
 
     await world.sql("UPDATE judgings SET created_at = now() - interval '25 hours'")
     async with world.database.session() as session:
         assert await judgings.forget(session) == 1
     with pytest.raises(NotFoundError):
-        await service.GetJudgings(judging_pb.GetJudgingsRequest(group_id=group_id), NOBODY)
+        await service.GetJudgings(judging_pb.GetJudgingsRequest(judgings_id=group_id), NOBODY)
     assert (await world.sql("SELECT kind FROM judgings"))[0].kind == "shadow", "an operation's are kept with it"
 
 
@@ -458,8 +458,8 @@ async def test_whoever_watches_judgings_is_told_as_soon_as_they_are_answered(
     service = JudgingService(world.database, world.runner, validator.queue)
     cases = [judging_pb.JudgingCase(result_json='"blue"', acceptance_criteria="Is blue")]
     request = judging_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=cases)
-    group_id = (await service.CreateJudgings(request, NOBODY)).group_id
-    watched = service.WatchJudgings(judging_pb.WatchJudgingsRequest(group_id=group_id), NOBODY)
+    group_id = (await service.CreateJudgings(request, NOBODY)).id
+    watched = service.WatchJudgings(judging_pb.WatchJudgingsRequest(judgings_id=group_id), NOBODY)
     assert (await anext(watched)).answered == 0
     (taken,) = await validator.take(1)
     told = asyncio.create_task(anext(watched))

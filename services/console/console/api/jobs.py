@@ -52,7 +52,7 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
         query.to_job_filter(query.status),
         page_size=query.page_size or 0,
         page_token=query.page_token,
-        order=query.sort,
+        order=query.order,
         view=query.view,
     )
     return JobsPage(items=page.jobs, next_page_token=page.next_page_token or None, searched=page.searched)

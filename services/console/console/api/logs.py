@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import LogOrder, LogsQuery, Page
+from console.api.schemas import LogsQuery, Page
 from console.errors import MEDIA_TYPE
 from contracts.resources import JobLog
 from signoff.jsontext import parse_json
@@ -47,9 +47,9 @@ async def list_job_logs(
         job_id,
         page_size=query.page_size or 0,
         page_token=query.page_token,
-        newest_first=query.order is LogOrder.NEWEST_FIRST,
+        newest_first=query.newest_first,
         submission=query.submission,
-        from_version=query.from_,
+        from_version=query.from_version,
         kinds=query.kind,
         view=query.view,
     )

@@ -13,6 +13,8 @@ EARLIER_NAMES: Final = {
     "criterion": "criterion_not_met",
     "limit": "page_size",
     "cursor": "page_token",
+    "sort": "order",
+    "from": "from_version",
     **{
         f"{old}_{bound}": f"{name}_{bound}"
         for old, name in (("spent", "cost_usd"), ("cost", "cost_usd"), ("duration", "duration_s"))

@@ -153,7 +153,7 @@ class JobsQuery(JobsFilter, PageQuery, ViewQuery):
     """Query parameters of a list of jobs: filter, order, page."""
 
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
-    sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest, or the most, first")
+    order: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest, or the most, first")
 
 
 class FacetsQuery(JobsFilter, PageQuery):
@@ -171,21 +171,12 @@ class DeadLettersQuery(PageQuery):
     include_done: bool = Field(False, description="also those that were redriven or discarded")
 
 
-class LogOrder(StrEnum):
-    """From which end a log is read."""
-
-    OLDEST_FIRST = "asc"
-    NEWEST_FIRST = "desc"
-
-
 class LogsQuery(PageQuery, ViewQuery):
     """Query parameters of a job's log: filter, order, page."""
 
-    order: LogOrder = LogOrder.OLDEST_FIRST
+    newest_first: bool = False
     submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="only what belongs to it")
-    from_: Annotated[int | None, Field(alias="from", ge=1, le=2**63 - 1, description="the first entry's version")] = (
-        None
-    )
+    from_version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(None, description="of the first entry")
     kind: list[JobLogKind] = Field(default_factory=list, max_length=40, description="any of them")
 
 
@@ -198,7 +189,7 @@ class ReceiptQuery(Model):
     submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
         None, description="the last verdict on this one"
     )
-    texts: bool = Field(True, description="`false` leaves out the texts of criteria, of which hashes stay")
+    view: View = Field(View.FULL, description="`basic` leaves out the texts of criteria, of which hashes stay")
 
 
 class Range(StrEnum):

@@ -82,7 +82,7 @@ class JudgeService(JudgeServiceServicer):
         del context
         check_text_size(request.policy_json, 4 * POLICY_MAX_BYTES)  # with white space, which is not stored
         policy = JudgePolicy.model_validate_json(request.policy_json)
-        expected = request.expected_version if request.HasField("expected_version") else policy.version or None
+        expected = request.version if request.HasField("version") else policy.version or None
         note, actor = _read_note(request.note, "note"), CALLER.get()
         put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected, actor=actor)
         version = await self._runner.administer.run_one(put)
@@ -162,7 +162,7 @@ class JudgeService(JudgeServiceServicer):
         name, criteria = _NAME.validate_python(request.name), _read_criteria(request)
         body = format_criteria(criteria)
         check_text_size(body, self._payload_max_bytes)
-        expected = request.expected_version if request.HasField("expected_version") else None
+        expected = request.version if request.HasField("version") else None
         note = _read_note(request.note, "note")
         put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected, actor=CALLER.get())
         version = await self._runner.administer.run_one(put)

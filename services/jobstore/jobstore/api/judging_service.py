@@ -78,7 +78,7 @@ class JudgingService(JudgingServiceServicer):
         ]
         command = QueueJudgings(made, obstacle, actor=CALLER.get())
         mark_replay(context, await self._runner.judge.run_one(Once(command, key, actor=command.actor)))
-        return pb.CreateJudgingsResponse(group_id=str(group_id))
+        return pb.CreateJudgingsResponse(id=str(group_id))
 
     def _write_case(self, case: JudgingCase) -> str:
         """Return a case as it is stored. InvalidError (`payload_too_large`): the result, or all beside it, is."""
@@ -91,7 +91,7 @@ class JudgingService(JudgingServiceServicer):
 
     async def GetJudgings(self, request: pb.GetJudgingsRequest, context: Context) -> pb.GetJudgingsResponse:
         del context
-        group_id = parse_uuid(request.group_id, "group_id")
+        group_id = parse_uuid(request.judgings_id, "judgings_id")
         limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
         async with self._database.transaction() as connection:
             found, more = await judgings.list_judgings(connection, group_id, limit, -1 if after is None else after)
@@ -104,7 +104,7 @@ class JudgingService(JudgingServiceServicer):
         self, request: pb.WatchJudgingsRequest, context: Context
     ) -> AsyncIterator[pb.WatchJudgingsResponse]:
         del context
-        group_id, wait_s, sent = parse_uuid(request.group_id, "group_id"), WATCH_MIN_S, -1
+        group_id, wait_s, sent = parse_uuid(request.judgings_id, "judgings_id"), WATCH_MIN_S, -1
         while True:
             answers = self._queue.answers  # taken before the look, so that what is answered meanwhile is not missed
             async with self._database.session() as session:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from contracts.messages.job_requests import is_full
 from contracts.messages.receipts import receipt_key_message
 from contracts.receipts.envelope import sign
 from contracts.receipts.keys import ReceiptKey
@@ -11,6 +12,7 @@ from jobstore.api.requests import Context, make_page_token, parse_page_size, par
 from jobstore.reads.verdicts import get_verdict
 from jobstore.storage import receipt_keys
 from jobstore.storage.database import Database
+from signoff.status import View
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
 
@@ -34,7 +36,7 @@ class ReceiptService(ReceiptServiceServicer):
         statement = Statement.of(
             recorded.verdict,
             recorded.result_hash,
-            with_texts=not request.without_texts,
+            with_texts=is_full(request.view, View.FULL),
             job_id=recorded.job_id,
             version=recorded.version,
             tenant=recorded.tenant,

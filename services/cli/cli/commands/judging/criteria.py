@@ -61,7 +61,7 @@ async def set_(
     """Add a version of a criteria set, which is current at once; what is under way is judged as it was asked for."""
     async with cli.jobstore() as jobstore:
         saved = await jobstore.put_criteria_set(
-            name, _read_criteria(criteria, file), expected_version=expected_version, note=note
+            name, _read_criteria(criteria, file), version=expected_version, note=note
         )
     show_saved_set(cli.out, saved)
 

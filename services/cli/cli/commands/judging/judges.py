@@ -79,7 +79,7 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     else:
         raise typer.BadParameter("name the policy, or give a file that does", param_hint="NAME")
     async with cli.jobstore() as jobstore:
-        saved = await jobstore.put_judge_policy(policy, expected_version=expected_version, note=note)
+        saved = await jobstore.put_judge_policy(policy, version=expected_version, note=note)
         if promote and saved.current != saved.version:
             saved.current = (await jobstore.promote_judge_policy(saved.name, saved.version)).current
     show_saved_policy(cli.out, saved)

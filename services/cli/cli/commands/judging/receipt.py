@@ -13,6 +13,7 @@ from cli.parameters.lookups import JobId, find_job_id
 from cli.session import Session, command, make_app
 from contracts.client import list_all
 from signoff.errors import ErrorCode
+from signoff.status import View
 
 if TYPE_CHECKING:
     from contracts.receipts.keys import PublicKey, PublicKeys
@@ -44,7 +45,7 @@ async def get(
     async with cli.jobstore() as jobstore:
         job_id = await find_job_id(jobstore, job_id)
         receipt = await jobstore.get_receipt(
-            job_id, version=version, submission=submission, with_texts=not without_texts
+            job_id, version=version, submission=submission, view=View.BASIC if without_texts else View.FULL
         )
     if out is None:
         cli.out.print_json(json.loads(receipt.envelope))

@@ -67,7 +67,7 @@ async def put_judge_policy(
     if new.policy.name != name:
         raise ProblemError(ErrorCode.INVALID_REQUEST, f"policy.name is {new.policy.name}, and the address says {name}.")
     saved = await jobstore.put_judge_policy(
-        new.policy.model_dump(mode="json"), expected_version=version_of(if_match), note=new.note
+        new.policy.model_dump(mode="json"), version=version_of(if_match), note=new.note
     )
     response.headers["ETag"] = etag(saved.newest)
     return saved
@@ -118,7 +118,7 @@ async def put_criteria_set(
 ) -> SavedCriteriaSet:
     """Add a version, which is current at once, unless the newest says the same."""
     expected = version_of(if_match)
-    saved = await jobstore.put_criteria_set(name, criteria=new.criteria, expected_version=expected, note=new.note)
+    saved = await jobstore.put_criteria_set(name, criteria=new.criteria, version=expected, note=new.note)
     response.headers["ETag"] = etag(saved.newest)
     return saved
 

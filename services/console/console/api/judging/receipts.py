@@ -78,9 +78,7 @@ class KeptKeys:
 @router.get("/jobs/{job_id}/receipt", response_class=Response, responses={200: _RECEIPT, 409: _UNJUDGED})
 async def get_receipt(jobstore: CallersJobStore, job_id: str, query: Annotated[ReceiptQuery, Query()]) -> Response:
     """A signed statement about the verdict that ended a job, or about the one that is chosen."""
-    receipt = await jobstore.get_receipt(
-        job_id, version=query.version, submission=query.submission, with_texts=query.texts
-    )
+    receipt = await jobstore.get_receipt(job_id, version=query.version, submission=query.submission, view=query.view)
     headers = {"Content-Disposition": f'attachment; filename="{job_id}-{receipt.version}.receipt.json"'}
     return Response(receipt.envelope.encode(), media_type=RECEIPT_TYPE, headers=headers)
 

@@ -3018,12 +3018,6 @@ export interface components {
             updated_at: string;
         };
         /**
-         * LogOrder
-         * @description From which end a log is read.
-         * @enum {string}
-         */
-        LogOrder: "asc" | "desc";
-        /**
          * LoopStep
          * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
          *
@@ -5446,7 +5440,7 @@ export interface operations {
                 /** @description any of them */
                 status?: components["schemas"]["JobStatus"][];
                 /** @description with `-` the newest, or the most, first */
-                sort?: components["schemas"]["JobOrder"];
+                order?: components["schemas"]["JobOrder"];
             };
             header?: never;
             path?: never;
@@ -6536,11 +6530,11 @@ export interface operations {
                 page_size?: number | null;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
-                order?: components["schemas"]["LogOrder"];
+                newest_first?: boolean;
                 /** @description only what belongs to it */
                 submission?: number | null;
-                /** @description the first entry's version */
-                from?: number | null;
+                /** @description of the first entry */
+                from_version?: number | null;
                 /** @description any of them */
                 kind?: components["schemas"]["JobLogKind"][];
             };
@@ -6783,8 +6777,8 @@ export interface operations {
                 version?: number | null;
                 /** @description the last verdict on this one */
                 submission?: number | null;
-                /** @description `false` leaves out the texts of criteria, of which hashes stay */
-                texts?: boolean;
+                /** @description `basic` leaves out the texts of criteria, of which hashes stay */
+                view?: components["schemas"]["View"];
             };
             header?: never;
             path: {

@@ -31,9 +31,10 @@ export const serveJob = (job: Job, logs: JobLog[] = []): URLSearchParams[] => {
 
 /** Return a page of a log as the console does. */
 function pageOf(logs: readonly JobLog[], query: URLSearchParams) {
-  const isDescending = query.get("order") === "desc";
+  const isDescending = query.get("newest_first") === "true";
   const kinds = query.getAll("kind");
-  const bound = Number(query.get("page_token") || query.get("from") || (isDescending ? Number.POSITIVE_INFINITY : 0));
+  const end = isDescending ? Number.POSITIVE_INFINITY : 0;
+  const bound = Number(query.get("page_token") || query.get("from_version") || end);
   const found = logs
     .filter(({ version }) => (isDescending ? version <= bound : version >= bound))
     .filter(({ kind }) => kinds.length === 0 || kinds.includes(kind ?? ""))

@@ -20,14 +20,14 @@ it("is sorted by the server, either way, and no row moves when its job changes",
   const { user, client, router } = await page();
   await screen.findByText("Alpha");
   expect(document.title).toBe("Jobs · Signoff");
-  expect(asked.at(-1)?.searchParams.get("sort")).toBeNull();
+  expect(asked.at(-1)?.searchParams.get("order")).toBeNull();
   for (const [address, sort] of [
     ["?sort=updated", "-updated_at"],
     ["?sort=updated&ascending=true", "updated_at"],
   ]) {
     await user.click(screen.getByRole("button", { name: "Updated" }));
     await waitFor(() => expect(router.state.location.searchStr).toBe(address));
-    await waitFor(() => expect(asked.at(-1)?.searchParams.get("sort")).toBe(sort));
+    await waitFor(() => expect(asked.at(-1)?.searchParams.get("order")).toBe(sort));
   }
   expect(await screen.findByRole("columnheader", { name: "Updated" })).toHaveAttribute("aria-sort", "ascending");
   await screen.findByText("Alpha");
@@ -143,6 +143,6 @@ it("is sorted by cost, duration and priority, which has one direction", async ()
   ] as const) {
     await user.selectOptions(screen.getByLabelText("Sort"), words);
     await waitFor(() => expect(router.state.location.searchStr).toBe(address));
-    await waitFor(() => expect(asked.at(-1)?.searchParams.get("sort")).toBe(sort));
+    await waitFor(() => expect(asked.at(-1)?.searchParams.get("order")).toBe(sort));
   }
 });

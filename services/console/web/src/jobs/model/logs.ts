@@ -31,7 +31,7 @@ async function readNewest(id: string, known: readonly JobLog[], signal: AbortSig
   do {
     const page: Page<JobLog> = await readEntries(
       id,
-      { order: "desc", page_size: NEWEST_SIZE, page_token: cursor },
+      { newest_first: "true", page_size: NEWEST_SIZE, page_token: cursor },
       signal,
     );
     news.push(...page.items);
@@ -47,7 +47,7 @@ export function olderLogsQuery(id: string, before: number) {
   return infiniteQueryOptions({
     queryKey: [...jobKeys.entries(id), "before", before],
     queryFn: ({ pageParam, signal }) =>
-      readEntries(id, { order: "desc", page_size: OLDER_SIZE, from: pageParam }, signal),
+      readEntries(id, { newest_first: "true", page_size: OLDER_SIZE, from_version: pageParam }, signal),
     initialPageParam: before - 1,
     getNextPageParam: ({ items }) => (items.at(-1)?.version ?? 1) - 1 || undefined,
     staleTime: Number.POSITIVE_INFINITY,
@@ -62,7 +62,7 @@ export function milestonesQuery(id: string) {
     queryFn: async ({ signal }): Promise<JobLogs> => {
       const query = {
         kind: MILESTONES,
-        order: "desc",
+        newest_first: "true",
         page_size: MILESTONES_MAX,
       };
       return { items: (await readEntries(id, query, signal)).items.toReversed() };
@@ -76,7 +76,7 @@ export function entryQuery(id: string, version: number) {
     queryKey: [...jobKeys.entries(id), version],
     staleTime: Number.POSITIVE_INFINITY,
     queryFn: async ({ signal }): Promise<JobLog | null> => {
-      const { items } = await readEntries(id, { from: version, page_size: 1, view: "full" }, signal);
+      const { items } = await readEntries(id, { from_version: version, page_size: 1, view: "full" }, signal);
       return items.find((entry) => entry.version === version) ?? null;
     },
   });

@@ -56,7 +56,7 @@ export function judgedJobQuery(id: string) {
     queryKey: ["judged-job", id],
     staleTime: 0,
     queryFn: async ({ client, signal }): Promise<{ job: Job; entry: JobLog | null }> => {
-      const query = { kind: ["result", "met", "not_met"], order: "desc", page_size: 1 };
+      const query = { kind: ["result", "met", "not_met"], newest_first: "true", page_size: 1 };
       const [job, found] = await Promise.all([
         client.fetchQuery(jobQuery(id)),
         api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal }),

@@ -67,7 +67,7 @@ it("a long history begins with its newest entries, without bodies, and goes back
   await user.click(within(first).getByText("Show 20 more"));
   expect(within(first).getByText("report 119")).toBeVisible();
   const whole = asked.filter((query) => query.get("view") === "full");
-  expect(whole.map((query) => query.get("from"))).toEqual(["240", "120"]);
+  expect(whole.map((query) => query.get("from_version"))).toEqual(["240", "120"]);
 });
 
 it("what is older is read in parts, until there is no more", async () => {

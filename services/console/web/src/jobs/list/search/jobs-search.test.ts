@@ -128,7 +128,7 @@ it("how jobs ended is asked for, restated, and read from the address", () => {
       criterion_not_met: "It rhymes",
       cost_usd_min: 0.1,
       duration_s_max: 60,
-      sort: "duration_s",
+      order: "duration_s",
     },
     created_after: "2026-11-24T23:30:00.000Z",
   });

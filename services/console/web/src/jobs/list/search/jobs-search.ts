@@ -92,7 +92,7 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
     text: search.text,
     created_after: findCreatedAfter(search, now),
     created_before: search.to && new Date(search.to).toISOString(),
-    sort: isFirst ? undefined : (`${ascending ? "" : "-"}${SORTS[sort]}` as JobsQuery["sort"]),
+    order: isFirst ? undefined : (`${ascending ? "" : "-"}${SORTS[sort]}` as JobsQuery["order"]),
   });
 }
 
