@@ -46,6 +46,7 @@ from signoff.status import (
     Delivery,
     EmptyResult,
     ExecutionState,
+    ItemOutcome,
     JobLogKind,
     JobLogStatus,
     JobStatus,
@@ -437,6 +438,30 @@ class JobFacets(Model):
     next_page_token: NextPageToken = None
 
 
+class OperationFilter(JobFilter):
+    """The filter that an operation was made with."""
+
+    statuses: list[Open[JobStatus]] = Field(default_factory=list)
+
+
+class OperationItem(Model):
+    """One job of an operation."""
+
+    item: int = Field(description="its number within the operation, from 0")
+    job_id: str
+    title: str = ""
+    outcome: Open[ItemOutcome] = Field(
+        description="`WAITING` until it is carried out, `REFUSED` with a code, or `CANCELLED` with the operation. Of "
+        "what was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or "
+        "`CANCELLED`; what is done to the job later changes nothing here. `DONE` of all else"
+    )
+    code: str | None = None
+    message: str | None = None
+    execution_id: UUID | None = Field(None, description="what was requested, or cancelled")
+    retried_by: UUID | None = Field(None, description="the operation that retried it,")
+    retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
+
+
 class Operation(Model):
     """Something done to many jobs; a batch is one that executes them."""
 
@@ -446,18 +471,28 @@ class Operation(Model):
     state: Open[OperationState] = Field(description="`RUNNING` until every job of it rests, then `DONE`")
     total: int
     counts: dict[str, int] = Field(description="of items, by their outcome")
+    progress: float = Field(0.0, description="the share of its items that came to rest, from 0 to 1")
     rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")
     ends_at: Time | None = Field(None, description="the estimated end; None while nothing can be estimated")
     created_at: Time
     finished_at: Time | None = None
     retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")
-    filter: JobFilter | None = Field(None, description="by which its jobs were chosen when it was made")
+    cost_usd: float | None = Field(
+        None,
+        description="what its executions, or its judgings, have cost so far, as far as it is known; not given where it "
+        "makes none",
+    )
+    tokens: int | None = Field(None, description="that these have taken")
+    filter: OperationFilter | None = Field(None, description="by which its jobs were chosen when it was made")
     agent_id: str | None = Field(None, description="to whom it assigns its jobs")
     judge: str | None = Field(None, description="of `rejudge`: by which judge policy and version")
     shadow: bool | None = Field(None, description="of `rejudge`: whether nothing changes")
     actor: str | None = Field(None, description="who asked for it")
     waiting: list[WaitingSum] = Field(
         default_factory=list, description="why its executions wait, the most first; not in lists"
+    )
+    refused: list[OperationItem] = Field(
+        default_factory=list, description="the first ten items that were refused, and why; not in lists"
     )
 
 

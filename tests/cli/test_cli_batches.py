@@ -43,6 +43,14 @@ async def test_a_batch_of_which_a_job_is_refused_is_1(signoff, jobstore):
     assert "unknown_job" in ran.out
 
 
+async def test_a_batch_says_which_jobs_were_refused_first_and_where_the_rest_is(signoff):
+    ran = await signoff("batches", "create", *(f"u{number}" for number in range(12)), "--idempotency-key", "k")
+    assert ran.out.count("unknown_job") == 10
+    assert f"and 2 more: signoff bulk report {K} --outcome refused" in ran.out
+    rest = await signoff("bulk", "report", K, "--outcome", "refused", "--json")
+    assert [(item["code"], item["outcome"]) for item in rest.json["items"]] == [("unknown_job", "REFUSED")] * 12
+
+
 async def test_a_batch_of_new_jobs_is_read_from_standard_input(signoff, jobstore):
     text = json.dumps([job("a").model_dump(mode="json"), job("b").model_dump(mode="json")])
     assert (await signoff("batches", "create", "--file", "-", stdin=text)).status == 0
@@ -71,7 +79,8 @@ async def test_a_batch_takes_the_jobs_that_match(signoff, jobstore):
     ran = await signoff(
         "batches", "create", "--status", "assigned", "--agent", "writer", "--tenant", "a", "--label", "n=0", "--json"
     )
-    assert (ran.status, [item["job_id"] for item in ran.json["items"]]) == (0, ["j0", "j2"])
+    items = await signoff("bulk", "report", ran.json["id"], "--json")
+    assert (ran.status, [item["job_id"] for item in items.json["items"]]) == (0, ["j0", "j2"])
     (asked,) = jobstore.asked(jobs_pb.ExecuteJobsRequest)
     assert (asked.filter.agent_id, asked.filter.tenant, dict(asked.filter.labels)) == ("writer", "a", {"n": "0"})
     listed = await signoff("jobs", "list", "--batch", ran.json["id"], "--json")

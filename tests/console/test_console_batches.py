@@ -8,7 +8,6 @@ from streams import stream
 from support.fake_jobstore import Refusal
 from support.fake_operations import id_of
 
-from contracts.messages.views import Batch
 from contracts.resources import Limit, NewJob, Operation
 from signoff.status import JobLogStatus
 
@@ -46,10 +45,41 @@ async def test_a_batch_counts_its_jobs_by_status(http, jobstore, way):
     made = await asked(http, {way: body[way]})
     async with http.get(f"/api/batches/{made['id']}") as answer:
         batch = await answer.json()
-    assert set(batch) <= set(Batch.model_fields)
+    assert set(batch) <= set(Operation.model_fields)
     refused = {"REFUSED": 1} if way == "job_ids" else {}
     assert (batch["state"], batch["counts"]) == ("DONE", {"COMPLETED": 2} | refused)
-    assert batch["total"] == len(batch["items"]) == 2 + len(refused)
+    assert (batch["total"], len(batch["refused"])) == (2 + len(refused), len(refused))
+
+
+async def test_a_batch_and_an_operation_are_one_resource_at_two_doors(http, jobstore):
+    for name in ("a", "b"):
+        await jobstore.add(job(name, "FAILED"))
+    made = await asked(http, {"job_ids": ["a", "unknown", "b"]})
+    assert [(item["job_id"], item["code"]) for item in made["refused"]] == [("unknown", "unknown_job")]
+    assert "items" not in made
+    answers = {}
+    for door in ("batches", "operations"):
+        answers[door] = []
+        for path in ("", "/items", "/items?outcome=REFUSED", "/items?page_size=2"):
+            async with http.get(f"/api/{door}/{made['id']}{path}") as answer:
+                answers[door].append(await answer.json())
+        async with http.head(f"/api/{door}/{made['id']}") as answer:
+            assert (answer.status, await answer.read()) == (200, b"")
+        async with http.post(f"/api/{door}/{made['id']}/retry", headers={"Idempotency-Key": door}) as answer:
+            assert (answer.status, answer.headers["Location"]) == (201, f"/api/{door}/{id_of(door)}")
+    assert answers["batches"] == answers["operations"]
+    assert answers["batches"][0]["counts"] == {"FAILED": 2, "REFUSED": 1}
+
+
+async def test_operations_that_execute_are_listed_as_batches(http, jobstore):
+    await jobstore.add(job("a"))
+    batch_id = (await asked(http, {"job_ids": ["a"]}))["id"]
+    await post(http, "/api/operations", {"kind": "cancel", "job_ids": ["a"]})
+    for query, ids in (("", [batch_id]), ("?kind=execute&kind=cancel", [batch_id]), ("?kind=cancel", [])):
+        async with http.get(f"/api/batches{query}") as answer:
+            assert [each["id"] for each in (await answer.json())["items"]] == ids
+    async with http.get("/api/operations") as answer:
+        assert len((await answer.json())["items"]) == 2
 
 
 @pytest.mark.parametrize("body", [{}, {"job_ids": ["a"], "filter": {}}, {"job_ids": ["a"], "jobs": [{}]}])
@@ -102,7 +132,8 @@ async def test_what_failed_of_a_batch_is_a_batch_again(http, jobstore):
     batch_id = (await asked(http, {"job_ids": ["a", "b", "c"]}))["id"]
     status, retried = await post(http, f"/api/batches/{batch_id}/retry")
     assert (status, retried["retry_of"]) == (201, batch_id)
-    assert [item["job_id"] for item in retried["items"]] == ["a"]
+    async with http.get(f"/api/batches/{retried['id']}/items") as answer:
+        assert [item["job_id"] for item in (await answer.json())["items"]] == ["a"]
     status, problem = await post(http, f"/api/batches/{batch_id}/retry", {"statuses": ["PENDING"]})
     assert (status, problem["code"]) == (409, "nothing_to_retry")
 

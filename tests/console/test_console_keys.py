@@ -62,8 +62,9 @@ async def failed(real: RealConsole) -> UUID:
     """A batch whose only execution has failed."""
     steps = await Steps(real.database, real.runner).created()
     made = await real.client.execute_jobs([steps.job_id])
-    assert made.items[0].execution_id is not None
-    steps.execution_id = made.items[0].execution_id
+    ((item,), _) = await real.client.list_operation_items(made.id)
+    assert item.execution_id is not None
+    steps.execution_id = item.execution_id
     claimed = await steps.claim()
     assert claimed.execution is not None
     await steps.report(claimed.execution.lease, ReportKind.FAILED, code="agent_status")

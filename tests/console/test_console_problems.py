@@ -328,7 +328,7 @@ async def test_the_api_is_described(http):
     assert execute["operationId"] == "execute_job"
     assert list(execute["responses"]["409"]["content"]) == ["application/problem+json"]
     assert execute["security"]
-    assert {"Job", "JobLog", "Agent", "Batch", "Problem", "JobChange"} <= set(document["components"]["schemas"])
+    assert {"Job", "JobLog", "Agent", "Operation", "Problem", "JobChange"} <= set(document["components"]["schemas"])
     assert "HTTPValidationError" not in str(document)
     async with http.get("/docs") as answer:
         assert answer.status == 200

@@ -6,13 +6,25 @@ from hypothesis import strategies as st
 
 from contracts.criteria import CriteriaError, parse_criteria
 from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
-from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, Policy
+from contracts.resources import (
+    Agent,
+    Job,
+    JobFilter,
+    JobLog,
+    Limit,
+    NewJob,
+    Operation,
+    OperationFilter,
+    OperationItem,
+    Policy,
+)
 from contracts.waiting.reasons import WaitingSum
 from signoff.status import (
     Circuit,
     CriterionOutcome,
     Delivery,
     EmptyResult,
+    ItemOutcome,
     JobLogKind,
     JobLogStatus,
     JobStatus,
@@ -220,6 +232,16 @@ waiting_sums = st.builds(
     remedy=texts(),
     until=maybe(TIMES),
 )
+items = st.builds(
+    OperationItem,
+    item=st.integers(0, 99_999),
+    job_id=IDS,
+    title=texts(),
+    outcome=st.sampled_from(ItemOutcome),
+    code=maybe(st.sampled_from(["unknown_job"])),
+    message=maybe(texts()),
+    execution_id=maybe(st.uuids()),
+)
 operations = st.builds(
     Operation,
     id=st.uuids(),
@@ -233,8 +255,12 @@ operations = st.builds(
     finished_at=maybe(TIMES),
     retry_of=maybe(st.uuids()),
     name=maybe(texts()),
-    filter=maybe(job_filters),
+    filter=maybe(job_filters.map(lambda chosen: OperationFilter(**dict(chosen)))),
     agent_id=maybe(IDS),
+    progress=st.floats(0, 1),
+    cost_usd=maybe(st.floats(0, 1_000)),
+    tokens=maybe(st.integers(0, 2**53)),
+    refused=st.lists(items, max_size=2),
     actor=maybe(texts()),
     waiting=st.lists(waiting_sums, max_size=2),
 )

@@ -16,10 +16,8 @@ from contracts.client.records import read_record
 from contracts.messages.answers import read_resource
 from contracts.messages.convert import agent_message, job_log_message, job_message, policy_of
 from contracts.messages.judgings import judging_of
-from contracts.messages.operations import OperationItem, batch_message, item_message, operation_message
+from contracts.messages.operations import item_message, operation_message
 from contracts.messages.views import (
-    Batch,
-    BatchItem,
     DeadLetter,
     DeadLetterResolution,
     DeadLetters,
@@ -29,6 +27,7 @@ from contracts.messages.views import (
     dead_letters_message,
     overview_message,
 )
+from contracts.resources import OperationItem
 from signoff.jsontext import json_text
 from signoff.status import JobStatus, LetterOutcome
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -65,8 +64,6 @@ def test_what_operators_see(agent, operation, limit):
     check(agent_message(agent))
     check(operation_message(operation))
     check(pb.Limit(**{**dict(limit), "updated_at": NOW}))
-    items = [BatchItem(job_id="a", accepted=True), BatchItem(job_id="b", accepted=False, code="x", message="no")]
-    check(batch_message(Batch(**dict(operation), items=items)))
     check(item_message(OperationItem(item=0, job_id="a", outcome="WAITING")))
     ids = dict.fromkeys(["execution_id", "retried_by", "retry_execution_id"], uuid4())
     check(item_message(OperationItem(item=1, job_id="a", title="A", outcome="FAILED", **ids)))
@@ -105,7 +102,7 @@ def newer() -> list[Any]:
             verdict=verdict_pb2.Verdict(criteria=[verdict_pb2.CriterionVerdict(text="b", outcome=77)]),
         ),
         pb.Agent(id="a", name="a", url="http://a", protocol=77, circuit=77, created_at=at, updated_at=at),
-        pb.Operation(id=str(uuid4()), kind=77, state=77, created_at=at),
+        pb.Operation(id=str(uuid4()), kind=77, state=77, created_at=at, filter=pb.JobFilter(statuses=[77])),
         pb.OperationItem(job_id="a", outcome=77),
         operations_pb.ListDeadLettersResponse(
             items=[operations_pb.DeadLetter(topic="a", at=at, resolution={"outcome": 77, "actor": "b", "at": at})]

@@ -9,7 +9,6 @@ from aiohttp import web
 from support.fakes import until
 from support.system import WAIT_S, Agent, System, signoff
 
-from contracts.messages.views import Batch
 from contracts.resources import JobFilter, NewAgent, NewJob, NewLimit, Operation
 from signoff.status import JobStatus, OperationState
 
@@ -35,8 +34,12 @@ async def test_a_batch_of_mixed_outcomes_is_watched_to_its_end(system: System, a
     body = {"jobs": [job.model_dump(mode="json") for job in (good, rejected, failing, again, sky(agent_id=None))]}
     async with system.http.post("/api/batches", json=body, headers={"Idempotency-Key": f"{uuid4()}"}) as answer:
         assert answer.status == 201, await answer.text()
-        batch = Batch.model_validate(await answer.json())
-    assert [item.code for item in batch.items] == [None] * 4 + ["illegal_transition"]
+        batch = Operation.model_validate(await answer.json())
+    assert [(item.item, item.code) for item in batch.refused] == [(4, "illegal_transition")]
+    for door in ("batches", "operations"):
+        async with system.http.get(f"/api/{door}/{batch.id}/items") as answer:
+            items = (await answer.json())["items"]
+        assert [item.get("code") for item in items] == [None] * 4 + ["illegal_transition"]
 
     async with asyncio.timeout(WAIT_S), system.http.get(f"/api/batches/{batch.id}/events") as events:
         lines = [line.removeprefix(b"data: ") async for line in events.content if line.startswith(b"data: ")]

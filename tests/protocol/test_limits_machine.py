@@ -194,7 +194,7 @@ class LimitsWorld:
         batch = (await self.batches.execute([], new, None, None, key, ADMINISTRATOR)).value
         assert known in {None, (batch.id, job_ids)}
         self.keys[key] = batch.id, job_ids
-        for item in batch.items:
+        for item in await self.batches.list_items(str(batch.id), 500, -1, []):
             is_other = item.job_id in firsts
             assert (item.code == "job_conflict") is is_other, item
             firsts.add(item.job_id)

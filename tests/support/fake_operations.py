@@ -12,9 +12,9 @@ import grpc
 
 from contracts.messages.convert import job_message, limit_message, new_job_of, new_limit_of, status_of
 from contracts.messages.job_requests import job_filter_of
-from contracts.messages.operations import NewOperation, OperationItem, item_message, new_operation_of, operation_message
+from contracts.messages.operations import NewOperation, item_message, new_operation_of, operation_message
 from contracts.messages.waiting import waiting_sum_message
-from contracts.resources import Job, Limit, NewLimit, Operation
+from contracts.resources import Job, Limit, NewLimit, Operation, OperationFilter, OperationItem
 from contracts.waiting.reasons import WaitingSum
 from servicekit.process.health import VERSION
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
@@ -48,7 +48,7 @@ class FakeOperations(OperationsServiceServicer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.items: dict[str, list[jobs_pb.BatchItem]] = {}
+        self.items: dict[str, list[OperationItem]] = {}
         self.operations: dict[str, Operation] = {}
         self.limits: dict[str, Limit] = {}
         self.not_judged_again: set[str] = set()  # ids of jobs that operations refuse
@@ -120,7 +120,7 @@ class FakeOperations(OperationsServiceServicer):
             if request.HasField("filter"):
                 ids += [job.id for job in self.jobs.values() if _matches(job, job_filter_of(request.filter))]
             await self._begin(batch_id, ids, name=request.name or None)
-        return jobs_pb.ExecuteJobsResponse(batch=self._batch(batch_id))
+        return jobs_pb.ExecuteJobsResponse(operation=operation_message(self.operation(batch_id)))
 
     async def _begin(self, batch_id: str, ids: list[str], kind: str = "execute", **fields: Any) -> None:
         self.operations[batch_id] = Operation(
@@ -129,8 +129,10 @@ class FakeOperations(OperationsServiceServicer):
         )  # fmt: skip
         done = kind not in BATCH_KINDS
         self.items[batch_id] = [
-            jobs_pb.BatchItem(job_id=job_id, accepted=True) if done else await self._item(batch_id, job_id)
-            for job_id in ids
+            OperationItem(item=number, job_id=job_id, outcome="DONE")
+            if done
+            else await self._item(batch_id, number, job_id)
+            for number, job_id in enumerate(ids)
         ]
 
     def _choose(self, message: Any) -> tuple[NewOperation, list[str]]:
@@ -150,61 +152,48 @@ class FakeOperations(OperationsServiceServicer):
         new, ids = self._choose(request.operation)
         operation_id = id_of(request.idempotency_key)
         if operation_id not in self.operations:
-            about = {"name": new.name, "filter": new.filter, "agent_id": new.agent_id}
+            chosen = new.filter and OperationFilter(**dict(new.filter))
+            about = {"name": new.name, "filter": chosen, "agent_id": new.agent_id}
             await self._begin(operation_id, ids, new.kind, **about)
         return pb.CreateOperationResponse(operation=operation_message(self.operation(operation_id)))
 
     async def ListOperationItems(self, request, context):
         operation = self.operation(request.operation_id)
-        words = self._outcomes(operation)
         outcomes = parse_words(resources_pb2.ItemOutcome.DESCRIPTOR, request.outcomes)
-        found = [
-            OperationItem(
-                item=number, job_id=item.job_id, outcome=word, code=item.code or None, message=item.message or None,
-                execution_id=UUID(item.execution_id) if item.execution_id else None,
-            )
-            for number, (item, word) in enumerate(zip(self.items[str(operation.id)], words, strict=True))
-            if not outcomes or word in outcomes
-        ]  # fmt: skip
+        found = [item for item in self._items(operation) if not outcomes or item.outcome in outcomes]
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
         page = [item_message(item) for item in found[start : start + size]]
         return pb.ListOperationItemsResponse(items=page, next_page_token=token)
 
-    def _outcomes(self, operation: Operation) -> list[str]:
+    def _items(self, operation: Operation) -> list[OperationItem]:
         items = self.items[str(operation.id)]
         if operation.kind not in BATCH_KINDS:
-            return ["REFUSED" if item.job_id in self.not_judged_again else "DONE" for item in items]
-        return [str(self.jobs[item.job_id].status) if item.accepted else "REFUSED" for item in items]
+            words = ["REFUSED" if item.job_id in self.not_judged_again else "DONE" for item in items]
+        else:
+            words = [item.outcome if item.code else str(self.jobs[item.job_id].status) for item in items]
+        return [item.model_copy(update={"outcome": word}) for item, word in zip(items, words, strict=True)]
 
-    async def _item(self, batch_id: str, job_id: str) -> jobs_pb.BatchItem:
-        execution_id = str(uuid4())
+    async def _item(self, batch_id: str, number: int, job_id: str) -> OperationItem:
+        execution_id = uuid4()
         try:
-            await self.execute(job_id, execution_id)
+            await self.execute(job_id, str(execution_id))
         except Refusal as refusal:
-            return jobs_pb.BatchItem(job_id=job_id, accepted=False, code=refusal.code, message=str(refusal))
+            return OperationItem(item=number, job_id=job_id, outcome="REFUSED", code=refusal.code, message=str(refusal))
         self.jobs[job_id] = self.jobs[job_id].model_copy(update={"batch_id": UUID(batch_id)})
-        return jobs_pb.BatchItem(job_id=job_id, accepted=True, execution_id=execution_id)
-
-    async def GetBatch(self, request, context):
-        self.operation(request.batch_id, "unknown_batch")
-        return jobs_pb.GetBatchResponse(batch=self._batch(request.batch_id))
-
-    def _batch(self, batch_id: str) -> jobs_pb.Batch:
-        operation = self.operation(batch_id)
-        return jobs_pb.Batch(
-            id=batch_id, state=f"OPERATION_STATE_{operation.state}", total=operation.total, counts=operation.counts,
-            items=self.items[batch_id], operation=operation_message(operation),
-        )  # fmt: skip
+        return OperationItem(item=number, job_id=job_id, outcome="ASSIGNED", execution_id=execution_id)
 
     def operation(self, operation_id: str, code: str = "unknown_batch") -> Operation:
         """As it stands: DONE when all its jobs rest."""
         if operation_id not in self.operations:
             raise Refusal(Status.NOT_FOUND, code, f"no batch has the id {operation_id}")
         operation = self.operations[operation_id]
-        words = self._outcomes(operation)
+        items = self._items(operation)
+        words = [item.outcome for item in items]
         rests = all(word in {"REFUSED", "DONE"} or JobStatus(word) in RESTING for word in words)
+        refused = [item for item in items if item.outcome == "REFUSED"][:10]
         changes: dict[str, Any] = {"counts": {word: words.count(word) for word in sorted(set(words))}}
+        changes["refused"] = refused
         if rests and operation.state is OperationState.RUNNING:
             changes |= {"state": OperationState.DONE, "finished_at": datetime.now(UTC)}
         self.operations[operation_id] = operation.model_copy(update=changes)
@@ -253,7 +242,7 @@ class FakeOperations(OperationsServiceServicer):
     async def RetryOperation(self, request, context):
         of = self.operation(request.operation_id)
         statuses = [status_of(status) for status in request.statuses] or [JobStatus.FAILED]
-        ids = [i.job_id for i in self.items[str(of.id)] if i.accepted and self.jobs[i.job_id].status in statuses]
+        ids = [i.job_id for i in self.items[str(of.id)] if not i.code and self.jobs[i.job_id].status in statuses]
         if not ids:
             raise Refusal(Status.FAILED_PRECONDITION, "nothing_to_retry", "none of its jobs failed")
         batch_id = id_of(request.idempotency_key)

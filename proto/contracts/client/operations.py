@@ -23,9 +23,9 @@ from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
 from signoff.wire import write_words
 
 if TYPE_CHECKING:
-    from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
-    from contracts.messages.views import AgentStats, Batch, DeadLetters, NewResolution, Overview, Resolved
-    from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation
+    from contracts.messages.operations import NewOperation, OperationPreview
+    from contracts.messages.views import AgentStats, DeadLetters, NewResolution, Overview, Resolved
+    from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation, OperationItem
 
 #: A call that accepts many jobs may take at least this long, in seconds, however short `timeout_s` is.
 ACCEPT_TIMEOUT_S: Final = 120.0
@@ -49,8 +49,11 @@ class OperationsClient(JudgingsClient):
         filter: JobFilter | None = None,  # noqa: A002 - the word of the contract
         name: str | None = None,
         idempotency_key: str | None = None,
-    ) -> Batch:
-        """Execute jobs that exist, by id or by filter, or create jobs and execute them. One key is one batch."""
+    ) -> Operation:
+        """Execute jobs that exist, by id or by filter, or create jobs and execute them, as one operation, a batch.
+
+        It is answered once each job was accepted or refused. One key is one batch.
+        """
         request = jobs_pb.ExecuteJobsRequest(
             job_ids=job_ids,
             jobs=[messages.convert.new_job_message(job) for job in jobs],
@@ -59,12 +62,7 @@ class OperationsClient(JudgingsClient):
             name=name,
         )
         response = await self._call(self._batches.ExecuteJobs, request, timeout_s=self._accept_timeout_s)
-        return self._read(response.batch)
-
-    async def get_batch(self, batch_id: UUID | str) -> Batch:
-        """Return a batch as it stands, with its items; NOT_FOUND."""
-        response = await self._call(self._batches.GetBatch, jobs_pb.GetBatchRequest(batch_id=str(batch_id)))
-        return self._read(response.batch)
+        return self._read(response.operation)
 
     async def get_operation(self, operation_id: UUID | str) -> Operation:
         """Return an operation as it stands; NOT_FOUND."""

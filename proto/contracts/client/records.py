@@ -27,8 +27,6 @@ def read_record(message: Any) -> Record:
     For whoever shows what the jobstore answers and trusts it: no value is checked. JSON must have been sent as text.
     """
     match message:
-        case jobs_pb.Batch():
-            return _join(message.operation, items=message.items)
         case jobs_pb.CreateJobResponse() | jobs_pb.UpdateJobResponse():
             return _join(message.job, warnings=message.warnings)
         case judges_pb.PutJudgePolicyResponse():

@@ -14,7 +14,7 @@ from contracts.messages.judging import (
     saved_policy_of,
     saved_set_of,
 )
-from contracts.messages.operations import batch_of, item_of, operation_of, preview_of
+from contracts.messages.operations import item_of, operation_of, preview_of
 from contracts.messages.receipts import receipt_key_of
 from contracts.messages.views import agent_stats_of, dead_letters_of, overview_of, resolved_of
 from contracts.messages.waiting import waiting_of
@@ -32,7 +32,6 @@ _READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     pb.Limit: limit_of,
     pb.Operation: operation_of,
     pb.Waiting: waiting_of,
-    jobs_pb.Batch: batch_of,
     jobs_pb.CreateJobResponse: saved_job_of,
     jobs_pb.UpdateJobResponse: saved_job_of,
     jobs_pb.CountJobsResponse: job_counts_of,

@@ -11,7 +11,6 @@ from contracts.messages.convert import (
     job_of,
     new_policy_of,
     policy_message,
-    status_of,
     time_of,
 )
 from contracts.resources import JobCounts, JobEdit, JobFacet, JobFacets, JobFilter, SavedJob
@@ -20,6 +19,7 @@ from signoff.jsontext import json_text
 from signoff.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
+from signoff.wire import parse_words
 
 _FILTER_FIELDS: Final = {
     *("agent_id", "tenant", "batch_id", "text", "cancelled", "criterion_not_met", "cost_usd_min", "cost_usd_max"),
@@ -35,7 +35,7 @@ def job_filter_of(message: Any) -> JobFilter:
     """Return a filter as received, ValidationError if malformed."""
     return JobFilter(
         **fields_of(message, _FILTER_FIELDS),
-        statuses=[status_of(status) for status in message.statuses],
+        statuses=parse_words(pb.JobStatus.DESCRIPTOR, message.statuses),
         labels=dict(message.labels),
         **{name: list(getattr(message, name)) for name in _FILTER_LISTS},
         created_after=time_of(message, "created_after"),

@@ -1,20 +1,17 @@
 """Operations on many jobs: what is asked for, what it would be about, what became of each job; their gRPC messages."""
 
 from typing import Annotated, Self
-from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from contracts.criteria import parse_criteria
-from contracts.fields import AgentId, Model, Open, OperationName, StrictModel, Text
+from contracts.fields import AgentId, Model, OperationName, StrictModel, Text
 from contracts.judging.policy import Reference
 from contracts.messages.convert import fields_of, job_of
 from contracts.messages.filters import job_filter_message
 from contracts.messages.job_requests import job_filter_of
-from contracts.messages.views import Batch
-from contracts.resources import Job, JobFilter, Operation
-from signoff.status import ItemOutcome, OperationKind
-from signoff.v1 import job_service_pb2 as jobs_pb
+from contracts.resources import Job, JobFilter, Operation, OperationItem
+from signoff.status import OperationKind
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import read_fields, read_word, write_message
@@ -97,24 +94,6 @@ class NewOperation(StrictModel):
         return self
 
 
-class OperationItem(Model):
-    """One job of an operation."""
-
-    item: int = Field(description="its number within the operation, from 0")
-    job_id: str
-    title: str = ""
-    outcome: Open[ItemOutcome] = Field(
-        description="`WAITING` until it is carried out, `REFUSED` with a code, or `CANCELLED` with the operation. Of "
-        "what was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or "
-        "`CANCELLED`; what is done to the job later changes nothing here. `DONE` of all else"
-    )
-    code: str | None = None
-    message: str | None = None
-    execution_id: UUID | None = Field(None, description="what was requested, or cancelled")
-    retried_by: UUID | None = Field(None, description="the operation that retried it,")
-    retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
-
-
 class OperationPreview(Model):
     """What an operation would be about."""
 
@@ -142,18 +121,6 @@ def operation_message(operation: Operation) -> pb.Operation:
 def operation_of(message: pb.Operation) -> Operation:
     """Return an operation as received."""
     return Operation(**read_fields(message))
-
-
-def batch_of(message: jobs_pb.Batch) -> Batch:
-    """Return a batch as received."""
-    return Batch(**read_fields(message.operation), items=[read_fields(item) for item in message.items])
-
-
-def batch_message(batch: Batch) -> jobs_pb.Batch:
-    """Return a batch as it is sent."""
-    message = write_message(jobs_pb.Batch, batch.model_dump(exclude={"filter", "waiting"}))
-    message.operation.CopyFrom(operation_message(batch))
-    return message
 
 
 def new_operation_message(new: NewOperation) -> pb.NewOperation:

@@ -1,4 +1,4 @@
-"""What operators see, and its gRPC messages: batches, the overview, agents' figures, dead letters."""
+"""What operators see, and its gRPC messages: the overview, agents' figures, dead letters."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,9 +8,8 @@ from pydantic import Field
 from contracts.fields import Label, Model, NextPageToken, Open, Time
 from contracts.messages.convert import fields_of, time_of
 from contracts.messages.waiting import waiting_sum_message, waiting_sum_of
-from contracts.resources import Operation
 from contracts.waiting.reasons import WaitingSum
-from signoff.status import ItemOutcome, LetterOutcome
+from signoff.status import LetterOutcome
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.wire import read_fields, write_message
 
@@ -253,22 +252,3 @@ def _scalar_fields(message: Any) -> dict[str, Any]:
     """Return the set fields that are neither messages nor maps."""
     names = {field.name for field in message.DESCRIPTOR.fields if field.message_type is None}
     return fields_of(message, names)
-
-
-class BatchItem(Model):
-    """One job of a batch: accepted, or refused with a code; neither while it was not asked for yet."""
-
-    job_id: str
-    execution_id: UUID | None = None
-    accepted: bool
-    code: str | None = None
-    message: str | None = None
-    outcome: Open[ItemOutcome] | None = Field(None, description="as of an OperationItem")
-    retried_by: UUID | None = Field(None, description="the operation that retried it,")
-    retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
-
-
-class Batch(Operation):
-    """Many executions asked for at once."""
-
-    items: list[BatchItem] = Field(default_factory=list, description="the first 10,000")

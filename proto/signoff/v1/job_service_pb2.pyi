@@ -849,187 +849,21 @@ Global___ExecuteJobsRequest: _TypeAlias = ExecuteJobsRequest  # noqa: Y015
 class ExecuteJobsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    BATCH_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def batch(self) -> Global___Batch: ...
-    def __init__(
-        self,
-        *,
-        batch: Global___Batch | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ExecuteJobsResponse: _TypeAlias = ExecuteJobsResponse  # noqa: Y015
-
-@_typing.final
-class Batch(_message.Message):
-    """Many executions asked for at once."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class CountsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.int
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.int = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    ID_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    TOTAL_FIELD_NUMBER: _builtins.int
-    COUNTS_FIELD_NUMBER: _builtins.int
-    ITEMS_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    state: _resources_pb2.OperationState.ValueType
-    total: _builtins.int
     @_builtins.property
-    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Items by their outcome."""
-
-    @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchItem]:
-        """The first 10,000; ListOperationItems has all."""
-
-    @_builtins.property
-    def operation(self) -> _resources_pb2.Operation:
-        """How it goes."""
-
+    def operation(self) -> _resources_pb2.Operation: ...
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
-        state: _resources_pb2.OperationState.ValueType = ...,
-        total: _builtins.int = ...,
-        counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
-        items: _abc.Iterable[Global___BatchItem] | None = ...,
         operation: _resources_pb2.Operation | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "id", b"id", "items", b"items", "operation", b"operation", "state", b"state", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Batch: _TypeAlias = Batch  # noqa: Y015
-
-@_typing.final
-class BatchItem(_message.Message):
-    """One job of a batch."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    JOB_ID_FIELD_NUMBER: _builtins.int
-    EXECUTION_ID_FIELD_NUMBER: _builtins.int
-    ACCEPTED_FIELD_NUMBER: _builtins.int
-    CODE_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    OUTCOME_FIELD_NUMBER: _builtins.int
-    RETRIED_BY_FIELD_NUMBER: _builtins.int
-    RETRY_EXECUTION_ID_FIELD_NUMBER: _builtins.int
-    job_id: _builtins.str
-    execution_id: _builtins.str
-    accepted: _builtins.bool
-    code: _builtins.str
-    message: _builtins.str
-    outcome: _resources_pb2.ItemOutcome.ValueType
-    """As of OperationItem."""
-    retried_by: _builtins.str
-    retry_execution_id: _builtins.str
-    def __init__(
-        self,
-        *,
-        job_id: _builtins.str = ...,
-        execution_id: _builtins.str | None = ...,
-        accepted: _builtins.bool = ...,
-        code: _builtins.str | None = ...,
-        message: _builtins.str | None = ...,
-        outcome: _resources_pb2.ItemOutcome.ValueType = ...,
-        retried_by: _builtins.str | None = ...,
-        retry_execution_id: _builtins.str | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "_retried_by", b"_retried_by", "_retry_execution_id", b"_retry_execution_id", "code", b"code", "execution_id", b"execution_id", "message", b"message", "retried_by", b"retried_by", "retry_execution_id", b"retry_execution_id"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_execution_id", b"_execution_id", "_message", b"_message", "_retried_by", b"_retried_by", "_retry_execution_id", b"_retry_execution_id", "accepted", b"accepted", "code", b"code", "execution_id", b"execution_id", "job_id", b"job_id", "message", b"message", "outcome", b"outcome", "retried_by", b"retried_by", "retry_execution_id", b"retry_execution_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
-    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
-    _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
-    _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
-    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
-    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
-    _WhichOneofReturnType__retried_by: _TypeAlias = _typing.Literal["retried_by"]  # noqa: Y015
-    _WhichOneofArgType__retried_by: _TypeAlias = _typing.Literal["_retried_by", b"_retried_by"]  # noqa: Y015
-    _WhichOneofReturnType__retry_execution_id: _TypeAlias = _typing.Literal["retry_execution_id"]  # noqa: Y015
-    _WhichOneofArgType__retry_execution_id: _TypeAlias = _typing.Literal["_retry_execution_id", b"_retry_execution_id"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__retried_by) -> _WhichOneofReturnType__retried_by | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_execution_id) -> _WhichOneofReturnType__retry_execution_id | None: ...
-
-Global___BatchItem: _TypeAlias = BatchItem  # noqa: Y015
-
-@_typing.final
-class GetBatchRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BATCH_ID_FIELD_NUMBER: _builtins.int
-    batch_id: _builtins.str
-    def __init__(
-        self,
-        *,
-        batch_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetBatchRequest: _TypeAlias = GetBatchRequest  # noqa: Y015
-
-@_typing.final
-class GetBatchResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BATCH_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def batch(self) -> Global___Batch: ...
-    def __init__(
-        self,
-        *,
-        batch: Global___Batch | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetBatchResponse: _TypeAlias = GetBatchResponse  # noqa: Y015
+Global___ExecuteJobsResponse: _TypeAlias = ExecuteJobsResponse  # noqa: Y015
 
 @_typing.final
 class CancelJobRequest(_message.Message):

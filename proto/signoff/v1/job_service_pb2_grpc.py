@@ -100,11 +100,6 @@ class JobServiceStub:
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobsRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobsResponse.FromString,
                 _registered_method=True)
-        self.GetBatch = channel.unary_unary(
-                '/signoff.v1.JobService/GetBatch',
-                request_serializer=signoff_dot_v1_dot_job__service__pb2.GetBatchRequest.SerializeToString,
-                response_deserializer=signoff_dot_v1_dot_job__service__pb2.GetBatchResponse.FromString,
-                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/signoff.v1.JobService/CancelJob',
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
@@ -211,14 +206,9 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExecuteJobs(self, request, context):
-        """Executes many jobs; the response says of each job whether it was accepted.
+        """Executes many jobs as one operation, a batch, and returns once each was accepted or refused; OperationsService reads
+        it and its items, pauses, resumes, cancels and retries it.
         """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetBatch(self, request, context):
-        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -311,11 +301,6 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.ExecuteJobs,
                     request_deserializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobsRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_job__service__pb2.ExecuteJobsResponse.SerializeToString,
-            ),
-            'GetBatch': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetBatch,
-                    request_deserializer=signoff_dot_v1_dot_job__service__pb2.GetBatchRequest.FromString,
-                    response_serializer=signoff_dot_v1_dot_job__service__pb2.GetBatchResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
@@ -685,33 +670,6 @@ class JobService:
             '/signoff.v1.JobService/ExecuteJobs',
             signoff_dot_v1_dot_job__service__pb2.ExecuteJobsRequest.SerializeToString,
             signoff_dot_v1_dot_job__service__pb2.ExecuteJobsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetBatch(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/signoff.v1.JobService/GetBatch',
-            signoff_dot_v1_dot_job__service__pb2.GetBatchRequest.SerializeToString,
-            signoff_dot_v1_dot_job__service__pb2.GetBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,8 +59,9 @@ class JobServiceStub:
     GetExecution: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetExecutionRequest, _job_service_pb2.GetExecutionResponse]
     """NOT_FOUND, `unknown_execution`: nothing is known of the id."""
     ExecuteJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobsRequest, _job_service_pb2.ExecuteJobsResponse]
-    """Executes many jobs; the response says of each job whether it was accepted."""
-    GetBatch: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetBatchRequest, _job_service_pb2.GetBatchResponse]
+    """Executes many jobs as one operation, a batch, and returns once each was accepted or refused; OperationsService reads
+    it and its items, pauses, resumes, cancels and retries it.
+    """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]
     ResubmitJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ResubmitJobRequest, _job_service_pb2.ResubmitJobResponse]
     """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
@@ -100,8 +101,9 @@ class JobServiceAsyncStub(JobServiceStub):
     GetExecution: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetExecutionRequest, _job_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
     """NOT_FOUND, `unknown_execution`: nothing is known of the id."""
     ExecuteJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobsRequest, _job_service_pb2.ExecuteJobsResponse]  # type: ignore[assignment]
-    """Executes many jobs; the response says of each job whether it was accepted."""
-    GetBatch: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetBatchRequest, _job_service_pb2.GetBatchResponse]  # type: ignore[assignment]
+    """Executes many jobs as one operation, a batch, and returns once each was accepted or refused; OperationsService reads
+    it and its items, pauses, resumes, cancels and retries it.
+    """
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     ResubmitJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ResubmitJobRequest, _job_service_pb2.ResubmitJobResponse]  # type: ignore[assignment]
     """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
@@ -216,14 +218,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.ExecuteJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ExecuteJobsResponse, _abc.Awaitable[_job_service_pb2.ExecuteJobsResponse]]:
-        """Executes many jobs; the response says of each job whether it was accepted."""
-
-    @_abc_1.abstractmethod
-    def GetBatch(
-        self,
-        request: _job_service_pb2.GetBatchRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_job_service_pb2.GetBatchResponse, _abc.Awaitable[_job_service_pb2.GetBatchResponse]]: ...
+        """Executes many jobs as one operation, a batch, and returns once each was accepted or refused; OperationsService reads
+        it and its items, pauses, resumes, cancels and retries it.
+        """
 
     @_abc_1.abstractmethod
     def CancelJob(

@@ -1964,6 +1964,10 @@ class Operation(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     JUDGE_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: Global___OperationKind.ValueType
     state: Global___OperationState.ValueType
@@ -1981,6 +1985,11 @@ class Operation(_message.Message):
     judge: _builtins.str
     """Of `rejudge`: by which judge policy and version, and whether nothing changes."""
     shadow: _builtins.bool
+    progress: _builtins.float
+    """The share of its items that came to rest, from 0 to 1."""
+    cost_usd: _builtins.float
+    """What its executions, or its judgings, have cost so far, as far as it is known; not set where it makes none."""
+    tokens: _builtins.int
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Items by their outcome: see OperationItem."""
@@ -2000,6 +2009,10 @@ class Operation(_message.Message):
     @_builtins.property
     def filter(self) -> Global___JobFilter:
         """By which its jobs were chosen when it was made; not set where they were named."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperationItem]:
+        """The first ten items that were refused, and why; not set in lists. ListOperationItems has all."""
 
     def __init__(
         self,
@@ -2021,15 +2034,21 @@ class Operation(_message.Message):
         actor: _builtins.str | None = ...,
         judge: _builtins.str | None = ...,
         shadow: _builtins.bool | None = ...,
+        progress: _builtins.float = ...,
+        cost_usd: _builtins.float | None = ...,
+        tokens: _builtins.int | None = ...,
+        refused: _abc.Iterable[Global___OperationItem] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "actor", b"actor", "agent_id", b"agent_id", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "judge", b"judge", "name", b"name", "retry_of", b"retry_of", "shadow", b"shadow"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "judge", b"judge", "name", b"name", "retry_of", b"retry_of", "shadow", b"shadow", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "actor", b"actor", "agent_id", b"agent_id", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "judge", b"judge", "kind", b"kind", "name", b"name", "rate_per_s", b"rate_per_s", "retry_of", b"retry_of", "shadow", b"shadow", "state", b"state", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "judge", b"judge", "kind", b"kind", "name", b"name", "progress", b"progress", "rate_per_s", b"rate_per_s", "refused", b"refused", "retry_of", b"retry_of", "shadow", b"shadow", "state", b"state", "tokens", b"tokens", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
     _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
@@ -2038,10 +2057,14 @@ class Operation(_message.Message):
     _WhichOneofArgType__retry_of: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of"]  # noqa: Y015
     _WhichOneofReturnType__shadow: _TypeAlias = _typing.Literal["shadow"]  # noqa: Y015
     _WhichOneofArgType__shadow: _TypeAlias = _typing.Literal["_shadow", b"_shadow"]  # noqa: Y015
+    _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
+    _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
     @_typing.overload
@@ -2050,6 +2073,8 @@ class Operation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_of) -> _WhichOneofReturnType__retry_of | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shadow) -> _WhichOneofReturnType__shadow | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
 
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
 

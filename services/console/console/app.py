@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, batches, events, jobs, limits, logs, operations, overview, pages
+from console.api import agents, events, jobs, limits, logs, operations, overview, pages
 from console.api.auth import KnownTokens
 from console.api.json_body import Bodies
 from console.api.judging import golden_sets, judges, judgings, receipts
@@ -69,10 +69,11 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(Heads)
     errors.install(app)
-    for part in (jobs, logs, receipts, batches, operations, judgings, agents, judges, limits, overview, events, pages):
+    for part in (jobs, logs, receipts, operations, judgings, agents, judges, limits, overview, events, pages):
         app.include_router(part.router)
     more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
-    for router in (*more, golden_sets.router, judges.sets_router, judges.criteria_router, judgings.reports_router):
+    names = (golden_sets.router, judges.sets_router, judges.criteria_router, judgings.reports_router)
+    for router in (*more, *names, operations.batches_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import aiohttp
 
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
-from contracts.messages.views import Batch
-from contracts.resources import Job, JobEdit, JobFilter
+from contracts.messages import PAGE_MAX
+from contracts.resources import Job, JobEdit, JobFilter, Operation, OperationItem
 from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
 from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
 from jobstore.domain.ids import IdKey
@@ -44,6 +45,13 @@ class RefusedError(Exception):
     """An answer: no."""
 
 
+class Many(NamedTuple):
+    """A batch, and what became of each of its jobs."""
+
+    id: UUID
+    items: Sequence[OperationItem]
+
+
 @dataclass(slots=True)
 class Crowd:
     """All clients; who calls a jobstore or a console calls another each time, also to ask again."""
@@ -66,7 +74,7 @@ class Crowd:
     poison: list[Poison] = field(default_factory=list)
     #: How often an answer was one that should never be given, by its words.
     odd: list[str] = field(default_factory=list)
-    _batches: dict[str, Batch] = field(default_factory=dict)
+    _batches: dict[str, Many] = field(default_factory=dict)
     _turns: Iterator[JobStoreClient] = field(init=False)
     _consoles: Iterator[aiohttp.ClientSession] = field(init=False)
 
@@ -176,42 +184,45 @@ class Crowd:
                 return self._note_batch(batch, wish, asked)
         return "accepted"
 
-    async def _execute_many(self, wish: Wish) -> Batch:
+    async def _execute_many(self, wish: Wish) -> Many:
         known = str(wish.execution_id)
         companions = [*wish.companions, *([wish.twin] if wish.has_strays else [])]
         match wish.door:
             case "batch":
                 ids = [wish.job_id, *([wish.late.id or ""] if wish.has_strays else [])]
-                return await self.client.execute_jobs(ids, companions, idempotency_key=known)
+                made = await self.client.execute_jobs(ids, companions, idempotency_key=known)
             case "rest batch":
                 jobs = [job.model_dump(mode="json", exclude_none=True) for job in (wish.job, *companions)]
                 key = {"Idempotency-Key": known}
-                return Batch.model_validate(await self._rest("POST", "/api/batches", json={"jobs": jobs}, headers=key))
-        batch = await self.client.execute_jobs(filter=JobFilter(labels=wish.bulk), idempotency_key=known)
-        while any(not item.accepted and item.code is None for item in batch.items) or not batch.items:
+                body = await self._rest("POST", "/api/batches", json={"jobs": jobs}, headers=key)
+                made = Operation.model_validate(body)
+            case _:
+                made = await self.client.execute_jobs(filter=JobFilter(labels=wish.bulk), idempotency_key=known)
+        while True:
+            items, _ = await self.client.list_operation_items(made.id, page_size=PAGE_MAX)
+            if items and all(item.outcome != "WAITING" for item in items):
+                return Many(made.id, items)
             await asyncio.sleep(AGAIN_S)  # it is carried out in parts
-            batch = await self.client.get_batch(batch.id)
-        return batch
 
-    def _note_strays(self, batch: Batch, wish: Wish) -> None:
+    def _note_strays(self, batch: Many, wish: Wish) -> None:
         """Note which batch it is, and what became of the last item, which has a companion's id."""
         self.batched.append(Batched(str(wish.execution_id), str(batch.id), [batch.items[-1].code]))
         self.did.append(STRAYS)
 
-    def _note_batch(self, batch: Batch, wish: Wish, asked: Asked) -> str:
+    def _note_batch(self, batch: Many, wish: Wish, asked: Asked) -> str:
         """Note what became of the companions, once, and answer for the job itself."""
         own = next(item for item in batch.items if item.job_id == wish.job_id)
         if wish.job_id not in self._batches:
             self._batches[wish.job_id] = batch
             for item in (item for item in batch.items if item is not own):
-                settled = "accepted" if item.accepted else f"refused: {item.code}"
+                settled = f"refused: {item.code}" if item.code else "accepted"
                 about = {"execution_id": str(item.execution_id), "job_id": item.job_id, "settled": settled}
                 is_cancelled = wish.control == "cancel"
                 self.asked.append(replace(asked, **about, settled_at=time.time(), cancelled=is_cancelled))
         asked.execution_id = str(own.execution_id)
-        return "accepted" if own.accepted else f"refused: {own.code}"
+        return f"refused: {own.code}" if own.code else "accepted"
 
-    async def _steer(self, control: str, batch: Batch) -> None:
+    async def _steer(self, control: str, batch: Many) -> None:
         """Pause a batch for a while, cancel it, or retry it once it is over."""
         try:
             if control == "pause":
@@ -229,7 +240,7 @@ class Crowd:
             control = f"{control} unanswered, of {batch.id}"
         self.did.append(f"batch: {control}")
 
-    async def _pause(self, batch: Batch) -> None:
+    async def _pause(self, batch: Many) -> None:
         """Pause a batch for a while. It may be paused, too, where nobody answered, and is resumed then as well."""
         try:
             await self.until_answered(lambda: self.client.pause_operation(batch.id))
@@ -242,7 +253,7 @@ class Crowd:
         await self._resume(batch)
         self.pauses.append(Pause(frozenset(str(item.execution_id) for item in batch.items), began_at, ended_at))
 
-    async def _resume(self, batch: Batch) -> None:
+    async def _resume(self, batch: Many) -> None:
         """Resume a batch, however long that takes: of what stays paused nobody could say whether it is lost."""
         path = f"/api/batches/{batch.id}/resume"
         await self.until_answered(lambda: self._rest("POST", path), RESUMED_WITHIN_S)

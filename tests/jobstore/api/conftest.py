@@ -29,7 +29,7 @@ from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentService
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub, add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
-from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub, add_OperationsServiceServicer_to_server
 from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 
@@ -78,6 +78,11 @@ async def serving(database: Database, runner: CommandRunner, watches: Watches) -
 @pytest.fixture
 def jobs(channel: grpc.aio.Channel) -> Any:
     return JobServiceStub(channel)
+
+
+@pytest.fixture
+def operations(channel: grpc.aio.Channel) -> Any:
+    return OperationsServiceStub(channel)
 
 
 @pytest.fixture

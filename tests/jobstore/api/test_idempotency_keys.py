@@ -52,12 +52,19 @@ class World(NamedTuple):
     async def failed_batch(self) -> str:
         steps = await self.job("default")
         request = jobs_pb.ExecuteJobsRequest(job_ids=[steps.job_id])
-        batch = (await JobServiceStub(self.channel).ExecuteJobs(request, metadata=ADMINISTRATOR)).batch
-        steps.execution_id = UUID(batch.items[0].execution_id)
+        batch = (await JobServiceStub(self.channel).ExecuteJobs(request, metadata=ADMINISTRATOR)).operation
+        (item,) = await self.items(batch.id)
+        steps.execution_id = UUID(item.execution_id)
         claimed = await steps.claim()
         assert claimed.execution is not None
         await steps.report(claimed.execution.lease, ReportKind.FAILED, code="agent_status")
         return str(batch.id)
+
+    async def items(self, operation_id: str) -> list[resources_pb2.OperationItem]:
+        request = operations_pb.ListOperationItemsRequest(operation_id=operation_id)
+        return list(
+            (await OperationsServiceStub(self.channel).ListOperationItems(request, metadata=ADMINISTRATOR)).items
+        )
 
 
 class Door(NamedTuple):
@@ -158,8 +165,8 @@ DOORS = {
     "ExecuteJob by id": Door(JobServiceStub, executing(named=True), lambda answer: answer.execution.id),
     "ExecuteJob of another": Door(JobServiceStub, executing_another_job, lambda answer: answer.execution.id),
     "ResubmitJob": Door(JobServiceStub, resubmission, lambda answer: answer.execution.id),
-    "ExecuteJobs": Door(JobServiceStub, batch, lambda answer: answer.batch.id),
-    "ExecuteJobs anew": Door(JobServiceStub, batch_of_new_jobs, lambda answer: answer.batch.id, has_tenant=False),
+    "ExecuteJobs": Door(JobServiceStub, batch, lambda answer: answer.operation.id),
+    "ExecuteJobs anew": Door(JobServiceStub, batch_of_new_jobs, lambda answer: answer.operation.id, has_tenant=False),
     "CreateOperation": Door(OperationsServiceStub, operation, lambda answer: answer.operation.id),
     "RetryOperation": Door(OperationsServiceStub, retry, lambda answer: answer.operation.id, has_tenant=False),
     "CreateAgent": Door(AgentServiceStub, agent, lambda answer: answer.agent.id, has_tenant=False),
@@ -317,10 +324,10 @@ async def test_an_agent_that_was_changed_since_is_no_conflict(world: World, agen
 async def test_a_job_that_comes_meanwhile_makes_no_other_batch_of_a_key(world: World, jobs: Any, key: str) -> None:
     known, unknown = await world.job("ours"), f"job-{uuid4()}"
     request = jobs_pb.ExecuteJobsRequest(idempotency_key=key, job_ids=[known.job_id, unknown])
-    first = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).batch
-    assert [item.code for item in first.items] == ["", "unknown_job"]
+    first = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).operation
+    assert [item.code for item in await world.items(first.id)] == ["", "unknown_job"]
     await jobs.CreateJob(create(tenant="theirs", id=unknown), metadata=ADMINISTRATOR)
-    assert (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).batch.id == first.id
+    assert (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).operation.id == first.id
 
 
 async def test_the_order_of_members_makes_no_other_request(jobs: Any, key: str) -> None:
@@ -335,8 +342,9 @@ async def test_the_order_of_members_makes_no_other_request(jobs: Any, key: str) 
 async def test_ids_under_keys_cannot_be_foretold(world: World, jobs: Any, key: str) -> None:
     new = [resources_pb2.NewJob(**JOB, tenant=tenant) for tenant in ("ours", "theirs")]
     request = jobs_pb.ExecuteJobsRequest(idempotency_key=key, jobs=new)
-    made = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).batch
-    ids = [made.id, *(item.job_id for item in made.items), *(item.execution_id for item in made.items)]
+    made = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).operation
+    items = await world.items(made.id)
+    ids = [made.id, *(item.job_id for item in items), *(item.execution_id for item in items)]
     asked = [await asking(world, name, key) for name in ("CreateJob", "ExecuteJob", "CreateAgent")]
     ids += [(await each.answer(world.channel))[0] for each in asked]
     assert {UUID(one).version for one in ids} == {8}

@@ -17,6 +17,7 @@ from jobstore.storage.database import Database
 from signoff.status import ReportKind
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 
 
@@ -150,8 +151,6 @@ async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:
         status, _, message = await refused(call)
         assert status is Status.INVALID_ARGUMENT
         assert says in message
-    status, code, _ = await refused(jobs.GetBatch(jobs_pb.GetBatchRequest(batch_id="?"), metadata=ADMINISTRATOR))
-    assert (status, code) == (Status.NOT_FOUND, "unknown_batch")
     status, code, _ = await refused(jobs.ResubmitJob(jobs_pb.ResubmitJobRequest(job_id=job_id), metadata=ADMINISTRATOR))
     assert (status, code) == (Status.FAILED_PRECONDITION, "illegal_transition")
 
@@ -227,7 +226,7 @@ async def test_a_version_that_is_not_the_jobs_is_refused_by_each_write_that_name
             assert (await jobs.GetJob(asked, metadata=ADMINISTRATOR)).job.version == before + 1
 
 
-async def test_a_batch_tells_job_by_job_and_its_key_makes_it_one(jobs: Any) -> None:
+async def test_a_batch_is_an_operation_with_items_and_its_key_makes_it_one(jobs: Any, operations: Any) -> None:
     known = (await jobs.CreateJob(create(), metadata=ADMINISTRATOR)).job.id
     body = {
         "job_ids": [known, "nobody"],
@@ -235,14 +234,16 @@ async def test_a_batch_tells_job_by_job_and_its_key_makes_it_one(jobs: Any) -> N
         "idempotency_key": uuid4().hex,
     }
     request = json_format.ParseDict(body, jobs_pb.ExecuteJobsRequest())
-    first = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).batch
-    again = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).batch
+    first = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).operation
+    again = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).operation
     assert first.id == again.id
-    assert [item.accepted for item in first.items] == [True, False, True, False, True]
-    assert [item.code for item in first.items] == ["", "unknown_job", "", "unknown_agent", ""]
+    of = {"operation_id": first.id}
+    items = (await operations.ListOperationItems(pb.ListOperationItemsRequest(**of), metadata=ADMINISTRATOR)).items
+    assert [item.code for item in items] == ["", "unknown_job", "", "unknown_agent", ""]
+    assert list(first.refused) == [items[1], items[3]]
     assert (first.total, dict(first.counts), first.state) == (5, {"ASSIGNED": 3, "REFUSED": 2}, 1)
-    asked = await jobs.GetBatch(jobs_pb.GetBatchRequest(batch_id=first.id), metadata=ADMINISTRATOR)
-    assert asked.batch == again
+    asked = await operations.GetOperation(pb.GetOperationRequest(**of), metadata=ADMINISTRATOR)
+    assert asked.operation == again
 
 
 async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: Database, watches: Watches) -> None:

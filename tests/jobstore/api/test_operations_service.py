@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from api_calls import ADMINISTRATOR, Status, refused
 from sqlalchemy import text
 
 from jobstore.api.operations_service import OperationsService
@@ -15,8 +16,11 @@ from jobstore.publishing.watches import Watches
 from jobstore.reads.agents import get_agent
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
+from signoff.v1.job_service_pb2_grpc import JobServiceStub
+from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
 
 NOBODY: Any = None
 
@@ -138,3 +142,20 @@ async def test_an_agent_is_paused_by_its_name_or_with_all_that_have_no_limit_of_
         agent = await get_agent(session, "writer")
     assert agent is not None
     assert agent.paused is is_paused
+
+
+@pytest.mark.parametrize("number", [0, 77])
+async def test_a_filter_with_a_status_that_is_not_known_is_refused(channel: Any, number: int) -> None:
+    jobs, operations = JobServiceStub(channel), OperationsServiceStub(channel)
+    chosen = resources.JobFilter(statuses=[number])
+    new = resources.NewOperation(kind=resources.OPERATION_KIND_EXECUTE, filter=chosen)
+    for call, request in (
+        (jobs.ListJobs, jobs_pb.ListJobsRequest(filter=chosen)),
+        (jobs.ExecuteJobs, jobs_pb.ExecuteJobsRequest(filter=chosen)),
+        (operations.CreateOperation, pb.CreateOperationRequest(operation=new)),
+        (operations.PreviewOperation, pb.PreviewOperationRequest(operation=new)),
+        (operations.RetryOperation, pb.RetryOperationRequest(operation_id=str(uuid4()), statuses=[number])),
+    ):
+        status, code, message = await refused(call(request, metadata=ADMINISTRATOR))
+        assert (status, code) == (Status.INVALID_ARGUMENT, "invalid_request")
+        assert message == f"{number} is not a valid JobStatus"

@@ -11,7 +11,7 @@ from support.jobstore.terms import IDS
 
 from contracts.judging.verdict import Verdict
 from contracts.messages.operations import operation_of
-from contracts.resources import Operation
+from contracts.resources import Operation, OperationItem
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -60,8 +60,11 @@ class World:
         batches = Batches(self.database, self.runner, operator)
         return JobService(self.database, self.runner, Watches(self.database), batches, 10_000)
 
-    async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> jobs_pb.Batch:
-        return (await self.jobs_service.ExecuteJobs(request, NOBODY)).batch
+    async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> resources.Operation:
+        return (await self.jobs_service.ExecuteJobs(request, NOBODY)).operation
+
+    async def items(self, operation_id: Any) -> list[OperationItem]:
+        return await self.batches.list_items(str(operation_id), 500, -1, [])
 
     async def sql(self, query: str, **about: Any) -> list[Any]:
         async with self.database.transaction() as connection:
@@ -70,7 +73,7 @@ class World:
     async def jobs(self, count: int, **fields: Any) -> list[Steps]:
         return [await Steps(self.database, self.runner).created(**fields) for _ in range(count)]
 
-    async def executed(self, jobs: list[Steps]) -> jobs_pb.Batch:
+    async def executed(self, jobs: list[Steps]) -> resources.Operation:
         """A batch of these jobs; each learns which execution was asked of it."""
         batch = await self.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
         for job in jobs:

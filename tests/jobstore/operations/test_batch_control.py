@@ -37,7 +37,6 @@ async def test_nothing_more_of_a_paused_batch_begins_until_it_is_resumed(world: 
     await world.worked()
     stands = await world.stands(batch.id)
     assert (stands.state, [(each.code, each.count) for each in stands.waiting]) == ("PAUSED", [("limit_paused", 1)])
-    assert (await world.batches.get_batch(batch.id)).waiting == stands.waiting
 
     for _ in range(2):
         await world.doors.ResumeOperation(asked(pb.ResumeOperationRequest, batch.id), NOBODY)
@@ -103,8 +102,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     cancelled = await world.stands(batch_id)
     assert (cancelled.state, cancelled.counts) == ("CANCELLED", {"CANCELLED": 5})
     assert cancelled.finished_at is not None
-    message = await world.batches.get_batch(str(batch_id))
-    assert [item.code for item in message.items] == [None, None, "cancelled", "cancelled", "cancelled"]
+    assert [item.code for item in await world.items(batch_id)] == [None, None, "cancelled", "cancelled", "cancelled"]
     assert await world.sql("SELECT 1 FROM executions WHERE state <> 'DONE'") == []
     assert await world.sql("SELECT 1 FROM limits") == []
     logs = await world.sql("SELECT message FROM job_logs WHERE job_id = :id ORDER BY seq", id=request.jobs[0].id)

@@ -60,12 +60,12 @@ async def test_retrying_a_batch_changes_nothing_of_it(world: World) -> None:
     counts = (await world.jobs_service.CountJobs(request, NOBODY)).counts
     assert dict(counts) == {"ASSIGNED": 1, "COMPLETED": 2, "REJECTED": 1}  # where the jobs stand, of all its items
 
-    items = (await world.batches.get_batch(old.id)).items
+    items = await world.items(old.id)
     assert [(item.outcome, item.retried_by) for item in items] == [
         ("FAILED", new.id), ("FAILED", new.id), ("REJECTED", None), ("COMPLETED", None)
     ]  # fmt: skip
     assert [item.retry_execution_id for item in items[:2]] == [job.execution_id for job in jobs[:2]]
-    retried = (await world.batches.get_batch(str(new.id))).items
+    retried = await world.items(new.id)
     assert [item.retried_by for item in retried] == [None, again.id]
 
 
@@ -112,9 +112,10 @@ async def test_what_follows_by_policy_is_the_items_own(world: World) -> None:
             jobs=[resources.NewJob(title="A", acceptance_criteria=CRITERIA, agent_id="writer", policy=AUTOMATIC)]
         )
     )
-    (item,) = batch.items
+    (item,) = await world.items(batch.id)
+    assert item.execution_id is not None
     job = Steps(world.database, world.runner)
-    job.job_id, job.execution_id = item.job_id, UUID(item.execution_id)
+    job.job_id, job.execution_id = item.job_id, item.execution_id
     assert (await world.stands(batch.id)).counts == {"ASSIGNED": 1}
     await judged(job, Outcome.FAIL)
     job.execution_id = IDS.derive_next(job.execution_id)
@@ -125,7 +126,7 @@ async def test_what_follows_by_policy_is_the_items_own(world: World) -> None:
     await world.worked()
     done = await world.stands(batch.id)
     assert (done.state, done.counts) == ("DONE", {"COMPLETED": 1})
-    assert [each.outcome for each in (await world.batches.get_batch(batch.id)).items] == ["COMPLETED"]
+    assert [each.outcome for each in await world.items(batch.id)] == ["COMPLETED"]
 
 
 async def test_a_cancelled_job_is_counted_as_such(world: World) -> None:

@@ -6,11 +6,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from batch_world import World, ended, new
-from support.jobstore.steps import Steps
+from batch_world import NOBODY, World, asked, ended, new
+from support.jobstore.steps import Steps, verdict
+from support.jobstore.terms import IDS
 
+from contracts.messages.convert import policy_of
+from contracts.messages.operations import operation_of
+from contracts.resources import Usage
+from jobstore.commands.executions import ExecuteJob
+from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.operations.worker import OperationWorker
+from signoff.status import Outcome, ReportKind
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
 
 
@@ -29,7 +38,8 @@ async def test_who_dies_while_accepting_leaves_a_batch_that_another_goes_on_with
     assert [row.version for row in versions] == [2] * 5  # created and requested, once
 
     again = await world.execute(request)
-    assert (again.id, [item.accepted for item in again.items]) == (str(batch_id), [True] * 5)
+    assert again.id == str(batch_id)
+    assert [(item.outcome, item.code) for item in await world.items(batch_id)] == [("ASSIGNED", None)] * 5
 
 
 async def test_asking_again_waits_for_what_is_not_answered_yet(world: World) -> None:
@@ -59,9 +69,9 @@ async def test_items_of_one_id_and_other_contents_are_refused_one_by_one(world: 
     job_id = f"twice-{uuid4()}"
     jobs = [new(id=job_id), new(id=job_id, title="Another"), new(), new(id=job_id, tenant="another"), new(id=job_id)]
     batch = await world.execute(jobs_pb.ExecuteJobsRequest(jobs=jobs, idempotency_key=uuid4().hex))
-    codes = [item.code for item in batch.items]
-    assert codes == ["", "job_conflict", "", "job_conflict", ""]
-    assert len({item.execution_id for item in batch.items if item.job_id == job_id and not item.code}) == 1
+    items = await world.items(batch.id)
+    assert [item.code for item in items] == [None, "job_conflict", None, "job_conflict", None]
+    assert len({item.execution_id for item in items if item.job_id == job_id and not item.code}) == 1
     assert len(await world.sql("SELECT 1 FROM executions WHERE job_id = :id", id=job_id)) == 1
 
 
@@ -86,10 +96,10 @@ async def test_a_batch_takes_the_jobs_that_match_a_filter(world: World) -> None:
 
     filter_ = {"tenant": tenant, "labels": {"team": "a"}, "statuses": [resources.JOB_STATUS_ASSIGNED]}
     batch = await world.execute(jobs_pb.ExecuteJobsRequest(filter=filter_))
-    assert [item.job_id for item in batch.items] == [job.job_id for job in chosen]
+    assert [item.job_id for item in await world.items(batch.id)] == [job.job_id for job in chosen]
     assert batch.counts == {"ASSIGNED": 3}
     by_batch = await world.execute(jobs_pb.ExecuteJobsRequest(filter={"batch_id": batch.id}))
-    assert [item.code for item in by_batch.items] == ["execution_live"] * 3
+    assert [item.code for item in by_batch.refused] == ["execution_live"] * 3
 
 
 @pytest.mark.parametrize(
@@ -147,4 +157,74 @@ async def test_a_batch_tells_how_it_goes_and_when_it_has_ended(world: World) -> 
 async def test_a_batch_of_which_nothing_is_accepted_has_ended(world: World) -> None:
     batch = await world.execute(jobs_pb.ExecuteJobsRequest(job_ids=["nobody"]))
     state = resources.OperationState.Name(batch.state)
-    assert (state, batch.counts, batch.items[0].code) == ("OPERATION_STATE_DONE", {"REFUSED": 1}, "unknown_job")
+    assert (state, batch.counts, batch.refused[0].code) == ("OPERATION_STATE_DONE", {"REFUSED": 1}, "unknown_job")
+
+
+async def spend(job: Steps, usd: float, kind: ReportKind = ReportKind.FAILED, **fields: Any) -> None:
+    """The job's execution ends by a report that says what it has cost, in dollars and a hundred tokens a dollar."""
+    claimed = await job.claim()
+    assert claimed.execution is not None
+    usage = Usage(cost_usd=usd, output_tokens=int(usd * 100))
+    if kind is ReportKind.VERDICT:
+        claimed = await job.claim_judging(claimed.execution.lease)
+        assert claimed.execution is not None
+    await job.report(claimed.execution.lease, kind, usage=usage, **fields)
+
+
+async def execute_alone(world: World, job: Steps) -> None:
+    job.execution_id = uuid4()
+    await world.runner.submit.run_one(ExecuteJob(job.job_id, job.execution_id, chosen=True, actor=SIGNOFF))
+
+
+async def test_an_operation_tells_what_its_own_executions_have_cost(world: World) -> None:
+    early, late, waits = await world.jobs(3)
+    await execute_alone(world, early)
+    await spend(early, 2.0)
+    batch = await world.executed([early, late, waits])
+    assert (batch.cost_usd, batch.tokens, batch.progress) == (0, 0, 0)
+    await spend(early, 0.5)
+    await spend(late, 0.25)
+    await execute_alone(world, late)
+    await spend(late, 4.0)
+    stands = await world.stands(batch.id)
+    assert (float(stands.cost_usd or 0), stands.tokens) == (0.75, 75)
+    assert stands.progress == pytest.approx(2 / 3)
+    listed = (await world.doors.ListOperations(pb.ListOperationsRequest(page_size=1), NOBODY)).operations
+    assert (operation_of(listed[0]).cost_usd, listed[0].tokens) == (stands.cost_usd, 75)
+
+
+async def test_what_follows_by_policy_is_part_of_the_cost(world: World) -> None:
+    policy = resources.Policy(resubmit=resources.RESUBMIT_AUTOMATIC, max_submissions=3)
+    (job,) = await world.jobs(1, policy=policy_of(policy))
+    batch = await world.executed([job])
+    await spend(job, 0.5, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
+    assert job.execution_id is not None
+    job.execution_id = IDS.derive_next(job.execution_id)
+    await spend(job, 0.25, ReportKind.VERDICT, verdict=verdict(Outcome.PASS))
+    stands = await world.stands(batch.id)
+    assert (stands.counts, float(stands.cost_usd or 0), stands.tokens) == ({"COMPLETED": 1}, 0.75, 75)
+
+
+async def test_an_operation_that_executes_nothing_has_no_cost(world: World) -> None:
+    (job,) = await world.jobs(1)
+    new = resources.NewOperation(kind=resources.OPERATION_KIND_CANCEL, job_ids=[job.job_id])
+    made = (await world.doors.CreateOperation(pb.CreateOperationRequest(operation=new), NOBODY)).operation
+    assert (made.HasField("cost_usd"), made.HasField("tokens")) == (False, False)
+
+
+async def test_a_batch_of_ten_thousand_is_answered_in_little(world: World) -> None:
+    """Most of it is refused: even the reasons are told by pages."""
+    (job,) = await world.jobs(1)
+    worker = OperationWorker(world.database, world.runner)
+    ids = [job.job_id, *(f"nobody-{number}" for number in range(9_999))]
+    response = await world.serving(worker).ExecuteJobs(jobs_pb.ExecuteJobsRequest(job_ids=ids), NOBODY)
+    made = response.operation
+    assert (made.total, dict(made.counts)) == (10_000, {"ASSIGNED": 1, "REFUSED": 9_999})
+    assert [item.item for item in made.refused] == [*range(1, 11)]
+    read = (await world.doors.GetOperation(asked(pb.GetOperationRequest, made.id), NOBODY)).operation
+    for answer in (made, read):
+        assert answer.ByteSize() < 64 * 1024
+        assert len(operation_of(answer).model_dump_json()) < 64 * 1024
+    items = await world.batches.list_items(made.id, 500, 9_498, [])
+    assert [(item.code, bool(item.message)) for item in items] == [("unknown_job", True)] * 500
+    assert items[-1].item == 9_998

@@ -10,7 +10,7 @@ from cli.options import read_json_file
 from cli.parameters.job_filter import make_checked_filter, with_filter
 from cli.parameters.lookups import BatchId, complete_jobs, find_batch_id, find_job_ids
 from cli.session import Session, command, make_app
-from cli.views.operations_view import has_completed, show_batch, show_operation, show_operations, show_until_ended
+from cli.views.operations_view import has_completed, show_operation, show_operations, show_until_ended
 from signoff.status import BATCH_KINDS, JobStatus
 
 if TYPE_CHECKING:
@@ -48,10 +48,9 @@ async def create(  # noqa: PLR0917 - each is an option
         found = await find_job_ids(jobstore, job_ids or [])
         created = await jobstore.execute_jobs(found, jobs, filter=job_filter, name=name, idempotency_key=key)
         if wait:
-            await show_until_ended(cli, jobstore, str(created.id), as_json=False)
-            created = await jobstore.get_batch(created.id)
-        await show_batch(cli, jobstore, created)
-    _exit_unless(has_completed(created) if wait else all(item.accepted for item in created.items))
+            created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
+        await show_operation(cli, jobstore, created)
+    _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 
 @command(app, "list")
@@ -66,7 +65,7 @@ async def list_(cli: Session, page_size: PageSize = 50, page_token: PageToken = 
 async def get(cli: Session, batch_id: BatchId) -> None:
     """Show the state of a batch."""
     async with cli.jobstore() as jobstore:
-        await show_batch(cli, jobstore, await jobstore.get_batch(await find_batch_id(jobstore, batch_id)))
+        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(app, "watch")

@@ -15,32 +15,27 @@ from contracts.client import JobStoreClient
 from signoff.status import BATCH_KINDS, JobStatus, OperationState
 
 if TYPE_CHECKING:
-    from contracts.messages.operations import OperationItem, OperationPreview
-    from contracts.messages.views import Batch
-    from contracts.resources import Operation
+    from contracts.messages.operations import OperationPreview
+    from contracts.resources import Operation, OperationItem
 
 #: Outcomes of items that are as they should be: DONE is that of what executes nothing.
 _GOOD: Final = (JobStatus.COMPLETED, "DONE")
 
 
-async def show_batch(cli: Session, jobstore: JobStoreClient, batch: Batch) -> None:
-    """Show a batch, and those of its jobs that were refused."""
-    await show_operation(cli, jobstore, batch)
-    refused = [
-        (item.job_id, style_status("REFUSED"), f"{item.code}: {cli.out.name_agents_in(item.message)}")
-        for item in batch.items
-        if item.code is not None
-    ]
-    if refused:
-        cli.out.print_list(["job", "outcome", "why"], refused, wrapped=True)
-
-
 async def show_operation(cli: Session, jobstore: JobStoreClient, operation: Operation) -> None:
-    """Show an operation, such as a batch, without its items, and why it waits."""
+    """Show an operation, such as a batch, why it waits, and those of its items that were refused first."""
     await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
     cli.out.print_json(operation)
     cli.out.print_line(*_describe(operation))
     print_sums(cli.out, operation.waiting)
+    if operation.refused:
+        rows = [
+            (item.job_id, style_status(item.outcome), f"{item.code}: {cli.out.name_agents_in(item.message)}")
+            for item in operation.refused
+        ]
+        cli.out.print_list(["job", "outcome", "why"], rows, wrapped=True)
+    if (more := operation.counts.get("REFUSED", 0) - len(operation.refused)) > 0:
+        cli.out.print_line(f"and {more} more: signoff bulk report {operation.id} --outcome refused")
 
 
 def show_operations(out: Output, operations: Sequence[Operation], next_page_token: str) -> None:
@@ -139,6 +134,8 @@ def _describe(operation: Operation) -> list[str | Styled]:
     ]
     if operation.state is OperationState.RUNNING and operation.rate_per_s:
         parts.append(f" · {operation.rate_per_s:.1f}/s")
+    if operation.cost_usd:
+        parts.append(f" · {format_usd(operation.cost_usd)}")
     if operation.ends_at is not None:
         parts.append(f" · ends about {format_time(operation.ends_at)}")
     return parts

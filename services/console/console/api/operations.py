@@ -1,4 +1,4 @@
-"""REST endpoints of operations on many jobs. A batch is one of them."""
+"""REST endpoints of operations on many jobs. A batch is one of them: both doors answer the same of the same id."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -9,14 +9,27 @@ from fastapi import APIRouter, Query, Request, Response
 from console.api.auth import CallersJobStore
 from console.api.events import EventStream, open_stream
 from console.api.json_body import ManyJsonRoute
-from console.api.schemas import Cancellation, IdempotencyKey, ItemsQuery, OperationsQuery, Page, Retry, replays
+from console.api.schemas import (
+    Cancellation,
+    IdempotencyKey,
+    ItemsQuery,
+    NewBatch,
+    OperationsQuery,
+    Page,
+    Retry,
+    replays,
+)
 from console.live.changes import make_frame
 from contracts.client import JobStoreClient
 from contracts.fields import Strict
-from contracts.messages.operations import NewOperation, OperationItem, OperationPreview
-from contracts.resources import Operation
+from contracts.messages.operations import NewOperation, OperationPreview
+from contracts.resources import Operation, OperationItem
+from signoff.status import BATCH_KINDS
 
+batches_router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=ManyJsonRoute)
+#: What is answered at both doors.
+_shared: Final = APIRouter(route_class=ManyJsonRoute)
 
 #: What a stream of events of an operation is, as OpenAPI says it.
 STREAM: Final[dict[str, Any]] = {
@@ -26,6 +39,25 @@ STREAM: Final[dict[str, Any]] = {
     ),
     "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Operation"}}},
 }
+
+
+@batches_router.post("", status_code=201, responses=replays(Operation))
+async def create_batch(
+    jobstore: CallersJobStore, batch: Strict[NewBatch], response: Response, key: IdempotencyKey = None
+) -> Operation:
+    """Execute many jobs as one operation, a batch; the answer comes once each was accepted or refused."""
+    created = await jobstore.execute_jobs(
+        batch.job_ids, batch.jobs, filter=batch.filter, name=batch.name, idempotency_key=key
+    )
+    response.headers["Location"] = f"/api/batches/{created.id}"
+    return created
+
+
+@batches_router.get("")
+async def list_batches(jobstore: CallersJobStore, query: Annotated[OperationsQuery, Query()]) -> Page[Operation]:
+    """Operations that execute their jobs, newest first; one of another kind is no batch."""
+    kinds = [kind for kind in query.kind or BATCH_KINDS if kind in BATCH_KINDS]
+    return await _list(jobstore, query.model_copy(update={"kind": kinds})) if kinds else Page[Operation](items=[])
 
 
 @router.post("/preview")
@@ -47,17 +79,21 @@ async def create_operation(
 @router.get("")
 async def list_operations(jobstore: CallersJobStore, query: Annotated[OperationsQuery, Query()]) -> Page[Operation]:
     """Operations, newest first."""
+    return await _list(jobstore, query)
+
+
+async def _list(jobstore: JobStoreClient, query: OperationsQuery) -> Page[Operation]:
     page = await jobstore.list_operations(query.kind, page_size=query.page_size or 0, page_token=query.page_token)
     return Page[Operation].of(page)
 
 
-@router.get("/{operation_id}")
+@_shared.get("/{operation_id}")
 async def get_operation(jobstore: CallersJobStore, operation_id: str) -> Operation:
     """How an operation stands."""
     return await jobstore.get_operation(operation_id)
 
 
-@router.get("/{operation_id}/items")
+@_shared.get("/{operation_id}/items")
 async def list_operation_items(
     jobstore: CallersJobStore, operation_id: str, query: Annotated[ItemsQuery, Query()]
 ) -> Page[OperationItem]:
@@ -68,19 +104,19 @@ async def list_operation_items(
     return Page[OperationItem].of(page)
 
 
-@router.post("/{operation_id}/pause")
+@_shared.post("/{operation_id}/pause")
 async def pause_operation(jobstore: CallersJobStore, operation_id: str) -> Operation:
     """Let nothing more of it begin; what is with an agent goes on."""
     return await jobstore.pause_operation(operation_id)
 
 
-@router.post("/{operation_id}/resume")
+@_shared.post("/{operation_id}/resume")
 async def resume_operation(jobstore: CallersJobStore, operation_id: str) -> Operation:
     """Let it go on."""
     return await jobstore.resume_operation(operation_id)
 
 
-@router.post("/{operation_id}/cancel")
+@_shared.post("/{operation_id}/cancel")
 async def cancel_operation(
     jobstore: CallersJobStore, operation_id: str, cancellation: Strict[Cancellation | None] = None
 ) -> Operation:
@@ -89,8 +125,9 @@ async def cancel_operation(
     return await jobstore.cancel_operation(operation_id, cancellation.reason)
 
 
-@router.post("/{operation_id}/retry", status_code=201, responses=replays(Operation))
+@_shared.post("/{operation_id}/retry", status_code=201, responses=replays(Operation))
 async def retry_operation(
+    request: Request,
     jobstore: CallersJobStore,
     operation_id: str,
     response: Response,
@@ -100,11 +137,12 @@ async def retry_operation(
     """Execute its jobs that failed, as a new operation."""
     retry = retry or Retry()
     created = await jobstore.retry_operation(operation_id, retry.statuses, name=retry.name, idempotency_key=key)
-    response.headers["Location"] = f"/api/operations/{created.id}"
+    door = request.url.path.removesuffix(f"/{operation_id}/retry")
+    response.headers["Location"] = f"{door}/{created.id}"
     return created
 
 
-@router.get("/{operation_id}/events", status_code=200, response_class=EventStream, responses={200: STREAM})
+@_shared.get("/{operation_id}/events", status_code=200, response_class=EventStream, responses={200: STREAM})
 async def watch_operation(request: Request, jobstore: CallersJobStore, operation_id: str) -> EventStream:
     """How an operation goes, as it goes."""
     await jobstore.get_operation(operation_id)
@@ -116,3 +154,9 @@ async def _make_frames(jobstore: JobStoreClient, operation_id: str) -> AsyncGene
     async with aclosing(jobstore.watch_operation(operation_id)) as operations:
         async for operation in operations:
             yield make_frame("operation", operation.model_dump(mode="json", exclude_none=True))
+
+
+batches_router.include_router(
+    _shared, generate_unique_id_function=lambda route: route.name.replace("operation", "batch")
+)
+router.include_router(_shared)

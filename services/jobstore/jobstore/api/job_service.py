@@ -13,7 +13,7 @@ from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, is_full, job_filter_of, order_of, warning_message
-from contracts.messages.operations import batch_message
+from contracts.messages.operations import operation_message
 from contracts.messages.waiting import waiting_message
 from contracts.resources import JobFilter, NewJob
 from jobstore.api.auth import CALLER
@@ -249,7 +249,7 @@ class JobService(JobServiceServicer):
         new = await self._convert_jobs(request)
         name, key = read_name(request), read_key(request)
         answer = await self._batches.execute(request.job_ids, new, chosen, name, key, CALLER.get())
-        return pb.ExecuteJobsResponse(batch=batch_message(mark_replay(context, answer)))
+        return pb.ExecuteJobsResponse(operation=operation_message(mark_replay(context, answer)))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
         new = []
@@ -259,10 +259,6 @@ class JobService(JobServiceServicer):
             if number % CONVERTED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # ten thousand in one go would stall every other call
         return new
-
-    async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
-        del context
-        return pb.GetBatchResponse(batch=batch_message(await self._batches.get_batch(request.batch_id)))
 
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         as_text = wants_text(context)

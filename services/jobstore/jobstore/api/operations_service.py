@@ -181,7 +181,8 @@ class OperationsService(OperationsServiceServicer):
         return pb.CancelOperationResponse(operation=operation_message(operation))
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
-        statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
+        asked = parse_words(resources_pb2.JobStatus.DESCRIPTOR, request.statuses)
+        statuses = [JobStatus(word) for word in asked] or [JobStatus.FAILED]
         name, key = read_name(request), read_key(request)
         answer = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
         return pb.RetryOperationResponse(operation=operation_message(mark_replay(context, answer)))

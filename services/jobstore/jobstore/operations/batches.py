@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
-from contracts.messages.operations import NewOperation, OperationItem
-from contracts.messages.views import Batch, BatchItem
-from contracts.resources import JobFilter, NewJob, Operation
+from contracts.messages.operations import NewOperation
+from contracts.resources import JobFilter, NewJob, Operation, OperationItem
 from jobstore.commands.base import Answer, Once
 from jobstore.commands.operations import (
     BATCH_MAX,
@@ -35,12 +34,14 @@ from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, JobStatus, OperationKind, OperationState
 
+#: Refused items that an operation shows by itself; its pages of items have all.
+REFUSED_SHOWN: Final = 10
 #: What only judging again needs to know.
 _OF_JUDGING: Final = frozenset({"judge", "criteria", "criteria_set", "shadow", "rate_per_s", "budget_usd"})
 
 
 class Batches:
-    """Accept batches and retries of batches, and read them with their progress."""
+    """Accept operations, batches and retries among them, and read them with their progress."""
 
     def __init__(
         self, database: Database, runner: CommandRunner, worker: OperationWorker, *, items_max: int = ITEMS_MAX
@@ -59,8 +60,8 @@ class Batches:
         name: str | None,
         idempotency_key: str,
         actor: Actor,
-    ) -> Answer[Batch]:
-        """Store a batch, request all its executions, and return job by job what was accepted.
+    ) -> Answer[Operation]:
+        """Store a batch, request all its executions, and return it once each job was accepted or refused.
 
         Jobs are named by id, given anew or chosen by a filter. The same request under one idempotency key is one batch.
         RefusedError: no job matches the filter.
@@ -81,7 +82,7 @@ class Batches:
         jobs = [[job.id, hash_spec(job).hex()] for job in new]
         key = _make_key("ExecuteJobs", idempotency_key, [list(job_ids), jobs, _dump_filter(chosen), name], tenant)
         is_replay = await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
-        return Answer(await self._get_batch(self._database, batch_id), is_replay)
+        return Answer(await self._describe(self._database, batch_id), is_replay)
 
     async def retry(
         self, operation_id: str, statuses: Sequence[JobStatus], name: str | None, idempotency_key: str, actor: Actor
@@ -102,7 +103,7 @@ class Batches:
         obstacle = None if number else RefusedError(message, code=ErrorCode.NOTHING_TO_RETRY)
         key = _make_key("RetryOperation", idempotency_key, [str(source.id), sorted(set(statuses)), name])
         is_replay = await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
-        return Answer(await _get_operation(self._database, batch_id), is_replay)
+        return Answer(await self._describe(self._database, batch_id), is_replay)
 
     async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Answer[Operation]:
         """Make an operation on the jobs that match now, or that are named. It is carried out from then on.
@@ -143,7 +144,7 @@ class Batches:
         _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=actor))
         self._worker.has_open = True
         self._worker.wake.set()
-        return Answer(await _get_operation(self._database, operation_id), is_replay)
+        return Answer(await self._describe(self._database, operation_id), is_replay)
 
     async def preview(self, new: NewOperation) -> Preview:
         """Return what an operation would be about, without making it. InvalidError (`unknown_judge_policy`)."""
@@ -173,25 +174,21 @@ class Batches:
         return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:
-        """Return an operation as it stands, and why it waits. NotFoundError: there is none of that id."""
+        """Return an operation as it stands, why it waits, and what was refused first. NotFoundError: there is none."""
         return await self._describe(self._read, _parse_id(operation_id))
 
     async def _describe(self, database: Database, operation_id: UUID) -> Operation:
-        operation = await _get_operation(database, operation_id)
-        if operation.state not in ENDED:
-            async with database.session() as session:
-                operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
-        return operation
-
-    async def get_batch(self, batch_id: str) -> Batch:
-        """Return a batch as it stands, why it waits, and its first items. NotFoundError: there is none of that id."""
-        return await self._get_batch(self._read, _parse_id(batch_id))
-
-    async def _get_batch(self, database: Database, batch_id: UUID) -> Batch:
-        operation = await self._describe(database, batch_id)
         async with database.session() as session:
-            items = await progress.list_items(session, operation.id, BATCH_MAX)
-        return Batch(**dict(operation), items=[_make_item(item) for item in items])
+            operation = await progress.get(session, operation_id)
+            if operation is None:
+                raise make_unknown_batch_error(str(operation_id))
+            if operation.state not in ENDED:
+                operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
+            if progress.REFUSED in operation.counts:
+                operation.refused = await progress.list_items(
+                    session, operation.id, REFUSED_SHOWN, outcomes=[progress.REFUSED]
+                )
+        return operation
 
     async def list_items(
         self, operation_id: str, limit: int, after: int, outcomes: Sequence[str]
@@ -204,25 +201,12 @@ class Batches:
         return items
 
 
-async def _get_operation(database: Database, operation_id: UUID) -> Operation:
-    async with database.session() as session:
-        operation = await progress.get(session, operation_id)
-    if operation is None:
-        raise make_unknown_batch_error(str(operation_id))
-    return operation
-
-
 def _parse_id(operation_id: str) -> UUID:
     """Return the id of an operation. NotFoundError: none has such an id."""
     try:
         return UUID(operation_id)
     except ValueError:
         raise make_unknown_batch_error(operation_id) from None
-
-
-def _make_item(item: OperationItem) -> BatchItem:
-    fields = item.model_dump(include=BatchItem.model_fields.keys() - {"accepted"})
-    return BatchItem(**fields, accepted=item.code is None and item.outcome != progress.WAITING)
 
 
 def _refuse_number(matching: int, most: int) -> PermanentError | None:

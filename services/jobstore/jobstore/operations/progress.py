@@ -10,9 +10,9 @@ from pydantic_core import from_json
 from sqlalchemy import column, func, select, text, tuple_
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
-from contracts.messages.operations import OperationItem
-from contracts.resources import JobFilter, Operation
+from contracts.resources import Operation, OperationFilter, OperationItem
 from jobstore.domain.model import UNPROVEN
+from jobstore.reads.executions import EXECUTIONS, SPENT_TOKENS, SPENT_USD
 from jobstore.reads.job_filter import Query
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import operations
@@ -24,7 +24,7 @@ RATE_OVER_MIN_S: Final = 1.0
 #: Outcomes of items that are no status of a job.
 WAITING, REFUSED, CANCELLED, DONE = "WAITING", "REFUSED", "CANCELLED", "DONE"
 
-#: Of what these do it is known when each was done.
+#: Of what these do it is known when each was done, and what it has cost.
 _TIMED_KINDS: Final = (*BATCH_KINDS, OperationKind.REJUDGE)
 _BATCH_KINDS: Final = ", ".join(f"'{kind}'" for kind in BATCH_KINDS)
 # ruff: noqa: S608 - all below is of words of our own
@@ -53,6 +53,11 @@ _OUTCOME: Final = f"""
         WHEN {_CODE} IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
         ELSE coalesce(last.stand, j.status) END
 """
+#: What the executions of an item have cost: the one that was requested, and what followed it by policy.
+_SPENT: Final = f"""
+    SELECT sum({SPENT_USD}) AS usd, sum({SPENT_TOKENS}) AS tokens FROM {EXECUTIONS}
+    WHERE (j.cost_usd > 0 OR j.tokens > 0) AND e.job_id = i.job_id AND e.batch_id = i.operation_id
+"""
 #: Of what is judged again the answer says no more than that it is queued: its judging has the outcome, and is counted
 #: instead, without being looked up item by item.
 _PROGRESS: Final = text(
@@ -64,15 +69,17 @@ _PROGRESS: Final = text(
     SELECT o.id AS operation_id, {_OUTCOME} AS word, count(*) AS number,
         count(*) FILTER (WHERE (i.answered OR {_IS_STOPPED}) AND NOT coalesce(last.live, false)) AS rested,
         count(*) FILTER (WHERE NOT last.live AND j.updated_at > o.since AND j.execution_id = last.execution_id)
-            AS lately
+            AS lately, sum(spent.usd) AS cost_usd, sum(spent.tokens) AS tokens
     FROM o JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN LATERAL (
         SELECT * FROM jobs WHERE id = i.job_id AND {_IS_REQUESTED} OFFSET 0
-    ) AS j ON true CROSS JOIN (SELECT NULL::text AS state, NULL::text AS code) AS g
+    ) AS j ON true LEFT JOIN LATERAL ({_SPENT}) AS spent ON true
+        CROSS JOIN (SELECT NULL::text AS state, NULL::text AS code) AS g
     WHERE NOT (o.kind = '{OperationKind.REJUDGE}' AND i.answered AND i.code IS NULL) GROUP BY 1, 2
     UNION ALL
     SELECT o.id, CASE WHEN g.state <> 'DONE' THEN '{WAITING}' WHEN g.code = 'cancelled' THEN '{CANCELLED}'
             WHEN g.code IS NOT NULL THEN '{REFUSED}' ELSE '{DONE}' END AS word, count(*),
-        count(*) FILTER (WHERE g.state = 'DONE'), count(*) FILTER (WHERE g.answered_at > o.since)
+        count(*) FILTER (WHERE g.state = 'DONE'), count(*) FILTER (WHERE g.answered_at > o.since),
+        sum(g.cost_usd), sum(g.tokens)
     FROM o JOIN judgings g ON g.group_id = o.id WHERE o.kind = '{OperationKind.REJUDGE}' GROUP BY 1, 2
     """,
 )
@@ -186,6 +193,9 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     ends_at = None
     if row.state == OperationState.RUNNING and rate and rested < total:
         ends_at = row.now + timedelta(seconds=(total - rested) / rate)
+    spending = {}
+    if row.kind in _TIMED_KINDS:
+        spending = {name: sum(getattr(part, name) or 0 for part in parts) for name in ("cost_usd", "tokens")}
     parameters = from_json(row.parameters)
     return Operation(
         id=row.id,
@@ -194,12 +204,14 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
         state=OperationState(row.state),
         total=total,
         counts=dict(sorted(counts.items())),
+        progress=rested / total if total else 1.0,
         rate_per_s=rate,
         ends_at=ends_at,
         created_at=row.created_at,
         finished_at=row.finished_at,
         retry_of=row.retry_of,
-        filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
+        **spending,
+        filter=OperationFilter(**parameters["filter"]) if "filter" in parameters else None,
         agent_id=parameters.get("agent_id"),
         judge=parameters.get("judge"),
         shadow=parameters.get("shadow"),

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { Operation } from "@/api/types";
-import { shortenId } from "@/lib/format";
+import { formatMoney, shortenId } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
 import { hasEnded } from "./batch-state";
@@ -49,6 +49,12 @@ export function BatchFacts({ batch }: { batch: Operation }) {
           <ExactTime at={batch.created_at} />
         </dd>
       </div>
+      {batch.cost_usd ? (
+        <div>
+          <dt>Cost </dt>
+          <dd>{formatMoney(batch.cost_usd)}</dd>
+        </div>
+      ) : null}
       {batch.retry_of && (
         <div>
           <dt>Retry of </dt>

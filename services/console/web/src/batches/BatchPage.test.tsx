@@ -28,6 +28,12 @@ it.each(["cancel", "assign"])("does not say of what executes nothing that no job
   expect(screen.queryByText("Not met, or failed")).not.toBeInTheDocument();
 });
 
+it("tells what a batch has cost so far", async () => {
+  on("get", "/api/operations/batch-1", () => json(aBatch({ cost_usd: 1.25 })));
+  await renderPage(<BatchPage id="batch-1" />);
+  expect(await screen.findByText("$1.25")).toBeVisible();
+});
+
 it("says in words that there is no such batch", async () => {
   on("get", "/api/operations/batch-1", () => problem(404, "unknown_batch", "no batch has the id batch-1"));
   await renderPage(<BatchPage id="batch-1" />);

@@ -127,6 +127,7 @@ export function aBatch(fields: Partial<Operation> = {}): Operation {
     state: "RUNNING",
     total: 10,
     counts: { COMPLETED: 4, FAILED: 1, REFUSED: 1, IN_PROGRESS: 2, ASSIGNED: 2 },
+    progress: 0.6,
     rate_per_s: 2,
     ends_at: null,
     created_at: AT,
