@@ -35,7 +35,7 @@ from measuring.host import compare, read_cpu
 from contracts.client import JobStoreClient
 from contracts.events import AgentChanged, JobChanged
 from contracts.fact_keys import FactKeys, is_marker
-from contracts.resources import JobEdit, NewAgent, NewJob
+from contracts.resources import JobPatch, NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
 from localstack.backing import Infrastructure, infrastructure
@@ -72,7 +72,7 @@ class MixedRun(Run):
     async def _create(self, number: int) -> None:
         await super()._create(number)
         if number % 2:
-            await self.client.edit_job(self.ids[number], JobEdit(description="More" * BODIES[number % len(BODIES)]))
+            await self.client.edit_job(self.ids[number], JobPatch(description="More" * BODIES[number % len(BODIES)]))
 
 
 KINDS = {"as lives.py has them": Run, "with large bodies, and edits": MixedRun}

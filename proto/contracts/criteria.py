@@ -126,7 +126,7 @@ def join_forms(text: str | None, criteria: Sequence[Criterion] | None) -> tuple[
     return text, parsed
 
 
-def check_numbers(references: Mapping[int, str], criteria: Sequence[Criterion]) -> None:
+def check_numbers(references: Mapping[int, str | None], criteria: Sequence[Criterion]) -> None:
     """Raise CriteriaError (`reference_unknown`) where a reference is given for a number that no criterion has."""
     if unknown := sorted(number for number in references if not 1 <= number <= len(criteria)):
         message = f"a reference is given for criterion {unknown[0]}, and the job has {len(criteria)} of its own"
@@ -247,6 +247,11 @@ def _check_references(references: dict[int, str]) -> dict[int, str]:
     return dict(sorted(references.items()))
 
 
+def _check_reference_changes(references: dict[int, str | None]) -> dict[int, str | None]:
+    _check_references({number: text for number, text in references.items() if text is not None})
+    return dict(sorted(references.items()))
+
+
 References = Annotated[
     dict[int, Text],
     AfterValidator(_check_references),
@@ -254,6 +259,11 @@ References = Annotated[
         description="model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges "
         "alone, and never for an agent; given by gRPC and REST alone"
     ),
+]
+ReferenceChanges = Annotated[
+    dict[int, Text | None],
+    AfterValidator(_check_reference_changes),
+    Field(description="by the number of their criterion, from 1; null drops one"),
 ]
 CriteriaText = Annotated[
     Text,

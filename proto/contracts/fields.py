@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -303,3 +303,41 @@ def _find_check(model: type[StrictModel], name: str) -> tuple[Callable[[Any], bo
     annotation = model.model_fields[name].annotation
     types = (type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR)
     return next((_MAY_STAND_FOR[type_] for type_ in types), None)
+
+
+class Patch(StrictModel):
+    """A JSON merge patch (RFC 7396): what is given changes, and null makes a field what it is in a new resource.
+
+    The members of an object, such as a policy or labels, change one by one, and null removes one. A list is replaced,
+    and so is JSON of users.
+    """
+
+
+#: Fields by name, as they are after a patch.
+Merged: TypeAlias = dict[str, Any]
+
+
+def merge(stored: object, patch: Patch, new: type[Model]) -> Merged:
+    """Return the fields that a patch of a stored resource gives, as they are after it.
+
+    ValidationError: a map is then none that a new resource may have.
+    """
+    return {name: _merge(new, name, getattr(stored, name), getattr(patch, name)) for name in patch.model_fields_set}
+
+
+def _merge(new: type[Model], name: str, before: Any, change: Any) -> Any:
+    if change is None:
+        return new.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(change, BaseModel):
+        return before.model_copy(update={member: getattr(change, member) for member in change.model_fields_set})
+    if isinstance(change, dict) and name not in _find_json_fields(new):
+        merged = {member: value for member, value in {**before, **change}.items() if value is not None}
+        return _make_map_adapter(new, name).validate_python({name: merged})[name]
+    return change
+
+
+@cache
+def _make_map_adapter(model: type[Model], name: str) -> TypeAdapter[dict[str, Any]]:
+    """Return what checks a field by its name, as problems in it say."""
+    field = model.model_fields[name]
+    return TypeAdapter(dict[str, Annotated[field.annotation, *field.metadata]])  # type: ignore[name-defined]

@@ -6,13 +6,14 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, computed_field, model_validator
 
-from contracts.agents.headers import HEADERS_MAX, check_headers
+from contracts.agents.headers import HEADERS_MAX, check_header_changes, check_headers
 from contracts.agents.urls import check_http_url
 from contracts.criteria import (
     CriteriaList,
     CriteriaText,
     Criterion,
     CriterionWarning,
+    ReferenceChanges,
     References,
     check_numbers,
     join_forms,
@@ -30,6 +31,7 @@ from contracts.fields import (
     Model,
     NextPageToken,
     Open,
+    Patch,
     Priority,
     StrictModel,
     Tenant,
@@ -136,41 +138,44 @@ class NewJob(StrictModel):
         return self
 
 
-class JobEdit(StrictModel):
-    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one.
+class JobPatch(Patch):
+    """What a job is to ask for from now on; what is not given stays.
 
     Criteria without references drop those that there are: their numbers would be others'.
     """
 
     title: Title = Field(default_factory=str)
-    description: Text = Field(default_factory=str)
-    acceptance_criteria: CriteriaText = Field(default_factory=str)
-    criteria: CriteriaList = Field(default_factory=list, exclude=True)
-    references: References = Field(default_factory=dict)
+    description: Text | None = None
+    acceptance_criteria: CriteriaText | None = None
+    criteria: CriteriaList | None = Field(None, exclude=True)
+    references: ReferenceChanges | None = None
     payload: Json = None
-    capabilities: Capabilities = Field(default_factory=list)
+    capabilities: Capabilities | None = None
     not_before: Time | None = Field(None, description="no execution begins earlier")
-    priority: Priority = Field(default_factory=lambda: 5)
-    labels: Labels = Field(default_factory=dict)
-    policy: Policy = Field(default_factory=Policy)
+    priority: Priority | None = None
+    labels: dict[Label, Label | None] | None = None
+    policy: Policy | None = None
 
     @model_validator(mode="after")
     def _complete_criteria(self) -> Self:
-        given = _given_criteria(self)
-        if any(given) or (given != (None, None) and self.policy.criteria_set is None):
-            self.acceptance_criteria, self.criteria = join_forms(*given)
-        if given != (None, None):  # they are one thing that is edited, named by its text form
-            self.model_fields_set.update(("acceptance_criteria", "references"))
-            self.model_fields_set.discard("criteria")
-            check_numbers(self.references, self.criteria)
+        text, criteria = _given_criteria(self)
+        if text is None and criteria is None:
+            return self
+        if text or criteria:
+            self.acceptance_criteria, self.criteria = join_forms(text, criteria)
+        else:  # those of its set may be enough
+            self.acceptance_criteria, self.criteria = "", []
+        self.model_fields_set.add("acceptance_criteria")  # they are one thing, named by its text form
+        self.model_fields_set.discard("criteria")
+        check_numbers(self.references or {}, self.criteria)
         return self
 
 
-def _given_criteria(job: NewJob | JobEdit) -> tuple[str | None, list[Criterion] | None]:
+def _given_criteria(job: NewJob | JobPatch) -> tuple[str | None, list[Criterion] | None]:
     given = job.model_fields_set
     return (
-        job.acceptance_criteria if "acceptance_criteria" in given else None,
-        job.criteria if "criteria" in given else None,
+        job.acceptance_criteria or "" if "acceptance_criteria" in given else None,
+        job.criteria or [] if "criteria" in given else None,
     )
 
 
@@ -299,13 +304,17 @@ class JobLog(JsonModel):
     created_at: Time
 
 
+AgentName = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+AgentUrl = Annotated[Text, StringConstraints(max_length=2000), AfterValidator(check_http_url)]
+
+
 class NewAgent(StrictModel, hide_input_in_errors=True):
     """An agent to register."""
 
     id: AgentId | None = None
-    name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+    name: AgentName
     protocol: Protocol = Protocol.HTTP
-    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(check_http_url)]
+    url: AgentUrl
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True
@@ -314,6 +323,21 @@ class NewAgent(StrictModel, hide_input_in_errors=True):
         default_factory=dict,
         max_length=HEADERS_MAX,
         description="sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`",
+    )
+
+
+class AgentPatch(Patch, hide_input_in_errors=True):
+    """What is to change of an agent; what is not given stays. A URL with `***` for user and password keeps them."""
+
+    name: AgentName = Field(default_factory=str)
+    protocol: Protocol | None = None
+    url: AgentUrl = Field(default_factory=str)
+    capabilities: list[Label] | None = Field(None, max_length=64)
+    policy: Policy | None = None
+    enabled: bool | None = None
+    deterministic: bool | None = None
+    headers: Annotated[dict[str, str | None], AfterValidator(check_header_changes)] | None = Field(
+        None, description="null sends one no more"
     )
 
 
@@ -345,6 +369,13 @@ class NewLimit(StrictModel):
     def is_empty(self) -> bool:
         """Whether it sets nothing."""
         return all(getattr(self, name) is None for name in NewLimit.model_fields if name != "rate_period_s")
+
+
+class LimitPatch(Patch, NewLimit):
+    """What is to change of a limit; what is not given stays. One of which nothing is left is removed."""
+
+    rate_period_s: float | None = Field(None, gt=0, le=2_592_000)  # type: ignore[assignment]
+    paused: bool | None = Field(None, description="begin nothing")
 
 
 class Limit(NewLimit):

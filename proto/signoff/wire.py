@@ -46,6 +46,14 @@ def read_with(message: Any, nest: _Read) -> dict[str, Any]:
     return values
 
 
+def read_field(message: Any, name: str) -> Any:
+    """Return one field of a message; None if it is not set."""
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if field.has_presence and not message.HasField(name):
+        return None
+    return _choose_reader(field, read_fields)(getattr(message, name))
+
+
 @cache
 def _plan_reading(descriptor: Descriptor, nest: _Read) -> _Plan:
     fields = descriptor.fields_by_name

@@ -50,11 +50,10 @@ HOSTILE: list[Any] = [
     *({"a" * 300: "b"}, {"b": {"c": []}}, {"text": "a", "kind": 1}, [{"text": 5}], [{"text": "a", "required": "no"}]),
 ]
 MODELS = [
-    *(resources.NewJob, resources.JobEdit, resources.JobFilter, resources.Policy, resources.NewAgent, resources.Limit),
+    *(resources.NewJob, resources.JobPatch, resources.JobFilter, resources.Policy, resources.NewAgent, resources.Limit),
     *(
         schemas.JobsQuery,
         schemas.LogsQuery,
-        schemas.Edit,
         schemas.Assignment,
         schemas.NewExecution,
         schemas.Resubmission,

@@ -27,8 +27,8 @@ from contracts.criteria import (
 from contracts.events import JobChanged
 from contracts.fields import explain
 from contracts.messages.convert import new_job_message, new_job_of
-from contracts.messages.job_requests import edit_message, edit_of
-from contracts.resources import Job, JobEdit, NewJob
+from contracts.messages.patches import patch_message, patch_of
+from contracts.resources import Job, JobPatch, NewJob
 from signoff.v1 import resources_pb2 as pb
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
@@ -262,19 +262,19 @@ def test_a_new_job_takes_either_form_and_is_sent_in_one() -> None:
 
 def test_an_edit_of_criteria_is_one_change_in_whatever_form() -> None:
     for edit in (
-        JobEdit(criteria=CRITERIA),
-        JobEdit(acceptance_criteria=TEXT),
-        JobEdit.model_validate({"criteria": [one.model_dump() for one in CRITERIA], "acceptance_criteria": TEXT}),
+        JobPatch(criteria=CRITERIA),
+        JobPatch(acceptance_criteria=TEXT),
+        JobPatch.model_validate({"criteria": [one.model_dump() for one in CRITERIA], "acceptance_criteria": TEXT}),
     ):
         assert (edit.criteria, edit.acceptance_criteria) == (CRITERIA, TEXT)
-        assert edit.model_fields_set == {"acceptance_criteria", "references"}
-        assert edit_of(*edit_message(edit)) == edit
-    assert JobEdit(title="t").model_fields_set == {"title"}
+        assert edit.model_fields_set == {"acceptance_criteria"}
+        assert patch_of(JobPatch, *patch_message(pb.NewJob, edit)) == edit
+    assert JobPatch(title="t").model_fields_set == {"title"}
     foreign = pb.NewJob(criteria=[pb.Criterion(text="a"), pb.Criterion(text="b", required=False, kind="never")])
-    assert edit_of(foreign, FieldMask(paths=["criteria"])).criteria == CRITERIA
+    assert patch_of(JobPatch, foreign, FieldMask(paths=["criteria"])).criteria == CRITERIA
 
 
-@pytest.mark.parametrize("kind", [NewJob, JobEdit])
+@pytest.mark.parametrize("kind", [NewJob, JobPatch])
 @pytest.mark.parametrize(
     ("fields", "code", "where"),
     [
@@ -305,7 +305,7 @@ def test_a_job_says_its_criteria_in_both_forms_and_a_fact_in_one() -> None:
     assert len(older.criteria) == 101
 
 
-@pytest.mark.parametrize("kind", [NewJob, JobEdit])
+@pytest.mark.parametrize("kind", [NewJob, JobPatch])
 @pytest.mark.parametrize(
     ("references", "code"),
     [
@@ -322,7 +322,7 @@ def test_a_job_says_its_criteria_in_both_forms_and_a_fact_in_one() -> None:
     ],
 )
 def test_a_reference_is_of_a_criterion_that_is_there_and_bounded(
-    kind: type[NewJob | JobEdit], references: dict[Any, str], code: str | None
+    kind: type[NewJob | JobPatch], references: dict[Any, str], code: str | None
 ) -> None:
     fields = {"title": "t", "acceptance_criteria": "a\nb", "references": references}
     if code is None:
@@ -335,12 +335,10 @@ def test_a_reference_is_of_a_criterion_that_is_there_and_bounded(
     assert (explain(caught.value)[0] or "refused") == code
 
 
-def test_an_edit_of_criteria_without_references_drops_those_that_there_are() -> None:
-    edit = JobEdit(criteria=CRITERIA)
-    assert ("references" in edit.model_fields_set, edit.references) == (True, {})
-    alone = JobEdit(references={7: "a"})
-    assert alone.model_fields_set == {"references"}, "whether there is a seventh the job says"
-    assert edit_of(*edit_message(alone)) == alone
+def test_whether_a_job_has_the_criterion_of_a_reference_the_job_says() -> None:
+    alone = JobPatch(references={7: "a", 8: None})
+    assert alone.model_fields_set == {"references"}
+    assert patch_of(JobPatch, *patch_message(pb.NewJob, alone)) == alone
 
 
 def test_references_are_one_text_in_whatever_order_they_are_given() -> None:

@@ -12,7 +12,7 @@ import pytest
 import console
 import contracts
 from contracts.fields import Model
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 from signoff.times import time_text
 
 
@@ -30,7 +30,7 @@ def test_a_time_is_written_in_utc_with_six_digits(at, text):
 
 @pytest.mark.parametrize("text", ["2026-11-30T09:15:02Z", "2026-11-30t11:15:02.0+02:00", "2026-11-30 09:15:02-00:00"])
 def test_any_time_of_rfc_3339_is_read(text):
-    assert '"2026-11-30T09:15:02.000000Z"' in JobEdit.model_validate({"not_before": text}).model_dump_json()
+    assert '"2026-11-30T09:15:02.000000Z"' in JobPatch.model_validate({"not_before": text}).model_dump_json()
 
 
 def _find_bare_times(schema: Any) -> Iterator[Any]:

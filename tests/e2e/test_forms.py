@@ -6,7 +6,7 @@ from playwright.async_api import Dialog, Locator, Page, expect
 from support.system import System
 from visitor import Visitor, badge, keep, open_entries, settled
 
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 from signoff.status import JobStatus
 
 TABS_MAX = 60
@@ -123,7 +123,7 @@ async def test_an_edit_is_saved_beside_anothers(page: Page, visitor: Visitor, sy
     dialog = page.get_by_role("dialog", name="Edit the job")
     await dialog.get_by_label("Title").fill("Paint the fence")
     await dialog.get_by_role("textbox", name="Payload").fill('{"colour": "green"}')
-    await system.client.edit_job(job.id, JobEdit(description="Both sides."))
+    await system.client.edit_job(job.id, JobPatch(description="Both sides."))
     await dialog.get_by_role("button", name="Save").click()
     alert = dialog.get_by_role("alert")
     await expect(alert).to_contain_text("Changed elsewhere: description.")

@@ -6,7 +6,7 @@ from playwright.async_api import Page, Request, expect
 from support.system import Agent, System
 from visitor import keep, open_entries
 
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 
 EDITS = 620
 
@@ -17,7 +17,7 @@ async def test_a_long_history_is_read_as_far_as_one_looks(page: Page, system: Sy
     await system.client.execute_job(job.id)
     await system.at_rest(job.id)
     for number in range(EDITS):
-        await system.client.edit_job(job.id, JobEdit(priority=number % 2))
+        await system.client.edit_job(job.id, JobPatch(priority=number % 2))
     await system.client.resubmit_job(job.id)
     latest = await system.at_rest(job.id)
     asked: list[Request] = []
@@ -40,5 +40,5 @@ async def test_a_long_history_is_read_as_far_as_one_looks(page: Page, system: Sy
     await history.get_by_role("button", name="Submission 1").click()
     await expect(history.locator("[data-version='2']")).to_contain_text("requested")
     assert await history.locator("[data-version]").count() < 300, "what is shown is bounded too"
-    await system.client.edit_job(job.id, JobEdit(priority=9))
+    await system.client.edit_job(job.id, JobPatch(priority=9))
     await expect(history.locator(f"[data-version='{latest.version + 1}']")).to_contain_text("edited: priority")

@@ -16,7 +16,7 @@ from support.jobstore.relays import Compared
 from world_jobs import spec
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 from jobstore.api.work_service import WorkService
 from jobstore.commands.base import Command
 from jobstore.commands.edits import EditJob
@@ -84,7 +84,7 @@ class JobstoreWorld:
 
     async def edit(self, job_id: str, title: str) -> None:
         job = self.tables.jobs.get(job_id)
-        answer = await self.ask(EditJob(job_id, JobEdit(title=title), actor=SIGNOFF))
+        answer = await self.ask(EditJob(job_id, JobPatch(title=title), actor=SIGNOFF))
         expected = "unknown_job" if job is None else "execution_live" if job.live else "illegal_transition"
         assert answer in {"ok", expected}, f"{answer} of {job}"
         assert answer != "illegal_transition" or (job is not None and job.status == "COMPLETED")

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import grpc
 
+from contracts.fields import merge
 from contracts.lint import find_warnings
 from contracts.messages import REPLAYED
 from contracts.messages.convert import (
@@ -23,9 +24,10 @@ from contracts.messages.convert import (
     status_of,
 )
 from contracts.messages.job_requests import warning_message
+from contracts.messages.patches import patch_of
 from contracts.messages.waiting import waiting_message
 from contracts.receipts.keys import PublicKey
-from contracts.resources import Agent, Execution, Job, JobLog, NewAgent, NewJob
+from contracts.resources import Agent, AgentPatch, Execution, Job, JobLog, NewAgent, NewJob
 from contracts.waiting.reasons import Waiting
 from jobstore.api.error_details import make_details
 from jobstore.errors import Violation
@@ -287,8 +289,13 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         return agents_pb.ListAgentsResponse(agents=page, next_page_token=str(start + len(page)) if rest else "")
 
     async def UpdateAgent(self, request, context):
-        self.agent(request.agent_id)
-        agent = self.add_agent(new_agent_of(request.agent), request.agent_id)
+        agent = self.agent(request.agent_id)
+        if request.HasField("update_mask"):
+            patch = patch_of(AgentPatch, request.agent, request.update_mask)
+            changes = {**merge(agent, patch, NewAgent), "version": agent.version + 1}
+            agent = self.agents[agent.id] = agent.model_copy(update=changes)
+        else:
+            agent = self.add_agent(new_agent_of(request.agent), request.agent_id)
         return agents_pb.UpdateAgentResponse(agent=agent_message(agent))
 
     async def DisableAgent(self, request, context):

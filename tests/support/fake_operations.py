@@ -10,11 +10,13 @@ from uuid import UUID, uuid4, uuid5
 
 import grpc
 
+from contracts.fields import merge
 from contracts.messages.convert import job_message, limit_message, new_job_of, new_limit_of, status_of
 from contracts.messages.job_requests import job_filter_of
 from contracts.messages.operations import NewOperation, item_message, new_operation_of, operation_message
+from contracts.messages.patches import patch_of
 from contracts.messages.waiting import waiting_sum_message
-from contracts.resources import Job, Limit, NewLimit, Operation, OperationFilter, OperationItem
+from contracts.resources import Job, Limit, LimitPatch, NewLimit, Operation, OperationFilter, OperationItem
 from contracts.waiting.reasons import WaitingSum
 from servicekit.process.health import VERSION
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
@@ -260,7 +262,14 @@ class FakeOperations(OperationsServiceServicer):
         return pb.GetLimitResponse(limit=limit_message(request.name, self.limits[request.name]))
 
     async def SetLimit(self, request, context):
-        return pb.SetLimitResponse(limit=self._put(request.limit.name, new_limit_of(request.limit)))
+        new = new_limit_of(request.limit)
+        if request.HasField("update_mask"):
+            stored = self.limits.get(request.limit.name, NewLimit())
+            patch = patch_of(LimitPatch, request.limit, request.update_mask)
+            new = NewLimit(
+                **{**stored.model_dump(include=set(NewLimit.model_fields)), **merge(stored, patch, NewLimit)}
+            )
+        return pb.SetLimitResponse(limit=self._put(request.limit.name, new))
 
     async def RemoveLimit(self, request, context):
         if self.limits.pop(request.name, None) is None:

@@ -37,3 +37,9 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
         msg = "two headers have the same name: upper and lower case are the same"
         raise ValueError(msg)
     return headers
+
+
+def check_header_changes(headers: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """Return changes of headers, None for those that go. Raise ValueError for what is none, as `check_headers`."""
+    check_headers({name: reference for name, reference in headers.items() if reference is not None})
+    return headers

@@ -31,13 +31,14 @@ from signoff.wire import write_words
 if TYPE_CHECKING:
     from contracts.resources import (
         Agent,
+        AgentPatch,
         Execution,
         Job,
         JobCounts,
-        JobEdit,
         JobFacets,
         JobFilter,
         JobLog,
+        JobPatch,
         NewAgent,
         NewJob,
         SavedJob,
@@ -210,9 +211,9 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         request = jobs_pb.GetResultRequest(job_id=job_id, version=version)
         return (await self._call(self._jobs.GetResult, request)).result_json
 
-    async def edit_job(self, job_id: str, edit: JobEdit, *, version: int | None = None) -> SavedJob:
-        """Change fields of a job; `execution_live` while one is live, `version_conflict` at another version."""
-        job, mask = messages.job_requests.edit_message(edit)
+    async def edit_job(self, job_id: str, patch: JobPatch, *, version: int | None = None) -> SavedJob:
+        """Change what is given of a job; `execution_live` while one is live, `version_conflict` at another version."""
+        job, mask = messages.patches.patch_message(resources_pb.NewJob, patch)
         request = jobs_pb.UpdateJobRequest(job_id=job_id, job=job, update_mask=mask, version=version)
         response = await self._call(self._jobs.UpdateJob, request)
         return self._read(response)
@@ -352,10 +353,10 @@ class JobStoreClient(OperationsClient, ReceiptsClient, JudgesClient):
         response = await self._call(self._agents.ListAgents, request)
         return [self._read(agent) for agent in response.agents], response.next_page_token
 
-    async def update_agent(self, agent_id: str, agent: NewAgent, *, version: int | None = None) -> Agent:
-        """Replace all fields of an agent; `version_conflict` at another version."""
-        message = messages.convert.new_agent_message(agent)
-        request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=message, version=version)
+    async def update_agent(self, agent_id: str, agent: NewAgent | AgentPatch, *, version: int | None = None) -> Agent:
+        """Replace all fields of an agent, or change what a patch gives; `version_conflict` at another version."""
+        message, mask = messages.patches.change_message(resources_pb.NewAgent, agent)
+        request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=message, update_mask=mask, version=version)
         response = await self._call(self._agents.UpdateAgent, request)
         return self._read(response.agent)
 

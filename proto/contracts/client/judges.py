@@ -52,18 +52,30 @@ class JudgesClient(Connection):
         return self._read(await self._call(self._judges.PutJudgePolicy, request))
 
     async def promote_judge_policy(
-        self, name: str, version: int, *, report: Mapping[str, Json] | None = None, force_reason: str | None = None
+        self,
+        name: str,
+        version: int,
+        *,
+        report: Mapping[str, Json] | None = None,
+        force_reason: str | None = None,
+        newest: int | None = None,
     ) -> NamedJudgePolicy:
         """Let new executions be judged by a version, which passes the golden set as a report names it; NOT_FOUND."""
         text = None if report is None else json.dumps(report)
         request = pb.PromoteJudgePolicyRequest(
-            name=name, version=version, report_json=text, force_reason=force_reason or None
+            name=name,
+            version=version,
+            report_json=text,
+            force_reason=force_reason or None,
+            newest=newest,
         )
         return self._read((await self._call(self._judges.PromoteJudgePolicy, request)).policy)
 
-    async def retire_judge_policy(self, name: str, *, reason: str | None = None) -> NamedJudgePolicy:
+    async def retire_judge_policy(
+        self, name: str, *, reason: str | None = None, version: int | None = None
+    ) -> NamedJudgePolicy:
         """Let no new execution be judged by a name; NOT_FOUND."""
-        request = pb.RetireJudgePolicyRequest(name=name, reason=reason or None)
+        request = pb.RetireJudgePolicyRequest(name=name, reason=reason or None, version=version)
         return self._read((await self._call(self._judges.RetireJudgePolicy, request)).policy)
 
     async def keep_evaluation(self, evaluation: UUID) -> list[str]:
@@ -80,6 +92,7 @@ class JudgesClient(Connection):
         true_negative_rate_min: float | None = None,
         flips_max: float | None = None,
         note: str | None = None,
+        version: int | None = None,
     ) -> NamedGoldenSet:
         """Replace the golden set of a policy: a labelled case a line, and what the share judged rightly reaches."""
         request = pb.PutGoldenSetRequest(
@@ -89,6 +102,7 @@ class JudgesClient(Connection):
             true_negative_rate_min=true_negative_rate_min,
             flips_max=flips_max,
             note=note or None,
+            version=version,
         )
         return self._read((await self._call(self._judges.PutGoldenSet, request)).golden)
 
@@ -97,9 +111,11 @@ class JudgesClient(Connection):
         response = await self._call(self._judges.GetGoldenSet, pb.GetGoldenSetRequest(name=name))
         return self._read(response.golden)
 
-    async def retire_golden_set(self, name: str, *, reason: str | None = None) -> NamedGoldenSet:
+    async def retire_golden_set(
+        self, name: str, *, reason: str | None = None, version: int | None = None
+    ) -> NamedGoldenSet:
         """Let versions of a policy take over without a golden set; NOT_FOUND."""
-        request = pb.RetireGoldenSetRequest(name=name, reason=reason or None)
+        request = pb.RetireGoldenSetRequest(name=name, reason=reason or None, version=version)
         return self._read((await self._call(self._judges.RetireGoldenSet, request)).golden)
 
     async def list_criteria_sets(
@@ -134,9 +150,11 @@ class JudgesClient(Connection):
         )
         return self._read(await self._call(self._judges.PutCriteriaSet, request))
 
-    async def retire_criteria_set(self, name: str, *, reason: str | None = None) -> NamedCriteriaSet:
+    async def retire_criteria_set(
+        self, name: str, *, reason: str | None = None, version: int | None = None
+    ) -> NamedCriteriaSet:
         """Let no new execution be judged by a set; NOT_FOUND."""
-        request = pb.RetireCriteriaSetRequest(name=name, reason=reason or None)
+        request = pb.RetireCriteriaSetRequest(name=name, reason=reason or None, version=version)
         return self._read((await self._call(self._judges.RetireCriteriaSet, request)).set)
 
     async def lint_criteria(

@@ -25,7 +25,7 @@ from signoff.wire import write_words
 if TYPE_CHECKING:
     from contracts.messages.operations import NewOperation, OperationPreview
     from contracts.messages.views import AgentStats, DeadLetters, NewResolution, Overview, Resolved
-    from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation, OperationItem
+    from contracts.resources import JobFilter, Limit, LimitPatch, NewJob, NewLimit, Operation, OperationItem
 
 #: A call that accepts many jobs may take at least this long, in seconds, however short `timeout_s` is.
 ACCEPT_TIMEOUT_S: Final = 120.0
@@ -162,9 +162,10 @@ class OperationsClient(JudgingsClient):
         """Return a limit; `unknown_limit` if there is none of this name."""
         return self._read((await self._call(self._operations.GetLimit, pb.GetLimitRequest(name=name))).limit)
 
-    async def set_limit(self, name: str, limit: NewLimit, *, version: int | None = None) -> Limit:
-        """Set or replace a limit; it applies at once, also to executions that wait."""
-        request = pb.SetLimitRequest(limit=messages.convert.limit_message(name, limit), version=version)
+    async def set_limit(self, name: str, limit: NewLimit | LimitPatch, *, version: int | None = None) -> Limit:
+        """Set or replace a limit, or change what a patch gives; it applies at once, also to executions that wait."""
+        message, mask = messages.patches.change_message(resources_pb.Limit, limit, name=name)
+        request = pb.SetLimitRequest(limit=message, update_mask=mask, version=version)
         response = await self._call(self._operations.SetLimit, request)
         return self._read(response.limit)
 
@@ -178,13 +179,16 @@ class OperationsClient(JudgingsClient):
             if error.code != ErrorCode.UNKNOWN_LIMIT or name not in {limit.name for limit in listed}:
                 raise
 
-    async def pause(self, name: str) -> Limit:
-        """Pause the executions that a name applies to, such as `agent:writer` or `tenant:a`: none begin."""
-        return await self._set_paused(name, paused=True)
+    async def pause(self, name: str, *, version: int | None = None) -> Limit:
+        """Pause the executions that a name applies to, such as `agent:writer` or `tenant:a`: none begin.
 
-    async def resume(self, name: str) -> Limit:
+        `version`: of the agent of this name, or else of its limit.
+        """
+        return await self._set_paused(name, version, paused=True)
+
+    async def resume(self, name: str, *, version: int | None = None) -> Limit:
         """Resume the executions that a name applies to, within the rest of its limit."""
-        return await self._set_paused(name, paused=False)
+        return await self._set_paused(name, version, paused=False)
 
     async def confirm_limits(self) -> None:
         """Say that the limits that are set now are all there are, where a rebuild did not find them."""
@@ -229,8 +233,9 @@ class OperationsClient(JudgingsClient):
         """Return the token that a code is for; `unknown_login_code` if it was spent, or is too old."""
         return (await self._call(self._operations.SpendLoginCode, pb.SpendLoginCodeRequest(code=code))).token
 
-    async def _set_paused(self, name: str, *, paused: bool) -> Limit:
-        response = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))
+    async def _set_paused(self, name: str, version: int | None, *, paused: bool) -> Limit:
+        request = pb.PauseRequest(name=name, paused=paused, version=version)
+        response = await self._call(self._operations.Pause, request)
         return self._read(response.limit)
 
     @property

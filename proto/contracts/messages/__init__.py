@@ -14,7 +14,9 @@ REPLAYED: Final = ("idempotency-replayed", "true")
 #: Items of the largest page.
 PAGE_MAX: Final = 500
 
-_MODULES: Final = frozenset({"answers", "convert", "job_requests", "judging", "judgings", "operations", "views"})
+_MODULES: Final = frozenset(
+    {"answers", "convert", "job_requests", "judging", "judgings", "operations", "patches", "views"}
+)
 
 
 def __getattr__(name: str) -> ModuleType:

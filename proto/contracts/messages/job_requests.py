@@ -1,21 +1,14 @@
-"""Convert filters, orders, edits and warnings of jobs to and from their gRPC messages."""
+"""Convert filters, orders and warnings of jobs to and from their gRPC messages."""
 
 from typing import Any, Final
 
-from google.protobuf.field_mask_pb2 import FieldMask
-
 from contracts.criteria import CriterionWarning
 from contracts.messages.convert import (
-    criteria_of,
     fields_of,
     job_of,
-    new_policy_of,
-    policy_message,
     time_of,
 )
-from contracts.resources import JobCounts, JobEdit, JobFacet, JobFacets, JobFilter, SavedJob
-from signoff.json_fields import get_value
-from signoff.jsontext import json_text
+from contracts.resources import JobCounts, JobFacet, JobFacets, JobFilter, SavedJob
 from signoff.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
@@ -91,32 +84,3 @@ def job_facets_of(message: jobs_pb.ListJobFacetsResponse) -> JobFacets:
         next_page_token=message.next_page_token or None,
         **fields_of(message, {"searched"}),
     )
-
-
-def edit_message(edit: JobEdit) -> tuple[pb.NewJob, FieldMask]:
-    """Return an edit as it is sent: the values, and a mask of the fields that change."""
-    changed = edit.model_fields_set
-    message = pb.NewJob(**edit.model_dump(include=changed - {"payload", "policy"}))
-    if "payload" in changed:
-        message.payload_json = json_text(edit.payload)
-    if "policy" in changed:
-        message.policy.CopyFrom(policy_message(edit.policy))
-    return message, FieldMask(paths=sorted(changed))
-
-
-def edit_of(message: pb.NewJob, mask: FieldMask) -> JobEdit:
-    """Return an edit as received. Raise ValidationError or ValueError if it is malformed."""
-    if unknown := sorted(set(mask.paths) - JobEdit.model_fields.keys()):
-        msg = f"cannot be edited: {', '.join(unknown)[:200]}"
-        raise ValueError(msg)
-    values = {
-        **{name: getattr(message, name) for name in ("title", "description", "acceptance_criteria", "priority")},
-        "criteria": criteria_of(message),
-        "references": dict(message.references),
-        "payload": get_value(message, "payload"),
-        "capabilities": list(message.capabilities),
-        "not_before": time_of(message, "not_before"),
-        "labels": dict(message.labels),
-        "policy": new_policy_of(message.policy),
-    }
-    return JobEdit(**{name: values[name] for name in mask.paths})

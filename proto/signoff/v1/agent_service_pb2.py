@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from signoff.v1 import resources_pb2 as signoff_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esignoff/v1/agent_service.proto\x12\nsignoff.v1\x1a\x1asignoff/v1/resources.proto\"k\n\x12\x43reateAgentRequest\x12#\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12\x1c\n\x0fidempotency_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_idempotency_key\"7\n\x13\x43reateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"#\n\x0fGetAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\":\n\x11ListAgentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.signoff.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\x12UpdateAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12#\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"7\n\x13UpdateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"I\n\x13\x44isableAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"8\n\x14\x44isableAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent2\x95\x03\n\x0c\x41gentService\x12N\n\x0b\x43reateAgent\x12\x1e.signoff.v1.CreateAgentRequest\x1a\x1f.signoff.v1.CreateAgentResponse\x12\x45\n\x08GetAgent\x12\x1b.signoff.v1.GetAgentRequest\x1a\x1c.signoff.v1.GetAgentResponse\x12K\n\nListAgents\x12\x1d.signoff.v1.ListAgentsRequest\x1a\x1e.signoff.v1.ListAgentsResponse\x12N\n\x0bUpdateAgent\x12\x1e.signoff.v1.UpdateAgentRequest\x1a\x1f.signoff.v1.UpdateAgentResponse\x12Q\n\x0c\x44isableAgent\x12\x1f.signoff.v1.DisableAgentRequest\x1a .signoff.v1.DisableAgentResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esignoff/v1/agent_service.proto\x12\nsignoff.v1\x1a google/protobuf/field_mask.proto\x1a\x1asignoff/v1/resources.proto\"k\n\x12\x43reateAgentRequest\x12#\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12\x1c\n\x0fidempotency_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_idempotency_key\"7\n\x13\x43reateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"#\n\x0fGetAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\":\n\x11ListAgentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.signoff.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x12UpdateAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12#\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"7\n\x13UpdateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"I\n\x13\x44isableAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"8\n\x14\x44isableAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent2\x95\x03\n\x0c\x41gentService\x12N\n\x0b\x43reateAgent\x12\x1e.signoff.v1.CreateAgentRequest\x1a\x1f.signoff.v1.CreateAgentResponse\x12\x45\n\x08GetAgent\x12\x1b.signoff.v1.GetAgentRequest\x1a\x1c.signoff.v1.GetAgentResponse\x12K\n\nListAgents\x12\x1d.signoff.v1.ListAgentsRequest\x1a\x1e.signoff.v1.ListAgentsResponse\x12N\n\x0bUpdateAgent\x12\x1e.signoff.v1.UpdateAgentRequest\x1a\x1f.signoff.v1.UpdateAgentResponse\x12Q\n\x0c\x44isableAgent\x12\x1f.signoff.v1.DisableAgentRequest\x1a .signoff.v1.DisableAgentResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,26 +34,26 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signoff.v1.agent_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z$signoff.dev/api/signoff/v1;signoffv1'
-  _globals['_CREATEAGENTREQUEST']._serialized_start=74
-  _globals['_CREATEAGENTREQUEST']._serialized_end=181
-  _globals['_CREATEAGENTRESPONSE']._serialized_start=183
-  _globals['_CREATEAGENTRESPONSE']._serialized_end=238
-  _globals['_GETAGENTREQUEST']._serialized_start=240
-  _globals['_GETAGENTREQUEST']._serialized_end=275
-  _globals['_GETAGENTRESPONSE']._serialized_start=277
-  _globals['_GETAGENTRESPONSE']._serialized_end=329
-  _globals['_LISTAGENTSREQUEST']._serialized_start=331
-  _globals['_LISTAGENTSREQUEST']._serialized_end=389
-  _globals['_LISTAGENTSRESPONSE']._serialized_start=391
-  _globals['_LISTAGENTSRESPONSE']._serialized_end=471
-  _globals['_UPDATEAGENTREQUEST']._serialized_start=473
-  _globals['_UPDATEAGENTREQUEST']._serialized_end=582
-  _globals['_UPDATEAGENTRESPONSE']._serialized_start=584
-  _globals['_UPDATEAGENTRESPONSE']._serialized_end=639
-  _globals['_DISABLEAGENTREQUEST']._serialized_start=641
-  _globals['_DISABLEAGENTREQUEST']._serialized_end=714
-  _globals['_DISABLEAGENTRESPONSE']._serialized_start=716
-  _globals['_DISABLEAGENTRESPONSE']._serialized_end=772
-  _globals['_AGENTSERVICE']._serialized_start=775
-  _globals['_AGENTSERVICE']._serialized_end=1180
+  _globals['_CREATEAGENTREQUEST']._serialized_start=108
+  _globals['_CREATEAGENTREQUEST']._serialized_end=215
+  _globals['_CREATEAGENTRESPONSE']._serialized_start=217
+  _globals['_CREATEAGENTRESPONSE']._serialized_end=272
+  _globals['_GETAGENTREQUEST']._serialized_start=274
+  _globals['_GETAGENTREQUEST']._serialized_end=309
+  _globals['_GETAGENTRESPONSE']._serialized_start=311
+  _globals['_GETAGENTRESPONSE']._serialized_end=363
+  _globals['_LISTAGENTSREQUEST']._serialized_start=365
+  _globals['_LISTAGENTSREQUEST']._serialized_end=423
+  _globals['_LISTAGENTSRESPONSE']._serialized_start=425
+  _globals['_LISTAGENTSRESPONSE']._serialized_end=505
+  _globals['_UPDATEAGENTREQUEST']._serialized_start=508
+  _globals['_UPDATEAGENTREQUEST']._serialized_end=666
+  _globals['_UPDATEAGENTRESPONSE']._serialized_start=668
+  _globals['_UPDATEAGENTRESPONSE']._serialized_end=723
+  _globals['_DISABLEAGENTREQUEST']._serialized_start=725
+  _globals['_DISABLEAGENTREQUEST']._serialized_end=798
+  _globals['_DISABLEAGENTRESPONSE']._serialized_start=800
+  _globals['_DISABLEAGENTRESPONSE']._serialized_end=856
+  _globals['_AGENTSERVICE']._serialized_start=859
+  _globals['_AGENTSERVICE']._serialized_end=1264
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from signoff.v1 import resources_pb2 as _resources_pb2
@@ -156,22 +157,32 @@ class UpdateAgentRequest(_message.Message):
 
     AGENT_ID_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     version: _builtins.int
     """The version that the caller has; not set: any. At another one `version_conflict`."""
     @_builtins.property
-    def agent(self) -> _resources_pb2.NewAgent: ...
+    def agent(self) -> _resources_pb2.NewAgent:
+        """Its `id` is ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What of `agent` changes, as of UpdateJob: name, protocol, url, capabilities, policy, enabled, deterministic, headers,
+        or one member, such as `policy.max_calls` or `headers.X-Key`. Not set: all of it.
+        """
+
     def __init__(
         self,
         *,
         agent_id: _builtins.str = ...,
         agent: _resources_pb2.NewAgent | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
         version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "agent", b"agent", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "agent", b"agent", "update_mask", b"update_mask", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "agent", b"agent", "agent_id", b"agent_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "agent", b"agent", "agent_id", b"agent_id", "update_mask", b"update_mask", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015

@@ -86,7 +86,7 @@ class AgentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAgent(self, request, context):
-        """Replaces all fields; a URL in which `***` stands for the user and password that are stored keeps them.
+        """Changes fields, or replaces all; a URL in which `***` stands for the user and password that are stored keeps them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class AgentServiceStub:
     ListAgents: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ListAgentsRequest, _agent_service_pb2.ListAgentsResponse]
     """By name."""
     UpdateAgent: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.UpdateAgentRequest, _agent_service_pb2.UpdateAgentResponse]
-    """Replaces all fields; a URL in which `***` stands for the user and password that are stored keeps them."""
+    """Changes fields, or replaces all; a URL in which `***` stands for the user and password that are stored keeps them."""
     DisableAgent: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.DisableAgentRequest, _agent_service_pb2.DisableAgentResponse]
 
 @_typing.type_check_only
@@ -51,7 +51,7 @@ class AgentServiceAsyncStub(AgentServiceStub):
     ListAgents: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ListAgentsRequest, _agent_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """By name."""
     UpdateAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.UpdateAgentRequest, _agent_service_pb2.UpdateAgentResponse]  # type: ignore[assignment]
-    """Replaces all fields; a URL in which `***` stands for the user and password that are stored keeps them."""
+    """Changes fields, or replaces all; a URL in which `***` stands for the user and password that are stored keeps them."""
     DisableAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.DisableAgentRequest, _agent_service_pb2.DisableAgentResponse]  # type: ignore[assignment]
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -85,7 +85,7 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _agent_service_pb2.UpdateAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agent_service_pb2.UpdateAgentResponse, _abc.Awaitable[_agent_service_pb2.UpdateAgentResponse]]:
-        """Replaces all fields; a URL in which `***` stands for the user and password that are stored keeps them."""
+        """Changes fields, or replaces all; a URL in which `***` stands for the user and password that are stored keeps them."""
 
     @_abc_1.abstractmethod
     def DisableAgent(

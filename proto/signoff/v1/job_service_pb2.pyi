@@ -502,8 +502,10 @@ class UpdateJobRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields of `job` to change, of: title, description, acceptance_criteria, criteria, references, payload, priority,
-        labels, policy, capabilities, not_before. Criteria without references drop those that there are.
+        """What of `job` changes: title, description, acceptance_criteria, criteria, references, payload, priority, labels,
+        policy, capabilities, not_before; or one member, such as `policy.max_calls`, `labels.team` or `references.1`. What is
+        named and not set in `job` is as in a new job, or removed; members that `policy`, `labels` and `references` have are
+        merged into those that there are. Criteria without references drop those that there are.
         """
 
     def __init__(

@@ -671,6 +671,7 @@ class PromoteJudgePolicyRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     FORCE_REASON_FIELD_NUMBER: _builtins.int
     REPORT_JSON_FIELD_NUMBER: _builtins.int
+    NEWEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.int
     force_reason: _builtins.str
@@ -679,6 +680,8 @@ class PromoteJudgePolicyRequest(_message.Message):
     """Of `signoff judge evaluate` on the policy's golden set, if there is one and nothing is forced: `evaluation` names the
     judgings that count, and what `policies` say beside is what these say.
     """
+    newest: _builtins.int
+    """The newest version, as the caller knows it; not set: any. At another one `judge_policy_conflict`."""
     def __init__(
         self,
         *,
@@ -686,17 +689,22 @@ class PromoteJudgePolicyRequest(_message.Message):
         version: _builtins.int = ...,
         force_reason: _builtins.str | None = ...,
         report_json: _builtins.str | None = ...,
+        newest: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "_report_json", b"_report_json", "force_reason", b"force_reason", "report_json", b"report_json"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "_newest", b"_newest", "_report_json", b"_report_json", "force_reason", b"force_reason", "newest", b"newest", "report_json", b"report_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "_report_json", b"_report_json", "force_reason", b"force_reason", "name", b"name", "report_json", b"report_json", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason", "_newest", b"_newest", "_report_json", b"_report_json", "force_reason", b"force_reason", "name", b"name", "newest", b"newest", "report_json", b"report_json", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__force_reason: _TypeAlias = _typing.Literal["force_reason"]  # noqa: Y015
     _WhichOneofArgType__force_reason: _TypeAlias = _typing.Literal["_force_reason", b"_force_reason"]  # noqa: Y015
+    _WhichOneofReturnType__newest: _TypeAlias = _typing.Literal["newest"]  # noqa: Y015
+    _WhichOneofArgType__newest: _TypeAlias = _typing.Literal["_newest", b"_newest"]  # noqa: Y015
     _WhichOneofReturnType__report_json: _TypeAlias = _typing.Literal["report_json"]  # noqa: Y015
     _WhichOneofArgType__report_json: _TypeAlias = _typing.Literal["_report_json", b"_report_json"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__force_reason) -> _WhichOneofReturnType__force_reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__newest) -> _WhichOneofReturnType__newest | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__report_json) -> _WhichOneofReturnType__report_json | None: ...
 
@@ -728,21 +736,30 @@ class RetireJudgePolicyRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     reason: _builtins.str
+    version: _builtins.int
+    """The newest version, as the caller knows it; not set: any. At another one `judge_policy_conflict`."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         reason: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_version", b"_version", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_version", b"_version", "name", b"name", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___RetireJudgePolicyRequest: _TypeAlias = RetireJudgePolicyRequest  # noqa: Y015
 
@@ -975,21 +992,30 @@ class RetireCriteriaSetRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     reason: _builtins.str
+    version: _builtins.int
+    """The newest version, as the caller knows it; not set: any. At another one `criteria_set_conflict`."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         reason: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_version", b"_version", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_version", b"_version", "name", b"name", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___RetireCriteriaSetRequest: _TypeAlias = RetireCriteriaSetRequest  # noqa: Y015
 
@@ -1149,6 +1175,7 @@ class PutGoldenSetRequest(_message.Message):
     TRUE_NEGATIVE_RATE_MIN_FIELD_NUMBER: _builtins.int
     FLIPS_MAX_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     cases_jsonl: _builtins.str
     """A labelled case a line, as docs/judging.md says; each says whether the whole is good, and some are good, some bad. No
@@ -1159,6 +1186,8 @@ class PutGoldenSetRequest(_message.Message):
     true_negative_rate_min: _builtins.float
     flips_max: _builtins.float
     note: _builtins.str
+    version: _builtins.int
+    """The newest version, as the caller knows it; not set: any. At another one `golden_set_conflict`."""
     def __init__(
         self,
         *,
@@ -1168,10 +1197,11 @@ class PutGoldenSetRequest(_message.Message):
         true_negative_rate_min: _builtins.float | None = ...,
         flips_max: _builtins.float | None = ...,
         note: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "_true_negative_rate_min", b"_true_negative_rate_min", "_true_positive_rate_min", b"_true_positive_rate_min", "flips_max", b"flips_max", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "_true_negative_rate_min", b"_true_negative_rate_min", "_true_positive_rate_min", b"_true_positive_rate_min", "_version", b"_version", "flips_max", b"flips_max", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "_true_negative_rate_min", b"_true_negative_rate_min", "_true_positive_rate_min", b"_true_positive_rate_min", "cases_jsonl", b"cases_jsonl", "flips_max", b"flips_max", "name", b"name", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max", "_note", b"_note", "_true_negative_rate_min", b"_true_negative_rate_min", "_true_positive_rate_min", b"_true_positive_rate_min", "_version", b"_version", "cases_jsonl", b"cases_jsonl", "flips_max", b"flips_max", "name", b"name", "note", b"note", "true_negative_rate_min", b"true_negative_rate_min", "true_positive_rate_min", b"true_positive_rate_min", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__flips_max: _TypeAlias = _typing.Literal["flips_max"]  # noqa: Y015
     _WhichOneofArgType__flips_max: _TypeAlias = _typing.Literal["_flips_max", b"_flips_max"]  # noqa: Y015
@@ -1181,6 +1211,8 @@ class PutGoldenSetRequest(_message.Message):
     _WhichOneofArgType__true_negative_rate_min: _TypeAlias = _typing.Literal["_true_negative_rate_min", b"_true_negative_rate_min"]  # noqa: Y015
     _WhichOneofReturnType__true_positive_rate_min: _TypeAlias = _typing.Literal["true_positive_rate_min"]  # noqa: Y015
     _WhichOneofArgType__true_positive_rate_min: _TypeAlias = _typing.Literal["_true_positive_rate_min", b"_true_positive_rate_min"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__flips_max) -> _WhichOneofReturnType__flips_max | None: ...
     @_typing.overload
@@ -1189,6 +1221,8 @@ class PutGoldenSetRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__true_negative_rate_min) -> _WhichOneofReturnType__true_negative_rate_min | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__true_positive_rate_min) -> _WhichOneofReturnType__true_positive_rate_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___PutGoldenSetRequest: _TypeAlias = PutGoldenSetRequest  # noqa: Y015
 
@@ -1257,21 +1291,30 @@ class RetireGoldenSetRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     reason: _builtins.str
+    version: _builtins.int
+    """The newest version, as the caller knows it; not set: any. At another one `golden_set_conflict`."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         reason: _builtins.str | None = ...,
+        version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_version", b"_version", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "_version", b"_version", "name", b"name", "reason", b"reason", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___RetireGoldenSetRequest: _TypeAlias = RetireGoldenSetRequest  # noqa: Y015
 

@@ -24,6 +24,7 @@ RETRY_AFTER_S = "1"
 #: By the name of a field of gRPC's requests: the header that it is here.
 _HEADERS_OF_FIELDS: Final = {
     "idempotency_key": "Idempotency-Key",
+    "newest": "If-Match",
     "version": "If-Match",
 }
 #: Fields of gRPC's requests that hold what is a body here.

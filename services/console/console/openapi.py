@@ -48,6 +48,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
                     known = operation["responses"] if path in _OPEN else problems
                     operation["responses"] |= {status: problems[status] for status in known if status in problems}
             _close_requests(document)
+            for operations in document["paths"].values():
+                if (operation := operations.get("patch")) is not None:
+                    content = operation["requestBody"]["content"]
+                    content["application/merge-patch+json"] = content["application/json"]
             app.openapi_schema = document
     return app.openapi_schema
 

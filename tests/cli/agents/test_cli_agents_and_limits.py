@@ -74,7 +74,11 @@ async def test_an_agent_has_headers_by_reference(signoff):
     assert made.json["headers"] == {"Authorization": "env:SIGNOFF_AGENT_A", "X-Key": "file:a=b"}
     kept = await signoff("agents", "update", "a", "--name", "b", "--json")
     assert kept.json["headers"] == made.json["headers"]
-    assert (await signoff("agents", "update", "a", "--header", key, "--json")).json["headers"] == {"X-Key": "file:a=b"}
+    changed = await signoff(
+        "agents", "update", "a", "--header", "X-Key=file:c", "--remove-header", "Authorization", "--json"
+    )
+    assert changed.json["headers"] == {"X-Key": "file:c"}
+    assert (await signoff("agents", "update", "a", "--header", key, "--no-headers")).status == 2
     assert (await signoff("agents", "update", "a", "--no-headers", "--json")).json["headers"] == {}
 
 
@@ -84,7 +88,7 @@ async def test_a_header_that_is_no_reference_is_refused_and_not_quoted(signoff):
         assert (ran.status, "s3cret" in ran.out + ran.err) == (2, False)
 
 
-async def test_limits_are_set_replaced_paused_and_removed(signoff):
+async def test_limits_are_set_changed_paused_and_removed(signoff):
     made = await signoff(
         "limits", "set", "tenant:a", "--concurrency", "2", "--rate", "5", "--per-s", "60", "--queue-max", "9",
         "--weight", "1.5", "--json",
@@ -98,8 +102,8 @@ async def test_limits_are_set_replaced_paused_and_removed(signoff):
     missed = await signoff("limits", "get", "tenant:other", "--json")
     assert (missed.status, json.loads(missed.err)["code"]) == (3, "unknown_limit")
     assert (await signoff("limits", "resume", "tenant:a", "--json")).json["paused"] is False
-    replaced = (await signoff("limits", "set", "tenant:a", "--paused", "--json")).json
-    assert ("concurrency" in replaced, replaced["paused"]) == (False, True)
+    changed = (await signoff("limits", "set", "tenant:a", "--paused", "--unset", "weight", "--json")).json
+    assert (changed["concurrency"], changed["paused"], "weight" in changed) == (2, True, False)
     assert (await signoff("limits", "remove", "tenant:a")).status == 0
     assert (await signoff("limits", "list", "--json")).json == {"items": []}
     again = await signoff("limits", "remove", "tenant:a", "--json")

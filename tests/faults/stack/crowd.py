@@ -17,7 +17,7 @@ import aiohttp
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
 from contracts.messages import PAGE_MAX
-from contracts.resources import Job, JobEdit, JobFilter, Operation, OperationItem
+from contracts.resources import Job, JobFilter, JobPatch, Operation, OperationItem
 from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
 from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
 from jobstore.domain.ids import IdKey
@@ -134,7 +134,7 @@ class Crowd:
 
     async def _edit(self, wish: Wish, edition: int) -> bool:
         """Edit the job; whether it was done."""
-        edit = JobEdit(title=f"Describe the sky, edition {edition}", payload=wish.payload(edition))
+        edit = JobPatch(title=f"Describe the sky, edition {edition}", payload=wish.payload(edition))
         try:
             if edition % 2:
                 await self.until_answered(lambda: self.client.edit_job(wish.job_id, edit))

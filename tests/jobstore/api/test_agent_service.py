@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from api_calls import ADMINISTRATOR, EXECUTOR, Status, create, refused
 from google.protobuf import json_format
+from google.protobuf.field_mask_pb2 import FieldMask
 from sqlalchemy import text
 from support.factories import execute_requested
 from support.jobstore.administered import add_old_agent
@@ -43,6 +44,27 @@ async def test_agents_are_created_once_changed_and_disabled(jobs: Any, agents: A
     assert (await refused(call))[:2] == (Status.FAILED_PRECONDITION, "agent_disabled")
     unknown = agents.GetAgent(agents_pb.GetAgentRequest(agent_id="nobody"), metadata=ADMINISTRATOR)
     assert (await refused(unknown))[:2] == (Status.NOT_FOUND, "unknown_agent")
+
+
+async def test_a_mask_says_what_of_an_agent_changes(agents: Any) -> None:
+    agent_id = f"masked-{uuid4().hex}"
+    await saved(agents, agent_id, policy={"max_calls": 3}, headers=HEADERS, capabilities=["a"])
+    new = resources_pb2.NewAgent(name="Another", policy=resources_pb2.Policy(deadline_s=9), headers={"X-New": "file:b"})
+    paths = ["name", "policy.max_calls", "policy.deadline_s", "headers.X-Key", "headers.X-New", "deterministic"]
+    request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=new, update_mask=FieldMask(paths=paths), version=1)
+    agent = (await agents.UpdateAgent(request, metadata=ADMINISTRATOR)).agent
+    assert (agent.name, agent.version, list(agent.capabilities)) == ("Another", 2, ["a"])
+    assert (agent.policy.HasField("max_calls"), agent.policy.deadline_s) == (False, 9)
+    assert dict(agent.headers) == {"Authorization": HEADERS["Authorization"], "X-New": "file:b"}
+    assert (await refused(agents.UpdateAgent(request, metadata=ADMINISTRATOR)))[1] == "version_conflict"
+    for paths, words in (["id"], "cannot be changed: id"), (["policy.max_call"], "policy.max_call: cannot be given"):
+        wrong = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=new, update_mask=FieldMask(paths=paths))
+        status, code, message = await refused(agents.UpdateAgent(wrong, metadata=ADMINISTRATOR))
+        assert (status, code, words in message) == (Status.INVALID_ARGUMENT, "invalid_request", True), message
+    many = {f"X-{n}": "file:c" for n in range(15)}
+    new = resources_pb2.NewAgent(headers=many)
+    request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=new, update_mask=FieldMask(paths=["headers"]))
+    assert "headers: must have at most 16" in (await refused(agents.UpdateAgent(request, metadata=ADMINISTRATOR)))[2]
 
 
 async def saved(agents: Any, agent_id: str, **fields: Any) -> Any:

@@ -5,8 +5,11 @@ from uuid import uuid4
 
 import pytest
 from api_calls import ADMINISTRATOR, Status, refused
+from google.protobuf.field_mask_pb2 import FieldMask
 from sqlalchemy import text
+from support.jobstore.administered import put_agent
 
+from contracts.resources import NewAgent
 from jobstore.api.operations_service import OperationsService
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.insights.waiting_sums import WaitingSums
@@ -73,6 +76,43 @@ async def test_a_limit_has_versions_and_a_write_that_names_another_is_refused(do
     await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a", version=3), NOBODY)
     with pytest.raises(NotFoundError):
         await doors.GetLimit(pb.GetLimitRequest(name="tenant:a"), NOBODY)
+
+
+async def test_a_mask_says_what_of_a_limit_changes(doors: OperationsService) -> None:
+    limit = resources.Limit(name="tenant:a", concurrency=1, weight=2)
+    await doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)
+    change = resources.Limit(name="tenant:a", rate=5, concurrency=9)
+    request = pb.SetLimitRequest(limit=change, update_mask=FieldMask(paths=["rate", "weight"]), version=1)
+    made = (await doors.SetLimit(request, NOBODY)).limit
+    assert (made.concurrency, made.rate, made.HasField("weight"), made.version) == (1, 5, False, 2)
+    with pytest.raises(ValueError, match="cannot be changed: name"):
+        await doors.SetLimit(pb.SetLimitRequest(limit=change, update_mask=FieldMask(paths=["name"])), NOBODY)
+    rest = pb.SetLimitRequest(
+        limit=resources.Limit(name="tenant:a"), update_mask=FieldMask(paths=["rate", "concurrency"])
+    )
+    await doors.SetLimit(rest, NOBODY)
+    assert not (await doors.ListLimits(pb.ListLimitsRequest(), NOBODY)).limits, "nothing is left of it"
+
+
+async def test_a_pause_names_the_version_of_the_agent_or_else_of_the_limit(
+    doors: OperationsService, database: Database
+) -> None:
+    async with database.transaction() as connection:
+        await put_agent(connection, "paused", NewAgent(name="a", url="http://a/"), create=True)
+
+    async def pause(name: str, version: int, *, paused: bool = True) -> None:
+        await doors.Pause(pb.PauseRequest(name=name, paused=paused, version=version), NOBODY)
+
+    await doors.SetLimit(pb.SetLimitRequest(limit=resources.Limit(name="tenant:a", rate=1)), NOBODY)
+    await doors.SetLimit(pb.SetLimitRequest(limit=resources.Limit(name="agent:paused", rate=1)), NOBODY)
+    for name in ("agent:paused", "tenant:a"):
+        with pytest.raises(RefusedError) as refused:
+            await pause(name, 3)
+        assert refused.value.code == "version_conflict"
+        await pause(name, 1)
+        with pytest.raises(RefusedError):
+            await pause(name, 1, paused=False)
+        await pause(name, 2, paused=False)
 
 
 async def test_limits_and_figures_of_agents_come_in_pages(doors: OperationsService, database: Database) -> None:

@@ -144,7 +144,7 @@ async def test_an_edit_gives_references_and_one_of_criteria_alone_drops_them(ste
     assert (await steps.logs())[-1].message == "edited: acceptance_criteria, references"
     view = await edited(steps, criteria=[{"text": "b"}], references={1: "c"})
     assert view["references"] == {1: "c"}
-    assert (await edited(steps, references={}))["references"] == {}
+    assert (await edited(steps, references={1: None}))["references"] == {}
 
 
 async def test_a_receipt_is_of_the_task_and_of_the_references_that_the_jobstore_knows(work: Any, steps: Steps) -> None:

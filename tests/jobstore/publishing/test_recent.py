@@ -20,7 +20,7 @@ from support.jobstore.steps import Steps, able_agents, new_job, swept, verdict
 from support.jobstore.terms import TERMS
 
 from contracts.identity import new_execution_id
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
@@ -133,7 +133,7 @@ async def test_what_is_made_of_memory_is_what_is_made_of_the_table(database: Dat
     once = life()
     commands = [
         CreateJob(new_job(capabilities=["able"], agent_id=None), once.job_id, actor=SIGNOFF),
-        EditJob(once.job_id, JobEdit(title="Another", labels={"x": "y"}), actor=SIGNOFF),
+        EditJob(once.job_id, JobPatch(title="Another", labels={"x": "y"}), actor=SIGNOFF),
         AssignAgent(once.job_id, "able", '"other"', actor=SIGNOFF),
         ExecuteJob(once.job_id, once.execution_id, chosen=True, actor=SIGNOFF),
         CancelJob(once.job_id, reason="why", actor=SIGNOFF),

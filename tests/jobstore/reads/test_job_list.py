@@ -12,7 +12,7 @@ from sqlalchemy import text
 from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
-from contracts.resources import JobEdit, JobFilter
+from contracts.resources import JobFilter, JobPatch
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.domain.actor import SIGNOFF
@@ -265,7 +265,7 @@ async def test_all_that_is_asked_for_is_searched_also_after_an_edit(database: Da
     assert await listed(database, text="antarct", tenant="searched") == []
     await index(database)
     assert await listed(database, text="antarct", tenant="searched") == ["searched-1"]
-    await runner.submit.run_one(EditJob("searched-1", JobEdit(description="of the Arctic"), actor=SIGNOFF))
+    await runner.submit.run_one(EditJob("searched-1", JobPatch(description="of the Arctic"), actor=SIGNOFF))
     await index(database)
     assert await listed(database, text="antarct", tenant="searched") == []
     assert await listed(database, text="arctic criteria", tenant="searched") == []

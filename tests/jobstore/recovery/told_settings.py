@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 from support.jobstore.steps import Steps
 from support.jobstore.terms import IDS
 
-from contracts.resources import NewJob, NewLimit
+from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLimit
+from jobstore.commands.agents import RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
@@ -50,6 +51,12 @@ async def set_everything(database: Database, runner: CommandRunner) -> UUID:
         SetLimit("tenant:press", NewLimit(rate=3, rate_period_s=0.1, weight=1 / 3), actor=ADMINISTRATOR)
     )
     await limit.run_one(SetLimit("label:team=*", NewLimit(concurrency=2), actor=ADMINISTRATOR))
+    await limit.run_one(SetLimit("tenant:press", LimitPatch(concurrency=9, weight=None), actor=ADMINISTRATOR))
+    new = NewAgent(name="a", url="http://a/", policy={"max_calls": 3}, headers={"X-Key": "file:a"})
+    await change.run_one(RegisterAgent("patched", new, actor=ADMINISTRATOR))
+    patch = AgentPatch(policy={"max_calls": None, "deadline_s": 9}, headers={"X-Key": None, "X-New": "file:b"})
+    await change.run_one(UpdateAgent("patched", patch, actor=ADMINISTRATOR))
+    await limit.run_one(PauseLimit("agent:patched", True, 2, actor=ADMINISTRATOR))
     await limit.run_one(PauseLimit("agent:resting", True, actor=ADMINISTRATOR))
     await limit.run_one(SetLimit("agent:gone", NewLimit(concurrency=1), actor=ADMINISTRATOR))
     await limit.run_one(RemoveLimit("agent:gone", actor=ADMINISTRATOR))

@@ -15,7 +15,7 @@ from contracts.client import JobStoreError
 from contracts.events import ExecuteRequested, JobChanged
 from contracts.fact_keys import is_marker
 from contracts.identity import new_execution_id
-from contracts.resources import JobEdit, NewJob, Policy
+from contracts.resources import JobPatch, NewJob, Policy
 from contracts.sizes import PAYLOAD_MAX_BYTES, measure, measure_job
 from contracts.topics import TOPIC_OF, TOPICS
 from signoff.jsontext import json_text
@@ -59,9 +59,9 @@ async def test_a_job_edited_submitted_again_and_judged_with_the_largest_texts_is
     new = largest(policy=Policy(max_submissions=2))
     job = await client.create_job(new)
     after = text_of(measure(new.payload) - 3) + "zzz"
-    assert await refused(client.edit_job(job.id, JobEdit(payload=f"{after}z"))) == "payload_too_large"
-    assert await refused(client.edit_job(job.id, JobEdit(title=f"{new.title}!"))) == "payload_too_large"
-    await client.edit_job(job.id, JobEdit(payload=after))
+    assert await refused(client.edit_job(job.id, JobPatch(payload=f"{after}z"))) == "payload_too_large"
+    assert await refused(client.edit_job(job.id, JobPatch(title=f"{new.title}!"))) == "payload_too_large"
+    await client.edit_job(job.id, JobPatch(payload=after))
     assert await refused(client.assign_agent(job.id, "agent", f"{after}z")) == "payload_too_large"
     await client.assign_agent(job.id, "agent", new.payload)
 

@@ -13,7 +13,7 @@ from support.system import Agent, System
 
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
-from contracts.resources import JobEdit, JobFilter, NewAgent
+from contracts.resources import JobFilter, JobPatch, NewAgent
 from contracts.topics import TOPIC_OF, TOPICS
 from signoff.status import JobStatus
 
@@ -44,9 +44,9 @@ async def read_stream(system: System, job_id: str, is_last: Callable[[str], bool
 
 async def test_criteria_edited_ten_thousand_times_are_seen_through(system: System, agent: Agent) -> None:
     job, began = await system.create(), time.monotonic()
-    edits = (JobEdit(acceptance_criteria=f'Says "blue"\nIs not empty, and edit {n} of it') for n in range(EDITS))
+    edits = (JobPatch(acceptance_criteria=f'Says "blue"\nIs not empty, and edit {n} of it') for n in range(EDITS))
     await all_of(system.client.edit_job(job.id, edit) for edit in edits)
-    await system.client.edit_job(job.id, JobEdit(acceptance_criteria='Says "blue"'))
+    await system.client.edit_job(job.id, JobPatch(acceptance_criteria='Says "blue"'))
     edited_s = time.monotonic() - began
     await system.client.execute_job(job.id)
     assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from contracts.identity import new_execution_id
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest
@@ -16,7 +16,7 @@ from support.jobstore.steps import Steps, verdict
 
 async def edited(steps: Steps, version: int | None = None, **fields: Any) -> dict[str, Any]:
     view: dict[str, Any] = await steps.runner.submit.run_one(
-        EditJob(steps.job_id, JobEdit(**fields), version, actor=SIGNOFF)
+        EditJob(steps.job_id, JobPatch(**fields), version, actor=SIGNOFF)
     )
     return view
 

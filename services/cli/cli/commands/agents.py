@@ -1,17 +1,15 @@
 """The group `signoff agents`."""
 
-import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
 from cli.options import validate_model
-from cli.output import to_json
 from cli.parameters.lookups import AgentId, find_agent, find_agent_id
 from cli.parameters.policy import PolicyFields, parse_policy
 from cli.session import Session, command, make_app
-from contracts.client import JobStoreClient, list_all
+from contracts.client import JobStoreClient
 from signoff.status import Protocol
 
 app = make_app("Register and change agents.")
@@ -76,15 +74,10 @@ async def _set_limit(
     """Change what is given of an agent's limit, and leave the rest."""
     given = {"concurrency": concurrency, "rate": rate, "rate_period_s": per_s}
     given = {field: value for field, value in given.items() if value is not None}
-    if not given:
-        return
-    from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
+    if given:
+        from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
 
-    name = f"agent:{agent_id}"
-    stored = next((vars(limit) for limit in await list_all(jobstore.list_limits) if limit.name == name), {})
-    kept = NewLimit.model_fields.keys() - {"paused"}  # which stays as it is
-    fields = {field: stored[field] for field in kept if stored.get(field) is not None} | given
-    await jobstore.set_limit(name, validate_model(NewLimit, fields, "the limit"))
+        await jobstore.set_limit(f"agent:{agent_id}", validate_model(LimitPatch, given, "the limit"))
 
 
 def _parse_headers(texts: list[str] | None) -> dict[str, str]:
@@ -120,28 +113,32 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it gets work.")] = None,
     deterministic: Deterministic = None,
     header: Header = None,
+    remove_header: Annotated[
+        list[str] | None, typer.Option("--remove-header", metavar="NAME", help="Send it no more. May be repeated.")
+    ] = None,
     no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it no headers any more.")] = False,
     policy: PolicyFields = None,
     concurrency: Concurrency = None,
     rate: Rate = None,
     per_s: PerS = None,
 ) -> None:
-    """Change the given fields of an agent, and no others; headers and capabilities replace all that it had."""
-    from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
+    """Change what is given of an agent, and nothing else; capabilities replace all that it had."""
+    from contracts.resources import AgentPatch  # noqa: PLC0415 - heavy, and only needed here
 
-    changes = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
-    headers = _parse_headers(header) if header or no_headers else None
-    more = {"deterministic": deterministic, "headers": headers}
-    policy_fields = parse_policy(policy, None)
+    if no_headers and header:
+        raise typer.BadParameter("give either this or --header", param_hint="--no-headers")
+    options = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
+    headers = {**_parse_headers(header), **dict.fromkeys(remove_header or ())}
+    more = {"deterministic": deterministic, "headers": headers or None, "policy": parse_policy(policy, None) or None}
+    changes: dict[str, Any] = {field: value for field, value in (options | more).items() if value is not None}
+    if no_headers:
+        changes["headers"] = None
+    patch = validate_model(AgentPatch, changes, "the agent")
     async with cli.jobstore() as jobstore:
         agent_id = await find_agent_id(jobstore, agent_id)
-        stored = json.loads(to_json(await jobstore.get_agent(agent_id)))
-        agent = {field: stored[field] for field in NewAgent.model_fields.keys() & stored.keys()}
-        agent |= {field: value for field, value in (changes | more).items() if value is not None}
-        agent["policy"] |= policy_fields
-        new = validate_model(NewAgent, agent, "the agent")
         await _set_limit(jobstore, agent_id, concurrency, rate, per_s)
-        cli.out.show_agent(await jobstore.update_agent(agent_id, new))
+        changed = await (jobstore.update_agent(agent_id, patch) if changes else jobstore.get_agent(agent_id))
+        cli.out.show_agent(changed)
 
 
 @command(app, "disable")

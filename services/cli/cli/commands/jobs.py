@@ -293,28 +293,32 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
     payload: Payload = None,
     priority: Priority = None,
     label: Labels = None,
+    remove_label: Annotated[
+        list[str] | None, typer.Option("--remove-label", metavar="NAME", help="Drop a label. May be repeated.")
+    ] = None,
     capability: Capabilities = None,
     not_before: NotBefore = None,
     policy: PolicyFields = None,
     budget_usd: BudgetUsd = None,
     file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The fields as JSON, or - (standard input); options override it.")
+        str | None, typer.Option(metavar="FILE", help="A JSON merge patch, or - (standard input); options override it.")
     ] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Change it only if this is its version.")] = None,
 ) -> None:
-    """Change the given fields of a job, and no others; labels, criteria and capabilities replace all that it had."""
-    from contracts.resources import JobEdit  # noqa: PLC0415 - heavy, and only needed here
+    """Change what is given of a job, and nothing else; criteria and capabilities replace all that it had."""
+    from contracts.resources import JobPatch  # noqa: PLC0415 - heavy, and only needed here
 
     fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)
+    if remove_label:
+        fields["labels"] = {**(fields.get("labels") or {}), **dict.fromkeys(remove_label)}
     policy_fields = parse_policy(policy, budget_usd)
     if not (fields or policy_fields):
         raise typer.BadParameter("give at least one option that changes the job", param_hint="JOB")
     async with cli.jobstore() as jobstore:
         job = await find_job(jobstore, job_id)
         if policy_fields:
-            fields["policy"] = {**vars(job.policy), **(fields.get("policy") or {}), **policy_fields}
-            version = version or job.version  # whoever else changes the policy meanwhile is not overruled
-        saved = await jobstore.edit_job(job.id, validate_model(JobEdit, fields, "the change"), version=version)
+            fields["policy"] = {**(fields.get("policy") or {}), **policy_fields}
+        saved = await jobstore.edit_job(job.id, validate_model(JobPatch, fields, "the change"), version=version)
         cli.out.print_warnings(saved.warnings)
         await cli.show_job(jobstore, saved)
 

@@ -40,7 +40,7 @@ async def get(cli: Session, name: Name) -> None:
 
 
 @command(app, "set")
-async def set_(  # noqa: PLR0917 - each is an option
+async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     name: Name,
     concurrency: Annotated[int | None, typer.Option(help="How many executions run at once.")] = None,
@@ -56,9 +56,13 @@ async def set_(  # noqa: PLR0917 - each is an option
         bool | None,
         typer.Option("--paused/--no-paused", help="Begin nothing that it applies to; not given, it stays as it is."),
     ] = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option("--unset", metavar="FIELD", help="Set no `concurrency`, say, any more. May be repeated."),
+    ] = None,
 ) -> None:
-    """Set a limit in place of the previous one, paused as it is; it applies at once, also to what waits."""
-    from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
+    """Set what is given of a limit, and leave the rest; it applies at once, also to what waits."""
+    from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
 
     options = {
         "concurrency": concurrency,
@@ -66,11 +70,12 @@ async def set_(  # noqa: PLR0917 - each is an option
         "rate_period_s": per_s,
         "queue_max": queue_max,
         "weight": weight,
+        "paused": paused,
     }
-    fields = {field: value for field, value in options.items() if value is not None}
-    limit = validate_model(NewLimit, {**fields, "paused": paused}, "the limit")
+    fields = {field: value for field, value in options.items() if value is not None} | dict.fromkeys(unset or ())
+    patch = validate_model(LimitPatch, fields, "the limit")
     async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.set_limit(name, limit))
+        cli.out.show_limit(await jobstore.set_limit(name, patch))
 
 
 @command(app, "remove")

@@ -10,7 +10,7 @@ from console.api.json_body import JsonRoute
 from console.api.schemas import IdempotencyKey, Page, PageQuery, replays
 from contracts.fields import Strict
 from contracts.messages.views import AgentStats
-from contracts.resources import Agent, NewAgent
+from contracts.resources import Agent, AgentPatch, NewAgent
 
 router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
@@ -56,23 +56,31 @@ async def update_agent(
     return show(await jobstore.update_agent(agent_id, agent, version=version), response)
 
 
+@router.patch("/{agent_id}", response_model=Agent, responses=CHANGED)
+async def patch_agent(
+    jobstore: CallersJobStore, agent_id: str, patch: Strict[AgentPatch], response: Response, if_match: IfMatch = None
+) -> Any:
+    """Change the fields of an agent that are given, by a JSON merge patch."""
+    return show(await jobstore.update_agent(agent_id, patch, version=version_of(if_match)), response)
+
+
 @router.post("/{agent_id}/disable", response_model=Agent, responses=CHANGED)
 async def disable_agent(jobstore: CallersJobStore, agent_id: str, response: Response, if_match: IfMatch = None) -> Any:
     """Disable an agent: it gets no more work."""
     return show(await jobstore.disable_agent(agent_id, version=version_of(if_match)), response)
 
 
-@router.post("/{agent_id}/pause")
-async def pause_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
+@router.post("/{agent_id}/pause", response_model=Agent, responses=CHANGED)
+async def pause_agent(jobstore: CallersJobStore, agent_id: str, response: Response, if_match: IfMatch = None) -> Any:
     """Let an agent be given nothing; what it is doing goes on."""
     await jobstore.get_agent(agent_id)
-    await jobstore.pause(f"agent:{agent_id}")
-    return await jobstore.get_agent(agent_id)
+    await jobstore.pause(f"agent:{agent_id}", version=version_of(if_match))
+    return show(await jobstore.get_agent(agent_id), response)
 
 
-@router.post("/{agent_id}/resume")
-async def resume_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
+@router.post("/{agent_id}/resume", response_model=Agent, responses=CHANGED)
+async def resume_agent(jobstore: CallersJobStore, agent_id: str, response: Response, if_match: IfMatch = None) -> Any:
     """Resume an agent: it is given work again."""
     await jobstore.get_agent(agent_id)
-    await jobstore.resume(f"agent:{agent_id}")
-    return await jobstore.get_agent(agent_id)
+    await jobstore.resume(f"agent:{agent_id}", version=version_of(if_match))
+    return show(await jobstore.get_agent(agent_id), response)

@@ -58,12 +58,12 @@ def is_among(version: int, if_none_match: str | None) -> bool:
     return if_none_match.strip() == "*" or str(version) in {_name(tag) for tag in _TAG.finditer(if_none_match)}
 
 
-def version_of(if_match: str | None, version: int | None = None) -> int | None:
-    """Return the version meant by `If-Match` or the body. Raise ProblemError if no job can have it."""
+def version_of(if_match: str | None) -> int | None:
+    """Return the version meant by `If-Match`; None: any. Raise ProblemError if nothing can have it."""
     if if_match is None or if_match.strip() == "*":
-        return version
+        return None
     tag = _TAG.fullmatch(if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
-    if tag is None or tag[1] or not _VERSION.fullmatch(_name(tag)) or version not in {None, int(_name(tag))}:
+    if tag is None or tag[1] or not _VERSION.fullmatch(_name(tag)):
         raise ProblemError(
             ErrorCode.VERSION_CONFLICT,
             "If-Match: no version has this entity tag; send the ETag of its last answer.",

@@ -11,7 +11,6 @@ from console.api.json_body import JsonRoute
 from console.api.schemas import (
     Assignment,
     Cancellation,
-    Edit,
     FacetsQuery,
     IdempotencyKey,
     JobCancellation,
@@ -24,7 +23,7 @@ from console.api.schemas import (
 )
 from contracts.client import UNCHANGED
 from contracts.fields import Strict
-from contracts.resources import Execution, Job, JobCounts, JobFacets, NewJob, SavedJob
+from contracts.resources import Execution, Job, JobCounts, JobFacets, JobPatch, NewJob, SavedJob
 from contracts.waiting.reasons import Waiting
 from signoff.status import View
 
@@ -100,10 +99,13 @@ async def explain_job(jobstore: CallersJobStore, job_id: str) -> Waiting:
 
 @router.patch("/{job_id}", responses=CHANGED)
 async def edit_job(
-    jobstore: CallersJobStore, job_id: str, edit: Strict[Edit], response: Response, if_match: IfMatch = None
+    jobstore: CallersJobStore, job_id: str, patch: Strict[JobPatch], response: Response, if_match: IfMatch = None
 ) -> SavedJob:
-    """Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit."""
-    job = await jobstore.edit_job(job_id, edit.to_job_edit(), version=version_of(if_match, edit.version))
+    """Change what is asked for, by a JSON merge patch, while nothing is live and the job is not COMPLETED.
+
+    The same edit again is one edit.
+    """
+    job = await jobstore.edit_job(job_id, patch, version=version_of(if_match))
     response.headers["ETag"] = etag(job.version)
     return job
 

@@ -9,7 +9,7 @@ from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, sh
 from console.api.json_body import JsonRoute
 from console.api.schemas import Page, PageQuery
 from contracts.fields import LimitName, Strict, Tenant
-from contracts.resources import Limit, NewLimit
+from contracts.resources import Limit, LimitPatch, NewLimit
 
 router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)
 tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=JsonRoute)
@@ -44,19 +44,27 @@ async def set_limit(
     return show(await jobstore.set_limit(name, limit, version=version_of(if_match)), response)
 
 
+@router.patch("/{name:path}", response_model=Limit, responses=CHANGED)
+async def patch_limit(
+    jobstore: CallersJobStore, name: LimitName, patch: Strict[LimitPatch], response: Response, if_match: IfMatch = None
+) -> Any:
+    """Change the fields of a limit that are given, by a JSON merge patch; where there is none, it is set."""
+    return show(await jobstore.set_limit(name, patch, version=version_of(if_match)), response)
+
+
 @router.delete("/{name:path}", status_code=204, responses=VERSIONED)
 async def remove_limit(jobstore: CallersJobStore, name: LimitName, if_match: IfMatch = None) -> None:
     """Remove a limit."""
     await jobstore.remove_limit(name, version=version_of(if_match))
 
 
-@tenants_router.post("/{tenant:path}/pause")
-async def pause_tenant(jobstore: CallersJobStore, tenant: Tenant) -> Limit:
-    """Let nothing of a tenant begin; what is with an agent goes on."""
-    return await jobstore.pause(f"tenant:{tenant}")
+@tenants_router.post("/{tenant:path}/pause", response_model=Limit, responses=CHANGED)
+async def pause_tenant(jobstore: CallersJobStore, tenant: Tenant, response: Response, if_match: IfMatch = None) -> Any:
+    """Let nothing of a tenant begin; what is with an agent goes on. The `ETag` is that of its limit."""
+    return show(await jobstore.pause(f"tenant:{tenant}", version=version_of(if_match)), response)
 
 
-@tenants_router.post("/{tenant:path}/resume")
-async def resume_tenant(jobstore: CallersJobStore, tenant: Tenant) -> Limit:
-    """Let it go on."""
-    return await jobstore.resume(f"tenant:{tenant}")
+@tenants_router.post("/{tenant:path}/resume", response_model=Limit, responses=CHANGED)
+async def resume_tenant(jobstore: CallersJobStore, tenant: Tenant, response: Response, if_match: IfMatch = None) -> Any:
+    """Let it go on. The `ETag` is that of its limit."""
+    return show(await jobstore.resume(f"tenant:{tenant}", version=version_of(if_match)), response)

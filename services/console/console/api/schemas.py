@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -31,7 +30,7 @@ from contracts.fields import (
 from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy, Validator
-from contracts.resources import Amount, Job, JobEdit, JobFilter, NewJob
+from contracts.resources import Amount, Job, JobFilter, NewJob
 from signoff.jsontext import Json
 from signoff.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
 
@@ -226,25 +225,6 @@ class JobsPage(Page[Job]):
         description="so many of the newest were searched for `text`, or sorted of those that match, and no more: "
         "a page that is not full may have a next one",
     )
-
-
-class Edit(JobEdit):
-    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one.
-
-    What is no part of it is refused: a status or an agent changes by an action of its own.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
-        None, description="the job's, as the caller knows it; as `If-Match`"
-    )
-
-    def to_job_edit(self) -> JobEdit:
-        """Return the edit without the version."""
-        return JobEdit.model_construct(
-            self.model_fields_set - {"version"}, **{n: getattr(self, n) for n in JobEdit.model_fields}
-        )
 
 
 class Assignment(Model):

@@ -2,7 +2,7 @@
 
 from contracts.agents.urls import hide_userinfo
 from contracts.messages import convert
-from contracts.resources import Agent
+from contracts.resources import Agent, AgentPatch
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -10,6 +10,7 @@ from jobstore.api.requests import (
     mark_replay,
     parse_page_size,
     parse_page_token,
+    read_change,
     read_key,
     read_version,
 )
@@ -59,9 +60,9 @@ class AgentService(AgentServiceServicer):
 
     async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
         del context
-        new = convert.new_agent_of(request.agent)
+        change = read_change(request, request.agent, AgentPatch, convert.new_agent_of)
         await self._runner.administer.run_one(
-            UpdateAgent(request.agent_id, new, read_version(request), actor=CALLER.get())
+            UpdateAgent(request.agent_id, change, read_version(request), actor=CALLER.get())
         )
         return agent_pb.UpdateAgentResponse(agent=await self._show(request.agent_id))
 

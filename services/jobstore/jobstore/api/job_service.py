@@ -12,10 +12,11 @@ from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
 from contracts.messages import convert
-from contracts.messages.job_requests import edit_of, is_full, job_filter_of, order_of, warning_message
+from contracts.messages.job_requests import is_full, job_filter_of, order_of, warning_message
 from contracts.messages.operations import operation_message
+from contracts.messages.patches import patch_of
 from contracts.messages.waiting import waiting_message
-from contracts.resources import JobFilter, NewJob
+from contracts.resources import JobFilter, JobPatch, NewJob
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -194,12 +195,14 @@ class JobService(JobServiceServicer):
         return pb.GetResultResponse(result_json=result)
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
-        edit = edit_of(request.job, request.update_mask)
+        patch = patch_of(JobPatch, request.job, request.update_mask)
         view = await self._runner.submit.run_one(
-            EditJob(request.job_id, edit, read_version(request), actor=CALLER.get())
+            EditJob(request.job_id, patch, read_version(request), actor=CALLER.get())
         )
         job = convert.job_message(view, as_text=wants_text(context))
-        warnings = _make_warnings(view["acceptance_criteria"]) if "acceptance_criteria" in edit.model_fields_set else ()
+        warnings = (
+            _make_warnings(view["acceptance_criteria"]) if "acceptance_criteria" in patch.model_fields_set else ()
+        )
         return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:

@@ -20,6 +20,7 @@ from jobstore.api.requests import (
     parse_page_size,
     parse_page_token,
     parse_uuid,
+    read_version,
     reject_nul,
 )
 from jobstore.commands.judging.versions import (
@@ -84,7 +85,7 @@ class JudgeService(JudgeServiceServicer):
         policy = JudgePolicy.model_validate_json(request.policy_json)
         expected = request.version if request.HasField("version") else policy.version or None
         note, actor = _read_note(request.note, "note"), CALLER.get()
-        put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected, actor=actor)
+        put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected=expected, actor=actor)
         version = await self._runner.administer.run_one(put)
         shown = await self._show_policy(policy.name)
         warnings = [*_find_key_warnings(policy, await self._list_validators()), *shown.versions[0].warnings]
@@ -101,7 +102,8 @@ class JudgeService(JudgeServiceServicer):
         if report is not None:
             async with self._database.session() as session:
                 evaluated = await find_evaluated(session, request.name, request.version, report.evaluation)
-        promote = PromoteVersion(named, request.version, reason, report, evaluated, actor=CALLER.get())
+        newest, actor = request.newest if request.HasField("newest") else None, CALLER.get()
+        promote = PromoteVersion(named, request.version, reason, report, evaluated, expected=newest, actor=actor)
         await self._runner.administer.run_one(promote)
         return pb.PromoteJudgePolicyResponse(policy=await self._show_policy(request.name))
 
@@ -110,7 +112,8 @@ class JudgeService(JudgeServiceServicer):
     ) -> pb.RetireJudgePolicyResponse:
         del context
         named, reason = Named(Kind.JUDGE, request.name), _read_note(request.reason, "reason")
-        await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
+        retire = RetireName(named, reason, expected=read_version(request), actor=CALLER.get())
+        await self._runner.administer.run_one(retire)
         return pb.RetireJudgePolicyResponse(policy=await self._show_policy(request.name))
 
     async def KeepEvaluation(self, request: pb.KeepEvaluationRequest, context: Context) -> pb.KeepEvaluationResponse:
@@ -130,7 +133,9 @@ class JudgeService(JudgeServiceServicer):
             _, body = make_golden(request.cases_jsonl.encode().splitlines(), **asked)
         except ValueError as error:
             raise InvalidError(f"no golden set: {error}", code=ErrorCode.GOLDEN_SET_INVALID) from error
-        await self._runner.administer.run_one(PutVersion(Named(Kind.GOLDEN, name), body, note, actor=CALLER.get()))
+        expected = read_version(request)
+        put = PutVersion(Named(Kind.GOLDEN, name), body, note, expected=expected, actor=CALLER.get())
+        await self._runner.administer.run_one(put)
         return pb.PutGoldenSetResponse(golden=await self._show_golden(name))
 
     async def GetGoldenSet(self, request: pb.GetGoldenSetRequest, context: Context) -> pb.GetGoldenSetResponse:
@@ -140,7 +145,8 @@ class JudgeService(JudgeServiceServicer):
     async def RetireGoldenSet(self, request: pb.RetireGoldenSetRequest, context: Context) -> pb.RetireGoldenSetResponse:
         del context
         named, reason = Named(Kind.GOLDEN, request.name), _read_note(request.reason, "reason")
-        await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
+        retire = RetireName(named, reason, expected=read_version(request), actor=CALLER.get())
+        await self._runner.administer.run_one(retire)
         return pb.RetireGoldenSetResponse(golden=await self._show_golden(request.name))
 
     async def ListCriteriaSets(
@@ -162,9 +168,8 @@ class JudgeService(JudgeServiceServicer):
         name, criteria = _NAME.validate_python(request.name), _read_criteria(request)
         body = format_criteria(criteria)
         check_text_size(body, self._payload_max_bytes)
-        expected = request.version if request.HasField("version") else None
         note = _read_note(request.note, "note")
-        put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected, actor=CALLER.get())
+        put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected=read_version(request), actor=CALLER.get())
         version = await self._runner.administer.run_one(put)
         warnings = [warning_message(warning) for warning in find_warnings(criteria)]
         return pb.PutCriteriaSetResponse(set=await self._show_set(name), version=version, warnings=warnings)
@@ -174,7 +179,8 @@ class JudgeService(JudgeServiceServicer):
     ) -> pb.RetireCriteriaSetResponse:
         del context
         named, reason = Named(Kind.CRITERIA, request.name), _read_note(request.reason, "reason")
-        await self._runner.administer.run_one(RetireName(named, reason, actor=CALLER.get()))
+        retire = RetireName(named, reason, expected=read_version(request), actor=CALLER.get())
+        await self._runner.administer.run_one(retire)
         return pb.RetireCriteriaSetResponse(set=await self._show_set(request.name))
 
     async def LintCriteria(self, request: pb.LintCriteriaRequest, context: Context) -> pb.LintCriteriaResponse:

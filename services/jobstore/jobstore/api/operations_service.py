@@ -20,6 +20,7 @@ from contracts.messages.views import (
     overview_message,
     resolved_message,
 )
+from contracts.resources import LimitPatch
 from jobstore.api.auth import CALLER, read_token
 from jobstore.api.requests import (
     Context,
@@ -27,6 +28,7 @@ from jobstore.api.requests import (
     mark_replay,
     parse_page_size,
     parse_page_token,
+    read_change,
     read_key,
     read_name,
     read_version,
@@ -206,8 +208,9 @@ class OperationsService(OperationsServiceServicer):
 
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
-        name, new = _parse_limit_name(request.limit.name), convert.new_limit_of(request.limit)
-        limit = await self._runner.limit.run_one(SetLimit(name, new, read_version(request), actor=CALLER.get()))
+        name = _parse_limit_name(request.limit.name)
+        change = read_change(request, request.limit, LimitPatch, convert.new_limit_of)
+        limit = await self._runner.limit.run_one(SetLimit(name, change, read_version(request), actor=CALLER.get()))
         return pb.SetLimitResponse(limit=convert.limit_message(name, limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
@@ -220,7 +223,8 @@ class OperationsService(OperationsServiceServicer):
     async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:
         del context
         name = _parse_limit_name(request.name)
-        limit = await self._runner.limit.run_one(PauseLimit(name, request.paused, actor=CALLER.get()))
+        command = PauseLimit(name, request.paused, read_version(request), actor=CALLER.get())
+        limit = await self._runner.limit.run_one(command)
         return pb.PauseResponse(limit=convert.limit_message(name, limit))
 
     async def ConfirmLimits(self, request: pb.ConfirmLimitsRequest, context: Context) -> pb.ConfirmLimitsResponse:

@@ -9,11 +9,13 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
-from contracts.fields import OperationName
+from contracts.fields import OperationName, Patch
 from contracts.messages import JSON_AS_VALUE, PAGE_MAX, REPLAYED
+from contracts.messages.patches import patch_of
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.commands.base import Answer
@@ -23,6 +25,9 @@ from signoff.jsontext import json_text
 
 Context = grpc.aio.ServicerContext[Any, Any]
 R = TypeVar("R")
+P = TypeVar("P", bound=Patch)
+M = TypeVar("M", bound=Message)
+W = TypeVar("W")
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(OperationName)
@@ -42,6 +47,15 @@ class _Versioned(Protocol):
     version: int
 
     def HasField(self, name: Literal["version"], /) -> bool: ...  # noqa: N802 - the word of protobuf
+
+
+class _Masked(Protocol):
+    """A request that may say what it changes."""
+
+    @property
+    def update_mask(self) -> FieldMask: ...
+
+    def HasField(self, name: Literal["update_mask"], /) -> bool: ...  # noqa: N802 - the word of protobuf
 
 
 class _Named(Protocol):
@@ -100,6 +114,14 @@ def mark_replay(context: Context, answer: Answer[R]) -> R:
 def read_version(request: _Versioned) -> int | None:
     """Return the version that the caller of a write has; None: any."""
     return request.version if request.HasField("version") else None
+
+
+def read_change(request: _Masked, message: M, patch: type[P], read_whole: Callable[[M], W]) -> P | W:
+    """Return what a request changes of a resource, by its mask; without one, all of it.
+
+    ValidationError or ValueError: it is malformed.
+    """
+    return patch_of(patch, message, request.update_mask) if request.HasField("update_mask") else read_whole(message)
 
 
 def read_name(request: _Named) -> str | None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.agents.urls import has_userinfo, hide_userinfo
-from contracts.resources import Agent, NewAgent
-from jobstore.commands.base import Command, Creation, Locks, Reads, check_version
+from contracts.fields import Merged
+from contracts.resources import Agent, AgentPatch, NewAgent, Policy
+from jobstore.commands.base import Command, Creation, Locks, Reads, check_version, merge_patch
 from jobstore.commands.judging.freezing import check_named, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -66,18 +67,18 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
 
 @dataclass(frozen=True, slots=True)
 class UpdateAgent(_ChangeAgent):
-    """Replace what is said of an agent, and close its circuit.
+    """Change what is said of an agent, or replace all of it, and close its circuit.
 
     NotFoundError (`unknown_agent`). RefusedError (`version_conflict`). InvalidError (`url_has_userinfo`,
     `unknown_judge_policy`, `unknown_criteria_set`).
     """
 
-    new: NewAgent
+    change: NewAgent | AgentPatch
     version: int | None = None
 
     def reads(self, stored: Stored) -> Reads:
         del stored
-        return read_named(self.new.policy)
+        return read_named(self.change.policy or Policy())
 
     def late_reads(self, stored: Stored) -> Reads:
         return Reads(circuits=frozenset({self.agent_id} if stored.has_circuits else ()))
@@ -85,14 +86,23 @@ class UpdateAgent(_ChangeAgent):
     def decide(self, uow: UnitOfWork) -> None:
         stored = _require_agent(uow, self.agent_id)
         check_version("the agent", stored.version, self.version)
-        given = self.new.model_copy(update={"url": stored.url} if _is_as_shown(self.new, stored) else {})
-        _check_url(given, stored=stored.url)
-        if given.policy != stored.policy:
-            check_named(uow, given.policy)
-        changes = {name: getattr(given, name) for name in _GIVEN} | _count_change(uow, stored)
-        uow.put_agent(stored.model_copy(update=changes), self.actor)
+        changes = self._find_changes(stored)
+        after = stored.model_copy(update=changes)
+        _check_url(after, stored=stored.url)
+        if self.change.policy is not None and after.policy != stored.policy:
+            check_named(uow, self.change.policy)
+        uow.change_agent(stored, changes, self.actor)
         if self.agent_id in uow.circuits:
             uow.circuits[self.agent_id] = CLOSED
+
+    def _find_changes(self, stored: Agent) -> Merged:
+        if isinstance(self.change, AgentPatch):
+            changes = merge_patch(stored, self.change, NewAgent)
+        else:
+            changes = {name: getattr(self.change, name) for name in _GIVEN}
+        if changes.get("url") == hide_userinfo(stored.url):  # as everybody is shown it
+            del changes["url"]
+        return changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +117,7 @@ class DisableAgent(_ChangeAgent):
     def decide(self, uow: UnitOfWork) -> None:
         stored = _require_agent(uow, self.agent_id)
         check_version("the agent", stored.version, self.version)
-        uow.put_agent(stored.model_copy(update={"enabled": False, **_count_change(uow, stored)}), self.actor)
-
-
-def _count_change(uow: UnitOfWork, stored: Agent) -> dict[str, object]:
-    return {"version": stored.version + 1, "updated_at": uow.clock.now}
+        uow.change_agent(stored, {"enabled": False}, self.actor)
 
 
 def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
@@ -123,11 +129,6 @@ def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
 def make_unknown_agent_error(agent_id: str) -> NotFoundError:
     """Return the error of an id that is no agent's."""
     return NotFoundError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
-
-
-def _is_as_shown(new: NewAgent, stored: Agent) -> bool:
-    """Return whether a URL is the stored one without its user and password, as everybody is shown it."""
-    return new.url == hide_userinfo(stored.url)
 
 
 def _check_url(new: NewAgent, stored: str | None) -> None:

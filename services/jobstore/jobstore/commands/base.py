@@ -7,6 +7,9 @@ from enum import IntEnum
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 from uuid import UUID
 
+from pydantic import ValidationError
+
+from contracts.fields import Merged, Model, Patch, explain, merge
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
@@ -215,6 +218,15 @@ def read_circuit(stored: Stored, execution_id: UUID) -> Reads:
     """Return the circuit of the agent that is called for an execution, while any circuit is stored."""
     execution = stored.executions.get(execution_id) if stored.has_circuits else None
     return NOTHING if execution is None else Reads(circuits=optional(execution.agent_id))
+
+
+def merge_patch(stored: object, patch: Patch, new: type[Model]) -> Merged:
+    """Return the fields that a patch gives, as they are after it. InvalidError: a new resource may not have them."""
+    try:
+        return merge(stored, patch, new)
+    except ValidationError as error:
+        code, message = explain(error)
+        raise InvalidError(message, code=code or ErrorCode.INVALID_REQUEST) from error
 
 
 def check_version(what: str, stored: int, expected: int | None) -> None:

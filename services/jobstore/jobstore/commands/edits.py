@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from contracts.criteria import format_criteria, parse_stored_criteria
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch, NewJob, Policy
 from jobstore.commands.assigning import match_agent
-from jobstore.commands.base import Command, Locks, Reads, check_version, raise_refusal, require_job
+from jobstore.commands.base import Command, Locks, Reads, check_version, merge_patch, raise_refusal, require_job
 from jobstore.commands.judging.freezing import check_criteria, check_named, check_references, read_named
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
@@ -26,7 +26,7 @@ class EditJob(Command[JobView]):
     """
 
     job_id: str
-    edit: JobEdit
+    patch: JobPatch
     version: int | None = None
 
     def locks(self) -> Locks:
@@ -34,24 +34,25 @@ class EditJob(Command[JobView]):
 
     def reads(self, stored: Stored) -> Reads:
         may_be_matched = self._may_be_matched(stored.jobs.get(self.job_id))
-        named = read_named(self.edit.policy)
-        return replace(named, capabilities=frozenset(self.edit.capabilities)) if may_be_matched else named
+        named = read_named(self.patch.policy or Policy())
+        return replace(named, capabilities=frozenset(self.patch.capabilities or ())) if may_be_matched else named
 
     def _may_be_matched(self, job: Job | None) -> bool:
-        return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.edit.model_fields_set
+        return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.patch.model_fields_set
 
     def decide(self, uow: UnitOfWork) -> JobView:
         job = require_job(uow, self.job_id)
         before = uow.specs[self.job_id]
-        after = _apply_edit(before, self.edit)
-        changed = [n for n in sorted(self.edit.model_fields_set) if _field_json(before, n) != _field_json(after, n)]
+        after = _apply(before, self.patch)
+        named = self.patch.model_fields_set | {"references"}  # which new criteria drop
+        changed = [name for name in sorted(named) if _field_json(before, name) != _field_json(after, name)]
         if not changed:
             return uow.show_job(self.job_id)
         uow.check_spec_size(after)
         check_criteria(after)
         check_references(after)
-        if "policy" in changed:
-            check_named(uow, after.policy)
+        if "policy" in changed and self.patch.policy is not None:
+            check_named(uow, self.patch.policy)
         check_version("the job", job.version, self.version)
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
         request = format_edit(after.payload, new, old)
@@ -66,16 +67,20 @@ class EditJob(Command[JobView]):
         return uow.show_job(self.job_id)
 
 
-def _apply_edit(before: Spec, edit: JobEdit) -> Spec:
-    after = replace(before, **{name: getattr(edit, name) for name in edit.model_fields_set})
-    if "payload" in edit.model_fields_set:
-        after = replace(after, payload=json_text(edit.payload))
-    if "acceptance_criteria" in edit.model_fields_set:
-        is_same = edit.criteria == parse_stored_criteria(before.acceptance_criteria)  # perhaps spelled otherwise
-        given = format_criteria(edit.criteria) if edit.criteria else ""
-        criteria = before.acceptance_criteria if is_same else given
-        after = replace(after, acceptance_criteria=criteria)
-    return after
+def _apply(before: Spec, patch: JobPatch) -> Spec:
+    given = patch.model_fields_set
+    if "acceptance_criteria" not in given:
+        changes = merge_patch(before, patch, NewJob)
+    else:
+        changes = merge_patch(replace(before, references={}), patch, NewJob)
+        changes.setdefault("references", {})
+        criteria = patch.criteria or []
+        is_same = criteria == parse_stored_criteria(before.acceptance_criteria)  # perhaps spelled otherwise
+        given_text = format_criteria(criteria) if criteria else ""
+        changes["acceptance_criteria"] = before.acceptance_criteria if is_same else given_text
+    if "payload" in given:
+        changes["payload"] = json_text(patch.payload)
+    return replace(before, **changes)
 
 
 def _field_json(spec: Spec, name: str) -> str:

@@ -244,13 +244,16 @@ class UnitOfWork:
         self.changes.agents.append(AgentChange(agent, actor, is_new=agent.id not in self.agents))
         self.agents[agent.id] = agent
 
+    def change_agent(self, stored: Agent, changes: Mapping[str, object], actor: Actor) -> None:
+        """Change an agent, and count that."""
+        counted = {"version": stored.version + 1, "updated_at": self.clock.now}
+        self.put_agent(stored.model_copy(update={**changes, **counted}), actor)
+
     def put_limit(self, name: str, new: NewLimit, actor: Actor) -> Limit:
-        """Set a limit, and return it: paused as it is unless `new` says it. One that sets nothing is removed."""
+        """Set a limit, and return it. One that sets nothing is removed."""
         stored, general = self.limits.get(name), self.limits.get(wildcard(name)) if name != wildcard(name) else None
         fields = new.model_dump(include=set(NewLimit.model_fields))
-        if new.paused is None:
-            fields["paused"] = stored.paused if stored else None
-        elif not new.paused and not (general is not None and general.paused):
+        if not new.paused and not (general is not None and general.paused):
             fields["paused"] = None  # nothing else pauses it, so that this sets nothing
         version = stored.version + 1 if stored else 1
         limit = Limit(**fields, name=name, version=version, updated_at=self.clock.now)

@@ -10,13 +10,13 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 from jobstore.domain.model import TransitionKind
 from jobstore.json_members import members
 from jobstore.storage.sql import Connection, Row
 
 #: The payload stands in the entry itself, wherever its fact tells it.
-_FIELDS: Final = JobEdit.model_fields.keys() - {"payload"}
+_FIELDS: Final = JobPatch.model_fields.keys() - {"payload"}
 _PREFIX: Final = "edited: "
 _NEXT_EDIT: Final = text(
     """

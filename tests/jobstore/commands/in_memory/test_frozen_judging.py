@@ -11,7 +11,7 @@ from contracts.criteria import CRITERIA_MAX
 from contracts.identity import new_execution_id
 from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from contracts.judging.verdict import Verdict
-from contracts.resources import Agent, JobEdit, NewAgent, Usage
+from contracts.resources import Agent, JobPatch, NewAgent, Usage
 from contracts.sizes import measure_job
 from jobstore.commands import claims, unit_of_work
 from jobstore.commands.agents import RegisterAgent, UpdateAgent
@@ -152,7 +152,7 @@ def test_what_is_not_there_is_refused_wherever_it_is_named(life: Life, policy: d
         life.created(policy=policy)
     assert caught.value.code == code
     known = Life(jobstore).created()
-    assert code_of(jobstore, EditJob(known.job_id, JobEdit(policy=policy), actor=SIGNOFF)) == code
+    assert code_of(jobstore, EditJob(known.job_id, JobPatch(policy=policy), actor=SIGNOFF)) == code
     new = NewAgent(name="a", url="http://127.0.0.1:1/", policy=policy)
     assert code_of(jobstore, RegisterAgent("another", new, actor=SIGNOFF)) == code
     assert code_of(jobstore, UpdateAgent("writer", new, actor=SIGNOFF)) == code
@@ -169,7 +169,7 @@ def test_what_was_there_once_is_an_obstacle_and_no_hindrance_to_other_changes(li
     with pytest.raises(PermanentError) as caught:
         life.execute()
     assert caught.value.code == "unknown_judge_policy"
-    jobstore.run(EditJob(life.job_id, JobEdit(title="Another"), actor=SIGNOFF))
+    jobstore.run(EditJob(life.job_id, JobPatch(title="Another"), actor=SIGNOFF))
     jobstore.run(UpdateAgent("writer", new.model_copy(update={"name": "another"}), actor=SIGNOFF))
 
 
@@ -183,17 +183,17 @@ def test_a_job_with_a_set_may_have_no_criteria_of_its_own(life: Life) -> None:
 
 def test_a_job_without_any_criteria_cannot_be_made_by_an_edit(life: Life) -> None:
     life.created(acceptance_criteria="", policy={"criteria_set": "house"})
-    assert code_of(life.jobstore, EditJob(life.job_id, JobEdit(policy={}), actor=SIGNOFF)) == "criteria_empty"
+    assert code_of(life.jobstore, EditJob(life.job_id, JobPatch(policy=None), actor=SIGNOFF)) == "criteria_empty"
     both = Life(life.jobstore).created(policy={"criteria_set": "house"})
     policy = {"criteria_set": "house@1"}
-    life.jobstore.run(EditJob(both.job_id, JobEdit(acceptance_criteria="", policy=policy), actor=SIGNOFF))
+    life.jobstore.run(EditJob(both.job_id, JobPatch(acceptance_criteria="", policy=policy), actor=SIGNOFF))
     assert life.jobstore.specs[both.job_id].acceptance_criteria == ""
 
 
 def test_a_reference_is_for_a_criterion_that_the_job_has_itself(life: Life) -> None:
     life.created(policy={"criteria_set": "house"})
     for number, code in ((2, "reference_unknown"), (1, None)):
-        edit = EditJob(life.job_id, JobEdit(references={number: "blue"}), actor=SIGNOFF)
+        edit = EditJob(life.job_id, JobPatch(references={number: "blue"}), actor=SIGNOFF)
         if code is not None:
             assert code_of(life.jobstore, edit) == code
         else:

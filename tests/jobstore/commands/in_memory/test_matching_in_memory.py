@@ -5,7 +5,7 @@ from collections import Counter
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
-from contracts.resources import JobEdit
+from contracts.resources import JobPatch
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob, MatchJob
 from jobstore.domain.actor import SIGNOFF
@@ -35,17 +35,17 @@ def test_a_job_that_waits_is_matched_later_unless_it_has_moved_on(jobstore: Memo
 def test_other_capabilities_find_an_agent_at_once(jobstore: MemoryJobstore) -> None:
     jobstore.register("able", "sing")
     life = Life(jobstore).created(agent_id=None, capabilities=["dance"])
-    assert jobstore.run(EditJob(life.job_id, JobEdit(capabilities=["sing"]), actor=SIGNOFF))["agent_id"] == "able"
+    assert jobstore.run(EditJob(life.job_id, JobPatch(capabilities=["sing"]), actor=SIGNOFF))["agent_id"] == "able"
     waiting = Life(jobstore).created(agent_id=None, capabilities=["dance"])
-    assert jobstore.run(EditJob(waiting.job_id, JobEdit(title="Another"), actor=SIGNOFF))["agent_id"] is None
-    assert jobstore.run(EditJob(waiting.job_id, JobEdit(capabilities=[]), actor=SIGNOFF))["agent_id"] is None
+    assert jobstore.run(EditJob(waiting.job_id, JobPatch(title="Another"), actor=SIGNOFF))["agent_id"] is None
+    assert jobstore.run(EditJob(waiting.job_id, JobPatch(capabilities=[]), actor=SIGNOFF))["agent_id"] is None
     assert "matched" not in waiting.told
 
 
 def test_other_capabilities_of_a_job_that_has_an_agent_find_no_other(jobstore: MemoryJobstore) -> None:
     jobstore.register("able", "sing")
     life = Life(jobstore).created()
-    assert jobstore.run(EditJob(life.job_id, JobEdit(capabilities=["sing"]), actor=SIGNOFF))["agent_id"] == "writer"
+    assert jobstore.run(EditJob(life.job_id, JobPatch(capabilities=["sing"]), actor=SIGNOFF))["agent_id"] == "writer"
     assert life.told == ["created", "edited"]
 
 

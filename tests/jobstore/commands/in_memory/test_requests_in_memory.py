@@ -11,7 +11,7 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.identity import new_execution_id
-from contracts.resources import JobEdit, Policy
+from contracts.resources import JobPatch, Policy
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -76,7 +76,7 @@ def test_an_assignment_that_comes_again_is_recorded_once(life: Life) -> None:
 
 def test_an_edit_of_a_version_that_comes_again_is_the_same_edit(life: Life) -> None:
     life.created()
-    edit = JobEdit(title="Another", payload={"n": 1.50}, policy={"max_calls": 2})
+    edit = JobPatch(title="Another", payload={"n": 1.50}, policy={"max_calls": 2})
     first = life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF))
     assert life.jobstore.run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF)) == first
     assert life.told == ["created", "edited"]
@@ -84,7 +84,7 @@ def test_an_edit_of_a_version_that_comes_again_is_the_same_edit(life: Life) -> N
 
 def test_an_edit_tells_times_in_the_form_of_all_times(life: Life) -> None:
     life.created()
-    edit = JobEdit(not_before=datetime(2026, 12, 24, 18, tzinfo=UTC))
+    edit = JobPatch(not_before=datetime(2026, 12, 24, 18, tzinfo=UTC))
     life.jobstore.run(EditJob(life.job_id, edit, actor=SIGNOFF))
     request = life.jobstore.log(life.job_id)[-1].report.request
     assert "2026-12-24T18:00:00.000000Z" in str(request)
@@ -92,12 +92,12 @@ def test_an_edit_tells_times_in_the_form_of_all_times(life: Life) -> None:
 
 def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -> None:
     run = life.created().jobstore.run
-    assert run(EditJob(life.job_id, JobEdit(title="A title"), actor=SIGNOFF))["version"] == 1
-    edit = JobEdit(title="Another", payload={"n": 1}, acceptance_criteria="Says red", policy={"max_calls": 2})
+    assert run(EditJob(life.job_id, JobPatch(title="A title"), actor=SIGNOFF))["version"] == 1
+    edit = JobPatch(title="Another", payload={"n": 1}, acceptance_criteria="Says red", policy={"max_calls": 2})
     assert run(EditJob(life.job_id, edit, version=1, actor=SIGNOFF))["acceptance_criteria"] == "Says red"
-    dashed, plain = JobEdit(acceptance_criteria="- Says red"), JobEdit(acceptance_criteria="Says red")
+    dashed, plain = JobPatch(acceptance_criteria="- Says red"), JobPatch(acceptance_criteria="Says red")
     assert run(EditJob(life.job_id, dashed, actor=SIGNOFF))["version"] == 2, "spelled otherwise"
-    spelled, third = "1. Says red", JobEdit(title="A third")
+    spelled, third = "1. Says red", JobPatch(title="A third")
     life.jobstore.specs[life.job_id] = replace(life.jobstore.specs[life.job_id], acceptance_criteria=spelled)
     assert run(EditJob(life.job_id, plain, actor=SIGNOFF))["acceptance_criteria"] == spelled
     assert code_of(lambda: run(EditJob(life.job_id, third, version=1, actor=SIGNOFF))) == "version_conflict"
@@ -127,7 +127,7 @@ def test_what_a_policy_allows_by_now_is_how_often_a_job_is_submitted(life: Life)
     life.judging()
     life.judged(Outcome.FAIL)
     for most in (1, 2):
-        edit = JobEdit(policy={"max_submissions": most})
+        edit = JobPatch(policy={"max_submissions": most})
         life.jobstore.run(EditJob(life.job_id, edit, actor=SIGNOFF))
         life.execution_id = new_execution_id()
         if most == 1:
@@ -401,7 +401,7 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
     }
     assert created["updated_at"] == NOW, "of what nobody changed, it is as stored; of what changed, it is now"
     jobstore.jobs["job-1"] = replace(ended, live=False, status=JobStatus.ASSIGNED)
-    assert jobstore.run(EditJob("job-1", JobEdit(title="Another"), actor=SIGNOFF))["updated_at"] == later
+    assert jobstore.run(EditJob("job-1", JobPatch(title="Another"), actor=SIGNOFF))["updated_at"] == later
     for status, submission in ((JobStatus.REJECTED, 2), (JobStatus.RESUBMISSION_REQUIRED, 2), (JobStatus.COMPLETED, 3)):
         jobstore.jobs["job-1"] = replace(ended, status=status)
         assert jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF))["submission"] == submission

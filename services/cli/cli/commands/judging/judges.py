@@ -159,9 +159,13 @@ async def golden(  # noqa: PLR0917 - each is an option
         raise typer.BadParameter("and --set are two things", param_hint="--remove")
     async with cli.jobstore() as jobstore:
         if cases is not None:
-            least_of_both = {"true_positive_rate_min": least, "true_negative_rate_min": least}
             found = await jobstore.put_golden_set(
-                name, _read_cases(cases), **least_of_both, flips_max=flips_max, note=note
+                name,
+                _read_cases(cases),
+                true_positive_rate_min=least,
+                true_negative_rate_min=least,
+                flips_max=flips_max,
+                note=note,
             )
         elif remove:
             found = await jobstore.retire_golden_set(name)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Response
 
 from console.api.auth import CallersJobStore
-from console.api.etags import IfMatch, etag, version_of
+from console.api.etags import TAGGED, IfMatch, etag, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import (
     Judges,
@@ -29,11 +29,12 @@ router = APIRouter(prefix="/api/judges", tags=["judges"], route_class=JsonRoute)
 sets_router = APIRouter(prefix="/api/criteria-sets", tags=["judges"], route_class=JsonRoute)
 criteria_router = APIRouter(prefix="/api/criteria", tags=["judges"], route_class=JsonRoute)
 
-_PUT: Final[dict[int | str, dict[str, Any]]] = {
+CHANGES_NAME: Final[dict[int | str, dict[str, Any]]] = {
+    200: TAGGED,
     412: {
-        "description": "Another version is the newest; `code` is `judge_policy_conflict` or `criteria_set_conflict`",
+        "description": "Another version is the newest; `code` is `judge_policy_conflict` or the like",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    },
 }
 NameInPath = Annotated[Name, Path()]
 
@@ -55,7 +56,7 @@ async def get_judge_policy(
     return found
 
 
-@router.put("/{name}", responses=_PUT)
+@router.put("/{name}", responses=CHANGES_NAME)
 async def put_judge_policy(
     jobstore: CallersJobStore,
     name: NameInPath,
@@ -73,21 +74,39 @@ async def put_judge_policy(
     return saved
 
 
-@router.post("/{name}/promote")
+@router.post("/{name}/promote", responses=CHANGES_NAME)
 async def promote_judge_policy(
-    jobstore: CallersJobStore, name: NameInPath, promotion: Strict[Promotion]
+    jobstore: CallersJobStore,
+    name: NameInPath,
+    promotion: Strict[Promotion],
+    response: Response,
+    if_match: IfMatch = None,
 ) -> NamedJudgePolicy:
     """Let new executions be judged by a version; what is under way stays as it is."""
-    reason, report = promotion.force_reason, promotion.report
-    return await jobstore.promote_judge_policy(name, promotion.version, report=report, force_reason=reason)
+    promoted = await jobstore.promote_judge_policy(
+        name,
+        promotion.version,
+        report=promotion.report,
+        force_reason=promotion.force_reason,
+        newest=version_of(if_match),
+    )
+    response.headers["ETag"] = etag(promoted.newest)
+    return promoted
 
 
-@router.post("/{name}/retire")
+@router.post("/{name}/retire", responses=CHANGES_NAME)
 async def retire_judge_policy(
-    jobstore: CallersJobStore, name: NameInPath, retirement: Strict[Retirement | None] = None
+    jobstore: CallersJobStore,
+    name: NameInPath,
+    response: Response,
+    retirement: Strict[Retirement | None] = None,
+    if_match: IfMatch = None,
 ) -> NamedJudgePolicy:
     """Let no new execution be judged by it; its versions stay, and promoting one brings it back."""
-    return await jobstore.retire_judge_policy(name, reason=retirement.reason if retirement else None)
+    reason = retirement.reason if retirement else None
+    retired = await jobstore.retire_judge_policy(name, reason=reason, version=version_of(if_match))
+    response.headers["ETag"] = etag(retired.newest)
+    return retired
 
 
 @sets_router.get("")
@@ -108,7 +127,7 @@ async def get_criteria_set(
     return found
 
 
-@sets_router.put("/{name}", responses=_PUT)
+@sets_router.put("/{name}", responses=CHANGES_NAME)
 async def put_criteria_set(
     jobstore: CallersJobStore,
     name: NameInPath,
@@ -123,12 +142,19 @@ async def put_criteria_set(
     return saved
 
 
-@sets_router.post("/{name}/retire")
+@sets_router.post("/{name}/retire", responses=CHANGES_NAME)
 async def retire_criteria_set(
-    jobstore: CallersJobStore, name: NameInPath, retirement: Strict[Retirement | None] = None
+    jobstore: CallersJobStore,
+    name: NameInPath,
+    response: Response,
+    retirement: Strict[Retirement | None] = None,
+    if_match: IfMatch = None,
 ) -> NamedCriteriaSet:
     """Let no new execution be judged by it; its versions stay, and putting the set again brings it back."""
-    return await jobstore.retire_criteria_set(name, reason=retirement.reason if retirement else None)
+    reason = retirement.reason if retirement else None
+    retired = await jobstore.retire_criteria_set(name, reason=reason, version=version_of(if_match))
+    response.headers["ETag"] = etag(retired.newest)
+    return retired
 
 
 @criteria_router.post("/lint")

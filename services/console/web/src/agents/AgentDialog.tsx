@@ -1,8 +1,10 @@
 import { FormProvider, useForm } from "react-hook-form";
+import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
+import { isOutdated, Outdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
 import type { Agent } from "@/api/types";
-import { useKeptForm } from "@/lib/kept";
+import { useKeptForm, useKeptState } from "@/lib/kept";
 import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
@@ -22,10 +24,12 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
   const form = useForm<AgentValues>({ defaultValues: toAgentValues(agent) });
   useKeptForm("agent", form);
   const { register, handleSubmit, setError, formState } = form;
-  const save = useSaveAgent(agent?.id);
+  const [base, setBase] = useKeptState("base", agent);
+  const save = useSaveAgent(base);
+  const hasChanged = isOutdated(save.error);
   const submit = handleSubmit((values) => {
     const onError = (error: Error) => showFieldErrors(error, AGENT_FIELDS, setError);
-    save.mutate(toNewAgent(values, agent), { onSuccess: onClose, onError });
+    save.mutate(toNewAgent(values, base), { onSuccess: onClose, onError });
   });
   const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   const wrong = (field: keyof AgentValues) => formState.errors[field]?.message as string | undefined;
@@ -94,10 +98,23 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
             <Checkbox {...register("deterministic")} /> Its result may be reused for an identical request
           </label>
           <PolicyFields unset="the service's own; a job's own policy comes first" />
-          <ProblemState error={save.error} placed={AGENT_FIELDS} />
+          {base && hasChanged ? (
+            <Outdated
+              name={base.name}
+              base={base}
+              read={() => api.get("/api/agents/{agent_id}", { path: { agent_id: base.id } })}
+              onLoad={(newest) => {
+                form.reset(toAgentValues(newest), { keepDirtyValues: true });
+                setBase(newest);
+                save.reset();
+              }}
+            />
+          ) : (
+            <ProblemState error={save.error} placed={AGENT_FIELDS} />
+          )}
           <div className="flex justify-end gap-2 pt-2">
             <Button onClick={leave}>Back</Button>
-            <Button type="submit" kind="primary" unavailable={save.isPending} aria-busy={save.isPending}>
+            <Button type="submit" kind="primary" unavailable={save.isPending || hasChanged} aria-busy={save.isPending}>
               {agent ? "Save" : "Register"}
             </Button>
           </div>

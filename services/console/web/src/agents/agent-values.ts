@@ -1,6 +1,5 @@
 import type { Agent, NewAgent } from "@/api/types";
 import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "@/policy/policy";
-import { toWritableAgent } from "./mutations";
 
 /** Values of the form of an agent: texts as they are typed. */
 export type AgentValues = {
@@ -44,7 +43,21 @@ export function toAgentValues(agent?: Agent): AgentValues {
   };
 }
 
-/** Build the request that registers an agent or replaces one; fields that the form does not show are kept. */
+/** Return the fields of an agent that a client may write: all but those that the jobstore sets. */
+function toWritableAgent(agent: Agent): NewAgent {
+  const {
+    circuit: _,
+    circuit_open_until: __,
+    paused: ___,
+    version: ____,
+    created_at: _____,
+    updated_at: ______,
+    ...fields
+  } = agent;
+  return fields as NewAgent;
+}
+
+/** Build the request that registers an agent, or that would replace one; fields that the form does not show are kept. */
 export function toNewAgent({ id, capabilities, headers, policy, ...values }: AgentValues, agent?: Agent): NewAgent {
   return {
     ...(agent && toWritableAgent(agent)),

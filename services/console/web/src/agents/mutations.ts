@@ -2,7 +2,9 @@ import { useMutation } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import type { Agent, NewAgent } from "@/api/types";
+import { makePatch } from "@/lib/merge-patch";
 import { useRefetchLimited } from "@/limits/mutations";
+import { toAgentValues, toNewAgent } from "./agent-values";
 
 export type AgentAction = "pause" | "resume" | "disable" | "enable";
 
@@ -13,43 +15,33 @@ const PATHS = {
 } as const;
 
 export function useAgentAction() {
-  const onSuccess = useRefetchLimited();
+  const onSettled = useRefetchLimited();
   return useMutation({
     mutationKey: ["agents", "act"],
     mutationFn: ({ agent, action }: { agent: Agent; action: AgentAction }): Promise<Agent> => {
-      const path = { agent_id: agent.id };
-      if (action !== "enable") return api.post(PATHS[action], { path });
-      return api.put("/api/agents/{agent_id}", { path, body: { ...toWritableAgent(agent), enabled: true } });
+      const seen = { path: { agent_id: agent.id }, ifMatch: agent.version };
+      if (action !== "enable") return api.post(PATHS[action], seen);
+      return api.patch("/api/agents/{agent_id}", { ...seen, body: { enabled: true } });
     },
-    onSuccess,
+    onSettled,
   });
 }
 
-/** Return the fields of an agent that a client may write: all but those that the jobstore sets. */
-export function toWritableAgent(agent: Agent): NewAgent {
-  const {
-    circuit: _,
-    circuit_open_until: __,
-    paused: ___,
-    version: ____,
-    created_at: _____,
-    updated_at: ______,
-    ...fields
-  } = agent;
-  return fields as NewAgent;
-}
-
-/** Registers an agent, or replaces all fields of one that is there. */
-export function useSaveAgent(id?: string) {
+/** Registers an agent, or changes fields of one as it was seen. */
+export function useSaveAgent(base?: Agent) {
   const onSuccess = useRefetchLimited();
   return useMutation({
     mutationKey: ["agents", "save"],
     mutationFn: (body: NewAgent): Promise<Agent> =>
-      id === undefined
+      base === undefined
         ? withIdempotencyKey(`agent/${JSON.stringify(body)}`, (idempotencyKey) =>
             api.post("/api/agents", { body, idempotencyKey }),
           )
-        : api.put("/api/agents/{agent_id}", { path: { agent_id: id }, body }),
+        : api.patch("/api/agents/{agent_id}", {
+            path: { agent_id: base.id },
+            body: makePatch(toNewAgent(toAgentValues(base), base), body),
+            ifMatch: base.version,
+          }),
     onSuccess,
   });
 }

@@ -47,7 +47,9 @@ export interface paths {
         head?: never;
         /**
          * Edit Job
-         * @description Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit.
+         * @description Change what is asked for, by a JSON merge patch, while nothing is live and the job is not COMPLETED.
+         *
+         *     The same edit again is one edit.
          */
         patch: operations["edit_job"];
         trace?: never;
@@ -524,7 +526,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Patch Agent
+         * @description Change the fields of an agent that are given, by a JSON merge patch.
+         */
+        patch: operations["patch_agent"];
         trace?: never;
     };
     "/api/agents/{agent_id}/disable": {
@@ -736,7 +742,11 @@ export interface paths {
         delete: operations["remove_limit"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Patch Limit
+         * @description Change the fields of a limit that are given, by a JSON merge patch; where there is none, it is set.
+         */
+        patch: operations["patch_limit"];
         trace?: never;
     };
     "/api/overview": {
@@ -970,7 +980,7 @@ export interface paths {
         put?: never;
         /**
          * Pause Tenant
-         * @description Let nothing of a tenant begin; what is with an agent goes on.
+         * @description Let nothing of a tenant begin; what is with an agent goes on. The `ETag` is that of its limit.
          */
         post: operations["pause_tenant"];
         delete?: never;
@@ -990,7 +1000,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Tenant
-         * @description Let it go on.
+         * @description Let it go on. The `ETag` is that of its limit.
          */
         post: operations["resume_tenant"];
         delete?: never;
@@ -1008,7 +1018,7 @@ export interface paths {
         };
         /**
          * Get Golden Set
-         * @description Return the golden set of a policy, with its cases.
+         * @description Return the golden set of a policy, with its cases; its `ETag` is its version.
          */
         get: operations["get_golden_set"];
         /**
@@ -1384,6 +1394,31 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * AgentPatch
+         * @description What is to change of an agent; what is not given stays. A URL with `***` for user and password keeps them.
+         */
+        AgentPatch: {
+            /** Name */
+            name?: string;
+            protocol?: components["schemas"]["Protocol"] | null;
+            /** Url */
+            url?: string;
+            /** Capabilities */
+            capabilities?: string[] | null;
+            policy?: components["schemas"]["PolicyInput"] | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Deterministic */
+            deterministic?: boolean | null;
+            /**
+             * Headers
+             * @description null sends one no more
+             */
+            headers?: {
+                [key: string]: string | null;
+            } | null;
         };
         /**
          * AgentStats
@@ -1815,59 +1850,6 @@ export interface components {
          * @enum {string}
          */
         Delivery: "at_least_once" | "at_most_once";
-        /**
-         * Edit
-         * @description What a job is to ask for from now on; what is not given stays. A policy replaces the whole one.
-         *
-         *     What is no part of it is refused: a status or an agent changes by an action of its own.
-         */
-        Edit: {
-            /** Title */
-            title?: string;
-            /** Description */
-            description?: string;
-            /**
-             * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
-             */
-            acceptance_criteria?: string;
-            /**
-             * Criteria
-             * @description give these, `acceptance_criteria`, or the same in both
-             */
-            criteria?: components["schemas"]["CriterionInput"][];
-            /**
-             * References
-             * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
-             */
-            references?: {
-                [key: string]: string;
-            };
-            /** Payload */
-            payload?: unknown;
-            /**
-             * Capabilities
-             * @description that an agent must have; without an agent_id, one is matched
-             */
-            capabilities?: string[];
-            /**
-             * Not Before
-             * @description no execution begins earlier
-             */
-            not_before?: string | null;
-            /** Priority */
-            priority?: number;
-            /** Labels */
-            labels?: {
-                [key: string]: string;
-            };
-            policy?: components["schemas"]["PolicyInput"];
-            /**
-             * Version
-             * @description the job's, as the caller knows it; as `If-Match`
-             */
-            version?: number | null;
-        };
         /**
          * EmptyResult
          * @description What becomes of a result without any number, truth value, letter or digit.
@@ -2498,6 +2480,42 @@ export interface components {
          */
         JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-cost_usd" | "cost_usd" | "-duration_s" | "duration_s" | "-priority";
         /**
+         * JobPatch
+         * @description What a job is to ask for from now on; what is not given stays.
+         *
+         *     Criteria without references drop those that there are: their numbers would be others'.
+         */
+        JobPatch: {
+            /** Title */
+            title?: string;
+            /** Description */
+            description?: string | null;
+            /** Acceptance Criteria */
+            acceptance_criteria?: string | null;
+            /** Criteria */
+            criteria?: components["schemas"]["CriterionInput"][] | null;
+            /** References */
+            references?: {
+                [key: string]: string | null;
+            } | null;
+            /** Payload */
+            payload?: unknown;
+            /** Capabilities */
+            capabilities?: string[] | null;
+            /**
+             * Not Before
+             * @description no execution begins earlier
+             */
+            not_before?: string | null;
+            /** Priority */
+            priority?: number | null;
+            /** Labels */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+            policy?: components["schemas"]["PolicyInput"] | null;
+        };
+        /**
          * JobStatus
          * @description Where a job stands.
          * @enum {string}
@@ -2918,6 +2936,39 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * LimitPatch
+         * @description What is to change of a limit; what is not given stays. One of which nothing is left is removed.
+         */
+        LimitPatch: {
+            /**
+             * Concurrency
+             * @description executions with executors at once
+             */
+            concurrency?: number | null;
+            /**
+             * Rate
+             * @description executions begun in each `rate_period_s`
+             */
+            rate?: number | null;
+            /** Rate Period S */
+            rate_period_s?: number | null;
+            /**
+             * Queue Max
+             * @description of a tenant: executions that may wait
+             */
+            queue_max?: number | null;
+            /**
+             * Weight
+             * @description of a tenant: its share; 1 unless set
+             */
+            weight?: number | null;
+            /**
+             * Paused
+             * @description begin nothing
+             */
+            paused?: boolean | null;
         };
         /**
          * LoopStep
@@ -5669,7 +5720,8 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Edit"];
+                "application/json": components["schemas"]["JobPatch"];
+                "application/merge-patch+json": components["schemas"]["JobPatch"];
             };
         };
         responses: {
@@ -8551,6 +8603,146 @@ export interface operations {
             };
         };
     };
+    patch_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentPatch"];
+                "application/merge-patch+json": components["schemas"]["AgentPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address and the headers are too large together */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     disable_agent: {
         parameters: {
             query?: never;
@@ -8689,7 +8881,10 @@ export interface operations {
     pause_agent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 agent_id: string;
             };
@@ -8700,6 +8895,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8744,6 +8941,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8810,7 +9016,10 @@ export interface operations {
     resume_agent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 agent_id: string;
             };
@@ -8821,6 +9030,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8865,6 +9076,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9100,6 +9320,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9151,7 +9373,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or `criteria_set_conflict` */
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -9219,7 +9441,10 @@ export interface operations {
     promote_judge_policy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -9234,6 +9459,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9278,6 +9505,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9344,7 +9580,10 @@ export interface operations {
     retire_judge_policy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -9359,6 +9598,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9403,6 +9644,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9902,6 +10152,146 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the address or the body names is not there; `code` says what */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address and the headers are too large together */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_limit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitPatch"];
+                "application/merge-patch+json": components["schemas"]["LimitPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"];
+                };
             };
             /** @description The body is not JSON */
             400: {
@@ -10947,7 +11337,10 @@ export interface operations {
     pause_tenant: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 tenant: string;
             };
@@ -10958,6 +11351,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11002,6 +11397,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11068,7 +11472,10 @@ export interface operations {
     resume_tenant: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 tenant: string;
             };
@@ -11079,6 +11486,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11123,6 +11532,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has another version; `code` is `version_conflict` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11265,7 +11683,10 @@ export interface operations {
     put_golden_set: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -11280,6 +11701,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11324,6 +11747,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11390,7 +11822,10 @@ export interface operations {
     retire_golden_set: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -11405,6 +11840,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11449,6 +11886,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11684,6 +12130,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11735,7 +12183,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or `criteria_set_conflict` */
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -11803,7 +12251,10 @@ export interface operations {
     retire_criteria_set: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -11818,6 +12269,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11862,6 +12315,15 @@ export interface operations {
             };
             /** @description Contradicts what stands; `code` says what */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -37,7 +37,8 @@ export type WaitReason = Schemas["Reason"];
 export type PastWait = Schemas["PastWait"];
 export type WaitingSum = Schemas["WaitingSum"];
 /** Edit of a job. Absent fields stay as they are. */
-export type JobEdit = Partial<Schemas["Edit"]>;
+export type JobPatch = Partial<Schemas["JobPatch"]>;
+export type LimitPatch = Partial<Schemas["LimitPatch"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;
 export type JobsPage = Omit<Schemas["JobsPage"], "items"> & { items: Job[] };
 export type JobCounts = Schemas["JobCounts"];

@@ -1,8 +1,10 @@
 import { useForm } from "react-hook-form";
+import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
+import { isOutdated, Outdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
-import { useKeptForm } from "@/lib/kept";
+import { useKeptForm, useKeptState } from "@/lib/kept";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Field, Input } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
@@ -30,22 +32,26 @@ const FIELDS = ["name", "concurrency", "rate", "rate_period_s", "queue_max", "we
 const text = (value: number | null | undefined) => (value == null ? "" : String(value));
 const number = (value: string) => (value.trim() === "" ? null : Number(value));
 
+const toValues = (name: string | null, limit?: Limit): Values => ({
+  name: name ?? "",
+  concurrency: text(limit?.concurrency),
+  rate: text(limit?.rate),
+  rate_period_s: text(limit?.rate_period_s ?? 1),
+  queue_max: text(limit?.queue_max),
+  weight: text(limit?.weight),
+  paused: limit?.paused ?? false,
+});
+
 /** Form that sets the limits on executions of an agent, a tenant or a label. */
 export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
   const form = useForm<Values>({
-    defaultValues: {
-      name: name ?? "",
-      concurrency: text(limit?.concurrency),
-      rate: text(limit?.rate),
-      rate_period_s: text(limit?.rate_period_s ?? 1),
-      queue_max: text(limit?.queue_max),
-      weight: text(limit?.weight),
-      paused: limit?.paused ?? false,
-    },
+    defaultValues: toValues(name, limit),
   });
   useKeptForm("limit", form);
   const { register, handleSubmit, watch, setError, formState } = form;
-  const set = useSetLimit();
+  const [base, setBase] = useKeptState("base", limit);
+  const set = useSetLimit(base);
+  const hasChanged = isOutdated(set.error);
   const isTenant = watch("name").startsWith("tenant:");
   const submit = handleSubmit((values) => {
     const body: NewLimit = {
@@ -54,8 +60,7 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       rate_period_s: number(values.rate_period_s) ?? 1,
       queue_max: isTenant ? number(values.queue_max) : null,
       weight: isTenant ? number(values.weight) : null,
-      // What is not changed here stays as it is, though it was paused or resumed meanwhile.
-      paused: values.paused === (limit?.paused ?? false) ? null : values.paused,
+      paused: values.paused === (base?.paused ?? false) ? (base?.paused ?? null) : values.paused,
     };
     const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
     set.mutate({ name: values.name.trim(), ...body }, { onSuccess: onClose, onError });
@@ -104,10 +109,23 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
         <label className="flex items-center gap-2">
           <Checkbox {...register("paused")} /> Paused: nothing begins
         </label>
-        <ProblemState error={set.error} placed={FIELDS} />
+        {base && hasChanged ? (
+          <Outdated
+            name={base.name}
+            base={base}
+            read={() => api.get("/api/limits/{name}", { path: { name: base.name } })}
+            onLoad={(newest) => {
+              form.reset(toValues(name, newest), { keepDirtyValues: true });
+              setBase(newest);
+              set.reset();
+            }}
+          />
+        ) : (
+          <ProblemState error={set.error} placed={FIELDS} />
+        )}
         <div className="flex justify-end gap-2 pt-2">
           <Button onClick={leave}>Back</Button>
-          <Button type="submit" kind="primary" unavailable={set.isPending} aria-busy={set.isPending}>
+          <Button type="submit" kind="primary" unavailable={set.isPending || hasChanged} aria-busy={set.isPending}>
             Set
           </Button>
         </div>

@@ -103,7 +103,7 @@ export function LimitsPage() {
           verb="Remove"
           kind="danger"
           isPending={remove.isPending}
-          onConfirm={() => remove.mutate(dialog.limit?.name ?? "", { onSuccess: close })}
+          onConfirm={() => dialog.limit && remove.mutate(dialog.limit, { onSuccess: close })}
           fields={<ProblemState error={remove.error} />}
         >
           <p>

@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import type { Limit, NewLimit } from "@/api/types";
+import type { Limit, LimitPatch, NewLimit } from "@/api/types";
+import { makePatch } from "@/lib/merge-patch";
 import { limitKeys } from "./queries";
 
 /** Returns how to read agents and limits again: a change of either may change what is shown of both. */
@@ -13,21 +14,29 @@ export function useRefetchLimited() {
     ]);
 }
 
-export function useSetLimit() {
+/** Sets a limit, or changes fields of one as it was seen. */
+export function useSetLimit(base?: Limit) {
   const onSuccess = useRefetchLimited();
   return useMutation({
     mutationKey: ["limits", "set"],
     mutationFn: ({ name, ...body }: NewLimit & { name: string }): Promise<Limit> =>
-      api.put("/api/limits/{name}", { path: { name }, body }),
+      base === undefined
+        ? api.put("/api/limits/{name}", { path: { name }, body })
+        : api.patch("/api/limits/{name}", { path: { name }, body: toPatch(base, body), ifMatch: base.version }),
     onSuccess,
   });
 }
 
 export function useRemoveLimit() {
-  const onSuccess = useRefetchLimited();
+  const onSettled = useRefetchLimited();
   return useMutation({
     mutationKey: ["limits", "remove"],
-    mutationFn: (name: string) => api.delete("/api/limits/{name}", { path: { name } }),
-    onSuccess,
+    mutationFn: ({ name, version }: Limit) => api.delete("/api/limits/{name}", { path: { name }, ifMatch: version }),
+    onSettled,
   });
+}
+
+/** Make the patch of a limit as the form has it. */
+function toPatch({ name: _, version: __, updated_at: ___, ...base }: Limit, values: NewLimit): LimitPatch {
+  return makePatch(base, values);
 }

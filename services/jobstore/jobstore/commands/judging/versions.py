@@ -1,7 +1,7 @@
 """Commands on judge policies and criteria sets: put a version, say which is current, or retire a name. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from contracts.judging.calibration.golden import Evaluated, Report, find_refusal
@@ -28,7 +28,10 @@ from signoff.jsontext import json_text
 
 @dataclass(frozen=True, slots=True)
 class _ChangeName(Command[R_co]):
+    """`expected`: the number of the newest version, as the caller knows it."""
+
     named: Named
+    expected: int | None = field(default=None, kw_only=True)
 
     def locks(self) -> Locks:
         return Locks()  # two that add the same version race, and one of them decides again
@@ -36,6 +39,15 @@ class _ChangeName(Command[R_co]):
     def reads(self, stored: Stored) -> Reads:
         del stored
         return Reads(names=frozenset({self.named}))
+
+    def check_newest(self, newest: int) -> None:
+        """Raise ConflictError (`judge_policy_conflict` and the like) if another version is the newest."""
+        if newest and self.expected not in {None, newest}:
+            raise ConflictError(
+                f"the newest version of the {self.named.kind.words} {self.named.name} is {newest}, not "
+                f"{self.expected}: look at it, and change that one",
+                code=self.named.kind.conflict,
+            )
 
     def check_name(self) -> None:
         """Raise RefusedError (`judge_policy_reserved`) for the policy that validators report of their settings."""
@@ -51,16 +63,14 @@ class PutVersion(_ChangeName[int]):
     """Add a version, and return its number; or that of the newest one, which says the same.
 
     Of a set, also of a golden one, the newest version is current; of a policy the first is, and later ones once they
-    are promoted.
-    `expected`: the number of the newest version, as the caller knows it; of an unknown name, the number under which it
-    is put back. ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
+    are promoted. `expected`: of an unknown name, the number under which it is put back.
+    ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
     `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`); NotFoundError, for a golden set of a
     policy that is not there (`unknown_judge_policy`).
     """
 
     body: str
     note: str | None = None
-    expected: int | None = None
 
     def reads(self, stored: Stored) -> Reads:
         del stored
@@ -79,12 +89,7 @@ class PutVersion(_ChangeName[int]):
             if known.current is None and self.named.kind is not Kind.JUDGE:
                 uow.move_name(self.named, newest, None, self.actor)
             return newest
-        if newest and self.expected is not None and self.expected != newest:
-            raise ConflictError(
-                f"the newest version of the {self.named.kind.words} {self.named.name} is {newest}, not "
-                f"{self.expected}: look at it, and change that one",
-                code=self.named.kind.conflict,
-            )
+        self.check_newest(newest)
         number = newest + 1 if newest else self.expected or 1
         _check_room(self.named, known, number)
         uow.put_version(self.named, number, self.body, self.note, self.actor)
@@ -137,6 +142,7 @@ class PromoteVersion(_ChangeName[None]):
         known = _require_name(uow, self.named)
         if self.version not in known.hashes:
             raise make_unknown_error(self.named.kind, f"{self.named.name}@{self.version}")
+        self.check_newest(known.newest)
         if self.version != known.current:
             if self.named.kind is Kind.JUDGE and self.reason is None:
                 self._check_golden(uow)
@@ -192,7 +198,9 @@ class RetireName(_ChangeName[None]):
 
     def decide(self, uow: UnitOfWork) -> None:
         self.check_name()
-        if _require_name(uow, self.named).current is not None:
+        known = _require_name(uow, self.named)
+        self.check_newest(known.newest)
+        if known.current is not None:
             uow.move_name(self.named, None, self.reason, self.actor)
 
 

@@ -155,3 +155,17 @@ it("a job that begins to be executed is not saved any more", async () => {
   expect(await within(dialog).findByText(/edited afterwards/)).toBeVisible();
   expect(save()).toHaveAttribute("aria-disabled", "true");
 });
+
+it("sends of labels and of the policy what was changed alone, and null for what was taken away", async () => {
+  const asked = on("patch", "/api/jobs/poem", () => json({ ...JOB, version: 8 }));
+  const { user, save, dialog } = await opened();
+  const [name] = Object.keys(JOB.labels ?? {});
+  await user.clear(within(dialog).getByLabelText("Name of label 1"));
+  await user.type(within(dialog).getByLabelText("Name of label 1"), "kind");
+  await user.click(within(dialog).getByText("Policy"));
+  await user.type(within(dialog).getByLabelText("Calls of the agent"), "7");
+  await user.click(save());
+  await gone();
+  const labels = { [name ?? ""]: null, kind: JOB.labels?.[name ?? ""] };
+  expect(await asked[0]?.json()).toEqual({ labels, policy: { max_calls: 7 } });
+});

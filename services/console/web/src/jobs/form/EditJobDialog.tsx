@@ -1,10 +1,10 @@
 import { FormProvider, useForm } from "react-hook-form";
 import { showFieldErrors } from "@/api/field-errors";
+import { isOutdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
-import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
-import { EDITABLE_NAMES, type Editable, findChanges, formatField, rebase, toJobEdit } from "@/jobs/form/model/edit";
+import { EDITABLE_NAMES, type Editable, findChanges, formatField, rebase, toJobPatch } from "@/jobs/form/model/edit";
 import { JOB_FIELDS, type JobValues, toJobValues } from "@/jobs/form/model/job-values";
 import { explainEditRefusal } from "@/jobs/model/status";
 import { useKeptForm, useKeptState } from "@/lib/kept";
@@ -28,11 +28,14 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
   const changed = findChanges(values, base);
   const { leave, warning } = useUnsavedWarning(changed.length > 0, onClose);
   const refusal = explainEditRefusal(job);
-  const isOutdated = edit.error !== null && toApiError(edit.error).status === 412;
-  const isReady = changed.length > 0 && refusal === null && !edit.isPending && !isOutdated;
+  const hasChanged = isOutdated(edit.error);
+  const isReady = changed.length > 0 && refusal === null && !edit.isPending && !hasChanged;
   const save = form.handleSubmit((filled) => {
     const onError = (error: Error) => showFieldErrors(error, JOB_FIELDS, form.setError);
-    edit.mutate({ id: job.id, version: base.version, edit: toJobEdit(filled, base) }, { onSuccess: onClose, onError });
+    edit.mutate(
+      { id: job.id, version: base.version, patch: toJobPatch(filled, base) },
+      { onSuccess: onClose, onError },
+    );
   });
   const goOn = () => {
     form.reset(rebase(values, base, job));
@@ -63,7 +66,7 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
           <LabelsField />
           <PolicyFields />
           <div className="sticky -bottom-6 z-10 -mx-6 -mb-6 space-y-3 border-t bg-surface px-6 py-4">
-            {isOutdated ? (
+            {hasChanged ? (
               <Outdated job={job} theirs={findChanges(toJobValues(job), base)} mine={changed} onGoOn={goOn} />
             ) : (
               <ProblemState error={edit.error} placed={JOB_FIELDS} />

@@ -3,7 +3,7 @@ import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import { type ApiError, toApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
-import type { Job, JobEdit, NewJob, SavedJob } from "@/api/types";
+import type { Job, JobPatch, NewJob, SavedJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
 import { applyJob } from "@/live/apply-changes";
 import { toast } from "@/ui/feedback/toast";
@@ -48,15 +48,15 @@ export function useCreateJob() {
   });
 }
 
-type Edit = { id: string; version: number; edit: JobEdit };
+type Edit = { id: string; version: number; patch: JobPatch };
 
 /** Edit a job at the version that was seen; the server refuses when it has changed since. */
 export function useEditJob() {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["jobs", "edit"],
-    mutationFn: ({ id, version, edit }: Edit): Promise<SavedJob> =>
-      api.patch("/api/jobs/{job_id}", { path: { job_id: id }, body: edit, ifMatch: version }),
+    mutationFn: ({ id, version, patch }: Edit): Promise<SavedJob> =>
+      api.patch("/api/jobs/{job_id}", { path: { job_id: id }, body: patch, ifMatch: version }),
     onSuccess: (job) => {
       showWarnings(job);
       applyJob(client, job);

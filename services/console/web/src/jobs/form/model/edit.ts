@@ -1,5 +1,6 @@
-import type { Job, JobEdit } from "@/api/types";
+import type { Job, JobPatch } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
+import { makePatch } from "@/lib/merge-patch";
 import { formatCriteria } from "./criteria";
 import { type JobValues, toJobValues, toLabels, toNewJob } from "./job-values";
 
@@ -37,10 +38,12 @@ export function formatField(job: Job, name: Editable): string {
   return typeof value === "string" ? value : stringifyJson(name === "policy" ? job.policy : value, 2);
 }
 
-/** Build the request of an edit: the changed fields only. */
-export function toJobEdit(values: JobValues, base: Job): JobEdit {
+/** Build the request of an edit: the changed fields only, and of labels and policy the changed members. */
+export function toJobPatch(values: JobValues, base: Job): JobPatch {
   const job = toNewJob(values, base.policy);
-  return Object.fromEntries(findChanges(values, base).map((name) => [name, job[name]]));
+  const { labels = {}, policy = {} } = makePatch(base, job) as JobPatch;
+  const changed = { ...job, labels, policy };
+  return Object.fromEntries(findChanges(values, base).map((name) => [name, changed[name]]));
 }
 
 /** Carry the changes of a form over to a newer version of the job. */
