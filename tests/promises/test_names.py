@@ -209,6 +209,8 @@ PLURALS = {
 ROUTES_OF_CALLS = {
     "AssignAgent": ["assign_job"],
     "UpdateJob": ["edit_job"],
+    "UpdateAgent": ["update_agent", "patch_agent"],
+    "SetLimit": ["set_limit", "patch_limit"],
     "ExecuteJobs": ["create_batch"],
     "CancelJob": ["cancel_job", "cancel_execution"],
     "WatchJobs": ["watch_jobs", "watch_job"],
@@ -254,6 +256,8 @@ DIFFERENCES = {
     "REST: ListOperationsRequest.kinds is not there otherwise": "/batches lists those that execute",
     "REST: SetLimitRequest.updated_at is not there otherwise": "gRPC has one message for a limit, given or answered",
     "REST: UpdateJobRequest.* is not there otherwise": "REST's body has the members to change alone, and needs no mask",
+    "REST: *Request.update_mask is not there otherwise": "see there",
+    "REST: PromoteJudgePolicyRequest.newest is not there otherwise": "it is If-Match, beside the version of the body",
     "REST: WatchJobs* is not there *": "a stream of server-sent events: Last-Event-ID goes on, an event has one change",
     "*: OverviewPoint.at is not there otherwise": "totals begin with the range",
     "*: OverviewPoint.acceptance_rate is not there in gRPC": "it is the counts beside it, divided",
