@@ -218,6 +218,9 @@ async def test_every_body_of_the_api_refuses_members_that_it_does_not_know(http)
         async with http.request(method, address, json={"nobody_knows_this": 1}) as answer:
             found = await problem(answer, 422, "invalid_request")
         assert "#/nobody_knows_this" in [error.get("pointer") for error in found["errors"]], (method, path)
+        async with http.request(method, address, data=b"null", headers=JSON) as answer:
+            found = await problem(answer, 422, "invalid_request")
+        assert {"pointer": "#", "message": "must be an object of names and values"} in found["errors"], (method, path)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +329,8 @@ async def test_the_api_is_described(http):
     assert document["openapi"].startswith("3.1")
     execute = document["paths"]["/api/jobs/{job_id}/execute"]["post"]
     assert execute["operationId"] == "execute_job"
-    assert list(execute["responses"]["409"]["content"]) == ["application/problem+json"]
+    assert execute["responses"]["409"] == {"$ref": "#/components/responses/Conflict"}
+    assert list(document["components"]["responses"]["Conflict"]["content"]) == ["application/problem+json"]
     assert execute["security"]
     assert {"Job", "JobLog", "Agent", "Operation", "Problem", "JobChange"} <= set(document["components"]["schemas"])
     assert "HTTPValidationError" not in str(document)

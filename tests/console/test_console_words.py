@@ -54,11 +54,11 @@ MODELS = [
     *(
         schemas.JobsQuery,
         schemas.LogsQuery,
-        schemas.Assignment,
+        schemas.JobAssignment,
         schemas.NewExecution,
         schemas.Resubmission,
     ),
-    *(schemas.Resubmission, schemas.JobCancellation, schemas.NewBatch, schemas.Retry, events.ExecuteRequested),
+    *(schemas.Resubmission, schemas.JobCancellation, schemas.NewBatch, schemas.OperationRetry, events.ExecuteRequested),
     events.JobStatusReported,
 ]
 FOREIGN = re.compile(

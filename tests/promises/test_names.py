@@ -131,7 +131,8 @@ def form_in(schema: Schema) -> str:
     kinds = {each.get("type") for each in schema.get("anyOf", [schema])}
     if len(kinds) > 1:
         return " ".join(sorted(map(str, kinds)))
-    return f"{schema.get('type')} {schema.get('format', '')}".strip()
+    form = schema.get("format", "").replace("double", "")  # which says the size alone
+    return f"{schema.get('type')} {form}".strip()
 
 
 def is_json(field: FieldDescriptor) -> bool:
@@ -158,8 +159,10 @@ def compare_call(comparing: Comparing, call: MethodDescriptor, route: Schema) ->
     comparing.compare_members(call.input_type.name, fields, asked)
     for status, answer in route["responses"].items():
         for media, content in answer.get("content", {}).items() if status < "300" else ():
-            if media in {"application/json", "text/event-stream"}:
-                compare_answer(comparing, call.output_type, content["schema"])
+            events = content["schema"].get("x-events", {})
+            schemas = [content["schema"]] if media == "application/json" else map(events.get, EVENTS & events.keys())
+            for schema in schemas:
+                compare_answer(comparing, call.output_type, schema)
 
 
 def compare_answer(comparing: Comparing, message: Descriptor, schema: Schema) -> None:
@@ -185,6 +188,8 @@ def compare_answer(comparing: Comparing, message: Descriptor, schema: Schema) ->
     comparing.compare_members(message.name, fields, members)
 
 
+#: Events of REST's streams that have what a watch answers.
+EVENTS = {"job-changed", "operation"}
 #: REST names headers as HTTP does.
 HEADERS = {"if-match": "version", "idempotency-key": "idempotency_key"}
 #: Fields of a request whose own fields are members of REST's bodies, or parameters.
@@ -238,7 +243,7 @@ ALONE = {
 #: What differs between two doors, and why.
 DIFFERENCES = {
     "*Request.version is string, and not integer": "REST's is an entity tag, in If-Match",
-    "*Request.if-none-match is not there in gRPC": "HTTP asks so whether something is new",
+    "*Request.If-None-Match is not there in gRPC": "HTTP asks so whether something is new",
     "*Request.labels is array, and not object": "a parameter has texts: `name:value`",
     "*OperationRequest.operation_id is not there otherwise": "beside /operations/{operation_id}, see the next",
     "*OperationRequest.batch_id is not there in gRPC": "/batches/{batch_id} is a door to operations that execute",
@@ -249,6 +254,7 @@ DIFFERENCES = {
     "REST: CountJobsRequest.statuses is not there otherwise": "it is ignored, as all statuses are counted",
     "*: CriterionVerdict.evidence_spans is not there in gRPC": "only REST finds quotations in the result, for pages",
     "REST: GetOverviewRequest.range* is not there *": "REST has some ranges by their names, for pages",
+    "REST: GetReceiptResponse.* is not there *": "the body is the envelope itself",
     "REST: GetResultRequest.download is not there in gRPC": "a browser's way to keep it",
     "REST: GetResultResponse.result is not there otherwise": "the body is the result itself",
     "REST: Job.* is not there otherwise": "an event of a stream has of a job what changes alone",

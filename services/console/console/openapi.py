@@ -1,6 +1,7 @@
-"""Describe the API: FastAPI's document, with the errors as they really are."""
+"""Describe the API: FastAPI's document, as it really answers, and so that generators make clients of it."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from threading import Lock
 from typing import Any, Final
@@ -8,68 +9,301 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from console.api.examples import EXAMPLES
+from console.api.judging.receipts import ReceiptEnvelope
 from console.errors import MEDIA_TYPE, Problem
-from console.live.changes import JobChange
+from console.live.changes import JobChange, StreamPing, StreamPlace
+from contracts.fields import Model
+from signoff.errors import ErrorCode
 
-_EVERYWHERE = {
-    "401": "No token, or one that the jobstore does not know",
-    "403": "Not allowed",
-    "431": "The address and the headers are too large together",
-    "503": "Out of reach",
+#: The answers that any operation may have instead of its own, by status: the name of the response, and when it comes.
+_PROBLEMS: Final = {
+    "400": ("BadRequest", "The body is not JSON"),
+    "401": ("Unauthorized", "No token, or one that the jobstore does not know"),
+    "403": ("Forbidden", "Not allowed"),
+    "404": ("NotFound", "What the address or the body names is not there; `code` says what"),
+    "408": ("RequestTimeout", "The body comes too slowly"),
+    "409": ("Conflict", "Contradicts what stands; `code` says what"),
+    "412": ("PreconditionFailed", "It has another version than `If-Match` says; `code` says of what"),
+    "413": ("ContentTooLarge", "The body is too large"),
+    "415": ("UnsupportedMediaType", "The body is not application/json"),
+    "422": ("UnprocessableContent", "Not well formed; `errors` says where"),
+    "429": ("TooManyRequests", "Too much at once"),
+    "431": ("HeadersTooLarge", "The address and the headers are too large together"),
+    "500": ("InternalError", "The console failed"),
+    "503": ("Unavailable", "Out of reach"),
 }
-_WITH_BODY = {
-    "400": "The body is not JSON",
-    "404": "What the address or the body names is not there; `code` says what",
-    "409": "Contradicts what stands; `code` says what",
-    "413": "The body is too large",
-    "415": "The body is not application/json",
-    "422": "Not well formed; `errors` says where",
-    "429": "Too much at once",
+_EVERYWHERE: Final = frozenset({"401", "403", "422", "429", "431", "500", "503"})
+_OF_A_WRITE: Final = frozenset({"409"})
+_OF_A_BODY: Final = frozenset({"400", "404", "408", "413", "415"})
+#: Addresses that need no token.
+_OPEN: Final = {"/api/health": frozenset({"422", "431", "500"}), "/api/receipt-keys": _EVERYWHERE - {"401", "403"}}
+
+_TEXT: Final = {"type": "string"}
+#: Headers of answers, by name: where they are sent, and what they are.
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "X-Request-Id": {"description": "the caller's, or a new one: logs have it, and so has a Problem", "schema": _TEXT},
+    "Location": {
+        "description": "the address of what was made",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "ETag": {"description": "its version; `If-Match` takes it", "schema": _TEXT, "example": '"3"'},
+    "Idempotency-Replayed": {"description": "it was made before", "schema": {"type": "string", "enum": ["true"]}},
+    "Retry-After": {"description": "seconds after which to ask again", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "the scheme", "schema": {"type": "string", "enum": ["Bearer"]}},
 }
-_MAKING: Final = Lock()
+_HEADERS_OF_PROBLEMS: Final = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
+
+_TAGS: Final = {
+    "jobs": "Jobs, and their executions",
+    "logs": "What happened to a job, and its results",
+    "receipts": "Signed statements about verdicts",
+    "batches": "Jobs that are made and executed together",
+    "operations": "Something done to many jobs",
+    "judgings": "Judging without a job",
+    "agents": "Who does jobs",
+    "judges": "What results are judged by",
+    "limits": "What holds executions back",
+    "overview": "How it goes, and what could not be processed",
+    "events": "Changes as they happen",
+    "health": "Whether the console can do its work",
+}
+#: Names of schemas, where those of the classes say nothing alone.
+_NAMES: Final = {
+    "Ask": "JudgeAsk",
+    "Circuit": "AgentCircuit",
+    "Counts": "LabelledCounts",
+    "DeadLetters": "DeadLetterPage",
+    "Flip": "VerdictFlip",
+    "NameMove": "CurrentVersionChange",
+    "Protocol": "AgentProtocol",
+    "PublicKey": "ReceiptKey",
+    "Reason": "WaitReason",
+    "Resolved": "ResolvedDeadLetters",
+    "NewResolution": "NewDeadLetterResolution",
+    "Stage": "JudgeStage",
+}
 _REF: Final = "#/components/schemas/"
-_OPEN = {"/api/health", "/api/receipt-keys"}
+_MAKING: Final = Lock()
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the application; it is made once."""
     with _MAKING:  # requests ask for it in threads, and FastAPI cannot make two at once
         if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            schemas = document["components"]["schemas"]
-            for model in (Problem, JobChange):
-                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-                schemas |= schema.pop("$defs", {}) | schemas | {model.__name__: schema}
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            for path, operations in document["paths"].items():
-                for method, operation in operations.items():
-                    problems = _make_problem_responses(path, method)
-                    known = operation["responses"] if path in _OPEN else problems
-                    operation["responses"] |= {status: problems[status] for status in known if status in problems}
-            _close_requests(document)
-            for operations in document["paths"].values():
-                if (operation := operations.get("patch")) is not None:
-                    content = operation["requestBody"]["content"]
-                    content["application/merge-patch+json"] = content["application/json"]
-            app.openapi_schema = document
+            app.openapi_schema = _make(app)
     return app.openapi_schema
 
 
-def _close_requests(document: dict[str, Any]) -> None:
-    """Say that bodies of requests take no other members; what answers have, too, gets a schema of its own for that."""
+def _make(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": "/", "description": "the console that serves this document"}],
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+    )
+    components, schemas = document["components"], document["components"]["schemas"]
+    for model in (Problem, ReceiptEnvelope, JobChange, StreamPlace, StreamPing):
+        schema = model.model_json_schema(ref_template=_REF + "{model}", mode="serialization")
+        schemas |= schema.pop("$defs", {}) | schemas | {model.__name__: schema}
+    schemas["Problem"]["properties"]["code"]["x-extensible-enum"] = [each for each in ErrorCode if each.answer.http]
+    components["headers"] = _HEADERS
+    components["responses"] = {name: _make_problem(status, text) for status, (name, text) in _PROBLEMS.items()}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            _complete_operation(path, operation)
+    names = {_REF + name: _REF + _name(name) for name in schemas}
+    _visit(document, lambda part: _refer(part, names))
+    schemas = components["schemas"] = {_name(name): schema for name, schema in schemas.items()}
+    _split_schemas(document, _find_left_out())
+    used = _find_schemas([document["paths"], components["responses"]], schemas)
+    used |= {name for name, schema in schemas.items() if "enum" in schema}  # words of answers, as constants of clients
+    components["schemas"] = {name: schemas[name] for name in sorted(used)}
+    _add_examples(document)
+    for operation in (methods["patch"] for methods in document["paths"].values() if "patch" in methods):
+        content = operation["requestBody"]["content"]
+        content["application/merge-patch+json"] = content["application/json"]
+    return document
+
+
+def _name(name: str) -> str:
+    """Return the name of a schema, which says alone what it is of."""
+    page = re.fullmatch(r"Page_(\w+)_", name)
+    return f"{_name(page[1])}Page" if page else _NAMES.get(name, name)
+
+
+def _make_problem(status: str, description: str) -> dict[str, Any]:
+    headers, schema = _list_headers(*_HEADERS_OF_PROBLEMS.get(status, ())), {"$ref": f"{_REF}Problem"}
+    return {"description": description, "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def _list_headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _complete_operation(path: str, operation: dict[str, Any]) -> None:
+    """Add the headers of its answers, and the problems that it may be answered with."""
+    for parameter in operation.get("parameters", ()):
+        _visit(parameter["schema"], _drop_null)
+        parameter["schema"].pop("description", None)  # that the parameter has
+    if body := operation.get("requestBody"):
+        body.setdefault("required", False)
+        for content in body["content"].values():
+            if "anyOf" in content["schema"]:
+                content["schema"] = next(each for each in content["schema"]["anyOf"] if "$ref" in each)
+    problems = {
+        status: {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"} for status in _list_statuses(path, operation)
+    }
+    answers = {status: answer for status, answer in operation["responses"].items() if status not in {"412", "422"}}
+    for status, answer in answers.items():
+        made = ["Location"] if "201" in answers and status in {"200", "201"} else []
+        own = () if status in _PROBLEMS else (*made, *answer.get("headers", ()), "X-Request-Id")
+        answer["headers"] = _list_headers(*own)
+    operation["responses"] = dict(sorted((problems | answers).items()))
+
+
+def _list_statuses(path: str, operation: dict[str, Any]) -> frozenset[str]:
+    """List the statuses of the problems that an operation may be answered with."""
+    verb = operation["operationId"].partition("_")[0]
+    causes = [
+        (_OF_A_BODY, "requestBody" in operation),
+        (_OF_A_WRITE, verb not in {"get", "list", "count", "explain", "watch"}),
+        ({"404"}, "{" in path),
+        ({"412"}, any(each["name"] == "If-Match" for each in operation.get("parameters", ()))),
+    ]
+    return _OPEN.get(path, _EVERYWHERE).union(*(statuses for statuses, come in causes if come))
+
+
+def _find_left_out(model: type[Model] = Model) -> dict[str, set[str]]:
+    """Return the fields that answers leave out by a rule of their own, by the name of their schema."""
+    found = {_name(model.__name__): {name for name, field in model.model_fields.items() if field.exclude_if}}
+    for each in model.__subclasses__():
+        found |= _find_left_out(each)
+    return found
+
+
+def _split_schemas(document: dict[str, Any], left_out: Mapping[str, set[str]]) -> None:
+    """Give requests and answers schemas of their own.
+
+    A request takes no other members. An answer has no null, but in the JSON of users, must have what it always has, and
+    may have more words and members than are known.
+    """
     schemas, operations = document["components"]["schemas"], [o for p in document["paths"].values() for o in p.values()]
     bodies = [operation["requestBody"] for operation in operations if "requestBody" in operation]
-    asked, answered = (_find_schemas(part, schemas) for part in (bodies, [o["responses"] for o in operations]))
-    asked = {name for name in asked if "enum" not in schemas[name]}
-    names = {_REF + name: f"{_REF}{name}Input" for name in asked & answered}
-    for name in sorted(asked):
-        closed = _rename(deepcopy(schemas[name]), names)
-        if "properties" in closed:
-            closed["additionalProperties"] = False
-        schemas[names.get(_REF + name, name).removeprefix(_REF)] = closed
+    answers = [document["components"]["responses"], *(operation["responses"] for operation in operations)]
+    asked, answered = _find_schemas(bodies, schemas), _find_schemas(answers, schemas)
+    named = {ref.removeprefix(_REF) for body in bodies for ref in _list_references(body)}
+    parts = {name for name in asked - named if "enum" not in schemas[name]}  # of requests, whoever has them besides
+    inputs = {_REF + name: f"{_REF}{name}Input" for name in parts}
+    closed = {name: deepcopy(schemas[name]) for name in sorted(asked)}
+    words = {_REF + name: schema["enum"] for name, schema in schemas.items() if "enum" in schema}
+    for name in answered - {name.removeprefix(_REF) for name in words}:
+        _require(schemas[name], left_out.get(name, set()))
+        _visit(schemas[name], lambda part: _open(part, words))
+    for name, schema in closed.items():
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+        _visit(schema, lambda part: _refer(part, inputs))
+        schemas[inputs.get(_REF + name, name).removeprefix(_REF)] = schema
     for body in bodies:
-        _rename(body, names)
+        _visit(body, lambda part: _refer(part, inputs))
+    for change in (_drop_title, _say_size):
+        _visit([document["paths"], schemas], change)
+    for schema in closed.values():
+        for part in schema.get("properties", {}).values():
+            _say_default(part)
+
+
+def _require(schema: dict[str, Any], left_out: set[str]) -> None:
+    """Say what an answer always has: all but what may be None, what is left out by a rule, and the JSON of users."""
+    fields = schema.get("properties", {})
+    always = [name for name, field in fields.items() if not _may_be_null(field) and name not in left_out]
+    always = [name for name in always if name in schema.get("required", ()) or fields[name].keys() - _NO_TYPE]
+    if fields:
+        schema["required"] = always
+    _visit(schema, _drop_null)
+    for field in fields.values():
+        for needless in ("default", "readOnly"):
+            field.pop(needless, None)
+
+
+#: What bounds the values of a schema.
+_BOUNDS: Final = {
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "pattern",
+} | {
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+}
+#: Members of the schema of any JSON.
+_NO_TYPE: Final = {"title", "description", "default"}
+
+
+def _open(part: dict[str, Any], words: Mapping[str, list[str]]) -> None:
+    """Let a part of an answer grow: in its words, its members, and beyond what bounds requests."""
+    if part.get("$ref") in words:
+        part |= {"type": "string", "x-extensible-enum": words[part.pop("$ref")]}
+    if isinstance(part.get("enum"), list):
+        part["x-extensible-enum"] = part.pop("enum")
+    if part.get("additionalProperties") is False:
+        del part["additionalProperties"]
+    for bound in [name for name in part if name in _BOUNDS and not isinstance(part[name], dict)]:
+        del part[bound]
+
+
+def _may_be_null(field: dict[str, Any]) -> bool:
+    return {"type": "null"} in field.get("anyOf", ())
+
+
+def _drop_null(part: dict[str, Any]) -> None:
+    """Let a part of a schema not be null."""
+    if _may_be_null(part):
+        others = [each for each in part.pop("anyOf") if each != {"type": "null"}]
+        rest = dict(part)
+        part.clear()
+        part |= {**others[0], **rest} if len(others) == 1 else {"anyOf": others, **rest}
+        if part.get("default", ...) is None:
+            del part["default"]
+
+
+def _drop_title(part: dict[str, Any]) -> None:
+    """Drop a title, which says the name again, and by which some generators name what they make."""
+    if isinstance(part.get("title"), str):
+        del part["title"]
+
+
+def _say_size(part: dict[str, Any]) -> None:
+    """Say how many digits a number has, for languages in which that counts."""
+    if part.get("type") == "number":
+        part["format"] = "double"
+
+
+def _say_default(part: dict[str, Any]) -> None:
+    """Say in words what holds without a member: some generators send each default that they know, or ask for it."""
+    default = part.pop("default", None)
+    if default not in (None, "", [], {}, False):
+        words = f"`{str(default).lower() if isinstance(default, bool) else default}` when not given"
+        part["description"] = f"{part['description']}; {words}" if "description" in part else words
+
+
+def _add_examples(document: dict[str, Any]) -> None:
+    """Add the example of its schema to each body that is JSON."""
+    for operation in (each for methods in document["paths"].values() for each in methods.values()):
+        answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        for body in (operation.get("requestBody", {}), *answers):
+            for media_type, content in body.get("content", {}).items():
+                name = content["schema"].get("$ref", "").removeprefix(_REF)
+                if media_type == "application/json" and name in EXAMPLES:
+                    content["example"] = EXAMPLES[name]
 
 
 def _find_schemas(part: Any, schemas: Mapping[str, Any]) -> set[str]:
@@ -82,25 +316,21 @@ def _find_schemas(part: Any, schemas: Mapping[str, Any]) -> set[str]:
 
 
 def _list_references(part: Any) -> Iterator[str]:
-    if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+    if isinstance(part, dict) and isinstance(part.get("$ref"), str) and part["$ref"].startswith(_REF):
         yield part["$ref"]
     for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         yield from _list_references(each)
 
 
-def _rename(part: Any, names: Mapping[str, str]) -> Any:
-    """Refer to schemas by other names, in place; return the part."""
-    if isinstance(part, dict) and part.get("$ref") in names:
+def _refer(part: dict[str, Any], names: Mapping[str, str]) -> None:
+    """Refer to a schema by another name."""
+    if part.get("$ref") in names:
         part["$ref"] = names[part["$ref"]]
-    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _rename(each, names)
-    return part
 
 
-def _make_problem_responses(path: str, method: str) -> dict[str, Any]:
-    causes = dict(_EVERYWHERE)
-    if "{" in path:
-        causes["404"] = "There is none of that id"
-    causes |= {"422": _WITH_BODY["422"]} if method == "get" else _WITH_BODY
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": cause, "content": content} for status, cause in sorted(causes.items())}
+def _visit(part: Any, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change each object within a part of the document, in place."""
+    if isinstance(part, dict):
+        change(part)
+    for each in list(part.values()) if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _visit(each, change)

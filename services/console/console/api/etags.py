@@ -9,8 +9,8 @@ from console.errors import MEDIA_TYPE, ProblemError
 from console.heads import GZIP
 from signoff.errors import ErrorCode
 
-IfNoneMatch = Annotated[str | None, Header(description="entity tags that the caller has")]
-IfMatch = Annotated[str | None, Header(description="the entity tag of the version that is meant")]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="entity tags that the caller has")]
+IfMatch = Annotated[str | None, Header(alias="If-Match", description="the entity tag of the version that is meant")]
 
 TAGGED: Final[dict[str, Any]] = {
     "headers": {"ETag": {"description": "its version", "schema": {"type": "string", "examples": ['"3"']}}}

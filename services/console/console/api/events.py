@@ -1,8 +1,8 @@
 """Stream changes of jobs as server-sent events."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Annotated
+from collections.abc import Awaitable, Mapping
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
@@ -20,16 +20,27 @@ router = APIRouter(prefix="/api", tags=["events"])
 LAST_FRAMES_S = 2.0
 
 After = Annotated[int | None, Query(ge=0, description="a cursor; the stream goes on behind it")]
-LastEventId = Annotated[str | None, Header(description="what a browser sends when it comes back; overrides `after`")]
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", description="what a browser sends when it comes back; overrides `after`")
+]
 
-_STREAM = {
+
+def describe_events(schemas: Mapping[str, str]) -> dict[str, Any]:
+    """Return the content of a response that streams events: by their name, the schema of their data."""
+    events = {name: {"$ref": f"#/components/schemas/{schema}"} for name, schema in schemas.items()}
+    return {"text/event-stream": {"schema": {"type": "string", "x-events": events}}}
+
+
+_STREAM: Final = {
     "description": (
         "Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its "
         "data is a JobChange), `ping` every 15 s and when the jobstore goes or comes back (`jobstore` says whether it "
         "is there), and `reset` when it cannot go on behind the cursor asked for: what was read before must be read "
         "again. A reader that is too slow is cut off, and resumes by its last id."
     ),
-    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/JobChange"}}},
+    "content": describe_events(
+        {"hello": "StreamPlace", "job-changed": "JobChange", "ping": "StreamPing", "reset": "StreamPlace"}
+    ),
 }
 
 

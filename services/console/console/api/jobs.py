@@ -9,13 +9,13 @@ from console.api.auth import CallersJobStore
 from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, etag, show, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import (
-    Assignment,
     Cancellation,
     FacetsQuery,
     IdempotencyKey,
+    JobAssignment,
     JobCancellation,
+    JobPage,
     JobsFilter,
-    JobsPage,
     JobsQuery,
     NewExecution,
     Resubmission,
@@ -45,7 +45,7 @@ async def create_job(
 
 
 @router.get("")
-async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobsPage:
+async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobPage:
     """Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits."""
     page = await jobstore.list_matching(
         query.to_job_filter(query.status),
@@ -54,7 +54,7 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
         order=query.order,
         view=query.view,
     )
-    return JobsPage(items=page.jobs, next_page_token=page.next_page_token or None, searched=page.searched)
+    return JobPage(items=page.jobs, next_page_token=page.next_page_token or None, searched=page.searched)
 
 
 @counts_router.get("")
@@ -112,7 +112,7 @@ async def edit_job(
 
 @router.post("/{job_id}/assign", responses=VERSIONED)
 async def assign_job(
-    jobstore: CallersJobStore, job_id: str, assignment: Strict[Assignment], if_match: IfMatch = None
+    jobstore: CallersJobStore, job_id: str, assignment: Strict[JobAssignment], if_match: IfMatch = None
 ) -> Job:
     """Assign an agent."""
     payload = assignment.payload if "payload" in assignment.model_fields_set else UNCHANGED

@@ -38,9 +38,10 @@ class JsonRequest(Request):
     async def json(self) -> Any:
         """Return the value of the body. Raise ProblemError if it is no JSON."""
         try:
-            return parse_json(await self.body())
+            body = parse_json(await self.body())
         except ValueError as error:
             raise ProblemError(ErrorCode.MALFORMED_JSON, f"The body must be JSON: {error}.") from None
+        return False if body is None else body  # null would be taken for a body that was left out
 
     async def _read_body(self, length: int, max_bytes: int) -> bytes:
         too_large = ProblemError(ErrorCode.PAYLOAD_TOO_LARGE, f"The body must have at most {max_bytes} bytes.")

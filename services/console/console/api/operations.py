@@ -7,16 +7,16 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from console.api.auth import CallersJobStore
-from console.api.events import EventStream, open_stream
+from console.api.events import EventStream, describe_events, open_stream
 from console.api.json_body import ManyJsonRoute
 from console.api.schemas import (
     Cancellation,
     IdempotencyKey,
     ItemsQuery,
     NewBatch,
+    OperationRetry,
     OperationsQuery,
     Page,
-    Retry,
     replays,
 )
 from console.live.changes import make_frame
@@ -37,7 +37,7 @@ STREAM: Final[dict[str, Any]] = {
         "`operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every "
         "15 s. The stream ends when the operation has ended."
     ),
-    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Operation"}}},
+    "content": describe_events({"operation": "Operation", "ping": "StreamPing"}),
 }
 
 
@@ -131,11 +131,11 @@ async def retry_operation(
     jobstore: CallersJobStore,
     operation_id: str,
     response: Response,
-    retry: Strict[Retry | None] = None,
+    retry: Strict[OperationRetry | None] = None,
     key: IdempotencyKey = None,
 ) -> Operation:
     """Execute its jobs that failed, as a new operation."""
-    retry = retry or Retry()
+    retry = retry or OperationRetry()
     created = await jobstore.retry_operation(operation_id, retry.statuses, name=retry.name, idempotency_key=key)
     door = request.url.path.removesuffix(f"/{operation_id}/retry")
     response.headers["Location"] = f"{door}/{created.id}"

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
-from console.api.schemas import DeadLettersQuery, Range
+from console.api.schemas import DeadLettersQuery, OverviewRange
 from console.errors import MEDIA_TYPE
 from contracts.fields import Strict
 from contracts.messages.views import DeadLetters, NewResolution, Overview, Resolved
@@ -19,7 +19,7 @@ _NO_DLQ: Final[dict[str, Any]] = {"description": "The topic has no dead letters"
 
 @router.get("/overview")
 async def get_overview(
-    jobstore: CallersJobStore, range_: Annotated[Range, Query(alias="range")] = Range.HOUR
+    jobstore: CallersJobStore, range_: Annotated[OverviewRange, Query(alias="range")] = OverviewRange.HOUR
 ) -> Overview:
     """What happened within the range, in about 60 points and in all, and how much is there now."""
     return await jobstore.get_overview(range_.seconds)

@@ -191,7 +191,7 @@ class ReceiptQuery(Model):
     view: View = Field(View.FULL, description="`basic` leaves out the texts of criteria, of which hashes stay")
 
 
-class Range(StrEnum):
+class OverviewRange(StrEnum):
     """How far back an overview looks."""
 
     HOUR = "1h"
@@ -217,7 +217,7 @@ class Page(Model, Generic[Item]):
         return cls(items=page[0], next_page_token=page[1] or None)
 
 
-class JobsPage(Page[Job]):
+class JobPage(Page[Job]):
     """A part of a list of jobs."""
 
     searched: int | None = Field(
@@ -227,7 +227,7 @@ class JobsPage(Page[Job]):
     )
 
 
-class Assignment(Model):
+class JobAssignment(Model):
     """Whom to give a job to, and with what payload if not with its own."""
 
     agent_id: AgentId
@@ -293,7 +293,7 @@ class ItemsQuery(PageQuery):
     outcome: list[ItemOutcome] = Field(default_factory=list, description="may be repeated; all without one")
 
 
-class Retry(Model):
+class OperationRetry(Model):
     """Which items of a batch to execute again."""
 
     name: OperationName | None = Field(None, description="of the new one")
@@ -301,7 +301,7 @@ class Retry(Model):
     statuses: list[JobStatus] = Field(default_factory=list, description="how they ended; FAILED when not given")
 
 
-class Judges(Page[NamedJudgePolicy]):
+class JudgePolicyPage(Page[NamedJudgePolicy]):
     """A page of judge policies, and the validators that are there."""
 
     validators: list[Validator]
@@ -326,7 +326,7 @@ class NewJudgePolicy(StrictModel):
     note: Note | None = Field(None, description="what is noted about the version")
 
 
-class Promotion(StrictModel):
+class JudgePolicyPromotion(StrictModel):
     """A version to make current."""
 
     version: int = Field(ge=1, le=999_999_999)

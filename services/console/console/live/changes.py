@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from contracts.fields import Time
+from contracts.fields import Open, Time
 from contracts.messages.answers import read_resource
 from contracts.resources import JobLog
 from signoff.status import JobLogStatus, JobStatus
@@ -26,7 +26,7 @@ class JobNow(BaseModel):
     """
 
     id: str
-    status: JobStatus
+    status: Open[JobStatus]
     version: int
     agent_id: str | None = None
     progress: float | None = None
@@ -87,6 +87,22 @@ class JobChange(BaseModel):
             "job": self.job.model_dump(mode="json", exclude_none=True),
             "log": self.log.model_dump(mode="json", exclude=_LEFT_OUT, exclude_none=True),
         }
+
+
+class StreamPlace(BaseModel):
+    """The data of `hello`, the place at which a new stream begins, and of `reset`, which cannot go on where it was."""
+
+    cursor: int
+
+
+class StreamPing(BaseModel):
+    """The data of a `ping`."""
+
+    cursor: int | None = Field(None, description="where the stream goes on; not while it catches up")
+    at: Time
+    jobstore: bool = Field(description="whether the jobstore is there")
+    database: str | None = Field(None, description="why the jobstore cannot write to its database, if it cannot")
+    remedy: str | None = Field(None, description="what to do about that")
 
 
 class Change:

@@ -8,13 +8,13 @@ from console.api.auth import CallersJobStore
 from console.api.etags import TAGGED, IfMatch, etag, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import (
-    Judges,
+    JudgePolicyPage,
+    JudgePolicyPromotion,
     NewCriteria,
     NewCriteriaSet,
     NewJudgePolicy,
     Page,
     PageQuery,
-    Promotion,
     Retirement,
     VersionsQuery,
 )
@@ -40,10 +40,12 @@ NameInPath = Annotated[Name, Path()]
 
 
 @router.get("")
-async def list_judge_policies(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Judges:
+async def list_judge_policies(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> JudgePolicyPage:
     """Judge policies by name, each with the version that is current and without its body; and what validators say."""
     found = await jobstore.list_judge_policies(page_size=query.page_size or 0, page_token=query.page_token)
-    return Judges(items=found.policies, next_page_token=found.next_page_token or None, validators=found.validators)
+    return JudgePolicyPage(
+        items=found.policies, next_page_token=found.next_page_token or None, validators=found.validators
+    )
 
 
 @router.get("/{name}")
@@ -78,7 +80,7 @@ async def put_judge_policy(
 async def promote_judge_policy(
     jobstore: CallersJobStore,
     name: NameInPath,
-    promotion: Strict[Promotion],
+    promotion: Strict[JudgePolicyPromotion],
     response: Response,
     if_match: IfMatch = None,
 ) -> NamedJudgePolicy:

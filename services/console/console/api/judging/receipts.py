@@ -5,6 +5,7 @@ import time
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
@@ -26,30 +27,29 @@ KEYS_A_PAGE: Final = 100
 _RECEIPT: Final[dict[str, Any]] = {
     "description": "A DSSE envelope of an in-toto statement, signed with Ed25519 (docs/receipts.md)",
     "content": {
-        RECEIPT_TYPE: {
-            "schema": {
-                "type": "object",
-                "required": ["payload", "payloadType", "signatures"],
-                "properties": {
-                    "payload": {"type": "string"},
-                    "payloadType": {"type": "string"},
-                    "signatures": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "required": ["keyid", "sig"],
-                            "properties": {"keyid": {"type": "string"}, "sig": {"type": "string"}},
-                        },
-                    },
-                },
-            }
-        }
+        media_type: {"schema": {"$ref": "#/components/schemas/ReceiptEnvelope"}}
+        for media_type in (RECEIPT_TYPE, "application/json")
     },
 }
 _UNJUDGED: Final[dict[str, Any]] = {
     "description": "The judge did not judge the result, so that there is nothing to state (`unjudged`)",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+
+
+class ReceiptSignature(BaseModel):
+    """A signature of a receipt, and the key that verifies it."""
+
+    keyid: str
+    sig: str
+
+
+class ReceiptEnvelope(BaseModel):
+    """A receipt, as DSSE has it: the payload and the signatures are base64."""
+
+    payload: str
+    payload_type: str = Field(alias="payloadType")
+    signatures: list[ReceiptSignature]
 
 
 class KeptKeys:
@@ -76,11 +76,18 @@ class KeptKeys:
 
 
 @router.get("/jobs/{job_id}/receipt", response_class=Response, responses={200: _RECEIPT, 409: _UNJUDGED})
-async def get_receipt(jobstore: CallersJobStore, job_id: str, query: Annotated[ReceiptQuery, Query()]) -> Response:
+async def get_receipt(
+    request: Request, jobstore: CallersJobStore, job_id: str, query: Annotated[ReceiptQuery, Query()]
+) -> Response:
     """A signed statement about the verdict that ended a job, or about the one that is chosen."""
     receipt = await jobstore.get_receipt(job_id, version=query.version, submission=query.submission, view=query.view)
-    headers = {"Content-Disposition": f'attachment; filename="{job_id}-{receipt.version}.receipt.json"'}
-    return Response(receipt.envelope.encode(), media_type=RECEIPT_TYPE, headers=headers)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{job_id}-{receipt.version}.receipt.json"',
+        "Vary": "Accept",
+    }
+    wants_json = request.headers.get("Accept", "").startswith("application/json")
+    media_type = "application/json" if wants_json else RECEIPT_TYPE
+    return Response(receipt.envelope.encode(), media_type=media_type, headers=headers)
 
 
 @router.get("/receipt-keys")

@@ -83,7 +83,7 @@ function parseOrUndefined(text: string): unknown {
 function toResponseError(response: Response, value: unknown): ApiError {
   const problem = typeof value === "object" && value !== null ? (value as Partial<Problem>) : {};
   return new ApiError({
-    request_id: response.headers.get("X-Request-Id"),
+    request_id: response.headers.get("X-Request-Id") ?? undefined,
     title: response.statusText || undefined,
     ...problem,
     status: response.status,

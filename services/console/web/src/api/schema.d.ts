@@ -1325,4041 +1325,2218 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * Agent
-         * @description A registered agent.
-         */
+        /** @description A registered agent. */
         Agent: {
-            /** Id */
             id: string;
-            /** Name */
             name: string;
-            /**
-             * Protocol
-             * @default http
-             */
             protocol: string;
-            /** Url */
             url: string;
-            /** Capabilities */
-            capabilities?: string[];
-            policy?: components["schemas"]["Policy"];
-            /**
-             * Enabled
-             * @default true
-             */
+            capabilities: string[];
+            policy: components["schemas"]["Policy"];
             enabled: boolean;
-            /**
-             * Deterministic
-             * @description its result may be reused for an identical request
-             * @default false
-             */
+            /** @description its result may be reused for an identical request */
             deterministic: boolean;
-            /**
-             * Headers
-             * @description references to the values of headers
-             */
-            headers?: {
+            /** @description references to the values of headers */
+            headers: {
                 [key: string]: string;
             };
-            /**
-             * Circuit
-             * @default closed
-             */
             circuit: string;
             /**
-             * Circuit Open Until
+             * Format: date-time
              * @description until when it is given nothing
              */
-            circuit_open_until?: string | null;
-            /**
-             * Paused
-             * @description whether it is given nothing until somebody resumes it
-             * @default false
-             */
+            circuit_open_until?: string;
+            /** @description whether it is given nothing until somebody resumes it */
             paused: boolean;
-            /**
-             * Version
-             * @description counts its changes from 1
-             * @default 1
-             */
+            /** @description counts its changes from 1 */
             version: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            /** Format: date-time */
             created_at: string;
-            /**
-             * Updated At
-             * Format: date-time
-             */
+            /** Format: date-time */
             updated_at: string;
         };
         /**
-         * AgentPatch
-         * @description What is to change of an agent; what is not given stays. A URL with `***` for user and password keeps them.
+         * @description Whether an agent is given work: open after failures in a row, half open while one call finds out.
+         * @enum {string}
          */
+        AgentCircuit: "closed" | "open" | "half_open";
+        AgentPage: {
+            items: components["schemas"]["Agent"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description What is to change of an agent; what is not given stays. A URL with `***` for user and password keeps them. */
         AgentPatch: {
-            /** Name */
             name?: string;
-            protocol?: components["schemas"]["Protocol"] | null;
-            /** Url */
+            protocol?: components["schemas"]["AgentProtocol"] | null;
             url?: string;
-            /** Capabilities */
             capabilities?: string[] | null;
             policy?: components["schemas"]["PolicyInput"] | null;
-            /** Enabled */
             enabled?: boolean | null;
-            /** Deterministic */
             deterministic?: boolean | null;
-            /**
-             * Headers
-             * @description null sends one no more
-             */
+            /** @description null sends one no more */
             headers?: {
                 [key: string]: string | null;
             } | null;
         };
         /**
-         * AgentStats
-         * @description How an agent does: now, and over the last 24 hours.
-         */
-        AgentStats: {
-            /** Agent Id */
-            agent_id: string;
-            /**
-             * Running
-             * @default 0
-             */
-            running: number;
-            /**
-             * Queued
-             * @default 0
-             */
-            queued: number;
-            /**
-             * Success Rate
-             * @description executions COMPLETED, of those that ended uncancelled
-             */
-            success_rate?: number | null;
-            /**
-             * Mean Duration S
-             * @description from being asked for to the end: all waits, calls and judgings
-             */
-            mean_duration_s?: number | null;
-            /**
-             * Mean Wait S
-             * @description from being asked for to the first claim
-             */
-            mean_wait_s?: number | null;
-            /**
-             * Mean Agent S
-             * @description of a call of it
-             */
-            mean_agent_s?: number | null;
-            /**
-             * Mean Judge S
-             * @description of a judging of its results
-             */
-            mean_judge_s?: number | null;
-        };
-        /**
-         * Ask
-         * @description One ask of a model, as the log keeps it; or, where there were very many, the sum of some.
-         */
-        Ask: {
-            /** Model */
-            model: string;
-            /**
-             * Role
-             * @description `judge`, `vote`, `cheap`, `strong`; `confirm`: whether passages show what passed; `refute`: a pass was to be refuted; `control`: about a harmless result
-             * @default judge
-             */
-            role: string;
-            /**
-             * Prompt
-             * @description the version of the prompt
-             */
-            prompt?: number | null;
-            /** Input Tokens */
-            input_tokens?: number | null;
-            /**
-             * Cached Tokens
-             * @description of the input tokens, those read from a prompt cache; None: none were
-             */
-            cached_tokens?: number | null;
-            /** Output Tokens */
-            output_tokens?: number | null;
-            /** Cost Usd */
-            cost_usd?: number | null;
-            /** Latency S */
-            latency_s?: number | null;
-            /**
-             * Request Id
-             * @description as the judge's API names the request
-             */
-            request_id?: string | null;
-            /**
-             * Refused
-             * @description how many tries before it were refused, or had no answer; None: none was
-             */
-            refused?: number | null;
-            /**
-             * Last Refusal
-             * @description of the last of them: a status, such as 429, or a code: judge_timeout
-             */
-            last_refusal?: string | null;
-            /**
-             * Vote
-             * @description of a quorum: which vote, from 1
-             */
-            vote?: number | null;
-            /**
-             * Section
-             * @description of a long result: which part, from 1
-             */
-            section?: number | null;
-            /**
-             * Sum Of
-             * @description how many asks these are together, where not one
-             */
-            sum_of?: number | null;
-            /**
-             * Outcomes
-             * @description what it answered, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked); not given where the answer was nonsense
-             */
-            outcomes?: string | null;
-        };
-        /**
-         * Assignment
-         * @description Whom to give a job to, and with what payload if not with its own.
-         */
-        Assignment: {
-            /** Agent Id */
-            agent_id: string;
-            /**
-             * Payload
-             * @description replaces the job's payload, where it is given
-             */
-            payload?: unknown;
-        };
-        /**
-         * Cancellation
-         * @description Why, and who asks.
-         */
-        Cancellation: {
-            /** Reason */
-            reason?: string | null;
-        };
-        /**
-         * Circuit
-         * @description Whether an agent is given work: open after failures in a row, half open while one call finds out.
+         * @description How an agent is called.
          * @enum {string}
          */
-        Circuit: "closed" | "open" | "half_open";
-        /**
-         * Counts
-         * @description How many were judged rightly and wrongly.
-         */
-        Counts: {
-            /** True Accepts */
-            true_accepts: number;
-            /** False Accepts */
-            false_accepts: number;
-            /** True Rejects */
-            true_rejects: number;
-            /** False Rejects */
-            false_rejects: number;
+        AgentProtocol: "http" | "http_async";
+        /** @description How an agent does: now, and over the last 24 hours. */
+        AgentStats: {
+            agent_id: string;
+            running: number;
+            queued: number;
             /**
-             * Unsure
-             * @description of the rejects: what the judge could not assess
-             * @default 0
+             * Format: double
+             * @description executions COMPLETED, of those that ended uncancelled
              */
-            unsure: number;
+            success_rate?: number;
+            /**
+             * Format: double
+             * @description from being asked for to the end: all waits, calls and judgings
+             */
+            mean_duration_s?: number;
+            /**
+             * Format: double
+             * @description from being asked for to the first claim
+             */
+            mean_wait_s?: number;
+            /**
+             * Format: double
+             * @description of a call of it
+             */
+            mean_agent_s?: number;
+            /**
+             * Format: double
+             * @description of a judging of its results
+             */
+            mean_judge_s?: number;
         };
-        /**
-         * CriteriaRemarks
-         * @description What the lint says of criteria.
-         */
+        AgentStatsPage: {
+            items: components["schemas"]["AgentStats"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description Why, and who asks. */
+        Cancellation: {
+            reason?: string | null;
+        };
+        /** @description What the lint says of criteria. */
         CriteriaRemarks: {
-            /** Warnings */
             warnings: components["schemas"]["CriterionWarning"][];
-            /**
-             * Notes
-             * @description how some are judged where a result is longer than a section
-             */
-            notes?: components["schemas"]["CriterionWarning"][];
+            /** @description how some are judged where a result is longer than a section */
+            notes: components["schemas"]["CriterionWarning"][];
         };
-        /**
-         * CriteriaSetVersion
-         * @description One version of a criteria set, which never changes.
-         */
+        /** @description One version of a criteria set, which never changes. */
         CriteriaSetVersion: {
-            /** Version */
             version: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            /** Format: date-time */
             created_at: string;
-            /**
-             * Actor
-             * @description who made it, by their credentials
-             */
+            /** @description who made it, by their credentials */
             actor: string;
-            /** Note */
-            note?: string | null;
-            judged?: components["schemas"]["JudgedCounts"];
-            /**
-             * Acceptance Criteria
-             * @description not in lists
-             * @default
-             */
+            note?: string;
+            judged: components["schemas"]["JudgedCounts"];
+            /** @description not in lists */
             acceptance_criteria: string;
-            /**
-             * Criteria
-             * @description what `acceptance_criteria` says
-             */
-            readonly criteria: components["schemas"]["Criterion"][];
+            /** @description what `acceptance_criteria` says */
+            criteria: components["schemas"]["Criterion"][];
         };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
+        /** @description One criterion of a job. Its string is its line of the text form. */
         Criterion: {
-            /** Text */
             text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
+            /** @description one that is not is judged and does not decide */
             required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
+            /** @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge */
             kind: string;
         };
-        /**
-         * CriterionChange
-         * @description A criterion whose outcome is another than before.
-         */
+        /** @description A criterion whose outcome is another than before. */
         CriterionChange: {
-            /** Text */
             text: string;
-            /** Before */
             before: string;
-            /** After */
             after: string;
         };
-        /**
-         * CriterionDiff
-         * @description How the outcomes of a criterion changed; criteria are the same where their lines of the text form are.
-         */
+        /** @description How the outcomes of a criterion changed; criteria are the same where their lines of the text form are. */
         CriterionDiff: {
-            /**
-             * Text
-             * @description its line of the text form, such as `never: Curses`
-             */
+            /** @description its line of the text form, such as `never: Curses` */
             text: string;
-            /** Judged */
             judged: number;
-            /** Changed */
             changed: number;
-            /**
-             * Outcomes
-             * @description how often, by `before > after`, as `pass > fail`
-             */
+            /** @description how often, by `before > after`, as `pass > fail` */
             outcomes: {
                 [key: string]: number;
             };
         };
+        /** @description One criterion of a job. Its string is its line of the text form. */
+        CriterionInput: {
+            text: string;
+            /** @description one that is not is judged and does not decide; `true` when not given */
+            required?: boolean;
+            /** @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge; `meets` when not given */
+            kind?: string;
+        };
         /**
-         * CriterionOutcome
          * @description What is judged of one criterion.
          * @enum {string}
          */
         CriterionOutcome: "pass" | "fail" | "cannot_assess";
-        /**
-         * CriterionVerdict
-         * @description The judgement of one criterion.
-         */
+        /** @description The judgement of one criterion. */
         CriterionVerdict: {
-            /** Text */
             text: string;
-            /** Outcome */
             outcome: string;
-            /**
-             * Required
-             * @default true
-             */
             required: boolean;
-            /**
-             * Kind
-             * @description the criterion's: `meets`, `never` or `check`
-             * @default meets
-             */
+            /** @description the criterion's: `meets`, `never` or `check` */
             kind: string;
-            /**
-             * Evidence
-             * @description quotations of the result, or what a check found; none where none stand there
-             */
-            evidence?: string[];
-            /**
-             * Comment
-             * @default
-             */
+            /** @description quotations of the result, or what a check found; none where none stand there */
+            evidence: string[];
             comment: string;
-            /**
-             * Unproven
-             * @description open by the judge's failure: its last pass had no evidence that counts, or was not confirmed, or no sound answer came; its outcome is then cannot_assess
-             * @default false
-             */
-            unproven: boolean;
-            /**
-             * By
-             * @description the kind of the stage that decided it
-             */
-            by?: string | null;
-            /**
-             * Evidence Spans
-             * @description by REST, for each quotation where it stands in the result: [start, end]; the first 20 places
-             */
+            /** @description open by the judge's failure: its last pass had no evidence that counts, or was not confirmed, or no sound answer came; its outcome is then cannot_assess */
+            unproven?: boolean;
+            /** @description the kind of the stage that decided it */
+            by?: string;
+            /** @description by REST, for each quotation where it stands in the result: [start, end]; the first 20 places */
             evidence_spans?: [
                 number,
                 number
-            ][][] | null;
-            /**
-             * Discloses
-             * @description its comment holds words of a reference that are known from nothing else: the agent is not sent it
-             * @default false
-             */
-            discloses: boolean;
+            ][][];
+            /** @description its comment holds words of a reference that are known from nothing else: the agent is not sent it */
+            discloses?: boolean;
         };
-        /**
-         * CriterionWarning
-         * @description What might be meant otherwise in a criterion, and is accepted as it is.
-         */
+        /** @description What might be meant otherwise in a criterion, and is accepted as it is. */
         CriterionWarning: {
-            /** Code */
             code: string;
-            /**
-             * Criterion
-             * @description its place in `criteria`, from 0
-             */
+            /** @description its place in `criteria`, from 0 */
             criterion: number;
-            /** Message */
             message: string;
-            /**
-             * Suggestion
-             * @description what could stand there instead: one line of the text form or more
-             */
-            suggestion?: string | null;
+            /** @description what could stand there instead: one line of the text form or more */
+            suggestion?: string;
         };
-        /**
-         * DeadLetter
-         * @description What could not be processed: why, where it came from, and how it begins. The whole stays in its topic.
-         */
+        /** @description Which version was current from then on. */
+        CurrentVersionChange: {
+            /** @description None: the name was retired */
+            version?: number;
+            /** @description why, although something spoke against it */
+            reason?: string;
+            actor: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** @description What could not be processed: why, where it came from, and how it begins. The whole stays in its topic. */
         DeadLetter: {
-            /** Topic */
             topic: string;
-            /** Partition */
             partition: number;
-            /** Offset */
             offset: number;
-            /**
-             * At
-             * Format: date-time
-             */
+            /** Format: date-time */
             at: string;
-            /** Code */
-            code?: string | null;
-            /** Message */
-            message?: string | null;
-            /** Source Topic */
-            source_topic?: string | null;
-            /** Source Partition */
-            source_partition?: number | null;
-            /** Source Offset */
-            source_offset?: number | null;
-            /** Key */
-            key?: string | null;
-            /**
-             * Body
-             * @description its first 4,096 bytes as text
-             */
-            body?: string | null;
-            /**
-             * Body Bytes
-             * @description how many it has in all
-             * @default 0
-             */
+            code?: string;
+            message?: string;
+            source_topic?: string;
+            source_partition?: number;
+            source_offset?: number;
+            key?: string;
+            /** @description its first 4,096 bytes as text */
+            body?: string;
+            /** @description how many it has in all */
             body_bytes: number;
             /** @description what became of it; None while it is open */
-            resolution?: components["schemas"]["DeadLetterResolution"] | null;
-            /**
-             * Repeats
-             * @description how many more records of its partition it stands for,
-             */
-            repeats?: number | null;
-            /**
-             * Source Last Offset
-             * @description and where the last of them stands
-             */
-            source_last_offset?: number | null;
+            resolution?: components["schemas"]["DeadLetterResolution"];
+            /** @description how many more records of its partition it stands for, */
+            repeats?: number;
+            /** @description and where the last of them stands */
+            source_last_offset?: number;
         };
-        /**
-         * DeadLetterResolution
-         * @description What became of a dead letter, by whom and why.
-         */
-        DeadLetterResolution: {
-            /** Outcome */
-            outcome: string;
-            /** Actor */
-            actor: string;
-            /** Reason */
-            reason?: string | null;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-        };
-        /**
-         * DeadLetters
-         * @description How many are open, by topic, and a page of them, newest first.
-         */
-        DeadLetters: {
-            /** Counts */
+        /** @description How many are open, by topic, and a page of them, newest first. */
+        DeadLetterPage: {
             counts: {
                 [key: string]: number;
             };
-            /** Items */
             items: components["schemas"]["DeadLetter"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description What became of a dead letter, by whom and why. */
+        DeadLetterResolution: {
+            outcome: string;
+            actor: string;
+            reason?: string;
+            /** Format: date-time */
+            at: string;
         };
         /**
-         * Delivery
          * @description How often an agent may be called for one execution after a crash.
          * @enum {string}
          */
         Delivery: "at_least_once" | "at_most_once";
         /**
-         * EmptyResult
          * @description What becomes of a result without any number, truth value, letter or digit.
          * @enum {string}
          */
         EmptyResult: "not_met" | "judge";
-        /**
-         * Execution
-         * @description One request to run a job, and what became of it, whatever ran later.
-         */
+        /** @description One request to run a job, and what became of it, whatever ran later. */
         Execution: {
-            /**
-             * Id
-             * Format: uuid
-             */
+            /** Format: uuid */
             id: string;
-            /**
-             * Job Id
-             * @description none where it was cancelled before anybody asked for it
-             */
-            job_id?: string | null;
-            /**
-             * Submission
-             * @description the number of the job's submission that it makes
-             * @default 1
-             */
+            /** @description none where it was cancelled before anybody asked for it */
+            job_id?: string;
+            /** @description the number of the job's submission that it makes */
             submission: number;
-            /** Agent Id */
-            agent_id?: string | null;
-            /** State */
+            agent_id?: string;
             state: string;
-            /**
-             * Attempt
-             * @description attempts that have begun
-             * @default 0
-             */
+            /** @description attempts that have begun */
             attempt: number;
-            /**
-             * Spent Calls
-             * @description calls that failed or were lost
-             * @default 0
-             */
+            /** @description calls that failed or were lost */
             spent_calls: number;
+            /** @description calls that its policy allows in all */
+            max_calls?: number;
+            /** Format: uuid */
+            batch_id?: string;
             /**
-             * Max Calls
-             * @description calls that its policy allows in all
-             */
-            max_calls?: number | null;
-            /** Batch Id */
-            batch_id?: string | null;
-            /**
-             * Not Before
+             * Format: date-time
              * @description it begins no earlier
              */
-            not_before?: string | null;
-            /** Deadline At */
-            deadline_at?: string | null;
+            not_before?: string;
+            /** Format: date-time */
+            deadline_at?: string;
+            /** @description the version of the judge policy, frozen at the request */
+            judge?: string;
+            /** @description why it was not completed */
+            code?: string;
             /**
-             * Judge
-             * @description the version of the judge policy, frozen at the request
-             */
-            judge?: string | null;
-            /**
-             * Code
-             * @description why it was not completed
-             */
-            code?: string | null;
-            /**
-             * Cost Usd
+             * Format: double
              * @description spent when it ended, or by now, as far as calls reported it
              */
-            cost_usd?: number | null;
-            /** Tokens */
-            tokens?: number | null;
+            cost_usd?: number;
+            tokens?: number;
             /**
-             * Created At
              * Format: date-time
              * @description when it was requested
              */
             created_at: string;
-            /** Ended At */
-            ended_at?: string | null;
+            /** Format: date-time */
+            ended_at?: string;
         };
         /**
-         * ExecutionState
          * @description Where an execution stands: how far it is, or what its id was answered.
          * @enum {string}
          */
         ExecutionState: "WAITING" | "RUNNING" | "JUDGING" | "COMPLETED" | "RESUBMISSION_REQUIRED" | "REJECTED" | "FAILED" | "CANCELLED" | "REFUSED";
-        /**
-         * Flip
-         * @description A verdict that is another than before, on the same result.
-         */
-        Flip: {
-            /** Item */
-            item: number;
-            /** Job Id */
-            job_id: string;
-            /**
-             * Title
-             * @default
-             */
-            title: string;
-            /** Was Valid */
-            was_valid: boolean;
-            /** Is Valid */
-            is_valid: boolean;
-            /** Criteria */
-            criteria?: components["schemas"]["CriterionChange"][];
-            /**
-             * Reason
-             * @default
-             */
-            reason: string;
+        /** @description What is wrong with one part of a request: of the body (a JSON pointer), or of the address and headers. */
+        FieldProblem: {
+            /** @example #/policy/max_calls */
+            pointer?: string;
+            parameter?: string;
+            message: string;
         };
-        /**
-         * Health
-         * @description What the console can reach.
-         */
+        /** @description What the console can reach. */
         Health: {
-            /**
-             * Status
-             * @description `ok`, or `unavailable` while the jobstore or its database is out of reach
-             */
+            /** @description `ok`, or `unavailable` while the jobstore or its database is out of reach */
             status: string;
-            /**
-             * Jobstore
-             * @description whether the jobstore answers
-             */
+            /** @description whether the jobstore answers */
             jobstore: boolean;
-            /** Live */
             live: boolean;
-            /**
-             * Version
-             * @description of this console
-             */
+            /** @description of this console */
             version: string;
-            /**
-             * Database
-             * @description why the jobstore cannot write to its database, if it cannot
-             */
-            database?: string | null;
-            /**
-             * Remedy
-             * @description what to do about that
-             */
-            remedy?: string | null;
+            /** @description why the jobstore cannot write to its database, if it cannot */
+            database?: string;
+            /** @description what to do about that */
+            remedy?: string;
         };
         /**
-         * ItemOutcome
          * @description What became of one job of an operation.
          * @enum {string}
          */
         ItemOutcome: "WAITING" | "REFUSED" | "CANCELLED" | "PENDING" | "ASSIGNED" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "REJECTED" | "RESUBMISSION_REQUIRED" | "DONE";
-        /**
-         * Job
-         * @description A job as it stands. `version` counts its recorded transitions from 1, without a gap.
-         */
+        /** @description A job as it stands. `version` counts its recorded transitions from 1, without a gap. */
         Job: {
-            /** Id */
             id: string;
-            /** Title */
             title: string;
-            /**
-             * Description
-             * @default
-             */
             description: string;
-            /**
-             * Acceptance Criteria
-             * @default
-             */
             acceptance_criteria: string;
-            /**
-             * References
-             * @description for judges alone, by the number of their criterion in `criteria`, from 1
-             */
-            references?: {
+            /** @description for judges alone, by the number of their criterion in `criteria`, from 1 */
+            references: {
                 [key: string]: string;
             };
-            /** Payload */
             payload?: unknown;
-            /** Status */
             status: string;
-            /** Version */
             version: number;
-            /** Agent Id */
-            agent_id?: string | null;
+            agent_id?: string;
             /**
-             * Execution Id
+             * Format: uuid
              * @description the execution that is live, or was the last
              */
-            execution_id?: string | null;
-            /**
-             * Submission
-             * @description of the execution that is live, or was the last, or comes next
-             * @default 1
-             */
+            execution_id?: string;
+            /** @description of the execution that is live, or was the last, or comes next */
             submission: number;
-            /**
-             * Priority
-             * @default 5
-             */
             priority: number;
-            /**
-             * Tenant
-             * @default default
-             */
             tenant: string;
-            /** Labels */
-            labels?: {
+            labels: {
                 [key: string]: string;
             };
-            policy?: components["schemas"]["Policy"];
+            policy: components["schemas"]["Policy"];
             /**
-             * Progress
+             * Format: double
              * @description of the last execution, 0 to 1, as its agent reported last
              */
-            progress?: number | null;
-            /** Progress Message */
-            progress_message?: string | null;
-            /** Capabilities */
-            capabilities?: string[];
-            /** Not Before */
-            not_before?: string | null;
+            progress?: number;
+            progress_message?: string;
+            capabilities: string[];
+            /** Format: date-time */
+            not_before?: string;
             /**
-             * Batch Id
+             * Format: uuid
              * @description the last that executed it
              */
-            batch_id?: string | null;
+            batch_id?: string;
             /**
-             * Cost Usd
+             * Format: double
              * @description by all calls of agents and judges, as far as they claim it
-             * @default 0
              */
             cost_usd: number;
-            /**
-             * Tokens
-             * @default 0
-             */
             tokens: number;
-            /**
-             * Live
-             * @description whether an execution is asked for or under way; None: it is not known here
-             */
-            live?: boolean | null;
-            /**
-             * Cancelled
-             * @description whether the last execution was cancelled, and nothing was asked for since
-             * @default false
-             */
+            /** @description whether an execution is asked for or under way; None: it is not known here */
+            live?: boolean;
+            /** @description whether the last execution was cancelled, and nothing was asked for since */
             cancelled: boolean;
+            /** @description why the last execution was not completed, or no agent matches */
+            code?: string;
             /**
-             * Code
-             * @description why the last execution was not completed, or no agent matches
-             */
-            code?: string | null;
-            /**
-             * Duration S
+             * Format: double
              * @description from the request of the last execution to its end; None while it goes on
              */
-            duration_s?: number | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            duration_s?: number;
+            /** Format: date-time */
             created_at: string;
-            /**
-             * Updated At
-             * Format: date-time
-             */
+            /** Format: date-time */
             updated_at: string;
             /** @description the newest entry of its log, without payloads; where it was asked for */
-            last_log?: components["schemas"]["JobLog"] | null;
+            last_log?: components["schemas"]["JobLog"];
             /** @description why it waits, if it does; in lists */
-            waiting?: components["schemas"]["Waiting"] | null;
-            /**
-             * Result
-             * @description of the last submission that was judged; where one job is read
-             */
+            waiting?: components["schemas"]["Waiting"];
+            /** @description of the last submission that was judged; where one job is read */
             result?: unknown;
             /** @description on that result */
-            verdict?: components["schemas"]["Verdict"] | null;
-            /**
-             * Result Version
-             * @description of the entry of the log that holds these two
-             */
-            result_version?: number | null;
-            /**
-             * Criteria
-             * @description what `acceptance_criteria` says
-             */
-            readonly criteria: components["schemas"]["Criterion"][];
+            verdict?: components["schemas"]["Verdict"];
+            /** @description of the entry of the log that holds these two */
+            result_version?: number;
+            /** @description what `acceptance_criteria` says */
+            criteria: components["schemas"]["Criterion"][];
         };
-        /**
-         * JobCancellation
-         * @description Of which execution: without one, of whichever is live.
-         */
+        /** @description Whom to give a job to, and with what payload if not with its own. */
+        JobAssignment: {
+            agent_id: string;
+            /** @description replaces the job's payload, where it is given */
+            payload?: unknown;
+        };
+        /** @description Of which execution: without one, of whichever is live. */
         JobCancellation: {
-            /** Reason */
             reason?: string | null;
-            /**
-             * Execution Id
-             * @description of this and no other: a repeat never meets the next one
-             */
+            /** @description of this and no other: a repeat never meets the next one */
             execution_id?: string | null;
         };
-        /**
-         * JobCounts
-         * @description How many jobs match, by status; those that are 0 are left out.
-         */
+        /** @description The data of a `job-changed` event. Apply it only if `version` is above the one you have. */
+        JobChange: {
+            cursor: number;
+            job_id: string;
+            version: number;
+            job: components["schemas"]["JobNow"];
+            /** @description without payloads, and without what is null; a long message is cut */
+            log: components["schemas"]["JobLog"];
+        };
+        /** @description How many jobs match, by status; those that are 0 are left out. */
         JobCounts: {
-            /** Counts */
             counts: {
                 [key: string]: number;
             };
-            /**
-             * Capped At
-             * @description a count that has reached it may be more
-             */
+            /** @description a count that has reached it may be more */
             capped_at: number;
-            /**
-             * Searched
-             * @description so many of the newest that match were counted, and no more
-             */
-            searched?: number | null;
-            /**
-             * Cancelled
-             * @description those whose last execution was cancelled, at whatever status they are
-             * @default 0
-             */
+            /** @description so many of the newest that match were counted, and no more */
+            searched?: number;
+            /** @description those whose last execution was cancelled, at whatever status they are */
             cancelled: number;
         };
-        /**
-         * JobFacet
-         * @description A value of a field, and how many jobs have it.
-         */
+        /** @description A value of a field, and how many jobs have it. */
         JobFacet: {
-            /**
-             * Value
-             * @description `CANCELLED` of a status: whose last execution was, at whatever status they are
-             */
+            /** @description `CANCELLED` of a status: whose last execution was, at whatever status they are */
             value: string;
-            /** Count */
             count: number;
-            /**
-             * Name
-             * @description of the agent or the batch, where it has one
-             */
-            name?: string | null;
+            /** @description of the agent or the batch, where it has one */
+            name?: string;
         };
-        /**
-         * JobFacets
-         * @description How many jobs match, by the values of a field, the most frequent first.
-         */
+        /** @description How many jobs match, by the values of a field, the most frequent first. */
         JobFacets: {
-            /** Facets */
             facets: components["schemas"]["JobFacet"][];
-            /**
-             * Capped At
-             * @description a count that has reached it may be more
-             */
+            /** @description a count that has reached it may be more */
             capped_at: number;
-            /**
-             * Searched
-             * @description so many of the newest jobs that match were counted, and no more; not given: all were
-             */
-            searched?: number | null;
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
+            /** @description so many of the newest jobs that match were counted, and no more; not given: all were */
+            searched?: number;
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
         };
-        /**
-         * JobFilter
-         * @description Jobs by what they are; all that is given must hold.
-         */
-        JobFilter: {
-            /** Statuses */
+        /** @description Jobs by what they are; all that is given must hold. */
+        JobFilterInput: {
             statuses?: components["schemas"]["JobStatus"][];
-            /** Agent Id */
             agent_id?: string | null;
-            /** Tenant */
             tenant?: string | null;
-            /** Labels */
             labels?: {
                 [key: string]: string;
             };
-            /**
-             * Batch Id
-             * @description the items of a batch, or of any other operation
-             */
+            /** @description the items of a batch, or of any other operation */
             batch_id?: string | null;
-            /**
-             * Created After
-             * @description or at this time
-             */
+            /** @description or at this time */
             created_after?: string | null;
-            /** Created Before */
             created_before?: string | null;
-            /**
-             * Text
-             * @description its words, or how they begin; or what stands in the id or the title of the newest
-             */
+            /** @description its words, or how they begin; or what stands in the id or the title of the newest */
             text?: string | null;
-            /**
-             * Cancelled
-             * @description whether the last execution was cancelled
-             */
+            /** @description whether the last execution was cancelled */
             cancelled?: boolean | null;
-            /**
-             * Codes
-             * @description any of them: why the last execution was not completed
-             */
+            /** @description any of them: why the last execution was not completed */
             codes?: string[];
-            /**
-             * Criterion Not Met
-             * @description the text of a required criterion that the last verdict did not pass
-             */
+            /** @description the text of a required criterion that the last verdict did not pass */
             criterion_not_met?: string | null;
-            /**
-             * Cost Usd Min
-             * @description or as much; jobs whose last execution ended
-             */
+            /** @description or as much; jobs whose last execution ended */
             cost_usd_min?: number | null;
-            /**
-             * Cost Usd Max
-             * @description or as much
-             */
+            /** @description or as much */
             cost_usd_max?: number | null;
-            /**
-             * Duration S Min
-             * @description or as long
-             */
+            /** @description or as long */
             duration_s_min?: number | null;
-            /**
-             * Duration S Max
-             * @description or as long
-             */
+            /** @description or as long */
             duration_s_max?: number | null;
-            /**
-             * Id Part
-             * @description how the id begins or ends
-             */
+            /** @description how the id begins or ends */
             id_part?: string | null;
-            /**
-             * Not Agent Ids
-             * @description none of them; a job without an agent matches
-             */
+            /** @description none of them; a job without an agent matches */
             not_agent_ids?: string[];
-            /**
-             * Not Tenants
-             * @description none of them
-             */
+            /** @description none of them */
             not_tenants?: string[];
-            /**
-             * Not Labels
-             * @description `name:value`; none of them is on the job
-             */
+            /** @description `name:value`; none of them is on the job */
             not_labels?: string[];
-            /**
-             * Not Batch Ids
-             * @description an item of none of them
-             */
+            /** @description an item of none of them */
             not_batch_ids?: string[];
-            /**
-             * Not Codes
-             * @description none of them
-             */
+            /** @description none of them */
             not_codes?: string[];
-            /**
-             * Not Criteria Not Met
-             * @description the last verdict did not pass any of them: left out
-             */
+            /** @description the last verdict did not pass any of them: left out */
             not_criteria_not_met?: string[];
         };
-        /**
-         * JobLog
-         * @description One recorded transition.
-         */
+        /** @description One recorded transition. */
         JobLog: {
-            /**
-             * Id
-             * Format: uuid
-             */
+            /** Format: uuid */
             id: string;
-            /** Job Id */
             job_id: string;
-            /** Version */
             version: number;
-            /** Status */
             status: string;
-            /**
-             * Job Status
-             * @description where the job stood after it
-             */
+            /** @description where the job stood after it */
             job_status: string;
-            /** Agent Id */
-            agent_id?: string | null;
-            /**
-             * Request
-             * @description what the agent was sent: the body of every call of the execution that is requested
-             */
+            agent_id?: string;
+            /** @description what the agent was sent: the body of every call of the execution that is requested */
             request?: unknown;
-            /**
-             * Payload
-             * @description the job's, from its creation or an assignment on
-             */
+            /** @description the job's, from its creation or an assignment on */
             payload?: unknown;
-            /**
-             * Before
-             * @description of an edit: each field that it changed, as it was
-             */
+            /** @description of an edit: each field that it changed, as it was */
             before?: {
                 [key: string]: unknown;
-            } | null;
-            /**
-             * After
-             * @description and as it is since
-             */
+            };
+            /** @description and as it is since */
             after?: {
                 [key: string]: unknown;
-            } | null;
-            /**
-             * Result
-             * @description what the agent answered; beside a verdict, what was judged
-             */
+            };
+            /** @description what the agent answered; beside a verdict, what was judged */
             result?: unknown;
-            /**
-             * Partial
-             * @description of progress: what the agent had so far
-             */
+            /** @description of progress: what the agent had so far */
             partial?: unknown;
-            verdict?: components["schemas"]["Verdict"] | null;
-            /** Message */
-            message?: string | null;
+            verdict?: components["schemas"]["Verdict"];
+            message?: string;
+            /** @description a stable error or reason code */
+            code?: string;
+            /** Format: uuid */
+            execution_id?: string;
+            attempt?: number;
+            lease?: number;
+            submission?: number;
+            /** Format: uuid */
+            event_id?: string;
             /**
-             * Code
-             * @description a stable error or reason code
-             */
-            code?: string | null;
-            /** Execution Id */
-            execution_id?: string | null;
-            /** Attempt */
-            attempt?: number | null;
-            /** Lease */
-            lease?: number | null;
-            /** Submission */
-            submission?: number | null;
-            /** Event Id */
-            event_id?: string | null;
-            /**
-             * Progress
+             * Format: double
              * @description of the job, after it
              */
-            progress?: number | null;
+            progress?: number;
             /**
-             * Cost Usd
+             * Format: double
              * @description by the job, after it; None where nothing was
              */
-            cost_usd?: number | null;
-            /** Tokens */
-            tokens?: number | null;
+            cost_usd?: number;
+            tokens?: number;
             /**
-             * Next Attempt At
+             * Format: date-time
              * @description after a failure: when the agent is called again
              */
-            next_attempt_at?: string | null;
+            next_attempt_at?: string;
+            /** @description what was reported, asked for or noticed */
+            kind?: string;
+            /** @description of the agent, that the execution's policy allows in all */
+            max_calls?: number;
+            /** @description of the execution, after it: that failed or were lost */
+            spent_calls?: number;
+            /** @description who asked for it, by their credentials */
+            actor?: string;
             /**
-             * Kind
-             * @description what was reported, asked for or noticed
-             */
-            kind?: string | null;
-            /**
-             * Max Calls
-             * @description of the agent, that the execution's policy allows in all
-             */
-            max_calls?: number | null;
-            /**
-             * Spent Calls
-             * @description of the execution, after it: that failed or were lost
-             */
-            spent_calls?: number | null;
-            /**
-             * Actor
-             * @description who asked for it, by their credentials
-             */
-            actor?: string | null;
-            /**
-             * Duration S
+             * Format: double
              * @description of the call or the judging that it ends, as its worker measured it
              */
-            duration_s?: number | null;
-            /**
-             * Waited
-             * @description what its execution waited for before it, in order: of what took a tenth of a second at least
-             */
-            waited?: components["schemas"]["PastWait"][] | null;
-            /**
-             * Cursor
-             * @description the number of its row; where a watch goes on
-             * @default 0
-             */
+            duration_s?: number;
+            /** @description what its execution waited for before it, in order: of what took a tenth of a second at least */
+            waited?: components["schemas"]["PastWait"][];
+            /** @description the number of its row; where a watch goes on */
             cursor: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            /** Format: date-time */
             created_at: string;
         };
         /**
-         * JobLogKind
          * @description What was reported, asked for or noticed: the transitions of docs/protocol.md#states-of-a-job.
          * @enum {string}
          */
         JobLogKind: "created" | "assigned" | "matched" | "matching_failed" | "handed_on" | "requested" | "claimed" | "call_begun" | "progress" | "call_failed" | "attempt_failed" | "result" | "judging_claimed" | "met" | "not_met" | "declined" | "failed" | "given_back" | "lapsed" | "deadline" | "cancelled" | "rebuilt" | "over_budget" | "misjudged" | "edited" | "rejudged" | "spent";
+        JobLogPage: {
+            items: components["schemas"]["JobLog"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
         /**
-         * JobLogStatus
          * @description What one entry of a job's log says: the seven places, and two events that leave the job where it stands.
          * @enum {string}
          */
         JobLogStatus: "PENDING" | "ASSIGNED" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "REJECTED" | "RESUBMISSION_REQUIRED" | "CANCELLED" | "MATCHING_FAILED";
         /**
-         * JobOrder
+         * @description A job as a transition left it: what transitions change. What is left out is as it was before.
+         *
+         *     But without `agent_id` it has no agent, and without `progress` none, nor a message of it.
+         */
+        JobNow: {
+            id: string;
+            status: string;
+            version: number;
+            agent_id?: string;
+            /** Format: double */
+            progress?: number;
+            /** Format: double */
+            cost_usd: number;
+            tokens: number;
+            /** @description whether an execution is asked for or under way */
+            live?: boolean;
+            /** Format: date-time */
+            updated_at: string;
+            /** Format: uuid */
+            execution_id?: string;
+            submission?: number;
+            progress_message?: string;
+        };
+        /**
          * @description In what order jobs are listed; with `-` the newest, the most expensive, the longest or the most urgent first.
          * @enum {string}
          */
         JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-cost_usd" | "cost_usd" | "-duration_s" | "duration_s" | "-priority";
+        /** @description A part of a list of jobs. */
+        JobPage: {
+            items: components["schemas"]["Job"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+            /** @description so many of the newest were searched for `text`, or sorted of those that match, and no more: a page that is not full may have a next one */
+            searched?: number;
+        };
         /**
-         * JobPatch
          * @description What a job is to ask for from now on; what is not given stays.
          *
          *     Criteria without references drop those that there are: their numbers would be others'.
          */
         JobPatch: {
-            /** Title */
             title?: string;
-            /** Description */
             description?: string | null;
-            /** Acceptance Criteria */
             acceptance_criteria?: string | null;
-            /** Criteria */
             criteria?: components["schemas"]["CriterionInput"][] | null;
-            /** References */
             references?: {
                 [key: string]: string | null;
             } | null;
-            /** Payload */
             payload?: unknown;
-            /** Capabilities */
             capabilities?: string[] | null;
-            /**
-             * Not Before
-             * @description no execution begins earlier
-             */
+            /** @description no execution begins earlier */
             not_before?: string | null;
-            /** Priority */
             priority?: number | null;
-            /** Labels */
             labels?: {
                 [key: string]: string | null;
             } | null;
             policy?: components["schemas"]["PolicyInput"] | null;
         };
         /**
-         * JobStatus
          * @description Where a job stands.
          * @enum {string}
          */
         JobStatus: "PENDING" | "ASSIGNED" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "REJECTED" | "RESUBMISSION_REQUIRED";
-        /**
-         * JobsPage
-         * @description A part of a list of jobs.
-         */
-        JobsPage: {
-            /** Items */
-            items: components["schemas"]["Job"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-            /**
-             * Searched
-             * @description so many of the newest were searched for `text`, or sorted of those that match, and no more: a page that is not full may have a next one
-             */
-            searched?: number | null;
+        /** @description One ask of a model, as the log keeps it; or, where there were very many, the sum of some. */
+        JudgeAsk: {
+            model: string;
+            /** @description `judge`, `vote`, `cheap`, `strong`; `confirm`: whether passages show what passed; `refute`: a pass was to be refuted; `control`: about a harmless result */
+            role: string;
+            /** @description the version of the prompt */
+            prompt?: number;
+            input_tokens?: number;
+            /** @description of the input tokens, those read from a prompt cache; None: none were */
+            cached_tokens?: number;
+            output_tokens?: number;
+            /** Format: double */
+            cost_usd?: number;
+            /** Format: double */
+            latency_s?: number;
+            /** @description as the judge's API names the request */
+            request_id?: string;
+            /** @description how many tries before it were refused, or had no answer; None: none was */
+            refused?: number;
+            /** @description of the last of them: a status, such as 429, or a code: judge_timeout */
+            last_refusal?: string;
+            /** @description of a quorum: which vote, from 1 */
+            vote?: number;
+            /** @description of a long result: which part, from 1 */
+            section?: number;
+            /** @description how many asks these are together, where not one */
+            sum_of?: number;
+            /** @description what it answered, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked); not given where the answer was nonsense */
+            outcomes?: string;
         };
-        /**
-         * JudgeEvaluation
-         * @description What an evaluation on labelled cases found of a version of a policy.
-         */
+        /** @description What an evaluation on labelled cases found of a version of a policy. */
         JudgeEvaluation: {
-            /**
-             * Cases Hash
-             * @description SHA-256 of the labelled cases, in any order
-             */
+            /** @description SHA-256 of the labelled cases, in any order */
             cases_hash: string;
-            overall: components["schemas"]["Counts"];
-            /** Quorum */
-            quorum?: components["schemas"]["QuorumWorth"][];
-            /**
-             * Evaluation
-             * @description names it, as its report does
-             */
+            overall: components["schemas"]["LabelledCounts"];
+            quorum: components["schemas"]["QuorumWorth"][];
+            /** @description names it, as its report does */
             evaluation: string;
-            /**
-             * Version
-             * @description that was evaluated
-             */
+            /** @description that was evaluated */
             version: number;
-            /** Actor */
             actor: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            /** Format: date-time */
             created_at: string;
         };
-        /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
-         */
+        /** @description A model that judges, and where it is. What is not set is taken from the validator's own settings. */
         JudgeModel: {
-            /** Model */
             model: string;
+            /** @description models of one family err alike; a further ask is best made of another */
+            family?: string;
+            /** @description found out when not set */
+            api?: string;
+            base_url?: string;
+            /** @description the name of a key in the validators' settings, never the key itself */
+            key?: string;
+            /** @description sent with every ask, such as temperature */
+            parameters: {
+                [key: string]: unknown;
+            };
             /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
+             * Format: double
+             * @description the price of a million tokens; when not set, as it is known
              */
+            input_usd?: number;
+            /**
+             * Format: double
+             * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             */
+            cached_usd?: number;
+            /** Format: double */
+            output_usd?: number;
+            /** Format: double */
+            timeout_s?: number;
+            thinking_tokens?: number;
+        };
+        /** @description A model that judges, and where it is. What is not set is taken from the validator's own settings. */
+        JudgeModelInput: {
+            model: string;
+            /** @description models of one family err alike; a further ask is best made of another */
             family?: string | null;
-            /**
-             * Api
-             * @description found out when not set
-             */
+            /** @description found out when not set */
             api?: ("chat" | "responses") | null;
-            /** Base Url */
             base_url?: string | null;
-            /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
-             */
+            /** @description the name of a key in the validators' settings, never the key itself */
             key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
+            /** @description sent with every ask, such as temperature */
             parameters?: {
                 [key: string]: unknown;
             };
-            /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
-             */
+            /** @description the price of a million tokens; when not set, as it is known */
             input_usd?: number | null;
-            /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
-             */
+            /** @description of a million input tokens read from a prompt cache; when not set, as of any others */
             cached_usd?: number | null;
-            /** Output Usd */
             output_usd?: number | null;
-            /** Timeout S */
             timeout_s?: number | null;
-            /** Thinking Tokens */
             thinking_tokens?: number | null;
         };
-        /**
-         * JudgePolicy
-         * @description How results are judged, by name and version. A version never changes.
-         */
+        /** @description How results are judged, by name and version. A version never changes. */
         JudgePolicy: {
-            /** Name */
             name: string;
-            /**
-             * Version
-             * @description given by the jobstore; 0: not stored yet
-             * @default 0
-             */
+            /** @description given by the jobstore; 0: not stored yet */
             version: number;
-            /** Stages */
-            stages?: components["schemas"]["Stage"][];
+            stages: components["schemas"]["JudgeStage"][];
+            /** @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone */
+            asks: string;
+            /** @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows */
+            apart: string[];
+            /** @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing */
+            task: string[];
+            /** @description whether a model is asked where a required check fails */
+            judge_after_checks: boolean;
+            /** @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default */
+            loop: components["schemas"]["LoopStep"][];
+            /** @description a longer result is judged by sections of so many characters; when not set, the validator's */
+            section_chars?: number;
+            /** @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all */
+            whole: string;
+            /** @description of criteria and result as JSON; when not set, the validator's: by default all that doors take */
+            result_max_chars?: number;
+            /** @description the version of the prompt; when not set, the validator's */
+            prompt?: number;
+        };
+        /** @description How results are judged, by name and version. A version never changes. */
+        JudgePolicyInput: {
+            name: string;
+            /** @description given by the jobstore; 0: not stored yet */
+            version?: number;
+            stages?: components["schemas"]["JudgeStageInput"][];
             /**
-             * Asks
-             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
-             * @default auto
+             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone; `auto` when not given
              * @enum {string}
              */
-            asks: "all" | "each" | "auto";
-            /**
-             * Apart
-             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
-             */
+            asks?: "all" | "each" | "auto";
+            /** @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows */
             apart?: string[];
-            /**
-             * Task
-             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
-             */
+            /** @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing */
             task?: ("title" | "description" | "payload" | "feedback")[];
-            /**
-             * Judge After Checks
-             * @description whether a model is asked where a required check fails
-             * @default false
-             */
-            judge_after_checks: boolean;
-            /**
-             * Loop
-             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
-             */
-            loop?: components["schemas"]["LoopStep"][];
-            /**
-             * Section Chars
-             * @description a longer result is judged by sections of so many characters; when not set, the validator's
-             */
+            /** @description whether a model is asked where a required check fails */
+            judge_after_checks?: boolean;
+            /** @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default */
+            loop?: components["schemas"]["LoopStepInput"][];
+            /** @description a longer result is judged by sections of so many characters; when not set, the validator's */
             section_chars?: number | null;
             /**
-             * Whole
-             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
-             * @default excerpt
+             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all; `excerpt` when not given
              * @enum {string}
              */
-            whole: "excerpt" | "refuse";
-            /**
-             * Result Max Chars
-             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
-             */
+            whole?: "excerpt" | "refuse";
+            /** @description of criteria and result as JSON; when not set, the validator's: by default all that doors take */
             result_max_chars?: number | null;
-            /**
-             * Prompt
-             * @description the version of the prompt; when not set, the validator's
-             */
+            /** @description the version of the prompt; when not set, the validator's */
             prompt?: number | null;
         };
-        /**
-         * JudgePolicyVersion
-         * @description One version of a judge policy, which never changes.
-         */
-        JudgePolicyVersion: {
-            /** Version */
-            version: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /**
-             * Actor
-             * @description who made it, by their credentials
-             */
-            actor: string;
-            /** Note */
-            note?: string | null;
-            judged?: components["schemas"]["JudgedCounts"];
-            /** @description not in lists */
-            policy?: components["schemas"]["JudgePolicy"] | null;
-            /** @description the newest, of this version, or of one that judges by the same stages; not in lists */
-            evaluation?: components["schemas"]["JudgeEvaluation"] | null;
-            /**
-             * Warnings
-             * @description of a quorum; not in lists
-             */
-            warnings?: components["schemas"]["JudgingWarning"][];
-        };
-        /**
-         * JudgedCounts
-         * @description What came of verdicts by a version; reused ones are among them.
-         */
-        JudgedCounts: {
-            /**
-             * Met
-             * @default 0
-             */
-            met: number;
-            /**
-             * Not Met
-             * @default 0
-             */
-            not_met: number;
-            /**
-             * Unjudged
-             * @description the judge did something else than judge
-             * @default 0
-             */
-            unjudged: number;
-            /**
-             * Cost Usd
-             * @default 0
-             */
-            cost_usd: number;
-            /**
-             * Tokens
-             * @default 0
-             */
-            tokens: number;
-        };
-        /**
-         * Judges
-         * @description A page of judge policies, and the validators that are there.
-         */
-        Judges: {
-            /** Items */
+        /** @description A page of judge policies, and the validators that are there. */
+        JudgePolicyPage: {
             items: components["schemas"]["NamedJudgePolicy"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-            /** Validators */
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
             validators: components["schemas"]["Validator"][];
         };
-        /**
-         * Judging
-         * @description A judging without a job, and its verdict once there is one.
-         */
-        Judging: {
-            /**
-             * Item
-             * @description the number of its case, from 0
-             */
-            item: number;
-            /** Kind */
-            kind: string;
-            /** State */
-            state: string;
-            verdict?: components["schemas"]["Verdict"] | null;
-            /**
-             * Probe
-             * @description of a `test`: what the judge was found to do
-             */
-            probe?: {
+        /** @description A version to make current. */
+        JudgePolicyPromotion: {
+            version: number;
+            /** @description of `signoff judge evaluate --json` on the policy's golden set, where it has one: its `evaluation` names the judgings that count, and its `policies` say what these say */
+            report?: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * Code
-             * @description why there is no answer
-             */
-            code?: string | null;
-            /** Message */
-            message?: string | null;
-            /**
-             * Cost Usd
-             * @default 0
-             */
-            cost_usd: number;
-            /**
-             * Tokens
-             * @default 0
-             */
-            tokens: number;
-            /** Duration S */
-            duration_s?: number | null;
-            /** Job Id */
-            job_id?: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            /** @description why, although something speaks against it; it is kept */
+            force_reason?: string | null;
+        };
+        /** @description One version of a judge policy, which never changes. */
+        JudgePolicyVersion: {
+            version: number;
+            /** Format: date-time */
             created_at: string;
-            /** Answered At */
-            answered_at?: string | null;
+            /** @description who made it, by their credentials */
+            actor: string;
+            note?: string;
+            judged: components["schemas"]["JudgedCounts"];
+            /** @description not in lists */
+            policy?: components["schemas"]["JudgePolicy"];
+            /** @description the newest, of this version, or of one that judges by the same stages; not in lists */
+            evaluation?: components["schemas"]["JudgeEvaluation"];
+            /** @description of a quorum; not in lists */
+            warnings: components["schemas"]["JudgingWarning"][];
         };
         /**
-         * JudgingCase
-         * @description A result, and what it is judged by.
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
          */
-        JudgingCase: {
-            /** Result */
+        JudgeStage: {
+            kind: string;
+            /** @description none: the validator's own */
+            judges: components["schemas"]["JudgeModel"][];
+            /** @description of a quorum: as many asks, over the judges in turn, in other order and wording */
+            votes?: number;
+        };
+        /**
+         * @description One step of judging.
+         *
+         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
+         *     and the second where the first is unsure or its quotations fail.
+         */
+        JudgeStageInput: {
+            /** @enum {string} */
+            kind: "checks" | "single" | "quorum" | "cascade";
+            /** @description none: the validator's own */
+            judges?: components["schemas"]["JudgeModelInput"][];
+            /** @description of a quorum: as many asks, over the judges in turn, in other order and wording */
+            votes?: number | null;
+        };
+        /** @description What came of verdicts by a version; reused ones are among them. */
+        JudgedCounts: {
+            met: number;
+            not_met: number;
+            /** @description the judge did something else than judge */
+            unjudged: number;
+            /** Format: double */
+            cost_usd: number;
+            tokens: number;
+        };
+        /** @description A judging without a job, and its verdict once there is one. */
+        Judging: {
+            /** @description the number of its case, from 0 */
+            item: number;
+            kind: string;
+            state: string;
+            verdict?: components["schemas"]["Verdict"];
+            /** @description of a `test`: what the judge was found to do */
+            probe?: {
+                [key: string]: unknown;
+            };
+            /** @description why there is no answer */
+            code?: string;
+            message?: string;
+            /** Format: double */
+            cost_usd: number;
+            tokens: number;
+            /** Format: double */
+            duration_s?: number;
+            job_id?: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            answered_at?: string;
+        };
+        /** @description A result, and what it is judged by. */
+        JudgingCaseInput: {
             result: unknown;
-            /**
-             * Acceptance Criteria
-             * @description the text form, one a line
-             */
+            /** @description the text form, one a line */
             acceptance_criteria: string;
-            /** Title */
             title?: string | null;
-            /**
-             * Description
-             * @default
-             */
-            description: string;
-            /**
-             * References
-             * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
-             */
+            description?: string;
+            /** @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone */
             references?: {
                 [key: string]: string;
             };
-            /** Submission */
             submission?: number | null;
-            /** Submissions */
             submissions?: number | null;
-            /**
-             * Payload
-             * @description part of the task, as title and description are; checks may look at it
-             */
+            /** @description part of the task, as title and description are; checks may look at it */
             payload?: unknown;
-            /**
-             * Judge Empty
-             * @description whether the judge is asked about an empty result, too
-             * @default false
-             */
-            judge_empty: boolean;
-            /**
-             * Labels
-             * @description of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - where there is no label
-             * @default
-             */
-            labels: string;
+            /** @description whether the judge is asked about an empty result, too */
+            judge_empty?: boolean;
+            /** @description of an evaluation, what people say: a letter for the whole, then one for each criterion; t, f, or - where there is no label */
+            labels?: string;
         };
         /**
-         * JudgingKind
          * @description What a judging without a job is for; `shadow` and `rejudge` judge jobs again, and belong to operations.
          * @enum {string}
          */
         JudgingKind: "try" | "test" | "draft" | "evaluate" | "shadow" | "rejudge";
+        JudgingPage: {
+            items: components["schemas"]["Judging"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
         /**
-         * JudgingState
          * @description Where a judging without a job stands.
          * @enum {string}
          */
         JudgingState: "QUEUED" | "LEASED" | "DONE";
-        /**
-         * JudgingWarning
-         * @description What should be looked at, and is accepted as it is.
-         */
+        /** @description What should be looked at, and is accepted as it is. */
         JudgingWarning: {
-            /** Code */
             code: string;
-            /** Message */
             message: string;
         };
+        /** @description How many were judged rightly and wrongly. */
+        LabelledCounts: {
+            true_accepts: number;
+            false_accepts: number;
+            true_rejects: number;
+            false_rejects: number;
+            /** @description of the rejects: what the judge could not assess */
+            unsure: number;
+        };
         /**
-         * LetterOutcome
          * @description What became of a dead letter that is done.
          * @enum {string}
          */
         LetterOutcome: "redriven" | "discarded";
-        /**
-         * Limit
-         * @description A limit, as far as it is set.
-         */
+        /** @description A limit, as far as it is set. */
         Limit: {
-            /**
-             * Concurrency
-             * @description executions with executors at once
-             */
-            concurrency?: number | null;
-            /**
-             * Rate
-             * @description executions begun in each `rate_period_s`
-             */
-            rate?: number | null;
-            /**
-             * Rate Period S
-             * @default 1
-             */
+            /** @description executions with executors at once */
+            concurrency?: number;
+            /** @description executions begun in each `rate_period_s` */
+            rate?: number;
+            /** Format: double */
             rate_period_s: number;
+            /** @description of a tenant: executions that may wait */
+            queue_max?: number;
             /**
-             * Queue Max
-             * @description of a tenant: executions that may wait
-             */
-            queue_max?: number | null;
-            /**
-             * Weight
+             * Format: double
              * @description of a tenant: its share; 1 unless set
              */
-            weight?: number | null;
-            /**
-             * Paused
-             * @description begin nothing; stays as it is where it is not given
-             */
-            paused?: boolean | null;
-            /** Name */
+            weight?: number;
+            /** @description begin nothing; stays as it is where it is not given */
+            paused?: boolean;
             name: string;
-            /**
-             * Version
-             * @description counts its changes from 1, and again once it was removed
-             * @default 1
-             */
+            /** @description counts its changes from 1, and again once it was removed */
             version: number;
-            /**
-             * Updated At
-             * Format: date-time
-             */
+            /** Format: date-time */
             updated_at: string;
         };
-        /**
-         * LimitPatch
-         * @description What is to change of a limit; what is not given stays. One of which nothing is left is removed.
-         */
+        LimitPage: {
+            items: components["schemas"]["Limit"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description What is to change of a limit; what is not given stays. One of which nothing is left is removed. */
         LimitPatch: {
-            /**
-             * Concurrency
-             * @description executions with executors at once
-             */
+            /** @description executions with executors at once */
             concurrency?: number | null;
-            /**
-             * Rate
-             * @description executions begun in each `rate_period_s`
-             */
+            /** @description executions begun in each `rate_period_s` */
             rate?: number | null;
-            /** Rate Period S */
             rate_period_s?: number | null;
-            /**
-             * Queue Max
-             * @description of a tenant: executions that may wait
-             */
+            /** @description of a tenant: executions that may wait */
             queue_max?: number | null;
-            /**
-             * Weight
-             * @description of a tenant: its share; 1 unless set
-             */
+            /** @description of a tenant: its share; 1 unless set */
             weight?: number | null;
-            /**
-             * Paused
-             * @description begin nothing
-             */
+            /** @description begin nothing */
             paused?: boolean | null;
         };
         /**
-         * LoopStep
          * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
          *
          *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
          */
         LoopStep: {
-            /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
-             */
+            /** @description when not set, of one that confirms 1 */
             from_submission: number;
-            /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
-             */
+            /** @description whether a judge must say that the quoted passages alone show what passed */
             confirm: boolean;
-            /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
-             */
+            /** @description when not set, of one that confirms 0 */
             asks: number;
             /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModel"] | null;
-            /**
-             * Check
-             * @description the text of a criterion of kind `check`
-             */
+            judge?: components["schemas"]["JudgeModel"];
+            /** @description the text of a criterion of kind `check` */
+            check?: string;
+        };
+        /**
+         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
+         *
+         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
+         */
+        LoopStepInput: {
+            /** @description when not set, of one that confirms 1; `2` when not given */
+            from_submission?: number;
+            /** @description whether a judge must say that the quoted passages alone show what passed */
+            confirm?: boolean;
+            /** @description when not set, of one that confirms 0; `1` when not given */
+            asks?: number;
+            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
+            judge?: components["schemas"]["JudgeModelInput"] | null;
+            /** @description the text of a criterion of kind `check` */
             check?: string | null;
         };
-        /**
-         * NameMove
-         * @description Which version was current from then on.
-         */
-        NameMove: {
-            /**
-             * Version
-             * @description None: the name was retired
-             */
-            version?: number | null;
-            /**
-             * Reason
-             * @description why, although something spoke against it
-             */
-            reason?: string | null;
-            /** Actor */
-            actor: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /**
-         * NamedCriteriaSet
-         * @description A criteria set by its name.
-         */
+        /** @description A criteria set by its name. */
         NamedCriteriaSet: {
-            /** Name */
             name: string;
-            /**
-             * Current
-             * @description the version by which new executions are judged; None: it is retired
-             */
-            current?: number | null;
-            /** Newest */
+            /** @description the version by which new executions are judged; None: it is retired */
+            current?: number;
             newest: number;
-            /**
-             * Versions
-             * @description newest first; in lists the current one alone
-             */
-            versions?: components["schemas"]["CriteriaSetVersion"][];
+            /** @description newest first; in lists the current one alone */
+            versions: components["schemas"]["CriteriaSetVersion"][];
         };
-        /**
-         * NamedGoldenSet
-         * @description The golden set of a policy: labelled cases that a new version must pass before it takes over.
-         */
+        NamedCriteriaSetPage: {
+            items: components["schemas"]["NamedCriteriaSet"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description The golden set of a policy: labelled cases that a new version must pass before it takes over. */
         NamedGoldenSet: {
-            /**
-             * Cases Hash
-             * @description SHA-256 of the labelled cases, in any order
-             */
+            /** @description SHA-256 of the labelled cases, in any order */
             cases_hash: string;
-            /** Cases */
             cases: number;
-            /**
-             * Good
-             * @description results that are to pass
-             */
+            /** @description results that are to pass */
             good: number;
-            /**
-             * Bad
-             * @description results that are not
-             */
+            /** @description results that are not */
             bad: number;
             /**
-             * True Positive Rate Min
+             * Format: double
              * @description what the lower bound (Clopper-Pearson, 95 %) of the share of good results that pass reaches
-             * @default 0.9
              */
             true_positive_rate_min: number;
             /**
-             * True Negative Rate Min
+             * Format: double
              * @description the same of bad results that do not pass
-             * @default 0.9
              */
             true_negative_rate_min: number;
             /**
-             * Flips Max
+             * Format: double
              * @description the share of cases whose repeats may differ; None: not looked at
              */
-            flips_max?: number | null;
-            /** Name */
+            flips_max?: number;
             name: string;
-            /** Version */
             version: number;
-            /**
-             * Is Retired
-             * @description versions take over without it
-             */
+            /** @description versions take over without it */
             is_retired: boolean;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            /** Format: date-time */
             created_at: string;
-            /** Actor */
             actor: string;
-            /** Note */
-            note?: string | null;
-            /**
-             * Cases Jsonl
-             * @description a labelled case a line
-             */
+            note?: string;
+            /** @description a labelled case a line */
             cases_jsonl: string;
         };
-        /**
-         * NamedJudgePolicy
-         * @description A judge policy by its name.
-         */
+        /** @description A judge policy by its name. */
         NamedJudgePolicy: {
-            /** Name */
             name: string;
-            /**
-             * Current
-             * @description the version by which new executions are judged; None: it is retired
-             */
-            current?: number | null;
-            /** Newest */
+            /** @description the version by which new executions are judged; None: it is retired */
+            current?: number;
             newest: number;
-            /**
-             * Versions
-             * @description newest first; in lists the current one alone
-             */
-            versions?: components["schemas"]["JudgePolicyVersion"][];
-            /**
-             * Moves
-             * @description newest first; not in lists
-             */
-            moves?: components["schemas"]["NameMove"][];
+            /** @description newest first; in lists the current one alone */
+            versions: components["schemas"]["JudgePolicyVersion"][];
+            /** @description newest first; not in lists */
+            moves: components["schemas"]["CurrentVersionChange"][];
         };
-        /**
-         * NewAgent
-         * @description An agent to register.
-         */
+        /** @description An agent to register. */
         NewAgent: {
-            /** Id */
             id?: string | null;
-            /** Name */
             name: string;
-            /** @default http */
-            protocol: components["schemas"]["Protocol"];
-            /** Url */
+            /** @description `http` when not given */
+            protocol?: components["schemas"]["AgentProtocol"];
             url: string;
-            /** Capabilities */
             capabilities?: string[];
             policy?: components["schemas"]["PolicyInput"];
-            /**
-             * Enabled
-             * @default true
-             */
-            enabled: boolean;
-            /**
-             * Deterministic
-             * @description its result may be reused for an identical request
-             * @default false
-             */
-            deterministic: boolean;
-            /**
-             * Headers
-             * @description sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`
-             */
+            /** @description `true` when not given */
+            enabled?: boolean;
+            /** @description its result may be reused for an identical request */
+            deterministic?: boolean;
+            /** @description sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>` */
             headers?: {
                 [key: string]: string;
             };
         };
-        /**
-         * NewBatch
-         * @description Jobs to execute: `job_ids` that exist, those that a `filter` matches, or whole new `jobs`.
-         */
+        /** @description Jobs to execute: `job_ids` that exist, those that a `filter` matches, or whole new `jobs`. */
         NewBatch: {
-            /** Job Ids */
             job_ids?: string[];
-            /** Jobs */
             jobs?: components["schemas"]["NewJob"][];
-            filter?: components["schemas"]["JobFilter"] | null;
-            /** Name */
+            filter?: components["schemas"]["JobFilterInput"] | null;
             name?: string | null;
         };
-        /**
-         * NewCriteria
-         * @description Criteria, in either form, or in both where they say the same.
-         */
+        /** @description Criteria, in either form, or in both where they say the same. */
         NewCriteria: {
-            /**
-             * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
-             * @default
-             */
-            acceptance_criteria: string;
-            /**
-             * Criteria
-             * @description give these, `acceptance_criteria`, or the same in both
-             */
+            /** @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text */
+            acceptance_criteria?: string;
+            /** @description give these, `acceptance_criteria`, or the same in both */
             criteria?: components["schemas"]["CriterionInput"][];
         };
-        /**
-         * NewCriteriaSet
-         * @description A version of a criteria set to add.
-         */
+        /** @description A version of a criteria set to add. */
         NewCriteriaSet: {
-            /**
-             * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
-             * @default
-             */
-            acceptance_criteria: string;
-            /**
-             * Criteria
-             * @description give these, `acceptance_criteria`, or the same in both
-             */
+            /** @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text */
+            acceptance_criteria?: string;
+            /** @description give these, `acceptance_criteria`, or the same in both */
             criteria?: components["schemas"]["CriterionInput"][];
-            /**
-             * Note
-             * @description what is noted about the version
-             */
+            /** @description what is noted about the version */
             note?: string | null;
         };
-        /**
-         * NewExecution
-         * @description One execution.
-         */
-        NewExecution: {
-            /** Execution Id */
+        /** @description Which open dead letters of a topic to redrive or to discard; all, unless something is given. */
+        NewDeadLetterResolution: {
+            /** @description that they came from, such as `execute-requested` */
+            topic: string;
+            outcome: components["schemas"]["LetterOutcome"];
+            /** @description why, which is kept beside them */
+            reason?: string | null;
+            /** @description only those with this code */
+            code?: string | null;
+            /** @description in the dead-letter topic */
+            from_offset?: number | null;
+            /** @description itself included */
+            to_offset?: number | null;
+            /** @description only those of this job */
+            job_id?: string | null;
+            /** @description only those of this execution */
             execution_id?: string | null;
-            /**
-             * Not Before
-             * @description it begins no earlier
-             */
+            /** @description only count them */
+            dry_run?: boolean;
+        };
+        /** @description One execution. */
+        NewExecution: {
+            execution_id?: string | null;
+            /** @description it begins no earlier */
             not_before?: string | null;
         };
-        /**
-         * NewGoldenSet
-         * @description Labelled cases that a new version of a policy must pass, and what it must reach on them.
-         */
+        /** @description Labelled cases that a new version of a policy must pass, and what it must reach on them. */
         NewGoldenSet: {
-            /**
-             * Cases Jsonl
-             * @description a labelled case a line, as `signoff judge evaluate` takes them; each labelled as a whole
-             */
+            /** @description a labelled case a line, as `signoff judge evaluate` takes them; each labelled as a whole */
             cases_jsonl: string;
-            /**
-             * True Positive Rate Min
-             * @description what the lower bound (95 %) of the share of good results that pass reaches; 0.9 when not set
-             */
+            /** @description what the lower bound (95 %) of the share of good results that pass reaches; 0.9 when not set */
             true_positive_rate_min?: number | null;
-            /**
-             * True Negative Rate Min
-             * @description the same of bad ones that do not; 0.9 when not set
-             */
+            /** @description the same of bad ones that do not; 0.9 when not set */
             true_negative_rate_min?: number | null;
-            /**
-             * Flips Max
-             * @description of cases whose repeats may differ; any when not set
-             */
+            /** @description of cases whose repeats may differ; any when not set */
             flips_max?: number | null;
-            /**
-             * Note
-             * @description what is noted about the set
-             */
+            /** @description what is noted about the set */
             note?: string | null;
         };
-        /**
-         * NewJob
-         * @description What somebody asks for.
-         */
+        /** @description What somebody asks for. */
         NewJob: {
-            /**
-             * Id
-             * @description chosen by whoever creates it, or by the jobstore
-             */
+            /** @description chosen by whoever creates it, or by the jobstore */
             id?: string | null;
-            /** Title */
             title: string;
-            /**
-             * Description
-             * @default
-             */
-            description: string;
-            /**
-             * Acceptance Criteria
-             * @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text
-             * @default
-             */
-            acceptance_criteria: string;
-            /**
-             * Criteria
-             * @description give these, `acceptance_criteria`, or the same in both
-             */
+            description?: string;
+            /** @description the text form of `criteria`: one a line, `optional:` and then `never:` or `check:` before its text */
+            acceptance_criteria?: string;
+            /** @description give these, `acceptance_criteria`, or the same in both */
             criteria?: components["schemas"]["CriterionInput"][];
-            /**
-             * References
-             * @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone
-             */
+            /** @description model answers and rubrics, by the number of their criterion in `criteria`, from 1: for judges alone, and never for an agent; given by gRPC and REST alone */
             references?: {
                 [key: string]: string;
             };
-            /** Payload */
             payload?: unknown;
-            /** Agent Id */
             agent_id?: string | null;
-            /**
-             * Capabilities
-             * @description that an agent must have; without an agent_id, one is matched
-             */
+            /** @description that an agent must have; without an agent_id, one is matched */
             capabilities?: string[];
-            /**
-             * Not Before
-             * @description no execution begins earlier
-             */
+            /** @description no execution begins earlier */
             not_before?: string | null;
-            /**
-             * Priority
-             * @default 5
-             */
-            priority: number;
-            /**
-             * Tenant
-             * @default default
-             */
-            tenant: string;
-            /** Labels */
+            /** @description `5` when not given */
+            priority?: number;
+            /** @description `default` when not given */
+            tenant?: string;
             labels?: {
                 [key: string]: string;
             };
             policy?: components["schemas"]["PolicyInput"];
         };
-        /**
-         * NewJudgePolicy
-         * @description A version of a judge policy to add.
-         */
+        /** @description A version of a judge policy to add. */
         NewJudgePolicy: {
             /** @description `name` as in the address; `version`, if it is given, is the newest that is known */
             policy: components["schemas"]["JudgePolicyInput"];
-            /**
-             * Note
-             * @description what is noted about the version
-             */
+            /** @description what is noted about the version */
             note?: string | null;
         };
-        /**
-         * NewJudgings
-         * @description Judgings to queue, by a stored judge policy, by one that is not stored, or by the validators' own settings.
-         */
+        /** @description Judgings to queue, by a stored judge policy, by one that is not stored, or by the validators' own settings. */
         NewJudgings: {
-            /** @default try */
-            kind: components["schemas"]["JudgingKind"];
-            /** Cases */
-            cases: components["schemas"]["JudgingCase"][];
-            /**
-             * Judge
-             * @description a judge policy: its name, or one version of it
-             */
+            /** @description `try` when not given */
+            kind?: components["schemas"]["JudgingKind"];
+            cases: components["schemas"]["JudgingCaseInput"][];
+            /** @description a judge policy: its name, or one version of it */
             judge?: string | null;
             /** @description one that is not stored, instead */
             judge_policy?: components["schemas"]["JudgePolicyInput"] | null;
-            /**
-             * Evaluation
-             * @description an id of the caller's: what is judged under it is counted, and kept, as one evaluation
-             */
+            /** @description an id of the caller's: what is judged under it is counted, and kept, as one evaluation */
             evaluation?: string | null;
-            /**
-             * Repeat
-             * @description how often each case was judged in the evaluation with these
-             * @default 1
-             */
-            repeat: number;
+            /** @description how often each case was judged in the evaluation with these; `1` when not given */
+            repeat?: number;
         };
-        /**
-         * NewLimit
-         * @description What holds back the executions that a name applies to; what is not set is as the limit of its wildcard says.
-         */
+        /** @description What holds back the executions that a name applies to; what is not set is as the limit of its wildcard says. */
         NewLimit: {
-            /**
-             * Concurrency
-             * @description executions with executors at once
-             */
+            /** @description executions with executors at once */
             concurrency?: number | null;
-            /**
-             * Rate
-             * @description executions begun in each `rate_period_s`
-             */
+            /** @description executions begun in each `rate_period_s` */
             rate?: number | null;
             /**
-             * Rate Period S
-             * @default 1
+             * Format: double
+             * @description `1.0` when not given
              */
-            rate_period_s: number;
-            /**
-             * Queue Max
-             * @description of a tenant: executions that may wait
-             */
+            rate_period_s?: number;
+            /** @description of a tenant: executions that may wait */
             queue_max?: number | null;
-            /**
-             * Weight
-             * @description of a tenant: its share; 1 unless set
-             */
+            /** @description of a tenant: its share; 1 unless set */
             weight?: number | null;
-            /**
-             * Paused
-             * @description begin nothing; stays as it is where it is not given
-             */
+            /** @description begin nothing; stays as it is where it is not given */
             paused?: boolean | null;
         };
-        /**
-         * NewOperation
-         * @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named.
-         */
+        /** @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named. */
         NewOperation: {
             /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter, and of what is unproven (`verdict_unproven`) only what a filter names by that code; `rejudge` judges their results again, and calls no agent */
             kind: components["schemas"]["OperationKind"];
-            /** Name */
             name?: string | null;
             /** @description with one condition at least; 100,000 jobs at most may match */
-            filter?: components["schemas"]["JobFilter"] | null;
-            /**
-             * Job Ids
-             * @description instead of a filter
-             */
+            filter?: components["schemas"]["JobFilterInput"] | null;
+            /** @description instead of a filter */
             job_ids?: string[];
-            /**
-             * Agent Id
-             * @description of `assign`: to whom
-             */
+            /** @description of `assign`: to whom */
             agent_id?: string | null;
-            /**
-             * Comment
-             * @description of `resubmit`: told to the agents beside the verdict's feedback
-             */
+            /** @description of `resubmit`: told to the agents beside the verdict's feedback */
             comment?: string | null;
-            /**
-             * Reason
-             * @description of `cancel`
-             */
+            /** @description of `cancel` */
             reason?: string | null;
-            /**
-             * Judge
-             * @description of `rejudge`: the judge policy, or one version; when not set, for each job the version that it was judged by, and the validators' own settings where that was none
-             */
+            /** @description of `rejudge`: the judge policy, or one version; when not set, for each job the version that it was judged by, and the validators' own settings where that was none */
             judge?: string | null;
-            /**
-             * Criteria
-             * @description of `rejudge` as a shadow: judged by instead of the jobs' own
-             */
+            /** @description of `rejudge` as a shadow: judged by instead of the jobs' own */
             criteria?: string | null;
-            /**
-             * Criteria Set
-             * @description of `rejudge` as a shadow: the set instead of the jobs'
-             */
+            /** @description of `rejudge` as a shadow: the set instead of the jobs' */
             criteria_set?: string | null;
-            /**
-             * Shadow
-             * @description of `rejudge`: whether nothing changes; else the verdicts become those of the jobs
-             */
+            /** @description of `rejudge`: whether nothing changes; else the verdicts become those of the jobs */
             shadow?: boolean | null;
-            /**
-             * Rate Per S
-             * @description of `rejudge`: how many results a second are judged at most
-             */
+            /** @description of `rejudge`: how many results a second are judged at most */
             rate_per_s?: number | null;
-            /**
-             * Budget Usd
-             * @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy
-             */
+            /** @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy */
             budget_usd?: number | null;
         };
-        /**
-         * NewResolution
-         * @description Which open dead letters of a topic to redrive or to discard; all, unless something is given.
-         */
-        NewResolution: {
-            /**
-             * Topic
-             * @description that they came from, such as `execute-requested`
-             */
-            topic: string;
-            outcome: components["schemas"]["LetterOutcome"];
-            /**
-             * Reason
-             * @description why, which is kept beside them
-             */
-            reason?: string | null;
-            /**
-             * Code
-             * @description only those with this code
-             */
-            code?: string | null;
-            /**
-             * From Offset
-             * @description in the dead-letter topic
-             */
-            from_offset?: number | null;
-            /**
-             * To Offset
-             * @description itself included
-             */
-            to_offset?: number | null;
-            /**
-             * Job Id
-             * @description only those of this job
-             */
-            job_id?: string | null;
-            /**
-             * Execution Id
-             * @description only those of this execution
-             */
-            execution_id?: string | null;
-            /**
-             * Dry Run
-             * @description only count them
-             * @default false
-             */
-            dry_run: boolean;
-        };
-        /**
-         * Operation
-         * @description Something done to many jobs; a batch is one that executes them.
-         */
+        /** @description Something done to many jobs; a batch is one that executes them. */
         Operation: {
-            /**
-             * Id
-             * Format: uuid
-             */
+            /** Format: uuid */
             id: string;
-            /** Kind */
             kind: string;
-            /**
-             * Name
-             * @description given when it was made; need not be unique
-             */
-            name?: string | null;
-            /**
-             * State
-             * @description `RUNNING` until every job of it rests, then `DONE`
-             */
+            /** @description given when it was made; need not be unique */
+            name?: string;
+            /** @description `RUNNING` until every job of it rests, then `DONE` */
             state: string;
-            /** Total */
             total: number;
-            /**
-             * Counts
-             * @description of items, by their outcome
-             */
+            /** @description of items, by their outcome */
             counts: {
                 [key: string]: number;
             };
             /**
-             * Progress
+             * Format: double
              * @description the share of its items that came to rest, from 0 to 1
-             * @default 0
              */
             progress: number;
             /**
-             * Rate Per S
+             * Format: double
              * @description of jobs that came to rest, over the last minute
-             * @default 0
              */
             rate_per_s: number;
             /**
-             * Ends At
+             * Format: date-time
              * @description the estimated end; None while nothing can be estimated
              */
-            ends_at?: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            ends_at?: string;
+            /** Format: date-time */
             created_at: string;
-            /** Finished At */
-            finished_at?: string | null;
+            /** Format: date-time */
+            finished_at?: string;
             /**
-             * Retry Of
+             * Format: uuid
              * @description the operation of which it runs a part again
              */
-            retry_of?: string | null;
+            retry_of?: string;
             /**
-             * Cost Usd
+             * Format: double
              * @description what its executions, or its judgings, have cost so far, as far as it is known; not given where it makes none
              */
-            cost_usd?: number | null;
-            /**
-             * Tokens
-             * @description that these have taken
-             */
-            tokens?: number | null;
+            cost_usd?: number;
+            /** @description that these have taken */
+            tokens?: number;
             /** @description by which its jobs were chosen when it was made */
-            filter?: components["schemas"]["OperationFilter"] | null;
-            /**
-             * Agent Id
-             * @description to whom it assigns its jobs
-             */
-            agent_id?: string | null;
-            /**
-             * Judge
-             * @description of `rejudge`: by which judge policy and version
-             */
-            judge?: string | null;
-            /**
-             * Shadow
-             * @description of `rejudge`: whether nothing changes
-             */
-            shadow?: boolean | null;
-            /**
-             * Actor
-             * @description who asked for it
-             */
-            actor?: string | null;
-            /**
-             * Waiting
-             * @description why its executions wait, the most first; not in lists
-             */
-            waiting?: components["schemas"]["WaitingSum"][];
-            /**
-             * Refused
-             * @description the first ten items that were refused, and why; not in lists
-             */
-            refused?: components["schemas"]["OperationItem"][];
+            filter?: components["schemas"]["OperationFilter"];
+            /** @description to whom it assigns its jobs */
+            agent_id?: string;
+            /** @description of `rejudge`: by which judge policy and version */
+            judge?: string;
+            /** @description of `rejudge`: whether nothing changes */
+            shadow?: boolean;
+            /** @description who asked for it */
+            actor?: string;
+            /** @description why its executions wait, the most first; not in lists */
+            waiting: components["schemas"]["WaitingSum"][];
+            /** @description the first ten items that were refused, and why; not in lists */
+            refused: components["schemas"]["OperationItem"][];
         };
-        /**
-         * OperationFilter
-         * @description The filter that an operation was made with.
-         */
+        /** @description The filter that an operation was made with. */
         OperationFilter: {
-            /** Statuses */
-            statuses?: string[];
-            /** Agent Id */
-            agent_id?: string | null;
-            /** Tenant */
-            tenant?: string | null;
-            /** Labels */
-            labels?: {
+            statuses: string[];
+            agent_id?: string;
+            tenant?: string;
+            labels: {
                 [key: string]: string;
             };
             /**
-             * Batch Id
+             * Format: uuid
              * @description the items of a batch, or of any other operation
              */
-            batch_id?: string | null;
+            batch_id?: string;
             /**
-             * Created After
+             * Format: date-time
              * @description or at this time
              */
-            created_after?: string | null;
-            /** Created Before */
-            created_before?: string | null;
+            created_after?: string;
+            /** Format: date-time */
+            created_before?: string;
+            /** @description its words, or how they begin; or what stands in the id or the title of the newest */
+            text?: string;
+            /** @description whether the last execution was cancelled */
+            cancelled?: boolean;
+            /** @description any of them: why the last execution was not completed */
+            codes: string[];
+            /** @description the text of a required criterion that the last verdict did not pass */
+            criterion_not_met?: string;
             /**
-             * Text
-             * @description its words, or how they begin; or what stands in the id or the title of the newest
-             */
-            text?: string | null;
-            /**
-             * Cancelled
-             * @description whether the last execution was cancelled
-             */
-            cancelled?: boolean | null;
-            /**
-             * Codes
-             * @description any of them: why the last execution was not completed
-             */
-            codes?: string[];
-            /**
-             * Criterion Not Met
-             * @description the text of a required criterion that the last verdict did not pass
-             */
-            criterion_not_met?: string | null;
-            /**
-             * Cost Usd Min
+             * Format: double
              * @description or as much; jobs whose last execution ended
              */
-            cost_usd_min?: number | null;
+            cost_usd_min?: number;
             /**
-             * Cost Usd Max
+             * Format: double
              * @description or as much
              */
-            cost_usd_max?: number | null;
+            cost_usd_max?: number;
             /**
-             * Duration S Min
+             * Format: double
              * @description or as long
              */
-            duration_s_min?: number | null;
+            duration_s_min?: number;
             /**
-             * Duration S Max
+             * Format: double
              * @description or as long
              */
-            duration_s_max?: number | null;
-            /**
-             * Id Part
-             * @description how the id begins or ends
-             */
-            id_part?: string | null;
-            /**
-             * Not Agent Ids
-             * @description none of them; a job without an agent matches
-             */
-            not_agent_ids?: string[];
-            /**
-             * Not Tenants
-             * @description none of them
-             */
-            not_tenants?: string[];
-            /**
-             * Not Labels
-             * @description `name:value`; none of them is on the job
-             */
-            not_labels?: string[];
-            /**
-             * Not Batch Ids
-             * @description an item of none of them
-             */
-            not_batch_ids?: string[];
-            /**
-             * Not Codes
-             * @description none of them
-             */
-            not_codes?: string[];
-            /**
-             * Not Criteria Not Met
-             * @description the last verdict did not pass any of them: left out
-             */
-            not_criteria_not_met?: string[];
+            duration_s_max?: number;
+            /** @description how the id begins or ends */
+            id_part?: string;
+            /** @description none of them; a job without an agent matches */
+            not_agent_ids: string[];
+            /** @description none of them */
+            not_tenants: string[];
+            /** @description `name:value`; none of them is on the job */
+            not_labels: string[];
+            /** @description an item of none of them */
+            not_batch_ids: string[];
+            /** @description none of them */
+            not_codes: string[];
+            /** @description the last verdict did not pass any of them: left out */
+            not_criteria_not_met: string[];
         };
-        /**
-         * OperationItem
-         * @description One job of an operation.
-         */
+        /** @description One job of an operation. */
         OperationItem: {
-            /**
-             * Item
-             * @description its number within the operation, from 0
-             */
+            /** @description its number within the operation, from 0 */
             item: number;
-            /** Job Id */
             job_id: string;
-            /**
-             * Title
-             * @default
-             */
             title: string;
-            /**
-             * Outcome
-             * @description `WAITING` until it is carried out, `REFUSED` with a code, or `CANCELLED` with the operation. Of what was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or `CANCELLED`; what is done to the job later changes nothing here. `DONE` of all else
-             */
+            /** @description `WAITING` until it is carried out, `REFUSED` with a code, or `CANCELLED` with the operation. Of what was executed: how that goes, or went, with all that followed by policy, as JobStatus says it, or `CANCELLED`; what is done to the job later changes nothing here. `DONE` of all else */
             outcome: string;
-            /** Code */
-            code?: string | null;
-            /** Message */
-            message?: string | null;
+            code?: string;
+            message?: string;
             /**
-             * Execution Id
+             * Format: uuid
              * @description what was requested, or cancelled
              */
-            execution_id?: string | null;
+            execution_id?: string;
             /**
-             * Retried By
+             * Format: uuid
              * @description the operation that retried it,
              */
-            retried_by?: string | null;
+            retried_by?: string;
             /**
-             * Retry Execution Id
+             * Format: uuid
              * @description and the execution that this requested
              */
-            retry_execution_id?: string | null;
+            retry_execution_id?: string;
+        };
+        OperationItemPage: {
+            items: components["schemas"]["OperationItem"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
         };
         /**
-         * OperationKind
          * @description What an operation does to each of its jobs.
          * @enum {string}
          */
         OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry" | "rejudge";
-        /**
-         * OperationPreview
-         * @description What an operation would be about.
-         */
+        OperationPage: {
+            items: components["schemas"]["Operation"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description What an operation would be about. */
         OperationPreview: {
-            /**
-             * Total
-             * @description of jobs; more than items_max are refused, and counted no further
-             */
+            /** @description of jobs; more than items_max are refused, and counted no further */
             total: number;
-            /** Items Max */
             items_max: number;
-            /**
-             * Counts
-             * @description by status
-             */
-            counts?: {
+            /** @description by status */
+            counts: {
                 [key: string]: number;
             };
+            /** @description five at most, without description, criteria, payload */
+            sample: components["schemas"]["Job"][];
             /**
-             * Sample
-             * @description five at most, without description, criteria, payload
-             */
-            sample?: components["schemas"]["Job"][];
-            /**
-             * Cost Usd
+             * Format: double
              * @description an estimate of what executing them costs: what the last jobs of the same agents spent on average; of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that version cost on average, those that were reused for nothing included; None where nothing is known or paid
              */
-            cost_usd?: number | null;
-            /**
-             * Cost Of
-             * @description of how many of the jobs that is; what the others cost is not known
-             * @default 0
-             */
+            cost_usd?: number;
+            /** @description of how many of the jobs that is; what the others cost is not known */
             cost_of: number;
         };
+        /** @description Which items of a batch to execute again. */
+        OperationRetry: {
+            /** @description of the new one */
+            name?: string | null;
+            /** @description how they ended; FAILED when not given */
+            statuses?: components["schemas"]["JobStatus"][];
+        };
         /**
-         * OperationState
          * @description Where an operation stands.
          * @enum {string}
          */
         OperationState: "RUNNING" | "PAUSED" | "CANCELLING" | "CANCELLED" | "DONE";
-        /**
-         * Overview
-         * @description How it went of late, and how much is there now.
-         */
+        /** @description How it went of late, and how much is there now. */
         Overview: {
-            /** Points */
             points: components["schemas"]["OverviewPoint"][];
             totals: components["schemas"]["OverviewTotals"];
             now: components["schemas"]["OverviewNow"];
-            /**
-             * Upstreams Sign
-             * @description whether who asks or cancels by a topic must sign
-             * @default false
-             */
+            /** @description whether who asks or cancels by a topic must sign */
             upstreams_sign: boolean;
-            /**
-             * Signing Secret
-             * @description the id of the secret that signs reports and facts
-             * @default
-             */
+            /** @description the id of the secret that signs reports and facts */
             signing_secret: string;
-            /**
-             * Waiting
-             * @description why executions wait now, the most first; this and `now` are two seconds old at most
-             */
-            waiting?: components["schemas"]["WaitingSum"][];
+            /** @description why executions wait now, the most first; this and `now` are two seconds old at most */
+            waiting: components["schemas"]["WaitingSum"][];
         };
-        /**
-         * OverviewNow
-         * @description What is there now.
-         */
+        /** @description What is there now. */
         OverviewNow: {
-            /**
-             * Queued
-             * @description executions that wait for a worker,
-             * @default 0
-             */
+            /** @description executions that wait for a worker, */
             queued: number;
-            /**
-             * Running
-             * @description are offered to or with one,
-             * @default 0
-             */
+            /** @description are offered to or with one, */
             running: number;
-            /**
-             * Judging
-             * @description and whose result waits for a verdict
-             * @default 0
-             */
+            /** @description and whose result waits for a verdict */
             judging: number;
             /**
-             * Oldest Wait S
+             * Format: double
              * @description of what has waited longest among the queued
              */
-            oldest_wait_s?: number | null;
-            /**
-             * Dead Letters
-             * @description by topic; empty while the broker is out of reach
-             */
-            dead_letters?: {
+            oldest_wait_s?: number;
+            /** @description by topic; empty while the broker is out of reach */
+            dead_letters: {
                 [key: string]: number;
             };
         };
-        /**
-         * OverviewPoint
-         * @description A part of the range.
-         */
+        /** @description A part of the range. */
         OverviewPoint: {
-            /**
-             * Created
-             * @default 0
-             */
             created: number;
-            /**
-             * Completed
-             * @default 0
-             */
             completed: number;
-            /**
-             * Failed
-             * @default 0
-             */
             failed: number;
-            /**
-             * Rejected
-             * @default 0
-             */
             rejected: number;
-            /**
-             * Resubmission Required
-             * @default 0
-             */
             resubmission_required: number;
-            /**
-             * Cancelled
-             * @default 0
-             */
             cancelled: number;
-            /**
-             * Cost Usd
-             * @default 0
-             */
+            /** Format: double */
             cost_usd: number;
-            /**
-             * Tokens
-             * @default 0
-             */
             tokens: number;
             /** @description from being asked for to the first claim */
-            wait?: components["schemas"]["Percentiles"];
+            wait: components["schemas"]["Percentiles"];
             /** @description of a call of an agent */
-            agent?: components["schemas"]["Percentiles"];
+            agent: components["schemas"]["Percentiles"];
             /** @description of a judging */
-            judge?: components["schemas"]["Percentiles"];
+            judge: components["schemas"]["Percentiles"];
             /** @description from being asked for to the end: all waits, calls and judgings */
-            duration?: components["schemas"]["Percentiles"];
+            duration: components["schemas"]["Percentiles"];
+            /** @description the most that waited at once; None where no sample was taken */
+            queued_max?: number;
+            /** @description the most at once that were with an agent */
+            running_max?: number;
+            /** @description the most at once that were being judged */
+            judging_max?: number;
             /**
-             * Queued Max
-             * @description the most that waited at once; None where no sample was taken
-             */
-            queued_max?: number | null;
-            /**
-             * Running Max
-             * @description the most at once that were with an agent
-             */
-            running_max?: number | null;
-            /**
-             * Judging Max
-             * @description the most at once that were being judged
-             */
-            judging_max?: number | null;
-            /**
-             * At
              * Format: date-time
              * @description when it begins
              */
             at: string;
         };
         /**
-         * OverviewTotals
-         * @description The whole range.
-         */
-        OverviewTotals: {
-            /**
-             * Created
-             * @default 0
-             */
-            created: number;
-            /**
-             * Completed
-             * @default 0
-             */
-            completed: number;
-            /**
-             * Failed
-             * @default 0
-             */
-            failed: number;
-            /**
-             * Rejected
-             * @default 0
-             */
-            rejected: number;
-            /**
-             * Resubmission Required
-             * @default 0
-             */
-            resubmission_required: number;
-            /**
-             * Cancelled
-             * @default 0
-             */
-            cancelled: number;
-            /**
-             * Cost Usd
-             * @default 0
-             */
-            cost_usd: number;
-            /**
-             * Tokens
-             * @default 0
-             */
-            tokens: number;
-            /** @description from being asked for to the first claim */
-            wait?: components["schemas"]["Percentiles"];
-            /** @description of a call of an agent */
-            agent?: components["schemas"]["Percentiles"];
-            /** @description of a judging */
-            judge?: components["schemas"]["Percentiles"];
-            /** @description from being asked for to the end: all waits, calls and judgings */
-            duration?: components["schemas"]["Percentiles"];
-            /**
-             * Queued Max
-             * @description the most that waited at once; None where no sample was taken
-             */
-            queued_max?: number | null;
-            /**
-             * Running Max
-             * @description the most at once that were with an agent
-             */
-            running_max?: number | null;
-            /**
-             * Judging Max
-             * @description the most at once that were being judged
-             */
-            judging_max?: number | null;
-            /**
-             * Acceptance Rate
-             * @description of what was judged; None where nothing was
-             */
-            acceptance_rate?: number | null;
-        };
-        /** Page[AgentStats] */
-        Page_AgentStats_: {
-            /** Items */
-            items: components["schemas"]["AgentStats"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[Agent] */
-        Page_Agent_: {
-            /** Items */
-            items: components["schemas"]["Agent"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[JobLog] */
-        Page_JobLog_: {
-            /** Items */
-            items: components["schemas"]["JobLog"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[Judging] */
-        Page_Judging_: {
-            /** Items */
-            items: components["schemas"]["Judging"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[Limit] */
-        Page_Limit_: {
-            /** Items */
-            items: components["schemas"]["Limit"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[NamedCriteriaSet] */
-        Page_NamedCriteriaSet_: {
-            /** Items */
-            items: components["schemas"]["NamedCriteriaSet"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[OperationItem] */
-        Page_OperationItem_: {
-            /** Items */
-            items: components["schemas"]["OperationItem"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[Operation] */
-        Page_Operation_: {
-            /** Items */
-            items: components["schemas"]["Operation"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /** Page[PublicKey] */
-        Page_PublicKey_: {
-            /** Items */
-            items: components["schemas"]["PublicKey"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
-        };
-        /**
-         * PastWait
-         * @description What an execution has waited for, and from when to when.
-         */
-        PastWait: {
-            /** Code */
-            code: string;
-            /**
-             * Name
-             * @description a limit such as `tenant:press`, an agent's id, or `executor`
-             * @default
-             */
-            name: string;
-            /**
-             * Since
-             * Format: date-time
-             */
-            since: string;
-            /**
-             * Until
-             * Format: date-time
-             */
-            until: string;
-        };
-        /**
-         * Percentiles
-         * @description In seconds; None where nothing was measured.
-         */
-        Percentiles: {
-            /** P50 */
-            p50?: number | null;
-            /** P95 */
-            p95?: number | null;
-            /** P99 */
-            p99?: number | null;
-        };
-        /**
-         * Policy
-         * @description How a job is run. What is not set is taken from the agent, and then from the service's settings.
-         */
-        Policy: {
-            /**
-             * Max Submissions
-             * @description not-met verdicts before the job is REJECTED
-             */
-            max_submissions?: number | null;
-            /**
-             * Max Calls
-             * @description calls of the agent in all, lost ones included
-             */
-            max_calls?: number | null;
-            /**
-             * Attempt Timeout S
-             * @description the whole call of an agent
-             */
-            attempt_timeout_s?: number | null;
-            /**
-             * Deadline S
-             * @description all attempts and the judgement
-             */
-            deadline_s?: number | null;
-            delivery?: components["schemas"]["Delivery"] | null;
-            /**
-             * Connect Timeout S
-             * @description connecting to the agent
-             */
-            connect_timeout_s?: number | null;
-            /**
-             * Queue Timeout S
-             * @description due, and not taken by an executor
-             */
-            queue_timeout_s?: number | null;
-            /**
-             * Heartbeat Timeout S
-             * @description an asynchronous agent's silence
-             */
-            heartbeat_timeout_s?: number | null;
-            /**
-             * Judging Timeout S
-             * @description from the result to the verdict
-             */
-            judging_timeout_s?: number | null;
-            /**
-             * Backoff First S
-             * @description the longest wait after the first call
-             */
-            backoff_first_s?: number | null;
-            /**
-             * Backoff Max S
-             * @description the longest wait of all
-             */
-            backoff_max_s?: number | null;
-            /**
-             * Backoff Factor
-             * @description by which it grows from call to call
-             */
-            backoff_factor?: number | null;
-            /**
-             * Retry Codes
-             * @description after which the agent is called again, whatever else
-             */
-            retry_codes?: string[] | null;
-            /**
-             * No Retry Codes
-             * @description after which it never is
-             */
-            no_retry_codes?: string[] | null;
-            /** @description who asks for the next submission; by hand when not set */
-            resubmit?: components["schemas"]["Resubmit"] | null;
-            /**
-             * Hand Over After
-             * @description if automatic: not-met verdicts on an agent's work before another one gets the job
-             */
-            hand_over_after?: number | null;
-            /**
-             * Budget Usd
-             * @description of all calls of agents and judges
-             */
-            budget_usd?: number | null;
-            /**
-             * Budget Tokens
-             * @description of all calls of agents and judges
-             */
-            budget_tokens?: number | null;
-            /**
-             * Reuse Verdict
-             * @description whether a verdict on the identical result may be reused
-             */
-            reuse_verdict?: boolean | null;
-            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
-            empty_result?: components["schemas"]["EmptyResult"] | null;
-            /**
-             * Judge
-             * @description the judge policy, by name or `name@version`; `default` when not set
-             */
-            judge?: string | null;
-            /**
-             * Criteria Set
-             * @description the criteria set that is judged by besides, by name or `name@version`
-             */
-            criteria_set?: string | null;
-        };
-        /**
-         * Promotion
-         * @description A version to make current.
-         */
-        Promotion: {
-            /** Version */
-            version: number;
-            /**
-             * Report
-             * @description of `signoff judge evaluate --json` on the policy's golden set, where it has one: its `evaluation` names the judgings that count, and its `policies` say what these say
-             */
-            report?: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Force Reason
-             * @description why, although something speaks against it; it is kept
-             */
-            force_reason?: string | null;
-        };
-        /**
-         * Protocol
-         * @description How an agent is called.
-         * @enum {string}
-         */
-        Protocol: "http" | "http_async";
-        /**
-         * PublicKey
-         * @description A key that verifies receipts. Its id follows from it, so that no other key can pass for it.
-         */
-        PublicKey: {
-            /**
-             * Keyid
-             * @description SHA-256 of the 32 bytes of the key, hexadecimal
-             */
-            keyid: string;
-            /**
-             * Algorithm
-             * @default ed25519
-             * @constant
-             */
-            algorithm: "ed25519";
-            /**
-             * Public Key
-             * @description the 32 bytes of the key, in base64
-             */
-            public_key: string;
-            /**
-             * Secret Id
-             * @description of the secret from which it is derived
-             */
-            secret_id?: string | null;
-            /**
-             * Added At
-             * @description when a jobstore first had the secret
-             */
-            added_at?: string | null;
-        };
-        /**
-         * QueuedJudgings
-         * @description Judgings that were queued.
-         */
-        QueuedJudgings: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-        };
-        /**
-         * QuorumWorth
-         * @description How the votes of a quorum judged labelled criteria. No answer is an error.
-         */
-        QuorumWorth: {
-            /** Votes */
-            votes: number;
-            /** Labels */
-            labels: number;
-            /**
-             * Correlation
-             * @description of errors, the mean of all pairs; None where no pair errs
-             */
-            correlation?: number | null;
-            /**
-             * Correlation Low
-             * @description of its 95 % interval, which is by case; None where it is not known
-             */
-            correlation_low?: number | null;
-            /** Correlation High */
-            correlation_high?: number | null;
-            /**
-             * Wrong
-             * @description by vote
-             */
-            wrong: number[];
-            /** Majority Wrong */
-            majority_wrong: number;
-            /**
-             * Worth Votes
-             * @description independent votes that they are worth
-             */
-            readonly worth_votes: number | null;
-            /**
-             * Worth Votes Low
-             * @description of the 95 % interval of what they are worth
-             */
-            readonly worth_votes_low: number | null;
-            /**
-             * Worth Votes High
-             * @description None where it is not known, or has no bound
-             */
-            readonly worth_votes_high: number | null;
-            /**
-             * Best Wrong
-             * @description of the best vote
-             */
-            readonly best_wrong: number;
-            /**
-             * Adds Nothing
-             * @description the best vote alone is wrong no more often than the majority
-             */
-            readonly adds_nothing: boolean;
-        };
-        /**
-         * Range
          * @description How far back an overview looks.
          * @enum {string}
          */
-        Range: "1h" | "6h" | "24h" | "7d";
-        /**
-         * Reason
-         * @description One thing that holds back an execution.
-         */
-        Reason: {
-            /** Code */
-            code: string;
+        OverviewRange: "1h" | "6h" | "24h" | "7d";
+        /** @description The whole range. */
+        OverviewTotals: {
+            created: number;
+            completed: number;
+            failed: number;
+            rejected: number;
+            resubmission_required: number;
+            cancelled: number;
+            /** Format: double */
+            cost_usd: number;
+            tokens: number;
+            /** @description from being asked for to the first claim */
+            wait: components["schemas"]["Percentiles"];
+            /** @description of a call of an agent */
+            agent: components["schemas"]["Percentiles"];
+            /** @description of a judging */
+            judge: components["schemas"]["Percentiles"];
+            /** @description from being asked for to the end: all waits, calls and judgings */
+            duration: components["schemas"]["Percentiles"];
+            /** @description the most that waited at once; None where no sample was taken */
+            queued_max?: number;
+            /** @description the most at once that were with an agent */
+            running_max?: number;
+            /** @description the most at once that were being judged */
+            judging_max?: number;
             /**
-             * Name
-             * @description a limit such as `tenant:press`, an agent's id, `executor` or `validator`
-             * @default
+             * Format: double
+             * @description of what was judged; None where nothing was
              */
-            name: string;
-            /**
-             * Used
-             * @description of what is `allowed`, such as 5 of 5
-             */
-            used?: number | null;
-            /** Allowed */
-            allowed?: number | null;
-            /**
-             * Since
-             * @description when what holds it back was last changed, or last heard of
-             */
-            since?: string | null;
-            /**
-             * Until
-             * @description when it lifts by itself, if that is known
-             */
-            until?: string | null;
-            /**
-             * Owner
-             * @description whose move it is: operator, caller, agent, time or signoff
-             */
-            owner: string;
-            /**
-             * Remedy
-             * @description what lifts it, in a sentence
-             */
-            remedy: string;
+            acceptance_rate?: number;
         };
-        /**
-         * RejudgeReport
-         * @description What judging jobs again came to.
-         */
+        /** @description What an execution has waited for, and from when to when. */
+        PastWait: {
+            code: string;
+            /** @description a limit such as `tenant:press`, an agent's id, or `executor` */
+            name: string;
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+        };
+        /** @description In seconds; None where nothing was measured. */
+        Percentiles: {
+            /** Format: double */
+            p50?: number;
+            /** Format: double */
+            p95?: number;
+            /** Format: double */
+            p99?: number;
+        };
+        /** @description How a job is run. What is not set is taken from the agent, and then from the service's settings. */
+        Policy: {
+            /** @description not-met verdicts before the job is REJECTED */
+            max_submissions?: number;
+            /** @description calls of the agent in all, lost ones included */
+            max_calls?: number;
+            /**
+             * Format: double
+             * @description the whole call of an agent
+             */
+            attempt_timeout_s?: number;
+            /**
+             * Format: double
+             * @description all attempts and the judgement
+             */
+            deadline_s?: number;
+            delivery?: string;
+            /**
+             * Format: double
+             * @description connecting to the agent
+             */
+            connect_timeout_s?: number;
+            /**
+             * Format: double
+             * @description due, and not taken by an executor
+             */
+            queue_timeout_s?: number;
+            /**
+             * Format: double
+             * @description an asynchronous agent's silence
+             */
+            heartbeat_timeout_s?: number;
+            /**
+             * Format: double
+             * @description from the result to the verdict
+             */
+            judging_timeout_s?: number;
+            /**
+             * Format: double
+             * @description the longest wait after the first call
+             */
+            backoff_first_s?: number;
+            /**
+             * Format: double
+             * @description the longest wait of all
+             */
+            backoff_max_s?: number;
+            /**
+             * Format: double
+             * @description by which it grows from call to call
+             */
+            backoff_factor?: number;
+            /** @description after which the agent is called again, whatever else */
+            retry_codes?: string[];
+            /** @description after which it never is */
+            no_retry_codes?: string[];
+            /** @description who asks for the next submission; by hand when not set */
+            resubmit?: string;
+            /** @description if automatic: not-met verdicts on an agent's work before another one gets the job */
+            hand_over_after?: number;
+            /**
+             * Format: double
+             * @description of all calls of agents and judges
+             */
+            budget_usd?: number;
+            /** @description of all calls of agents and judges */
+            budget_tokens?: number;
+            /** @description whether a verdict on the identical result may be reused */
+            reuse_verdict?: boolean;
+            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
+            empty_result?: string;
+            /** @description the judge policy, by name or `name@version`; `default` when not set */
+            judge?: string;
+            /** @description the criteria set that is judged by besides, by name or `name@version` */
+            criteria_set?: string;
+        };
+        /** @description How a job is run. What is not set is taken from the agent, and then from the service's settings. */
+        PolicyInput: {
+            /** @description not-met verdicts before the job is REJECTED */
+            max_submissions?: number | null;
+            /** @description calls of the agent in all, lost ones included */
+            max_calls?: number | null;
+            /** @description the whole call of an agent */
+            attempt_timeout_s?: number | null;
+            /** @description all attempts and the judgement */
+            deadline_s?: number | null;
+            delivery?: components["schemas"]["Delivery"] | null;
+            /** @description connecting to the agent */
+            connect_timeout_s?: number | null;
+            /** @description due, and not taken by an executor */
+            queue_timeout_s?: number | null;
+            /** @description an asynchronous agent's silence */
+            heartbeat_timeout_s?: number | null;
+            /** @description from the result to the verdict */
+            judging_timeout_s?: number | null;
+            /** @description the longest wait after the first call */
+            backoff_first_s?: number | null;
+            /** @description the longest wait of all */
+            backoff_max_s?: number | null;
+            /** @description by which it grows from call to call */
+            backoff_factor?: number | null;
+            /** @description after which the agent is called again, whatever else */
+            retry_codes?: string[] | null;
+            /** @description after which it never is */
+            no_retry_codes?: string[] | null;
+            /** @description who asks for the next submission; by hand when not set */
+            resubmit?: components["schemas"]["Resubmit"] | null;
+            /** @description if automatic: not-met verdicts on an agent's work before another one gets the job */
+            hand_over_after?: number | null;
+            /** @description of all calls of agents and judges */
+            budget_usd?: number | null;
+            /** @description of all calls of agents and judges */
+            budget_tokens?: number | null;
+            /** @description whether a verdict on the identical result may be reused */
+            reuse_verdict?: boolean | null;
+            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
+            empty_result?: components["schemas"]["EmptyResult"] | null;
+            /** @description the judge policy, by name or `name@version`; `default` when not set */
+            judge?: string | null;
+            /** @description the criteria set that is judged by besides, by name or `name@version` */
+            criteria_set?: string | null;
+        };
+        /** @description An error (RFC 9457). `code` is stable; `detail` is for people. */
+        Problem: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            code: string;
+            /** @description whether the same request may succeed later, with nothing mended */
+            retryable: boolean;
+            request_id?: string;
+            job_id?: string;
+            errors?: components["schemas"]["FieldProblem"][];
+        };
+        /** @description Judgings that were queued. */
+        QueuedJudgings: {
+            /** Format: uuid */
+            id: string;
+        };
+        /** @description How the votes of a quorum judged labelled criteria. No answer is an error. */
+        QuorumWorth: {
+            votes: number;
+            labels: number;
+            /**
+             * Format: double
+             * @description of errors, the mean of all pairs; None where no pair errs
+             */
+            correlation?: number;
+            /**
+             * Format: double
+             * @description of its 95 % interval, which is by case; None where it is not known
+             */
+            correlation_low?: number;
+            /** Format: double */
+            correlation_high?: number;
+            /** @description by vote */
+            wrong: number[];
+            majority_wrong: number;
+            /**
+             * Format: double
+             * @description independent votes that they are worth
+             */
+            worth_votes?: number;
+            /**
+             * Format: double
+             * @description of the 95 % interval of what they are worth
+             */
+            worth_votes_low?: number;
+            /**
+             * Format: double
+             * @description None where it is not known, or has no bound
+             */
+            worth_votes_high?: number;
+            /** @description of the best vote */
+            best_wrong: number;
+            /** @description the best vote alone is wrong no more often than the majority */
+            adds_nothing: boolean;
+        };
+        /** @description A receipt, as DSSE has it: the payload and the signatures are base64. */
+        ReceiptEnvelope: {
+            payload: string;
+            payloadType: string;
+            signatures: components["schemas"]["ReceiptSignature"][];
+        };
+        /** @description A key that verifies receipts. Its id follows from it, so that no other key can pass for it. */
+        ReceiptKey: {
+            /** @description SHA-256 of the 32 bytes of the key, hexadecimal */
+            keyid: string;
+            /** @constant */
+            algorithm: "ed25519";
+            /** @description the 32 bytes of the key, in base64 */
+            public_key: string;
+            /** @description of the secret from which it is derived */
+            secret_id?: string;
+            /**
+             * Format: date-time
+             * @description when a jobstore first had the secret
+             */
+            added_at?: string;
+        };
+        ReceiptKeyPage: {
+            items: components["schemas"]["ReceiptKey"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description A signature of a receipt, and the key that verifies it. */
+        ReceiptSignature: {
+            keyid: string;
+            sig: string;
+        };
+        /** @description What judging jobs again came to. */
         RejudgeReport: {
-            /**
-             * Judged
-             * @description results that are judged again
-             */
+            /** @description results that are judged again */
             judged: number;
-            /**
-             * Judged Before
-             * @description those of them that had a verdict
-             */
+            /** @description those of them that had a verdict */
             judged_before: number;
-            /** Accepted Before */
             accepted_before: number;
-            /** Accepted After */
             accepted_after: number;
-            /** Flipped */
             flipped: number;
-            /**
-             * Failed
-             * @description why others were not judged, by code
-             */
-            failed?: {
+            /** @description why others were not judged, by code */
+            failed: {
                 [key: string]: number;
             };
-            /**
-             * Cost Usd
-             * @default 0
-             */
+            /** Format: double */
             cost_usd: number;
-            /**
-             * Tokens
-             * @default 0
-             */
             tokens: number;
-            /**
-             * Criteria
-             * @description what changed most, 100 at most
-             */
-            criteria?: components["schemas"]["CriterionDiff"][];
-            /** Flips */
-            flips?: components["schemas"]["Flip"][];
-            /**
-             * Next Page Token
-             * @description of the next page, if there is one
-             */
-            next_page_token?: string | null;
+            /** @description what changed most, 100 at most */
+            criteria: components["schemas"]["CriterionDiff"][];
+            flips: components["schemas"]["VerdictFlip"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
         };
-        /**
-         * Resolved
-         * @description How many dead letters were chosen: 500 at most, or 8 MiB. `next_offset` is set where there may be more.
-         */
-        Resolved: {
-            /**
-             * Letters
-             * @default 0
-             */
+        /** @description How many dead letters were chosen: 500 at most, or 8 MiB. `next_offset` is set where there may be more. */
+        ResolvedDeadLetters: {
             letters: number;
-            /**
-             * Skipped
-             * @description that cannot be redriven, since they are not whole
-             * @default 0
-             */
+            /** @description that cannot be redriven, since they are not whole */
             skipped: number;
-            /**
-             * Forgotten
-             * @description executions of which the answer to a wrong record was forgotten
-             * @default 0
-             */
+            /** @description executions of which the answer to a wrong record was forgotten */
             forgotten: number;
-            /**
-             * Next Offset
-             * @description the `from_offset` of the rest,
-             */
-            next_offset?: number | null;
-            /**
-             * To Offset
-             * @description and its `to_offset`: of those that were there at first
-             */
-            to_offset?: number | null;
+            /** @description the `from_offset` of the rest, */
+            next_offset?: number;
+            /** @description and its `to_offset`: of those that were there at first */
+            to_offset?: number;
         };
-        /**
-         * Resubmission
-         * @description The next submission.
-         */
+        /** @description The next submission. */
         Resubmission: {
-            /** Execution Id */
             execution_id?: string | null;
-            /**
-             * Comment
-             * @description told to the agent beside the verdict's feedback
-             */
+            /** @description told to the agent beside the verdict's feedback */
             comment?: string | null;
         };
         /**
-         * Resubmit
          * @description Who asks for the next submission after a not-met verdict.
          * @enum {string}
          */
         Resubmit: "by_hand" | "automatic";
-        /**
-         * Retirement
-         * @description Why a name is retired.
-         */
+        /** @description Why a name is retired. */
         Retirement: {
-            /** Reason */
             reason?: string | null;
         };
-        /**
-         * Retry
-         * @description Which items of a batch to execute again.
-         */
-        Retry: {
-            /**
-             * Name
-             * @description of the new one
-             */
-            name?: string | null;
-            /**
-             * Statuses
-             * @description how they ended; FAILED when not given
-             */
-            statuses?: components["schemas"]["JobStatus"][];
-        };
-        /**
-         * SavedCriteriaSet
-         * @description A criteria set as the answer to putting a version shows it.
-         */
+        /** @description A criteria set as the answer to putting a version shows it. */
         SavedCriteriaSet: {
-            /** Name */
             name: string;
-            /**
-             * Current
-             * @description the version by which new executions are judged; None: it is retired
-             */
-            current?: number | null;
-            /** Newest */
+            /** @description the version by which new executions are judged; None: it is retired */
+            current?: number;
             newest: number;
-            /**
-             * Versions
-             * @description newest first; in lists the current one alone
-             */
-            versions?: components["schemas"]["CriteriaSetVersion"][];
-            /**
-             * Version
-             * @description that was added, or says the same
-             */
+            /** @description newest first; in lists the current one alone */
+            versions: components["schemas"]["CriteriaSetVersion"][];
+            /** @description that was added, or says the same */
             version: number;
-            /**
-             * Warnings
-             * @description of its criteria, which were accepted
-             */
-            warnings?: components["schemas"]["CriterionWarning"][];
+            /** @description of its criteria, which were accepted */
+            warnings: components["schemas"]["CriterionWarning"][];
         };
-        /**
-         * SavedJob
-         * @description A job as the answer to creating or editing it shows it.
-         */
+        /** @description A job as the answer to creating or editing it shows it. */
         SavedJob: {
-            /** Id */
             id: string;
-            /** Title */
             title: string;
-            /**
-             * Description
-             * @default
-             */
             description: string;
-            /**
-             * Acceptance Criteria
-             * @default
-             */
             acceptance_criteria: string;
-            /**
-             * References
-             * @description for judges alone, by the number of their criterion in `criteria`, from 1
-             */
-            references?: {
+            /** @description for judges alone, by the number of their criterion in `criteria`, from 1 */
+            references: {
                 [key: string]: string;
             };
-            /** Payload */
             payload?: unknown;
-            /** Status */
             status: string;
-            /** Version */
             version: number;
-            /** Agent Id */
-            agent_id?: string | null;
+            agent_id?: string;
             /**
-             * Execution Id
+             * Format: uuid
              * @description the execution that is live, or was the last
              */
-            execution_id?: string | null;
-            /**
-             * Submission
-             * @description of the execution that is live, or was the last, or comes next
-             * @default 1
-             */
+            execution_id?: string;
+            /** @description of the execution that is live, or was the last, or comes next */
             submission: number;
-            /**
-             * Priority
-             * @default 5
-             */
             priority: number;
-            /**
-             * Tenant
-             * @default default
-             */
             tenant: string;
-            /** Labels */
-            labels?: {
+            labels: {
                 [key: string]: string;
             };
-            policy?: components["schemas"]["Policy"];
+            policy: components["schemas"]["Policy"];
             /**
-             * Progress
+             * Format: double
              * @description of the last execution, 0 to 1, as its agent reported last
              */
-            progress?: number | null;
-            /** Progress Message */
-            progress_message?: string | null;
-            /** Capabilities */
-            capabilities?: string[];
-            /** Not Before */
-            not_before?: string | null;
+            progress?: number;
+            progress_message?: string;
+            capabilities: string[];
+            /** Format: date-time */
+            not_before?: string;
             /**
-             * Batch Id
+             * Format: uuid
              * @description the last that executed it
              */
-            batch_id?: string | null;
+            batch_id?: string;
             /**
-             * Cost Usd
+             * Format: double
              * @description by all calls of agents and judges, as far as they claim it
-             * @default 0
              */
             cost_usd: number;
-            /**
-             * Tokens
-             * @default 0
-             */
             tokens: number;
-            /**
-             * Live
-             * @description whether an execution is asked for or under way; None: it is not known here
-             */
-            live?: boolean | null;
-            /**
-             * Cancelled
-             * @description whether the last execution was cancelled, and nothing was asked for since
-             * @default false
-             */
+            /** @description whether an execution is asked for or under way; None: it is not known here */
+            live?: boolean;
+            /** @description whether the last execution was cancelled, and nothing was asked for since */
             cancelled: boolean;
+            /** @description why the last execution was not completed, or no agent matches */
+            code?: string;
             /**
-             * Code
-             * @description why the last execution was not completed, or no agent matches
-             */
-            code?: string | null;
-            /**
-             * Duration S
+             * Format: double
              * @description from the request of the last execution to its end; None while it goes on
              */
-            duration_s?: number | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
+            duration_s?: number;
+            /** Format: date-time */
             created_at: string;
-            /**
-             * Updated At
-             * Format: date-time
-             */
+            /** Format: date-time */
             updated_at: string;
             /** @description the newest entry of its log, without payloads; where it was asked for */
-            last_log?: components["schemas"]["JobLog"] | null;
+            last_log?: components["schemas"]["JobLog"];
             /** @description why it waits, if it does; in lists */
-            waiting?: components["schemas"]["Waiting"] | null;
-            /**
-             * Result
-             * @description of the last submission that was judged; where one job is read
-             */
+            waiting?: components["schemas"]["Waiting"];
+            /** @description of the last submission that was judged; where one job is read */
             result?: unknown;
             /** @description on that result */
-            verdict?: components["schemas"]["Verdict"] | null;
-            /**
-             * Result Version
-             * @description of the entry of the log that holds these two
-             */
-            result_version?: number | null;
-            /**
-             * Warnings
-             * @description of its criteria, which were accepted
-             */
-            warnings?: components["schemas"]["CriterionWarning"][];
-            /**
-             * Criteria
-             * @description what `acceptance_criteria` says
-             */
-            readonly criteria: components["schemas"]["Criterion"][];
+            verdict?: components["schemas"]["Verdict"];
+            /** @description of the entry of the log that holds these two */
+            result_version?: number;
+            /** @description of its criteria, which were accepted */
+            warnings: components["schemas"]["CriterionWarning"][];
+            /** @description what `acceptance_criteria` says */
+            criteria: components["schemas"]["Criterion"][];
         };
-        /**
-         * SavedJudgePolicy
-         * @description A judge policy as the answer to putting a version shows it.
-         */
+        /** @description A judge policy as the answer to putting a version shows it. */
         SavedJudgePolicy: {
-            /** Name */
             name: string;
-            /**
-             * Current
-             * @description the version by which new executions are judged; None: it is retired
-             */
-            current?: number | null;
-            /** Newest */
+            /** @description the version by which new executions are judged; None: it is retired */
+            current?: number;
             newest: number;
-            /**
-             * Versions
-             * @description newest first; in lists the current one alone
-             */
-            versions?: components["schemas"]["JudgePolicyVersion"][];
-            /**
-             * Moves
-             * @description newest first; not in lists
-             */
-            moves?: components["schemas"]["NameMove"][];
-            /**
-             * Version
-             * @description that was added, or says the same
-             */
+            /** @description newest first; in lists the current one alone */
+            versions: components["schemas"]["JudgePolicyVersion"][];
+            /** @description newest first; not in lists */
+            moves: components["schemas"]["CurrentVersionChange"][];
+            /** @description that was added, or says the same */
             version: number;
-            /** Warnings */
-            warnings?: components["schemas"]["JudgingWarning"][];
+            warnings: components["schemas"]["JudgingWarning"][];
         };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        Stage: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModel"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
-        };
-        /**
-         * StageVerdict
-         * @description What one stage of judging decided.
-         */
+        /** @description What one stage of judging decided. */
         StageVerdict: {
-            /**
-             * Kind
-             * @description `checks`, `single`, `quorum`, `cascade`, `confirm` or `refute`; more may follow
-             */
+            /** @description `checks`, `single`, `quorum`, `cascade`, `confirm` or `refute`; more may follow */
             kind: string;
-            /**
-             * Outcomes
-             * @description a letter for each criterion, as in Ask: what it decided
-             */
+            /** @description a letter for each criterion, as in Ask: what it decided */
             outcomes: string;
-            /** Asks */
-            asks?: components["schemas"]["Ask"][];
+            asks: components["schemas"]["JudgeAsk"][];
         };
-        /**
-         * Validator
-         * @description A validator that is there.
-         */
+        /** @description The data of a `ping`. */
+        StreamPing: {
+            /** @description where the stream goes on; not while it catches up */
+            cursor?: number;
+            /** Format: date-time */
+            at: string;
+            /** @description whether the jobstore is there */
+            jobstore: boolean;
+            /** @description why the jobstore cannot write to its database, if it cannot */
+            database?: string;
+            /** @description what to do about that */
+            remedy?: string;
+        };
+        /** @description The data of `hello`, the place at which a new stream begins, and of `reset`, which cannot go on where it was. */
+        StreamPlace: {
+            cursor: number;
+        };
+        /** @description A validator that is there. */
         Validator: {
-            /** Owner */
             owner: string;
-            /**
-             * Judge
-             * @description the version of the policy `default` that it is set to; empty: it has not reported it
-             */
+            /** @description the version of the policy `default` that it is set to; empty: it has not reported it */
             judge: string;
-            /**
-             * Keys
-             * @description the names of the keys that it has
-             */
-            keys?: string[];
+            /** @description the names of the keys that it has */
+            keys: string[];
         };
-        /**
-         * Verdict
-         * @description The judgement of one result. `is_valid` is computed from the criteria, never taken from a model.
-         */
+        /** @description The judgement of one result. `is_valid` is computed from the criteria, never taken from a model. */
         Verdict: {
-            /** Is Valid */
             is_valid: boolean;
-            /** Reason */
             reason: string;
-            /** Criteria */
             criteria: components["schemas"]["CriterionVerdict"][];
-            /** Model */
-            model?: string | null;
-            /**
-             * Judge Error
-             * @description the code of what the judge did instead of judging this result; it is not submitted again
-             */
-            judge_error?: string | null;
-            /**
-             * Judge
-             * @description the judge policy and its version, such as `strict@3`
-             */
-            judge?: string | null;
-            /**
-             * References Sha256
-             * @description of the references that it was judged by, as the jobstore has them
-             */
-            references_sha256?: string | null;
-            /**
-             * Discloses
-             * @description the reason holds words of a reference, as a comment may
-             * @default false
-             */
-            discloses: boolean;
-            /**
-             * Submission
-             * @description which submission of the job this is the judgement of
-             */
-            submission?: number | null;
-            /**
-             * Submissions
-             * @description how many there may be
-             */
-            submissions?: number | null;
-            /**
-             * Stages
-             * @description how it was judged
-             */
+            model?: string;
+            /** @description the code of what the judge did instead of judging this result; it is not submitted again */
+            judge_error?: string;
+            /** @description the judge policy and its version, such as `strict@3` */
+            judge?: string;
+            /** @description of the references that it was judged by, as the jobstore has them */
+            references_sha256?: string;
+            /** @description the reason holds words of a reference, as a comment may */
+            discloses?: boolean;
+            /** @description which submission of the job this is the judgement of */
+            submission?: number;
+            /** @description how many there may be */
+            submissions?: number;
+            /** @description how it was judged */
             stages?: components["schemas"]["StageVerdict"][];
         };
+        /** @description A verdict that is another than before, on the same result. */
+        VerdictFlip: {
+            item: number;
+            job_id: string;
+            title: string;
+            was_valid: boolean;
+            is_valid: boolean;
+            criteria: components["schemas"]["CriterionChange"][];
+            reason: string;
+        };
         /**
-         * View
          * @description How much of a job or of an entry of its log is shown: BASIC leaves out texts and bodies.
          * @enum {string}
          */
         View: "basic" | "full";
-        /**
-         * Waiting
-         * @description Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons.
-         */
+        /** @description One thing that holds back an execution. */
+        WaitReason: {
+            code: string;
+            /** @description a limit such as `tenant:press`, an agent's id, `executor` or `validator` */
+            name: string;
+            /** @description of what is `allowed`, such as 5 of 5 */
+            used?: number;
+            allowed?: number;
+            /**
+             * Format: date-time
+             * @description when what holds it back was last changed, or last heard of
+             */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description when it lifts by itself, if that is known
+             */
+            until?: string;
+            /** @description whose move it is: operator, caller, agent, time or signoff */
+            owner: string;
+            /** @description what lifts it, in a sentence */
+            remedy: string;
+        };
+        /** @description Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons. */
         Waiting: {
             /**
-             * Execution Id
+             * Format: uuid
              * @description None of a job without an execution
              */
-            execution_id?: string | null;
+            execution_id?: string;
             /**
-             * Since
+             * Format: date-time
              * @description when the last entry of its log was recorded: since then it waits
              */
-            since?: string | null;
+            since?: string;
+            /** @description the first is what it meets first */
+            reasons: components["schemas"]["WaitReason"][];
+            /** @description of what is due, and not in lists: its turn among those of its tenant under the same limits; 10001 stands for any later one */
+            place?: number;
             /**
-             * Reasons
-             * @description the first is what it meets first
-             */
-            reasons?: components["schemas"]["Reason"][];
-            /**
-             * Place
-             * @description of what is due, and not in lists: its turn among those of its tenant under the same limits; 10001 stands for any later one
-             */
-            place?: number | null;
-            /**
-             * Starts At
+             * Format: date-time
              * @description when it begins, where nothing but its own time holds it back
              */
-            starts_at?: string | null;
+            starts_at?: string;
         };
-        /**
-         * WaitingSum
-         * @description How many executions of many wait for one reason, each counted for the first of its reasons.
-         */
+        /** @description How many executions of many wait for one reason, each counted for the first of its reasons. */
         WaitingSum: {
-            /** Code */
             code: string;
-            /**
-             * Name
-             * @default
-             */
             name: string;
-            /** Count */
             count: number;
-            /** Owner */
             owner: string;
-            /** Remedy */
             remedy: string;
             /**
-             * Until
+             * Format: date-time
              * @description the earliest of those that are known
              */
-            until?: string | null;
-        };
-        /**
-         * FieldProblem
-         * @description What is wrong with one part of a request: of the body (a JSON pointer), or of the address and headers.
-         */
-        FieldProblem: {
-            /**
-             * Pointer
-             * @default null
-             * @example #/policy/max_calls
-             */
-            pointer: string | null;
-            /**
-             * Parameter
-             * @default null
-             */
-            parameter: string | null;
-            /** Message */
-            message: string;
-        };
-        /**
-         * Problem
-         * @description An error (RFC 9457). `code` is stable; `detail` is for people.
-         */
-        Problem: {
-            /**
-             * Type
-             * @default about:blank
-             */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /** Detail */
-            detail: string;
-            /** Code */
-            code: string;
-            /**
-             * Retryable
-             * @description whether the same request may succeed later, with nothing mended
-             */
-            retryable: boolean;
-            /**
-             * Request Id
-             * @default null
-             */
-            request_id: string | null;
-            /**
-             * Job Id
-             * @default null
-             */
-            job_id: string | null;
-            /**
-             * Errors
-             * @default null
-             */
-            errors: components["schemas"]["FieldProblem"][] | null;
-        };
-        /**
-         * JobNow
-         * @description A job as a transition left it: what transitions change. What is left out is as it was before.
-         *
-         *     But without `agent_id` it has no agent, and without `progress` none, nor a message of it.
-         */
-        JobNow: {
-            /** Id */
-            id: string;
-            status: components["schemas"]["JobStatus"];
-            /** Version */
-            version: number;
-            /**
-             * Agent Id
-             * @default null
-             */
-            agent_id: string | null;
-            /**
-             * Progress
-             * @default null
-             */
-            progress: number | null;
-            /** Cost Usd */
-            cost_usd: number;
-            /** Tokens */
-            tokens: number;
-            /**
-             * Live
-             * @description whether an execution is asked for or under way
-             * @default null
-             */
-            live: boolean | null;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
-            /**
-             * Execution Id
-             * @default null
-             */
-            execution_id: string | null;
-            /**
-             * Submission
-             * @default null
-             */
-            submission: number | null;
-            /**
-             * Progress Message
-             * @default null
-             */
-            progress_message: string | null;
-        };
-        /**
-         * JobChange
-         * @description The data of a `job-changed` event. Apply it only if `version` is above the one you have.
-         */
-        JobChange: {
-            /** Cursor */
-            cursor: number;
-            /** Job Id */
-            job_id: string;
-            /** Version */
-            version: number;
-            job: components["schemas"]["JobNow"];
-            /** @description without payloads, and without what is null; a long message is cut */
-            log: components["schemas"]["JobLog"];
-        };
-        /**
-         * Criterion
-         * @description One criterion of a job. Its string is its line of the text form.
-         */
-        CriterionInput: {
-            /** Text */
-            text: string;
-            /**
-             * Required
-             * @description one that is not is judged and does not decide
-             * @default true
-             */
-            required: boolean;
-            /**
-             * Kind
-             * @description `meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge
-             * @default meets
-             */
-            kind: string;
-        };
-        /**
-         * JudgeModel
-         * @description A model that judges, and where it is. What is not set is taken from the validator's own settings.
-         */
-        JudgeModelInput: {
-            /** Model */
-            model: string;
-            /**
-             * Family
-             * @description models of one family err alike; a further ask is best made of another
-             */
-            family?: string | null;
-            /**
-             * Api
-             * @description found out when not set
-             */
-            api?: ("chat" | "responses") | null;
-            /** Base Url */
-            base_url?: string | null;
-            /**
-             * Key
-             * @description the name of a key in the validators' settings, never the key itself
-             */
-            key?: string | null;
-            /**
-             * Parameters
-             * @description sent with every ask, such as temperature
-             */
-            parameters?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Input Usd
-             * @description the price of a million tokens; when not set, as it is known
-             */
-            input_usd?: number | null;
-            /**
-             * Cached Usd
-             * @description of a million input tokens read from a prompt cache; when not set, as of any others
-             */
-            cached_usd?: number | null;
-            /** Output Usd */
-            output_usd?: number | null;
-            /** Timeout S */
-            timeout_s?: number | null;
-            /** Thinking Tokens */
-            thinking_tokens?: number | null;
-        };
-        /**
-         * JudgePolicy
-         * @description How results are judged, by name and version. A version never changes.
-         */
-        JudgePolicyInput: {
-            /** Name */
-            name: string;
-            /**
-             * Version
-             * @description given by the jobstore; 0: not stored yet
-             * @default 0
-             */
-            version: number;
-            /** Stages */
-            stages?: components["schemas"]["StageInput"][];
-            /**
-             * Asks
-             * @description which criteria one ask is about: all of them, each alone, or `auto`: all if they are five at most, else up to five of a kind, and each of `apart` alone
-             * @default auto
-             * @enum {string}
-             */
-            asks: "all" | "each" | "auto";
-            /**
-             * Apart
-             * @description texts of criteria that are judged better alone, as an evaluation of policies with `asks` of both kinds shows
-             */
-            apart?: string[];
-            /**
-             * Task
-             * @description what judges see of what the agent was asked; `feedback`, what it was told of its last submission, quotes the agent; empty: nothing
-             */
-            task?: ("title" | "description" | "payload" | "feedback")[];
-            /**
-             * Judge After Checks
-             * @description whether a model is asked where a required check fails
-             * @default false
-             */
-            judge_after_checks: boolean;
-            /**
-             * Loop
-             * @description what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows from submission 2 on, as it does by default
-             */
-            loop?: components["schemas"]["LoopStepInput"][];
-            /**
-             * Section Chars
-             * @description a longer result is judged by sections of so many characters; when not set, the validator's
-             */
-            section_chars?: number | null;
-            /**
-             * Whole
-             * @description how a criterion about the whole, such as `is written in French`, is judged of a result that has sections: by its head, its tail and a sample, or not at all
-             * @default excerpt
-             * @enum {string}
-             */
-            whole: "excerpt" | "refuse";
-            /**
-             * Result Max Chars
-             * @description of criteria and result as JSON; when not set, the validator's: by default all that doors take
-             */
-            result_max_chars?: number | null;
-            /**
-             * Prompt
-             * @description the version of the prompt; when not set, the validator's
-             */
-            prompt?: number | null;
-        };
-        /**
-         * LoopStep
-         * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
-         *
-         *     A step that confirms asks about the quoted passages alone, and neither refutes nor checks.
-         */
-        LoopStepInput: {
-            /**
-             * From Submission
-             * @description when not set, of one that confirms 1
-             * @default 2
-             */
-            from_submission: number;
-            /**
-             * Confirm
-             * @description whether a judge must say that the quoted passages alone show what passed
-             * @default false
-             */
-            confirm: boolean;
-            /**
-             * Asks
-             * @description when not set, of one that confirms 0
-             * @default 1
-             */
-            asks: number;
-            /** @description best of another family; when not set, of the last stage: one of another family than who let it pass, else the last */
-            judge?: components["schemas"]["JudgeModelInput"] | null;
-            /**
-             * Check
-             * @description the text of a criterion of kind `check`
-             */
-            check?: string | null;
-        };
-        /**
-         * Policy
-         * @description How a job is run. What is not set is taken from the agent, and then from the service's settings.
-         */
-        PolicyInput: {
-            /**
-             * Max Submissions
-             * @description not-met verdicts before the job is REJECTED
-             */
-            max_submissions?: number | null;
-            /**
-             * Max Calls
-             * @description calls of the agent in all, lost ones included
-             */
-            max_calls?: number | null;
-            /**
-             * Attempt Timeout S
-             * @description the whole call of an agent
-             */
-            attempt_timeout_s?: number | null;
-            /**
-             * Deadline S
-             * @description all attempts and the judgement
-             */
-            deadline_s?: number | null;
-            delivery?: components["schemas"]["Delivery"] | null;
-            /**
-             * Connect Timeout S
-             * @description connecting to the agent
-             */
-            connect_timeout_s?: number | null;
-            /**
-             * Queue Timeout S
-             * @description due, and not taken by an executor
-             */
-            queue_timeout_s?: number | null;
-            /**
-             * Heartbeat Timeout S
-             * @description an asynchronous agent's silence
-             */
-            heartbeat_timeout_s?: number | null;
-            /**
-             * Judging Timeout S
-             * @description from the result to the verdict
-             */
-            judging_timeout_s?: number | null;
-            /**
-             * Backoff First S
-             * @description the longest wait after the first call
-             */
-            backoff_first_s?: number | null;
-            /**
-             * Backoff Max S
-             * @description the longest wait of all
-             */
-            backoff_max_s?: number | null;
-            /**
-             * Backoff Factor
-             * @description by which it grows from call to call
-             */
-            backoff_factor?: number | null;
-            /**
-             * Retry Codes
-             * @description after which the agent is called again, whatever else
-             */
-            retry_codes?: string[] | null;
-            /**
-             * No Retry Codes
-             * @description after which it never is
-             */
-            no_retry_codes?: string[] | null;
-            /** @description who asks for the next submission; by hand when not set */
-            resubmit?: components["schemas"]["Resubmit"] | null;
-            /**
-             * Hand Over After
-             * @description if automatic: not-met verdicts on an agent's work before another one gets the job
-             */
-            hand_over_after?: number | null;
-            /**
-             * Budget Usd
-             * @description of all calls of agents and judges
-             */
-            budget_usd?: number | null;
-            /**
-             * Budget Tokens
-             * @description of all calls of agents and judges
-             */
-            budget_tokens?: number | null;
-            /**
-             * Reuse Verdict
-             * @description whether a verdict on the identical result may be reused
-             */
-            reuse_verdict?: boolean | null;
-            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
-            empty_result?: components["schemas"]["EmptyResult"] | null;
-            /**
-             * Judge
-             * @description the judge policy, by name or `name@version`; `default` when not set
-             */
-            judge?: string | null;
-            /**
-             * Criteria Set
-             * @description the criteria set that is judged by besides, by name or `name@version`
-             */
-            criteria_set?: string | null;
-        };
-        /**
-         * Stage
-         * @description One step of judging.
-         *
-         *     `checks` asks nobody; `single` asks one model; `quorum` counts votes by criterion; `cascade` asks the first model,
-         *     and the second where the first is unsure or its quotations fail.
-         */
-        StageInput: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "checks" | "single" | "quorum" | "cascade";
-            /**
-             * Judges
-             * @description none: the validator's own
-             */
-            judges?: components["schemas"]["JudgeModelInput"][];
-            /**
-             * Votes
-             * @description of a quorum: as many asks, over the judges in turn, in other order and wording
-             */
-            votes?: number | null;
+            until?: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The body is not JSON */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No token, or one that the jobstore does not know */
+        Unauthorized: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not allowed */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description What the address or the body names is not there; `code` says what */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body comes too slowly */
+        RequestTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Contradicts what stands; `code` says what */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It has another version than `If-Match` says; `code` says of what */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is too large */
+        ContentTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not application/json */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not well formed; `errors` says where */
+        UnprocessableContent: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too much at once */
+        TooManyRequests: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The address and the headers are too large together */
+        HeadersTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The console failed */
+        InternalError: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Out of reach */
+        Unavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description the caller's, or a new one: logs have it, and so has a Problem */
+        "X-Request-Id": string;
+        /** @description the address of what was made */
+        Location: string;
+        /**
+         * @description its version; `If-Match` takes it
+         * @example "3"
+         */
+        ETag: string;
+        /** @description it was made before */
+        "Idempotency-Replayed": "true";
+        /** @description seconds after which to ask again */
+        "Retry-After": number;
+        /** @description the scheme */
+        "WWW-Authenticate": "Bearer";
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -5370,35 +3547,35 @@ export interface operations {
                 /** @description `basic` leaves out texts and bodies */
                 view?: components["schemas"]["View"];
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
-                agent_id?: string | null;
-                tenant?: string | null;
-                batch_id?: string | null;
+                agent_id?: string;
+                tenant?: string;
+                batch_id?: string;
                 /** @description `name:value`; all of them must be on the job */
                 label?: string[];
                 /** @description or at this time */
-                created_after?: string | null;
-                created_before?: string | null;
+                created_after?: string;
+                created_before?: string;
                 /** @description its words, or how they begin; or what stands in the id or the title of the newest */
-                text?: string | null;
+                text?: string;
                 /** @description whether the last execution was cancelled */
-                cancelled?: boolean | null;
+                cancelled?: boolean;
                 /** @description any of them: why the last execution was not completed */
                 code?: string[];
                 /** @description the text of a required criterion that the last verdict did not pass */
-                criterion_not_met?: string | null;
+                criterion_not_met?: string;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_usd_min?: number | null;
+                cost_usd_min?: number;
                 /** @description USD, or less */
-                cost_usd_max?: number | null;
+                cost_usd_max?: number;
                 /** @description seconds, or more; of jobs whose last execution ended */
-                duration_s_min?: number | null;
+                duration_s_min?: number;
                 /** @description seconds, or less */
-                duration_s_max?: number | null;
+                duration_s_max?: number;
                 /** @description how the id begins or ends */
-                id_part?: string | null;
+                id_part?: string;
                 /** @description none of them; a job without an agent matches */
                 not_agent_id?: string[];
                 /** @description none of them */
@@ -5425,57 +3602,65 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobsPage"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "poem-1",
+                     *           "title": "A poem about rain",
+                     *           "description": "",
+                     *           "acceptance_criteria": "It has eight lines",
+                     *           "criteria": [
+                     *             {
+                     *               "text": "It has eight lines",
+                     *               "required": true,
+                     *               "kind": "meets"
+                     *             }
+                     *           ],
+                     *           "references": {},
+                     *           "payload": {
+                     *             "topic": "rain"
+                     *           },
+                     *           "status": "COMPLETED",
+                     *           "version": 5,
+                     *           "agent_id": "writer",
+                     *           "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *           "submission": 1,
+                     *           "priority": 5,
+                     *           "tenant": "default",
+                     *           "labels": {
+                     *             "team": "press"
+                     *           },
+                     *           "policy": {
+                     *             "max_submissions": 3,
+                     *             "deadline_s": 600,
+                     *             "judge": "strict@3"
+                     *           },
+                     *           "capabilities": [],
+                     *           "cost_usd": 0.0123,
+                     *           "tokens": 2150,
+                     *           "cancelled": false,
+                     *           "live": false,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "updated_at": "2026-05-01T12:00:07.250000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_job: {
@@ -5483,13 +3668,32 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "id": "poem-1",
+                 *       "title": "A poem about rain",
+                 *       "acceptance_criteria": "It has eight lines\nnever: It names a brand\noptional: It rhymes",
+                 *       "payload": {
+                 *         "topic": "rain"
+                 *       },
+                 *       "agent_id": "writer",
+                 *       "labels": {
+                 *         "team": "press"
+                 *       },
+                 *       "policy": {
+                 *         "max_submissions": 3,
+                 *         "deadline_s": 600,
+                 *         "judge": "strict@3"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewJob"];
             };
         };
@@ -5497,122 +3701,123 @@ export interface operations {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "poem-1",
+                     *       "title": "A poem about rain",
+                     *       "description": "",
+                     *       "acceptance_criteria": "It has eight lines",
+                     *       "criteria": [
+                     *         {
+                     *           "text": "It has eight lines",
+                     *           "required": true,
+                     *           "kind": "meets"
+                     *         }
+                     *       ],
+                     *       "references": {},
+                     *       "payload": {
+                     *         "topic": "rain"
+                     *       },
+                     *       "status": "ASSIGNED",
+                     *       "version": 1,
+                     *       "agent_id": "writer",
+                     *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "submission": 1,
+                     *       "priority": 5,
+                     *       "tenant": "default",
+                     *       "labels": {
+                     *         "team": "press"
+                     *       },
+                     *       "policy": {
+                     *         "max_submissions": 3,
+                     *         "deadline_s": 600,
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "capabilities": [],
+                     *       "cost_usd": 0.0123,
+                     *       "tokens": 2150,
+                     *       "cancelled": false,
+                     *       "live": false,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:07.250000Z",
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["SavedJob"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "poem-1",
+                     *       "title": "A poem about rain",
+                     *       "description": "",
+                     *       "acceptance_criteria": "It has eight lines",
+                     *       "criteria": [
+                     *         {
+                     *           "text": "It has eight lines",
+                     *           "required": true,
+                     *           "kind": "meets"
+                     *         }
+                     *       ],
+                     *       "references": {},
+                     *       "payload": {
+                     *         "topic": "rain"
+                     *       },
+                     *       "status": "ASSIGNED",
+                     *       "version": 1,
+                     *       "agent_id": "writer",
+                     *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "submission": 1,
+                     *       "priority": 5,
+                     *       "tenant": "default",
+                     *       "labels": {
+                     *         "team": "press"
+                     *       },
+                     *       "policy": {
+                     *         "max_submissions": 3,
+                     *         "deadline_s": 600,
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "capabilities": [],
+                     *       "cost_usd": 0.0123,
+                     *       "tokens": 2150,
+                     *       "cancelled": false,
+                     *       "live": false,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:07.250000Z",
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["SavedJob"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_job: {
@@ -5623,7 +3828,7 @@ export interface operations {
             };
             header?: {
                 /** @description entity tags that the caller has */
-                "if-none-match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 job_id: string;
@@ -5635,75 +3840,90 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "poem-1",
+                     *       "title": "A poem about rain",
+                     *       "description": "",
+                     *       "acceptance_criteria": "It has eight lines",
+                     *       "criteria": [
+                     *         {
+                     *           "text": "It has eight lines",
+                     *           "required": true,
+                     *           "kind": "meets"
+                     *         }
+                     *       ],
+                     *       "references": {},
+                     *       "payload": {
+                     *         "topic": "rain"
+                     *       },
+                     *       "status": "COMPLETED",
+                     *       "version": 5,
+                     *       "agent_id": "writer",
+                     *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "submission": 1,
+                     *       "priority": 5,
+                     *       "tenant": "default",
+                     *       "labels": {
+                     *         "team": "press"
+                     *       },
+                     *       "policy": {
+                     *         "max_submissions": 3,
+                     *         "deadline_s": 600,
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "capabilities": [],
+                     *       "cost_usd": 0.0123,
+                     *       "tokens": 2150,
+                     *       "cancelled": false,
+                     *       "live": false,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:07.250000Z",
+                     *       "result": "Rain on the roof ..",
+                     *       "verdict": {
+                     *         "is_valid": true,
+                     *         "reason": "1 of 1 criteria are met",
+                     *         "criteria": [
+                     *           {
+                     *             "text": "It has eight lines",
+                     *             "outcome": "pass",
+                     *             "required": true,
+                     *             "kind": "meets",
+                     *             "evidence": [
+                     *               "Rain on the roof"
+                     *             ],
+                     *             "comment": "there are eight"
+                     *           }
+                     *         ],
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "result_version": 5
+                     *     }
+                     */
                     "application/json": components["schemas"]["Job"];
                 };
             };
             /** @description It still has the version of `If-None-Match` */
             304: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     edit_job: {
@@ -5711,7 +3931,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 job_id: string;
@@ -5720,7 +3940,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "title": "A poem about snow",
+                 *       "priority": 7
+                 *     }
+                 */
                 "application/json": components["schemas"]["JobPatch"];
+                /**
+                 * @example {
+                 *       "title": "A poem about snow",
+                 *       "priority": 7
+                 *     }
+                 */
                 "application/merge-patch+json": components["schemas"]["JobPatch"];
             };
         };
@@ -5728,122 +3960,70 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "poem-1",
+                     *       "title": "A poem about rain",
+                     *       "description": "",
+                     *       "acceptance_criteria": "It has eight lines",
+                     *       "criteria": [
+                     *         {
+                     *           "text": "It has eight lines",
+                     *           "required": true,
+                     *           "kind": "meets"
+                     *         }
+                     *       ],
+                     *       "references": {},
+                     *       "payload": {
+                     *         "topic": "rain"
+                     *       },
+                     *       "status": "ASSIGNED",
+                     *       "version": 1,
+                     *       "agent_id": "writer",
+                     *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "submission": 1,
+                     *       "priority": 5,
+                     *       "tenant": "default",
+                     *       "labels": {
+                     *         "team": "press"
+                     *       },
+                     *       "policy": {
+                     *         "max_submissions": 3,
+                     *         "deadline_s": 600,
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "capabilities": [],
+                     *       "cost_usd": 0.0123,
+                     *       "tokens": 2150,
+                     *       "cancelled": false,
+                     *       "live": false,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:07.250000Z",
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["SavedJob"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     explain_job: {
@@ -5860,66 +4040,36 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "since": "2026-05-01T12:00:00.000000Z",
+                     *       "reasons": [
+                     *         {
+                     *           "code": "limit",
+                     *           "name": "tenant:press",
+                     *           "owner": "operator",
+                     *           "remedy": "Raise the limit, or wait."
+                     *         }
+                     *       ],
+                     *       "place": 7
+                     *     }
+                     */
                     "application/json": components["schemas"]["Waiting"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     assign_job: {
@@ -5927,7 +4077,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 job_id: string;
@@ -5936,127 +4086,102 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Assignment"];
+                /**
+                 * @example {
+                 *       "agent_id": "writer",
+                 *       "payload": {
+                 *         "topic": "rain"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["JobAssignment"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "poem-1",
+                     *       "title": "A poem about rain",
+                     *       "description": "",
+                     *       "acceptance_criteria": "It has eight lines",
+                     *       "criteria": [
+                     *         {
+                     *           "text": "It has eight lines",
+                     *           "required": true,
+                     *           "kind": "meets"
+                     *         }
+                     *       ],
+                     *       "references": {},
+                     *       "payload": {
+                     *         "topic": "rain"
+                     *       },
+                     *       "status": "COMPLETED",
+                     *       "version": 5,
+                     *       "agent_id": "writer",
+                     *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "submission": 1,
+                     *       "priority": 5,
+                     *       "tenant": "default",
+                     *       "labels": {
+                     *         "team": "press"
+                     *       },
+                     *       "policy": {
+                     *         "max_submissions": 3,
+                     *         "deadline_s": 600,
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "capabilities": [],
+                     *       "cost_usd": 0.0123,
+                     *       "tokens": 2150,
+                     *       "cancelled": false,
+                     *       "live": false,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:07.250000Z",
+                     *       "result": "Rain on the roof ..",
+                     *       "verdict": {
+                     *         "is_valid": true,
+                     *         "reason": "1 of 1 criteria are met",
+                     *         "criteria": [
+                     *           {
+                     *             "text": "It has eight lines",
+                     *             "outcome": "pass",
+                     *             "required": true,
+                     *             "kind": "meets",
+                     *             "evidence": [
+                     *               "Rain on the roof"
+                     *             ],
+                     *             "comment": "there are eight"
+                     *           }
+                     *         ],
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "result_version": 5
+                     *     }
+                     */
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     execute_job: {
@@ -6064,9 +4189,9 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 job_id: string;
@@ -6075,138 +4200,80 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NewExecution"] | null;
+                /**
+                 * @example {
+                 *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewExecution"];
             };
         };
         responses: {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "job_id": "poem-1",
+                     *       "submission": 1,
+                     *       "agent_id": "writer",
+                     *       "state": "WAITING",
+                     *       "attempt": 0,
+                     *       "spent_calls": 0,
+                     *       "max_calls": 3,
+                     *       "judge": "strict@3",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Execution"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "job_id": "poem-1",
+                     *       "submission": 1,
+                     *       "agent_id": "writer",
+                     *       "state": "WAITING",
+                     *       "attempt": 0,
+                     *       "spent_calls": 0,
+                     *       "max_calls": 3,
+                     *       "judge": "strict@3",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Execution"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     cancel_job: {
@@ -6214,7 +4281,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 job_id: string;
@@ -6223,127 +4290,100 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["JobCancellation"] | null;
+                /**
+                 * @example {
+                 *       "reason": "no longer needed",
+                 *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10"
+                 *     }
+                 */
+                "application/json": components["schemas"]["JobCancellation"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "poem-1",
+                     *       "title": "A poem about rain",
+                     *       "description": "",
+                     *       "acceptance_criteria": "It has eight lines",
+                     *       "criteria": [
+                     *         {
+                     *           "text": "It has eight lines",
+                     *           "required": true,
+                     *           "kind": "meets"
+                     *         }
+                     *       ],
+                     *       "references": {},
+                     *       "payload": {
+                     *         "topic": "rain"
+                     *       },
+                     *       "status": "COMPLETED",
+                     *       "version": 5,
+                     *       "agent_id": "writer",
+                     *       "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "submission": 1,
+                     *       "priority": 5,
+                     *       "tenant": "default",
+                     *       "labels": {
+                     *         "team": "press"
+                     *       },
+                     *       "policy": {
+                     *         "max_submissions": 3,
+                     *         "deadline_s": 600,
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "capabilities": [],
+                     *       "cost_usd": 0.0123,
+                     *       "tokens": 2150,
+                     *       "cancelled": false,
+                     *       "live": false,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:07.250000Z",
+                     *       "result": "Rain on the roof ..",
+                     *       "verdict": {
+                     *         "is_valid": true,
+                     *         "reason": "1 of 1 criteria are met",
+                     *         "criteria": [
+                     *           {
+                     *             "text": "It has eight lines",
+                     *             "outcome": "pass",
+                     *             "required": true,
+                     *             "kind": "meets",
+                     *             "evidence": [
+                     *               "Rain on the roof"
+                     *             ],
+                     *             "comment": "there are eight"
+                     *           }
+                     *         ],
+                     *         "judge": "strict@3"
+                     *       },
+                     *       "result_version": 5
+                     *     }
+                     */
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resubmit_job: {
@@ -6351,9 +4391,9 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 job_id: string;
@@ -6362,138 +4402,80 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Resubmission"] | null;
+                /**
+                 * @example {
+                 *       "comment": "Mind the number of lines."
+                 *     }
+                 */
+                "application/json": components["schemas"]["Resubmission"];
             };
         };
         responses: {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "job_id": "poem-1",
+                     *       "submission": 1,
+                     *       "agent_id": "writer",
+                     *       "state": "WAITING",
+                     *       "attempt": 0,
+                     *       "spent_calls": 0,
+                     *       "max_calls": 3,
+                     *       "judge": "strict@3",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Execution"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "job_id": "poem-1",
+                     *       "submission": 1,
+                     *       "agent_id": "writer",
+                     *       "state": "WAITING",
+                     *       "attempt": 0,
+                     *       "spent_calls": 0,
+                     *       "max_calls": 3,
+                     *       "judge": "strict@3",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Execution"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_job_logs: {
@@ -6502,14 +4484,14 @@ export interface operations {
                 /** @description `basic` leaves out texts and bodies */
                 view?: components["schemas"]["View"];
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
                 newest_first?: boolean;
                 /** @description only what belongs to it */
-                submission?: number | null;
+                submission?: number;
                 /** @description of the first entry */
-                from_version?: number | null;
+                from_version?: number;
                 /** @description any of them */
                 kind?: components["schemas"]["JobLogKind"][];
             };
@@ -6524,66 +4506,56 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_JobLog_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0d3b0f0e-51d4-4a43-9a53-2f6d7f7d5a01",
+                     *           "job_id": "poem-1",
+                     *           "version": 5,
+                     *           "status": "COMPLETED",
+                     *           "job_status": "COMPLETED",
+                     *           "kind": "met",
+                     *           "verdict": {
+                     *             "is_valid": true,
+                     *             "reason": "1 of 1 criteria are met",
+                     *             "criteria": [
+                     *               {
+                     *                 "text": "It has eight lines",
+                     *                 "outcome": "pass",
+                     *                 "required": true,
+                     *                 "kind": "meets",
+                     *                 "evidence": [
+                     *                   "Rain on the roof"
+                     *                 ],
+                     *                 "comment": "there are eight"
+                     *               }
+                     *             ],
+                     *             "judge": "strict@3"
+                     *           },
+                     *           "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *           "submission": 1,
+                     *           "cursor": 4812,
+                     *           "created_at": "2026-05-01T12:00:07.250000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobLogPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_result: {
@@ -6604,6 +4576,7 @@ export interface operations {
             /** @description A string as text, anything else as JSON, byte by byte as it is stored */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6611,25 +4584,9 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description No such entry, or one that holds no such result; `code` says which */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6638,33 +4595,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_result_as_html: {
@@ -6683,31 +4618,16 @@ export interface operations {
             /** @description The string, in a sandbox */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/html": string;
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description No such entry, or one that holds no such result; `code` says which */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6716,42 +4636,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_receipt: {
         parameters: {
             query?: {
                 /** @description of the entry that holds the verdict; without it and a submission: the one that ended the job */
-                version?: number | null;
+                version?: number;
                 /** @description the last verdict on this one */
-                submission?: number | null;
+                submission?: number;
                 /** @description `basic` leaves out the texts of criteria, of which hashes stay */
                 view?: components["schemas"]["View"];
             };
@@ -6766,46 +4664,29 @@ export interface operations {
             /** @description A DSSE envelope of an in-toto statement, signed with Ed25519 (docs/receipts.md) */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/vnd.in-toto.verdict+dsse": {
-                        payload: string;
-                        payloadType: string;
-                        signatures: {
-                            keyid: string;
-                            sig: string;
-                        }[];
-                    };
+                    "application/vnd.in-toto.verdict+dsse": components["schemas"]["ReceiptEnvelope"];
+                    /**
+                     * @example {
+                     *       "payload": "eyJfdHlwZSI6Ii4uIn0=",
+                     *       "payloadType": "application/vnd.in-toto+json",
+                     *       "signatures": [
+                     *         {
+                     *           "keyid": "sha256:5c0b7a9d",
+                     *           "sig": "c2lnbmF0dXJl"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReceiptEnvelope"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description The judge did not judge the result, so that there is nothing to state (`unjudged`) */
             409: {
                 headers: {
@@ -6815,40 +4696,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_receipt_keys: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -6861,21 +4720,30 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_PublicKey_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "keyid": "sha256:5c0b7a9d",
+                     *           "algorithm": "ed25519",
+                     *           "public_key": "-----BEGIN PUBLIC KEY-----\n..\n-----END PUBLIC KEY-----\n",
+                     *           "added_at": "2026-05-01T12:00:00.000000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReceiptKeyPage"];
                 };
             };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     preview_operation: {
@@ -6887,6 +4755,17 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "kind": "cancel",
+                 *       "filter": {
+                 *         "labels": {
+                 *           "team": "press"
+                 *         }
+                 *       },
+                 *       "reason": "no longer needed"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewOperation"];
             };
         };
@@ -6894,118 +4773,44 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "total": 20,
+                     *       "items_max": 10000,
+                     *       "counts": {
+                     *         "COMPLETED": 20
+                     *       },
+                     *       "sample": [],
+                     *       "cost_of": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["OperationPreview"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_operations: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
                 /** @description may be repeated; all without one */
@@ -7020,57 +4825,42 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Operation_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *           "kind": "execute",
+                     *           "name": "Poems of May",
+                     *           "state": "RUNNING",
+                     *           "total": 20,
+                     *           "counts": {
+                     *             "COMPLETED": 12,
+                     *             "IN_PROGRESS": 8
+                     *           },
+                     *           "progress": 0.6,
+                     *           "rate_per_s": 1.5,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "waiting": [],
+                     *           "refused": []
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperationPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_operation: {
@@ -7078,13 +4868,24 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "kind": "cancel",
+                 *       "filter": {
+                 *         "labels": {
+                 *           "team": "press"
+                 *         }
+                 *       },
+                 *       "reason": "no longer needed"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewOperation"];
             };
         };
@@ -7092,122 +4893,75 @@ export interface operations {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_operation: {
@@ -7224,73 +4978,46 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_operation_items: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
                 /** @description may be repeated; all without one */
@@ -7307,66 +5034,34 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_OperationItem_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "item": 0,
+                     *           "job_id": "poem-1",
+                     *           "title": "A poem about rain",
+                     *           "outcome": "COMPLETED",
+                     *           "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperationItemPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     pause_operation: {
@@ -7383,111 +5078,40 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resume_operation: {
@@ -7504,111 +5128,40 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     cancel_operation: {
@@ -7622,118 +5175,56 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Cancellation"] | null;
+                /**
+                 * @example {
+                 *       "reason": "no longer needed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Cancellation"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     retry_operation: {
@@ -7741,7 +5232,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 operation_id: string;
@@ -7750,129 +5241,90 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Retry"] | null;
+                /**
+                 * @example {
+                 *       "name": "Poems of May, again",
+                 *       "statuses": [
+                 *         "FAILED"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["OperationRetry"];
             };
         };
         responses: {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     watch_operation: {
@@ -7889,66 +5341,21 @@ export interface operations {
             /** @description `operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every 15 s. The stream ends when the operation has ended. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Operation"];
+                    "text/event-stream": string;
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_judgings: {
@@ -7956,13 +5363,23 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "cases": [
+                 *         {
+                 *           "result": "Rain on the roof ..",
+                 *           "acceptance_criteria": "It has eight lines\nnever: It names a brand\noptional: It rhymes"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewJudgings"];
             };
         };
@@ -7970,129 +5387,56 @@ export interface operations {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22"
+                     *     }
+                     */
                     "application/json": components["schemas"]["QueuedJudgings"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22"
+                     *     }
+                     */
                     "application/json": components["schemas"]["QueuedJudgings"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_judgings: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -8107,73 +5451,60 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Judging_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "item": 0,
+                     *           "kind": "judge",
+                     *           "state": "JUDGED",
+                     *           "verdict": {
+                     *             "is_valid": true,
+                     *             "reason": "1 of 1 criteria are met",
+                     *             "criteria": [
+                     *               {
+                     *                 "text": "It has eight lines",
+                     *                 "outcome": "pass",
+                     *                 "required": true,
+                     *                 "kind": "meets",
+                     *                 "evidence": [
+                     *                   "Rain on the roof"
+                     *                 ],
+                     *                 "comment": "there are eight"
+                     *               }
+                     *             ],
+                     *             "judge": "strict@3"
+                     *           },
+                     *           "cost_usd": 0.0123,
+                     *           "tokens": 830,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "answered_at": "2026-05-01T12:00:07.250000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JudgingPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_agents: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -8186,57 +5517,48 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Agent_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "writer",
+                     *           "name": "Writer",
+                     *           "protocol": "http",
+                     *           "url": "https://agents.example/writer",
+                     *           "capabilities": [
+                     *             "poems"
+                     *           ],
+                     *           "policy": {
+                     *             "attempt_timeout_s": 60
+                     *           },
+                     *           "enabled": true,
+                     *           "deterministic": false,
+                     *           "headers": {
+                     *             "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *           },
+                     *           "circuit": "closed",
+                     *           "paused": false,
+                     *           "version": 1,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_agent: {
@@ -8244,13 +5566,26 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "id": "writer",
+                 *       "name": "Writer",
+                 *       "url": "https://agents.example/writer",
+                 *       "capabilities": [
+                 *         "poems"
+                 *       ],
+                 *       "policy": {
+                 *         "attempt_timeout_s": 60
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewAgent"];
             };
         };
@@ -8258,122 +5593,87 @@ export interface operations {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_agent: {
@@ -8381,7 +5681,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description entity tags that the caller has */
-                "if-none-match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 agent_id: string;
@@ -8393,75 +5693,54 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
             /** @description It still has the version of `If-None-Match` */
             304: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     update_agent: {
@@ -8469,7 +5748,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 agent_id: string;
@@ -8478,6 +5757,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "id": "writer",
+                 *       "name": "Writer",
+                 *       "url": "https://agents.example/writer",
+                 *       "capabilities": [
+                 *         "poems"
+                 *       ],
+                 *       "policy": {
+                 *         "attempt_timeout_s": 60
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewAgent"];
             };
         };
@@ -8485,122 +5777,52 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     patch_agent: {
@@ -8608,7 +5830,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 agent_id: string;
@@ -8617,7 +5839,23 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "policy": {
+                 *         "attempt_timeout_s": 90,
+                 *         "judge": null
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["AgentPatch"];
+                /**
+                 * @example {
+                 *       "policy": {
+                 *         "attempt_timeout_s": 90,
+                 *         "judge": null
+                 *       }
+                 *     }
+                 */
                 "application/merge-patch+json": components["schemas"]["AgentPatch"];
             };
         };
@@ -8625,122 +5863,52 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     disable_agent: {
@@ -8748,7 +5916,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 agent_id: string;
@@ -8760,122 +5928,48 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     pause_agent: {
@@ -8883,7 +5977,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 agent_id: string;
@@ -8895,122 +5989,48 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resume_agent: {
@@ -9018,7 +6038,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 agent_id: string;
@@ -9030,129 +6050,55 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "writer",
+                     *       "name": "Writer",
+                     *       "protocol": "http",
+                     *       "url": "https://agents.example/writer",
+                     *       "capabilities": [
+                     *         "poems"
+                     *       ],
+                     *       "policy": {
+                     *         "attempt_timeout_s": 60
+                     *       },
+                     *       "enabled": true,
+                     *       "deterministic": false,
+                     *       "headers": {
+                     *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
+                     *       },
+                     *       "circuit": "closed",
+                     *       "paused": false,
+                     *       "version": 1,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_judge_policies: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -9165,66 +6111,72 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Judges"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "strict",
+                     *           "current": 3,
+                     *           "newest": 3,
+                     *           "versions": [
+                     *             {
+                     *               "version": 3,
+                     *               "created_at": "2026-05-01T12:00:00.000000Z",
+                     *               "actor": "anna",
+                     *               "note": "asks each criterion alone",
+                     *               "judged": {
+                     *                 "met": 40,
+                     *                 "not_met": 2,
+                     *                 "unjudged": 0,
+                     *                 "cost_usd": 0.0123,
+                     *                 "tokens": 52000
+                     *               },
+                     *               "warnings": []
+                     *             }
+                     *           ],
+                     *           "moves": [
+                     *             {
+                     *               "version": 3,
+                     *               "created_at": "2026-05-01T12:00:00.000000Z",
+                     *               "actor": "anna"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "validators": [
+                     *         {
+                     *           "owner": "validator-1",
+                     *           "judge": "a-model",
+                     *           "keys": [
+                     *             "default"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JudgePolicyPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_judge_policy: {
         parameters: {
             query?: {
                 /** @description versions; 50 when not given, and at most */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description only versions below this one */
-                before?: number | null;
+                before?: number;
             };
             header?: never;
             path: {
@@ -9237,66 +6189,51 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "strict",
+                     *       "current": 3,
+                     *       "newest": 3,
+                     *       "versions": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna",
+                     *           "note": "asks each criterion alone",
+                     *           "judged": {
+                     *             "met": 40,
+                     *             "not_met": 2,
+                     *             "unjudged": 0,
+                     *             "cost_usd": 0.0123,
+                     *             "tokens": 52000
+                     *           },
+                     *           "warnings": []
+                     *         }
+                     *       ],
+                     *       "moves": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedJudgePolicy"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     put_judge_policy: {
@@ -9304,7 +6241,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -9313,6 +6250,25 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "policy": {
+                 *         "name": "strict",
+                 *         "stages": [
+                 *           {
+                 *             "kind": "single",
+                 *             "judges": [
+                 *               {
+                 *                 "model": "a-model"
+                 *               }
+                 *             ]
+                 *           }
+                 *         ],
+                 *         "asks": "each"
+                 *       },
+                 *       "note": "asks each criterion alone"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewJudgePolicy"];
             };
         };
@@ -9320,122 +6276,60 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "strict",
+                     *       "current": 3,
+                     *       "newest": 3,
+                     *       "versions": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna",
+                     *           "note": "asks each criterion alone",
+                     *           "judged": {
+                     *             "met": 40,
+                     *             "not_met": 2,
+                     *             "unjudged": 0,
+                     *             "cost_usd": 0.0123,
+                     *             "tokens": 52000
+                     *           },
+                     *           "warnings": []
+                     *         }
+                     *       ],
+                     *       "moves": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna"
+                     *         }
+                     *       ],
+                     *       "version": 3,
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["SavedJudgePolicy"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     promote_judge_policy: {
@@ -9443,7 +6337,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -9452,129 +6346,71 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Promotion"];
+                /**
+                 * @example {
+                 *       "version": 3,
+                 *       "force_reason": "no golden set yet"
+                 *     }
+                 */
+                "application/json": components["schemas"]["JudgePolicyPromotion"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "strict",
+                     *       "current": 3,
+                     *       "newest": 3,
+                     *       "versions": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna",
+                     *           "note": "asks each criterion alone",
+                     *           "judged": {
+                     *             "met": 40,
+                     *             "not_met": 2,
+                     *             "unjudged": 0,
+                     *             "cost_usd": 0.0123,
+                     *             "tokens": 52000
+                     *           },
+                     *           "warnings": []
+                     *         }
+                     *       ],
+                     *       "moves": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedJudgePolicy"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     retire_judge_policy: {
@@ -9582,7 +6418,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -9591,136 +6427,77 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Retirement"] | null;
+                /**
+                 * @example {
+                 *       "reason": "nobody judges by it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Retirement"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "strict",
+                     *       "current": 3,
+                     *       "newest": 3,
+                     *       "versions": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna",
+                     *           "note": "asks each criterion alone",
+                     *           "judged": {
+                     *             "met": 40,
+                     *             "not_met": 2,
+                     *             "unjudged": 0,
+                     *             "cost_usd": 0.0123,
+                     *             "tokens": 52000
+                     *           },
+                     *           "warnings": []
+                     *         }
+                     *       ],
+                     *       "moves": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedJudgePolicy"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_limits: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -9733,57 +6510,33 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Limit_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "tenant:press",
+                     *           "concurrency": 4,
+                     *           "rate_period_s": 1,
+                     *           "version": 2,
+                     *           "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LimitPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     confirm_limits: {
@@ -9798,111 +6551,34 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Limit_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "tenant:press",
+                     *           "concurrency": 4,
+                     *           "rate_period_s": 1,
+                     *           "version": 2,
+                     *           "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LimitPage"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_limit: {
@@ -9910,7 +6586,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description entity tags that the caller has */
-                "if-none-match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 name: string;
@@ -9922,75 +6598,39 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "concurrency": 4,
+                     *       "rate_period_s": 1,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Limit"];
                 };
             };
             /** @description It still has the version of `If-None-Match` */
             304: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     set_limit: {
@@ -9998,7 +6638,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -10007,6 +6647,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "concurrency": 4
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewLimit"];
             };
         };
@@ -10014,122 +6659,37 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "concurrency": 4,
+                     *       "rate_period_s": 1,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Limit"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     remove_limit: {
@@ -10137,7 +6697,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -10149,118 +6709,21 @@ export interface operations {
             /** @description Successful Response */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     patch_limit: {
@@ -10268,7 +6731,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -10277,7 +6740,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "concurrency": 8,
+                 *       "rate": null
+                 *     }
+                 */
                 "application/json": components["schemas"]["LimitPatch"];
+                /**
+                 * @example {
+                 *       "concurrency": 8,
+                 *       "rate": null
+                 *     }
+                 */
                 "application/merge-patch+json": components["schemas"]["LimitPatch"];
             };
         };
@@ -10285,128 +6760,43 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "concurrency": 4,
+                     *       "rate_period_s": 1,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Limit"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_overview: {
         parameters: {
             query?: {
-                range?: components["schemas"]["Range"];
+                range?: components["schemas"]["OverviewRange"];
             };
             header?: never;
             path?: never;
@@ -10417,64 +6807,113 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "points": [
+                     *         {
+                     *           "at": "2026-05-01T12:00:00.000000Z",
+                     *           "created": 9,
+                     *           "completed": 6,
+                     *           "failed": 1,
+                     *           "rejected": 1,
+                     *           "resubmission_required": 1,
+                     *           "cancelled": 0,
+                     *           "cost_usd": 0.0123,
+                     *           "tokens": 1200,
+                     *           "wait": {
+                     *             "p50": 0.5,
+                     *             "p95": 2,
+                     *             "p99": 4.5
+                     *           },
+                     *           "agent": {
+                     *             "p50": 0.5,
+                     *             "p95": 2,
+                     *             "p99": 4.5
+                     *           },
+                     *           "judge": {
+                     *             "p50": 0.5,
+                     *             "p95": 2,
+                     *             "p99": 4.5
+                     *           },
+                     *           "duration": {
+                     *             "p50": 0.5,
+                     *             "p95": 2,
+                     *             "p99": 4.5
+                     *           }
+                     *         }
+                     *       ],
+                     *       "totals": {
+                     *         "created": 9,
+                     *         "completed": 6,
+                     *         "failed": 1,
+                     *         "rejected": 1,
+                     *         "resubmission_required": 1,
+                     *         "cancelled": 0,
+                     *         "cost_usd": 0.0123,
+                     *         "tokens": 1200,
+                     *         "wait": {
+                     *           "p50": 0.5,
+                     *           "p95": 2,
+                     *           "p99": 4.5
+                     *         },
+                     *         "agent": {
+                     *           "p50": 0.5,
+                     *           "p95": 2,
+                     *           "p99": 4.5
+                     *         },
+                     *         "judge": {
+                     *           "p50": 0.5,
+                     *           "p95": 2,
+                     *           "p99": 4.5
+                     *         },
+                     *         "duration": {
+                     *           "p50": 0.5,
+                     *           "p95": 2,
+                     *           "p99": 4.5
+                     *         },
+                     *         "acceptance_rate": 0.75
+                     *       },
+                     *       "now": {
+                     *         "queued": 12,
+                     *         "running": 3,
+                     *         "judging": 1,
+                     *         "oldest_wait_s": 9.5,
+                     *         "dead_letters": {}
+                     *       },
+                     *       "upstreams_sign": false,
+                     *       "signing_secret": "2026-05",
+                     *       "waiting": [
+                     *         {
+                     *           "code": "limit",
+                     *           "name": "tenant:press",
+                     *           "owner": "operator",
+                     *           "remedy": "Raise the limit, or wait.",
+                     *           "count": 4
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Overview"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_dead_letters: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
                 /** @description also those that were redriven or discarded */
@@ -10489,57 +6928,41 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeadLetters"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "topic": "execute-requested.dlq",
+                     *           "partition": 0,
+                     *           "offset": 17,
+                     *           "at": "2026-05-01T12:00:00.000000Z",
+                     *           "code": "malformed_json",
+                     *           "source_topic": "execute-requested",
+                     *           "source_partition": 2,
+                     *           "source_offset": 4711,
+                     *           "body": "{",
+                     *           "body_bytes": 1
+                     *         }
+                     *       ],
+                     *       "counts": {
+                     *         "execute-requested": 1
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeadLetterPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resolve_dead_letters: {
@@ -10551,47 +6974,38 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewResolution"];
+                /**
+                 * @example {
+                 *       "topic": "execute-requested",
+                 *       "outcome": "redriven",
+                 *       "reason": "the bug is mended"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewDeadLetterResolution"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Resolved"];
+                    /**
+                     * @example {
+                     *       "letters": 12,
+                     *       "skipped": 0,
+                     *       "forgotten": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ResolvedDeadLetters"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description The topic has no dead letters */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10600,80 +7014,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     watch_jobs: {
         parameters: {
             query?: {
                 /** @description a cursor; the stream goes on behind it */
-                after?: number | null;
+                after?: number;
             };
             header?: {
                 /** @description what a browser sends when it comes back; overrides `after` */
-                "last-event-id"?: string | null;
+                "Last-Event-ID"?: string;
             };
             path?: never;
             cookie?: never;
@@ -10683,68 +7043,31 @@ export interface operations {
             /** @description Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its data is a JobChange), `ping` every 15 s and when the jobstore goes or comes back (`jobstore` says whether it is there), and `reset` when it cannot go on behind the cursor asked for: what was read before must be read again. A reader that is too slow is cut off, and resumes by its last id. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["JobChange"];
+                    "text/event-stream": string;
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     watch_job: {
         parameters: {
             query?: {
                 /** @description a cursor; the stream goes on behind it */
-                after?: number | null;
+                after?: number;
             };
             header?: {
                 /** @description what a browser sends when it comes back; overrides `after` */
-                "last-event-id"?: string | null;
+                "Last-Event-ID"?: string;
             };
             path: {
                 job_id: string;
@@ -10756,66 +7079,21 @@ export interface operations {
             /** @description Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its data is a JobChange), `ping` every 15 s and when the jobstore goes or comes back (`jobstore` says whether it is there), and `reset` when it cannot go on behind the cursor asked for: what was read before must be read again. A reader that is too slow is cut off, and resumes by its last id. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["JobChange"];
+                    "text/event-stream": string;
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_health: {
@@ -10830,19 +7108,31 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok",
+                     *       "jobstore": true,
+                     *       "live": true,
+                     *       "version": "0.2.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Out of reach */
+            422: components["responses"]["UnprocessableContent"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            /** @description Service Unavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Health"];
                 };
             };
         };
@@ -10850,32 +7140,32 @@ export interface operations {
     count_jobs: {
         parameters: {
             query?: {
-                agent_id?: string | null;
-                tenant?: string | null;
-                batch_id?: string | null;
+                agent_id?: string;
+                tenant?: string;
+                batch_id?: string;
                 /** @description `name:value`; all of them must be on the job */
                 label?: string[];
                 /** @description or at this time */
-                created_after?: string | null;
-                created_before?: string | null;
+                created_after?: string;
+                created_before?: string;
                 /** @description its words, or how they begin; or what stands in the id or the title of the newest */
-                text?: string | null;
+                text?: string;
                 /** @description whether the last execution was cancelled */
-                cancelled?: boolean | null;
+                cancelled?: boolean;
                 /** @description any of them: why the last execution was not completed */
                 code?: string[];
                 /** @description the text of a required criterion that the last verdict did not pass */
-                criterion_not_met?: string | null;
+                criterion_not_met?: string;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_usd_min?: number | null;
+                cost_usd_min?: number;
                 /** @description USD, or less */
-                cost_usd_max?: number | null;
+                cost_usd_max?: number;
                 /** @description seconds, or more; of jobs whose last execution ended */
-                duration_s_min?: number | null;
+                duration_s_min?: number;
                 /** @description seconds, or less */
-                duration_s_max?: number | null;
+                duration_s_max?: number;
                 /** @description how the id begins or ends */
-                id_part?: string | null;
+                id_part?: string;
                 /** @description none of them; a job without an agent matches */
                 not_agent_id?: string[];
                 /** @description none of them */
@@ -10898,92 +7188,65 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "counts": {
+                     *         "PENDING": 3,
+                     *         "COMPLETED": 120
+                     *       },
+                     *       "capped_at": 10000,
+                     *       "cancelled": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["JobCounts"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_job_facets: {
         parameters: {
             query: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
-                agent_id?: string | null;
-                tenant?: string | null;
-                batch_id?: string | null;
+                agent_id?: string;
+                tenant?: string;
+                batch_id?: string;
                 /** @description `name:value`; all of them must be on the job */
                 label?: string[];
                 /** @description or at this time */
-                created_after?: string | null;
-                created_before?: string | null;
+                created_after?: string;
+                created_before?: string;
                 /** @description its words, or how they begin; or what stands in the id or the title of the newest */
-                text?: string | null;
+                text?: string;
                 /** @description whether the last execution was cancelled */
-                cancelled?: boolean | null;
+                cancelled?: boolean;
                 /** @description any of them: why the last execution was not completed */
                 code?: string[];
                 /** @description the text of a required criterion that the last verdict did not pass */
-                criterion_not_met?: string | null;
+                criterion_not_met?: string;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_usd_min?: number | null;
+                cost_usd_min?: number;
                 /** @description USD, or less */
-                cost_usd_max?: number | null;
+                cost_usd_max?: number;
                 /** @description seconds, or more; of jobs whose last execution ended */
-                duration_s_min?: number | null;
+                duration_s_min?: number;
                 /** @description seconds, or less */
-                duration_s_max?: number | null;
+                duration_s_max?: number;
                 /** @description how the id begins or ends */
-                id_part?: string | null;
+                id_part?: string;
                 /** @description none of them; a job without an agent matches */
                 not_agent_id?: string[];
                 /** @description none of them */
@@ -11010,57 +7273,32 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "facets": [
+                     *         {
+                     *           "value": "writer",
+                     *           "count": 12,
+                     *           "name": "Writer"
+                     *         }
+                     *       ],
+                     *       "capped_at": 10000
+                     *     }
+                     */
                     "application/json": components["schemas"]["JobFacets"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_execution: {
@@ -11077,66 +7315,35 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "job_id": "poem-1",
+                     *       "submission": 1,
+                     *       "agent_id": "writer",
+                     *       "state": "WAITING",
+                     *       "attempt": 0,
+                     *       "spent_calls": 0,
+                     *       "max_calls": 3,
+                     *       "judge": "strict@3",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Execution"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     cancel_execution: {
@@ -11150,125 +7357,59 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Cancellation"] | null;
+                /**
+                 * @example {
+                 *       "reason": "no longer needed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Cancellation"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *       "job_id": "poem-1",
+                     *       "submission": 1,
+                     *       "agent_id": "writer",
+                     *       "state": "WAITING",
+                     *       "attempt": 0,
+                     *       "spent_calls": 0,
+                     *       "max_calls": 3,
+                     *       "judge": "strict@3",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Execution"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_agent_stats: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -11281,57 +7422,33 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_AgentStats_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "agent_id": "writer",
+                     *           "running": 2,
+                     *           "queued": 5,
+                     *           "success_rate": 0.96,
+                     *           "mean_duration_s": 6.5
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentStatsPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     pause_tenant: {
@@ -11339,7 +7456,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 tenant: string;
@@ -11351,122 +7468,33 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "concurrency": 4,
+                     *       "rate_period_s": 1,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Limit"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resume_tenant: {
@@ -11474,7 +7502,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 tenant: string;
@@ -11486,122 +7514,33 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "concurrency": 4,
+                     *       "rate_period_s": 1,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Limit"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has another version; `code` is `version_conflict` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_golden_set: {
@@ -11618,66 +7557,37 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "version": 3,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "actor": "anna",
+                     *       "cases_jsonl": "{\"result\": \"Rain ..\", \"acceptance_criteria\": \"It has eight lines\", \"label\": true}",
+                     *       "true_positive_rate_min": 0.9,
+                     *       "true_negative_rate_min": 0.9,
+                     *       "name": "strict",
+                     *       "cases_hash": "5c0b7a9d",
+                     *       "cases": 1,
+                     *       "good": 1,
+                     *       "bad": 0,
+                     *       "is_retired": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedGoldenSet"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     put_golden_set: {
@@ -11685,7 +7595,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -11694,6 +7604,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "cases_jsonl": "{\"result\": \"Rain ..\", \"acceptance_criteria\": \"It has eight lines\", \"label\": true}",
+                 *       "true_positive_rate_min": 0.9,
+                 *       "true_negative_rate_min": 0.9
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewGoldenSet"];
             };
         };
@@ -11701,122 +7618,44 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "version": 3,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "actor": "anna",
+                     *       "cases_jsonl": "{\"result\": \"Rain ..\", \"acceptance_criteria\": \"It has eight lines\", \"label\": true}",
+                     *       "true_positive_rate_min": 0.9,
+                     *       "true_negative_rate_min": 0.9,
+                     *       "name": "strict",
+                     *       "cases_hash": "5c0b7a9d",
+                     *       "cases": 1,
+                     *       "good": 1,
+                     *       "bad": 0,
+                     *       "is_retired": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedGoldenSet"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     retire_golden_set: {
@@ -11824,7 +7663,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -11833,136 +7672,63 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Retirement"] | null;
+                /**
+                 * @example {
+                 *       "reason": "nobody judges by it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Retirement"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "version": 3,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "actor": "anna",
+                     *       "cases_jsonl": "{\"result\": \"Rain ..\", \"acceptance_criteria\": \"It has eight lines\", \"label\": true}",
+                     *       "true_positive_rate_min": 0.9,
+                     *       "true_negative_rate_min": 0.9,
+                     *       "name": "strict",
+                     *       "cases_hash": "5c0b7a9d",
+                     *       "cases": 1,
+                     *       "good": 1,
+                     *       "bad": 0,
+                     *       "is_retired": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedGoldenSet"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_criteria_sets: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -11975,66 +7741,62 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_NamedCriteriaSet_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "poems",
+                     *           "current": 3,
+                     *           "newest": 3,
+                     *           "versions": [
+                     *             {
+                     *               "version": 3,
+                     *               "created_at": "2026-05-01T12:00:00.000000Z",
+                     *               "actor": "anna",
+                     *               "judged": {
+                     *                 "met": 40,
+                     *                 "not_met": 2,
+                     *                 "unjudged": 0,
+                     *                 "cost_usd": 0.0123,
+                     *                 "tokens": 52000
+                     *               },
+                     *               "acceptance_criteria": "It has eight lines",
+                     *               "criteria": [
+                     *                 {
+                     *                   "text": "It has eight lines",
+                     *                   "required": true,
+                     *                   "kind": "meets"
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NamedCriteriaSetPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_criteria_set: {
         parameters: {
             query?: {
                 /** @description versions; 50 when not given, and at most */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description only versions below this one */
-                before?: number | null;
+                before?: number;
             };
             header?: never;
             path: {
@@ -12047,66 +7809,50 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "poems",
+                     *       "current": 3,
+                     *       "newest": 3,
+                     *       "versions": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna",
+                     *           "judged": {
+                     *             "met": 40,
+                     *             "not_met": 2,
+                     *             "unjudged": 0,
+                     *             "cost_usd": 0.0123,
+                     *             "tokens": 52000
+                     *           },
+                     *           "acceptance_criteria": "It has eight lines",
+                     *           "criteria": [
+                     *             {
+                     *               "text": "It has eight lines",
+                     *               "required": true,
+                     *               "kind": "meets"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedCriteriaSet"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     put_criteria_set: {
@@ -12114,7 +7860,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -12123,6 +7869,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "acceptance_criteria": "It has eight lines\nnever: It names a brand\noptional: It rhymes",
+                 *       "note": "as the editors want it"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewCriteriaSet"];
             };
         };
@@ -12130,122 +7882,59 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "poems",
+                     *       "current": 3,
+                     *       "newest": 3,
+                     *       "versions": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna",
+                     *           "judged": {
+                     *             "met": 40,
+                     *             "not_met": 2,
+                     *             "unjudged": 0,
+                     *             "cost_usd": 0.0123,
+                     *             "tokens": 52000
+                     *           },
+                     *           "acceptance_criteria": "It has eight lines",
+                     *           "criteria": [
+                     *             {
+                     *               "text": "It has eight lines",
+                     *               "required": true,
+                     *               "kind": "meets"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "version": 3,
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["SavedCriteriaSet"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     retire_criteria_set: {
@@ -12253,7 +7942,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description the entity tag of the version that is meant */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 name: string;
@@ -12262,129 +7951,69 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Retirement"] | null;
+                /**
+                 * @example {
+                 *       "reason": "nobody judges by it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Retirement"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description its version */
-                    ETag?: string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "poems",
+                     *       "current": 3,
+                     *       "newest": 3,
+                     *       "versions": [
+                     *         {
+                     *           "version": 3,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "anna",
+                     *           "judged": {
+                     *             "met": 40,
+                     *             "not_met": 2,
+                     *             "unjudged": 0,
+                     *             "cost_usd": 0.0123,
+                     *             "tokens": 52000
+                     *           },
+                     *           "acceptance_criteria": "It has eight lines",
+                     *           "criteria": [
+                     *             {
+                     *               "text": "It has eight lines",
+                     *               "required": true,
+                     *               "kind": "meets"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["NamedCriteriaSet"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another version is the newest; `code` is `judge_policy_conflict` or the like */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     lint_criteria: {
@@ -12396,6 +8025,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "acceptance_criteria": "It has eight lines\nnever: It names a brand\noptional: It rhymes"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewCriteria"];
             };
         };
@@ -12403,118 +8037,45 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "warnings": [
+                     *         {
+                     *           "code": "criterion_vague",
+                     *           "criterion": 0,
+                     *           "message": "What is short? Say how many words."
+                     *         }
+                     *       ],
+                     *       "notes": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["CriteriaRemarks"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_rejudge_report: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
             };
@@ -12529,73 +8090,42 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "judged": 20,
+                     *       "judged_before": 20,
+                     *       "accepted_before": 15,
+                     *       "accepted_after": 14,
+                     *       "flipped": 1,
+                     *       "failed": {},
+                     *       "cost_usd": 0.0123,
+                     *       "tokens": 16400,
+                     *       "criteria": [],
+                     *       "flips": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["RejudgeReport"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_batches: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
                 /** @description may be repeated; all without one */
@@ -12610,57 +8140,42 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Operation_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *           "kind": "execute",
+                     *           "name": "Poems of May",
+                     *           "state": "RUNNING",
+                     *           "total": 20,
+                     *           "counts": {
+                     *             "COMPLETED": 12,
+                     *             "IN_PROGRESS": 8
+                     *           },
+                     *           "progress": 0.6,
+                     *           "rate_per_s": 1.5,
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "waiting": [],
+                     *           "refused": []
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperationPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_batch: {
@@ -12668,13 +8183,25 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Poems of May",
+                 *       "jobs": [
+                 *         {
+                 *           "title": "A poem about rain",
+                 *           "acceptance_criteria": "It has eight lines\nnever: It names a brand\noptional: It rhymes",
+                 *           "agent_id": "writer"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewBatch"];
             };
         };
@@ -12682,122 +8209,75 @@ export interface operations {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_batch: {
@@ -12814,73 +8294,46 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_batch_items: {
         parameters: {
             query?: {
                 /** @description items a page, 500 at most; as many as are usual without it */
-                page_size?: number | null;
+                page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
                 /** @description may be repeated; all without one */
@@ -12897,66 +8350,34 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_OperationItem_"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "item": 0,
+                     *           "job_id": "poem-1",
+                     *           "title": "A poem about rain",
+                     *           "outcome": "COMPLETED",
+                     *           "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperationItemPage"];
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     pause_batch: {
@@ -12973,111 +8394,40 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resume_batch: {
@@ -13094,111 +8444,40 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     cancel_batch: {
@@ -13212,118 +8491,56 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Cancellation"] | null;
+                /**
+                 * @example {
+                 *       "reason": "no longer needed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Cancellation"];
             };
         };
         responses: {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     retry_batch: {
@@ -13331,7 +8548,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 operation_id: string;
@@ -13340,129 +8557,90 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Retry"] | null;
+                /**
+                 * @example {
+                 *       "name": "Poems of May, again",
+                 *       "statuses": [
+                 *         "FAILED"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["OperationRetry"];
             };
         };
         responses: {
             /** @description It was asked for before: nothing was made, and this is what the first request has made */
             200: {
                 headers: {
-                    /** @description always `true` */
-                    "Idempotency-Replayed"?: "true";
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Successful Response */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "kind": "execute",
+                     *       "name": "Poems of May",
+                     *       "state": "RUNNING",
+                     *       "total": 20,
+                     *       "counts": {
+                     *         "COMPLETED": 12,
+                     *         "IN_PROGRESS": 8
+                     *       },
+                     *       "progress": 0.6,
+                     *       "rate_per_s": 1.5,
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "waiting": [],
+                     *       "refused": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Operation"];
                 };
             };
-            /** @description The body is not JSON */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What the address or the body names is not there; `code` says what */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Contradicts what stands; `code` says what */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not application/json */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much at once */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     watch_batch: {
@@ -13479,66 +8657,21 @@ export interface operations {
             /** @description `operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every 15 s. The stream ends when the operation has ended. */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Operation"];
+                    "text/event-stream": string;
                 };
             };
-            /** @description No token, or one that the jobstore does not know */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that id */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not well formed; `errors` says where */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The address and the headers are too large together */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Out of reach */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }

@@ -6,12 +6,14 @@ type Schemas = components["schemas"];
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
 export type Policy = Schemas["Policy"];
-export type Job = Omit<Schemas["Job"], "last_log"> & { last_log?: JobLog | null };
+/** Policy as requests have it: of the words that are known. */
+export type NewPolicy = Schemas["PolicyInput"];
+export type Job = Omit<Schemas["Job"], "last_log"> & { last_log?: JobLog };
 export type Execution = Schemas["Execution"];
 export type Criterion = Schemas["Criterion"];
 /** Job as creating or editing it is answered. */
 export type SavedJob = Job & Pick<Schemas["SavedJob"], "warnings">;
-export type JobLog = Omit<Schemas["JobLog"], "verdict"> & { verdict?: Verdict | null };
+export type JobLog = Omit<Schemas["JobLog"], "verdict"> & { verdict?: Verdict };
 /** Change of a job. A field that the event leaves out is as it was. */
 export type JobChange = Omit<Schemas["JobChange"], "job" | "log"> & {
   log: JobLog;
@@ -28,19 +30,19 @@ export type OperationKind = Schemas["OperationKind"];
 export type NewOperation = Partial<Schemas["NewOperation"]> & Pick<Schemas["NewOperation"], "kind">;
 export type OperationPreview = Schemas["OperationPreview"];
 export type OperationItem = Schemas["OperationItem"];
-export type JobFilter = Partial<Schemas["JobFilter"]>;
+export type JobFilter = Schemas["JobFilterInput"];
 export type NewLimit = Partial<Schemas["NewLimit"]>;
 export type Limit = Schemas["Limit"];
 /** Why an execution waits; and how many of many wait for one reason. */
 export type Waiting = Schemas["Waiting"];
-export type WaitReason = Schemas["Reason"];
+export type WaitReason = Schemas["WaitReason"];
 export type PastWait = Schemas["PastWait"];
 export type WaitingSum = Schemas["WaitingSum"];
 /** Edit of a job. Absent fields stay as they are. */
 export type JobPatch = Partial<Schemas["JobPatch"]>;
 export type LimitPatch = Partial<Schemas["LimitPatch"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;
-export type JobsPage = Omit<Schemas["JobsPage"], "items"> & { items: Job[] };
+export type JobsPage = Omit<Schemas["JobPage"], "items"> & { items: Job[] };
 export type JobCounts = Schemas["JobCounts"];
 export type JobFacets = Schemas["JobFacets"];
 export type JobFacet = Schemas["JobFacet"];
@@ -49,10 +51,10 @@ export type Overview = Schemas["Overview"];
 export type OverviewPoint = Schemas["OverviewPoint"];
 export type OverviewCounts = Omit<OverviewPoint, "at" | "wait" | "agent" | "judge" | "duration">;
 export type DeadLetter = Schemas["DeadLetter"];
-export type DeadLetters = Schemas["DeadLetters"];
+export type DeadLetters = Schemas["DeadLetterPage"];
 export type Problem = Schemas["Problem"];
 /** Page of a list. The last one has no token. */
-export type Page<Item> = { items: Item[]; next_page_token?: string | null };
+export type Page<Item> = { items: Item[]; next_page_token?: string };
 
 export type Outcome = Schemas["CriterionOutcome"];
 /** Judgement of a criterion; what is as usual may be left out. */
@@ -62,16 +64,16 @@ export type Verdict = Pick<Schemas["Verdict"], "is_valid" | "reason"> &
   Partial<Omit<Schemas["Verdict"], "criteria" | "stages">> & { criteria: CriterionVerdict[]; stages?: StageVerdict[] };
 /** What a stage decided: a letter for each criterion (p, f, c, or - where it was not asked). */
 export type StageVerdict = Pick<Schemas["StageVerdict"], "kind"> & { outcomes?: string; asks?: Ask[] };
-export type Ask = Pick<Schemas["Ask"], "model"> & Partial<Schemas["Ask"]>;
+export type Ask = Pick<Schemas["JudgeAsk"], "model"> & Partial<Schemas["JudgeAsk"]>;
 
 export type NamedJudgePolicy = Schemas["NamedJudgePolicy"];
 export type JudgePolicyVersion = Schemas["JudgePolicyVersion"];
 export type SavedJudgePolicy = Schemas["SavedJudgePolicy"];
-export type Judges = Schemas["Judges"];
+export type Judges = Schemas["JudgePolicyPage"];
 export type NamedCriteriaSet = Schemas["NamedCriteriaSet"];
 export type SavedCriteriaSet = Schemas["SavedCriteriaSet"];
 export type CriteriaSetVersion = Schemas["CriteriaSetVersion"];
 export type JudgedCounts = Schemas["JudgedCounts"];
 export type CriterionWarning = Schemas["CriterionWarning"];
-export type Judging = Omit<Schemas["Judging"], "verdict"> & { verdict?: Verdict | null };
+export type Judging = Omit<Schemas["Judging"], "verdict"> & { verdict?: Verdict };
 export type RejudgeReport = Schemas["RejudgeReport"];

@@ -11,7 +11,9 @@ const AT = "2026-11-25T00:00:00Z";
 
 function aVersion(version: number, asks: "all" | "each", fields: Partial<JudgePolicyVersion> = {}): JudgePolicyVersion {
   const policy = { name: "strict", version, stages: [{ kind: "single" }], asks, judge_after_checks: false };
-  return { version, created_at: AT, actor: "anna", policy: policy as JudgePolicyVersion["policy"], ...fields };
+  const judged = { met: 0, not_met: 0, unjudged: 0, cost_usd: 0, tokens: 0 };
+  const shown = { version, created_at: AT, actor: "anna", judged, warnings: [] };
+  return { ...shown, policy: policy as JudgePolicyVersion["policy"], ...fields };
 }
 
 const STRICT: NamedJudgePolicy = {
@@ -115,7 +117,7 @@ it("says of a new version what is wrong, where it is, and overwrites no newer on
 });
 
 it("leaves the form for the version that was saved, and writes no more than is set", async () => {
-  const policy = { ...STRICT.versions?.[0]?.policy, prompt: null } as JudgePolicyVersion["policy"];
+  const policy = { ...STRICT.versions?.[0]?.policy, prompt: undefined } as JudgePolicyVersion["policy"];
   const saved = { ...STRICT, newest: 3, versions: [aVersion(3, "all", { policy }), ...(STRICT.versions ?? [])] };
   on("put", "/api/judges/:name", () => {
     on("get", "/api/judges/:name", () => json(saved));

@@ -46,6 +46,6 @@ it("says of what must never be there whether it is, and not that it is met", () 
 });
 
 it("does not say that nobody judged it", () => {
-  render(<VerdictPanel {...PANEL} verdict={aVerdict({ model: null })} />);
+  render(<VerdictPanel {...PANEL} verdict={aVerdict({ model: undefined })} />);
   expect(screen.queryByText(/judged by/)).not.toBeInTheDocument();
 });

@@ -20,7 +20,7 @@ function read(): { answer: (version: number) => void } {
   const queryFn = () => new Promise<Page<Job>>((resolve) => asked.push(resolve));
   const options = { queryKey, queryFn, initialPageParam: "", getNextPageParam: () => undefined };
   onTestFinished(new InfiniteQueryObserver(live.client, options).subscribe(() => undefined));
-  return { answer: (version) => asked.shift()?.({ items: [aJob({ version })], next_page_token: null }) };
+  return { answer: (version) => asked.shift()?.({ items: [aJob({ version })], next_page_token: undefined }) };
 }
 
 it("changes reach what was being read when they came", async () => {

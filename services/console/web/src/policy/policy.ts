@@ -1,4 +1,4 @@
-import type { Policy } from "@/api/types";
+import type { NewPolicy, Policy } from "@/api/types";
 
 type Kind = "whole" | "number" | "choice" | "words" | "text";
 type Field = { key: keyof Policy; label: string; hint?: string; kind: Kind; choices?: Record<string, string> };
@@ -71,7 +71,7 @@ export function toPolicyValues(policy: Policy): PolicyValues {
 }
 
 /** Build a policy from the form; fields of `base` that the form does not show are kept. */
-export function toPolicy(values: PolicyValues, base: Policy = {}): Policy {
+export function toPolicy(values: PolicyValues, base: Policy = {}): NewPolicy {
   const policy: Record<string, unknown> = { ...base };
   for (const { key, kind } of POLICY_FIELDS as readonly Field[]) {
     const text = values[key as Key].trim();

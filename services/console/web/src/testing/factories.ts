@@ -27,10 +27,10 @@ export function aJob(fields: Partial<Job> = {}): Job {
     status: "ASSIGNED",
     version: 1,
     agent_id: "writer",
-    execution_id: null,
     submission: 1,
     priority: 5,
     tenant: "default",
+    references: {},
     labels: {},
     policy: {},
     capabilities: [],
@@ -105,6 +105,9 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
     name: "writer",
     protocol: "http",
     url: "http://a",
+    capabilities: [],
+    policy: {},
+    headers: {},
     enabled: true,
     circuit: "closed",
     version: 1,
@@ -129,7 +132,8 @@ export function aBatch(fields: Partial<Operation> = {}): Operation {
     counts: { COMPLETED: 4, FAILED: 1, REFUSED: 1, IN_PROGRESS: 2, ASSIGNED: 2 },
     progress: 0.6,
     rate_per_s: 2,
-    ends_at: null,
+    waiting: [],
+    refused: [],
     created_at: AT,
     ...fields,
   };
@@ -151,23 +155,22 @@ export function anOverview(fields: Partial<Overview> = {}): Overview {
     tokens: 1_200,
   };
   const gauges = { queued_max: 40, running_max: 5, judging_max: 0 };
-  const wait = { p50: 0.5, p95: 2, p99: null };
+  const wait = { p50: 0.5, p95: 2 };
+  const times = { wait, agent: { p50: 0.3 }, judge: { p50: 1.2 }, duration: { p50: 4, p95: 9, p99: 12 } };
   return {
     points: [
       {
         at: AT,
         ...numbers,
         ...gauges,
-        wait,
-        agent: { p50: 0.3 },
-        judge: { p50: 1.2 },
-        duration: { p50: 4, p95: 9, p99: 12 },
+        ...times,
       },
     ],
-    totals: { ...numbers, acceptance_rate: 0.75 },
+    totals: { ...numbers, ...times, acceptance_rate: 0.75 },
     now: { queued: 12, running: 3, judging: 1, oldest_wait_s: 95, dead_letters: { "execute-requested.dlq": 2 } },
     upstreams_sign: false,
     signing_secret: "2026-11",
+    waiting: [],
     ...fields,
   };
 }

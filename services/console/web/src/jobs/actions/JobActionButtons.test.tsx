@@ -36,7 +36,7 @@ it("says why something cannot be done, and does not do it", async () => {
 });
 
 it("a job that says what an agent must be able to do can be executed without one", async () => {
-  const job = aJob({ status: "PENDING", agent_id: null, capabilities: ["ocr"] });
+  const job = aJob({ status: "PENDING", agent_id: undefined, capabilities: ["ocr"] });
   const { user } = await renderPage(<JobActionButtons job={job} />);
   await user.click(button("Execute"));
   expect(screen.getByRole("alertdialog")).toHaveTextContent("An agent that has ocr is found");
@@ -120,7 +120,7 @@ it("resubmits with a comment, and says which submission comes", async () => {
 
 it("assigns the agent that is chosen", async () => {
   const asked = onPost("/api/jobs/poem/assign", () => json(aJob({ version: 2, agent_id: "ocr" })));
-  const { user } = await renderPage(<JobActionButtons job={aJob({ status: "PENDING", agent_id: null })} />);
+  const { user } = await renderPage(<JobActionButtons job={aJob({ status: "PENDING", agent_id: undefined })} />);
   await user.click(button("Assign"));
   const dialog = screen.getByRole("alertdialog");
   expect(within(dialog).getByRole("button", { name: "Assign" })).toHaveAttribute("aria-disabled", "true");

@@ -21,8 +21,8 @@ const HISTORY = [
   aLog({
     version: 1,
     status: "ASSIGNED",
-    execution_id: null,
-    submission: null,
+    execution_id: undefined,
+    submission: undefined,
     message: "created, assigned to writer",
   }),
   aLog({ version: 2, status: "ASSIGNED", message: "submission 1 was requested" }),
@@ -173,7 +173,7 @@ it("a result that came after the end is a group of its own, and no second try", 
   const cancelled = [
     ...HISTORY.slice(0, 2),
     aLog({ version: 3, status: "CANCELLED", kind: "cancelled" }),
-    aLog({ version: 4, status: "ASSIGNED", kind: "edited", execution_id: null }),
+    aLog({ version: 4, status: "ASSIGNED", kind: "edited", execution_id: undefined }),
     aLog({ version: 5, status: "CANCELLED", kind: "result" }),
   ];
   expect(groupBySubmission(cancelled).map(({ name }) => name)).toEqual([

@@ -9,7 +9,7 @@ it.each([
     "3 of 4 criteria are met; verdict reused",
   ],
   ["verdict_reused", "something else", "something else"],
-  [null, "the agent answered 422: no language", "the agent answered 422: no language"],
+  [undefined, "the agent answered 422: no language", "the agent answered 422: no language"],
 ])("the message of an entry with the code %s says first what is new", (code, message, words) => {
   expect(formatReason({ code, message })).toBe(words);
 });

@@ -14,7 +14,7 @@ const lengths = (logs: JobLog[]) =>
 
 it("a life is a wait, a call and a judging, with ticks for the progress", () => {
   const logs = [
-    entry("created", -1, { execution_id: null }),
+    entry("created", -1, { execution_id: undefined }),
     ...[entry("requested", 0), entry("claimed", 2), entry("call_begun", 2.5), entry("progress", 3, { progress: 0.5 })],
     ...[entry("result", 5), entry("met", 9, { duration_s: 1, status: "COMPLETED" })],
   ];

@@ -41,7 +41,7 @@ it("an error is gone once the job has gone on", async () => {
 it.each<[JobStatus, Partial<JobLog>, string]>([
   ["REJECTED", { kind: "declined", code: "agent_declined" }, "The agent declined the job."],
   ["RESUBMISSION_REQUIRED", { kind: "not_met", code: "no_progress" }, "The new result equals the one before"],
-  ["PENDING", { kind: "matching_failed", code: "matching_failed", execution_id: null }, "No enabled agent has"],
+  ["PENDING", { kind: "matching_failed", code: "matching_failed", execution_id: undefined }, "No enabled agent has"],
 ])("a job that is %s says why nothing follows by itself", async (status, fields, words) => {
   await renderPage(
     <JobErrorPanel job={aJob({ status })} logs={[aLog(fields), aLog({ version: 2, kind: "edited" })]} />,

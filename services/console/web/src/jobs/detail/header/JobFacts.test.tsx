@@ -8,7 +8,7 @@ import { JobFacts } from "./JobFacts";
 
 it("the head of a job says whose it is, when it begins and what it has cost", async () => {
   const job = aJob({
-    agent_id: null,
+    agent_id: undefined,
     status: "PENDING",
     capabilities: ["ocr", "de"],
     tenant: "library",

@@ -88,7 +88,7 @@ it("tells of a job that is over where the time of its last execution went", () =
       version,
       kind,
       created_at: at(second),
-      duration_s: kind === "result" ? 4 : null,
+      duration_s: kind === "result" ? 4 : undefined,
       status: kind === "met" ? "COMPLETED" : "IN_PROGRESS",
     }),
   );

@@ -13,7 +13,7 @@ import { serveJob } from "@/testing/server";
 import { JobHistory } from "./JobHistory";
 
 const SHORT = [
-  aLog({ version: 1, status: "ASSIGNED", execution_id: null, submission: null, kind: "created" }),
+  aLog({ version: 1, status: "ASSIGNED", execution_id: undefined, submission: undefined, kind: "created" }),
   aLog({ version: 2, status: "ASSIGNED", message: "submission 1 was requested" }),
   aLog({ version: 3, status: "RESUBMISSION_REQUIRED", kind: "not_met", message: "1 of 2 are met" }),
   aLog({ version: 4, status: "ASSIGNED", execution_id: "e-2", submission: 2, message: "submission 2 was requested" }),
@@ -117,8 +117,8 @@ it("a failed submission that is tried again has a name of its own, and an edit i
       version: 2,
       status: "FAILED",
       kind: "edited",
-      execution_id: null,
-      submission: null,
+      execution_id: undefined,
+      submission: undefined,
       message: "edited: title",
     }),
     aLog({ version: 3, status: "FAILED", kind: "failed", execution_id: "e-2", message: "failed again" }),

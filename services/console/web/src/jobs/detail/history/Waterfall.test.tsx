@@ -11,7 +11,7 @@ const entry = (version: number, kind: string, seconds: number, fields: Partial<J
   aLog({ version, kind, created_at: new Date(BEGIN + seconds * 1_000).toISOString(), message: kind, ...fields });
 const AGAIN = new Date(BEGIN + 10_000).toISOString();
 const LIFE = [
-  entry(1, "created", -1, { execution_id: null, submission: null, status: "ASSIGNED" }),
+  entry(1, "created", -1, { execution_id: undefined, submission: undefined, status: "ASSIGNED" }),
   entry(2, "requested", 0, { status: "ASSIGNED" }),
   entry(3, "call_begun", 1),
   entry(4, "call_failed", 3, { next_attempt_at: AGAIN, duration_s: 2, code: "agent_timeout" }),

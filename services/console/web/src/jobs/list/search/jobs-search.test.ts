@@ -47,7 +47,7 @@ it("a job grows out of a range of time", () => {
 });
 
 it("a job without an agent has none that is asked for", () => {
-  expect(matches(aJob({ agent_id: null }), { agent: "writer" }, CREATED)).toBe(false);
+  expect(matches(aJob({ agent_id: undefined }), { agent: "writer" }, CREATED)).toBe(false);
 });
 
 it("what a text finds, and which jobs are of a batch, the server alone knows", () => {

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { findSuggestedField, suggest } from "./suggest";
 
 const FACETS = [
-  { value: "FAILED", count: 3, name: null },
+  { value: "FAILED", count: 3 },
   { value: "a b", count: 2, name: "Writer" },
 ];
 const parts = (text: string) => suggest(text, FACETS).map(({ part }) => part);

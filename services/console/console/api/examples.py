@@ -1,0 +1,295 @@
+"""Examples of the bodies of requests and answers, by the name of their schema; a test holds them against it."""
+
+from typing import Any, Final
+
+_AT: Final = "2026-05-01T12:00:00.000000Z"
+_LATER: Final = "2026-05-01T12:00:07.250000Z"
+_EXECUTION_ID: Final = "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10"
+_OPERATION_ID: Final = "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22"
+_COST: Final = 0.0123
+_PAYLOAD: Final = {"topic": "rain"}
+_CRITERIA: Final = "It has eight lines\nnever: It names a brand\noptional: It rhymes"
+_POLICY: Final = {"max_submissions": 3, "deadline_s": 600, "judge": "strict@3"}
+_VERDICT: Final = {
+    "is_valid": True,
+    "reason": "1 of 1 criteria are met",
+    "criteria": [
+        {
+            "text": "It has eight lines",
+            "outcome": "pass",
+            "required": True,
+            "kind": "meets",
+            "evidence": ["Rain on the roof"],
+            "comment": "there are eight",
+        }
+    ],
+    "judge": "strict@3",
+}
+_JOB: Final = {
+    "id": "poem-1",
+    "title": "A poem about rain",
+    "description": "",
+    "acceptance_criteria": "It has eight lines",
+    "criteria": [{"text": "It has eight lines", "required": True, "kind": "meets"}],
+    "references": {},
+    "payload": _PAYLOAD,
+    "status": "COMPLETED",
+    "version": 5,
+    "agent_id": "writer",
+    "execution_id": _EXECUTION_ID,
+    "submission": 1,
+    "priority": 5,
+    "tenant": "default",
+    "labels": {"team": "press"},
+    "policy": _POLICY,
+    "capabilities": [],
+    "cost_usd": _COST,
+    "tokens": 2150,
+    "cancelled": False,
+    "live": False,
+    "created_at": _AT,
+    "updated_at": _LATER,
+}
+_AGENT: Final = {
+    "id": "writer",
+    "name": "Writer",
+    "protocol": "http",
+    "url": "https://agents.example/writer",
+    "capabilities": ["poems"],
+    "policy": {"attempt_timeout_s": 60},
+    "enabled": True,
+    "deterministic": False,
+    "headers": {"Authorization": "env:SIGNOFF_AGENT_WRITER"},
+    "circuit": "closed",
+    "paused": False,
+    "version": 1,
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+_LIMIT: Final = {"name": "tenant:press", "concurrency": 4, "rate_period_s": 1.0, "version": 2, "updated_at": _AT}
+_OPERATION: Final = {
+    "id": _OPERATION_ID,
+    "kind": "execute",
+    "name": "Poems of May",
+    "state": "RUNNING",
+    "total": 20,
+    "counts": {"COMPLETED": 12, "IN_PROGRESS": 8},
+    "progress": 0.6,
+    "rate_per_s": 1.5,
+    "created_at": _AT,
+    "waiting": [],
+    "refused": [],
+}
+_MADE: Final = {"version": 3, "created_at": _AT, "actor": "anna"}
+_JUDGED: Final = {"met": 40, "not_met": 2, "unjudged": 0, "cost_usd": _COST, "tokens": 52000}
+_NAMED: Final = {"name": "strict", "current": 3, "newest": 3}
+_VERSION: Final = {**_MADE, "note": "asks each criterion alone", "judged": _JUDGED, "warnings": []}
+_JUDGE_POLICY: Final = {**_NAMED, "versions": [_VERSION], "moves": [_MADE]}
+_CRITERIA_SET: Final = {
+    **_NAMED,
+    "name": "poems",
+    "versions": [
+        {
+            **_MADE,
+            "judged": _JUDGED,
+            "acceptance_criteria": "It has eight lines",
+            "criteria": [{"text": "It has eight lines", "required": True, "kind": "meets"}],
+        }
+    ],
+}
+_GOLDEN_SET: Final = {
+    "cases_jsonl": '{"result": "Rain ..", "acceptance_criteria": "It has eight lines", "label": true}',
+    "true_positive_rate_min": 0.9,
+    "true_negative_rate_min": 0.9,
+}
+_TIMES: Final = {name: {"p50": 0.5, "p95": 2.0, "p99": 4.5} for name in ("wait", "agent", "judge", "duration")}
+_COUNTS: Final = {
+    "created": 9,
+    "completed": 6,
+    "failed": 1,
+    "rejected": 1,
+    "resubmission_required": 1,
+    "cancelled": 0,
+    "cost_usd": _COST,
+    "tokens": 1200,
+    **_TIMES,
+}
+_REASON: Final = {"code": "limit", "name": "tenant:press", "owner": "operator", "remedy": "Raise the limit, or wait."}
+
+#: Of what pages have, one item.
+_ITEMS: Final[dict[str, Any]] = {
+    "Job": _JOB,
+    "Agent": _AGENT,
+    "AgentStats": {"agent_id": "writer", "running": 2, "queued": 5, "success_rate": 0.96, "mean_duration_s": 6.5},
+    "DeadLetter": {
+        "topic": "execute-requested.dlq",
+        "partition": 0,
+        "offset": 17,
+        "at": _AT,
+        "code": "malformed_json",
+        "source_topic": "execute-requested",
+        "source_partition": 2,
+        "source_offset": 4711,
+        "body": "{",
+        "body_bytes": 1,
+    },
+    "JobLog": {
+        "id": "0d3b0f0e-51d4-4a43-9a53-2f6d7f7d5a01",
+        "job_id": "poem-1",
+        "version": 5,
+        "status": "COMPLETED",
+        "job_status": "COMPLETED",
+        "kind": "met",
+        "verdict": _VERDICT,
+        "execution_id": _EXECUTION_ID,
+        "submission": 1,
+        "cursor": 4812,
+        "created_at": _LATER,
+    },
+    "JudgePolicy": _JUDGE_POLICY,
+    "Judging": {
+        "item": 0,
+        "kind": "judge",
+        "state": "JUDGED",
+        "verdict": _VERDICT,
+        "cost_usd": _COST,
+        "tokens": 830,
+        "created_at": _AT,
+        "answered_at": _LATER,
+    },
+    "Limit": _LIMIT,
+    "LimitPatch": {"concurrency": 8, "rate": None},
+    "NamedCriteriaSet": _CRITERIA_SET,
+    "Operation": _OPERATION,
+    "OperationItem": {
+        "item": 0,
+        "job_id": "poem-1",
+        "title": "A poem about rain",
+        "outcome": "COMPLETED",
+        "execution_id": _EXECUTION_ID,
+    },
+    "ReceiptKey": {
+        "keyid": "sha256:5c0b7a9d",
+        "algorithm": "ed25519",
+        "public_key": "-----BEGIN PUBLIC KEY-----\n..\n-----END PUBLIC KEY-----\n",
+        "added_at": _AT,
+    },
+}
+#: What a page has beside its items.
+_BESIDE: Final[dict[str, dict[str, Any]]] = {
+    "DeadLetter": {"counts": {"execute-requested": 1}},
+    "JudgePolicy": {"validators": [{"owner": "validator-1", "judge": "a-model", "keys": ["default"]}]},
+}
+
+EXAMPLES: Final[dict[str, Any]] = {
+    **{f"{name}Page": {"items": [item], **_BESIDE.get(name, {})} for name, item in _ITEMS.items()},
+    "Agent": _AGENT,
+    "AgentPatch": {"policy": {"attempt_timeout_s": 90, "judge": None}},
+    "Cancellation": {"reason": "no longer needed"},
+    "CriteriaRemarks": {
+        "warnings": [{"code": "criterion_vague", "criterion": 0, "message": "What is short? Say how many words."}],
+        "notes": [],
+    },
+    "Execution": {
+        "id": _EXECUTION_ID,
+        "job_id": "poem-1",
+        "submission": 1,
+        "agent_id": "writer",
+        "state": "WAITING",
+        "attempt": 0,
+        "spent_calls": 0,
+        "max_calls": 3,
+        "judge": "strict@3",
+        "created_at": _AT,
+    },
+    "Health": {"status": "ok", "jobstore": True, "live": True, "version": "0.2.0"},
+    "Job": {**_JOB, "result": "Rain on the roof ..", "verdict": _VERDICT, "result_version": 5},
+    "JobAssignment": {"agent_id": "writer", "payload": _PAYLOAD},
+    "JobCancellation": {"reason": "no longer needed", "execution_id": _EXECUTION_ID},
+    "JobCounts": {"counts": {"PENDING": 3, "COMPLETED": 120}, "capped_at": 10000, "cancelled": 1},
+    "JobFacets": {"facets": [{"value": "writer", "count": 12, "name": "Writer"}], "capped_at": 10000},
+    "JobPatch": {"title": "A poem about snow", "priority": 7},
+    "JudgePolicyPromotion": {"version": 3, "force_reason": "no golden set yet"},
+    "Limit": _LIMIT,
+    "LimitPatch": {"concurrency": 8, "rate": None},
+    "NamedCriteriaSet": _CRITERIA_SET,
+    "NamedGoldenSet": {
+        **_MADE,
+        **_GOLDEN_SET,
+        "name": "strict",
+        "cases_hash": "5c0b7a9d",
+        "cases": 1,
+        "good": 1,
+        "bad": 0,
+        "is_retired": False,
+    },
+    "NamedJudgePolicy": _JUDGE_POLICY,
+    "NewAgent": {
+        "id": "writer",
+        "name": "Writer",
+        "url": "https://agents.example/writer",
+        "capabilities": ["poems"],
+        "policy": {"attempt_timeout_s": 60},
+    },
+    "NewBatch": {
+        "name": "Poems of May",
+        "jobs": [{"title": "A poem about rain", "acceptance_criteria": _CRITERIA, "agent_id": "writer"}],
+    },
+    "NewCriteria": {"acceptance_criteria": _CRITERIA},
+    "NewCriteriaSet": {"acceptance_criteria": _CRITERIA, "note": "as the editors want it"},
+    "NewDeadLetterResolution": {"topic": "execute-requested", "outcome": "redriven", "reason": "the bug is mended"},
+    "NewExecution": {"execution_id": _EXECUTION_ID},
+    "NewGoldenSet": _GOLDEN_SET,
+    "NewJob": {
+        "id": "poem-1",
+        "title": "A poem about rain",
+        "acceptance_criteria": _CRITERIA,
+        "payload": _PAYLOAD,
+        "agent_id": "writer",
+        "labels": {"team": "press"},
+        "policy": _POLICY,
+    },
+    "NewJudgePolicy": {
+        "policy": {"name": "strict", "stages": [{"kind": "single", "judges": [{"model": "a-model"}]}], "asks": "each"},
+        "note": "asks each criterion alone",
+    },
+    "NewJudgings": {"cases": [{"result": "Rain on the roof ..", "acceptance_criteria": _CRITERIA}]},
+    "NewLimit": {"concurrency": 4},
+    "NewOperation": {"kind": "cancel", "filter": {"labels": {"team": "press"}}, "reason": "no longer needed"},
+    "Operation": _OPERATION,
+    "OperationPreview": {"total": 20, "items_max": 10000, "counts": {"COMPLETED": 20}, "sample": [], "cost_of": 0},
+    "OperationRetry": {"name": "Poems of May, again", "statuses": ["FAILED"]},
+    "Overview": {
+        "points": [{"at": _AT, **_COUNTS}],
+        "totals": {**_COUNTS, "acceptance_rate": 0.75},
+        "now": {"queued": 12, "running": 3, "judging": 1, "oldest_wait_s": 9.5, "dead_letters": {}},
+        "upstreams_sign": False,
+        "signing_secret": "2026-05",
+        "waiting": [{**_REASON, "count": 4}],
+    },
+    "QueuedJudgings": {"id": _OPERATION_ID},
+    "ReceiptEnvelope": {
+        "payload": "eyJfdHlwZSI6Ii4uIn0=",
+        "payloadType": "application/vnd.in-toto+json",
+        "signatures": [{"keyid": "sha256:5c0b7a9d", "sig": "c2lnbmF0dXJl"}],
+    },
+    "RejudgeReport": {
+        "judged": 20,
+        "judged_before": 20,
+        "accepted_before": 15,
+        "accepted_after": 14,
+        "flipped": 1,
+        "failed": {},
+        "cost_usd": _COST,
+        "tokens": 16400,
+        "criteria": [],
+        "flips": [],
+    },
+    "ResolvedDeadLetters": {"letters": 12, "skipped": 0, "forgotten": 0},
+    "Resubmission": {"comment": "Mind the number of lines."},
+    "Retirement": {"reason": "nobody judges by it"},
+    "SavedCriteriaSet": {**_CRITERIA_SET, "version": 3, "warnings": []},
+    "SavedJob": {**_JOB, "status": "ASSIGNED", "version": 1, "warnings": []},
+    "SavedJudgePolicy": {**_JUDGE_POLICY, "version": 3, "warnings": []},
+    "Waiting": {"execution_id": _EXECUTION_ID, "since": _AT, "reasons": [_REASON], "place": 7},
+}
