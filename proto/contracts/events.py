@@ -2,13 +2,14 @@
 
 import hashlib
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from contracts.fields import AgentId, JobId, Model, Text, Time, matches
+from contracts.fields import AgentId, JobId, Model, Open, Text, Time, matches
 from contracts.identity import event_id, fact_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import Agent, Job, JobLog, NewJob, Usage
@@ -236,6 +237,13 @@ class AgentChanged(Event):
         return self.agent_id
 
 
+class RefusedAs(StrEnum):
+    """What an execution was answered of which nothing was requested."""
+
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
 class ExecutionRefused(Event):
     """A fact: an execution id was answered although nothing was requested, and is answered so for ever."""
 
@@ -243,7 +251,7 @@ class ExecutionRefused(Event):
     execution_id: UUID
     job_id: JobId | None = Field(None, description="None: cancelled before its job was known")
     cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
-    answer: Literal["refused", "cancelled"]
+    answer: Open[RefusedAs]
     code: Code | None = Field(None, description="why it was refused")
     refused_at: Time
     actor: str | None = Field(None, description="who asked for it, by their credentials")
@@ -258,16 +266,16 @@ class ExecutionRefused(Event):
         return self.job_id or str(self.execution_id)
 
 
-#: What administrators set, by the tables that hold it; and `complete`: what is set from there on is all told.
-AdministrationKind = Literal[
-    "complete",
-    "limits",
-    "judging_versions",
-    "judging_moves",
-    "judging_evaluations",
-    "operations",
-    "operation_items",
-]
+class AdministrationKind(StrEnum):
+    """What administrators set, by the tables that hold it; and `complete`: what is set from there on is all told."""
+
+    COMPLETE = "complete"
+    LIMITS = "limits"
+    JUDGING_VERSIONS = "judging_versions"
+    JUDGING_MOVES = "judging_moves"
+    JUDGING_EVALUATIONS = "judging_evaluations"
+    OPERATIONS = "operations"
+    OPERATION_ITEMS = "operation_items"
 
 
 class AdministrationChanged(Event):
@@ -277,7 +285,7 @@ class AdministrationChanged(Event):
     """
 
     type: ClassVar[str] = "signoff.administration-changed.v1"
-    kind: AdministrationKind
+    kind: Open[AdministrationKind]
     name: str = Field(description="which limit, policy, set or operation the rows are of")
     cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     rows: list[dict[str, Json]] = Field(description="each as it is since, by column; JSON as its text; 1,000 at most")

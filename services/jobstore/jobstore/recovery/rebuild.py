@@ -14,7 +14,15 @@ import asyncpg
 from pydantic_core import to_json
 from sqlalchemy import make_url, text
 
-from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged
+from contracts.events import (
+    AdministrationChanged,
+    AdministrationKind,
+    AgentChanged,
+    Event,
+    ExecutionRefused,
+    JobChanged,
+    RefusedAs,
+)
 from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
@@ -171,6 +179,7 @@ class Rebuild:
     def _parse_fact(self, record: Record) -> stored_facts.StoredFact | None:
         try:
             event = FACTS[record.topic].model_validate_json(record.value or b"")
+            _check_words(event)
         except ValueError as error:
             self._pass_over(record, error)
             return None
@@ -349,6 +358,14 @@ async def _create_database(url: str) -> None:
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _check_words(event: Event) -> None:
+    """Raise ValueError if a word says what this version cannot apply: others bear it."""
+    if isinstance(event, AdministrationChanged):
+        AdministrationKind(event.kind)
+    elif isinstance(event, ExecutionRefused):
+        RefusedAs(event.answer)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ class ClaimDenied:
 
 
 def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer, job_id: str = "") -> ClaimDenied:
-    """Return why a claim was not granted."""
-    outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
+    """Return why a claim was not granted. An outcome that is not known is left to the jobstore, which offers again."""
+    is_known = answer.outcome in pb.ClaimOutcome.values()
+    outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_") if is_known else "QUEUED"
     return ClaimDenied(outcome, answer.code, answer.message, job_id)
 
 

@@ -128,8 +128,9 @@ class GrpcLeases:
         answer = await self.call(self.stub.RenewLeases, request, RENEWAL_WAIT)
         self._lease_s = answer.lease_s
         return Renewal(
-            [_STATES[s] for s in answer.held],
-            [_STATES[s] for s in answer.outcomes],
+            # Of a newer jobstore: what is not known to be kept may be another's, and is not known to be recorded.
+            [_STATES.get(state, LeaseState.LOST) for state in answer.held],
+            [_STATES.get(state, LeaseState.KEEP) for state in answer.outcomes],
             answer.lease_s,
             [read_lease(key) for key in answer.new_keys],
             answer.judgings_waiting,
