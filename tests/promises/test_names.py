@@ -221,9 +221,10 @@ ROUTES_OF_CALLS = {
     "WatchJobs": ["watch_jobs", "watch_job"],
     **{
         f"{verb}Operation": [f"{verb.lower()}_operation", f"{verb.lower()}_batch"]
-        for verb in ("Pause", "Resume", "Cancel", "Retry", "Watch")
+        for verb in ("Get", "Pause", "Resume", "Cancel", "Retry", "Watch")
     },
     "ListOperations": ["list_operations", "list_batches"],
+    "ListOperationItems": ["list_operation_items", "list_batch_items"],
 }
 #: Calls without a route, and routes without a call.
 ALONE = {
@@ -245,8 +246,6 @@ DIFFERENCES = {
     "*Request.version is string, and not integer": "REST's is an entity tag, in If-Match",
     "*Request.If-None-Match is not there in gRPC": "HTTP asks so whether something is new",
     "*Request.labels is array, and not object": "a parameter has texts: `name:value`",
-    "*OperationRequest.operation_id is not there otherwise": "beside /operations/{operation_id}, see the next",
-    "*OperationRequest.batch_id is not there in gRPC": "/batches/{batch_id} is a door to operations that execute",
     "REST: CancelJobRequest.job_id is not there otherwise": "of an execution that is cancelled by its own address",
     "REST: CancelJobRequest.version is not there otherwise": "the same: the execution is named, and no version counts",
     "REST: CancelJobResponse.* is not there otherwise": "each route answers what it is about, job or execution",
@@ -259,19 +258,16 @@ DIFFERENCES = {
     "REST: GetResultResponse.result is not there otherwise": "the body is the result itself",
     "REST: Job.* is not there otherwise": "an event of a stream has of a job what changes alone",
     "REST: ListJobsRequest.order has the words *": "a sign says the direction, as is usual in addresses",
-    "REST: ListOperationsRequest.kinds is not there otherwise": "/batches lists those that execute",
     "REST: SetLimitRequest.updated_at is not there otherwise": "gRPC has one message for a limit, given or answered",
     "REST: UpdateJobRequest.* is not there otherwise": "REST's body has the members to change alone, and needs no mask",
     "REST: *Request.update_mask is not there otherwise": "see there",
+    "REST: UpdateAgentRequest.id is not there otherwise": "the agent is named by its address, and has no other id",
     "REST: PromoteJudgePolicyRequest.newest is not there otherwise": "it is If-Match, beside the version of the body",
     "REST: WatchJobs* is not there *": "a stream of server-sent events: Last-Event-ID goes on, an event has one change",
     "*: OverviewPoint.at is not there otherwise": "totals begin with the range",
     "*: OverviewPoint.acceptance_rate is not there in gRPC": "it is the counts beside it, divided",
     "REST: PutJudgePolicyRequest.name is not there in gRPC": "gRPC's is within the policy",
     "events: Job.criteria is not there otherwise": "facts have texts once: acceptance_criteria say the same",
-    # Until a batch is an operation.
-    "*: Batch.* is not there *": "a batch and its operation are told together",
-    "REST: Operation.items is not there in gRPC": "see there",
 }
 
 

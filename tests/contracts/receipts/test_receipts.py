@@ -283,7 +283,6 @@ PUBLIC = NEW.public.model_dump(mode="json")
         (b"[]", "items"),
         (b"{}", "items"),
         (b'{"items":{}}', "items"),
-        (json.dumps({"items": [PUBLIC | {"algorithm": "rsa"}]}).encode(), "algorithm"),
         (json.dumps({"items": [PUBLIC | {"public_key": "AAAA"}]}).encode(), "32 bytes"),
         (json.dumps({"items": [PUBLIC | {"public_key": "\u00e4"}]}).encode(), "32 bytes"),
         (json.dumps({"items": [PUBLIC | {"public_key": STRANGERS.public.public_key}]}).encode(), "does not follow"),

@@ -3084,8 +3084,8 @@ export interface components {
         ReceiptKey: {
             /** @description SHA-256 of the 32 bytes of the key, hexadecimal */
             keyid: string;
-            /** @constant */
-            algorithm: "ed25519";
+            /** @description `ed25519`; a key of another one, which may come, verifies nothing here */
+            algorithm: string;
             /** @description the 32 bytes of the key, in base64 */
             public_key: string;
             /** @description of the secret from which it is derived */
