@@ -195,8 +195,9 @@ class Stub(Model):
 class JobChanged(Event):
     """A fact: one recorded transition, and the job as it stood after it.
 
-    `spec_hash` and `requested` are what a rebuild needs besides. A text stands in a fact once: at version 1 the job has
-    its payload, and after an edit what that has changed: `log.payload` and `log.after` are not given (docs/adr/0017).
+    `job` has all of a Job but its texts (description, criteria, references, payload), which it has at version 1 and
+    after an edit alone: a rebuild makes the job of them. There a text stands once: `log.payload` and `log.after` are
+    not given (docs/adr/0017). `spec_hash` and `requested` are what a rebuild needs besides.
     """
 
     type: ClassVar[str] = "signoff.job-changed.v1"

@@ -20,7 +20,8 @@ from support.jobstore.steps import Steps, able_agents, new_job, swept, verdict
 from support.jobstore.terms import TERMS
 
 from contracts.identity import new_execution_id
-from contracts.resources import JobPatch
+from contracts.messages.convert import job_message, job_of
+from contracts.resources import Job, JobPatch, Usage
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
@@ -30,6 +31,7 @@ from jobstore.publishing import recent
 from jobstore.publishing import relay as relaying
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
+from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import CHANNEL, Wake, number_handed_over
@@ -390,3 +392,48 @@ async def test_a_running_relay_stores_its_marks_once_it_falls_quiet(
     handing.on_recorded = relay.hand_over
     async with run(relay, database_url), database.session() as session:
         await wait_until_stored(session, await completed(Steps(database, handing)))
+
+
+#: What a fact has of its job at version 1 and after edits alone, and what is read of a job besides.
+_TEXTS = {"description", "acceptance_criteria", "criteria", "references", "payload"}
+_READ = {"last_log", "waiting", "result", "verdict", "result_version"}
+
+
+async def show(database: Database, job_id: str) -> dict[str, Any]:
+    """Return a job as it is answered."""
+    async with database.session() as session:
+        view = await get_job(session, job_id, texts=True)
+    assert view is not None
+    return job_of(job_message(view, as_text=True)).model_dump(exclude=_TEXTS | _READ)
+
+
+async def test_a_fact_has_all_of_its_job_but_texts(
+    database: Database, relay: Relay, topics: TopicsInMemory, handing: CommandRunner
+) -> None:
+    steps = Steps(database, handing)
+    shown = [await show(database, (await steps.created(labels={"a": "b"})).job_id)]
+
+    async def note() -> None:
+        while len(shown) < (await show(database, steps.job_id))["version"]:
+            shown.append(await show(database, steps.job_id))
+
+    for kind in (ReportKind.FAILED, ReportKind.VERDICT):
+        steps.execution_id = new_execution_id()
+        execute = ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF)
+        await handing.submit.run_one(execute)
+        await note()
+        claimed = await steps.claim()
+        assert claimed.execution is not None
+        await note()
+        if kind is ReportKind.FAILED:
+            usage = Usage(cost_usd=0.5, output_tokens=7)
+            await steps.report(claimed.execution.lease, kind, code="agent_status", usage=usage)
+            await note()
+    await handing.submit.run_one(CancelJob(steps.job_id, reason="why", actor=SIGNOFF))
+    await note()
+    await publish(relay, database)
+    facts = [from_json(record.value)["job"] for record in topics.records if record.key == steps.job_id.encode()]
+    told = [Job(**fact).model_dump(exclude=_TEXTS | _READ) | {"live": fact.get("live", False)} for fact in facts]
+    assert [job["version"] for job in told] == [*range(1, len(shown) + 1)]
+    assert told == shown
+    assert [job["live"] for job in told][-2:] == [True, False]

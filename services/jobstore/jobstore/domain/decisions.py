@@ -42,7 +42,8 @@ BEGINNINGS: Final = frozenset(
 )
 _VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET})
 _LATE: Final = frozenset({TransitionKind.RESULT, TransitionKind.SPENT})
-_ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
+#: The statuses of entries that end an execution, unless they come late.
+ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
 def record(job: Job, execution: Execution | None, report: Report, log: JobLogStatus, status: JobStatus) -> Decision:
@@ -124,7 +125,7 @@ def note_ending(decision: Decision, clock: Clock) -> Decision:
 
 def is_end(kind: str | None, status: JobLogStatus, execution_id: object) -> bool:
     """Return whether an entry ends an execution; what comes late of one that was cut short ends nothing."""
-    return execution_id is not None and kind not in _LATE and status in _ENDS
+    return execution_id is not None and kind not in _LATE and status in ENDS
 
 
 def change_ending(kind: str | None, code: str | None) -> Ending:

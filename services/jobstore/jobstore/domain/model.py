@@ -222,6 +222,8 @@ class Report:
     def __post_init__(self) -> None:
         if self.message is not None:
             self.message = cut_message(self.message)
+        if self.duration_s is not None:  # a fact is kept for ever, and nobody can tell more
+            self.duration_s = round(self.duration_s, 6)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@ from typing import Final
 
 from sqlalchemy import text
 
-from jobstore.domain.decisions import BEGINNINGS
+from jobstore.domain.decisions import BEGINNINGS, ENDS
+from jobstore.domain.model import TransitionKind
 from jobstore.publishing import job_changed
 from jobstore.publishing.backlog import LAST, Taken
 from jobstore.publishing.late_facts import find_reverted
@@ -29,8 +30,11 @@ _SIZE: Final = (
     "coalesce(CASE WHEN pg_column_compression({0}) IS NULL THEN pg_column_size({0}) "
     "ELSE octet_length({0}::text) END, 0)"
 )
-#: The kinds of entries after which a job is not cancelled, as an array.
+#: The kinds of entries with which a job begins anew, as an array; those that change how it stands and end nothing; and
+#: the statuses of entries that may end an execution.
 _BEGINNINGS: Final = f"{{{','.join(sorted(BEGINNINGS))}}}"
+_TURNS: Final = f"{{{','.join(sorted({*BEGINNINGS, TransitionKind.REJUDGED, TransitionKind.MATCHING_FAILED}))}}}"
+_ENDS: Final = f"{{{','.join(sorted(ENDS))}}}"
 #: Jobs change while their entries wait: what a fact says of its job comes from the entry, or from `late_facts`.
 _ROWS: Final = text(
     f"""
@@ -44,10 +48,14 @@ _ROWS: Final = text(
             SELECT p.message FROM job_logs p
             WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
             ORDER BY p.version DESC LIMIT 1) END AS progress_message,
-        CASE WHEN l.job_status IN ('ASSIGNED', 'PENDING') AND l.kind <> ALL ('{_BEGINNINGS}') THEN coalesce((
-            SELECT p.kind = 'cancelled' FROM job_logs p WHERE p.job_id = l.job_id AND p.version <= l.version
-                AND (p.kind = ANY('{_BEGINNINGS}') OR p.kind = 'cancelled' AND p.execution_id IS NOT NULL)
-            ORDER BY p.version DESC LIMIT 1), false) ELSE false END AS cancelled,
+        (SELECT json_agg(json_strip_nulls(json_build_object('kind', p.kind, 'status', p.status, 'code', p.code,
+                'execution_id', p.execution_id, 'at', p.created_at, 'requested_at', of.created_at))
+                ORDER BY p.version)::text
+            FROM job_logs p LEFT JOIN executions of ON of.execution_id = p.execution_id
+            WHERE p.job_id = l.job_id AND p.version BETWEEN (
+                SELECT max(version) FROM job_logs WHERE job_id = l.job_id AND version <= l.version
+                    AND (version = 1 OR kind = ANY('{_BEGINNINGS}'))) AND l.version
+                AND (p.kind = ANY('{_TURNS}') OR p.status = ANY('{_ENDS}'))) AS standing,
         coalesce(now.execution_id, l.execution_id) AS job_execution_id,
         coalesce(now.submission, l.submission) AS job_submission,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,

@@ -4,7 +4,7 @@ A text stands in a fact once (docs/adr/0017): the request of version 1, and of a
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ from contracts.agents.urls import hide_userinfo
 from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
 from contracts.topics import TOPIC_OF
+from jobstore.domain.decisions import NO_ENDING, change_ending, is_end, make_ending
 from jobstore.domain.model import TransitionKind
 from jobstore.json_members import members
 from jobstore.storage.entry_bodies import split
@@ -22,6 +23,7 @@ from jobstore.storage.sql import Row
 from jobstore.storage.work.recorded import EntryRow
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 from signoff.jsontext import json_text
+from signoff.status import JobLogStatus
 from signoff.times import time_text
 
 #: The CloudEvents type of the fact that all is told from there on, which tells of nothing else.
@@ -71,6 +73,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         "cursor": row.seq,
         "created_at": row.created_at,
     }
+    standing = row.standing if isinstance(row.standing, Mapping) else _find_standing(from_json(row.standing or "[]"))
     job_part = {
         "id": row.job_id,
         "title": row.title,
@@ -88,7 +91,10 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         "batch_id": row.batch_id,
         "cost_usd": row.cost_usd,
         "tokens": row.tokens,
-        "cancelled": row.cancelled or None,
+        "live": standing["live"] or None,
+        "cancelled": standing["cancelled"] or None,
+        "code": standing["code"],
+        "duration_s": standing["duration_s"],
         "created_at": row.job_created_at,
         "updated_at": row.created_at,
     }
@@ -114,6 +120,20 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
     )
     headers = build_event_headers(row.id, JobChanged.type, None, row.created_at, row.job_id)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
+
+
+def _find_standing(turns: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
+    """Return how a job stood after the entries of its log since it began anew, of those that may change that."""
+    standing: dict[str, object] = {"live": False, **NO_ENDING}
+    for turn in turns:
+        kind, status, code = turn["kind"], JobLogStatus(turn["status"]), turn.get("code")
+        if is_end(kind, status, turn.get("execution_id")):
+            requested_at, at = (datetime.fromisoformat(turn[name]) for name in ("requested_at", "at"))
+            standing |= {"live": False, **make_ending(status, code, requested_at, at, ())}
+        else:
+            standing |= change_ending(kind, code)
+            standing["live"] = standing["live"] or kind in {TransitionKind.REQUESTED, TransitionKind.REJUDGED}
+    return standing
 
 
 def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:

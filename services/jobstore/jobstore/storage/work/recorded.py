@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from contracts.criteria import format_references
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.decisions import NO_ENDING
 from jobstore.domain.model import Execution, LogEntry, TransitionKind
 from jobstore.storage.sql import Row, Values
 from signoff.jsontext import json_text
@@ -81,7 +82,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         "reference_texts": None,
         "spec_hash": None,
         "agent": stored.agent,
-        "cancelled": entry.job.cancelled,
+        "standing": {"live": entry.job.live} | {name: getattr(entry.job, name) for name in NO_ENDING},
         "job_execution_id": row["execution_id"],
         "job_submission": row["submission"],
         "max_calls": None,
