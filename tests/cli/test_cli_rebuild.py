@@ -1,5 +1,6 @@
 """Rebuild and verify as commands; what they do to databases is tested with the jobstore, and on a whole system."""
 
+import json
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -48,6 +49,16 @@ async def add_agent(url: str, name: str) -> None:
         name,
     )
     await connection.close()
+
+
+@pytest.mark.parametrize("command", ["rebuild", "verify"])
+async def test_topics_with_another_prefix_are_not_taken_for_empty_ones(signoff, command, tmp_path):
+    file = tmp_path / "endpoints.json"
+    there = {"grpc": "127.0.0.1:1", "kafka": "127.0.0.1:1", "postgres": "postgresql://127.0.0.1:1/a"}
+    file.write_text(json.dumps(there | {"topic_prefix": "press.", "secrets": SECRET}))
+    ran = await signoff(command, "--database-url", "postgresql://127.0.0.1:1/b", "--endpoints", str(file), "--json")
+    assert (ran.status, json.loads(ran.err)["code"]) == (2, "unknown_topic")
+    assert "begin with 'press.', and are looked for with '': set SIGNOFF_TOPIC_PREFIX to that here, too" in ran.err
 
 
 async def test_databases_that_are_the_same_are_0_with_counts(signoff, urls, tmp_path):

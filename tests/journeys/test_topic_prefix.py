@@ -77,3 +77,5 @@ async def test_with_a_prefix_a_life_a_redrive_a_replay_and_a_rebuild_work_as_wit
     monkeypatch.delenv("SIGNOFF_TOPIC_PREFIX")
     with pytest.raises(AssertionError, match="set SIGNOFF_TOPIC_PREFIX to that"):
         await signoff(press, "replay", "job-changed")
+    with pytest.raises(AssertionError, match="set SIGNOFF_TOPIC_PREFIX to that"):
+        await signoff(press, "rebuild", "--database-url", rebuilt)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CommandError
+from contracts.topic_prefix import TOPIC_PREFIX
 from signoff.errors import ErrorCode
 
 DATA_DIR = Path(".signoff")
@@ -34,6 +35,13 @@ class Target:
     file: Path | None = None
     #: Whether a token was given, but only a file that was searched for says where the jobstore is.
     is_token_for_another: bool = False
+
+    @property
+    def other_prefix(self) -> str | None:
+        """Say that the topics there have another prefix than they are looked for with; None: they have the same."""
+        if self.topic_prefix in {None, TOPIC_PREFIX}:
+            return None
+        return f"topics there begin with {self.topic_prefix!r}, and are looked for with {TOPIC_PREFIX!r}"
 
 
 def find_target(options: dict[str, str | None], endpoints: Path | None = None) -> Target:

@@ -25,7 +25,6 @@ from cli.session import connect
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError, list_all
 from contracts.resources import Agent
-from contracts.topic_prefix import TOPIC_PREFIX
 from contracts.topics import TOPICS, Topic
 from contracts.waiting.codes import CONFIRM_LIMITS
 from servicekit.outages import DATABASE_OUTAGES
@@ -492,9 +491,8 @@ async def check_kafka(target: Target) -> list[Check]:
     """Check whether the broker answers, and has every topic with the catalogue's settings."""
     if target.kafka is None:
         return [Check("kafka", False, "no address is known", "give --kafka host:port")]
-    if target.topic_prefix not in {None, TOPIC_PREFIX}:
-        found = f"topics there begin with {target.topic_prefix!r}, and are looked for with {TOPIC_PREFIX!r}"
-        return [Check("kafka", False, found, "set SIGNOFF_TOPIC_PREFIX to that here, too")]
+    if target.other_prefix is not None:
+        return [Check("kafka", False, target.other_prefix, "set SIGNOFF_TOPIC_PREFIX to that here, too")]
     from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - heavy, and only needed here
 
     from servicekit.kafka.log_dirs import list_log_dirs  # noqa: PLC0415 - same

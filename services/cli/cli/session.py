@@ -51,6 +51,17 @@ class Session:
         async with connect(self.target) as jobstore:
             yield jobstore
 
+    def require_kafka(self) -> str:
+        """Return where Kafka is. Raise CommandError if nobody says, or if topics have another prefix there."""
+        if self.target.kafka is None:
+            raise CommandError(
+                "no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA
+            )
+        if self.target.other_prefix is not None:
+            message = f"{self.target.other_prefix}: set SIGNOFF_TOPIC_PREFIX to that here, too"
+            raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
+        return self.target.kafka
+
     async def learn_agents(self, jobstore: JobStoreClient, agent_ids: Iterable[str | None] | None = None) -> None:
         """Look up the names of the agents that text tells of: of these, or of all. JSON has ids alone."""
         wanted = None if agent_ids is None else {*agent_ids} - {None, ""} - self.out.agent_names.keys()

@@ -16,7 +16,6 @@ from cli.output import format_time
 from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
 from contracts.fact_keys import FactKeys, Unvouched
-from contracts.topic_prefix import TOPIC_PREFIX
 from contracts.topics import FACT_TOPICS, REPLAY_HEADER
 from signoff.errors import ErrorCode
 from signoff.times import time_text
@@ -178,7 +177,7 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
     at = time_text(datetime.now(UTC)).encode()
     published, skipped = 0, 0
     async with AsyncExitStack() as stack:
-        publisher = await start_publisher(stack, require_kafka(cli))
+        publisher = await start_publisher(stack, cli.require_kafka())
         batch: list[Outgoing] = []
         async for record in selected:
             raw = record.record
@@ -223,17 +222,7 @@ def open_history(cli: Session, topic: str) -> "History":
     from servicekit.kafka.uvloop_patch import survive_lost_connections  # noqa: PLC0415 - same
 
     survive_lost_connections()
-    return History(require_kafka(cli), topic)
-
-
-def require_kafka(cli: Session) -> str:
-    """Return where Kafka is. Raise CommandError if nobody says."""
-    if cli.target.kafka is None:
-        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA)
-    if cli.target.topic_prefix not in {None, TOPIC_PREFIX}:
-        message = f"the topics there begin with {cli.target.topic_prefix!r}: set SIGNOFF_TOPIC_PREFIX to that here, too"
-        raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
-    return cli.target.kafka
+    return History(cli.require_kafka(), topic)
 
 
 def parse_execution_id(text: str | None) -> str | None:

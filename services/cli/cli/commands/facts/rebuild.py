@@ -6,10 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from cli import jobstore_process
-from cli.errors import CommandError
 from cli.fact_key_settings import describe_left, describe_unread, require_fact_keys
 from cli.session import Session, command, make_app
-from signoff.errors import ErrorCode
 
 app = make_app()
 
@@ -38,10 +36,8 @@ async def rebuild(
     but where an agent must not be called twice, its job is FAILED with the code `rebuilt`. A jobstore started on the
     database goes on from there; the one that told the facts must not run any more then.
     """
-    if cli.target.kafka is None:
-        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA)
     settings = {
-        "KAFKA": cli.target.kafka,
+        "KAFKA": cli.require_kafka(),
         "DATABASE_URL": database_url,
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),

@@ -41,7 +41,7 @@ async def verify(
         raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
     settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
     if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
-        settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.target.kafka}
+        settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.require_kafka()}
     async with aclosing(jobstore_process.run("verify", settings)) as lines:
         result = [line async for line in lines if "error" not in line]
     if not result:
