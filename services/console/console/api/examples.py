@@ -158,7 +158,6 @@ _ITEMS: Final[dict[str, Any]] = {
         "answered_at": _LATER,
     },
     "Limit": _LIMIT,
-    "LimitPatch": {"concurrency": 8, "rate": None},
     "NamedCriteriaSet": _CRITERIA_SET,
     "Operation": _OPERATION,
     "OperationItem": {
