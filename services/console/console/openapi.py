@@ -254,6 +254,8 @@ def _open(part: dict[str, Any], words: Mapping[str, list[str]]) -> None:
         part |= {"type": "string", "x-extensible-enum": words[part.pop("$ref")]}
     if isinstance(part.get("enum"), list):
         part["x-extensible-enum"] = part.pop("enum")
+    if isinstance(part.get("prefixItems"), list):
+        part["items"] = part.pop("prefixItems")[0]  # of a tuple, which generators have no type for
     if part.get("additionalProperties") is False:
         del part["additionalProperties"]
     for bound in [name for name in part if name in _BOUNDS and not isinstance(part[name], dict)]:

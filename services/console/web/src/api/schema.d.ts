@@ -1497,10 +1497,7 @@ export interface components {
             /** @description the kind of the stage that decided it */
             by?: string;
             /** @description by REST, for each quotation where it stands in the result: [start, end]; the first 20 places */
-            evidence_spans?: [
-                number,
-                number
-            ][][];
+            evidence_spans?: number[][][];
             /** @description its comment holds words of a reference that are known from nothing else: the agent is not sent it */
             discloses?: boolean;
         };

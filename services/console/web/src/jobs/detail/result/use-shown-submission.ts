@@ -24,7 +24,11 @@ export function useShownSubmission(jobId: string, submissions: readonly Submissi
   const quotes = useMemo(
     () =>
       (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
-        (evidence ?? []).map((quote, at) => ({ id: nameQuote(text, at), text: quote, spans: spans?.[at] })),
+        (evidence ?? []).map((quote, at) => ({
+          id: nameQuote(text, at),
+          text: quote,
+          spans: spans?.[at] as [number, number][],
+        })),
       ),
     [verdict],
   );
