@@ -15,6 +15,28 @@ _NUMBERS: Final = {int: re.compile(r"-?[0-9]{1,15}"), float: re.compile(r"-?[0-9
 #: How Typer names what an option takes, where nothing else is said: `<str>`, `<list[int range]>`, `<list[a|b]>`.
 _KINDS: Final = re.compile(r"<(?:list\[)?((-?\w+)[^>\]]*)\]?>")
 
+#: Names that options had earlier, by which commands take them still, unless these mean something else there.
+EARLIER: Final = {
+    "--all": "--include-done",
+    "--budget": "--budget-usd",
+    "--cost-max": "--cost-usd-max",
+    "--cost-min": "--cost-usd-min",
+    "--criterion": "--criteria",
+    "--cursor": "--page-token",
+    "--duration-max": "--duration-s-max",
+    "--duration-min": "--duration-s-min",
+    "--execution": "--execution-id",
+    "--expected-version": "--version",
+    "--force": "--force-reason",
+    "--limit": "--page-size",
+    "--out": "--output",
+    "--per-s": "--rate-period-s",
+    "--policy": "--judge",
+    "--rate": "--rate-per-s",
+    "--sort": "--order",
+    "--timeout": "--timeout-s",
+}
+
 
 def _name_kind(kind: re.Match[str]) -> str:
     """Return what an option takes as a word that people use; values to choose from as they are."""
@@ -31,6 +53,15 @@ class PlainCommand(TyperCommand):
         """Convert the values of all parameters."""
         _convert_plain_values(self, ctx)
         return super().parse_args(ctx, args)
+
+    def make_parser(self, ctx: Any) -> Any:
+        """Return the parser, which takes options by their earlier names, too; help and completion do not show those."""
+        parser = super().make_parser(ctx)
+        options = parser._long_opt  # noqa: SLF001 - Typer has no other way to hide one name of an option
+        for earlier, name in EARLIER.items():
+            if name in options and earlier not in options:
+                options[earlier] = options[name]
+        return parser
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what the line of usage names: an argument that is required stands without braces."""

@@ -22,9 +22,9 @@ Deterministic = Annotated[
 Concurrency = Annotated[
     int | None, typer.Option(min=0, help="Executions that it has at once; `signoff limits` has the rest of its limit.")
 ]
-Rate = Annotated[int | None, typer.Option(min=1, help="Executions that it begins in each --per-s.")]
+Rate = Annotated[int | None, typer.Option(min=1, help="Executions that it begins in each --rate-period-s.")]
 PerS = Annotated[
-    float | None, typer.Option("--per-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
+    float | None, typer.Option("--rate-period-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
 ]
 Header = Annotated[
     list[str] | None,

@@ -39,7 +39,7 @@ async def demo(
         Path, typer.Option(metavar="FOLDER", help="The folder of the stack that runs, or is started.")
     ] = DATA_DIR,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="The longest time for all jobs together.")
+        float, typer.Option("--timeout-s", metavar="SECONDS", min=1, help="The longest time for all jobs together.")
     ] = 120.0,
 ) -> None:
     """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""

@@ -30,7 +30,9 @@ async def list_(
     page_size: PageSize = 50,
     page_token: PageToken = "",
     *,
-    include_done: Annotated[bool, typer.Option("--all", help="Also those that were redriven or discarded.")] = False,
+    include_done: Annotated[
+        bool, typer.Option("--include-done", help="Also those that were redriven or discarded.")
+    ] = False,
 ) -> None:
     """Count open dead letters by topic, and show the newest."""
     async with cli.jobstore() as jobstore:
@@ -47,7 +49,9 @@ def read_selection(
     job: Annotated[
         str | None, typer.Option(metavar="JOB", help="Only those of this job.", autocompletion=complete_jobs)
     ] = None,
-    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Only those of this execution.")] = None,
+    execution: Annotated[
+        str | None, typer.Option("--execution-id", metavar="UUID", help="Only those of this execution.")
+    ] = None,
 ) -> dict[str, Any]:
     """Return which dead letters are meant."""
     offsets = {"from_offset": from_offset, "to_offset": to_offset}
@@ -83,7 +87,7 @@ async def discard(
 ) -> None:
     """Mark dead letters as done without publishing them: nobody will need them.
 
-    They stay in their topic for as long as it keeps records, and `dlq list --all` shows them.
+    They stay in their topic for as long as it keeps records, and `dlq list --include-done` shows them.
     """
     done = await _resolve(cli, topic_name, LetterOutcome.DISCARDED, selection, reason, asks=not yes)
     cli.out.print_json({"discarded": done["letters"]})

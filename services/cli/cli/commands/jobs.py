@@ -24,7 +24,9 @@ app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
 
 Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the job rests; succeed if it COMPLETED.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer than this.")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout-s", metavar="SECONDS", min=0, help="Wait no longer than this.")
+]
 ExecutionId = Annotated[
     str | None, typer.Option("--execution-id", metavar="UUID", help="Its id: asked for twice, it is one execution.")
 ]
@@ -40,7 +42,6 @@ Criteria = Annotated[
     list[str] | None,
     typer.Option(
         "--criteria",
-        "--criterion",
         help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. May be repeated.",
     ),
 ]
@@ -52,15 +53,13 @@ Capabilities = Annotated[
         "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
     ),
 ]
-PageSize = Annotated[
-    int, typer.Option("--page-size", "--limit", min=1, max=2**31 - 1, help="How many to show; 500 at most.")
-]
+PageSize = Annotated[int, typer.Option("--page-size", min=1, max=2**31 - 1, help="How many to show; 500 at most.")]
 Detail = Annotated[
     View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
 ]
 PageToken = Annotated[
     str,
-    typer.Option("--page-token", "--cursor", help="Go on where the page before ended: what it shows after `more:`."),
+    typer.Option("--page-token", help="Go on where the page before ended: what it shows after `more:`."),
 ]
 
 
@@ -146,7 +145,7 @@ async def list_(
     cli: Session,
     conditions: dict[str, Any],
     sort: Annotated[
-        JobOrder, typer.Option(help="By what to sort; after `-`, the newest or the most come first.")
+        JobOrder, typer.Option("--order", help="By what to sort; after `-`, the newest or the most come first.")
     ] = JobOrder.CREATED_DESC,
     page_size: PageSize = 50,
     page_token: PageToken = "",

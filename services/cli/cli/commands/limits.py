@@ -44,9 +44,9 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     name: Name,
     concurrency: Annotated[int | None, typer.Option(help="How many executions run at once.")] = None,
-    rate: Annotated[int | None, typer.Option(help="How many executions begin in each --per-s.")] = None,
+    rate: Annotated[int | None, typer.Option(help="How many executions begin in each --rate-period-s.")] = None,
     per_s: Annotated[
-        float | None, typer.Option("--per-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
+        float | None, typer.Option("--rate-period-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
     ] = None,
     queue_max: Annotated[int | None, typer.Option(help="Of a tenant: how many executions may wait.")] = None,
     weight: Annotated[

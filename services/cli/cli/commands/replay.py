@@ -44,7 +44,9 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time; as --since.")] = None,
     job: Annotated[str | None, typer.Option(metavar="JOB", help="Only records of this job.")] = None,
     event_id: Annotated[str | None, typer.Option(help="Only the record with this event id.")] = None,
-    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Only records of this execution.")] = None,
+    execution: Annotated[
+        str | None, typer.Option("--execution-id", metavar="UUID", help="Only records of this execution.")
+    ] = None,
     headers: Annotated[bool, typer.Option("--headers", help="Show headers, too.")] = False,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the selected records again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")] = False,

@@ -36,7 +36,7 @@ def judge_through(jobstore: JobStoreClient, evaluation: UUID, submission: int = 
                 "evaluation": evaluation,
                 "repeat": repeat,
             }
-            judged += [_read(made) for made in await _make(jobstore, validate_model(NewJudgings, asked, "--policy"))]
+            judged += [_read(made) for made in await _make(jobstore, validate_model(NewJudgings, asked, "--judge"))]
         return judged
 
     return judge

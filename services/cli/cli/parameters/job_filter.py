@@ -79,16 +79,18 @@ def read_conditions(  # noqa: PLR0913 - each is an option
         typer.Option(metavar="TEXT", help="Whose last verdict did not fail this criterion. May be repeated."),
     ] = None,
     cost_min: Annotated[
-        float | None, typer.Option(metavar="USD", min=0, help="Ended, and cost as much or more.")
+        float | None, typer.Option("--cost-usd-min", metavar="USD", min=0, help="Ended, and cost as much or more.")
     ] = None,
     cost_max: Annotated[
-        float | None, typer.Option(metavar="USD", min=0, help="Ended, and cost as much or less.")
+        float | None, typer.Option("--cost-usd-max", metavar="USD", min=0, help="Ended, and cost as much or less.")
     ] = None,
     duration_min: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or longer.")
+        float | None,
+        typer.Option("--duration-s-min", metavar="SECONDS", min=0, help="Ended, and took as long or longer."),
     ] = None,
     duration_max: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or less.")
+        float | None,
+        typer.Option("--duration-s-max", metavar="SECONDS", min=0, help="Ended, and took as long or less."),
     ] = None,
 ) -> dict[str, Any]:
     """Return what was said of the jobs that a filter chooses."""

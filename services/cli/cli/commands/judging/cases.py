@@ -41,7 +41,9 @@ async def evaluate(
     cases: Annotated[Path, typer.Argument(metavar="CASES.jsonl", help="Labelled cases, one a line: docs/judging.md.")],
     policy: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[@VERSION]", help="A judge policy. May be repeated; `default` when not given."),
+        typer.Option(
+            "--judge", metavar="NAME[@VERSION]", help="A judge policy. May be repeated; `default` when not given."
+        ),
     ] = None,
     how: How = How(),
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with all disagreements.")] = None,

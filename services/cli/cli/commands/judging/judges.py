@@ -113,7 +113,11 @@ async def promote(
     ] = None,
     force: Annotated[
         str | None,
-        typer.Option(metavar="REASON", help="Promote it although something speaks against it; the reason is kept."),
+        typer.Option(
+            "--force-reason",
+            metavar="REASON",
+            help="Promote it although something speaks against it; the reason is kept.",
+        ),
     ] = None,
 ) -> None:
     """Make a version current: what is executed from then on is judged by it, and what is under way is not.

@@ -23,7 +23,7 @@ app = make_app("Signed statements about verdicts: `signoff receipt JOB` prints o
 
 
 @command(app, "get")
-async def get(
+async def get(  # noqa: PLR0917 - each is an option
     cli: Session,
     job_id: JobId,
     submission: Annotated[
@@ -32,10 +32,11 @@ async def get(
     version: Annotated[
         int | None, typer.Option("--version", min=1, help="The verdict in the log's entry of this version.")
     ] = None,
-    without_texts: Annotated[
-        bool, typer.Option("--without-texts", help="State hashes of the criteria alone, not their texts.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
+    view: Annotated[
+        View, typer.Option("--view", case_sensitive=False, help="basic states hashes of the criteria, not their texts.")
+    ] = View.FULL,
+    without_texts: Annotated[bool, typer.Option("--without-texts", hidden=True, help="As --view basic.")] = False,
+    out: Annotated[Path | None, typer.Option("--output", help="Write it to this file.")] = None,
 ) -> None:
     """Print the receipt of the verdict that ended a job: `signoff receipt JOB` is enough.
 
@@ -45,7 +46,7 @@ async def get(
     async with cli.jobstore() as jobstore:
         job_id = await find_job_id(jobstore, job_id)
         receipt = await jobstore.get_receipt(
-            job_id, version=version, submission=submission, view=View.BASIC if without_texts else View.FULL
+            job_id, version=version, submission=submission, view=View.BASIC if without_texts else view
         )
     if out is None:
         cli.out.print_json(json.loads(receipt.envelope))

@@ -27,6 +27,7 @@ class Judging:
     policy: Annotated[
         str | None,
         typer.Option(
+            "--judge",
             metavar="NAME[@VERSION]",
             help="By this judge policy; each by the version that it was judged by if not given.",
         ),
@@ -41,10 +42,13 @@ class Judging:
     criteria_set: Annotated[
         str | None, typer.Option(metavar="NAME[@VERSION]", help="With --shadow, by the criteria of this set.")
     ] = None
-    rate: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="At most this many per second.")] = None
+    rate: Annotated[
+        float | None, typer.Option("--rate-per-s", metavar="N", min=0.001, help="At most this many per second.")
+    ] = None
     budget: Annotated[
         float | None,
         typer.Option(
+            "--budget-usd",
             metavar="USD",
             min=0.0001,
             help="Begin none that would exceed this cost in total; end where no cost is told.",

@@ -30,6 +30,7 @@ LAST: Final = 20
 Policy = Annotated[
     str | None,
     typer.Option(
+        "--judge",
         metavar="NAME[@VERSION]",
         help="By this judge policy, or by the one whose JSON is in @file; the validators' own settings if not given.",
     ),
@@ -167,5 +168,5 @@ def _read_result(result: str) -> Any:
 
 def _read_policy(policy: str | None) -> dict[str, Any]:
     if policy is not None and policy.startswith("@"):
-        return {"judge_policy": read_json(policy, "--policy")}
+        return {"judge_policy": read_json(policy, "--judge")}
     return {"judge": policy}

@@ -9,6 +9,6 @@ Version = Annotated[
 ]
 Note = Annotated[str | None, typer.Option(help="A note on the version, for people.")]
 ExpectedVersion = Annotated[
-    int | None, typer.Option(min=0, help="The newest version that you know; fail if there is another.")
+    int | None, typer.Option("--version", min=0, help="The newest version that you know; fail if there is another.")
 ]
 Reason = Annotated[str | None, typer.Option(help="Why; it is kept.")]

@@ -7,7 +7,7 @@ import { ReportField } from "./ReportField";
 import { ReportView } from "./ReportView";
 import type { Report } from "./report";
 
-const COMMAND = "signoff judge evaluate CASES.jsonl --policy strict@3 --policy default --json > REPORT.json";
+const COMMAND = "signoff judge evaluate CASES.jsonl --judge strict@3 --judge default --json > REPORT.json";
 
 /** Page that shows a report of judge policies on labelled cases, from the file that the command line wrote. */
 export function EvaluationsPage() {
