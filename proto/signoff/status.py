@@ -147,8 +147,8 @@ BATCH_KINDS: Final = (OperationKind.EXECUTE, OperationKind.RESUBMIT, OperationKi
 class LetterOutcome(StrEnum):
     """What became of a dead letter that is done."""
 
-    REDRIVEN = "redriven"
-    DISCARDED = "discarded"
+    REDRIVEN = "REDRIVEN"
+    DISCARDED = "DISCARDED"
 
 
 class OperationState(StrEnum):
@@ -227,9 +227,9 @@ class EmptyResult(StrEnum):
 class Circuit(StrEnum):
     """Whether an agent is given work: open after failures in a row, half open while one call finds out."""
 
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
 
 
 class ReportKind(StrEnum):

@@ -118,7 +118,7 @@ async def test_dead_letters_are_redriven_once_and_what_comes_back_is_no_more_tha
 ) -> None:
     """Ten requests of jobs that nobody knows; one job is created, and an operator asks for all again, thrice."""
     topic, dlq = TOPIC_OF[ExecuteRequested], str(TOPICS[TOPIC_OF[ExecuteRequested]].dlq)
-    async with system.http.post("/api/dead-letters/resolve", json={"topic": topic, "outcome": "discarded"}) as answer:
+    async with system.http.post("/api/dead-letters/resolve", json={"topic": topic, "outcome": "DISCARDED"}) as answer:
         assert answer.status == 200, await answer.text()
     jobs = [f"late-{number}" for number in range(10)]
     for job_id in jobs:

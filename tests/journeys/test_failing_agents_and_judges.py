@@ -68,7 +68,7 @@ async def test_an_agent_that_is_down_is_left_alone_until_one_call_finds_it_back(
     for agent_id in ("frail", "agent"):
         async with system.http.get(f"/api/agents/{agent_id}") as answer:
             shown[agent_id] = await answer.json()
-    assert (shown["frail"]["circuit"], shown["agent"]["circuit"]) == ("open", "closed")
+    assert (shown["frail"]["circuit"], shown["agent"]["circuit"]) == ("OPEN", "CLOSED")
 
     waiting = [await system.create(frail.id) for _ in range(4)]
     first, answered = asyncio.Event(), asyncio.Event()

@@ -126,7 +126,7 @@ def _gets_work(agent: Agent) -> str:
 
 def format_circuit(agent: Agent) -> Styled:
     """Return the state of an agent's circuit, and until when an open one is open."""
-    words = agent.circuit.replace("_", " ")
+    words = agent.circuit.replace("_", " ").lower()
     if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
         words += f" until {format_time(agent.circuit_open_until)}"
     return Styled(words, "" if agent.circuit is Circuit.CLOSED else "red")

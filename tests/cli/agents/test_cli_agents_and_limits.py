@@ -45,7 +45,7 @@ async def test_the_circuit_of_an_agent_is_shown_and_until_when_it_is_open(signof
     assert f"open until {until.astimezone():%Y-%m-%d %H:%M:%S %Z}" in lines["down"]
     assert "half open" in lines["tried"]
     told = (await signoff("agents", "get", "down", "--json")).json
-    assert (told["circuit"], datetime.fromisoformat(told["circuit_open_until"])) == ("open", until)
+    assert (told["circuit"], datetime.fromisoformat(told["circuit_open_until"])) == ("OPEN", until)
 
 
 async def test_an_agent_is_paused_and_resumed(signoff):

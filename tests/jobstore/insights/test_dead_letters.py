@@ -227,8 +227,8 @@ async def test_it_says_by_whom_why_and_when_letters_were_done(desk: Desk) -> Non
     ]
     done = [each.resolution for each in reversed(newest)]
     assert [each and (each.outcome, each.reason, each.actor) for each in done] == [
-        ("redriven", None, "administrator"),
-        ("discarded", "of a client that is gone", "administrator"),
+        ("REDRIVEN", None, "administrator"),
+        ("DISCARDED", "of a client that is gone", "administrator"),
         None,
     ]
     assert all(each is None or each.at > datetime.now(UTC) - timedelta(minutes=5) for each in done)

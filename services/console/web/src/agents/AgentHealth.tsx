@@ -6,7 +6,7 @@ import { describeHealth } from "./health";
 /** Health of an agent in words, with an icon and colour; while its circuit is open, until when. */
 export function AgentHealth({ agent, stats }: { agent: Agent; stats?: AgentStats }) {
   const { word, icon: Icon, ink, tint, hint } = describeHealth(agent, stats);
-  const isOpen = agent.circuit === "open" && agent.enabled && agent.circuit_open_until;
+  const isOpen = agent.circuit === "OPEN" && agent.enabled && agent.circuit_open_until;
   return (
     <span className="inline-flex flex-wrap items-center gap-x-2">
       <span
@@ -23,7 +23,7 @@ export function AgentHealth({ agent, stats }: { agent: Agent; stats?: AgentStats
       {word === "Ready" && stats && stats.success_rate == null && stats.running === 0 && (
         <span className="text-xs text-muted">no calls in 24 h</span>
       )}
-      {agent.paused && agent.circuit !== "closed" && (
+      {agent.paused && agent.circuit !== "CLOSED" && (
         <span className="text-xs text-failed">circuit {agent.circuit}</span>
       )}
       {isOpen && (

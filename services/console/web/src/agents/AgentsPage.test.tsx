@@ -9,8 +9,8 @@ import { AgentsPage } from "./AgentsPage";
 
 const HEALTHS: [string, Partial<Agent>][] = [
   ["Ready", {}],
-  ["Circuit open", { circuit: "open", circuit_open_until: "2026-11-25T00:00:30Z" }],
-  ["Trying again", { circuit: "half_open" }],
+  ["Circuit open", { circuit: "OPEN", circuit_open_until: "2026-11-25T00:00:30Z" }],
+  ["Trying again", { circuit: "HALF_OPEN" }],
   ["Paused", { paused: true }],
   ["Disabled", { enabled: false, paused: true }],
 ];

@@ -26,21 +26,21 @@ const HEALTHS = {
     tint: "bg-resubmit-tint",
     hint: "It gets no new work until it is resumed; what it has begun goes on.",
   },
-  open: {
+  OPEN: {
     word: "Circuit open",
     icon: OctagonAlert,
     ink: "text-failed",
     tint: "bg-failed-tint",
     hint: "It failed too often: it gets no work for a while.",
   },
-  half_open: {
+  HALF_OPEN: {
     word: "Trying again",
     icon: HeartPulse,
     ink: "text-resubmit",
     tint: "bg-resubmit-tint",
     hint: "Its circuit is half open: one call tells whether it works again.",
   },
-  closed: {
+  CLOSED: {
     word: "Ready",
     icon: CircleCheck,
     ink: "text-completed",
@@ -60,7 +60,7 @@ const HEALTHS = {
 export function describeHealth(agent: Agent, stats?: AgentStats): Health {
   if (!agent.enabled) return HEALTHS.disabled;
   if (agent.paused) return HEALTHS.paused;
-  return agent.circuit === "closed" && stats && stats.success_rate == null
+  return agent.circuit === "CLOSED" && stats && stats.success_rate == null
     ? HEALTHS.unknown
     : (HEALTHS[agent.circuit as keyof typeof HEALTHS] ?? { ...HEALTHS.unknown, word: agent.circuit, hint: "" });
 }

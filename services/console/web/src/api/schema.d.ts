@@ -1359,7 +1359,7 @@ export interface components {
          * @description Whether an agent is given work: open after failures in a row, half open while one call finds out.
          * @enum {string}
          */
-        AgentCircuit: "closed" | "open" | "half_open";
+        AgentCircuit: "CLOSED" | "OPEN" | "HALF_OPEN";
         AgentPage: {
             items: components["schemas"]["Agent"][];
             /** @description of the next page, if there is one */
@@ -2268,7 +2268,7 @@ export interface components {
          * @description What became of a dead letter that is done.
          * @enum {string}
          */
-        LetterOutcome: "redriven" | "discarded";
+        LetterOutcome: "REDRIVEN" | "DISCARDED";
         /** @description A limit, as far as it is set. */
         Limit: {
             /** @description executions with executors at once */

@@ -103,7 +103,7 @@ function Letter({ letter }: { letter: DeadLetter }) {
       </div>
       {resolution && (
         <p className="text-xs">
-          {resolution.outcome} by {resolution.actor}, <ExactTime at={resolution.at} />
+          {resolution.outcome.toLowerCase()} by {resolution.actor}, <ExactTime at={resolution.at} />
           {resolution.reason && (
             <>
               : <bdi>{resolution.reason}</bdi>

@@ -136,7 +136,7 @@ it("shows up to where a letter stands for more records", async () => {
 });
 
 it("shows those that are done on wish, with by whom and why", async () => {
-  const resolution = { outcome: "discarded", actor: "administrator", reason: "of a test", at: LETTER.at };
+  const resolution = { outcome: "DISCARDED", actor: "administrator", reason: "of a test", at: LETTER.at };
   const asked = on("get", "/api/dead-letters", (request) => {
     const done = new URL(request.url).searchParams.get("include_done") === "true";
     return json({ counts: {}, items: done ? [{ ...LETTER, resolution }] : [] });

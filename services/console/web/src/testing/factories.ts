@@ -109,7 +109,7 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
     policy: {},
     headers: {},
     enabled: true,
-    circuit: "closed",
+    circuit: "CLOSED",
     version: 1,
     paused: false,
     deterministic: false,

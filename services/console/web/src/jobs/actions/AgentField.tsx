@@ -43,7 +43,7 @@ function describeObstacles(agent: Agent, job: Asked): string[] {
   return [
     ...(agent.enabled ? [] : ["disabled"]),
     ...(agent.paused ? ["paused"] : []),
-    ...(agent.circuit === "closed" ? [] : [agent.circuit === "open" ? "circuit open" : "being tried again"]),
+    ...(agent.circuit === "CLOSED" ? [] : [agent.circuit === "OPEN" ? "circuit open" : "being tried again"]),
     ...(lacks.length > 0 ? [`lacks ${isolateText(lacks.join(", "))}`] : []),
   ];
 }
@@ -52,6 +52,6 @@ function describeConsequence(agent: Agent, job: Asked): string | undefined {
   if (listMissingCapabilities(agent, job).length > 0)
     return "It does not say that it can do all that the job asks for.";
   if (agent.paused) return "It is paused: what is executed waits until it is resumed.";
-  if (agent.circuit !== "closed") return "Its calls failed recently: what is executed waits until it is tried again.";
+  if (agent.circuit !== "CLOSED") return "Its calls failed recently: what is executed waits until it is tried again.";
   return undefined;
 }

@@ -171,7 +171,7 @@ it("says of each agent what keeps it from doing the job", async () => {
     items(
       anAgent({ capabilities: ["ocr"] }),
       anAgent({ id: "idle", name: "idle", paused: true, capabilities: ["ocr"] }),
-      anAgent({ id: "ill", name: "ill", circuit: "open", capabilities: ["ocr"] }),
+      anAgent({ id: "ill", name: "ill", circuit: "OPEN", capabilities: ["ocr"] }),
       anAgent({ id: "off", name: "off", enabled: false, capabilities: ["ocr"] }),
       anAgent({ id: "poet", name: "שיר", capabilities: [] }),
     ),
