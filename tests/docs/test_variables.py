@@ -41,8 +41,15 @@ def test_the_list_has_what_each_part_reads_and_nothing_else() -> None:
 
 
 def test_a_variable_that_nothing_reads_is_named_with_what_is_near() -> None:
-    environment = ["PATH", "SIGNOFF_JUGDE_MODEL", "SIGNOFF_XYZZY", f"{OF_AGENTS}ANY", "SIGNOFF_TOKEN", "SIGNOFF_BIND"]
+    names = ["PATH", "SIGNOFF_JUGDE_MODEL", "SIGNOFF_XYZZY", f"{OF_AGENTS}ANY", "SIGNOFF_TOKEN", "SIGNOFF_BIND"]
+    environment = dict.fromkeys(names, "")
     assert find_unknown(environment) == ["SIGNOFF_JUGDE_MODEL", "SIGNOFF_XYZZY"]
     told = "nothing reads the variables SIGNOFF_JUGDE_MODEL (is SIGNOFF_JUDGE_MODEL meant?), SIGNOFF_XYZZY"
     assert describe_unknown(environment) == told
-    assert describe_unknown(["SIGNOFF_TOKEN"]) is None
+    assert describe_unknown({"SIGNOFF_TOKEN": ""}) is None
+
+
+def test_a_variable_that_a_key_of_judges_refers_to_is_read() -> None:
+    keys = '{"own": {"key": "env:SIGNOFF_OWN_KEY", "base_urls": ["https://judge.example/"]}}'
+    environment = {"SIGNOFF_JUDGE_KEYS": keys, "SIGNOFF_OWN_KEY": "k", "SIGNOFF_OWN_KEYS": "k"}
+    assert find_unknown(environment) == ["SIGNOFF_OWN_KEYS"]

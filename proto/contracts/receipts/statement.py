@@ -73,14 +73,6 @@ class StatedStage(Model):
     asks: list[StatedAsk]
 
 
-class Judge(Model):
-    """Who judged, and how."""
-
-    policy: str | None = Field(None, description="the judge policy and its version, such as `strict@3`")
-    model: str | None = None
-    stages: list[StatedStage] | None = None
-
-
 class VerdictPredicate(Model):
     """A verdict as the log of a job has it."""
 
@@ -105,7 +97,9 @@ class VerdictPredicate(Model):
     )
     criteria_sha256: Sha256 = Field(description="of the text form of all criteria, a line for each")
     criteria: list[JudgedCriterion]
-    judge: Judge
+    judge: str | None = Field(None, description="the judge policy and its version, such as `strict@3`")
+    model: str | None = None
+    stages: list[StatedStage] | None = Field(None, description="how it was judged")
     requested_at: Time | None = Field(None, description="when the execution was")
     judged_at: Time
 
@@ -142,11 +136,9 @@ class Statement(Model):
                 )
                 for one, line in zip(verdict.criteria, lines, strict=True)
             ],
-            judge=Judge(
-                policy=verdict.judge,
-                model=verdict.model,
-                stages=[StatedStage.model_validate(each, from_attributes=True) for each in verdict.stages] or None,
-            ),
+            judge=verdict.judge,
+            model=verdict.model,
+            stages=[StatedStage.model_validate(each, from_attributes=True) for each in verdict.stages] or None,
             **fields,
         )
         name = f"{predicate.job_id}/{predicate.execution_id}"

@@ -152,7 +152,7 @@ def _to_plain(value: Any) -> Any:
 
 def _describe_resolution(done: DeadLetterResolution) -> str:
     reason = f": {done.reason}" if done.reason else ""
-    return f"{done.outcome} by {done.actor}, {format_time(done.at)}{reason}"
+    return f"{done.outcome.lower()} by {done.actor}, {format_time(done.at)}{reason}"
 
 
 def _name_source(letter: DeadLetter) -> str:

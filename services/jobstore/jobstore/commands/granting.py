@@ -63,7 +63,7 @@ def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
     circuit = uow.breaker_of(execution).circuit_at(uow.clock.now)
     if circuit is Circuit.CLOSED:
         return None
-    return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ')}"
+    return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ').lower()}"
 
 
 def try_grant(

@@ -1,11 +1,15 @@
 """Know every environment variable of Signoff: one that nothing reads is a mistake, which is told at the start."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 PREFIX: Final = "SIGNOFF_"
 #: Variables of executors that headers of agents refer to, by any name.
 OF_AGENTS: Final = "SIGNOFF_AGENT_"
+#: The variable of validators whose JSON refers to others, by any name.
+REFERRING: Final = "SIGNOFF_JUDGE_KEYS"
+_REFERENCE: Final = re.compile(r"\benv:(\w+)")
 #: Secrets, each of which may be in a file instead: `<NAME>_FILE`.
 _SECRETS: Final = (  # noqa: SIM905 - a list of them would fill a screen
     "DATABASE_URL EXECUTOR_TOKEN FACT_KEYS ID_KEY LIVE_URL REBUILT_URL SECRETS SESSION_SECRET TOKEN UPSTREAM_SECRETS "
@@ -31,13 +35,14 @@ KNOWN: Final = frozenset(
 )
 
 
-def find_unknown(environment: Iterable[str]) -> list[str]:
+def find_unknown(environment: Mapping[str, str]) -> list[str]:
     """Return the names of variables that begin with SIGNOFF_, and that nothing of Signoff reads."""
     own = (name for name in environment if name.startswith(PREFIX) and not name.startswith(OF_AGENTS))
-    return sorted(name for name in own if name not in KNOWN)
+    of_judges = _REFERENCE.findall(environment.get(REFERRING, ""))
+    return sorted(name for name in own if name not in KNOWN and name not in of_judges)
 
 
-def describe_unknown(environment: Iterable[str]) -> str | None:
+def describe_unknown(environment: Mapping[str, str]) -> str | None:
     """Return a sentence about variables that nothing reads, with what was perhaps meant; None: there are none."""
     unknown = find_unknown(environment)
     return f"nothing reads the variables {', '.join(_name(unknown))}" if unknown else None

@@ -201,7 +201,7 @@ def _show(cli: Session, signer: "PublicKey", statement: "Statement", result: Pat
         ("verdict", "accepted" if stated.is_valid else "not accepted"),
         ("job's status", stated.status),
         ("judged at", stated.judged_at.isoformat()),
-        ("judged by", " ".join(filter(None, [stated.judge.policy, stated.judge.model]))),
+        ("judged by", " ".join(filter(None, [stated.judge, stated.model]))),
         ("criteria", stated.criteria_sha256),
         *((one.outcome, str(one)) for one in stated.criteria),
         (
