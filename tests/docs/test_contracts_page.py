@@ -5,9 +5,22 @@ import re
 from pathlib import Path
 
 from contracts.waiting.codes import Owner, WaitCode
+from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES
 from signoff.errors import ErrorCode
 
-PAGE = Path(__file__).parents[2] / "docs/contracts.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/contracts.md"
+#: By the row of the page's table of doors, what its lines in the catalogue begin with.
+DOORS = {
+    "gRPC": {"grpc"},
+    "REST": {"rest"},
+    "topics": {"topic", "group"},
+    "events": {"event"},
+    "codes": {"code"},
+    "Python": {"python"},
+    "command line": {"cli"},
+    "settings": {"variable"},
+}
 TABLE = re.compile(r"\| code \|.*?(?=\n\n|\Z)", re.DOTALL)
 
 
@@ -33,3 +46,19 @@ def test_the_table_of_what_an_execution_waits_for_is_the_enumeration() -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
     assert sorted(row[0].strip("`") for row in rows) == sorted(WaitCode)
     assert {row[3] for row in rows} == set(Owner)
+
+
+def test_each_door_of_the_catalogue_is_on_the_page() -> None:
+    table = PAGE.read_text().partition("## What is promised")[2].partition("## What may")[0]
+    assert re.findall(r"^\| ([A-Za-z ]+) \| (?!what holds)", table, re.MULTILINE) == list(DOORS)
+    lines = (ROOT / "proto/catalogue.txt").read_text().splitlines()
+    found = {re.split(r"[. ]", line)[0] for line in lines} - {"product"}
+    assert found - set().union(*DOORS.values()) == set()
+
+
+def test_what_is_deprecated_is_on_the_page_with_the_day_from_which_it_may_be_gone() -> None:
+    table = PAGE.read_text().partition("| what | takes its place | may be gone |")[2].partition("\n\n")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ") and "---" not in row]
+    assert len(rows) == 1 + len(DEPRECATIONS)
+    for name, dates in {"x-earlier-names": EARLIER_NAMES, **DEPRECATIONS}.items():
+        assert any(f"`{name}`" in row and dates.sunset.date().isoformat() in row for row in rows), name

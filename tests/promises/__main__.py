@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +37,7 @@ from promises.catalogue import (
     read_variables,
 )
 from promises.comparing import find_breaks
+from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES
 from servicekit.kafka.publisher import build_event_headers
 from servicekit.process.variables import KNOWN
 from signoff.errors import ErrorCode
@@ -95,9 +96,18 @@ def read_tree() -> Iterator[Promise]:
     yield from read_python(signoff)
 
 
+def date_deprecated(promises: Iterable[Promise]) -> Iterator[Promise]:
+    """Yield promises, those that are deprecated with the day from which on a new major version may lack them."""
+    for promise in promises:
+        if "deprecated" in promise.facts:
+            known = DEPRECATIONS.get(promise.subject.removeprefix("signoff.v1."), EARLIER_NAMES)
+            promise.facts["sunset"] = known.sunset.date().isoformat()
+        yield promise
+
+
 def render() -> str:
     """Return the catalogue of the tree."""
-    return "".join(f"{line}\n" for line in sorted({str(promise) for promise in read_tree()}))
+    return "".join(f"{line}\n" for line in sorted({str(promise) for promise in date_deprecated(read_tree())}))
 
 
 def _git(*words: str) -> str | None:

@@ -253,6 +253,8 @@ def read_rest(document: Mapping[str, Any]) -> Iterator[Promise]:
                 yield from door.read(
                     REQUEST, "rest.request", subject, one["schema"], required=required, deprecated=is_old
                 )
+                for earlier in one.get("x-earlier-names", ()):
+                    yield Promise("rest.request", f"{route} {one['in']}:{earlier}", _flags(deprecated=True))
             body = operation.get("requestBody", {})
             for media, content in body.get("content", {}).items():
                 subject, schema = f"{route} body:{media}", content.get("schema", {})

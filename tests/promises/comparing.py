@@ -54,6 +54,10 @@ def _may_fall(before: str | None, after: str | None) -> bool:
     return after is None or (before is not None and float(after) <= float(before))
 
 
+def _may_be_later(before: str | None, after: str | None) -> bool:
+    return before is None or after is None or after >= before
+
+
 def _is_free(_before: str | None, _after: str | None) -> bool:
     return True
 
@@ -88,6 +92,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "options": Rule(_may_gain, _may_gain, "lacks one"),
     "bases": Rule(_may_gain, _may_gain, "lacks one"),
     "deprecated": Rule(_is_free, _is_free, ""),
+    "sunset": Rule(_may_be_later, _may_be_later, "is earlier"),
 }
 #: What is marked so may go. No promise becomes internal.
 INTERNAL: Final = "internal"

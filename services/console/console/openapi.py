@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from console.api.examples import EXAMPLES
 from console.api.judging.receipts import ReceiptEnvelope
+from console.api.parameters import EARLIER_NAMES
 from console.errors import MEDIA_TYPE, Problem
 from console.live.changes import JobChange, StreamPing, StreamPlace
 from contracts.fields import Model
@@ -149,6 +150,8 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         _visit(parameter["schema"], _drop_null)
         parameter["schema"].pop("description", None)  # that the parameter has
+        if earlier := [old for old, new in EARLIER_NAMES.items() if new == parameter["name"]]:
+            parameter["x-earlier-names"] = earlier
     if body := operation.get("requestBody"):
         body.setdefault("required", False)
         for content in body["content"].values():

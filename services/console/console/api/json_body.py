@@ -8,9 +8,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from console.api.auth import SAFE_METHODS, token_of
-from console.api.parameters import rename_parameters
+from console.api.parameters import find_deprecated, rename_parameters
 from console.client_limits import ClientLimits
 from console.errors import ProblemError
+from servicekit.deprecations import EARLIER_NAMES, find_declared, note_uses
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
 
@@ -98,9 +99,13 @@ class JsonRoute(APIRoute):
         async def handle_json(request: Request) -> Response:
             if request.method not in SAFE_METHODS:  # the framework reads the body before it asks who calls
                 await request.app.state.known_tokens.check(token_of(request))
-            own = self.request_class(rename_parameters(request.scope), request.receive)
+            scope, earlier = rename_parameters(request.scope)
+            own = self.request_class(scope, request.receive)
             try:
-                return await handle(own)
+                answer = await handle(own)
+                uses = dict.fromkeys(earlier, EARLIER_NAMES) | find_declared(await find_deprecated(own))
+                answer.headers.update(dict(note_uses(uses)))
+                return answer
             finally:
                 request.app.state.bodies.take(-own.body_bytes)
 

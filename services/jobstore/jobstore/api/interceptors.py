@@ -18,6 +18,7 @@ from contracts.fields import explain, message_of
 from jobstore.api.auth import CALLER, Role, Tokens, check_kind
 from jobstore.api.error_details import find_field, make_details
 from jobstore.errors import InvalidError, TooManyCallsError, TooSlowError, UnimplementedError, Violation
+from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, note_uses
 from servicekit.errors import SignoffError, TransientError
 from signoff.errors import ErrorCode, find_code
 
@@ -98,6 +99,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     return await abort_with(context, UnimplementedError(f"there is no method {method}"), method, None)
                 with self._slots.hold(role, lasting=handler.response_streaming):
                     request = requests if handler.request_streaming else await self._read(role, context)
+                    if DEPRECATIONS and (uses := find_declared(find_in_call(method, request))):
+                        await context.send_initial_metadata(tuple(note_uses(uses)))
                     return await self._carry_out(handler, request, context)
             except grpc.aio.AbortError:
                 raise
