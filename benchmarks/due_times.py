@@ -20,8 +20,9 @@ import uvloop
 from aiohttp import web
 from lives import run_system
 
-from contracts.client import JobStoreClient
-from contracts.resources import JobLog, NewAgent, NewJob, Policy
+from contracts.resources import NewAgent, NewJob, Policy
+from signoff import AsyncClient
+from signoff.types import JobLog
 
 #: Seconds that are asked for: as deadline, until a start, and until the next call.
 ASKED_S = 2.0
@@ -41,7 +42,7 @@ async def answer(request: web.Request) -> web.Response:
     return web.Response(status=503)
 
 
-async def find_entry(client: JobStoreClient, job_id: str, kind: str) -> JobLog:
+async def find_entry(client: AsyncClient, job_id: str, kind: str) -> JobLog:
     """Return a job's first log entry of a kind, once it is there."""
     async with asyncio.timeout(ANSWERED_WITHIN_S):
         while not (entries := (await client.list_job_logs(job_id, kinds=[kind]))[0]):  # noqa: ASYNC110 - seldom
@@ -49,7 +50,7 @@ async def find_entry(client: JobStoreClient, job_id: str, kind: str) -> JobLog:
     return entries[0]
 
 
-async def measure_deadline(client: JobStoreClient, agent: str) -> float:
+async def measure_deadline(client: AsyncClient, agent: str) -> float:
     """Return how late a deadline acts."""
     policy = Policy(deadline_s=ASKED_S, max_calls=1)
     job = await client.create_job(NewJob(title="t", acceptance_criteria="c", agent_id=agent, policy=policy))
@@ -58,7 +59,7 @@ async def measure_deadline(client: JobStoreClient, agent: str) -> float:
     return (ended.created_at - asked.created_at).total_seconds() - ASKED_S
 
 
-async def measure_start(client: JobStoreClient) -> float:
+async def measure_start(client: AsyncClient) -> float:
     """Return how late a worker takes what waits for a time."""
     job = await client.create_job(NewJob(title="t", acceptance_criteria="c", agent_id="slow"))
     due = datetime.now(UTC) + timedelta(seconds=ASKED_S)
@@ -66,7 +67,7 @@ async def measure_start(client: JobStoreClient) -> float:
     return ((await find_entry(client, job.id, "claimed")).created_at - due).total_seconds()
 
 
-async def measure_next_call(client: JobStoreClient, url: str) -> float:
+async def measure_next_call(client: AsyncClient, url: str) -> float:
     """Return how late a second call has failed, which it does at once; of an agent of its own, so no circuit opens."""
     agent = await client.create_agent(NewAgent(name="failing", url=url))
     policy = Policy(max_calls=2, backoff_first_s=ASKED_S)
@@ -107,7 +108,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as directory:
         async with (
             run_system(Path(directory)) as endpoints,
-            JobStoreClient(endpoints["grpc"], endpoints["token"]) as client,
+            AsyncClient(endpoints["grpc"], endpoints["token"]) as client,
         ):
             for name in ("slow", "paused"):
                 await client.create_agent(NewAgent(id=name, name=name, url=f"{url}/{name}"))

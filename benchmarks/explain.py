@@ -29,8 +29,10 @@ from aiohttp import web
 from lives import compute_percentile, run_system
 from measuring import seeding
 
-from contracts.client import JobStoreClient, list_all
-from contracts.resources import Job, NewAgent, NewJob, NewLimit, Policy
+from contracts.resources import NewAgent, NewJob, NewLimit, Policy
+from signoff import AsyncClient
+from signoff.connection import list_all
+from signoff.types import Job
 
 #: Executors and validators hold so many leases here, so that little takes all their room.
 CAPACITY: Final = 8
@@ -46,7 +48,7 @@ class World:
     """A running system with agents that answer, never answer, and fail; one fails until it `hangs`."""
 
     endpoints: dict[str, Any]
-    client: JobStoreClient
+    client: AsyncClient
     hangs: asyncio.Event
 
     async def ask(self, agent: str = "slow", **fields: Any) -> Job:
@@ -341,7 +343,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
         async with (
             run_system(Path(data)) as endpoints,
-            JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
+            AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
         ):
             world = World({**endpoints, "file": f"{data}/endpoints.json"}, client, hangs)
             for name in ("quick", "slow", "failing", "broken", "hanging"):

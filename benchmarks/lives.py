@@ -31,12 +31,12 @@ from measuring.host import Usage, compare, read_cpu, repeat
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from contracts.client import JobStoreClient
 from contracts.events import ExecuteRequested, JobChanged
 from contracts.fact_keys import is_marker
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.topics import TOPIC_OF
+from signoff import AsyncClient
+from signoff.ids import new_execution_id
 
 #: Ten jobs: what the agent answers, the policy, the final status.
 MIX = [
@@ -103,7 +103,7 @@ async def run_system(data: Path) -> AsyncIterator[dict[str, Any]]:
 class Run:
     """One round: `jobs` lives, each by the next door."""
 
-    def __init__(self, endpoints: dict[str, Any], agent: Agent, client: JobStoreClient, jobs: int, rate: float) -> None:
+    def __init__(self, endpoints: dict[str, Any], agent: Agent, client: AsyncClient, jobs: int, rate: float) -> None:
         self.endpoints, self.agent, self.client, self.rate = endpoints, agent, client, rate
         self.ids = [f"life-{uuid4().hex}" for _ in range(jobs)]
         self.asked: dict[str, float] = {}
@@ -238,7 +238,7 @@ class Bench:
 
     endpoints: dict[str, Any]
     agent: Agent
-    client: JobStoreClient
+    client: AsyncClient
     database: asyncpg.Connection
 
     async def run(
@@ -263,7 +263,7 @@ async def run_bench() -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
         async with (
             run_system(Path(data)) as endpoints,
-            JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
+            AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
         ):
             await client.create_agent(NewAgent(id="bench", name="bench", url=url))
             database = await asyncpg.connect(endpoints["postgres"])

@@ -33,9 +33,9 @@ from measuring.figures import find_version, make_table, write_section
 from measuring.host import measure_memory
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, to_call_begun
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.topics import TOPIC_OF
+from signoff.ids import new_execution_id
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 

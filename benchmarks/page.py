@@ -23,8 +23,8 @@ from lives import run_system
 from playwright.async_api import Browser, async_playwright
 
 from console.page import DIRECTORY
-from contracts.client import JobStoreClient
 from contracts.resources import NewJob
+from signoff import AsyncClient
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from e2e.chromium import NO_BROWSER, find
@@ -71,7 +71,7 @@ def measure_sizes() -> dict[str, Any]:
 
 async def measure(endpoints: dict[str, Any], rounds: int, jobs: int, slowdown: float) -> dict[str, Any]:
     """Open a list of `jobs` jobs `rounds` times."""
-    async with JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+    async with AsyncClient(endpoints["grpc"], endpoints["token"]) as client:
         for number in range(jobs):
             await client.create_job(NewJob(title=f"Job {number}", acceptance_criteria="Is not empty"))
     if (chromium := find()) is None:

@@ -30,7 +30,6 @@ from measuring.seeding import queue_jobs
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob
 from jobstore.commands.rows import WorkerRoom
 from jobstore.dispatching.execution_offers import _HEADS, FairQueue
@@ -39,6 +38,7 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.storage.database import Database
 from jobstore.storage.work.writing import note_worker
 from localstack.backing import infrastructure
+from signoff import AsyncClient
 
 TENANTS, JOBS_EACH = 100, 10
 CALL_S, CAPACITY = 0.2, 40
@@ -81,7 +81,7 @@ class Agent:
             await self.more.wait()
 
 
-async def measure_small_tenants(client: JobStoreClient, agent: Agent) -> list[float]:
+async def measure_small_tenants(client: AsyncClient, agent: Agent) -> list[float]:
     """Execute the jobs of many small tenants at once; return how long each waited for its call, in seconds."""
     new = [
         NewJob(
@@ -112,7 +112,7 @@ async def measure_flood(data: Path, jobs: int, rounds: int) -> None:
     meanwhile: list[int] = []
     async with (
         run_system(data) as endpoints,
-        JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
+        AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
     ):
         await client.create_agent(NewAgent(id="slow", name="slow", url=url))
         database = await asyncpg.connect(endpoints["postgres"])
@@ -147,7 +147,7 @@ async def measure_accepting(data: Path, rounds: int) -> None:
     took: dict[str, list[float]] = {"grpc": [], "rest": []}
     async with (
         run_system(data) as endpoints,
-        JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
+        AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
     ):
         await client.create_agent(NewAgent(id="slow", name="slow", url="http://127.0.0.1:9/"))
         await client.pause("agent:slow")

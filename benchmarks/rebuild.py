@@ -32,7 +32,6 @@ from lives import Agent, Run, run_system
 from measuring.figures import find_version, make_table, write_section
 from measuring.host import compare, read_cpu
 
-from contracts.client import JobStoreClient
 from contracts.events import AgentChanged, JobChanged
 from contracts.fact_keys import FactKeys, is_marker
 from contracts.resources import JobPatch, NewAgent, NewJob
@@ -42,6 +41,7 @@ from localstack.backing import Infrastructure, infrastructure
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import ensure_topics
+from signoff import AsyncClient
 
 #: Real lives that are told again: two of each end, by each door.
 LIVES = 60
@@ -96,7 +96,7 @@ class Facts:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
         with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
             async with run_system(Path(data)) as endpoints:
-                async with JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+                async with AsyncClient(endpoints["grpc"], endpoints["token"]) as client:
                     await client.create_agent(NewAgent(id="bench", name="bench", url=url))
                     for number in range(AGENT_CHANGES):
                         await client.update_agent("bench", NewAgent(name=f"bench {number}", url=url))

@@ -24,12 +24,12 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from lives import FINAL, run_system
 
-from contracts.client import JobStoreClient
 from contracts.events import ExecuteRequested, JobChanged
 from contracts.fact_keys import is_marker
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.topics import TOPIC_OF
+from signoff import AsyncClient
+from signoff.ids import new_execution_id
 
 RSS_MAX_BYTES = 1 << 30
 REBALANCED = re.compile(r"rebalance group signoff-executor", re.IGNORECASE)
@@ -128,7 +128,7 @@ async def main() -> int:
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as directory:
         data = Path(directory)
-        async with run_system(data) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+        async with run_system(data) as endpoints, AsyncClient(endpoints["grpc"], endpoints["token"]) as client:
             policy = Policy(attempt_timeout_s=arguments.seconds * 3, connect_timeout_s=60)
             await client.create_agent(NewAgent(id="slow", name="slow", url=url, policy=policy))
             figures = await measure(endpoints, data, agent, arguments.calls)

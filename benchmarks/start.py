@@ -20,8 +20,8 @@ from pathlib import Path
 import uvloop
 from lives import run_system
 
-from contracts.client import JobStoreClient
 from contracts.resources import NewJob
+from signoff import AsyncClient
 
 SIGNOFF = Path(sys.executable).with_name("signoff")
 COMMANDS = (
@@ -58,7 +58,7 @@ async def main() -> int:
             await stack.enter_async_context(run_system(data))
             file = data / "endpoints.json"
         endpoints = json.loads(file.read_text())
-        async with JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+        async with AsyncClient(endpoints["grpc"], endpoints["token"]) as client:
             await client.create_job(NewJob(title="a job", acceptance_criteria="It is there"))
         os.environ["SIGNOFF_ENDPOINTS"] = str(file)
         for command in COMMANDS:

@@ -27,11 +27,11 @@ import psutil
 from aiohttp import web
 from measuring.seeding import store_jobs, vacuum
 
-from contracts.client import JobStoreClient
 from contracts.resources import NewJob
 from contracts.signing import make_secret
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
+from signoff import AsyncClient
 
 TOKEN = "a-benchmarks-token-of-32-characters"  # noqa: S105 - of a database that is thrown away
 TRANSITIONS = 50
@@ -146,7 +146,7 @@ class Viewer(asyncio.Protocol):
 
 async def measure_viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, Any]:
     """Measure how long transitions take to reach all viewers."""
-    async with run_services(kafka, url) as (grpc, http, console), JobStoreClient(grpc, TOKEN) as jobstore:
+    async with run_services(kafka, url) as (grpc, http, console), AsyncClient(grpc, TOKEN) as jobstore:
         host, _, port = http.rpartition(":")
         for number in range(20):  # warm
             await jobstore.create_job(NewJob(title=f"warm {number}", acceptance_criteria="It is warm"))

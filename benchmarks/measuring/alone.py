@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer
 
-from contracts.client import JobStoreClient
 from contracts.events import JobChanged
 from contracts.fact_keys import is_marker
 from contracts.resources import NewJob
 from contracts.topics import TOPIC_OF
 from measuring.counting import COMMITTED_S, Note, RequestCounter, count
+from signoff import AsyncClient
 
 STEP_MAX_S = 60
 #: A payload with an answer is for the agent of lives.py; others pass it over.
@@ -43,9 +43,7 @@ class Life:
 class LonelyLives:
     """Run lives of an agent one after another."""
 
-    def __init__(
-        self, client: JobStoreClient, consumer: AIOKafkaConsumer, counter: RequestCounter, agent_id: str
-    ) -> None:
+    def __init__(self, client: AsyncClient, consumer: AIOKafkaConsumer, counter: RequestCounter, agent_id: str) -> None:
         self._client, self._consumer, self._counter, self._agent_id = client, consumer, counter, agent_id
 
     async def run(self) -> Life:
@@ -85,7 +83,7 @@ class LonelyLives:
 
 @asynccontextmanager
 async def run_alone(
-    client: JobStoreClient, kafka: str, counter: RequestCounter, agent_id: str
+    client: AsyncClient, kafka: str, counter: RequestCounter, agent_id: str
 ) -> AsyncIterator[LonelyLives]:
     """Run lives one at a time in a system that was started after its counter was made."""
     consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=kafka)

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import aiohttp
 import asyncpg
 
-from contracts.client import JobStoreClient
 from jobstore.maintenance.texts import TextIndex
 from jobstore.storage.database import Database
+from signoff import AsyncClient
 
 SQL_MAX_S = 7_200.0
 
@@ -217,7 +217,7 @@ async def vacuum(connection: asyncpg.Connection) -> None:
 
 async def while_stopped(
     find_processes: Callable[[], dict[str, int]],
-    client: JobStoreClient,
+    client: AsyncClient,
     make: Callable[[], Awaitable[Any]],
     console: str | None = None,
 ) -> None:
@@ -240,9 +240,7 @@ async def while_stopped(
         await asyncio.sleep(0.1)
 
 
-async def while_all_stopped(
-    endpoints: dict[str, Any], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
-) -> None:
+async def while_all_stopped(endpoints: dict[str, Any], client: AsyncClient, make: Callable[[], Awaitable[Any]]) -> None:
     """Do the same in a whole system, whose endpoints have the new `processes` then."""
     await while_stopped(lambda: read_processes(endpoints), client, make, endpoints["http"])
     endpoints["processes"] = read_processes(endpoints)

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 from uuid import uuid4
 
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from jobstore import runner as runner_module
 from jobstore.commands.agents import RegisterAgent
@@ -29,6 +28,7 @@ from jobstore.domain.terms import ExecutionTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
+from signoff.ids import new_execution_id
 
 ROOTS = tuple(f"{Path(__file__).parents[2] / part}/" for part in ("services", "proto"))
 RUNNER = runner_module.__file__

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import from_json
 
 from contracts.checks import CHECK_MAX_CHARS, find_fault
-from contracts.fields import Model, StrictModel, Text
+from contracts.fields import StrictModel, Text
+from signoff import judging
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 
@@ -43,45 +44,23 @@ _MEETS, _NEVER, _CHECK = "meets", "never", "check"
 _KINDS: Final = (_MEETS, _NEVER, _CHECK)
 
 
-class Criterion(StrictModel):
+class NewCriterion(StrictModel, judging.Criterion):
     """One criterion of a job. Its string is its line of the text form."""
 
     model_config = ConfigDict(frozen=True)
 
     text: Text
-    required: bool = Field(True, description="one that is not is judged and does not decide")
-    kind: str = Field(
-        _MEETS,
-        description="`meets`; `never`: what the result must not have or do; `check`: a rule that needs no judge",
-    )
 
     def __str__(self) -> str:
         return format_line(self.text, self.kind, required=self.required)
 
 
+Criterion = NewCriterion
+
+
 def format_line(text: str, kind: str = _MEETS, *, required: bool = True) -> str:
     """Return a criterion as its line of the text form: of one text there may be one of each kind."""
     return ("" if required else "optional: ") + ("" if kind == _MEETS else f"{kind}: ") + text
-
-
-class CriterionWarning(Model):
-    """What might be meant otherwise in a criterion, and is accepted as it is."""
-
-    code: str
-    criterion: int = Field(description="its place in `criteria`, from 0")
-    message: str
-    suggestion: str | None = Field(
-        None, description="what could stand there instead: one line of the text form or more"
-    )
-
-
-class CriteriaRemarks(Model):
-    """What the lint says of criteria."""
-
-    warnings: list[CriterionWarning]
-    notes: list[CriterionWarning] = Field(
-        default_factory=list, description="how some are judged where a result is longer than a section"
-    )
 
 
 class CriteriaError(ValueError):

@@ -9,12 +9,14 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from contracts.fields import AgentId, JobId, Model, Open, Text, Time, matches
+from contracts.fields import AgentId, JobId, Text, matches
 from contracts.identity import event_id, fact_id
 from contracts.judging.verdict import Verdict
-from contracts.resources import Agent, Job, JobLog, NewJob, Usage
+from contracts.resources import Job, NewJob, Usage
+from signoff.fields import Model, Open, Time
 from signoff.jsontext import Json, json_text
 from signoff.status import ReportKind
+from signoff.types import Agent, JobLog
 
 _BEGAN_AT = "when the first call of the attempt began; it is recorded as `call_begun`, unless that was reported before"
 _CODE_PATTERN = matches(r"^[a-z][a-z0-9_]{0,63}$", "must be an error code, such as agent_timeout")

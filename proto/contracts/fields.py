@@ -1,36 +1,29 @@
 """The types of the fields of resources and requests, and the models that these are made of."""
 
 import difflib
-import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
-    PlainSerializer,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
-    model_serializer,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from signoff.errors import ErrorCode
-from signoff.times import time_text
+from signoff.fields import Model, Time, find_json_fields
 
 T = TypeVar("T")
 
@@ -89,30 +82,6 @@ Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: what no limit of a value itself sets.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
-
-
-class _Open:
-    """Has a field take a word that is not known as the text that it is: a newer server may answer with it."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        words = {"type": "string", "x-extensible-enum": [word.value for word in source]}
-        return core_schema.union_schema(
-            [handler(source), core_schema.str_schema()],
-            mode="left_to_right",
-            metadata={"pydantic_js_functions": [lambda _schema, _handler: dict(words)]},
-        )
-
-
-#: An enumeration of answers: a word of it, or a text that is not known yet.
-Open = Annotated[T, _Open()]
-
-
-#: A time. Any that RFC 3339 knows is read; JSON has it as `time_text` writes it.
-Time = Annotated[
-    AwareDatetime,
-    PlainSerializer(time_text, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
 
 
 def code_of(problem: Mapping[str, Any]) -> str | None:
@@ -216,16 +185,6 @@ def code_of_problem(problem: Mapping[str, Any]) -> str | None:
     return ErrorCode.MALFORMED_JSON if problem["type"] == "json_invalid" else code_of(problem)
 
 
-#: Leads to the next page of a list; absent on the last one.
-NextPageToken = Annotated[str | None, Field(exclude_if=operator.not_, description="of the next page, if there is one")]
-
-
-class Model(BaseModel):
-    """A model of the contracts. Contracts grow: a reader ignores fields that it does not know."""
-
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-
 class _RefuseUnknown:
     """Mark a type so that members that it does not have are refused at every level."""
 
@@ -238,24 +197,6 @@ class _RefuseUnknown:
 
 #: The body of a request: what is asked for and not known is refused. What is read of topics is of the bare types.
 Strict = Annotated[T, _RefuseUnknown()]
-
-
-class JsonModel(Model):
-    """A model with JSON of users, in which null is a value: where nothing that is None is shown, what was given is."""
-
-    @model_serializer(mode="wrap")
-    def _keep_nulls(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo):  # type: ignore[no-untyped-def] # noqa: ANN202 - the schema is that of the fields
-        shown = handler(self)
-        if info.exclude_none and info.include is None:
-            given = _find_json_fields(type(self)) & self.model_fields_set - set(info.exclude or ())
-            shown |= {name: None for name in given if getattr(self, name) is None}
-        return shown
-
-
-@cache
-def _find_json_fields(model: type[Model]) -> frozenset[str]:
-    """Return the fields that hold any JSON."""
-    return frozenset(name for name, field in model.model_fields.items() if field.annotation is Any)
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
@@ -312,6 +253,8 @@ class Patch(StrictModel):
     and so is JSON of users.
     """
 
+    IS_PATCH: ClassVar = True
+
 
 #: Fields by name, as they are after a patch.
 Merged: TypeAlias = dict[str, Any]
@@ -330,7 +273,7 @@ def _merge(new: type[Model], name: str, before: Any, change: Any) -> Any:
         return new.model_fields[name].get_default(call_default_factory=True)
     if isinstance(change, BaseModel):
         return before.model_copy(update={member: getattr(change, member) for member in change.model_fields_set})
-    if isinstance(change, dict) and name not in _find_json_fields(new):
+    if isinstance(change, dict) and name not in find_json_fields(new):
         merged = {member: value for member, value in {**before, **change}.items() if value is not None}
         return _make_map_adapter(new, name).validate_python({name: merged})[name]
     return change

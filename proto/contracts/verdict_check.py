@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from contracts.criteria import Criterion
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 
 _KNOWN_KINDS = frozenset({"meets", "never", "check"})

@@ -7,6 +7,10 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final, Self, cast
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from signoff.errors import is_retryable
 
@@ -24,6 +28,8 @@ _OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
     ("grpc.max_reconnect_backoff_ms", 500),  # meanwhile calls fail at once, and their tries end after a second
 )
+#: The number of google.rpc.Status.details.
+_DETAILS: Final = 3
 #: After these a call or a stream goes on elsewhere: a server that is gone, or one that stops, and cancels its calls.
 LEFT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
@@ -97,6 +103,38 @@ class _Channels:
                 call.cancel()
 
         return stream
+
+
+def read_fields_at_fault(status: bytes) -> list[tuple[str, str]]:
+    """Return the fields that a google.rpc.Status says are wrong, and how."""
+    try:
+        violations = [
+            dict(_read_parts(each)) for bad in _find_details(status, b"BadRequest") for _, each in _read_parts(bad)
+        ]
+        return [(each.get(1, b"").decode(), each.get(2, b"").decode()) for each in violations]
+    except (DecodeError, UnicodeDecodeError):
+        return []  # another server's
+
+
+def read_retry_wait_s(status: bytes) -> float | None:
+    """Return after how many seconds a google.rpc.Status asks for the request again; None if it does not."""
+    try:
+        delays = [dict(_read_parts(each)).get(1, b"") for each in _find_details(status, b"RetryInfo")]
+        return Duration.FromString(delays[0]).ToTimedelta().total_seconds() if delays else None
+    except DecodeError:
+        return None
+
+
+def _find_details(status: bytes, kind: bytes) -> list[bytes]:
+    """Return the details of one kind, serialized; their messages are of a package that is not needed."""
+    details = [dict(_read_parts(detail)) for number, detail in _read_parts(status) if number == _DETAILS]
+    return [detail.get(2, b"") for detail in details if detail.get(1, b"").endswith(b"/google.rpc." + kind)]
+
+
+def _read_parts(message: bytes) -> list[tuple[int, bytes]]:
+    unknown = UnknownFieldSet(Empty.FromString(message))
+    fields = [unknown[number] for number in range(len(unknown))]
+    return [(each.field_number, each.data) for each in fields if isinstance(each.data, bytes)]
 
 
 async def _is_retryable(call: Any, status: grpc.StatusCode) -> bool:

@@ -6,8 +6,8 @@ import pytest
 from support.fake_operations import id_of
 
 from contracts.resources import NewJob
-from contracts.waiting.reasons import WaitingSum
 from signoff.status import JobStatus
+from signoff.types import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as pb_resources
 from signoff.wire import read_fields

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from contracts.resources import NewJob
-from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+from signoff.types import Reason, Waiting, WaitingSum
 
 UNTIL = datetime(2100, 1, 1, 12, 30, tzinfo=UTC)
 REMEDY = "raise it: signoff limits set tenant:press --concurrency 10"

@@ -9,8 +9,9 @@ import pytest
 from grpc import StatusCode
 from support.fake_jobstore import Refusal
 
-from contracts.resources import NewAgent, NewJob, SavedJob
+from contracts.resources import NewAgent, NewJob
 from signoff.status import JobLogStatus
+from signoff.types import SavedJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 

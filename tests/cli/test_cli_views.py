@@ -12,8 +12,8 @@ from cli.output import Output
 from cli.parameters.policy import POLICY_FIELDS
 from cli.views import waterfall
 from contracts.resources import NewJob, Policy
-from contracts.waiting.reasons import PastWait, Waiting
 from signoff.status import JobLogStatus
+from signoff.types import PastWait, Waiting
 
 BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 

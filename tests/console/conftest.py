@@ -13,7 +13,7 @@ from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.client_limits import ClientLimits
 from console.live.hub import LiveHub
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 
 SETTINGS = {"ring_max": 4, "queued_max": 8, "ping_s": 60.0, "viewers_max": 3}
 
@@ -37,13 +37,13 @@ def jobstore(jobstore_server: JobStoreServer) -> FakeJobStore:
 
 
 @pytest.fixture
-async def client(jobstore_server: JobStoreServer) -> AsyncIterator[JobStoreClient]:
-    async with JobStoreClient(jobstore_server.address, TOKEN, timeout_s=5) as client:
+async def client(jobstore_server: JobStoreServer) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(jobstore_server.address, TOKEN, timeout_s=5) as client:
         yield client
 
 
 @pytest.fixture
-async def live(client: JobStoreClient, request: pytest.FixtureRequest) -> LiveHub:
+async def live(client: AsyncClient, request: pytest.FixtureRequest) -> LiveHub:
     """Small, so that tests reach its limits; a test may parametrize it."""
     return LiveHub(client, **SETTINGS | getattr(request, "param", {}))
 
@@ -60,7 +60,7 @@ def client_limits() -> ClientLimits:
 
 @pytest.fixture
 async def console(
-    client: JobStoreClient, live: LiveHub, sessions: Sessions, client_limits: ClientLimits
+    client: AsyncClient, live: LiveHub, sessions: Sessions, client_limits: ClientLimits
 ) -> AsyncIterator[str]:
     """A console with a body limit of 1,000 bytes; its base URL."""
     app = create_app(client, live, sessions, client_limits, payload_max_bytes=1_000)

@@ -8,8 +8,9 @@ from streams import stream
 from support.fake_jobstore import Refusal
 from support.fake_operations import id_of
 
-from contracts.resources import Limit, NewJob, Operation
+from contracts.resources import NewJob
 from signoff.status import JobLogStatus
+from signoff.types import Limit, Operation
 
 WRITER = {"id": "writer", "name": "Writer", "url": "http://127.0.0.1:1/"}
 

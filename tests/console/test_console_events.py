@@ -10,8 +10,8 @@ from support.fake_jobstore import log_message
 
 from console.api.events import EventStream
 from console.live.viewer import FED_MAX, Viewer
-from contracts.client import WatchEvent
 from contracts.resources import NewJob
+from signoff import WatchEvent
 from signoff.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 

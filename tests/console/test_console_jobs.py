@@ -5,8 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.resources import NewJob, SavedJob
+from contracts.resources import NewJob
 from signoff.status import JobLogStatus
+from signoff.types import SavedJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}

@@ -4,8 +4,8 @@ import pytest
 from streams import stream
 from support.fake_operations import id_of
 
-from contracts.messages.operations import OperationItem, OperationPreview
-from contracts.resources import NewJob, Operation
+from contracts.resources import NewJob
+from signoff.types import Operation, OperationItem, OperationPreview
 
 K = id_of("k")
 

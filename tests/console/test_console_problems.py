@@ -8,8 +8,9 @@ import grpc
 import pytest
 from support.fake_jobstore import Refusal
 
-from contracts.client import JobStoreError
+from signoff import SignoffError
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2 as resources_pb
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
 JSON = {"Content-Type": "application/json"}
@@ -318,7 +319,7 @@ async def test_request_ids_are_echoed_or_made(http):
 
 
 async def test_a_bug_is_an_internal_problem(http, jobstore):
-    jobstore.nonsense["GetJob"] = jobs_pb.GetJobResponse()
+    jobstore.nonsense["GetJob"] = jobs_pb.GetJobResponse(job=resources_pb.Job(execution_id="no UUID"))
     async with http.get("/api/jobs/poem-1") as answer:
         await problem(answer, 500, "internal")
 
@@ -339,7 +340,7 @@ async def test_the_api_is_described(http):
 
 
 async def test_one_connection_serves_callers_with_different_tokens(client):
-    with pytest.raises(JobStoreError, match="not known") as refused:
+    with pytest.raises(SignoffError, match="not known") as refused:
         await client.with_token("unknown").list_jobs()
     assert (refused.value.code, refused.value.grpc_status) == ("unauthenticated", Status.UNAUTHENTICATED)
     assert await client.list_jobs() == ([], "")

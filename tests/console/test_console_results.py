@@ -11,13 +11,14 @@ import pytest
 from support.real_console import RealConsole
 
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.identity import new_execution_id
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.reports import RecordReport
 from jobstore.domain.actor import SIGNOFF, WORKER
 from jobstore.insights.rollups import Rollups
+from signoff.ids import new_execution_id
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from contracts.resources import NewJob
-from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+from signoff.types import Reason, Waiting, WaitingSum
 
 AT = datetime(2100, 1, 1, tzinfo=UTC)
 REASON = Reason(code="no_room", name="executor", used=200, allowed=200, owner="operator", remedy="start more")

@@ -50,7 +50,8 @@ HOSTILE: list[Any] = [
     *({"a" * 300: "b"}, {"b": {"c": []}}, {"text": "a", "kind": 1}, [{"text": 5}], [{"text": "a", "required": "no"}]),
 ]
 MODELS = [
-    *(resources.NewJob, resources.JobPatch, resources.JobFilter, resources.Policy, resources.NewAgent, resources.Limit),
+    *(resources.NewJob, resources.JobPatch, resources.JobFilter, resources.Policy),
+    *(resources.NewAgent, resources.NewLimit),
     *(
         schemas.JobsQuery,
         schemas.LogsQuery,

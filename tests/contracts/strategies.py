@@ -4,21 +4,10 @@ from datetime import UTC
 
 from hypothesis import strategies as st
 
-from contracts.criteria import CriteriaError, parse_criteria
-from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
-from contracts.resources import (
-    Agent,
-    Job,
-    JobFilter,
-    JobLog,
-    Limit,
-    NewJob,
-    Operation,
-    OperationFilter,
-    OperationItem,
-    Policy,
-)
-from contracts.waiting.reasons import WaitingSum
+from contracts.criteria import CriteriaError, parse_criteria, parse_stored_criteria
+from contracts.resources import JobFilter, NewJob, Policy
+from signoff import types
+from signoff.judging import Ask, Criterion, CriterionVerdict, StageVerdict, Verdict
 from signoff.status import (
     Circuit,
     CriterionOutcome,
@@ -33,6 +22,7 @@ from signoff.status import (
     Protocol,
     Resubmit,
 )
+from signoff.types import Agent, Job, JobLog, Limit, Operation, OperationItem, WaitingSum
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)
@@ -87,6 +77,7 @@ policies = st.builds(
     judge=maybe(st.from_regex(r"[a-z][a-z0-9-]{0,20}(@[1-9])?", fullmatch=True)),
     criteria_set=maybe(st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)),
 )
+policies_of_answers = policies.map(lambda policy: types.Policy(**dict(policy)))
 labels = st.dictionaries(texts(), texts(), max_size=4)
 new_jobs = st.builds(
     NewJob,
@@ -148,7 +139,7 @@ def jobs(payloads):
         priority=st.integers(0, 9),
         tenant=texts(min_size=1),
         labels=labels,
-        policy=policies,
+        policy=policies_of_answers,
         progress=maybe(st.floats(0, 1)),
         progress_message=maybe(texts()),
         capabilities=st.lists(texts(), max_size=4),
@@ -161,7 +152,12 @@ def jobs(payloads):
         result_version=maybe(INT64),
         created_at=TIMES,
         updated_at=TIMES,
-    )
+    ).map(with_criteria)
+
+
+def with_criteria(job):
+    read = [Criterion(**dict(one)) for one in parse_stored_criteria(job.acceptance_criteria)]
+    return job.model_copy(update={"criteria": read})
 
 
 def job_logs(payloads):
@@ -201,7 +197,7 @@ agents = st.builds(
     protocol=st.sampled_from(Protocol),
     url=st.sampled_from(["http://localhost:8080/a", "https://agents.example/größe?x=1#y"]),
     capabilities=st.lists(texts(), max_size=4),
-    policy=policies,
+    policy=policies_of_answers,
     enabled=st.booleans(),
     circuit=st.sampled_from(Circuit),
     circuit_open_until=maybe(TIMES),
@@ -255,7 +251,7 @@ operations = st.builds(
     finished_at=maybe(TIMES),
     retry_of=maybe(st.uuids()),
     name=maybe(texts()),
-    filter=maybe(job_filters.map(lambda chosen: OperationFilter(**dict(chosen)))),
+    filter=maybe(job_filters.map(lambda chosen: types.JobFilter(**dict(chosen)))),
     agent_id=maybe(IDS),
     progress=st.floats(0, 1),
     cost_usd=maybe(st.floats(0, 1_000)),

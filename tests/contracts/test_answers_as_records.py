@@ -12,29 +12,25 @@ from strategies import agents, job_logs, jobs, json_values, limits, operations
 from test_convert import JOB_TEXTS, LOG_TEXTS, row, sent
 
 from cli.output import to_json
-from contracts.client.records import read_record
-from contracts.messages.answers import read_resource
-from contracts.messages.convert import agent_message, job_log_message, job_message, policy_of
-from contracts.messages.judgings import judging_of
-from contracts.messages.operations import item_message, operation_message
-from contracts.messages.views import (
+from contracts.messages.convert import job_log_message, job_message
+from signoff.jsontext import json_text
+from signoff.status import JobStatus, LetterOutcome
+from signoff.types import (
     DeadLetter,
     DeadLetterResolution,
     DeadLetters,
+    OperationItem,
     Overview,
     OverviewNow,
     OverviewTotals,
-    dead_letters_message,
-    overview_message,
+    read_model,
 )
-from contracts.resources import OperationItem
-from signoff.jsontext import json_text
-from signoff.status import JobStatus, LetterOutcome
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judging_service_pb2 as judgings_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1 import verdict_pb2
+from signoff.wire import read_record, write_message
 
 NOW = datetime(2026, 11, 26, 8, 0, 0, 5, tzinfo=UTC)
 
@@ -42,7 +38,7 @@ NOW = datetime(2026, 11, 26, 8, 0, 0, 5, tzinfo=UTC)
 def check(message: Any) -> None:
     """Check that both clients show the same of a message."""
     received = sent(message)
-    record, resource = read_record(received), read_resource(received)
+    record, resource = read_record(received), read_model(received)
     assert json.loads(to_json(record)) == json.loads(resource.model_dump_json(exclude_none=True))
 
 
@@ -61,12 +57,12 @@ def test_saved_jobs(job):
 
 @given(agents, operations, limits)
 def test_what_operators_see(agent, operation, limit):
-    check(agent_message(agent))
-    check(operation_message(operation))
+    check(write_message(pb.Agent, agent))
+    check(write_message(pb.Operation, operation))
     check(pb.Limit(**{**dict(limit), "updated_at": NOW}))
-    check(item_message(OperationItem(item=0, job_id="a", outcome="WAITING")))
+    check(write_message(pb.OperationItem, OperationItem(item=0, job_id="a", outcome="WAITING")))
     ids = dict.fromkeys(["execution_id", "retried_by", "retry_execution_id"], uuid4())
-    check(item_message(OperationItem(item=1, job_id="a", title="A", outcome="FAILED", **ids)))
+    check(write_message(pb.OperationItem, OperationItem(item=1, job_id="a", title="A", outcome="FAILED", **ids)))
     check(operations_pb.PreviewOperationResponse(total=3, items_max=9, counts={"FAILED": 3}))
 
 
@@ -74,10 +70,10 @@ def test_dead_letters_and_the_overview():
     letter = DeadLetter(topic="a-dlq", partition=1, offset=2, at=NOW, code="x", source_partition=0)
     done = DeadLetterResolution(outcome=LetterOutcome.REDRIVEN, actor="administrator", reason="mended", at=NOW)
     items = [letter, letter.model_copy(update={"resolution": done})]
-    check(dead_letters_message(DeadLetters(counts={"a-dlq": 3}, items=items)))
+    check(write_message(operations_pb.ListDeadLettersResponse, DeadLetters(counts={"a-dlq": 3}, items=items)))
     check(operations_pb.ResolveDeadLettersResponse(letters=500, next_offset=501, to_offset=900))
     overview = Overview(points=[], totals=OverviewTotals(), now=OverviewNow(queued=3), signing_secret="s")
-    record = read_record(sent(overview_message(overview)))
+    record = read_record(sent(write_message(operations_pb.GetOverviewResponse, overview)))
     assert (record.upstreams_sign, record.signing_secret, record.now.queued) == (False, "s", 3)
 
 
@@ -114,8 +110,7 @@ def newer() -> list[Any]:
 @pytest.mark.parametrize("message", newer(), ids=lambda message: message.DESCRIPTOR.name)
 def test_words_that_this_version_does_not_know_are_read_as_text(message):
     record = read_record(message)
-    is_judging = message.DESCRIPTOR.name == "Judging"
-    resource = judging_of(message) if is_judging else read_resource(message)
+    resource = read_model(message)
     assert "UNKNOWN_77" in to_json(record)
     assert json_text(resource).count("UNKNOWN_77") == to_json(record).count("UNKNOWN_77")
     again = type(resource).model_validate_json(json_text(resource).replace("UNKNOWN_77", "a new word"))
@@ -123,5 +118,5 @@ def test_words_that_this_version_does_not_know_are_read_as_text(message):
 
 
 def test_nor_does_a_policy_with_such_a_word_raise():
-    policy = policy_of(pb.Policy(delivery=77))
+    policy = read_model(pb.Policy(delivery=77))
     assert policy.delivery == "UNKNOWN_77"

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.client.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
 from contracts.events import AdministrationChanged, AgentChanged, Event, ExecutionRefused, JobChanged
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF, TOPICS
+from signoff.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
 
 SERVICES = {"jobstore", "executor", "validator"}
 EVENT_TOPICS = [topic for topic in TOPICS.values() if topic.event]

@@ -12,13 +12,11 @@ from signoff.errors import ErrorCode, find_http_status, is_retryable
 
 ROOT = Path(__file__).parents[2]
 DECLARED = ROOT / "proto/signoff/errors.py"
-FOLDERS = ("proto/contracts", "services", "deploy/local/localstack")
+FOLDERS = ("proto/contracts", "proto/signoff", "services", "deploy/local/localstack")
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path != DECLARED]
 #: Calls whose argument at this place is a code.
 MAKERS = {
-    **dict.fromkeys(
-        ("Refusal", "GoldenRefusal", "StreamRefusedError", "JobStoreError", "_reject", "_answer_queued"), 0
-    ),
+    **dict.fromkeys(("Refusal", "GoldenRefusal", "StreamRefusedError", "SignoffError", "_reject", "_answer_queued"), 0),
     **dict.fromkeys(("ProblemError", "ClaimAnswer"), 1),
 }
 CODE = re.compile(r"[a-z][a-z0-9_]*")

@@ -7,7 +7,8 @@ from uuid import RFC_4122, UUID
 import pytest
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.identity import event_id, new_execution_id
+from contracts.identity import event_id
+from signoff.ids import new_execution_id
 from signoff.status import ReportKind
 
 FIRST, SECOND = new_execution_id(), new_execution_id()

@@ -8,9 +8,11 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from pydantic import ValidationError
 
 from contracts.fields import Patch, merge
-from contracts.messages.patches import patch_message, patch_of
-from contracts.resources import Agent, AgentPatch, JobPatch, LimitPatch, NewAgent, NewJob, NewLimit
+from contracts.messages.patches import patch_of
+from contracts.resources import AgentPatch, JobPatch, LimitPatch, NewAgent, NewJob, NewLimit
+from signoff.types import Agent
 from signoff.v1 import resources_pb2 as pb
+from signoff.wire import split_patch, write_message
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS: list[tuple[type[Patch], Any, type[Any]]] = [
@@ -50,7 +52,8 @@ def test_a_patch_has_the_fields_of_what_is_new_and_the_message_has_them_too(
 )
 def test_a_patch_goes_over_grpc_as_it_is(kind: type[Patch], message: Any, changes: dict[str, Any]) -> None:
     patch = kind.model_validate(changes, extra="forbid")
-    read = patch_of(kind, *patch_message(message, patch))
+    values, paths = split_patch(message, patch)
+    read = patch_of(kind, write_message(message, values), FieldMask(paths=paths))
     assert read == patch
     assert read.model_dump(mode="json", exclude_unset=True) == changes
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.events import ExecuteRequested, JobStatusReported
-from contracts.identity import new_execution_id
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.resources import Job, NewAgent, NewJob, Policy
+from signoff.ids import new_execution_id
+from signoff.judging import CriterionVerdict
 from signoff.status import Delivery, Outcome, ReportKind
 
 criteria = st.lists(

@@ -11,8 +11,8 @@ import pytest
 
 import console
 import contracts
-from contracts.fields import Model
 from contracts.resources import JobPatch
+from signoff.fields import Model
 from signoff.times import time_text
 
 

@@ -1,6 +1,6 @@
 """The view of the overview tells what was not measured from what is zero."""
 
-from contracts.messages.views import overview_of
+from signoff.types import read_model
 from signoff.v1 import operations_service_pb2 as pb
 
 UNSEEN = {"queued_max": None, "running_max": None, "judging_max": None}
@@ -9,7 +9,7 @@ UNSEEN = {"queued_max": None, "running_max": None, "judging_max": None}
 def shown(**fields):
     """A point of an overview, as the other side reads it."""
     message = pb.GetOverviewResponse(points=[pb.OverviewPoint(at={"seconds": 60}, **fields)])
-    (point,) = overview_of(pb.GetOverviewResponse.FromString(message.SerializeToString())).points
+    (point,) = read_model(pb.GetOverviewResponse.FromString(message.SerializeToString())).points
     return point
 
 

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from support.system import Agent, System
 from visitor import Visitor, keep, overflowing, settled
 
-from contracts.resources import Job
+from signoff.types import Job
 
 WORD = "Donaudampfschifffahrt" * 15
 #: Right-to-left override: what stands behind it in the same line is shown backwards, unless it is isolated.

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import aiohttp
 
-from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
 from faults.checking.checker import check
 from faults.checking.observed import Fault, Observed, Record, Replayed, Violation
@@ -30,6 +29,7 @@ from jobstore.domain.ids import IdKey
 from jobstore.storage.outages import DRIVER_ERRORS
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
+from signoff import AsyncClient
 
 QUIET_S = 300.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
@@ -121,7 +121,7 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
     headers = {"Authorization": f"Bearer {addresses.token}"}
     timeout = aiohttp.ClientTimeout(total=15)
     async with AsyncExitStack() as stack:
-        dialled = [JobStoreClient(link.address, addresses.token) for link in links.values() if "grpc" in link.name]
+        dialled = [AsyncClient(link.address, addresses.token) for link in links.values() if "grpc" in link.name]
         clients = [await stack.enter_async_context(client) for client in dialled]
         consoles = [
             await stack.enter_async_context(aiohttp.ClientSession(f"http://{one}", headers=headers, timeout=timeout))
@@ -136,7 +136,7 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
         env = {"JOBSTORE": running.jobstore_addresses, "TOKEN": addresses.token, "KAFKA": addresses.kafka}
         crowd = Crowd(clients, consoles, publisher, ids, {f"SIGNOFF_{name}": value for name, value in env.items()})
-        dialled_all = JobStoreClient(running.jobstore_addresses, addresses.token)
+        dialled_all = AsyncClient(running.jobstore_addresses, addresses.token)
         client = await stack.enter_async_context(dialled_all)
         operator = Operator(crowd, client, addresses, agents_url, running.terms.attempt_timeout_s, seed)
         yield crowd, operator, Tables(addresses.postgres)

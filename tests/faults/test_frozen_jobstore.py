@@ -15,11 +15,11 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer
 from support.system import served
 
-from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob, Policy
 from faults.checking.observed import LogRow, Terms
 from faults.checking.reading import Tables, all_jobs, all_logs, quiet, topics
 from faults.stack.world import KAFKA_OF, World, world
+from signoff import AsyncClient
 from signoff.status import RESTING, JobStatus
 
 #: As it is by default: what is measured is whether leases are renewed elsewhere before they lapse.
@@ -48,7 +48,7 @@ class SlowAgent:
         return app
 
 
-async def ask(client: JobStoreClient, count: int) -> list[str]:
+async def ask(client: AsyncClient, count: int) -> list[str]:
     """Create jobs of the slow agent, and execute them; return their ids."""
     policy = Policy(max_submissions=1, attempt_timeout_s=120)
     asked = NewJob(title="A job", acceptance_criteria="Is blue", agent_id="slow-one", policy=policy)
@@ -58,7 +58,7 @@ async def ask(client: JobStoreClient, count: int) -> list[str]:
     return [job.id for job in jobs]
 
 
-async def ask_and_be_called(client: JobStoreClient, agent: SlowAgent, count: int) -> list[str]:
+async def ask_and_be_called(client: AsyncClient, agent: SlowAgent, count: int) -> list[str]:
     """Create jobs, execute them, and wait until the agent was called for each; return their ids."""
     jobs = await ask(client, count)
     async with asyncio.timeout(60):
@@ -67,7 +67,7 @@ async def ask_and_be_called(client: JobStoreClient, agent: SlowAgent, count: int
     return jobs
 
 
-async def until_at_rest(client: JobStoreClient, job_ids: list[str]) -> None:
+async def until_at_rest(client: AsyncClient, job_ids: list[str]) -> None:
     """Wait until nothing happens to these jobs any more."""
     async with asyncio.timeout(60):
         for job_id in job_ids:
@@ -110,7 +110,7 @@ async def test_a_frozen_jobstore_delays_facts_shortly_and_repeats_no_call(tmp_pa
     async with (
         served(agent.app()) as url,
         world(tmp_path, 1, Terms(lease_s=LEASE_S), 2) as running,
-        JobStoreClient(running.jobstore_addresses, running.addresses.token) as client,
+        AsyncClient(running.jobstore_addresses, running.addresses.token) as client,
         AIOKafkaConsumer("job-changed", bootstrap_servers=running.addresses.kafka) as facts,
     ):
         await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))
@@ -145,7 +145,7 @@ async def test_a_database_that_falls_silent_to_one_jobstore_repeats_no_call(tmp_
     async with (
         served(agent.app()) as url,
         world(tmp_path, 1, Terms(lease_s=LEASE_S), 2) as running,
-        JobStoreClient(running.jobstore_addresses, running.addresses.token) as client,
+        AsyncClient(running.jobstore_addresses, running.addresses.token) as client,
     ):
         await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))
         jobs = await ask_and_be_called(client, agent, 6)
@@ -169,7 +169,7 @@ def at_rest_by_facts(records: Iterable[Any]) -> set[str]:
     return {log["job_id"] for log in logs if log["status"] == JobStatus.COMPLETED}
 
 
-async def ask_for(clients: Sequence[JobStoreClient], seconds: float) -> dict[str, float]:
+async def ask_for(clients: Sequence[AsyncClient], seconds: float) -> dict[str, float]:
     """Ask for a job now and then, of one jobstore after the other; return when each was asked for, by its id."""
     asked: dict[str, float] = {}
     turns, ends_at = cycle(clients), time.monotonic() + seconds
@@ -202,8 +202,8 @@ async def test_a_leading_jobstore_that_kafka_alone_is_cut_off_from_holds_nothing
     async with (
         served(agent.app()) as url,
         world(tmp_path, 1, Terms(lease_s=LEASE_S), 2) as running,
-        JobStoreClient(running.links["grpc"].address, running.addresses.token) as client,
-        JobStoreClient(running.links["grpc-2"].address, running.addresses.token) as other,
+        AsyncClient(running.links["grpc"].address, running.addresses.token) as client,
+        AsyncClient(running.links["grpc-2"].address, running.addresses.token) as other,
         AIOKafkaConsumer("job-changed", bootstrap_servers=running.addresses.kafka) as facts,
     ):
         await client.create_agent(NewAgent(id="slow-one", name="slow-one", url=url))

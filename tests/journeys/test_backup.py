@@ -23,9 +23,8 @@ from faults.checking.reading import Tables, topics
 from support.fakes import until
 from support.system import WAIT_S, Agent, Asking, Judge, signoff
 
-from contracts.client import JobStoreClient
 from contracts.events import AdministrationChanged
-from contracts.resources import Job, NewAgent, NewJob, NewLimit
+from contracts.resources import NewAgent, NewJob, NewLimit
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import FACT_TOPICS, TOPIC_OF
 from localstack.backing import Infrastructure, infrastructure
@@ -35,7 +34,9 @@ from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
 from localstack.supervisor import Supervisor
 from servicekit.kafka.topics import ensure_topics
+from signoff import AsyncClient
 from signoff.status import Delivery, JobStatus
+from signoff.types import Job
 
 PAGE = Path(__file__).parents[2] / "docs/operations/backup.md"
 DUMP, RESTORE, *_ = (dedent(each) for each in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
@@ -158,7 +159,7 @@ async def installed(
         judge_url, grpc = f"http://127.0.0.1:{judge.port}", f"127.0.0.1:{ports.get_port('grpc')}"
         secrets = make_secrets(ports)
         addresses = Addresses(servers.kafka, grpc, "", servers.postgres, {}, judge_url, secrets)
-        async with JobStoreClient(grpc, addresses.token) as client:
+        async with AsyncClient(grpc, addresses.token) as client:
             made = Installation(folder / "endpoints.json", client, servers, folder, ports, addresses)
             await made.start(servers.postgres)
             try:

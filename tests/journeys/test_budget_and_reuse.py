@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from support.system import Agent, Judge, System, signoff
 
-from contracts.client import JobStoreError
 from contracts.resources import NewAgent
+from signoff import SignoffError
 from signoff.status import JobLogStatus, JobStatus
 
 
@@ -30,7 +30,7 @@ async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Age
     last = (await system.logs(job.id))[-1]
     assert last.code == "budget_exhausted"
     assert (last.message or "").startswith("0.5 of 0.5 USD are spent, and the agent is not called again; call 2 failed")
-    with pytest.raises(JobStoreError) as refused:
+    with pytest.raises(SignoffError) as refused:
         await system.client.execute_job(job.id)
     assert refused.value.code == "budget_exhausted"
     async with system.http.get(f"/api/jobs/{job.id}") as answer:

@@ -14,8 +14,9 @@ from support.fakes import until
 from support.free_ports import free_port
 from support.system import WAIT_S, Agent, System
 
-from contracts.resources import NewAgent, NewJob, NewLimit, Operation
+from contracts.resources import NewAgent, NewJob, NewLimit
 from signoff.status import OperationState
+from signoff.types import Operation
 
 
 class Busy:

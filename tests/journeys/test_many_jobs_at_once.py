@@ -9,8 +9,9 @@ from aiohttp import web
 from support.fakes import until
 from support.system import WAIT_S, Agent, System, signoff
 
-from contracts.resources import JobFilter, NewAgent, NewJob, NewLimit, Operation
+from contracts.resources import JobFilter, NewAgent, NewJob, NewLimit
 from signoff.status import JobStatus, OperationState
+from signoff.types import Operation
 
 BLUE = {"text": "The sky is blue."}
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from support.system import Agent, System
 
-from contracts.client import JobStoreError
 from contracts.events import ExecuteRequested
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob
+from signoff import SignoffError
+from signoff.ids import new_execution_id
 from signoff.status import JobLogStatus, JobStatus
 
 L = JobLogStatus
@@ -27,7 +27,7 @@ async def test_a_job_is_matched_once_a_fitting_agent_appears(system: System, age
     failed = (await system.logs(job.id))[-1]
     assert (failed.status, failed.code) == (L.MATCHING_FAILED, "matching_failed")
     assert failed.message == 'no enabled agent has "knows the sea", "speaks Breton"'
-    with pytest.raises(JobStoreError) as refused:
+    with pytest.raises(SignoffError) as refused:
         await system.client.execute_job(job.id)
     assert refused.value.code == "no_agent_matches"
 

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from importlib import import_module
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from contracts.messages import answers
 from promises.__main__ import CATALOGUE, DOCUMENT, ROOT, read_schemas
+from signoff.types import MODELS
 
 API = json.loads(DOCUMENT.read_text("utf-8"))
 FILES = [
@@ -284,13 +284,11 @@ def find_all() -> set[str]:
         for member, message in members.items():
             comparing.compare(MESSAGES[message], schema["properties"][member])
         found |= {f"events: {each}" for each in comparing.found}
-    for kind, read in answers._READERS.items():
-        model = get_type_hints(read)["return"]
+    for name, model in MODELS.items():
+        kind = MESSAGES[name]
         schema = model.model_json_schema(mode="serialization")
         comparing = Comparing(schema.get("$defs", {}))
-        compare_answer(comparing, kind.DESCRIPTOR, schema) if kind.DESCRIPTOR.name.endswith("Response") else (
-            comparing.compare(kind.DESCRIPTOR, schema)
-        )
+        compare_answer(comparing, kind, schema) if name.endswith("Response") else (comparing.compare(kind, schema))
         found |= {f"client: {each}" for each in comparing.found}
     return found
 

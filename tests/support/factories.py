@@ -9,7 +9,6 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.identity import new_execution_id
 from contracts.resources import Policy
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.topics import TOPIC_OF
@@ -17,6 +16,7 @@ from executor.ports import Grant
 from jobstore.domain.actor import UPSTREAM
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.renewal import Lease
+from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import Delivery, ReportKind
 from signoff.status import Protocol as AgentProtocol

@@ -13,27 +13,17 @@ import grpc
 
 from contracts.fields import merge
 from contracts.lint import find_warnings
-from contracts.messages import REPLAYED
-from contracts.messages.convert import (
-    agent_message,
-    execution_message,
-    job_log_message,
-    job_message,
-    new_agent_of,
-    new_job_of,
-    status_of,
-)
-from contracts.messages.job_requests import warning_message
+from contracts.messages.convert import job_log_message, job_message, new_job_of, status_of
 from contracts.messages.patches import patch_of
-from contracts.messages.waiting import waiting_message
 from contracts.receipts.keys import PublicKey
-from contracts.resources import Agent, AgentPatch, Execution, Job, JobLog, NewAgent, NewJob
-from contracts.waiting.reasons import Waiting
+from contracts.resources import AgentPatch, Job, NewAgent, NewJob
 from jobstore.api.error_details import make_details
 from jobstore.errors import Violation
+from signoff.connection import REPLAYED
 from signoff.json_fields import get_json
 from signoff.jsontext import json_text, parse_json
 from signoff.status import ExecutionState, JobLogStatus, JobStatus
+from signoff.types import Agent, Execution, JobLog, Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2
@@ -43,6 +33,7 @@ from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
+from signoff.wire import read_fields, write_message
 from support.fake_judges import FakeJudges
 from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
@@ -143,7 +134,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         if new.id is None and request.idempotency_key:
             new.id = id_of(request.idempotency_key)
         job = await self.add(new)
-        warnings = [warning_message(warning) for warning in find_warnings(job.criteria)]
+        warnings = [write_message(resources_pb2.CriterionWarning, warning) for warning in find_warnings(job.criteria)]
         return jobs_pb.CreateJobResponse(job=_job(job), warnings=warnings)
 
     async def GetJob(self, request, context):
@@ -151,7 +142,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
 
     async def ExplainJob(self, request, context):
         self.job(request.job_id)
-        return jobs_pb.ExplainJobResponse(waiting=waiting_message(self.waiting.get(request.job_id, Waiting())))
+        return write_message(jobs_pb.ExplainJobResponse, {"waiting": self.waiting.get(request.job_id, Waiting())})
 
     async def ListJobs(self, request, context):
         if self.held is not None:
@@ -174,7 +165,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         jobs = [self._job(job.id) for job in found[start : start + size]]
         for job in jobs:
             if job.id in self.waiting:
-                job.waiting.CopyFrom(waiting_message(self.waiting[job.id]))
+                job.waiting.CopyFrom(write_message(resources_pb2.Waiting, self.waiting[job.id]))
         return jobs_pb.ListJobsResponse(jobs=jobs, next_page_token=token)
 
     async def ListJobFacets(self, request, context):
@@ -260,7 +251,8 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
 
     async def CreateAgent(self, request, context):
         agent_id = id_of(request.idempotency_key) if request.idempotency_key else None
-        return agents_pb.CreateAgentResponse(agent=agent_message(self.add_agent(new_agent_of(request.agent), agent_id)))
+        agent = self.add_agent(NewAgent(**read_fields(request.agent)), agent_id)
+        return write_message(agents_pb.CreateAgentResponse, {"agent": agent})
 
     def add_agent(self, new: NewAgent, agent_id: str | None = None) -> Agent:
         now = datetime.now(UTC)
@@ -280,7 +272,8 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         return agents_pb.GetAgentResponse(agent=self._agent(self.agent(request.agent_id)))
 
     def _agent(self, agent: Agent) -> Any:
-        return agent_message(agent.model_copy(update={"paused": self.is_paused(f"agent:{agent.id}")}))
+        paused = self.is_paused(f"agent:{agent.id}")
+        return write_message(resources_pb2.Agent, agent.model_copy(update={"paused": paused}))
 
     async def ListAgents(self, request, context):
         start = int(request.page_token or 0)
@@ -295,13 +288,13 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
             changes = {**merge(agent, patch, NewAgent), "version": agent.version + 1}
             agent = self.agents[agent.id] = agent.model_copy(update=changes)
         else:
-            agent = self.add_agent(new_agent_of(request.agent), request.agent_id)
-        return agents_pb.UpdateAgentResponse(agent=agent_message(agent))
+            agent = self.add_agent(NewAgent(**read_fields(request.agent)), request.agent_id)
+        return write_message(agents_pb.UpdateAgentResponse, {"agent": agent})
 
     async def DisableAgent(self, request, context):
         agent = self.agent(request.agent_id).model_copy(update={"enabled": False})
         self.agents[agent.id] = agent
-        return agents_pb.DisableAgentResponse(agent=agent_message(agent))
+        return write_message(agents_pb.DisableAgentResponse, {"agent": agent})
 
 
 class Edge(grpc.aio.ServerInterceptor):
@@ -356,7 +349,7 @@ async def _abort(context: Any, refusal: Refusal) -> None:
 
 
 def _execution(execution: Execution) -> resources_pb2.Execution:
-    return execution_message(execution.model_dump())
+    return write_message(resources_pb2.Execution, execution.model_dump())
 
 
 def _job(job: Job) -> Any:

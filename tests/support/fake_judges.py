@@ -12,19 +12,12 @@ from contracts.judging.calibration.golden import Report, make_golden, read_golde
 from contracts.judging.policy import JudgePolicy
 from contracts.lint import find_notes, find_warnings
 from contracts.messages.convert import criteria_of
-from contracts.messages.job_requests import warning_message
-from contracts.messages.judging import (
-    CriteriaSetVersion,
-    JudgePolicyVersion,
-    NamedCriteriaSet,
-    NamedGoldenSet,
-    NamedJudgePolicy,
-    NameMove,
-    criteria_set_message,
-    judge_policy_message,
-)
+from contracts.messages.judging import JudgePolicyVersion, NamedJudgePolicy
+from signoff.judging import CriteriaSetVersion, NamedCriteriaSet, NamedGoldenSet, NameMove
 from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceServicer
+from signoff.wire import write_message
 from support.fake_operations import Refusal
 
 Status = grpc.StatusCode
@@ -43,11 +36,11 @@ class FakeJudges(JudgeServiceServicer):
         self.kept: list[str] = []
 
     async def ListJudgePolicies(self, request, context):
-        policies = [judge_policy_message(each) for each in self.policies.values()]
+        policies = [write_message(pb.JudgePolicy, each) for each in self.policies.values()]
         return pb.ListJudgePoliciesResponse(policies=policies, validators=self.validators)
 
     async def GetJudgePolicy(self, request, context):
-        return pb.GetJudgePolicyResponse(policy=judge_policy_message(_page(self._policy(request.name), request)))
+        return write_message(pb.GetJudgePolicyResponse, {"policy": _page(self._policy(request.name), request)})
 
     async def PutJudgePolicy(self, request, context):
         policy = JudgePolicy.model_validate_json(request.policy_json)
@@ -64,7 +57,7 @@ class FakeJudges(JudgeServiceServicer):
         moves = [NameMove(version=number, **made), *known.moves] if number == 1 else known.moves
         changes = {"newest": number, "versions": [version, *known.versions], "moves": moves}
         self.policies[policy.name] = known.model_copy(update=changes | {"current": known.current or 1})
-        shown = judge_policy_message(self.policies[policy.name])
+        shown = write_message(pb.JudgePolicy, self.policies[policy.name])
         return pb.PutJudgePolicyResponse(policy=shown, version=number, warnings=self.warnings)
 
     async def PromoteJudgePolicy(self, request, context):
@@ -77,11 +70,11 @@ class FakeJudges(JudgeServiceServicer):
                 raise Refusal(Status.FAILED_PRECONDITION, "golden_not_evaluated")
             Report.model_validate_json(request.report_json)
         self.policies[request.name] = known.model_copy(update={"current": request.version})
-        return pb.PromoteJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
+        return write_message(pb.PromoteJudgePolicyResponse, {"policy": self.policies[request.name]})
 
     async def RetireJudgePolicy(self, request, context):
         self.policies[request.name] = self._policy(request.name).model_copy(update={"current": None})
-        return pb.RetireJudgePolicyResponse(policy=judge_policy_message(self.policies[request.name]))
+        return write_message(pb.RetireJudgePolicyResponse, {"policy": self.policies[request.name]})
 
     async def KeepEvaluation(self, request, context):
         self.kept.append(request.evaluation)
@@ -110,12 +103,12 @@ class FakeJudges(JudgeServiceServicer):
         return pb.GoldenSet(**self.golden[name].model_dump(exclude_none=True))
 
     async def ListCriteriaSets(self, request, context):
-        return pb.ListCriteriaSetsResponse(sets=[criteria_set_message(each) for each in self.sets.values()])
+        return write_message(pb.ListCriteriaSetsResponse, {"sets": list(self.sets.values())})
 
     async def GetCriteriaSet(self, request, context):
         if request.name not in self.sets:
             raise Refusal(Status.NOT_FOUND, "unknown_criteria_set")
-        return pb.GetCriteriaSetResponse(set=criteria_set_message(_page(self.sets[request.name], request)))
+        return write_message(pb.GetCriteriaSetResponse, {"set": _page(self.sets[request.name], request)})
 
     async def PutCriteriaSet(self, request, context):
         criteria = _read(request)
@@ -130,20 +123,23 @@ class FakeJudges(JudgeServiceServicer):
         )
         changes = {"newest": number, "current": number, "versions": [version, *known.versions]}
         self.sets[request.name] = known.model_copy(update=changes)
-        warnings = map(warning_message, find_warnings(criteria))
-        shown = criteria_set_message(self.sets[request.name])
+        warnings = [write_message(resources_pb.CriterionWarning, each) for each in find_warnings(criteria)]
+        shown = write_message(pb.CriteriaSet, self.sets[request.name])
         return pb.PutCriteriaSetResponse(set=shown, version=number, warnings=warnings)
 
     async def RetireCriteriaSet(self, request, context):
         if request.name not in self.sets:
             raise Refusal(Status.NOT_FOUND, "unknown_criteria_set")
         self.sets[request.name] = self.sets[request.name].model_copy(update={"current": None})
-        return pb.RetireCriteriaSetResponse(set=criteria_set_message(self.sets[request.name]))
+        return write_message(pb.RetireCriteriaSetResponse, {"set": self.sets[request.name]})
 
     async def LintCriteria(self, request, context):
         criteria = _read(request)
         warnings, notes = find_warnings(criteria), find_notes(criteria)
-        return pb.LintCriteriaResponse(warnings=map(warning_message, warnings), notes=map(warning_message, notes))
+        return pb.LintCriteriaResponse(
+            warnings=[write_message(resources_pb.CriterionWarning, each) for each in warnings],
+            notes=[write_message(resources_pb.CriterionWarning, each) for each in notes],
+        )
 
     def _policy(self, name: str) -> NamedJudgePolicy:
         if name not in self.policies:

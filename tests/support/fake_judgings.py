@@ -5,21 +5,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.messages.judgings import (
-    CriterionChange,
-    CriterionDiff,
-    Flip,
-    Judging,
-    JudgingCase,
-    RejudgeReport,
-    judging_message,
-    new_judgings_of,
-    report_message,
-)
+from contracts.judging.verdict import Verdict
+from contracts.messages.judgings import JudgingCase, new_judgings_of
+from signoff.judging import CriterionChange, CriterionDiff, CriterionVerdict, Flip, Judging, RejudgeReport
 from signoff.status import JudgingKind, JudgingState, Outcome
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
+from signoff.wire import write_message
 from support.fake_operations import id_of
 
 REPORT = RejudgeReport(
@@ -58,7 +50,7 @@ class FakeJudgings(JudgingServiceServicer):
         return pb.CreateJudgingsResponse(id=group_id)
 
     async def GetJudgings(self, request, context):
-        return pb.GetJudgingsResponse(judgings=[judging_message(each) for each in self.judgings[request.judgings_id]])
+        return write_message(pb.GetJudgingsResponse, {"judgings": list(self.judgings[request.judgings_id])})
 
     async def WatchJudgings(self, request, context):
         total = len(self.judgings[request.judgings_id])
@@ -66,7 +58,7 @@ class FakeJudgings(JudgingServiceServicer):
         yield pb.WatchJudgingsResponse(total=total, answered=total)
 
     async def GetRejudgeReport(self, request, context):
-        return report_message(REPORT)
+        return write_message(pb.GetRejudgeReportResponse, REPORT)
 
 
 def _judge(kind: JudgingKind, case: JudgingCase, number: int) -> Judging:

@@ -11,20 +11,20 @@ from uuid import UUID, uuid4, uuid5
 import grpc
 
 from contracts.fields import merge
-from contracts.messages.convert import job_message, limit_message, new_job_of, new_limit_of, status_of
+from contracts.messages.convert import job_message, new_job_of, status_of
 from contracts.messages.job_requests import job_filter_of
-from contracts.messages.operations import NewOperation, item_message, new_operation_of, operation_message
+from contracts.messages.operations import NewOperation, new_operation_of
 from contracts.messages.patches import patch_of
-from contracts.messages.waiting import waiting_sum_message
-from contracts.resources import Job, Limit, LimitPatch, NewLimit, Operation, OperationFilter, OperationItem
-from contracts.waiting.reasons import WaitingSum
+from contracts.resources import LimitPatch, NewLimit
 from servicekit.process.health import VERSION
+from signoff import types
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
+from signoff.types import Job, Limit, Operation, OperationItem, WaitingSum
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
-from signoff.wire import parse_words
+from signoff.wire import parse_words, read_fields, write_message
 
 Status = grpc.StatusCode
 WORKERS = ("executor", "validator")
@@ -76,7 +76,7 @@ class FakeOperations(OperationsServiceServicer):
             now=pb.OverviewNow(queued=3, running=1, oldest_wait_s=75.0, dead_letters=self.dead_letters),
             upstreams_sign=self.upstreams_sign,
             signing_secret="2026-11",
-            waiting=map(waiting_sum_message, self.waiting_sums),
+            waiting=[write_message(resources_pb2.WaitingSum, each) for each in self.waiting_sums],
         )
 
     async def Diagnose(self, request, context):
@@ -122,7 +122,7 @@ class FakeOperations(OperationsServiceServicer):
             if request.HasField("filter"):
                 ids += [job.id for job in self.jobs.values() if _matches(job, job_filter_of(request.filter))]
             await self._begin(batch_id, ids, name=request.name or None)
-        return jobs_pb.ExecuteJobsResponse(operation=operation_message(self.operation(batch_id)))
+        return write_message(jobs_pb.ExecuteJobsResponse, {"operation": self.operation(batch_id)})
 
     async def _begin(self, batch_id: str, ids: list[str], kind: str = "execute", **fields: Any) -> None:
         self.operations[batch_id] = Operation(
@@ -154,10 +154,10 @@ class FakeOperations(OperationsServiceServicer):
         new, ids = self._choose(request.operation)
         operation_id = id_of(request.idempotency_key)
         if operation_id not in self.operations:
-            chosen = new.filter and OperationFilter(**dict(new.filter))
+            chosen = new.filter and types.JobFilter(**dict(new.filter))
             about = {"name": new.name, "filter": chosen, "agent_id": new.agent_id}
             await self._begin(operation_id, ids, new.kind, **about)
-        return pb.CreateOperationResponse(operation=operation_message(self.operation(operation_id)))
+        return write_message(pb.CreateOperationResponse, {"operation": self.operation(operation_id)})
 
     async def ListOperationItems(self, request, context):
         operation = self.operation(request.operation_id)
@@ -165,7 +165,7 @@ class FakeOperations(OperationsServiceServicer):
         found = [item for item in self._items(operation) if not outcomes or item.outcome in outcomes]
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
-        page = [item_message(item) for item in found[start : start + size]]
+        page = [write_message(resources_pb2.OperationItem, item) for item in found[start : start + size]]
         return pb.ListOperationItemsResponse(items=page, next_page_token=token)
 
     def _items(self, operation: Operation) -> list[OperationItem]:
@@ -202,12 +202,12 @@ class FakeOperations(OperationsServiceServicer):
         return self.operations[operation_id]
 
     async def GetOperation(self, request, context):
-        return pb.GetOperationResponse(operation=operation_message(self.operation(request.operation_id)))
+        return write_message(pb.GetOperationResponse, {"operation": self.operation(request.operation_id)})
 
     async def ListOperations(self, request, context):
         known = [self.operation(operation_id) for operation_id in reversed(self.operations)]
         kinds = parse_words(resources_pb2.OperationKind.DESCRIPTOR, request.kinds)
-        found = [operation_message(each) for each in known if not kinds or each.kind in kinds]
+        found = [write_message(resources_pb2.Operation, each) for each in known if not kinds or each.kind in kinds]
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
         return pb.ListOperationsResponse(operations=found[start : start + size], next_page_token=token)
@@ -218,7 +218,7 @@ class FakeOperations(OperationsServiceServicer):
             async with self.changed:
                 await self.changed.wait_for(lambda: self.operation(request.operation_id) != told)  # noqa: B023
             told = self.operation(request.operation_id)
-            yield pb.WatchOperationResponse(operation=operation_message(told))
+            yield pb.WatchOperationResponse(operation=write_message(resources_pb2.Operation, told))
 
     async def _moved(self, operation_id: str, state: OperationState) -> Any:
         operation = self.operation(operation_id)
@@ -227,7 +227,7 @@ class FakeOperations(OperationsServiceServicer):
         self.operations[operation_id] = operation.model_copy(update={"state": state})
         async with self.changed:
             self.changed.notify_all()
-        return operation_message(self.operation(operation_id))
+        return write_message(resources_pb2.Operation, self.operation(operation_id))
 
     async def PauseOperation(self, request, context):
         moved = await self._moved(request.operation_id, OperationState.PAUSED)
@@ -250,19 +250,19 @@ class FakeOperations(OperationsServiceServicer):
         batch_id = id_of(request.idempotency_key)
         if batch_id not in self.operations:
             await self._begin(batch_id, ids, "retry", retry_of=of.id, name=request.name or None)
-        return pb.RetryOperationResponse(operation=operation_message(self.operation(batch_id)))
+        return write_message(pb.RetryOperationResponse, {"operation": self.operation(batch_id)})
 
     async def ListLimits(self, request, context):
-        limits = [limit_message(name, limit) for name, limit in sorted(self.limits.items())]
-        return pb.ListLimitsResponse(limits=limits)
+        limits = [{**dict(limit), "name": name} for name, limit in sorted(self.limits.items())]
+        return write_message(pb.ListLimitsResponse, {"limits": limits})
 
     async def GetLimit(self, request, context):
         if request.name not in self.limits:
             raise Refusal(Status.NOT_FOUND, "unknown_limit", f"there is no limit {request.name}")
-        return pb.GetLimitResponse(limit=limit_message(request.name, self.limits[request.name]))
+        return write_message(pb.GetLimitResponse, {"limit": {**dict(self.limits[request.name]), "name": request.name}})
 
     async def SetLimit(self, request, context):
-        new = new_limit_of(request.limit)
+        new = NewLimit(**read_fields(request.limit))
         if request.HasField("update_mask"):
             stored = self.limits.get(request.limit.name, NewLimit())
             patch = patch_of(LimitPatch, request.limit, request.update_mask)
@@ -288,7 +288,7 @@ class FakeOperations(OperationsServiceServicer):
         version = self.limits[name].version + 1 if name in self.limits else 1
         fields = {**dict(limit), "name": name, "version": version, "updated_at": datetime.now(UTC)}
         self.limits[name] = Limit(**fields)
-        return limit_message(name, self.limits[name])
+        return write_message(resources_pb2.Limit, {**dict(self.limits[name]), "name": name})
 
     def is_paused(self, name: str) -> bool:
         """Whether what has this name is given nothing."""

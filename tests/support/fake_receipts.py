@@ -4,10 +4,10 @@
 
 import grpc
 
-from contracts.messages.receipts import receipt_key_message
 from contracts.receipts.keys import PublicKey
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
+from signoff.wire import write_message
 from support.fake_operations import Refusal
 
 
@@ -23,4 +23,4 @@ class FakeReceipts(ReceiptServiceServicer):
         return pb.GetReceiptResponse(envelope_json=self.receipts[request.job_id], version=7)
 
     async def ListReceiptKeys(self, request, context):
-        return pb.ListReceiptKeysResponse(keys=map(receipt_key_message, self.receipt_keys))
+        return write_message(pb.ListReceiptKeysResponse, {"keys": list(self.receipt_keys)})

@@ -12,7 +12,6 @@ import asyncpg
 from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.live.hub import LiveHub
-from contracts.client import JobStoreClient
 from contracts.fact_keys import FactKeys
 from contracts.receipts.keys import derive_keys
 from contracts.resources import NewAgent, Policy
@@ -35,6 +34,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.receipt_keys import add_keys
 from servicekit.kafka.publisher import Publisher
+from signoff import AsyncClient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
@@ -53,7 +53,7 @@ class RealConsole:
     url: str
     database: Database
     runner: CommandRunner
-    client: JobStoreClient
+    client: AsyncClient
     headers = {"Authorization": f"Bearer {TOKEN}"}  # noqa: RUF012 - the same for all
 
 
@@ -117,7 +117,7 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
             writer = NewAgent(name="writer", url="http://127.0.0.1:1/")
             await put_agent(connection, "writer", writer, create=True)
         runner, address = await stack.enter_async_context(jobstore_on(database, kafka))
-        client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
+        client = await stack.enter_async_context(AsyncClient(address, TOKEN, timeout_s=5))
         live = LiveHub(client)
         server = Server(
             create_app(client, live, Sessions([bytes(32)], 60.0), payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0"

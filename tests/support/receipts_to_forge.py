@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import hash_result
-from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.receipts.envelope import encode, sign
 from contracts.receipts.keys import PublicKeys, ReceiptKey, derive_keys
 from contracts.receipts.statement import Statement
 from contracts.signing import Secrets, make_secret
+from signoff.judging import Ask, CriterionVerdict, StageVerdict
 from signoff.status import JobStatus, Outcome
 
 NEW, OLD, STRANGERS = derive_keys(

@@ -16,11 +16,12 @@ from aiohttp import web
 from aiokafka import AIOKafkaProducer
 from faults.checking.reading import Tables, quiet
 
-from contracts.client import JobStoreClient
-from contracts.resources import Job, JobLog, NewJob, Policy
+from contracts.resources import NewJob, Policy
 from contracts.sizes import MESSAGE_MAX_BYTES
 from localstack.judge import create_app as create_judge
+from signoff import AsyncClient
 from signoff.status import RESTING, View
+from signoff.types import Job, JobLog
 from support.fakes import until
 
 WAIT_S = 60
@@ -156,7 +157,7 @@ class Asking:
     """Ways of asking a running system, which says of itself what `signoff up` does."""
 
     endpoints_file: Path
-    client: JobStoreClient
+    client: AsyncClient
 
     @property
     def endpoints(self) -> dict[str, Any]:
@@ -270,7 +271,7 @@ async def running(data: Path, judge: Judge, **settings: str) -> AsyncIterator[Sy
         endpoints = json.loads(endpoints_file.read_text())
         bearer = {"Authorization": f"Bearer {endpoints['token']}"}
         async with (
-            JobStoreClient(endpoints["grpc"], endpoints["token"]) as client,
+            AsyncClient(endpoints["grpc"], endpoints["token"]) as client,
             aiohttp.ClientSession(endpoints["http"], headers=bearer) as http,
             AIOKafkaProducer(
                 bootstrap_servers=endpoints["kafka"], acks="all", max_request_size=MESSAGE_MAX_BYTES

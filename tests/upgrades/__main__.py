@@ -23,8 +23,6 @@ import uvloop
 from measuring import seeding
 from support.free_ports import free_port
 
-from contracts.client import JobStoreClient
-from contracts.client.connection import JobStoreError
 from contracts.resources import NewAgent, NewJob
 from localstack.data_check import check_data
 from localstack.datadir import DataDir
@@ -32,6 +30,7 @@ from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
 from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
+from signoff import AsyncClient, SignoffError
 from upgrades.rolling import roll
 from upgrades.versions import make_next_jobstore, of_last_commit, of_next, unpack_last_commit
 
@@ -55,7 +54,7 @@ class Calls:
     errors: list[str] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
 
-    async def run(self, client: JobStoreClient) -> None:
+    async def run(self, client: AsyncClient) -> None:
         """Ask for one job after the other, for ever."""
         while True:
             job = NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker")
@@ -71,7 +70,7 @@ class Calls:
         phase, began = self.phase, time.monotonic()
         try:
             return await calling
-        except JobStoreError as error:
+        except SignoffError as error:
             self.errors.append(f"{name}: {error.code} {error}")
             return None
         finally:
@@ -104,7 +103,7 @@ async def run_stack(
             await stack.stop()
 
 
-async def load(stack: Stack, client: JobStoreClient, database: asyncpg.Connection, jobs: int) -> None:
+async def load(stack: Stack, client: AsyncClient, database: asyncpg.Connection, jobs: int) -> None:
     """Store jobs by SQL, as if they were published, while the jobstore stands still."""
 
     async def store() -> None:
@@ -160,7 +159,7 @@ async def run(jobs: int, directory: Path) -> bool:
         stack, addresses = await resources.enter_async_context(
             run_stack(directory, partial(of_last_commit, directory=last))
         )
-        client = await resources.enter_async_context(JobStoreClient(addresses.grpc, addresses.token))
+        client = await resources.enter_async_context(AsyncClient(addresses.grpc, addresses.token))
         await client.create_agent(NewAgent(id="worker", name="worker", url=addresses.agents["writer"]))
         database = await asyncpg.connect(addresses.postgres)
         resources.push_async_callback(database.close)
@@ -179,7 +178,7 @@ async def run(jobs: int, directory: Path) -> bool:
             task.cancel()
         await asyncio.wait(calling)
         left = await wait_until_completed(database, calls.jobs)
-    async with run_stack(directory, today) as (_, addresses), JobStoreClient(addresses.grpc, addresses.token) as client:
+    async with run_stack(directory, today) as (_, addresses), AsyncClient(addresses.grpc, addresses.token) as client:
         say("today's stack runs on the last commit's data directory")
         job = await client.create_job(NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker"))
         await client.execute_job(job.id)

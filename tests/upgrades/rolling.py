@@ -22,8 +22,8 @@ from faults.checking.reading import all_jobs, all_logs, quiet, topics
 from support.fakes import until
 from support.system import Judge, served
 
-from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob, Policy
+from signoff import AsyncClient
 from signoff.status import RESTING, View
 from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
 from upgrades.versions import COLUMN, REVISION
@@ -106,7 +106,7 @@ class Load:
         return max((wait, job_id) for (wait, _), job_id in waits), max((wait, job_id) for (_, wait), job_id in waits)
 
 
-def by_grpc(client: JobStoreClient) -> Callable[[NewJob], Awaitable[None]]:
+def by_grpc(client: AsyncClient) -> Callable[[NewJob], Awaitable[None]]:
     """Return what creates a job, executes it and watches it to its end, at whichever jobstore answers."""
 
     async def ask(job: NewJob) -> None:
@@ -152,7 +152,7 @@ async def loaded(running: Pairs, load: Load, live: int) -> AsyncIterator[None]:
     app.router.add_post("/", load.on_call)
     async with (
         served(app) as url,
-        JobStoreClient(",".join(running.dialled("jobstore")), token) as client,
+        AsyncClient(",".join(running.dialled("jobstore")), token) as client,
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http,
     ):
         await client.create_agent(NewAgent(id="agent", name="agent", url=url))
@@ -211,7 +211,7 @@ async def roll(directory: Path, *, upgrades: bool, live: int, call_s: tuple[floa
 
 async def make_policy(running: Pairs, load: Load) -> None:
     """Make the judge policy, and let jobs name it from now on."""
-    async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
+    async with AsyncClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         saved = await client.put_judge_policy(POLICY)
     load.judge = f"{POLICY['name']}@{saved.version}"
 
@@ -221,7 +221,7 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     problems = [f"{count} calls of {execution}" for execution, count in load.calls.items() if count > 1]
     if left := await quiet(running.tables, running.addresses.kafka, QUIET_S):
         problems.append(left)
-    async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
+    async with AsyncClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         jobs = {job.id: job for job in await all_jobs(client)}
         logs = await all_logs(client, [job for job in jobs.values() if job.id in load.with_policy])
     problems += find_misjudged(load, logs)
@@ -243,7 +243,7 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
 async def find_long_waits(running: Pairs, before: Longest, meanwhile: Longest) -> list[str]:
     """Say which job waited more than LONGER_S longer than any before, and when each of its entries was written."""
     problems = []
-    async with JobStoreClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
+    async with AsyncClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         for (then, _), (now, job_id) in zip(before, meanwhile, strict=True):
             if now > then + LONGER_S:
                 logs, _ = await client.list_job_logs(job_id, view=View.FULL)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, NOT_QUOTED, SHOWS_NOTHING, Evidence
 from contracts.judging.policy import JudgePolicy, LoopStep
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError
 from validator.verdict import (

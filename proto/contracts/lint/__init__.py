@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from contracts.criteria import Criterion, CriterionWarning
+from contracts.criteria import Criterion
 from contracts.lint.contradictions import find_contradictions
 from contracts.lint.rules import RULES
 from contracts.lint.whole import is_about_the_whole
 from signoff.errors import ErrorCode
+from signoff.judging import CriterionWarning
 
 __all__ = ["find_notes", "find_warnings", "is_about_the_whole"]
 

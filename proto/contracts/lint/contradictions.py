@@ -4,10 +4,11 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from contracts.criteria import Criterion, CriterionWarning
+from contracts.criteria import Criterion
 from contracts.lint.lengths import list_lengths
 from contracts.lint.words import SUBJECT
 from signoff.errors import ErrorCode
+from signoff.judging import CriterionWarning
 
 
 def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:

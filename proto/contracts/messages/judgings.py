@@ -1,18 +1,17 @@
-"""Judgings without a job, and what came of judging jobs again; their gRPC messages (`x_message`) and back (`x_of`)."""
+"""Judgings without a job, as they are asked for."""
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
 
 from contracts.criteria import References, check_numbers, parse_criteria
-from contracts.fields import Model, NextPageToken, Open, StrictModel, Text, Time, Title
+from contracts.fields import StrictModel, Text, Title
 from contracts.judging.policy import JudgePolicy, Reference
-from contracts.judging.verdict import Verdict
-from signoff.jsontext import Json, json_text, parse_json
-from signoff.status import FREE_JUDGINGS, JudgingKind, JudgingState, Outcome
+from signoff.jsontext import Json
+from signoff.status import FREE_JUDGINGS, JudgingKind
 from signoff.v1 import judging_service_pb2 as pb
-from signoff.wire import read_fields, read_word, write_message, write_word
+from signoff.wire import read_fields
 
 #: Cases that one call may queue.
 CASES_MAX: Final = 500
@@ -89,140 +88,6 @@ class NewJudgings(StrictModel):
             raise ValueError(msg)
 
 
-class Judging(Model):
-    """A judging without a job, and its verdict once there is one."""
-
-    item: int = Field(description="the number of its case, from 0")
-    kind: Open[JudgingKind]
-    state: Open[JudgingState]
-    verdict: Verdict | None = None
-    probe: dict[str, Any] | None = Field(None, description="of a `test`: what the judge was found to do")
-    code: str | None = Field(None, description="why there is no answer")
-    message: str | None = None
-    cost_usd: float = 0.0
-    tokens: int = 0
-    duration_s: float | None = None
-    job_id: str | None = None
-    created_at: Time
-    answered_at: Time | None = None
-
-
-class JudgingProgress(Model):
-    """How many of the judgings of one call are answered."""
-
-    total: int
-    answered: int
-    cost_usd: float = 0.0
-
-
-class CriterionChange(Model):
-    """A criterion whose outcome is another than before."""
-
-    text: str
-    before: Open[Outcome]
-    after: Open[Outcome]
-
-
-class Flip(Model):
-    """A verdict that is another than before, on the same result."""
-
-    item: int
-    job_id: str
-    title: str = ""
-    was_valid: bool
-    is_valid: bool
-    criteria: list[CriterionChange] = Field(default_factory=list)
-    reason: str = ""
-
-
-class CriterionDiff(Model):
-    """How the outcomes of a criterion changed; criteria are the same where their lines of the text form are."""
-
-    text: str = Field(description="its line of the text form, such as `never: Curses`")
-    judged: int
-    changed: int
-    outcomes: dict[str, int] = Field(description="how often, by `before > after`, as `pass > fail`")
-
-
-class RejudgeReport(Model):
-    """What judging jobs again came to."""
-
-    judged: int = Field(description="results that are judged again")
-    judged_before: int = Field(description="those of them that had a verdict")
-    accepted_before: int
-    accepted_after: int
-    flipped: int
-    failed: dict[str, int] = Field(default_factory=dict, description="why others were not judged, by code")
-    cost_usd: float = 0.0
-    tokens: int = 0
-    criteria: list[CriterionDiff] = Field(default_factory=list, description="what changed most, 100 at most")
-    flips: list[Flip] = Field(default_factory=list)
-    next_page_token: NextPageToken = None
-
-
-def new_judgings_message(new: NewJudgings, idempotency_key: str = "") -> pb.CreateJudgingsRequest:
-    """Return what is asked for as it is sent."""
-    return pb.CreateJudgingsRequest(
-        kind=write_word(pb.JudgingKind.DESCRIPTOR, new.kind),
-        cases=[_case_message(case) for case in new.cases],
-        judge=new.judge,
-        judge_policy_json=new.judge_policy.model_dump_json(exclude_defaults=True) if new.judge_policy else None,
-        idempotency_key=idempotency_key or None,
-        evaluation=str(new.evaluation) if new.evaluation else None,
-        repeat=new.repeat,
-    )
-
-
 def new_judgings_of(message: pb.CreateJudgingsRequest) -> NewJudgings:
     """Return what is asked for as received. ValueError: it is malformed."""
-    policy = message.judge_policy_json if message.HasField("judge_policy_json") else None
-    return NewJudgings.model_validate(
-        {
-            "kind": read_word(pb.JudgingKind.DESCRIPTOR, message.kind),
-            "cases": [_case_of(case) for case in message.cases],
-            "judge": message.judge if message.HasField("judge") else None,
-            "judge_policy": None if policy is None else JudgePolicy.model_validate_json(policy),
-            "evaluation": message.evaluation if message.HasField("evaluation") else None,
-            "repeat": message.repeat or 1,
-        }
-    )
-
-
-def _case_message(case: JudgingCase) -> pb.JudgingCase:
-    fields = case.model_dump(exclude={"result", "payload"}, exclude_none=True)
-    payload = None if case.payload is None else json_text(case.payload)
-    return pb.JudgingCase(**fields, result_json=json_text(case.result), payload_json=payload)
-
-
-def _case_of(message: pb.JudgingCase) -> dict[str, Any]:
-    fields = {field.name: value for field, value in message.ListFields()}
-    fields["references"] = dict(message.references)
-    payload, result = fields.pop("payload_json", None), fields.pop("result_json", "null")
-    payload = None if payload is None else parse_json(payload)
-    return {"acceptance_criteria": "", **fields, "result": parse_json(result), "payload": payload}
-
-
-def judging_message(judging: Judging) -> pb.Judging:
-    """Return a judging as it is sent."""
-    probe = None if judging.probe is None else json_text(judging.probe)
-    return write_message(pb.Judging, {**judging.model_dump(exclude={"probe"}), "probe_json": probe})
-
-
-def judging_of(message: pb.Judging) -> Judging:
-    """Return a judging as received."""
-    return Judging(**read_fields(message))
-
-
-def progress_of(message: pb.WatchJudgingsResponse) -> JudgingProgress:
-    """Return how far judgings are as received."""
-    return JudgingProgress(total=message.total, answered=message.answered, cost_usd=message.cost_usd)
-
-
-def report_message(report: RejudgeReport) -> pb.GetRejudgeReportResponse:
-    """Return a report as it is sent."""
-    return write_message(pb.GetRejudgeReportResponse, report.model_dump())
-
-
-def report_of(message: pb.GetRejudgeReportResponse) -> RejudgeReport:
-    """Return a report as received."""
-    return RejudgeReport(**{**read_fields(message), "next_page_token": message.next_page_token or None})
+    return NewJudgings(**read_fields(message))

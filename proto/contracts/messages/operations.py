@@ -1,20 +1,16 @@
-"""Operations on many jobs: what is asked for, what it would be about, what became of each job; their gRPC messages."""
+"""What may be done to many jobs, as it is asked for."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from contracts.criteria import parse_criteria
-from contracts.fields import AgentId, Model, OperationName, StrictModel, Text
+from contracts.fields import AgentId, OperationName, StrictModel, Text
 from contracts.judging.policy import Reference
-from contracts.messages.convert import fields_of, job_of
-from contracts.messages.filters import job_filter_message
-from contracts.messages.job_requests import job_filter_of
-from contracts.resources import Job, JobFilter, Operation, OperationItem
+from contracts.resources import JobFilter
 from signoff.status import OperationKind
-from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
-from signoff.wire import read_fields, read_word, write_message
+from signoff.wire import read_fields
 
 #: Jobs that may be named at most; a filter may match more.
 NAMED_MAX = 10_000
@@ -94,71 +90,6 @@ class NewOperation(StrictModel):
         return self
 
 
-class OperationPreview(Model):
-    """What an operation would be about."""
-
-    total: int = Field(description="of jobs; more than items_max are refused, and counted no further")
-    items_max: int
-    counts: dict[str, int] = Field(default_factory=dict, description="by status")
-    sample: list[Job] = Field(default_factory=list, description="five at most, without description, criteria, payload")
-    cost_usd: float | None = Field(
-        None,
-        description="an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
-        "of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that "
-        "version cost on average, those that were reused for nothing included; None where nothing is known or paid",
-    )
-    cost_of: int = Field(0, description="of how many of the jobs that is; what the others cost is not known")
-
-
-def operation_message(operation: Operation) -> pb.Operation:
-    """Return an operation as it is sent."""
-    message = write_message(pb.Operation, operation.model_dump(exclude={"filter"}))
-    if operation.filter:
-        message.filter.CopyFrom(job_filter_message(operation.filter))
-    return message
-
-
-def operation_of(message: pb.Operation) -> Operation:
-    """Return an operation as received."""
-    return Operation(**read_fields(message))
-
-
-def new_operation_message(new: NewOperation) -> pb.NewOperation:
-    """Return what is asked for as it is sent."""
-    message = write_message(pb.NewOperation, new.model_dump(exclude={"filter"}))
-    if new.filter:
-        message.filter.CopyFrom(job_filter_message(new.filter))
-    return message
-
-
 def new_operation_of(message: pb.NewOperation) -> NewOperation:
     """Return what is asked for as received. Raise ValidationError if it is malformed."""
-    chosen = job_filter_of(message.filter) if message.HasField("filter") else None
-    return NewOperation(
-        **fields_of(message, {"name", "agent_id", *_KINDS_OF}),
-        kind=read_word(pb.OperationKind.DESCRIPTOR, message.kind),
-        job_ids=list(message.job_ids),
-        filter=chosen,
-    )
-
-
-def item_message(item: OperationItem) -> pb.OperationItem:
-    """Return an item as it is sent."""
-    return write_message(pb.OperationItem, item.model_dump())
-
-
-def item_of(message: pb.OperationItem) -> OperationItem:
-    """Return an item as received."""
-    return OperationItem(**read_fields(message))
-
-
-def preview_of(message: operations_pb.PreviewOperationResponse) -> OperationPreview:
-    """Return a preview as received."""
-    return OperationPreview(
-        total=message.total,
-        items_max=message.items_max,
-        counts=dict(message.counts),
-        sample=[job_of(job) for job in message.sample],
-        cost_usd=message.cost_usd if message.HasField("cost_usd") else None,
-        cost_of=message.cost_of,
-    )
+    return NewOperation(**read_fields(message))

@@ -10,10 +10,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError, model_validator
 
-from contracts.fields import Model, Time, describe_problem
+from contracts.fields import describe_problem
 from contracts.receipts.errors import ReceiptError
 from contracts.signing import Secret, Secrets, decode_base64
 from signoff.errors import ErrorCode
+from signoff.fields import Model, Time
 from signoff.jsontext import parse_json
 
 ALGORITHM: Final = "ed25519"

@@ -11,13 +11,15 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.criteria import format_line
-from contracts.fields import Model, Time, describe_problem
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.fields import describe_problem
+from contracts.judging.verdict import Verdict
 from contracts.receipts.envelope import open_envelope, parse_unambiguous
 from contracts.receipts.errors import ReceiptError
 from contracts.receipts.keys import PublicKey, PublicKeys
 from signoff.errors import ErrorCode
+from signoff.fields import Model, Time
 from signoff.jsontext import json_text
+from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"

@@ -23,18 +23,19 @@ import aiohttp
 from cli.config import Target
 from cli.session import connect
 from contracts.agents.urls import has_userinfo, hide_userinfo
-from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError, list_all
-from contracts.resources import Agent
 from contracts.topics import TOPICS, Topic
 from contracts.waiting.codes import CONFIRM_LIMITS
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.health import VERSION
+from signoff import UNREACHABLE, AsyncClient, SignoffError
+from signoff.connection import list_all
 from signoff.errors import ErrorCode
+from signoff.types import Agent
 from signoff.v1 import operations_service_pb2 as pb
 
 if TYPE_CHECKING:
-    from contracts.messages.judging import Validator
     from localstack.process import LastWords
+    from signoff.judging import Validator
 
 TIMEOUT_S: Final = 3.0  # of each question to a part
 PART_TIMEOUT_S: Final = 7.5  # of all questions to a part
@@ -234,7 +235,7 @@ async def check_jobstores(target: Target) -> list[Check]:
 
 async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]:
     """Check whether a jobstore answers, and return the code of the database's outage, if it tells of one."""
-    async with JobStoreClient(address, timeout_s=TIMEOUT_S) as jobstore:
+    async with AsyncClient(address, timeout_s=TIMEOUT_S) as jobstore:
         code = await jobstore.find_outage()
     if code is None or code in DATABASE_OUTAGES:
         return Check("jobstore", True, address), code
@@ -252,7 +253,7 @@ async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]
     return Check("jobstore", False, f"nothing listens at {address}", remedy), code
 
 
-async def _question(jobstore: JobStoreClient, outage: str | None) -> list[Check]:
+async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
     """Check what a jobstore that serves tells of itself and of all others; in an outage of its database what it can."""
     asked_at = time.time()
     agents, overview, validators, diagnosis = await asyncio.gather(
@@ -264,9 +265,9 @@ async def _question(jobstore: JobStoreClient, outage: str | None) -> list[Check]
     )
     answers = (agents, overview, validators, diagnosis)
     for answer in answers:
-        if isinstance(answer, BaseException) and not isinstance(answer, JobStoreError):
+        if isinstance(answer, BaseException) and not isinstance(answer, SignoffError):
             raise answer
-    errors = [answer for answer in answers if isinstance(answer, JobStoreError)]
+    errors = [answer for answer in answers if isinstance(answer, SignoffError)]
     refused = [error for error in errors if error.code in {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN}]
     if refused:
         remedy = "give an administrator's with --token, --token-file or SIGNOFF_TOKEN"
@@ -285,7 +286,7 @@ async def _question(jobstore: JobStoreClient, outage: str | None) -> list[Check]
     return checks if isinstance(agents, BaseException) else [*checks, *await _check_agents(agents)]
 
 
-async def _find_silence(jobstore: JobStoreClient, error: JobStoreError) -> Check:
+async def _find_silence(jobstore: AsyncClient, error: SignoffError) -> Check:
     """Return why a jobstore that serves answers no question: it learns within six seconds that its database is away."""
     for _ in range(int((PART_TIMEOUT_S - TIMEOUT_S) / POLL_S) - 2):
         if (code := await jobstore.find_outage()) in DATABASE_OUTAGES:
@@ -434,7 +435,7 @@ def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check
     return Check("waiting", True, found)
 
 
-async def _list_validators(jobstore: JobStoreClient) -> "Sequence[Validator]":
+async def _list_validators(jobstore: AsyncClient) -> "Sequence[Validator]":
     return (await jobstore.list_judge_policies(page_size=1)).validators
 
 

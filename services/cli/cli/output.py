@@ -17,9 +17,18 @@ from signoff.status import Circuit, JobLogStatus
 from signoff.times import time_text
 
 if TYPE_CHECKING:
-    from contracts.criteria import Criterion, CriterionWarning
-    from contracts.messages.views import DeadLetter, DeadLetterResolution, DeadLetters
-    from contracts.resources import Agent, Execution, Job, JobLog, Limit, Policy
+    from signoff.judging import Criterion, CriterionWarning
+    from signoff.types import (
+        Agent,
+        DeadLetter,
+        DeadLetterResolution,
+        DeadLetters,
+        Execution,
+        Job,
+        JobLog,
+        Limit,
+        Policy,
+    )
 
 STYLES = {
     "COMPLETED": "green",

@@ -19,14 +19,14 @@ from cli.errors import CommandError, ExitStatus, find_exit_status
 from cli.output import Output
 from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
 from cli.terminal import Styled
-from contracts.client import JobStoreClient, JobStoreError
-from contracts.client.records import read_record
-from servicekit.errors import SignoffError, TransientError
+from servicekit.errors import ServiceError, TransientError
 from servicekit.process.variables import describe_unknown
+from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
+from signoff.wire import read_record
 
 if TYPE_CHECKING:
-    from contracts.resources import Execution, Job
+    from signoff.types import Execution, Job
 
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -43,7 +43,7 @@ class Session:
     out: Output
 
     @asynccontextmanager
-    async def jobstore(self) -> AsyncIterator[JobStoreClient]:
+    async def jobstore(self) -> AsyncIterator[AsyncClient]:
         """Connect to the jobstore. Raise CommandError if its address is not known."""
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
@@ -62,13 +62,13 @@ class Session:
             raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
         return self.target.kafka
 
-    async def learn_agents(self, jobstore: JobStoreClient, agent_ids: Iterable[str | None] | None = None) -> None:
+    async def learn_agents(self, jobstore: AsyncClient, agent_ids: Iterable[str | None] | None = None) -> None:
         """Look up the names of the agents that text tells of: of these, or of all. JSON has ids alone."""
         wanted = None if agent_ids is None else {*agent_ids} - {None, ""} - self.out.agent_names.keys()
         if self.out.as_json or wanted == set():
             return
         names = {str(each): str(each) for each in wanted or ()}  # of those that are not found, and none is asked twice
-        with contextlib.suppress(JobStoreError):
+        with contextlib.suppress(SignoffError):
             if len(names) == 1:
                 agents = [await jobstore.get_agent(*names)]
             else:
@@ -76,18 +76,18 @@ class Session:
             names |= {agent.id: agent.name for agent in agents}
         self.out.agent_names |= names
 
-    async def show_job(self, jobstore: JobStoreClient, job: "Job") -> None:
+    async def show_job(self, jobstore: AsyncClient, job: "Job") -> None:
         """Show a job, with the name of its agent."""
         await self.learn_agents(jobstore, [job.agent_id])
         self.out.show_job(job)
 
-    async def show_execution(self, jobstore: JobStoreClient, execution: "Execution") -> None:
+    async def show_execution(self, jobstore: AsyncClient, execution: "Execution") -> None:
         """Show an execution, with the name of its agent."""
         await self.learn_agents(jobstore, [execution.agent_id])
         self.out.show_execution(execution)
 
 
-def connect(target: Target, *, timeout_s: float = 10.0) -> JobStoreClient:
+def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
     """Return a client of a target's jobstore. Raise CommandError if the token that was given is not for that one.
 
     It returns records in place of resources: pydantic takes longer to import than a call takes.
@@ -99,7 +99,7 @@ def connect(target: Target, *, timeout_s: float = 10.0) -> JobStoreClient:
             "names: name the place, too, with --jobstore or --endpoints, or give no token to use that of the file"
         )
         raise CommandError(message, code=ErrorCode.TOKEN_FOR_ANOTHER)
-    return JobStoreClient(target.jobstore, target.token, timeout_s=timeout_s, read=read_record)
+    return AsyncClient(target.jobstore, target.token, timeout_s=timeout_s, read=read_record)
 
 
 async def make_login_link(target: Target) -> str:
@@ -232,11 +232,11 @@ def _run(
     except CommandError as error:
         status = error.status
         out.print_error(str(error), error.code, status)
-    except JobStoreError as error:
+    except SignoffError as error:
         grpc_status = error.grpc_status.name
         status = find_exit_status(error.code, grpc_status)
         out.print_error(_explain(error), error.code, status, grpc_status=grpc_status, fields=error.fields)
-    except SignoffError as error:
+    except ServiceError as error:
         status = _find_status(error)
         out.print_error(str(error), error.code, status)
     except KeyboardInterrupt:
@@ -251,7 +251,7 @@ def _run(
     raise typer.Exit(status)
 
 
-def _find_status(error: SignoffError) -> ExitStatus:
+def _find_status(error: ServiceError) -> ExitStatus:
     """Return the exit status of an error of a part that the command has called itself, or of its settings."""
     if error.code == ErrorCode.BAD_SETTINGS:
         return ExitStatus.USAGE
@@ -267,7 +267,7 @@ async def _cancel_at_sigterm(running: Coroutine[Any, Any, None]) -> None:
     await running
 
 
-def _explain(error: JobStoreError) -> str:
+def _explain(error: SignoffError) -> str:
     match error.code:
         case ErrorCode.UNAVAILABLE | ErrorCode.CALL_DEADLINE_EXCEEDED:
             return f"the jobstore cannot be reached ({error.message}); `signoff doctor` may say more"

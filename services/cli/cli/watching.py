@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from cli.errors import CommandError, ExitStatus
 from cli.session import Session
 from cli.terminal import Styled
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, JobLogStatus, JobStatus
 
 if TYPE_CHECKING:
-    from contracts.resources import Job, JobLog
+    from signoff.types import Job, JobLog
 
 _FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
-async def watch_transitions(jobstore: JobStoreClient, job_id: str, *, after_version: int = 0) -> AsyncGenerator[JobLog]:
+async def watch_transitions(jobstore: AsyncClient, job_id: str, *, after_version: int = 0) -> AsyncGenerator[JobLog]:
     """Yield the transitions of a job after a version, until it rests or is cancelled."""
     async with aclosing(jobstore.watch_jobs([job_id], 0)) as events:
         async for event in events:
@@ -33,7 +33,7 @@ async def watch_transitions(jobstore: JobStoreClient, job_id: str, *, after_vers
 
 async def show_until_rest(
     cli: Session,
-    jobstore: JobStoreClient,
+    jobstore: AsyncClient,
     job_id: str,
     *,
     after_version: int = 0,

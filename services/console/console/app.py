@@ -26,10 +26,10 @@ from console.live.hub import LiveHub
 from console.page import Page
 from console.request_ids import RequestIds
 from console.request_slots import RequestSlots
-from contracts.client import JobStoreClient
 from contracts.sizes import PAYLOAD_MAX_BYTES
 from servicekit.process import health, runtime
 from servicekit.process.settings import read_settings, split_address
+from signoff import AsyncClient
 
 #: How long open connections may take to end when the console is told to stop.
 CONNECTIONS_END_S = 5
@@ -43,7 +43,7 @@ DEFAULT_LIMITS = ClientLimits()
 
 
 def create_app(
-    jobstore: JobStoreClient,
+    jobstore: AsyncClient,
     live: LiveHub,
     sessions: Sessions,
     client_limits: ClientLimits = DEFAULT_LIMITS,
@@ -129,7 +129,7 @@ class Server(uvicorn.Server):
 
 async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
     """Run the console until `stop` is set."""
-    async with JobStoreClient(settings.jobstore, settings.token.first) as jobstore:
+    async with AsyncClient(settings.jobstore, settings.token.first) as jobstore:
         live = LiveHub(jobstore, viewers_max=settings.viewers_max)
         sessions = Sessions(settings.session_secret.keys, settings.session_s)
         client_limits = ClientLimits(connections_max=settings.connections_max)

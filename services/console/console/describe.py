@@ -6,12 +6,12 @@ import json
 from console.api.sessions import Sessions
 from console.app import create_app
 from console.live.hub import LiveHub
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 
 
 async def describe() -> str:
     """Return the OpenAPI document as JSON; no jobstore is needed."""
-    async with JobStoreClient("localhost:1", "none") as jobstore:
+    async with AsyncClient("localhost:1", "none") as jobstore:
         return json.dumps(
             create_app(jobstore, LiveHub(jobstore), Sessions([bytes(32)], 0)).openapi(), indent=2, ensure_ascii=False
         )

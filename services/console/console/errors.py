@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from contracts.client import JobStoreError
 from contracts.fields import code_of, message_of
 from servicekit.outages import DATABASE_OUTAGES
+from signoff import SignoffError
 from signoff.errors import ErrorCode, find_code, find_http_status, is_retryable
 
 log = logging.getLogger(__name__)
@@ -80,14 +80,14 @@ def find_status(code: ErrorCode) -> int:
 
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
-    app.add_exception_handler(JobStoreError, _on_jobstore_error)
+    app.add_exception_handler(SignoffError, _on_jobstore_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
 
 
 async def _on_jobstore_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, JobStoreError)
+    assert isinstance(error, SignoffError)
     status = find_http_status(error.code, error.grpc_status.name)
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # gRPC's message tells of addresses: it is for the log alone
         outage = DATABASE_OUTAGES.get(error.code)

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.evidence import Evidence, Span
-from contracts.judging.verdict import CriterionVerdict
-from contracts.resources import JobLog
+from signoff.judging import CriterionVerdict
+from signoff.types import JobLog
 
 #: Of each quotation of a criterion, where it stands.
 Spans = list[list[Span]]

@@ -14,8 +14,8 @@ from console.api.judging.receipts import ReceiptEnvelope
 from console.api.parameters import EARLIER_NAMES
 from console.errors import MEDIA_TYPE, Problem
 from console.live.changes import JobChange, StreamPing, StreamPlace
-from contracts.fields import Model
 from signoff.errors import ErrorCode
+from signoff.fields import Model
 
 #: The answers that any operation may have instead of its own, by status: the name of the response, and when it comes.
 _PROBLEMS: Final = {
@@ -200,7 +200,7 @@ def _split_schemas(document: dict[str, Any], left_out: Mapping[str, set[str]]) -
     asked, answered = _find_schemas(bodies, schemas), _find_schemas(answers, schemas)
     named = {ref.removeprefix(_REF) for body in bodies for ref in _list_references(body)}
     parts = {name for name in asked - named if "enum" not in schemas[name]}  # of requests, whoever has them besides
-    inputs = {_REF + name: f"{_REF}{name}Input" for name in parts}
+    inputs = {_REF + name: f"{_REF}{name.removeprefix('New')}Input" for name in parts}
     closed = {name: deepcopy(schemas[name]) for name in sorted(asked)}
     words = {_REF + name: schema["enum"] for name, schema in schemas.items() if "enum" in schema}
     for name in answered - {name.removeprefix(_REF) for name in words}:

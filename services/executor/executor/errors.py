@@ -1,10 +1,10 @@
 """Declare the ways in which a call of an agent fails, with a stable code each."""
 
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 from signoff.errors import ErrorCode
 
 
-class AgentError(SignoffError):
+class AgentError(ServiceError):
     """A call failed. `retryable` says that another call may succeed.
 
     `status` is the HTTP status, or the agent's own code where it has one; `retry_after_s` is the wait it asked for.

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from contracts.messages.convert import policy_of, protocol_of
+from contracts.messages.convert import protocol_of
+from contracts.resources import Policy
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
@@ -12,6 +13,7 @@ from servicekit.leasing.client import CLAIM_WAIT, CLAIMS_MAX, CLAIMS_MAX_BYTES, 
 from servicekit.retry import chunk_by_size
 from signoff.errors import ErrorCode
 from signoff.v1.resources_pb2 import Protocol as WireProtocol
+from signoff.wire import read
 from signoff.worker.v1 import work_service_pb2 as pb
 
 
@@ -58,7 +60,7 @@ def _to_message(claim: Claim) -> pb.ExecutionClaim:
 def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
         return read_denial(answer, answer.job_id)
-    grant, policy = answer.grant, policy_of(answer.grant.policy)
+    grant, policy = answer.grant, read(answer.grant.policy, Policy)
     left_usd = grant.budget_left_usd if grant.HasField("budget_left_usd") else None
     left_tokens = grant.budget_left_tokens if grant.HasField("budget_left_tokens") else None
     return Grant(

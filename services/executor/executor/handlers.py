@@ -8,7 +8,7 @@ from contracts.spending import CALL_COST_MAX_USD
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
@@ -38,7 +38,7 @@ class Handlers:
         self._progress_interval_s = progress_interval_s
         self._call_cost_max_usd = call_cost_max_usd
 
-    async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[SignoffError | None]:
+    async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[ServiceError | None]:
         """Claim a batch in one call and start what was granted. The offsets follow, before any agent need answer.
 
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
@@ -51,7 +51,7 @@ class Handlers:
         """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
         return time.monotonic(), await self._executions.claim(self._worker.owner, self._worker.room, claims)
 
-    def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> SignoffError | None:
+    def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> ServiceError | None:
         if isinstance(answer, Grant):
             bounds = self._progress_interval_s, self._call_cost_max_usd
             attempt = Attempt(answer, self._worker, self._agents, self._publisher, *bounds)

@@ -3,7 +3,7 @@
 from signoff.errors import ErrorCode
 
 
-class SignoffError(Exception):
+class ServiceError(Exception):
     """An error with a stable code beside its message."""
 
     code: str = ErrorCode.INTERNAL
@@ -14,7 +14,7 @@ class SignoffError(Exception):
             self.code = code
 
 
-class TransientError(SignoffError):
+class TransientError(ServiceError):
     """An error that may pass by itself: wait, and try again.
 
     `retry_after_s` is the least to wait, in seconds, where the other side says so.
@@ -31,7 +31,7 @@ class DoubtfulError(TransientError):
     """An error of which nobody knows whether it passes: whoever meets it alone is tried again apart from the others."""
 
 
-class PermanentError(SignoffError):
+class PermanentError(ServiceError):
     """An error that no repetition mends."""
 
     code = ErrorCode.PERMANENT

@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, ServiceError, TransientError
 from servicekit.metrics import WAITING
 from signoff.errors import ErrorCode
 
@@ -78,7 +78,7 @@ async def isolate_failures(
 def _to_permanent(error: Exception) -> PermanentError:
     if isinstance(error, PermanentError):
         return error
-    code = error.code if isinstance(error, SignoffError) else ErrorCode.INTERNAL
+    code = error.code if isinstance(error, ServiceError) else ErrorCode.INTERNAL
     log.error("one item failed for good, the rest of its batch goes on", exc_info=error, extra={"code": code})
     return PermanentError(f"{type(error).__name__}: {error}", code=code)
 

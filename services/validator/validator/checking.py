@@ -12,9 +12,9 @@ from typing import Final, Self
 
 from contracts.checks import Finding
 from contracts.criteria import Criterion
-from contracts.judging.verdict import CriterionVerdict
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 from validator.errors import JudgmentError
 from validator.ports import RunChecks, Subject

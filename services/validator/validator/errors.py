@@ -1,7 +1,7 @@
 """Declare why a result has no verdict. Every error carries a stable `code`."""
 
 from contracts.resources import Usage
-from servicekit.errors import PermanentError, SignoffError, TransientError, UnableError
+from servicekit.errors import PermanentError, ServiceError, TransientError, UnableError
 from signoff.errors import ErrorCode
 
 
@@ -17,7 +17,7 @@ class JudgeUnavailableError(TransientError):
     status: int | None = None
 
 
-class JudgeAnswerError(SignoffError):
+class JudgeAnswerError(ServiceError):
     """The judge answered nonsense: it is asked again, a bounded number of times.
 
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,

@@ -10,7 +10,7 @@ from contracts.checks import Finding
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from servicekit import clock
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
@@ -54,7 +54,7 @@ class Handlers:
         self._run_checks = run_checks
         self._telling = set[asyncio.Task[None]]()
 
-    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
+    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[ServiceError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
 
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
@@ -73,7 +73,7 @@ class Handlers:
 
     def _handle_answer(
         self, event: ResultProduced, answer: Grant | ClaimDenied, asked_at: float, size: int
-    ) -> SignoffError | None:
+    ) -> ServiceError | None:
         if isinstance(answer, ClaimDenied):
             return answer.to_error()
         if event.result_hash != answer.result_hash or event.execution_id != answer.lease.execution_id:

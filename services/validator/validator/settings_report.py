@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from contracts.judging.policy import JudgePolicy
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 from servicekit.leasing.client import CALL_TIMEOUT_S, translate_errors
 from signoff.worker.v1 import work_service_pb2 as pb
 
@@ -53,7 +53,7 @@ class SettingsReport:
                     answer = await self._stub.ReportJudge(
                         self._request, timeout=CALL_TIMEOUT_S, metadata=self._metadata
                     )
-            except SignoffError as error:
+            except ServiceError as error:
                 log.debug("the settings of the judge could not be told", extra={"code": error.code})
                 await asyncio.sleep(AGAIN_S if self.policy is None else EVERY_S)
                 continue

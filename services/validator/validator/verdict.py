@@ -12,8 +12,9 @@ from contracts.checks import needs_context
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
 from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from signoff.errors import ErrorCode
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.resources import NewAgent, NewJob
-from contracts.waiting.reasons import Reason, Waiting, WaitingSum
+from signoff.types import Reason, Waiting, WaitingSum
 from signoff.v1 import agent_service_pb2 as agents_pb
 
 WRITER, DRAFTER = "01a21833-1379-7029-8282-0777d811bdfa", "01a21833-3bbe-79d2-b676-a32cec441922"

@@ -5,8 +5,8 @@ import re
 from datetime import UTC, datetime
 
 from contracts.resources import NewAgent, NewJob
-from contracts.waiting.reasons import WaitingSum
 from signoff.status import Circuit, JobLogStatus
+from signoff.types import WaitingSum
 from signoff.v1 import operations_service_pb2 as operations_pb
 
 

@@ -11,8 +11,9 @@ from cli.evaluating import judgings
 from cli.evaluating.judgings import judge_through
 from contracts.judging.calibration.cases import make_case
 from contracts.judging.calibration.evaluation import Asked, Judged
-from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.messages.judgings import Judging, NewJudgings
+from contracts.judging.verdict import Verdict
+from contracts.messages.judgings import NewJudgings
+from signoff.judging import CriterionVerdict, Judging
 from signoff.status import JudgingState, Outcome
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

@@ -7,7 +7,8 @@ import pytest
 
 from contracts.judging.calibration.golden import Counts
 from contracts.judging.calibration.quorums import QuorumWorth
-from contracts.messages.judging import JudgeEvaluation, JudgingWarning
+from contracts.messages.judging import JudgeEvaluation
+from signoff.judging import JudgingWarning
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1 import judging_service_pb2 as judging_pb
 

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from console.api.auth import KNOWN_FOR_S, TRUSTED_FOR_S, KnownTokens
-from contracts.client import JobStoreError
+from signoff import SignoffError
 
 
 class Jobstore:
@@ -16,7 +16,7 @@ class Jobstore:
     def __init__(self) -> None:
         self.asked = 0
         self.let_go = asyncio.Event()
-        self.error: JobStoreError | None = None
+        self.error: SignoffError | None = None
 
     def with_token(self, _: str) -> "Jobstore":
         return self
@@ -68,18 +68,18 @@ async def test_later_it_is_asked_about_once_and_nobody_waits(tokens, jobstore, c
 
 async def test_of_one_that_is_refused_then_no_more_is_read(tokens, jobstore, clock):
     clock.now += KNOWN_FOR_S + 1
-    jobstore.error = JobStoreError("unauthenticated", "it is revoked", grpc.StatusCode.UNAUTHENTICATED)
+    jobstore.error = SignoffError("unauthenticated", "it is revoked", grpc.StatusCode.UNAUTHENTICATED)
     await tokens.check("known")
     jobstore.let_go.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    with pytest.raises(JobStoreError):
+    with pytest.raises(SignoffError):
         await tokens.check("known")
 
 
 async def test_that_the_jobstore_does_not_answer_says_nothing_of_a_token(tokens, jobstore, clock):
     clock.now += KNOWN_FOR_S + 1
-    jobstore.error = JobStoreError("unavailable", "it is away", grpc.StatusCode.UNAVAILABLE)
+    jobstore.error = SignoffError("unavailable", "it is away", grpc.StatusCode.UNAVAILABLE)
     jobstore.let_go.set()
     for _ in range(3):
         await tokens.check("known")
@@ -98,7 +98,7 @@ async def test_who_was_not_accepted_lately_waits(tokens, jobstore, clock, token,
 
 
 async def test_who_is_told_that_there_are_too_many_has_shown_a_token_that_is_accepted(tokens, jobstore):
-    jobstore.error = JobStoreError("too_many_calls", "try again later", grpc.StatusCode.RESOURCE_EXHAUSTED)
+    jobstore.error = SignoffError("too_many_calls", "try again later", grpc.StatusCode.RESOURCE_EXHAUSTED)
     jobstore.let_go.set()
     await tokens.check("unknown until now")
     await tokens.check("unknown until now")

@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.agents.urls import has_userinfo, hide_userinfo
-from contracts.resources import Agent, NewAgent
+from contracts.resources import NewAgent
+from signoff.types import Agent
 
 REFERENCES = ["env:SIGNOFF_AGENT_WRITER", "env:SIGNOFF_AGENT_x1", "file:token", "file:writer/token", "file:/run/a b"]
 LITERALS = [

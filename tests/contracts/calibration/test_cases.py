@@ -16,7 +16,9 @@ from contracts.judging.calibration.cases import (
     read_cases,
     read_labels,
 )
-from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_message, new_judgings_of
+from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_of
+from signoff.v1 import judging_service_pb2
+from signoff.wire import write_message
 
 CRITERIA = [{"text": "It rhymes"}, {"text": "It swears", "kind": "never"}, {"text": "It is short", "required": False}]
 
@@ -204,7 +206,9 @@ def test_the_hash_of_a_question_is_the_same_by_its_case_and_by_its_judging():
     task = {"title": "A poem", "description": "Of the sea.", "payload": {"words": 5, "deep": [{"a": None}]}}
     case = make(label=True, result={"b": 1.0, "a": None}, references={"3": "Five words.", "1": "sea, tree"}, **task)
     sent = JudgingCase(**case.ask(2), labels=case.write_labels())
-    received = new_judgings_of(new_judgings_message(NewJudgings(kind="evaluate", cases=[sent]))).cases[0]
+    received = new_judgings_of(
+        write_message(judging_service_pb2.CreateJudgingsRequest, NewJudgings(kind="evaluate", cases=[sent]))
+    ).cases[0]
     assert hash_question(received.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask(2))
     assert hash_question(dict(reversed(case.ask(2).items()))) == hash_question(case.ask(2))
     assert read_labels(received.labels) == [True, None, None, None]

@@ -11,7 +11,8 @@ from contracts.judging.calibration.evaluation import (
     Judged,
 )
 from contracts.judging.calibration.statistics import wilson
-from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
+from contracts.judging.verdict import Verdict
+from signoff.judging import Ask, CriterionVerdict, StageVerdict
 from signoff.status import Outcome
 
 

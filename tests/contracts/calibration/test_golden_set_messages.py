@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from contracts.messages.judging import NamedGoldenSet, golden_set_of
+from signoff.judging import NamedGoldenSet
+from signoff.types import read_model
 from signoff.v1 import judge_service_pb2 as pb
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -25,5 +26,5 @@ def test_a_golden_set_is_received_as_it_was_sent(is_retired: bool, least: float)
         "cases_jsonl": "{}",
     }
     sent = pb.GoldenSet(**said, **rates, is_retired=is_retired, created_at=AT)
-    received = golden_set_of(pb.GoldenSet.FromString(sent.SerializeToString()))
+    received = read_model(pb.GoldenSet.FromString(sent.SerializeToString()))
     assert received == NamedGoldenSet(**said, **rates, is_retired=is_retired, created_at=AT)

@@ -3,7 +3,9 @@
 import json
 
 from contracts.judging.calibration.cases import Case, hash_question, make_case, read_case
-from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_message, new_judgings_of
+from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_of
+from signoff.v1 import judging_service_pb2
+from signoff.wire import write_message
 
 VALUE = {
     "id": "1",
@@ -36,7 +38,7 @@ def test_what_is_asked_of_a_case_is_known_by_one_hash_wherever_it_is_made() -> N
     case = make_case(VALUE)
     assert isinstance(case, Case)
     new = NewJudgings(cases=[JudgingCase(**case.ask())])
-    (sent,) = new_judgings_of(new_judgings_message(new)).cases
+    (sent,) = new_judgings_of(write_message(judging_service_pb2.CreateJudgingsRequest, new)).cases
     assert hash_question(sent.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask())
     other = make_case({**VALUE, "references": {"1": "Oslo"}})
     assert isinstance(other, Case)

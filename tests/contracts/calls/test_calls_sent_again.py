@@ -9,13 +9,13 @@ import pytest
 from support.fake_jobstore import TOKEN, FakeJobStore, Server
 from support.fake_operations import Refusal
 
-from contracts.client import JobStoreClient, JobStoreError
 from contracts.resources import NewAgent, NewJob, NewLimit
+from signoff import AsyncClient, SignoffError
 from signoff.v1 import job_service_pb2 as jobs_pb
 
 
 @asynccontextmanager
-async def losing(method: str) -> AsyncIterator[tuple[FakeJobStore, JobStoreClient, list[Any]]]:
+async def losing(method: str) -> AsyncIterator[tuple[FakeJobStore, AsyncClient, list[Any]]]:
     """A jobstore whose first answer of a method is lost, its client, and the requests of that method."""
     store, asked = FakeJobStore(), []
     carry_out: Callable[..., Awaitable[Any]] = getattr(store, method)
@@ -31,7 +31,7 @@ async def losing(method: str) -> AsyncIterator[tuple[FakeJobStore, JobStoreClien
     server = Server(store)
     await server.start()
     try:
-        async with JobStoreClient(server.address, TOKEN) as client:
+        async with AsyncClient(server.address, TOKEN) as client:
             yield store, client, asked
     finally:
         await server.stop()
@@ -67,6 +67,6 @@ async def test_a_limit_that_was_there_is_removed() -> None:
         await client.remove_limit("agent:writer")
         assert len(asked) == 2
         assert store.limits == {}
-        with pytest.raises(JobStoreError) as refused:
+        with pytest.raises(SignoffError) as refused:
             await client.remove_limit("agent:writer")
         assert refused.value.code == "unknown_limit"

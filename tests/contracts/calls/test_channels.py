@@ -15,7 +15,7 @@ import pytest
 from support.echo import ANSWER, SERVICE, STREAM, TOKEN
 from support.free_ports import free_port
 
-from contracts.client import JobStoreClient, JobStoreError
+from signoff import AsyncClient, SignoffError
 from signoff.channels import open_channel
 
 TESTS = Path(__file__).parents[2]
@@ -156,8 +156,8 @@ async def test_a_jobstore_that_does_not_answer_is_an_error_of_the_clients_own() 
     held = []
     async with await asyncio.start_server(lambda *streams: held.append(streams), "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
-        async with JobStoreClient(f"127.0.0.1:{port}", timeout_s=0.3) as client:
-            with pytest.raises(JobStoreError) as failed:
+        async with AsyncClient(f"127.0.0.1:{port}", timeout_s=0.3) as client:
+            with pytest.raises(SignoffError) as failed:
                 await client.get_latest_cursor()
         for _, writer in held:
             writer.close()

@@ -3,11 +3,12 @@
 import grpc
 import grpc.aio
 
-from contracts.client import JobStoreError
+from signoff import SignoffError
+from signoff.connection import make_error
 
 
-def _end(status: grpc.StatusCode, *codes: tuple[str, str]) -> JobStoreError:
-    return JobStoreError.of(grpc.aio.AioRpcError(status, grpc.aio.Metadata(), grpc.aio.Metadata(*codes), "so it ended"))
+def _end(status: grpc.StatusCode, *codes: tuple[str, str]) -> SignoffError:
+    return make_error(grpc.aio.AioRpcError(status, grpc.aio.Metadata(), grpc.aio.Metadata(*codes), "so it ended"))
 
 
 def test_a_call_that_was_cut_off_has_another_code_than_an_execution_that_was_cancelled() -> None:

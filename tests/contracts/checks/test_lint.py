@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.criteria import CRITERION_MAX_CHARS, Criterion, CriterionWarning, parse_criteria, parse_stored_criteria
+from contracts.criteria import CRITERION_MAX_CHARS, Criterion, parse_criteria, parse_stored_criteria
 from contracts.lint import find_warnings
+from signoff.judging import CriterionWarning
 
 
 def warn(text: str) -> list[CriterionWarning]:

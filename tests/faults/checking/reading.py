@@ -14,15 +14,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from contracts.client import JobStoreClient
 from contracts.fact_keys import is_marker
-from contracts.resources import JobLog
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
+from signoff import AsyncClient
 from signoff.jsontext import json_text
 from signoff.status import View
+from signoff.types import JobLog
 from validator.judge_config import JudgeConfig
 from validator.judgement.sections import cut_result
 
@@ -114,7 +114,7 @@ def _difference(before: str, after: str) -> str:
     return f"{old.get('execution_id') or old.get('id')}: {moved}"
 
 
-async def all_jobs(client: JobStoreClient) -> list[JobRow]:
+async def all_jobs(client: AsyncClient) -> list[JobRow]:
     """Every job, as the public door tells of it."""
     jobs: list[JobRow] = []
     token = ""
@@ -126,7 +126,7 @@ async def all_jobs(client: JobStoreClient) -> list[JobRow]:
             return sorted(jobs, key=lambda job: job.id)
 
 
-async def all_logs(client: JobStoreClient, jobs: Iterable[JobRow]) -> list[LogRow]:
+async def all_logs(client: AsyncClient, jobs: Iterable[JobRow]) -> list[LogRow]:
     """Every entry of their logs, likewise."""
     at_once = asyncio.Semaphore(AT_ONCE)
 
@@ -169,7 +169,7 @@ def _log(entry: JobLog) -> LogRow:
     )
 
 
-async def outcomes(client: JobStoreClient, operation_id: UUID) -> dict[str, str]:
+async def outcomes(client: AsyncClient, operation_id: UUID) -> dict[str, str]:
     """By job, what became of it in an operation: an outcome, or the code of a refusal."""
     found: dict[str, str] = {}
     token = ""

@@ -18,7 +18,7 @@ from support.kafka.batches import bomb, poison, produce, tiny
 
 from contracts.criteria import parse_criteria
 from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.resources import NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.topics import REPLAY_HEADER, TOPICS
@@ -26,6 +26,7 @@ from faults.checking.observed import FORGED, Record
 from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
+from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome, ReportKind
 
 RATE = 50

@@ -14,16 +14,17 @@ from uuid import UUID
 
 import aiohttp
 
-from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
-from contracts.messages import PAGE_MAX
-from contracts.resources import Job, JobFilter, JobPatch, Operation, OperationItem
+from contracts.resources import JobFilter, JobPatch
 from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
 from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
 from jobstore.domain.ids import IdKey
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
+from signoff import AsyncClient, SignoffError
+from signoff.connection import PAGE_MAX
 from signoff.status import JobStatus
+from signoff.types import Job, Operation, OperationItem
 
 #: Answers that say nothing of what became of a request: it is asked again, with the same ids.
 AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED"})
@@ -56,7 +57,7 @@ class Many(NamedTuple):
 class Crowd:
     """All clients; who calls a jobstore or a console calls another each time, also to ask again."""
 
-    clients: Sequence[JobStoreClient]
+    clients: Sequence[AsyncClient]
     consoles: Sequence[aiohttp.ClientSession]
     publisher: Publisher
     ids: IdKey
@@ -75,14 +76,14 @@ class Crowd:
     #: How often an answer was one that should never be given, by its words.
     odd: list[str] = field(default_factory=list)
     _batches: dict[str, Many] = field(default_factory=dict)
-    _turns: Iterator[JobStoreClient] = field(init=False)
+    _turns: Iterator[AsyncClient] = field(init=False)
     _consoles: Iterator[aiohttp.ClientSession] = field(init=False)
 
     def __post_init__(self) -> None:
         self._turns, self._consoles = cycle(self.clients), cycle(self.consoles)
 
     @property
-    def client(self) -> JobStoreClient:
+    def client(self) -> AsyncClient:
         return next(self._turns)
 
     async def run(self, seed: int, count: int, lasts_s: float) -> None:
@@ -388,13 +389,13 @@ class Crowd:
             while True:
                 try:
                     return await operation()
-                except JobStoreError as error:
+                except SignoffError as error:
                     self._weigh(error)
                 except (aiohttp.ClientError, TimeoutError, OSError, TransientError):
                     pass
                 await asyncio.sleep(AGAIN_S)
 
-    def _weigh(self, error: JobStoreError) -> None:
+    def _weigh(self, error: SignoffError) -> None:
         name = error.grpc_status.name
         if name in {"INTERNAL", "UNKNOWN"}:
             self.odd.append(f"{name} {error.code}: {error}")
@@ -412,7 +413,7 @@ class Crowd:
                     if event.log is not None:
                         after = event.cursor
                         told.append((event.log.job_id, event.log.version))
-            except JobStoreError as error:
+            except SignoffError as error:
                 self.odd.append(f"watch: {error.grpc_status.name} {error.code}: {error}")
             await asyncio.sleep(AGAIN_S)
 

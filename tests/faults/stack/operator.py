@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from contracts.client import JobStoreClient
-from contracts.client.operations import ENDED
 from contracts.messages.operations import NewOperation
 from contracts.resources import JobFilter, NewAgent
 from faults.checking.judging import POLICIES
@@ -21,6 +19,8 @@ from faults.stack.strangers import LUNAR, MOON, OTHER_CRITERIA, STEADY, register
 from faults.stack.wishes import BOOKS, LIMITS, PRESS
 from localstack.services import Addresses
 from servicekit.errors import TransientError
+from signoff import AsyncClient
+from signoff.client import ENDED
 from signoff.status import JobStatus, OperationKind
 
 EVERY_S = 6.0
@@ -41,7 +41,7 @@ class Operator:
     """One who has a chore now and then, and sees it through."""
 
     crowd: Crowd
-    client: JobStoreClient
+    client: AsyncClient
     addresses: Addresses
     agents_url: str
     attempt_timeout_s: float

@@ -18,13 +18,14 @@ from support.factories import execute_requested
 from support.fakes import until
 from support.jobstore.steps import new_job
 
-from contracts.client import UNREACHABLE, JobStoreClient, JobStoreError
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.interceptors import CallInterceptor
 from jobstore.api.server import create_server, set_serving
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, TransientError
+from signoff import UNREACHABLE, AsyncClient, SignoffError
+from signoff.connection import make_error
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, JobServiceStub, add_JobServiceServicer_to_server
 from signoff.worker.v1 import work_service_pb2 as work_pb
@@ -113,7 +114,7 @@ async def test_an_error_has_the_details_of_the_rich_error_model(failing: Any) ->
     assert (info.reason, info.domain, dict(info.metadata)) == ("INVALID_REQUEST", "signoff", {"job_id": "job-7"})
     assert (wrong.field, wrong.description) == ("execution_id", "is no UUID")
     assert failed.value.details() == "execution_id: is no UUID"
-    error = JobStoreError.of(failed.value)
+    error = make_error(failed.value)
     assert (error.retryable, error.fields) == (False, [("execution_id", "is no UUID")])
     servicer.error = TransientError("why", code="kafka_unavailable", retry_after_s=2.5)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -121,7 +122,7 @@ async def test_an_error_has_the_details_of_the_rich_error_model(failing: Any) ->
     told = details_of(failed.value)
     assert told.keys() == {"ErrorInfo", "RetryInfo"}
     assert told["RetryInfo"].retry_delay.ToTimedelta() == timedelta(seconds=2.5)
-    assert JobStoreError.of(failed.value).retryable
+    assert make_error(failed.value).retryable
 
 
 async def test_however_much_is_wrong_the_error_fits_into_what_a_client_takes(failing: Any) -> None:
@@ -130,7 +131,7 @@ async def test_however_much_is_wrong_the_error_fits_into_what_a_client_takes(fai
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await failing[1].CancelJob(jobs_pb.CancelJobRequest(), metadata=(("authorization", f"Bearer {TOKEN}"),))
     assert failed.value.code() is Status.INVALID_ARGUMENT
-    assert 0 < len(JobStoreError.of(failed.value).fields) < 10
+    assert 0 < len(make_error(failed.value).fields) < 10
 
 
 async def test_a_malformed_resource_is_told_by_the_fields_of_the_request(jobs: Any) -> None:
@@ -180,8 +181,8 @@ async def test_our_client_tries_again_what_is_retryable_and_nothing_else(error: 
     add_JobServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with JobStoreClient(f"127.0.0.1:{port}", TOKEN, read=lambda answer: answer) as client:
-        with contextlib.suppress(JobStoreError):
+    async with AsyncClient(f"127.0.0.1:{port}", TOKEN, read=lambda answer: answer) as client:
+        with contextlib.suppress(SignoffError):
             await client.get_job("job-7")
     assert servicer.calls == calls
     await server.stop(0)
@@ -228,7 +229,7 @@ async def test_a_health_check_says_why_nothing_is_served() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     address = f"127.0.0.1:{port}"
-    async with JobStoreClient(address, TOKEN) as client, grpc.aio.insecure_channel(address) as channel:
+    async with AsyncClient(address, TOKEN) as client, grpc.aio.insecure_channel(address) as channel:
         await set_serving(health, ready=False, outage="database_forbidden")
         assert await client.find_outage() == "database_forbidden"
         stub: Any = health_pb2_grpc.HealthStub(channel)

@@ -11,11 +11,11 @@ from api_calls import ADMINISTRATOR, JOB, Status, create, refused
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
-from contracts.messages import REPLAYED
 from jobstore.commands.executions import CancelJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.connection import REPLAYED
 from signoff.status import Outcome, ReportKind
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb

@@ -14,13 +14,13 @@ from support.jobstore.terms import TERMS
 from contracts.judging.calibration.golden import Counts, Evaluated, Measured
 from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.answers import read_resource
 from jobstore.commands.judging.versions import KeepEvaluation, PutVersion
 from jobstore.domain.actor import ADMINISTRATOR as ADMINISTERED
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb
@@ -62,7 +62,7 @@ async def test_a_policy_is_put_shown_promoted_and_retired(judges: Any) -> None:
     assert (again.version, later.version, later.policy.current, later.policy.newest) == (1, 2, 1, 2)
     promote = pb.PromoteJudgePolicyRequest(name=name, version=2, force_reason="the golden set is old")
     await judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)
-    shown = read_resource(
+    shown = read_model(
         (await judges.GetJudgePolicy(pb.GetJudgePolicyRequest(name=name), metadata=ADMINISTRATOR)).policy
     )
     assert [(each.version, each.policy.asks, each.note, each.actor) for each in shown.versions] == [
@@ -163,7 +163,7 @@ async def test_beside_a_quorum_stands_what_it_is_worth_on_the_labels_there_are(
     assert "take vote 1 (a) alone" in same.warnings[0].message
     assert not other.warnings
     found = await judges.GetJudgePolicy(pb.GetJudgePolicyRequest(name=name), metadata=ADMINISTRATOR)
-    shown = {one.version: one for one in read_resource(found.policy).versions}
+    shown = {one.version: one for one in read_model(found.policy).versions}
     assert shown[2].evaluation.version == 1, "judges by the same stages"
     (worth,) = shown[2].evaluation.quorum
     assert worth.worth_votes == pytest.approx(2 / 1.5)
@@ -214,7 +214,7 @@ async def test_a_set_is_put_in_either_form_and_linted(judges: Any) -> None:
     second = await put_set(judges, name, "", criteria=[resources_pb.Criterion(text="Is rude", kind="never")])
     assert (second.set.current, second.set.versions[0].acceptance_criteria) == (2, "never: Is rude")
     shown = await judges.GetCriteriaSet(pb.GetCriteriaSetRequest(name=name), metadata=ADMINISTRATOR)
-    assert [each.version for each in read_resource(shown.set).versions] == [2, 1]
+    assert [each.version for each in read_model(shown.set).versions] == [2, 1]
     lint = pb.LintCriteriaRequest(acceptance_criteria="Must not be rude")
     linted = await judges.LintCriteria(lint, metadata=ADMINISTRATOR)
     assert ([warning.criterion for warning in linted.warnings], list(linted.notes)) == ([0], [])

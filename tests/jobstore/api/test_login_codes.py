@@ -9,39 +9,39 @@ from sqlalchemy import text
 from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
 from support.real_console import TOKEN, jobstore_on
 
-from contracts.client import JobStoreClient, JobStoreError
 from jobstore.storage.database import Database
 from jobstore.storage.login_codes import create_code, spend_code
+from signoff import AsyncClient, SignoffError
 
 
 @pytest.fixture
-async def client(database: Database) -> AsyncIterator[JobStoreClient]:
-    async with jobstore_on(database) as (_, address), JobStoreClient(address, TOKEN) as client:
+async def client(database: Database) -> AsyncIterator[AsyncClient]:
+    async with jobstore_on(database) as (_, address), AsyncClient(address, TOKEN) as client:
         yield client
 
 
-async def test_a_code_is_spent_once_however_many_ask_at_once(client: JobStoreClient) -> None:
+async def test_a_code_is_spent_once_however_many_ask_at_once(client: AsyncClient) -> None:
     code = await client.create_login_code()
     asked = [client.spend_login_code(code) for _ in range(10)]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert [answer for answer in answers if isinstance(answer, str)] == [TOKEN]
-    refused = [answer for answer in answers if isinstance(answer, JobStoreError)]
+    refused = [answer for answer in answers if isinstance(answer, SignoffError)]
     assert {each.code for each in refused} == {"unknown_login_code"}
     assert len(refused) == 9
 
 
 @pytest.mark.parametrize("code", ["", "x", "\N{SNOWMAN}" * 1_000])
-async def test_what_is_no_code_opens_nothing(client: JobStoreClient, code: str) -> None:
-    with pytest.raises(JobStoreError) as refused:
+async def test_what_is_no_code_opens_nothing(client: AsyncClient, code: str) -> None:
+    with pytest.raises(SignoffError) as refused:
         await client.spend_login_code(code)
     assert refused.value.code == "unknown_login_code"
 
 
-async def test_without_a_token_no_code_is_made_or_spent(client: JobStoreClient) -> None:
+async def test_without_a_token_no_code_is_made_or_spent(client: AsyncClient) -> None:
     code = await client.create_login_code()
     stranger = client.with_token("a-stranger-with-a-token-of-32-chars")
     for asked in (stranger.create_login_code(), stranger.spend_login_code(code)):
-        with pytest.raises(JobStoreError) as refused:
+        with pytest.raises(SignoffError) as refused:
             await asked
         assert refused.value.grpc_status is grpc.StatusCode.UNAUTHENTICATED
     assert await client.spend_login_code(code) == TOKEN

@@ -9,7 +9,6 @@ from support.factories import SECRETS, execute_requested, record, request_body
 from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import CancelRequested, ExecuteRequested
-from contracts.identity import new_execution_id
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from jobstore.api.work_service import WorkService
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -18,6 +17,7 @@ from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.handlers import check_cancel
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.ids import new_execution_id
 from signoff.worker.v1 import work_service_pb2 as pb
 
 UPSTREAM, OTHER, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("upstream", "other", "own"))

@@ -11,7 +11,6 @@ from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, reported, result, verdict
 from support.jobstore.terms import IDS
 
-from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, NewLimit
 from jobstore.commands.claims import ClaimJudging
@@ -23,6 +22,7 @@ from jobstore.domain.actor import SIGNOFF, WORKER
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps, new_job
 
-from contracts.identity import new_execution_id
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import ExecutionState
@@ -17,6 +16,7 @@ from jobstore.maintenance.cleanup import Cleanup
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 
 DAY_S = 86_400
 

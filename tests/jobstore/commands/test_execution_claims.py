@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 from support.jobstore.steps import Steps, new_job
 
-from contracts.identity import new_execution_id
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -14,6 +13,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from support.factories import SECRETS, execute_requested, request_body, signature
 from support.jobstore.steps import Steps, result, verdict
 
-from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
@@ -16,6 +15,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 

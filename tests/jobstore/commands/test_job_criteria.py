@@ -9,7 +9,6 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, verdict
 
 from contracts.criteria import Criterion
-from contracts.identity import new_execution_id
 from contracts.resources import NewJob
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
@@ -19,6 +18,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb

@@ -10,7 +10,6 @@ from support.jobstore.administered import put_agent
 from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, verdict
 
-from contracts.identity import new_execution_id
 from contracts.resources import JobPatch, NewAgent
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
@@ -22,6 +21,7 @@ from jobstore.publishing import fact_reader, job_changed, late_facts
 from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.jsontext import parse_json
 from signoff.status import Outcome, ReportKind
 

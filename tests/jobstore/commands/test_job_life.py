@@ -3,7 +3,6 @@
 import pytest
 from support.jobstore.steps import Steps, new_job, result, verdict
 
-from contracts.identity import new_execution_id
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -16,6 +15,7 @@ from jobstore.reads.job_logs import get_result
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.ids import new_execution_id
 from signoff.jsontext import parse_json
 from signoff.status import Outcome, ReportKind
 

@@ -8,7 +8,6 @@ from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.matched import circuit_opened, put, wanting
 from support.jobstore.steps import Steps, new_job
 
-from contracts.identity import new_execution_id
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import ExecuteJob
@@ -18,6 +17,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from support.fakes import FakeLeases
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.events import CancelRequested
-from contracts.identity import new_execution_id
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -27,6 +26,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.outages import RaceError
 from servicekit.leasing.worker import Worker
+from signoff.ids import new_execution_id
 from signoff.status import ReportKind
 
 

@@ -11,7 +11,6 @@ from support.factories import SECRETS, incoming
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.events import CancelRequested
-from contracts.identity import new_execution_id
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.domain.actor import SIGNOFF
@@ -19,6 +18,7 @@ from jobstore.errors import RefusedError
 from jobstore.handlers import EventHandlers
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.status import ReportKind
 
 TABLES = ("jobs", "job_logs", "agents", "executions", "facts")

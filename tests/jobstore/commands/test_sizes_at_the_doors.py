@@ -6,7 +6,7 @@ import pytest
 from support.jobstore.edited import edited
 from support.jobstore.steps import CRITERIA, Steps, new_job
 
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.sizes import LIMIT_MAX_BYTES, MESSAGE_MAX_CHARS, PAYLOAD_MAX_BYTES, measure_job
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
@@ -16,6 +16,7 @@ from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
 
 

@@ -15,7 +15,6 @@ from support.jobstore.terms import TERMS
 
 from contracts.resources import NewLimit
 from contracts.waiting.codes import WaitCode
-from contracts.waiting.reasons import Waiting
 from jobstore.commands.rows import Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.dispatching.execution_offers import FairQueue
@@ -26,6 +25,7 @@ from jobstore.reads.waiting import explain_jobs, sum_up_all
 from jobstore.storage.database import Database
 from jobstore.storage.limits import WILDCARD
 from jobstore.storage.work.writing import note_worker, write
+from signoff.types import Waiting
 
 #: Codes that tell whose turn it is, and hold nothing back.
 TURNS = {WaitCode.QUEUE, WaitCode.OFFERED}

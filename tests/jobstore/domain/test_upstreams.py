@@ -5,10 +5,10 @@ from uuid import UUID
 import pytest
 from support.factories import execute_requested, request_body
 
-from contracts.identity import new_execution_id
 from contracts.signing import KeyUse, Secret, Secrets
 from jobstore.domain.upstreams import OPEN, Upstreams
 from servicekit.errors import PermanentError
+from signoff.ids import new_execution_id
 
 UPSTREAM, OTHER, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("upstream", "other", "own"))
 SIGNED = Upstreams(UPSTREAM, OWN)

@@ -20,7 +20,7 @@ from support.jobstore.builders import (
 )
 from support.jobstore.steps import reported
 
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from jobstore.domain import execution_states, limits
@@ -32,6 +32,7 @@ from jobstore.domain.reports import format_feedback, format_response, has_answer
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.domain.spec import Spec, format_edit, format_request_body
 from jobstore.domain.terms import ExecutionTerms
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
 
 SOON, LATE = NOW + timedelta(seconds=3), NOW + timedelta(seconds=60)

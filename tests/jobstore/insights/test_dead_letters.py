@@ -15,8 +15,7 @@ from support.jobstore.steps import Steps
 
 from contracts.events import ExecuteRequested
 from contracts.fact_keys import FactKeys
-from contracts.identity import new_execution_id
-from contracts.messages.views import DeadLetterResolution, NewResolution, Resolved
+from contracts.messages.views import NewResolution
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import TOPICS
 from jobstore.domain.actor import ADMINISTRATOR
@@ -30,7 +29,9 @@ from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import Topics, ensure_topics
+from signoff.ids import new_execution_id
 from signoff.status import LetterOutcome
+from signoff.types import DeadLetterResolution, Resolved
 
 TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
 KEYS = FactKeys.derive(SECRETS)

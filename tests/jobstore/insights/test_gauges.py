@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
-from contracts.messages.views import Overview, OverviewPoint
 from jobstore.insights import gauges, overview, rollups
 from jobstore.insights.rollups import Rollups
 from jobstore.reads.waiting import sum_up_all
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
+from signoff.types import Overview, OverviewPoint
 
 LATER = "UPDATE rollup SET sampled_at = sampled_at - interval '11 s'"
 

@@ -11,7 +11,6 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.views import Overview
 from contracts.resources import Usage
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.judging.versions import ReportDefault
@@ -25,6 +24,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from signoff.status import Outcome, ReportKind
+from signoff.types import Overview
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ from support.jobstore.steps import CRITERIA, Published, Steps, verdict
 from support.jobstore.terms import IDS
 
 from contracts.judging.verdict import Verdict
-from contracts.messages.operations import operation_of
-from contracts.resources import Operation, OperationItem
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -24,6 +22,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from signoff.status import Outcome, ReportKind
+from signoff.types import Operation, OperationItem, read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -90,7 +89,7 @@ class World:
         return UUID(str(batch_id))
 
     async def stands(self, batch_id: Any) -> Operation:
-        return operation_of((await self.doors.GetOperation(asked(pb.GetOperationRequest, batch_id), NOBODY)).operation)
+        return read_model((await self.doors.GetOperation(asked(pb.GetOperationRequest, batch_id), NOBODY)).operation)
 
     async def worked(self) -> None:
         while await self.operator.work():

@@ -9,9 +9,7 @@ from support.factories import SECRETS
 from support.jobstore.steps import Steps, verdict
 
 from contracts.judging.verdict import Verdict
-from contracts.messages.judgings import report_of
-from contracts.messages.operations import NewOperation, new_operation_message, operation_of
-from contracts.resources import Operation
+from contracts.messages.operations import NewOperation
 from contracts.signing import SigningKey
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
@@ -19,8 +17,11 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.dispatching.judging_queue import JudgingQueue
 from jobstore.domain.actor import SIGNOFF
 from signoff.status import Outcome
+from signoff.types import Operation, read_model
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.wire import write_message
 from signoff.worker.v1 import work_service_pb2 as pb
 
 MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)
@@ -59,8 +60,8 @@ class Validator:
 
 async def made(world: World, jobs: Sequence[Steps], *, works: bool = True, **fields: Any) -> Operation:
     new = NewOperation(kind="rejudge", job_ids=[job.job_id for job in jobs], **fields)
-    request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
-    operation = operation_of((await world.doors.CreateOperation(request, NOBODY)).operation)
+    request = operations_pb.CreateOperationRequest(operation=write_message(resources_pb.NewOperation, new))
+    operation = read_model((await world.doors.CreateOperation(request, NOBODY)).operation)
     if works:
         await world.worked()
     return operation
@@ -77,4 +78,4 @@ async def rested(world: World, outcome: Outcome | Verdict = Outcome.PASS, **fiel
 async def report_on(world: World, operation: Operation, **fields: Any) -> Any:
     service = JudgingService(world.database, world.runner)
     request = judging_pb.GetRejudgeReportRequest(operation_id=str(operation.id), **fields)
-    return report_of(await service.GetRejudgeReport(request, NOBODY))
+    return read_model(await service.GetRejudgeReport(request, NOBODY))

@@ -7,7 +7,6 @@ import pytest
 from batch_world import NOBODY, World, asked, ended, new
 
 from contracts.messages.convert import new_job_of
-from contracts.messages.operations import operation_of
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.rows import Item
@@ -15,6 +14,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.limits import batch_limit
 from jobstore.errors import InvalidError, NotFoundError, RefusedError, TooManyCallsError
 from signoff.status import ReportKind
+from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -29,7 +29,7 @@ async def test_nothing_more_of_a_paused_batch_begins_until_it_is_resumed(world: 
     assert jobs[1].execution_id in await world.offered()
     for _ in range(2):
         paused = await world.doors.PauseOperation(asked(pb.PauseOperationRequest, batch.id), NOBODY)
-        assert operation_of(paused.operation).state == "PAUSED"
+        assert read_model(paused.operation).state == "PAUSED"
     assert (await jobs[1].row()).state == "QUEUED"  # taken back
     assert await world.offered() == set()
     assert (await jobs[1].claim()).outcome == "QUEUED"
@@ -97,7 +97,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     cancel = asked(pb.CancelOperationRequest, batch_id, reason="no more")
     for _ in range(2):
         answer = await world.doors.CancelOperation(cancel, NOBODY)
-        assert operation_of(answer.operation).state == "CANCELLING"
+        assert read_model(answer.operation).state == "CANCELLING"
     await world.worked()
     cancelled = await world.stands(batch_id)
     assert (cancelled.state, cancelled.counts) == ("CANCELLED", {"CANCELLED": 5})
@@ -128,14 +128,14 @@ async def test_what_failed_of_a_batch_runs_again_as_a_batch(world: World) -> Non
     await ended(jobs[2], ReportKind.DECLINED)
 
     retry = asked(pb.RetryOperationRequest, batch.id, idempotency_key="once more")
-    retried = [operation_of((await world.doors.RetryOperation(retry, NOBODY)).operation) for _ in range(2)]
+    retried = [read_model((await world.doors.RetryOperation(retry, NOBODY)).operation) for _ in range(2)]
     assert retried[0].id == retried[1].id != UUID(batch.id)
     assert (retried[0].retry_of, retried[0].counts) == (UUID(batch.id), {"ASSIGNED": 2})
     retry.statuses.append(resources.JOB_STATUS_REJECTED)
     with pytest.raises(InvalidError):
         await world.doors.RetryOperation(retry, NOBODY)
     rejected = asked(pb.RetryOperationRequest, batch.id, statuses=[resources.JOB_STATUS_REJECTED])
-    answer = operation_of((await world.doors.RetryOperation(rejected, NOBODY)).operation)
+    answer = read_model((await world.doors.RetryOperation(rejected, NOBODY)).operation)
     assert (answer.total, answer.counts) == (1, {"REFUSED": 1})
 
     listed = await world.doors.ListOperations(pb.ListOperationsRequest(page_size=2), NOBODY)
@@ -161,10 +161,10 @@ async def test_a_watch_tells_what_changes_until_the_end(world: World) -> None:
     (job,) = await world.jobs(1)
     batch = await world.executed([job])
     told = world.doors.WatchOperation(asked(pb.WatchOperationRequest, batch.id), NOBODY)
-    assert operation_of((await anext(told)).operation).counts == {"ASSIGNED": 1}
+    assert read_model((await anext(told)).operation).counts == {"ASSIGNED": 1}
     await ended(job)
     await world.worked()
-    rest = [operation_of(answer.operation) async for answer in told]
+    rest = [read_model(answer.operation) async for answer in told]
     assert (rest[-1].state, rest[-1].counts) == ("DONE", {"FAILED": 1})
 
 

@@ -8,12 +8,12 @@ from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from support.jobstore.steps import CRITERIA, Steps, unproven
 from support.jobstore.terms import IDS
 
-from contracts.messages.operations import operation_of
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
 from jobstore.operations import repository
 from signoff.status import Outcome, ReportKind
+from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -40,14 +40,14 @@ async def test_retrying_a_batch_changes_nothing_of_it(world: World) -> None:
     assert before.counts == {"COMPLETED": 1, "FAILED": 2, "REJECTED": 1}
 
     request = asked(pb.RetryOperationRequest, old.id, name="once more")
-    new = operation_of((await world.doors.RetryOperation(request, NOBODY)).operation)
+    new = read_model((await world.doors.RetryOperation(request, NOBODY)).operation)
     assert (new.name, new.kind, new.total, new.retry_of) == ("once more", "retry", 2, UUID(old.id))
     for job in jobs[:2]:
         job.execution_id = repository.derive_execution_id(IDS, new.id, job.job_id)
     await judged(jobs[0], Outcome.PASS)
     await ended(jobs[1])
     await world.worked()
-    again = operation_of((await world.doors.RetryOperation(asked(pb.RetryOperationRequest, new.id), NOBODY)).operation)
+    again = read_model((await world.doors.RetryOperation(asked(pb.RetryOperationRequest, new.id), NOBODY)).operation)
     assert again.name == "once more"  # until somebody names it otherwise
 
     assert await world.stands(old.id) == before

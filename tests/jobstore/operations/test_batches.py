@@ -10,14 +10,14 @@ from batch_world import NOBODY, World, asked, ended, new
 from support.jobstore.steps import Steps, verdict
 from support.jobstore.terms import IDS
 
-from contracts.messages.convert import policy_of
-from contracts.messages.operations import operation_of
+from contracts.messages.convert import new_policy_of
 from contracts.resources import Usage
 from jobstore.commands.executions import ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.operations.worker import OperationWorker
 from signoff.status import Outcome, ReportKind
+from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -190,12 +190,12 @@ async def test_an_operation_tells_what_its_own_executions_have_cost(world: World
     assert (float(stands.cost_usd or 0), stands.tokens) == (0.75, 75)
     assert stands.progress == pytest.approx(2 / 3)
     listed = (await world.doors.ListOperations(pb.ListOperationsRequest(page_size=1), NOBODY)).operations
-    assert (operation_of(listed[0]).cost_usd, listed[0].tokens) == (stands.cost_usd, 75)
+    assert (read_model(listed[0]).cost_usd, listed[0].tokens) == (stands.cost_usd, 75)
 
 
 async def test_what_follows_by_policy_is_part_of_the_cost(world: World) -> None:
     policy = resources.Policy(resubmit=resources.RESUBMIT_AUTOMATIC, max_submissions=3)
-    (job,) = await world.jobs(1, policy=policy_of(policy))
+    (job,) = await world.jobs(1, policy=new_policy_of(policy))
     batch = await world.executed([job])
     await spend(job, 0.5, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     assert job.execution_id is not None
@@ -224,7 +224,7 @@ async def test_a_batch_of_ten_thousand_is_answered_in_little(world: World) -> No
     read = (await world.doors.GetOperation(asked(pb.GetOperationRequest, made.id), NOBODY)).operation
     for answer in (made, read):
         assert answer.ByteSize() < 64 * 1024
-        assert len(operation_of(answer).model_dump_json()) < 64 * 1024
+        assert len(read_model(answer).model_dump_json()) < 64 * 1024
     items = await world.batches.list_items(made.id, 500, 9_498, [])
     assert [(item.code, bool(item.message)) for item in items] == [("unknown_job", True)] * 500
     assert items[-1].item == 9_998

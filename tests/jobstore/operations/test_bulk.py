@@ -9,8 +9,8 @@ from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from pydantic import ValidationError
 from support.jobstore.steps import Steps, unproven
 
-from contracts.messages.operations import NewOperation, OperationItem, item_of, operation_of
-from contracts.resources import NewAgent, Operation
+from contracts.messages.operations import NewOperation
+from contracts.resources import NewAgent
 from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent
@@ -19,6 +19,7 @@ from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from signoff.status import OperationKind, Outcome, ReportKind
+from signoff.types import Operation, OperationItem, read_model
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
 from signoff.wire import write_word
@@ -28,7 +29,7 @@ async def made(world: World, kind: str, key: str = "", **fields: Any) -> Operati
     number = write_word(resources.OperationKind.DESCRIPTOR, kind) if kind in [*OperationKind] else 77
     new = resources.NewOperation(kind=number, **fields)
     request = pb.CreateOperationRequest(operation=new, idempotency_key=key)
-    return operation_of((await world.doors.CreateOperation(request, NOBODY)).operation)
+    return read_model((await world.doors.CreateOperation(request, NOBODY)).operation)
 
 
 async def reported(world: World, operation_id: Any, *outcomes: str) -> list[OperationItem]:
@@ -44,7 +45,7 @@ async def reported(world: World, operation_id: Any, *outcomes: str) -> list[Oper
             page_token=token,
         )
         page = await world.doors.ListOperationItems(request, NOBODY)
-        found += map(item_of, page.items)
+        found += map(read_model, page.items)
         if not (token := page.next_page_token):
             return found
 
@@ -160,7 +161,7 @@ async def test_nothing_is_carried_out_any_more_once_it_is_said_so(world: World, 
     late = asyncio.create_task(frozen.work())
     await frozen.is_stopped.wait()
     move = getattr(world.doors, f"{door}Operation")
-    answer = operation_of((await move(asked(getattr(pb, f"{door}OperationRequest"), operation.id), NOBODY)).operation)
+    answer = read_model((await move(asked(getattr(pb, f"{door}OperationRequest"), operation.id), NOBODY)).operation)
     assert (answer.state, answer.counts) == ("PAUSED" if door == "Pause" else "CANCELLED", {outcome: 3})
     frozen.goes_on.set()
     await late

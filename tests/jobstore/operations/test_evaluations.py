@@ -15,9 +15,8 @@ from contracts.judging.calibration.cases import Case, hash_cases, make_case
 from contracts.judging.calibration.evaluation import Evaluation, Judged
 from contracts.judging.calibration.golden import Counts
 from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Ask, CriterionVerdict, StageVerdict, Verdict
-from contracts.messages.answers import read_resource
-from contracts.messages.judgings import NewJudgings, new_judgings_message
+from contracts.judging.verdict import Verdict
+from contracts.messages.judgings import NewJudgings
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.errors import InvalidError
@@ -25,8 +24,12 @@ from jobstore.reads import evaluations
 from jobstore.storage.judging import judgings
 from servicekit.errors import PermanentError
 from signoff.jsontext import json_text
+from signoff.judging import Ask, CriterionVerdict, StageVerdict
 from signoff.status import Outcome
+from signoff.types import read_model
 from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1 import judging_service_pb2
+from signoff.wire import write_message
 from signoff.worker.v1 import work_service_pb2 as work_pb
 
 #: What a judge says of a result, how often it was asked before: whether it passes.
@@ -77,7 +80,7 @@ class Evaluator:
         asked = [case.ask() | {"labels": case.write_labels()} for case in cases]
         fields = {"kind": "evaluate", "cases": asked, "evaluation": evaluation, "repeat": repeat}
         new = NewJudgings(**fields | {"judge": f"{self.name}@{version}"} | other)
-        await self._judgings.CreateJudgings(new_judgings_message(new), NOBODY)
+        await self._judgings.CreateJudgings(write_message(judging_service_pb2.CreateJudgingsRequest, new), NOBODY)
 
     @staticmethod
     def _decide(policy: str, is_met: bool) -> Verdict:
@@ -99,7 +102,7 @@ class Evaluator:
 
     async def show(self, version: int) -> Any:
         found = await self.judges.GetJudgePolicy(pb.GetJudgePolicyRequest(name=self.name), NOBODY)
-        return next(one for one in read_resource(found.policy).versions if one.version == version).evaluation
+        return next(one for one in read_model(found.policy).versions if one.version == version).evaluation
 
     async def forget(self) -> None:
         """Let a day pass."""

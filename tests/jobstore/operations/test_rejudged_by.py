@@ -9,14 +9,18 @@ from rejudge_world import MET, Validator, made, report_on, rested
 from support.jobstore.steps import Steps
 
 from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Ask, StageVerdict, Verdict
-from contracts.messages.operations import NewOperation, new_operation_message, preview_of
+from contracts.judging.verdict import Verdict
+from contracts.messages.operations import NewOperation
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError
+from signoff.judging import Ask, StageVerdict
 from signoff.status import JobStatus
+from signoff.types import read_model
 from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.wire import write_message
 
 #: Of a model without a price.
 ASKED = MET.model_copy(update={"stages": [StageVerdict(kind="single", outcomes="p", asks=[Ask(model="m")])]})
@@ -78,8 +82,8 @@ async def test_a_budget_ends_what_tells_no_cost_with_the_first_of_it(world: Worl
 async def estimated(world: World, jobs: list[Steps], **fields: Any) -> tuple[float | None, int]:
     """What judging jobs again may cost, and of how many of them that is known."""
     new = NewOperation(kind="rejudge", job_ids=[job.job_id for job in jobs], **fields)
-    request = pb.PreviewOperationRequest(operation=new_operation_message(new))
-    preview = preview_of(await world.doors.PreviewOperation(request, CALLER))
+    request = pb.PreviewOperationRequest(operation=write_message(resources_pb.NewOperation, new))
+    preview = read_model(await world.doors.PreviewOperation(request, CALLER))
     return preview.cost_usd, preview.cost_of
 
 

@@ -13,8 +13,7 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import CRITERIA, unproven, verdict
 
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.judgings import judging_of
-from contracts.messages.operations import NewOperation, new_operation_message, operation_of
+from contracts.messages.operations import NewOperation
 from contracts.signing import KeyUse
 from jobstore.api import judging_service
 from jobstore.api.judging_service import JudgingService
@@ -26,8 +25,11 @@ from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.storage.judging import judgings
 from signoff.status import JobStatus, Outcome
+from signoff.types import read_model
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.wire import write_message
 from signoff.worker.v1 import work_service_pb2 as pb
 
 OTHER = 'Says "sky"'
@@ -355,7 +357,7 @@ async def test_nothing_of_a_paused_operation_begins_and_an_aborted_one_ends_at_o
     (second,) = await validator.take(1)
     assert await validator.say([second], MET) == ["RECORDED"]
     answer = await world.doors.CancelOperation(asked(operations_pb.CancelOperationRequest, operation.id), NOBODY)
-    ended = operation_of(answer.operation)
+    ended = read_model(answer.operation)
     assert (ended.state, ended.counts) == ("CANCELLED", {"CANCELLED": 2, "DONE": 1})
     assert await validator.take() == []
     assert await validator.finish(held=[validator.prove(first.lease)]) == ["LOST"]
@@ -388,7 +390,7 @@ async def test_one_that_is_aborted_while_it_is_queued_has_ended_with_that_answer
     assert await validator.say(await validator.take(1), MET) == ["RECORDED"]
     cancel = asked(operations_pb.CancelOperationRequest, operation.id)
     for _ in range(2):
-        ended = operation_of((await world.doors.CancelOperation(cancel, NOBODY)).operation)
+        ended = read_model((await world.doors.CancelOperation(cancel, NOBODY)).operation)
         assert (ended.state, ended.total, ended.counts) == ("CANCELLED", 5, {"CANCELLED": 4, "DONE": 1})
         assert ended.finished_at is not None
     report = await report_on(world, operation)
@@ -433,7 +435,7 @@ async def test_judgings_without_a_job_are_queued_once_a_key_taken_first_and_kept
     outcome = pb.JudgingOutcome(lease=validator.prove(taken.lease), code="judge_timeout", message="too\0 late")
     assert await validator.finish(outcomes=[outcome]) == ["RECORDED"]
     found = await service.GetJudgings(judging_pb.GetJudgingsRequest(judgings_id=group_id), NOBODY)
-    (judging,) = map(judging_of, found.judgings)
+    (judging,) = map(read_model, found.judgings)
     assert (judging.state, judging.code, judging.message, judging.verdict) == (
         "DONE",
         "judge_timeout",
@@ -485,10 +487,10 @@ async def test_a_verdict_that_cannot_be_stored_is_a_failure(world: World, valida
 async def test_one_that_names_what_is_not_there_is_refused(world: World) -> None:
     for name in ("judge", "criteria_set"):
         unknown = NewOperation(kind="rejudge", job_ids=["any"], shadow=True, **{name: "nobody-put-it"})
-        request = operations_pb.CreateOperationRequest(operation=new_operation_message(unknown))
+        request = operations_pb.CreateOperationRequest(operation=write_message(resources_pb.NewOperation, unknown))
         with pytest.raises(InvalidError, match="put it first"):
             await world.doors.CreateOperation(request, NOBODY)
     new = NewOperation(kind="rejudge", filter={"tenant": uuid4().hex}, shadow=True)
-    request = operations_pb.CreateOperationRequest(operation=new_operation_message(new))
+    request = operations_pb.CreateOperationRequest(operation=write_message(resources_pb.NewOperation, new))
     with pytest.raises(RefusedError, match="no job matches"):
         await world.doors.CreateOperation(request, NOBODY)

@@ -19,8 +19,7 @@ from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, able_agents, new_job, swept, verdict
 from support.jobstore.terms import TERMS
 
-from contracts.identity import new_execution_id
-from contracts.messages.convert import job_message, job_of
+from contracts.messages.convert import job_message
 from contracts.resources import Job, JobPatch, Usage
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -37,7 +36,9 @@ from jobstore.storage.database import Database
 from jobstore.storage.notifications import CHANNEL, Wake, number_handed_over
 from jobstore.storage.sql import Connection
 from jobstore.storage.work import recorded
+from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.wire import read
 
 #: Kinds that have no entry, or whose facts are read.
 _NOT_FROM_MEMORY = {
@@ -404,7 +405,7 @@ async def show(database: Database, job_id: str) -> dict[str, Any]:
     async with database.session() as session:
         view = await get_job(session, job_id, texts=True)
     assert view is not None
-    return job_of(job_message(view, as_text=True)).model_dump(exclude=_TEXTS | _READ)
+    return read(job_message(view, as_text=True), Job).model_dump(exclude=_TEXTS | _READ)
 
 
 async def test_a_fact_has_all_of_its_job_but_texts(

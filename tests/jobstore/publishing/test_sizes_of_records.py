@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.criteria import REFERENCE_MAX_CHARS, format_references
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, NewJob, Policy, Usage
 from contracts.sizes import (
     JUDGED_MAX_BYTES,
@@ -35,6 +35,7 @@ from jobstore.domain.spec import Spec, format_assignment, format_edit, format_re
 from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, format_waits
 from jobstore.publishing.job_changed import make_job_changed
 from servicekit.kafka.publisher import Outgoing, to_record
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
 
 NOW = datetime.now(UTC)

@@ -7,10 +7,8 @@ from support.factories import SECRETS
 from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.events import hash_result
-from contracts.identity import new_execution_id
-from contracts.messages.convert import job_message, job_of
+from contracts.messages.convert import job_message
 from contracts.receipts.keys import derive_keys
-from contracts.resources import Job
 from contracts.signing import Secrets, make_secret
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent
@@ -20,7 +18,9 @@ from jobstore.reads.jobs import get_job
 from jobstore.reads.verdicts import RecordedVerdict, get_verdict
 from jobstore.storage.database import Database
 from jobstore.storage.receipt_keys import add_keys, list_keys
+from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.types import Job, read_model
 
 
 async def read(steps: Steps, **chosen: int) -> RecordedVerdict:
@@ -144,7 +144,7 @@ async def test_a_job_that_is_read_alone_has_the_result_and_verdict_of_what_was_j
         async with steps.database.session() as session:
             view = await get_job(session, steps.job_id)
         assert view is not None
-        return job_of(job_message(view, as_text=True))
+        return read_model(job_message(view, as_text=True))
 
     await steps.requested()
     job = await shown()

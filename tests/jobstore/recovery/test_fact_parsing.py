@@ -12,11 +12,12 @@ from msgspec import MsgspecError
 from pydantic import BaseModel
 
 from contracts.events import JobChanged, Requested
-from contracts.resources import Job, JobLog
+from contracts.resources import Job
 from jobstore.recovery.fact_parsing import Fact, parse_fact, read_as_known, read_by_pydantic
 from jobstore.recovery.fact_rows import LOG_COLUMNS
 from jobstore.storage import tables
 from signoff.jsontext import LEVELS_MAX
+from signoff.types import JobLog
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "proto" / "examples" / "job-changed.v1").glob("*.json"))
 #: What has a member that is seldom given, or that nobody knows yet, is left to pydantic.

@@ -14,7 +14,6 @@ from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.fact_keys import FactFilter, FactKeys, is_marker
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, compute_mac, make_secret
 from contracts.topics import TOPICS as CATALOGUE
@@ -29,6 +28,7 @@ from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import Record
 from servicekit.kafka.publisher import Outgoing
+from signoff.ids import new_execution_id
 from signoff.status import Outcome
 
 JOBS, AGENTS, REFUSALS, SETTINGS = TOPICS

@@ -13,7 +13,6 @@ from support.jobstore.terms import IDS
 from support.rejudged import rejudged
 from told_settings import set_everything
 
-from contracts.identity import new_execution_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, Usage
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -24,6 +23,7 @@ from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 
 AT_MOST_ONCE = {"delivery": "at_most_once"}

@@ -8,12 +8,12 @@ from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps
 
-from contracts.resources import Agent
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.reads.agents import get_agent
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.status import Circuit, ReportKind
+from signoff.types import Agent
 
 FAILURES = 3
 

@@ -10,13 +10,13 @@ from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import Steps, new_job, swept
 
-from contracts.identity import new_execution_id
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimAnswer
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.model import TransitionKind
+from signoff.ids import new_execution_id
 from signoff.status import Circuit, ReportKind
 
 

@@ -9,7 +9,6 @@ from breakers import FAILURES, Breakers
 from sqlalchemy import text
 from support.jobstore.steps import NO_TIME_S, Steps, new_job, reported, swept, verdict
 
-from contracts.messages import convert
 from contracts.resources import NewAgent
 from jobstore.api.agent_service import AgentService
 from jobstore.commands.reports import RecordReport
@@ -17,7 +16,10 @@ from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.domain.actor import WORKER
 from signoff.status import Circuit, Outcome, Protocol, ReportKind
+from signoff.types import read_model
 from signoff.v1 import agent_service_pb2 as agent_pb
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.wire import write_message
 
 OFFERS = offers.OfferTerms(5.0, 60.0, 60.0)
 
@@ -151,9 +153,9 @@ async def test_an_agent_that_an_operator_updates_is_another_one(world: Breakers)
     await world.opened()
     steps = await world.queued()
     agent = NewAgent(name="writer", protocol=Protocol.HTTP, url="http://127.0.0.1:3/")
-    request = agent_pb.UpdateAgentRequest(agent_id="writer", agent=convert.new_agent_message(agent))
+    request = agent_pb.UpdateAgentRequest(agent_id="writer", agent=write_message(resources_pb.NewAgent, agent))
     updated = await AgentService(world.database, world.one).UpdateAgent(request, None)  # type: ignore[arg-type]
-    assert convert.agent_of(updated.agent).circuit is Circuit.CLOSED
+    assert read_model(updated.agent).circuit is Circuit.CLOSED
     assert await world.offered() == [steps.execution_id]
 
 
@@ -162,8 +164,8 @@ async def test_the_doors_show_the_circuit(world: Breakers) -> None:
     agents = AgentService(world.database, world.one)
     one = await agents.GetAgent(agent_pb.GetAgentRequest(agent_id="writer"), None)  # type: ignore[arg-type]
     listed = await agents.ListAgents(agent_pb.ListAgentsRequest(), None)  # type: ignore[arg-type]
-    shown = {agent.id: convert.agent_of(agent) for agent in listed.agents}
-    assert shown["writer"] == convert.agent_of(one.agent) == await world.agent()
+    shown = {agent.id: read_model(agent) for agent in listed.agents}
+    assert shown["writer"] == read_model(one.agent) == await world.agent()
     assert (shown["other"].circuit, shown["other"].circuit_open_until) == (Circuit.CLOSED, None)
 
 

@@ -26,15 +26,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from support.free_ports import free_port
 from support.system import Agent
 
-from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob
 from contracts.signing import make_secret
 from contracts.topics import TOPICS
 from localstack.backing import Infrastructure, infrastructure
 from localstack.process import find_unprivileged_account, make_reachable
 from servicekit.outages import DATABASE_OUTAGES
+from signoff import AsyncClient, SignoffError
+from signoff.ids import new_execution_id
 
 pytestmark = pytest.mark.real
 
@@ -63,7 +63,7 @@ class World:
     backing: Infrastructure
     data: Path
     space: Path | None
-    jobstore: JobStoreClient
+    jobstore: AsyncClient
     health: dict[str, str]
     http: aiohttp.ClientSession
     producer: AIOKafkaProducer
@@ -88,7 +88,7 @@ class World:
         return any(line.startswith("signoff_waiting{") and not line.endswith(" 0.0") for line in lines)
 
     async def has_result(self, job_id: str) -> bool:
-        with suppress(JobStoreError):
+        with suppress(SignoffError):
             logs, _ = await self.jobstore.list_job_logs(job_id)
             return "result" in {entry.kind for entry in logs}
         return False
@@ -140,7 +140,7 @@ async def world(space: Path | None) -> AsyncIterator[World]:
             backing,
             data,
             space,
-            await stack.enter_async_context(JobStoreClient(address, TOKEN)),
+            await stack.enter_async_context(AsyncClient(address, TOKEN)),
             health,
             await stack.enter_async_context(aiohttp.ClientSession()),
             await stack.enter_async_context(AIOKafkaProducer(bootstrap_servers=backing.kafka, acks="all")),
@@ -293,7 +293,7 @@ async def test_it_is_waited_out_by_all_doors_and_readiness_says_so(world: World,
         )
         body = published.model_dump_json().encode()
         await world.producer.send_and_wait("execute-requested", body, key=published.job_id.encode())
-        with pytest.raises(JobStoreError) as refused:
+        with pytest.raises(SignoffError) as refused:
             await world.jobstore.create_job(asked)
         assert refused.value.grpc_status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 

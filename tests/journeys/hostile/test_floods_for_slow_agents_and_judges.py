@@ -11,9 +11,9 @@ from support.fakes import until
 from support.system import Agent, Judge, System, running
 
 from contracts.events import ExecuteRequested
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.topics import TOPIC_OF
+from signoff.ids import new_execution_id
 from signoff.status import JobStatus
 
 #: Of the executor and of the validator, of which one tenant, agent or model has four fifths.

@@ -11,13 +11,13 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from support.system import Agent, System
 
-from contracts.client import JobStoreError
 from contracts.events import ExecuteRequested, JobChanged
 from contracts.fact_keys import is_marker
-from contracts.identity import new_execution_id
 from contracts.resources import JobPatch, NewJob, Policy
 from contracts.sizes import PAYLOAD_MAX_BYTES, measure, measure_job
 from contracts.topics import TOPIC_OF, TOPICS
+from signoff import SignoffError
+from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
 
@@ -46,7 +46,7 @@ def answering(result: str) -> web.Response:
 
 
 async def refused(asked: Any) -> str:
-    with pytest.raises(JobStoreError) as error:
+    with pytest.raises(SignoffError) as error:
         await asked
     return str(error.value.code)
 

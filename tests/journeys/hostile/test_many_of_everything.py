@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer
 from support.system import Agent, System
 
 from contracts.events import ExecuteRequested
-from contracts.identity import new_execution_id
 from contracts.resources import JobFilter, JobPatch, NewAgent
 from contracts.topics import TOPIC_OF, TOPICS
+from signoff.ids import new_execution_id
 from signoff.status import JobStatus
 
 EDITS = 10_000

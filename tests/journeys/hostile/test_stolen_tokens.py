@@ -16,13 +16,14 @@ from support.system import WAIT_S, Agent, Judge, System
 
 from contracts.criteria import parse_criteria
 from contracts.events import Event, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.judging.verdict import CriterionVerdict, Verdict
-from contracts.resources import JobLog
+from contracts.judging.verdict import Verdict
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from localstack.datadir import DataDir
 from servicekit.kafka.publisher import to_record
 from servicekit.leasing.claims import read_lease
+from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome, ReportKind
+from signoff.types import JobLog
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 

@@ -11,8 +11,8 @@ from support.system import WAIT_S, Agent, Judge, System, in_place_of
 
 from contracts.messages.judgings import JudgingCase, NewJudgings
 from contracts.messages.operations import NewOperation
-from contracts.resources import Operation
 from signoff.status import JobStatus, OperationState
+from signoff.types import Operation
 
 
 async def ended(system: System, operation: Operation) -> Operation:

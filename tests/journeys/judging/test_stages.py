@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from support.system import Agent, Judge, Said, System, in_place_of, signoff
 
-from contracts.client import JobStoreError
 from contracts.judging.verdict import Verdict
-from contracts.resources import JobLog
+from signoff import SignoffError
 from signoff.status import JobStatus
+from signoff.types import JobLog
 
 PASS: Said = ("The sky is blue", "pass")
 FAIL: Said = (None, "fail")
@@ -74,7 +74,7 @@ async def test_a_golden_set_holds_a_version_back_until_somebody_says_why(
     ]
     await client.put_golden_set("guarded", "\n".join(map(json.dumps, cases)))
     await client.put_judge_policy(policy_of("guarded", "single", "new"))
-    with pytest.raises(JobStoreError) as refused:
+    with pytest.raises(SignoffError) as refused:
         await client.promote_judge_policy("guarded", 2)
     assert refused.value.code == "golden_not_evaluated"
     async with in_place_of(judge, lambda _: PASS) as asked:
@@ -108,11 +108,11 @@ async def test_a_version_takes_over_by_what_was_judged_and_not_by_what_its_repor
     (report,) = await signoff(system, "judge", "evaluate", str(cases), "--policy", "measured@2")
     overall = report["policies"][0]["overall"]
     assert (overall["true_rejects"], overall["false_accepts"]) == (29, 1)
-    with pytest.raises(JobStoreError, match=r"29 of 30 bad results are refused, which shows 0\.851 or more") as refused:
+    with pytest.raises(SignoffError, match=r"29 of 30 bad results are refused, which shows 0\.851 or more") as refused:
         await client.promote_judge_policy("measured", 2, report=report)
     assert refused.value.code == "golden_failed"
     overall |= {"true_rejects": 30, "false_accepts": 0}
-    with pytest.raises(JobStoreError, match="by the judgings that are kept") as refused:
+    with pytest.raises(SignoffError, match="by the judgings that are kept") as refused:
         await client.promote_judge_policy("measured", 2, report=report)
     assert refused.value.code == "golden_report_differs"
 

@@ -8,7 +8,7 @@ from support.factories import execute_requested
 from support.kafka.topics import Place
 
 from contracts.events import ExecuteRequested
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 
@@ -22,7 +22,7 @@ class Handler:
         self.seen: list[str] = []
         self.vouched_by: list[object] = []
         self.tried = 0
-        self.answers: dict[str, SignoffError] = {}
+        self.answers: dict[str, ServiceError] = {}
         self.does: Callable[[list[str]], None] = lambda _: None
         self.gate = asyncio.Event()
         self.gate.set()

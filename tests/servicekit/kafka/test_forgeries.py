@@ -3,11 +3,11 @@
 import pytest
 from support.factories import record
 
-from contracts.identity import new_execution_id
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from servicekit.errors import PermanentError
 from servicekit.kafka.forgeries import Forgeries
 from signoff.errors import ErrorCode
+from signoff.ids import new_execution_id
 
 FORGER = Secrets([Secret("forger", bytes(32))])
 FORGED, MALFORMED = (

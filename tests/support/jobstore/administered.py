@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.resources import Agent, NewAgent, NewLimit
+from contracts.resources import NewAgent, NewLimit
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
@@ -13,6 +13,7 @@ from jobstore.storage.work import administration
 from jobstore.storage.work.loading import load
 from jobstore.storage.work.locking import lock
 from jobstore.storage.work.writing import write
+from signoff.types import Agent
 from support.jobstore.terms import TERMS
 
 

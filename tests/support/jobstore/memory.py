@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.criteria import format_references
-from contracts.identity import new_execution_id
 from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
-from contracts.resources import Agent, NewAgent, Policy
+from contracts.resources import NewAgent, Policy
 from jobstore.commands.base import Command, Locks, Reads
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
@@ -43,7 +42,9 @@ from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.json_members import members
 from servicekit.errors import PermanentError
+from signoff.ids import new_execution_id
 from signoff.status import Delivery, JudgingState, Outcome, ReportKind
+from signoff.types import Agent
 from support.jobstore.builders import NOW
 from support.jobstore.steps import new_job, reported, result, verdict
 

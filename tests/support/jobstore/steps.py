@@ -10,8 +10,7 @@ from sqlalchemy import text
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.identity import new_execution_id
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.topics import TOPIC_OF
@@ -29,6 +28,8 @@ from jobstore.storage.database import Database
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
+from signoff.ids import new_execution_id
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
 from support.factories import SECRETS
 from support.fakes import FakeReaders

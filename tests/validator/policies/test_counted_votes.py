@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contracts.judging.verdict import CriterionVerdict
+from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 from validator.judgement.votes import count_votes, is_settled, join_sections
 from validator.verdict import TEXT_MAX, Ballot

@@ -17,8 +17,8 @@ from contracts.judging.calibration.statistics import (
     quantile,
     wilson,
 )
-from contracts.judging.verdict import Ask, Verdict
 from signoff.jsontext import json_text
+from signoff.judging import Ask, Verdict
 from signoff.status import Outcome
 
 #: Criteria that are told apart, and those of them that a report lists: the ones with the most labels.

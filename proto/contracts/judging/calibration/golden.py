@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from contracts.fields import Model, StrictModel
+from contracts.fields import StrictModel
 from contracts.judging.calibration.cases import BadLine, Case, hash_cases, hash_question, read_case, read_cases
 from contracts.judging.calibration.evaluation import FAIL, NOTHING, PASS, measure
 from contracts.judging.calibration.quorums import QuorumWorth
@@ -20,6 +20,7 @@ from contracts.judging.calibration.statistics import (
 )
 from contracts.judging.policy import VOTES_MAX
 from signoff.errors import ErrorCode
+from signoff.fields import Model
 from signoff.jsontext import json_text
 
 #: What is asked of a judge before its figures are used at all: 90 % of the good pass, and 90 % of the bad do not.

@@ -5,10 +5,10 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, computed_field
 
-from contracts.fields import Model
 from contracts.judging.calibration.statistics import Panel, effective_votes
 from contracts.judging.policy import VOTES_MAX, VOTES_MIN, JudgePolicy
 from signoff.errors import ErrorCode
+from signoff.fields import Model
 
 Count = Annotated[int, Field(ge=0)]
 #: What measures a policy.

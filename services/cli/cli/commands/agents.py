@@ -9,7 +9,7 @@ from cli.options import validate_model
 from cli.parameters.lookups import AgentId, find_agent, find_agent_id
 from cli.parameters.policy import PolicyFields, parse_policy
 from cli.session import Session, command, make_app
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 from signoff.status import Protocol
 
 app = make_app("Register and change agents.")
@@ -69,7 +69,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 async def _set_limit(
-    jobstore: JobStoreClient, agent_id: str, concurrency: int | None, rate: int | None, per_s: float | None
+    jobstore: AsyncClient, agent_id: str, concurrency: int | None, rate: int | None, per_s: float | None
 ) -> None:
     """Change what is given of an agent's limit, and leave the rest."""
     given = {"concurrency": concurrency, "rate": rate, "rate_period_s": per_s}

@@ -32,7 +32,7 @@ from signoff.status import BATCH_KINDS, ItemOutcome, OperationKind
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from contracts.client import JobStoreClient
+    from signoff import AsyncClient
 
 app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
 
@@ -190,7 +190,7 @@ async def make_operation(
     conditions: dict[str, Any],
     how: How,
     *,
-    then: "Callable[[JobStoreClient, str], Awaitable[None]] | None" = None,
+    then: "Callable[[AsyncClient, str], Awaitable[None]] | None" = None,
     **parameters: object,
 ) -> None:
     """Show what an operation is about, make it if that is wanted, show how it goes, and then, once it has ended, more.

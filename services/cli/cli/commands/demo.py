@@ -16,13 +16,14 @@ from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError, ExitStatus
 from cli.output import style_status
 from cli.session import Session, command, connect, make_app, make_login_link
-from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
-from contracts.identity import new_execution_id
-from contracts.resources import Job, JobLog, NewAgent
+from contracts.resources import NewAgent
 from contracts.signing import KeyUse, Secrets
+from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
+from signoff.ids import new_execution_id
 from signoff.status import JobLogStatus, Protocol, View
+from signoff.types import Job, JobLog
 
 #: The comment with which jobs are resubmitted.
 COMMENT = "Please mention what the criterion asks for."
@@ -102,19 +103,19 @@ async def _is_serving(target: Target) -> bool:
         return await jobstore.is_serving()
 
 
-async def _register_agents(cli: Session, jobstore: JobStoreClient, target: Target) -> None:
+async def _register_agents(cli: Session, jobstore: AsyncClient, target: Target) -> None:
     for name in ("writer", "drafter", "builder"):
         url = _require(target.agents.get(name), f"agent {name}")
         protocol = Protocol.HTTP_ASYNC if name == "builder" else Protocol.HTTP
         agent = NewAgent(id=name, name=name.capitalize(), url=url, protocol=protocol)
         try:
             await jobstore.update_agent(name, agent)
-        except JobStoreError:
+        except SignoffError:
             await jobstore.create_agent(agent)
         cli.out.print_line(f"agent {name}: {url}")
 
 
-async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:
+async def _run(cli: Session, jobstore: AsyncClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:
     """Run all jobs to their end, and show how they go; return by job how many submissions it took."""
     begin = await jobstore.get_latest_cursor()
     await asyncio.gather(*(jobstore.create_job(demo.job) for demo in jobs if not demo.is_event))

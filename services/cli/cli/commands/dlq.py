@@ -11,7 +11,7 @@ from cli.errors import CommandError, ExitStatus
 from cli.options import validate_model
 from cli.parameters.lookups import complete_jobs
 from cli.session import Session, command, make_app, with_options
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.status import LetterOutcome
 
@@ -113,7 +113,7 @@ async def _resolve(
         return await _resolve_pages(jobstore, asked)
 
 
-async def _resolve_pages(jobstore: JobStoreClient, asked: dict[str, Any]) -> dict[str, int]:
+async def _resolve_pages(jobstore: AsyncClient, asked: dict[str, Any]) -> dict[str, int]:
     """Ask until all letters are resolved that were there when the first call came, and add the answers up."""
     from contracts.messages.views import NewResolution  # noqa: PLC0415 - heavy, and only needed here
 

@@ -9,12 +9,12 @@ from cli.errors import CommandError
 from cli.parameters.lookups import JobId, find_job, find_job_id
 from cli.session import Session, command, make_app
 from cli.views.waiting import list_agents_of
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.status import View
 
 if TYPE_CHECKING:
-    from contracts.resources import JobLog
+    from signoff.types import JobLog
 
 app = make_app("Show all of one job.")
 
@@ -25,7 +25,7 @@ Submission = Annotated[
 _ENTRIES_MAX = 50_000
 
 
-async def read_log(jobstore: JobStoreClient, job_id: str) -> "list[JobLog]":
+async def read_log(jobstore: AsyncClient, job_id: str) -> "list[JobLog]":
     """Return the log of a job, oldest first. Raise CommandError where it is too long to be shown."""
     logs, token = await jobstore.list_job_logs(job_id, page_size=500, view=View.FULL)
     while token:

@@ -14,7 +14,7 @@ from cli.session import Session, command, make_app
 from cli.views.job_list import format_count, list_agents_in, show_counts, show_jobs
 from cli.views.waiting import list_agents_of, show_waiting
 from cli.watching import show_until_rest, succeed_if_completed
-from contracts.client import UNCHANGED, JobStoreClient, JobStoreError
+from signoff import UNCHANGED, AsyncClient, SignoffError
 from signoff.status import FACET_FIELDS, RESTING, JobOrder, View
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
         if execute:
             try:
                 await jobstore.execute_job(job.id)
-            except JobStoreError as error:
+            except SignoffError as error:
                 message = f"the job {job.id} was created, and is not executed: {error.message}"
                 raise CommandError(
                     message, code=error.code, status=find_exit_status(error.code, error.grpc_status.name)
@@ -351,7 +351,7 @@ def _read_fields(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 async def _show(
-    cli: Session, jobstore: JobStoreClient, job_id: str, before: int, *, wait: bool, timeout_s: float | None
+    cli: Session, jobstore: AsyncClient, job_id: str, before: int, *, wait: bool, timeout_s: float | None
 ) -> None:
     job = await jobstore.get_job(job_id)
     if not wait:

@@ -8,7 +8,7 @@ from cli.commands.jobs import PageSize, PageToken
 from cli.options import validate_model
 from cli.output import find_agent_of
 from cli.session import Session, command, make_app
-from contracts.client import list_all
+from signoff.connection import list_all
 
 app = make_app(
     "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."

@@ -7,7 +7,7 @@ import typer
 from cli.options import parse_seconds
 from cli.session import Session, command, make_app
 from cli.views.waiting import list_agents_of
-from contracts.client import list_all
+from signoff.connection import list_all
 
 app = make_app()
 

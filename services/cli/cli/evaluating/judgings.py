@@ -8,12 +8,13 @@ from uuid import UUID
 from cli.errors import CommandError, ExitStatus
 from cli.evaluating.run import JudgeCases
 from cli.options import validate_model
-from contracts.client import JobStoreClient
 from contracts.judging.calibration.cases import Case
 from contracts.judging.calibration.evaluation import Asked, Judged
 from contracts.judging.policy import DEFAULT_POLICY
-from contracts.messages.judgings import CASES_MAX, Judging, NewJudgings
+from contracts.messages.judgings import CASES_MAX, NewJudgings
+from signoff import AsyncClient
 from signoff.errors import ErrorCode
+from signoff.judging import Judging
 from signoff.status import JudgingKind
 
 #: Bytes of JSON that one call sends, at most: less than gRPC takes, unless a single case has more.
@@ -22,7 +23,7 @@ CALL_MAX_BYTES: Final = 2 << 20
 PAGE: Final = 50
 
 
-def judge_through(jobstore: JobStoreClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
+def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
     """Return what judges cases of an evaluation through a jobstore, each as if it were this submission of its job."""
 
     async def judge(cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
@@ -56,7 +57,7 @@ def _divide(cases: Sequence[Case]) -> list[list[Case]]:
     return calls
 
 
-async def _make(jobstore: JobStoreClient, new: NewJudgings) -> list[Judging]:
+async def _make(jobstore: AsyncClient, new: NewJudgings) -> list[Judging]:
     group_id = await jobstore.create_judgings(new)
     async with aclosing(jobstore.watch_judgings(group_id)) as progress:
         async for _ in progress:

@@ -7,7 +7,7 @@ import typer
 from cli.options import parse_pairs, parse_past_time, validate_model
 from cli.parameters.lookups import complete_agents, complete_operations, find_agent, find_batch_id
 from cli.session import with_options
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 from signoff.status import JobStatus
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def read_conditions(  # noqa: PLR0913 - each is an option
 with_filter: Final = with_options(conditions=read_conditions)
 
 
-async def make_filter(jobstore: JobStoreClient, conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
+async def make_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
     """Return a filter with whole ids, checked if anything in it may be wrong. Raise BadParameter with what is."""
     found = await _find_ids(jobstore, conditions)
     if found.keys() <= {"statuses", "agent_id", "tenant", "labels", "cancelled"}:
@@ -132,15 +132,15 @@ async def make_filter(jobstore: JobStoreClient, conditions: dict[str, Any]) -> "
     return _check_filter(found)
 
 
-async def make_checked_filter(jobstore: JobStoreClient, conditions: dict[str, Any]) -> "JobFilter":
+async def make_checked_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "JobFilter":
     """Return a filter with whole ids. Raise BadParameter with what is wrong in it."""
     return _check_filter(await _find_ids(jobstore, conditions))
 
 
-async def _find_ids(jobstore: JobStoreClient, conditions: dict[str, Any]) -> dict[str, Any]:
+async def _find_ids(jobstore: AsyncClient, conditions: dict[str, Any]) -> dict[str, Any]:
     """Return the same conditions with the whole ids of the agent and of the batch that are meant.
 
-    Raise JobStoreError (`unknown_agent`) where there is no such agent: no job would be found, whatever was meant.
+    Raise SignoffError (`unknown_agent`) where there is no such agent: no job would be found, whatever was meant.
     """
     found = dict(conditions)
     if "agent_id" in found:

@@ -13,12 +13,12 @@ from cli.config import find_target, read_token
 from cli.errors import CommandError
 from cli.session import connect
 from cli.short_ids import PART_MIN_CHARS
-from contracts.client import JobStoreClient, JobStoreError
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
+from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from contracts.resources import Agent, Job
+    from signoff.types import Agent, Job
 
 T = TypeVar("T")
 #: The policy that is what validators are set to.
@@ -36,7 +36,7 @@ _FOUND_AT_ONCE: Final = 20
 _COMPLETED_WITHIN_S: Final = 0.3
 
 
-async def find_job_id(jobstore: JobStoreClient, given: str) -> str:
+async def find_job_id(jobstore: AsyncClient, given: str) -> str:
     """Return the id of the job that is meant: the id itself, else the only one that begins or ends so.
 
     What names no job is returned as it is. Raise CommandError where several could be meant.
@@ -44,7 +44,7 @@ async def find_job_id(jobstore: JobStoreClient, given: str) -> str:
     return await _find(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
 
 
-async def find_job_ids(jobstore: JobStoreClient, given: Sequence[str]) -> list[str]:
+async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]:
     """Return the ids of the jobs that are meant, likewise."""
     found: list[str] = []
     for first in range(0, len(given), _FOUND_AT_ONCE):
@@ -53,37 +53,37 @@ async def find_job_ids(jobstore: JobStoreClient, given: Sequence[str]) -> list[s
     return found
 
 
-async def find_job(jobstore: JobStoreClient, given: str) -> "Job":
+async def find_job(jobstore: AsyncClient, given: str) -> "Job":
     """Return the job that is meant, likewise; one that is named by its id is asked for once."""
     return await _get(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
 
 
-async def find_agent(jobstore: JobStoreClient, given: str) -> "Agent":
+async def find_agent(jobstore: AsyncClient, given: str) -> "Agent":
     """Return the agent that is meant: by its id, its name, or a part of its id."""
     try:
         return await jobstore.get_agent(given)
-    except JobStoreError:
+    except SignoffError:
         if (meant := await _find_agent_id(jobstore, given)) == given:
             raise
         return await jobstore.get_agent(meant)
 
 
-async def find_agent_id(jobstore: JobStoreClient, given: str) -> str:
+async def find_agent_id(jobstore: AsyncClient, given: str) -> str:
     """Return the id of the agent that is meant, likewise."""
     if len(given) >= UUID_CHARS:
         return given
-    with suppress(JobStoreError):
+    with suppress(SignoffError):
         return str((await jobstore.get_agent(given)).id)
     return await _find_agent_id(jobstore, given)
 
 
-async def _find_agent_id(jobstore: JobStoreClient, given: str) -> str:
+async def _find_agent_id(jobstore: AsyncClient, given: str) -> str:
     agents = [agent async for agent in _list_items(jobstore.list_agents)]
     named = {str(agent.id) for agent in agents if agent.name == given}
     return _choose(given, named or _match(given, (str(agent.id) for agent in agents)), "agent")
 
 
-async def find_batch_id(jobstore: JobStoreClient, given: str) -> str:
+async def find_batch_id(jobstore: AsyncClient, given: str) -> str:
     """Return the id of the batch that is meant, among the newest ten thousand, likewise."""
     return await _find(given, jobstore.get_operation, _list_all(jobstore.list_operations), "batch")
 
@@ -91,7 +91,7 @@ async def find_batch_id(jobstore: JobStoreClient, given: str) -> str:
 async def _get(given: str, get: Callable[[str], Awaitable[T]], ids: AsyncIterator[str], kind: str) -> T:
     try:
         return await get(given)
-    except JobStoreError:
+    except SignoffError:
         if (meant := await _find_by_part(given, ids, kind)) == given:
             raise
         return await get(meant)
@@ -100,7 +100,7 @@ async def _get(given: str, get: Callable[[str], Awaitable[T]], ids: AsyncIterato
 async def _find(given: str, get: Callable[[str], Awaitable[object]], ids: AsyncIterator[str], kind: str) -> str:
     if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
         return given
-    with suppress(JobStoreError):
+    with suppress(SignoffError):
         await get(given)
         return given
     return await _find_by_part(given, ids, kind)
@@ -128,7 +128,7 @@ def _choose(given: str, found: set[str], kind: str) -> str:
     return found.pop() if found else given
 
 
-async def _list_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
+async def _list_jobs(jobstore: AsyncClient, part: str) -> AsyncIterator[str]:
     async def list_page(*, page_size: int, page_token: str) -> tuple[Sequence[Any], str]:
         page = await jobstore.list_matching({"id_part": part}, page_size=page_size, page_token=page_token)
         return page.jobs, page.next_page_token
@@ -152,7 +152,7 @@ async def _list_items(list_page: Callable[..., Awaitable[tuple[Sequence[Any], st
             return
 
 
-def _complete(list_ids: Callable[[JobStoreClient, str], AsyncIterator[str]]) -> Callable[[str], list[str]]:
+def _complete(list_ids: Callable[[AsyncClient, str], AsyncIterator[str]]) -> Callable[[str], list[str]]:
     """Return what a shell asks for ids that begin so. It is told of none where the jobstore does not answer at once."""
 
     async def find(incomplete: str) -> list[str]:
@@ -166,14 +166,14 @@ def _complete(list_ids: Callable[[JobStoreClient, str], AsyncIterator[str]]) -> 
             return [known async for known in list_ids(jobstore, incomplete) if known.startswith(incomplete)]
 
     def complete(incomplete: str) -> list[str]:
-        with suppress(CommandError, SignoffError, TimeoutError, OSError):
+        with suppress(CommandError, ServiceError, TimeoutError, OSError):
             return asyncio.run(find(incomplete))
         return []
 
     return complete
 
 
-async def _list_some_jobs(jobstore: JobStoreClient, part: str) -> AsyncIterator[str]:
+async def _list_some_jobs(jobstore: AsyncClient, part: str) -> AsyncIterator[str]:
     page = await jobstore.list_matching({"text": part} if part else {}, page_size=_PAGE)
     for job in page.jobs:
         yield job.id
@@ -196,7 +196,7 @@ BatchId = Annotated[str, typer.Argument(metavar="BATCH", help=_HELP, autocomplet
 OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help=_HELP, autocompletion=complete_operations)]
 
 
-async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -> Any:
+async def get_policy_version(jobstore: AsyncClient, name: str, number: int) -> Any:
     """Return one version of a judge policy. Raise CommandError if there is none of that number."""
     found = await jobstore.get_judge_policy(name, page_size=1, before=number + 1)
     if not found.versions or found.versions[0].version != number:
@@ -204,8 +204,8 @@ async def get_policy_version(jobstore: JobStoreClient, name: str, number: int) -
     return found.versions[0]
 
 
-async def require_policies(jobstore: JobStoreClient, policies: Sequence[str]) -> None:
-    """Look for all policies before a judge is paid. Raise CommandError or JobStoreError for one that is not there."""
+async def require_policies(jobstore: AsyncClient, policies: Sequence[str]) -> None:
+    """Look for all policies before a judge is paid. Raise CommandError or SignoffError for one that is not there."""
     for reference in policies:
         name, at, version = reference.partition("@")
         if reference == DEFAULT:

@@ -9,7 +9,7 @@ from cli.output import Output, format_last_code, format_percent, style_status_of
 from cli.views.waiting import list_agents_of, name_cause
 
 if TYPE_CHECKING:
-    from contracts.resources import Job, JobCounts
+    from signoff.types import Job, JobCounts
 
 
 def list_agents_in(jobs: Sequence[Job]) -> Iterator[str | None]:

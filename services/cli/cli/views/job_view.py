@@ -17,9 +17,8 @@ from cli.views.waiting import name_cause, print_reasons
 from signoff.status import JobLogKind
 
 if TYPE_CHECKING:
-    from contracts.judging.verdict import CriterionVerdict, Verdict
-    from contracts.resources import Job, JobLog
-    from contracts.waiting.reasons import Waiting
+    from signoff.judging import CriterionVerdict, Verdict
+    from signoff.types import Job, JobLog, Waiting
 
 #: Lines of a result that a terminal shows, unless all are asked for.
 RESULT_LINES_MAX: Final = 40

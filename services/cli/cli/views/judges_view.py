@@ -10,8 +10,8 @@ from cli.output import Output, format_spent, format_time
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
-    from contracts.criteria import CriteriaRemarks
-    from contracts.messages.judging import (
+    from signoff.judging import (
+        CriteriaRemarks,
         CriteriaSetVersion,
         JudgePolicyVersion,
         JudgingWarning,

@@ -9,8 +9,7 @@ from cli.output import Output, format_seconds, format_spent, to_json
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
-    from contracts.judging.verdict import Ask, CriterionVerdict, Verdict
-    from contracts.messages.judgings import Judging, RejudgeReport
+    from signoff.judging import Ask, CriterionVerdict, Judging, RejudgeReport, Verdict
 
 _STYLES: Final = {"pass": "green", "fail": "red", "cannot_assess": "yellow"}
 

@@ -11,18 +11,17 @@ from cli.session import Session
 from cli.terminal import Styled
 from cli.views.waiting import describe_sum, list_agents_of, print_sums
 from cli.watching import told_that_it_goes_on
-from contracts.client import JobStoreClient
+from signoff import AsyncClient
 from signoff.status import BATCH_KINDS, JobStatus, OperationState
 
 if TYPE_CHECKING:
-    from contracts.messages.operations import OperationPreview
-    from contracts.resources import Operation, OperationItem
+    from signoff.types import Operation, OperationItem, OperationPreview
 
 #: Outcomes of items that are as they should be: DONE is that of what executes nothing.
 _GOOD: Final = (JobStatus.COMPLETED, "DONE")
 
 
-async def show_operation(cli: Session, jobstore: JobStoreClient, operation: Operation) -> None:
+async def show_operation(cli: Session, jobstore: AsyncClient, operation: Operation) -> None:
     """Show an operation, such as a batch, why it waits, and those of its items that were refused first."""
     await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
     cli.out.print_json(operation)
@@ -87,7 +86,7 @@ def show_items(out: Output, items: Sequence[OperationItem], next_page_token: str
 
 
 async def show_until_ended(
-    cli: Session, jobstore: JobStoreClient, operation_id: str, *, as_json: bool = True
+    cli: Session, jobstore: AsyncClient, operation_id: str, *, as_json: bool = True
 ) -> Operation:
     """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
     last = await jobstore.get_operation(operation_id)

@@ -10,8 +10,7 @@ from cli.terminal import Styled
 from cli.views.waiting import describe_sum
 
 if TYPE_CHECKING:
-    from contracts.messages.views import AgentStats, Overview, Percentiles
-    from contracts.waiting.reasons import WaitingSum
+    from signoff.types import AgentStats, Overview, Percentiles, WaitingSum
 
 _ENDS: Final = ("completed", "resubmission_required", "rejected", "failed", "cancelled")
 

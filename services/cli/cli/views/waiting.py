@@ -9,7 +9,7 @@ from cli.output import Output, find_agent_of, format_time
 from cli.terminal import Styled
 
 if TYPE_CHECKING:
-    from contracts.waiting.reasons import PastWait, Reason, Waiting, WaitingSum
+    from signoff.types import PastWait, Reason, Waiting, WaitingSum
 
 #: Codes whose name is the id of an agent (contracts.waiting.codes.WaitCode).
 _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")

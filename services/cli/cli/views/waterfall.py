@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 from signoff.status import JobLogStatus
 
 if TYPE_CHECKING:
-    from contracts.resources import JobLog
-    from contracts.waiting.reasons import PastWait
+    from signoff.types import JobLog, PastWait
 
 QUEUE, AGENT, BACKOFF, JUDGE = "queue", "agent", "backoff", "judge"
 QUEUE_FOR_JUDGE = "queue for judge"

@@ -9,8 +9,8 @@ from console.api.etags import CHANGED, READ, IfMatch, IfNoneMatch, show, version
 from console.api.json_body import JsonRoute
 from console.api.schemas import IdempotencyKey, Page, PageQuery, replays
 from contracts.fields import Strict
-from contracts.messages.views import AgentStats
-from contracts.resources import Agent, AgentPatch, NewAgent
+from contracts.resources import AgentPatch, NewAgent
+from signoff.types import Agent, AgentStats
 
 router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)

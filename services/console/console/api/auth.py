@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 
 from console.api.sessions import Session, Sessions
 from console.errors import ProblemError
-from contracts.client import JobStoreClient, JobStoreError
+from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -72,13 +72,13 @@ def _is_same_origin(request: Request) -> bool:
 class KnownTokens:
     """Remember for a moment which tokens the jobstore accepted: bodies are read of their owners alone."""
 
-    def __init__(self, jobstore: JobStoreClient) -> None:
+    def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore
         self._accepted_at: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def check(self, token: str) -> None:
-        """Ask the jobstore about a token, unless it accepted it lately. JobStoreError: it does not.
+        """Ask the jobstore about a token, unless it accepted it lately. SignoffError: it does not.
 
         Many who come at once with the same token, as viewers do after a restart, ask once.
         """
@@ -92,7 +92,7 @@ class KnownTokens:
     async def _ask(self, token: str) -> None:
         try:
             await self._jobstore.with_token(token).list_jobs(page_size=1)
-        except JobStoreError as error:
+        except SignoffError as error:
             if error.grpc_status in _REFUSALS:
                 self._accepted_at.pop(token, None)
             if error.code != ErrorCode.TOO_MANY_CALLS:
@@ -104,8 +104,8 @@ class KnownTokens:
         self._accepted_at[token] = now
 
 
-async def _jobstore(request: Request, response: Response, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:
-    client: JobStoreClient = request.app.state.jobstore
+async def _jobstore(request: Request, response: Response, _: Annotated[object, Depends(_bearer)]) -> AsyncClient:
+    client: AsyncClient = request.app.state.jobstore
 
     def mark_replay() -> None:
         """Answer 200: nothing was created by this request."""
@@ -116,4 +116,4 @@ async def _jobstore(request: Request, response: Response, _: Annotated[object, D
 
 
 #: A client of the jobstore that calls with the caller's token.
-CallersJobStore = Annotated[JobStoreClient, Depends(_jobstore)]
+CallersJobStore = Annotated[AsyncClient, Depends(_jobstore)]

@@ -21,11 +21,11 @@ from console.api.schemas import (
     Resubmission,
     replays,
 )
-from contracts.client import UNCHANGED
 from contracts.fields import Strict
-from contracts.resources import Execution, Job, JobCounts, JobFacets, JobPatch, NewJob, SavedJob
-from contracts.waiting.reasons import Waiting
+from contracts.resources import JobPatch, NewJob
+from signoff import UNCHANGED
 from signoff.status import View
+from signoff.types import Execution, Job, JobCounts, JobFacets, SavedJob, Waiting
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.

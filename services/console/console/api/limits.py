@@ -9,7 +9,8 @@ from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, sh
 from console.api.json_body import JsonRoute
 from console.api.schemas import Page, PageQuery
 from contracts.fields import LimitName, Strict, Tenant
-from contracts.resources import Limit, LimitPatch, NewLimit
+from contracts.resources import LimitPatch, NewLimit
+from signoff.types import Limit
 
 router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)
 tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=JsonRoute)

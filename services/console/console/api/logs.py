@@ -9,8 +9,8 @@ from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import LogsQuery, Page
 from console.errors import MEDIA_TYPE
-from contracts.resources import JobLog
 from signoff.jsontext import parse_json
+from signoff.types import JobLog
 
 router = APIRouter(prefix="/api/jobs/{job_id}/logs", tags=["logs"], route_class=JsonRoute)
 

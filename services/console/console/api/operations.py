@@ -20,11 +20,11 @@ from console.api.schemas import (
     replays,
 )
 from console.live.changes import make_frame
-from contracts.client import JobStoreClient
 from contracts.fields import Strict
-from contracts.messages.operations import NewOperation, OperationPreview
-from contracts.resources import Operation, OperationItem
+from contracts.messages.operations import NewOperation
+from signoff import AsyncClient
 from signoff.status import BATCH_KINDS
+from signoff.types import Operation, OperationItem, OperationPreview
 
 batches_router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=ManyJsonRoute)
@@ -82,7 +82,7 @@ async def list_operations(jobstore: CallersJobStore, query: Annotated[Operations
     return await _list(jobstore, query)
 
 
-async def _list(jobstore: JobStoreClient, query: OperationsQuery) -> Page[Operation]:
+async def _list(jobstore: AsyncClient, query: OperationsQuery) -> Page[Operation]:
     page = await jobstore.list_operations(query.kind, page_size=query.page_size or 0, page_token=query.page_token)
     return Page[Operation].of(page)
 
@@ -150,7 +150,7 @@ async def watch_operation(request: Request, jobstore: CallersJobStore, operation
     return await open_stream(live, live.follow(_make_frames(jobstore, operation_id)))
 
 
-async def _make_frames(jobstore: JobStoreClient, operation_id: str) -> AsyncGenerator[bytes]:
+async def _make_frames(jobstore: AsyncClient, operation_id: str) -> AsyncGenerator[bytes]:
     async with aclosing(jobstore.watch_operation(operation_id)) as operations:
         async for operation in operations:
             yield make_frame("operation", operation.model_dump(mode="json", exclude_none=True))

@@ -8,9 +8,9 @@ from console.api.auth import find_session, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.api.sessions import Sessions
 from console.errors import ProblemError
-from contracts.client import JobStoreError
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.health import VERSION
+from signoff import SignoffError
 from signoff.errors import ErrorCode
 
 router = APIRouter()
@@ -52,7 +52,7 @@ async def sign_in(request: Request) -> Response:
         return await _begin_session(request, token_of(request))
     try:
         token = await request.app.state.jobstore.spend_login_code(code.strip())
-    except JobStoreError as error:
+    except SignoffError as error:
         if error.code != UNKNOWN_LOGIN_CODE:
             raise
         raise ProblemError(UNKNOWN_LOGIN_CODE, "The link was used already, or is too old.") from None

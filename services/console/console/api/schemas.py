@@ -15,24 +15,16 @@ from pydantic import (
 )
 
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
-from contracts.fields import (
-    AgentId,
-    LabelPair,
-    Model,
-    Moment,
-    NextPageToken,
-    OperationName,
-    StrictModel,
-    Tenant,
-    Text,
-    Time,
-)
+from contracts.fields import AgentId, LabelPair, Moment, OperationName, StrictModel, Tenant, Text
 from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.judging import NamedJudgePolicy, Validator
-from contracts.resources import Amount, Job, JobFilter, NewJob
+from contracts.messages.judging import NamedJudgePolicy
+from contracts.resources import Amount, JobFilter, NewJob
+from signoff.fields import Model, NextPageToken, Time
 from signoff.jsontext import Json
+from signoff.judging import Validator
 from signoff.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
+from signoff.types import Job
 
 #: Items of a page. The jobstore takes the largest page for a larger one, as far as the number fits.
 PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**31 - 1))]

@@ -7,10 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from contracts.fields import Open, Time
-from contracts.messages.answers import read_resource
-from contracts.resources import JobLog
+from signoff.fields import Open, Time
 from signoff.status import JobLogStatus, JobStatus
+from signoff.types import JobLog, read_model
 
 #: A longer message of a log's entry is cut in events.
 MESSAGE_MAX_CHARS = 500
@@ -116,7 +115,7 @@ class Change:
     @cached_property
     def frame(self) -> bytes:
         """The bytes that are sent."""
-        log = self._entry if isinstance(self._entry, JobLog) else read_resource(self._entry)
+        log = self._entry if isinstance(self._entry, JobLog) else read_model(self._entry)
         return make_frame("job-changed", JobChange.of(log).to_dict(), self.cursor)
 
 

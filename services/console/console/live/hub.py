@@ -12,8 +12,8 @@ import grpc
 
 from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
-from contracts.client import JobStoreClient, JobStoreError, WatchEvent
 from servicekit.outages import DATABASE_OUTAGES
+from signoff import AsyncClient, SignoffError, WatchEvent
 from signoff.errors import ErrorCode
 from signoff.times import time_text
 
@@ -53,7 +53,7 @@ class LiveHub:
 
     def __init__(
         self,
-        jobstore: JobStoreClient,
+        jobstore: AsyncClient,
         *,
         viewers_max: int = 1_000,
         ring_max: int = RING_MAX,
@@ -101,7 +101,7 @@ class LiveHub:
             if not self._awake.is_set():
                 try:
                     self._begin_at(await self._jobstore.get_latest_cursor())
-                except JobStoreError as error:
+                except SignoffError as error:
                     raise _make_unavailable() from error
                 self._awake.set()
 
@@ -132,7 +132,7 @@ class LiveHub:
             await self._awake.wait()
             try:
                 await self._watch_once()
-            except JobStoreError as error:
+            except SignoffError as error:
                 log.warning(
                     "cannot watch the jobstore; will retry", extra={"code": error.code, "reason": error.message}
                 )
@@ -200,7 +200,7 @@ class LiveHub:
     async def _catch_up(self, viewer: Viewer, after: int) -> None:
         try:
             await self._feed(viewer, after)
-        except JobStoreError as error:
+        except SignoffError as error:
             if error.grpc_status is grpc.StatusCode.OUT_OF_RANGE:
                 self._reset(viewer)
         finally:
@@ -259,7 +259,7 @@ async def _forward(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:
         async with aclosing(frames):
             async for data in frames:
                 viewer.enqueue(data)
-    except JobStoreError as error:
+    except SignoffError as error:
         log.warning("the jobstore failed; an event stream ends", extra={"code": error.code, "reason": error.message})
     finally:
         viewer.end()

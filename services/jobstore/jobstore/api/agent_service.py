@@ -1,8 +1,7 @@
 """Serve AgentService over gRPC: create, read, change and disable agents."""
 
 from contracts.agents.urls import hide_userinfo
-from contracts.messages import convert
-from contracts.resources import Agent, AgentPatch
+from contracts.resources import AgentPatch, NewAgent
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -21,9 +20,11 @@ from jobstore.domain.ids import DEFAULT_TENANT, RequestKey
 from jobstore.reads.agents import get_agent, list_agents
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.types import Agent
 from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
+from signoff.wire import read_fields, write_message
 
 
 class AgentService(AgentServiceServicer):
@@ -34,7 +35,7 @@ class AgentService(AgentServiceServicer):
         self._runner = runner
 
     async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
-        new, key = convert.new_agent_of(request.agent), None
+        new, key = NewAgent(**read_fields(request.agent)), None
         agent_id = new.id or generate_id()
         if given := read_key(request):
             body = new.model_dump(mode="json", exclude_defaults=True)
@@ -60,7 +61,7 @@ class AgentService(AgentServiceServicer):
 
     async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
         del context
-        change = read_change(request, request.agent, AgentPatch, convert.new_agent_of)
+        change = read_change(request, request.agent, AgentPatch, lambda message: NewAgent(**read_fields(message)))
         await self._runner.administer.run_one(
             UpdateAgent(request.agent_id, change, read_version(request), actor=CALLER.get())
         )
@@ -84,4 +85,4 @@ class AgentService(AgentServiceServicer):
 
 def _to_message(agent: Agent) -> resources_pb.Agent:
     """Return an agent as it is shown: without a user and password in its URL."""
-    return convert.agent_message(agent.model_copy(update={"url": hide_userinfo(agent.url)}))
+    return write_message(resources_pb.Agent, agent.model_copy(update={"url": hide_userinfo(agent.url)}))

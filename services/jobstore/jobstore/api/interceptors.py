@@ -19,7 +19,7 @@ from jobstore.api.auth import CALLER, Role, Tokens, check_kind
 from jobstore.api.error_details import find_field, make_details
 from jobstore.errors import InvalidError, TooManyCallsError, TooSlowError, UnimplementedError, Violation
 from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, note_uses
-from servicekit.errors import SignoffError, TransientError
+from servicekit.errors import ServiceError, TransientError
 from signoff.errors import ErrorCode, find_code
 
 log = logging.getLogger(__name__)
@@ -166,13 +166,13 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
         error.violations = [Violation(find_field(request, each["loc"]), message_of(each)) for each in problems]
     elif isinstance(error, ValueError):
         error = InvalidError(str(error))
-    code = error.code if isinstance(error, SignoffError) else ErrorCode.INTERNAL
+    code = error.code if isinstance(error, ServiceError) else ErrorCode.INTERNAL
     status = _find_status(error, code)
     ids = _name_request(request)
     log.log(
         logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.WARNING if status in _OURS else logging.INFO,
         "a call failed",
-        exc_info=None if isinstance(error, SignoffError) else error,
+        exc_info=None if isinstance(error, ServiceError) else error,
         extra={"method": method, "status": status.name, "code": code, "reason": str(error), **ids},
     )
     # What PostgreSQL and Python say is for the log alone.
@@ -191,7 +191,7 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
 
 def _find_status(error: Exception, code: str) -> grpc.StatusCode:
     """Return the status of a code; of one that is recorded only, that of the error's family."""
-    family = type(error).code if isinstance(error, SignoffError) else ErrorCode.INTERNAL
+    family = type(error).code if isinstance(error, ServiceError) else ErrorCode.INTERNAL
     known = (find_code(each) for each in (code, family))
     name = next((each.answer.grpc for each in known if each is not None and each.answer.grpc), "INTERNAL")
     return grpc.StatusCode[name]

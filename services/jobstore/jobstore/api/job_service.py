@@ -9,13 +9,10 @@ from typing import Final
 from uuid import UUID
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
-from contracts.identity import new_execution_id
 from contracts.lint import find_warnings
 from contracts.messages import convert
-from contracts.messages.job_requests import is_full, job_filter_of, order_of, warning_message
-from contracts.messages.operations import operation_message
+from contracts.messages.job_requests import is_full, job_filter_of, order_of
 from contracts.messages.patches import patch_of
-from contracts.messages.waiting import waiting_message
 from contracts.resources import JobFilter, JobPatch, NewJob
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
@@ -57,11 +54,12 @@ from jobstore.storage.database import Database
 from servicekit.retry import chunk_by_size
 from signoff import json_fields
 from signoff.errors import ErrorCode
+from signoff.ids import new_execution_id
 from signoff.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
-from signoff.wire import parse_words
+from signoff.wire import parse_words, write_message
 
 #: New jobs of one request that are converted before the event loop serves other calls.
 CONVERTED_AT_ONCE: Final = 200
@@ -111,7 +109,7 @@ class JobService(JobServiceServicer):
             known = await explain_jobs(session, [request.job_id], self._runner.terms.alive_s, places=True)
         if request.job_id not in known:
             raise _make_unknown_error(request.job_id)
-        return pb.ExplainJobResponse(waiting=waiting_message(known[request.job_id]))
+        return pb.ExplainJobResponse(waiting=write_message(resources_pb2.Waiting, known[request.job_id]))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         order = order_of(request.order)
@@ -228,7 +226,7 @@ class JobService(JobServiceServicer):
         view = mark_replay(context, answer)
         if answer.is_replay:
             return await _show_execution(self._answering, UUID(str(view["id"])))
-        return convert.execution_message(view)
+        return write_message(resources_pb2.Execution, view)
 
     async def GetExecution(self, request: pb.GetExecutionRequest, context: Context) -> pb.GetExecutionResponse:
         del context
@@ -252,7 +250,7 @@ class JobService(JobServiceServicer):
         new = await self._convert_jobs(request)
         name, key = read_name(request), read_key(request)
         answer = await self._batches.execute(request.job_ids, new, chosen, name, key, CALLER.get())
-        return pb.ExecuteJobsResponse(operation=operation_message(mark_replay(context, answer)))
+        return pb.ExecuteJobsResponse(operation=write_message(resources_pb2.Operation, mark_replay(context, answer)))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
         new = []
@@ -288,7 +286,7 @@ async def _show_execution(database: Database, execution_id: UUID) -> resources_p
         view = await get_execution(session, execution_id)
     if view is None:
         raise NotFoundError(f"no execution has the id {execution_id}", code=ErrorCode.UNKNOWN_EXECUTION)
-    return convert.execution_message(view)
+    return write_message(resources_pb2.Execution, view)
 
 
 def _take_all(page: deque[LogView]) -> Iterator[LogView]:
@@ -361,7 +359,8 @@ def _keep_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
 
 
 def _read_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
-    return [warning_message(warning) for warning in find_warnings(parse_stored_criteria(criteria))]
+    warnings = find_warnings(parse_stored_criteria(criteria))
+    return [write_message(resources_pb2.CriterionWarning, warning) for warning in warnings]
 
 
 def _make_unknown_error(job_id: str) -> NotFoundError:

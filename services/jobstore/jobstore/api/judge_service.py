@@ -10,8 +10,6 @@ from contracts.judging.calibration.golden import Report, make_golden
 from contracts.judging.policy import JudgePolicy, Name
 from contracts.lint import find_notes, find_warnings
 from contracts.messages.convert import criteria_of
-from contracts.messages.job_requests import warning_message
-from contracts.messages.judging import criteria_set_message, judge_policy_message
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -39,7 +37,9 @@ from jobstore.storage.database import Database
 from jobstore.storage.judging.versions import Validator, list_validators
 from signoff.errors import ErrorCode
 from signoff.v1 import judge_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceServicer
+from signoff.wire import write_message
 
 #: Characters that a note or a reason has at most.
 NOTE_MAX: Final = 1_000
@@ -68,7 +68,7 @@ class JudgeService(JudgeServiceServicer):
             for each in await self._list_validators()
         ]
         return pb.ListJudgePoliciesResponse(
-            policies=[judge_policy_message(each) for each in policies],
+            policies=[write_message(pb.JudgePolicy, each) for each in policies],
             next_page_token=make_page_token(request, (policies[-1].name,) if len(policies) == limit else None),
             validators=validators,
         )
@@ -157,7 +157,7 @@ class JudgeService(JudgeServiceServicer):
         async with self._read.session() as session:
             sets = await judging.list_criteria_sets(session, limit, after or "")
         token = make_page_token(request, (sets[-1].name,) if len(sets) == limit else None)
-        return pb.ListCriteriaSetsResponse(sets=[criteria_set_message(each) for each in sets], next_page_token=token)
+        return write_message(pb.ListCriteriaSetsResponse, {"sets": sets, "next_page_token": token})
 
     async def GetCriteriaSet(self, request: pb.GetCriteriaSetRequest, context: Context) -> pb.GetCriteriaSetResponse:
         del context
@@ -171,7 +171,7 @@ class JudgeService(JudgeServiceServicer):
         note = _read_note(request.note, "note")
         put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected=read_version(request), actor=CALLER.get())
         version = await self._runner.administer.run_one(put)
-        warnings = [warning_message(warning) for warning in find_warnings(criteria)]
+        warnings = [write_message(resources_pb.CriterionWarning, warning) for warning in find_warnings(criteria)]
         return pb.PutCriteriaSetResponse(set=await self._show_set(name), version=version, warnings=warnings)
 
     async def RetireCriteriaSet(
@@ -187,7 +187,7 @@ class JudgeService(JudgeServiceServicer):
         del context
         criteria = _read_criteria(request)
         warnings, notes = find_warnings(criteria), find_notes(criteria)
-        return pb.LintCriteriaResponse(warnings=map(warning_message, warnings), notes=map(warning_message, notes))
+        return write_message(pb.LintCriteriaResponse, {"warnings": warnings, "notes": notes})
 
     async def _show_policy(self, name: str, page_size: int = 0, before: int = 0) -> pb.JudgePolicy:
         limit = _parse_versions_page(page_size, before)
@@ -195,14 +195,14 @@ class JudgeService(JudgeServiceServicer):
             found = await judging.get_judge_policy(session, name, limit, before)
         if found is None:
             raise make_unknown_error(Kind.JUDGE, name[:100])
-        return judge_policy_message(found)
+        return write_message(pb.JudgePolicy, found)
 
     async def _show_golden(self, name: str) -> pb.GoldenSet:
         async with self._database.session() as session:
             found = await judging.get_golden_set(session, name)
         if found is None:
             raise make_unknown_error(Kind.GOLDEN, name[:100])
-        return pb.GoldenSet(**found.model_dump(exclude_none=True))
+        return write_message(pb.GoldenSet, found)
 
     async def _show_set(self, name: str, page_size: int = 0, before: int = 0) -> pb.CriteriaSet:
         limit = _parse_versions_page(page_size, before)
@@ -210,7 +210,7 @@ class JudgeService(JudgeServiceServicer):
             found = await judging.get_criteria_set(session, name, limit, before)
         if found is None:
             raise make_unknown_error(Kind.CRITERIA, name[:100])
-        return criteria_set_message(found)
+        return write_message(pb.CriteriaSet, found)
 
     async def _list_validators(self) -> list[Validator]:
         async with self._read.session() as session:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts.judging.calibration.cases import hash_question
-from contracts.messages.judgings import JudgingCase, NewJudgings, judging_message, new_judgings_of, report_message
+from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_of
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -36,6 +36,7 @@ from signoff.jsontext import json_text
 from signoff.status import OperationKind
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
+from signoff.wire import write_message
 
 #: A watch looks again when judgings are answered, so many seconds later at least; or else, since a notification may be
 #: missed, after so many, and the longer the less becomes of it.
@@ -98,7 +99,7 @@ class JudgingService(JudgingServiceServicer):
             if not found and after is None:
                 raise make_unknown_error(group_id)
         token = make_page_token(request, (found[-1].item,) if more and found else None)
-        return pb.GetJudgingsResponse(judgings=[judging_message(each) for each in found], next_page_token=token)
+        return write_message(pb.GetJudgingsResponse, {"judgings": found, "next_page_token": token})
 
     async def WatchJudgings(
         self, request: pb.WatchJudgingsRequest, context: Context
@@ -137,7 +138,7 @@ class JudgingService(JudgingServiceServicer):
             report = await judgings.get_report(connection, operation_id, limit, -1 if after is None else after)
         last = None if report.next_page_token is None else (int(report.next_page_token),)
         report.next_page_token = make_page_token(request, last)
-        return report_message(report)
+        return write_message(pb.GetRejudgeReportResponse, report)
 
 
 def _describe_evaluated(new: NewJudgings, case: JudgingCase, policy: str | None) -> dict[str, Any]:

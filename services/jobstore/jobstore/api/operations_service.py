@@ -11,16 +11,9 @@ from pydantic import TypeAdapter
 
 from contracts.fields import LimitName
 from contracts.messages import convert
-from contracts.messages.operations import item_message, new_operation_of, operation_message
-from contracts.messages.views import (
-    DeadLetters,
-    agent_stats_message,
-    dead_letters_message,
-    new_resolution_of,
-    overview_message,
-    resolved_message,
-)
-from contracts.resources import LimitPatch
+from contracts.messages.operations import new_operation_of
+from contracts.messages.views import NewResolution
+from contracts.resources import LimitPatch, NewLimit
 from jobstore.api.auth import CALLER, read_token
 from jobstore.api.requests import (
     Context,
@@ -54,10 +47,11 @@ from servicekit.errors import TransientError
 from servicekit.process.health import VERSION
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, OperationState
+from signoff.types import DeadLetters
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
-from signoff.wire import parse_words
+from signoff.wire import parse_words, read_fields, write_message
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +101,7 @@ class OperationsService(OperationsServiceServicer):
     async def GetOperation(self, request: pb.GetOperationRequest, context: Context) -> pb.GetOperationResponse:
         del context
         operation = await self._batches.get_operation(request.operation_id)
-        return pb.GetOperationResponse(operation=operation_message(operation))
+        return pb.GetOperationResponse(operation=write_message(resources_pb2.Operation, operation))
 
     async def PreviewOperation(
         self, request: pb.PreviewOperationRequest, context: Context
@@ -126,7 +120,9 @@ class OperationsService(OperationsServiceServicer):
     async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
         new = new_operation_of(request.operation)
         answer = await self._batches.create(new, read_key(request), CALLER.get())
-        return pb.CreateOperationResponse(operation=operation_message(mark_replay(context, answer)))
+        return pb.CreateOperationResponse(
+            operation=write_message(resources_pb2.Operation, mark_replay(context, answer))
+        )
 
     async def ListOperationItems(
         self, request: pb.ListOperationItemsRequest, context: Context
@@ -136,7 +132,7 @@ class OperationsService(OperationsServiceServicer):
         outcomes = parse_words(resources_pb2.ItemOutcome.DESCRIPTOR, request.outcomes)
         items = await self._batches.list_items(request.operation_id, limit, -1 if after is None else after, outcomes)
         token = make_page_token(request, (items[-1].item,) if len(items) == limit else None)
-        return pb.ListOperationItemsResponse(items=[item_message(item) for item in items], next_page_token=token)
+        return write_message(pb.ListOperationItemsResponse, {"items": items, "next_page_token": token})
 
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
         del context
@@ -146,7 +142,7 @@ class OperationsService(OperationsServiceServicer):
         async with self._database.session() as session:
             operations = await progress.list_operations(session, limit, before, kinds)
         last = (operations[-1].created_at.isoformat(), str(operations[-1].id)) if len(operations) == limit else None
-        messages = [operation_message(operation) for operation in operations]
+        messages = [write_message(resources_pb2.Operation, operation) for operation in operations]
         return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(request, last))
 
     async def WatchOperation(
@@ -161,7 +157,7 @@ class OperationsService(OperationsServiceServicer):
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)
             if shown != last_sent:
                 last_sent = shown
-                yield pb.WatchOperationResponse(operation=operation_message(operation))
+                yield pb.WatchOperationResponse(operation=write_message(resources_pb2.Operation, operation))
             if operation.state in ENDED:
                 return
             await self._watches.wait_for_change(max(WATCH_MIN_S, rest_s), max(WATCH_MAX_S, rest_s))
@@ -169,25 +165,25 @@ class OperationsService(OperationsServiceServicer):
     async def PauseOperation(self, request: pb.PauseOperationRequest, context: Context) -> pb.PauseOperationResponse:
         del context
         operation = await self._batches.move(request.operation_id, OperationState.PAUSED, CALLER.get())
-        return pb.PauseOperationResponse(operation=operation_message(operation))
+        return pb.PauseOperationResponse(operation=write_message(resources_pb2.Operation, operation))
 
     async def ResumeOperation(self, request: pb.ResumeOperationRequest, context: Context) -> pb.ResumeOperationResponse:
         del context
         operation = await self._batches.move(request.operation_id, OperationState.RUNNING, CALLER.get())
-        return pb.ResumeOperationResponse(operation=operation_message(operation))
+        return pb.ResumeOperationResponse(operation=write_message(resources_pb2.Operation, operation))
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> pb.CancelOperationResponse:
         del context
         reason = reject_nul(request.reason) or ""
         operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), reason)
-        return pb.CancelOperationResponse(operation=operation_message(operation))
+        return pb.CancelOperationResponse(operation=write_message(resources_pb2.Operation, operation))
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         asked = parse_words(resources_pb2.JobStatus.DESCRIPTOR, request.statuses)
         statuses = [JobStatus(word) for word in asked] or [JobStatus.FAILED]
         name, key = read_name(request), read_key(request)
         answer = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
-        return pb.RetryOperationResponse(operation=operation_message(mark_replay(context, answer)))
+        return pb.RetryOperationResponse(operation=write_message(resources_pb2.Operation, mark_replay(context, answer)))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
         del context
@@ -195,7 +191,7 @@ class OperationsService(OperationsServiceServicer):
         async with self._database.session() as session:
             rows = await limits.list_limits(session, size, after or "")
         token = make_page_token(request, (rows[-1].name,) if len(rows) == size else None)
-        messages = [convert.limit_message(limit.name, limit) for limit in rows]
+        messages = [write_message(resources_pb2.Limit, limit) for limit in rows]
         return pb.ListLimitsResponse(limits=messages, next_page_token=token)
 
     async def GetLimit(self, request: pb.GetLimitRequest, context: Context) -> pb.GetLimitResponse:
@@ -204,14 +200,14 @@ class OperationsService(OperationsServiceServicer):
             limit = await limits.get_limit(session, request.name)
         if limit is None:
             raise make_unknown_limit_error(request.name)
-        return pb.GetLimitResponse(limit=convert.limit_message(limit.name, limit))
+        return pb.GetLimitResponse(limit=write_message(resources_pb2.Limit, limit))
 
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
         name = _parse_limit_name(request.limit.name)
-        change = read_change(request, request.limit, LimitPatch, convert.new_limit_of)
+        change = read_change(request, request.limit, LimitPatch, lambda message: NewLimit(**read_fields(message)))
         limit = await self._runner.limit.run_one(SetLimit(name, change, read_version(request), actor=CALLER.get()))
-        return pb.SetLimitResponse(limit=convert.limit_message(name, limit))
+        return pb.SetLimitResponse(limit=write_message(resources_pb2.Limit, limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
         del context
@@ -225,7 +221,7 @@ class OperationsService(OperationsServiceServicer):
         name = _parse_limit_name(request.name)
         command = PauseLimit(name, request.paused, read_version(request), actor=CALLER.get())
         limit = await self._runner.limit.run_one(command)
-        return pb.PauseResponse(limit=convert.limit_message(name, limit))
+        return pb.PauseResponse(limit=write_message(resources_pb2.Limit, limit))
 
     async def ConfirmLimits(self, request: pb.ConfirmLimitsRequest, context: Context) -> pb.ConfirmLimitsResponse:
         del request, context
@@ -242,7 +238,7 @@ class OperationsService(OperationsServiceServicer):
             view = await overview.get_overview(session, request.range_s or RANGE_S, now, counts)
         view.upstreams_sign = self._upstreams.secrets is not None
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
-        return overview_message(view)
+        return write_message(pb.GetOverviewResponse, view)
 
     async def Diagnose(self, request: pb.DiagnoseRequest, context: Context) -> pb.DiagnoseResponse:
         del request, context
@@ -273,7 +269,7 @@ class OperationsService(OperationsServiceServicer):
         async with self._database.session() as session:
             stats = await overview.get_agent_stats(session, limit, after or "")
         token = make_page_token(request, (stats[-1].agent_id,) if len(stats) == limit else None)
-        messages = [agent_stats_message(each) for each in stats]
+        messages = [write_message(pb.AgentStats, each) for each in stats]
         return pb.GetAgentStatsResponse(agents=messages, next_page_token=token)
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
@@ -288,18 +284,18 @@ class OperationsService(OperationsServiceServicer):
             items=found.letters,
             next_page_token=make_page_token(request, None if found.before is None else list(found.before.items())),
         )
-        return dead_letters_message(letters)
+        return write_message(pb.ListDeadLettersResponse, letters)
 
     async def ResolveDeadLetters(
         self, request: pb.ResolveDeadLettersRequest, context: Context
     ) -> pb.ResolveDeadLettersResponse:
         del context
-        new = new_resolution_of(request)
+        new = NewResolution(**read_fields(request))
         find_dlq(new.topic)
         if self._dead_letters is None:
             raise TransientError("no broker is known", code=ErrorCode.KAFKA_UNAVAILABLE)
         resolved = await self._dead_letters.resolve(new, CALLER.get())
-        return resolved_message(resolved)
+        return write_message(pb.ResolveDeadLettersResponse, resolved)
 
     async def CreateLoginCode(self, request: pb.CreateLoginCodeRequest, context: Context) -> pb.CreateLoginCodeResponse:
         del request

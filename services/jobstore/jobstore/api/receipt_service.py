@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from contracts.messages.job_requests import is_full
-from contracts.messages.receipts import receipt_key_message
 from contracts.receipts.envelope import sign
 from contracts.receipts.keys import ReceiptKey
 from contracts.receipts.statement import Statement
@@ -15,6 +14,7 @@ from jobstore.storage.database import Database
 from signoff.status import View
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
+from signoff.wire import write_message
 
 
 class ReceiptService(ReceiptServiceServicer):
@@ -59,4 +59,6 @@ class ReceiptService(ReceiptServiceServicer):
             keys = await receipt_keys.list_keys(session, limit, after)
         last = (str(keys[-1].added_at), keys[-1].value.hex()) if len(keys) == limit else None
         token = make_page_token(request, last)
-        return pb.ListReceiptKeysResponse(keys=map(receipt_key_message, keys), next_page_token=token)
+        return pb.ListReceiptKeysResponse(
+            keys=[write_message(pb.ReceiptKey, key) for key in keys], next_page_token=token
+        )

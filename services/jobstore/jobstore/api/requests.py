@@ -14,12 +14,12 @@ from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.fields import OperationName, Patch
-from contracts.messages import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from contracts.messages.patches import patch_of
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.commands.base import Answer
 from jobstore.errors import InvalidError, check_size
+from signoff.connection import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 

@@ -12,7 +12,6 @@ from contracts.criteria import read_references
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.fields import Text, explain
 from contracts.judging.policy import JudgePolicy, Name, join_reference
-from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from jobstore.api.auth import CALLER
@@ -37,10 +36,12 @@ from jobstore.storage.database import Database
 from jobstore.storage.judging.versions import note_validator
 from jobstore.storage.sql import Row
 from jobstore.storage.work.writing import note_worker
-from servicekit.errors import DoubtfulError, PermanentError, SignoffError
+from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.subscription import parse_event
 from signoff.errors import ErrorCode
-from signoff.status import EmptyResult, Protocol
+from signoff.status import EmptyResult
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.wire import write_message, write_word
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
 
@@ -148,7 +149,7 @@ class WorkService(WorkServiceServicer):
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
-        return [_read_error(answer) if isinstance(answer, SignoffError) else answer for answer in answers]
+        return [_read_error(answer) if isinstance(answer, ServiceError) else answer for answer in answers]
 
     def _make_execution_answer(self, claim: ClaimExecution | ClaimAnswer, answer: ClaimAnswer) -> pb.ExecutionAnswer:
         message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
@@ -163,11 +164,11 @@ class WorkService(WorkServiceServicer):
             message.grant.request_json = grant.request
             message.grant.agent_id = execution.agent_id or ""
             message.grant.tenant = execution.tenant
-            message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))
+            message.grant.protocol = write_word(resources_pb.Protocol.DESCRIPTOR, grant.protocol)
             message.grant.url = grant.url
             message.grant.headers.update(grant.headers)
             policy = Policy(**execution.policy or {}).over(self._runner.terms.policy)
-            message.grant.policy.CopyFrom(convert.policy_message(policy))
+            message.grant.policy.CopyFrom(write_message(resources_pb.Policy, policy))
             _set_given(
                 message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens
             )
@@ -304,7 +305,7 @@ def _token(lease: pb.Lease) -> tuple[UUID, int]:
     return UUID(lease.execution_id), lease.lease
 
 
-def _read_error(error: SignoffError) -> ClaimAnswer:
+def _read_error(error: ServiceError) -> ClaimAnswer:
     outcome = ClaimOutcome.DOUBTFUL if isinstance(error, DoubtfulError) else ClaimOutcome.INVALID
     return ClaimAnswer(outcome, error.code, str(error))
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.fields import Merged
-from contracts.resources import Agent, AgentPatch, NewAgent, Policy
+from contracts.resources import AgentPatch, NewAgent, Policy
 from jobstore.commands.base import Command, Creation, Locks, Reads, check_version, merge_patch
 from jobstore.commands.judging.freezing import check_named, read_named
 from jobstore.commands.rows import Stored
@@ -14,6 +14,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import CLOSED
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from signoff.errors import ErrorCode
+from signoff.types import Agent
 
 #: What whoever registers an agent gives, apart from its id.
 _GIVEN: Final = frozenset(NewAgent.model_fields) - {"id"}
@@ -89,7 +90,7 @@ class UpdateAgent(_ChangeAgent):
         changes = self._find_changes(stored)
         after = stored.model_copy(update=changes)
         _check_url(after, stored=stored.url)
-        if self.change.policy is not None and after.policy != stored.policy:
+        if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
             check_named(uow, self.change.policy)
         uow.change_agent(stored, changes, self.actor)
         if self.agent_id in uow.circuits:
@@ -131,7 +132,7 @@ def make_unknown_agent_error(agent_id: str) -> NotFoundError:
     return NotFoundError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
 
 
-def _check_url(new: NewAgent, stored: str | None) -> None:
+def _check_url(new: NewAgent | Agent, stored: str | None) -> None:
     """Refuse a user and password in a URL, unless they are stored already and no header says them again."""
     is_said_twice = "authorization" in map(str.lower, new.headers)
     if has_userinfo(new.url) and (new.url != stored or is_said_twice):

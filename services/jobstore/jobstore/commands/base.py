@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.fields import Merged, Model, Patch, explain, merge
+from contracts.fields import Merged, Patch, explain, merge
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
@@ -18,6 +18,7 @@ from jobstore.domain.judging.versions import Named, Wanted
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from signoff.errors import ErrorCode
+from signoff.fields import Model
 
 R_co = TypeVar("R_co", covariant=True)
 

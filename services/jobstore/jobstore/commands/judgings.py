@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from contracts.criteria import format_line, parse_stored_criteria
 from contracts.judging.policy import join_reference
-from contracts.judging.verdict import CriterionVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import (
     NOTHING,
@@ -34,6 +34,7 @@ from jobstore.json_members import members
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
+from signoff.judging import CriterionVerdict
 from signoff.status import RESTING, JudgingKind, JudgingState, Outcome
 
 #: The letter of an outcome, as verdicts have it of their stages.

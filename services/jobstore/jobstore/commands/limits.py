@@ -4,12 +4,13 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.resources import Agent, Limit, LimitPatch, NewLimit
+from contracts.resources import LimitPatch, NewLimit
 from jobstore.commands.base import Command, LimitsLock, Locks, R_co, check_version, merge_patch, optional
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import wildcard
 from jobstore.errors import InvalidError, NotFoundError
 from signoff.errors import ErrorCode
+from signoff.types import Agent, Limit
 
 _TENANT_FIELDS: Final = ("weight", "queue_max")
 
@@ -62,7 +63,8 @@ class SetLimit(_ChangeLimit[Limit]):
     def _change(self, uow: UnitOfWork) -> Limit:
         stored = uow.limits.get(self.name)
         check_version("the limit", stored.version if stored else 0, self.version)
-        before, new = stored or NewLimit(), self.change
+        before: NewLimit | Limit = stored or NewLimit()
+        new: NewLimit | LimitPatch | Limit = self.change
         if isinstance(new, LimitPatch):
             new = before.model_copy(update=merge_patch(before, new, NewLimit))
         elif new.paused is None:

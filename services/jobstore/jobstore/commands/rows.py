@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
-from contracts.resources import Agent, Limit
 from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
@@ -30,6 +29,7 @@ from jobstore.domain.model import (
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
 from signoff.status import JudgingKind, JudgingState, OperationKind, OperationState
+from signoff.types import Agent, Limit
 
 K = TypeVar("K")
 V = TypeVar("V")

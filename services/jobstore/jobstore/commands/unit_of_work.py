@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
-from contracts.resources import Agent, Limit, NewLimit
+from contracts.resources import NewLimit
 from contracts.sizes import measure_job
 from jobstore.commands.rows import (
     AgentChange,
@@ -50,7 +50,9 @@ from jobstore.domain.spec import Spec
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
 from jobstore.errors import check_size
+from signoff import types
 from signoff.status import JobLogStatus, JobStatus, OperationState
+from signoff.types import Agent, Limit
 
 #: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
 JobView: TypeAlias = dict[str, Any]
@@ -249,7 +251,7 @@ class UnitOfWork:
         counted = {"version": stored.version + 1, "updated_at": self.clock.now}
         self.put_agent(stored.model_copy(update={**changes, **counted}), actor)
 
-    def put_limit(self, name: str, new: NewLimit, actor: Actor) -> Limit:
+    def put_limit(self, name: str, new: NewLimit | Limit, actor: Actor) -> Limit:
         """Set a limit, and return it. One that sets nothing is removed."""
         stored, general = self.limits.get(name), self.limits.get(wildcard(name)) if name != wildcard(name) else None
         fields = new.model_dump(include=set(NewLimit.model_fields))
@@ -257,7 +259,7 @@ class UnitOfWork:
             fields["paused"] = None  # nothing else pauses it, so that this sets nothing
         version = stored.version + 1 if stored else 1
         limit = Limit(**fields, name=name, version=version, updated_at=self.clock.now)
-        if limit.is_empty:
+        if all(value is None for field, value in fields.items() if field != "rate_period_s"):
             self.remove_limit(name, actor)
         else:
             self.limits[name] = limit
@@ -320,7 +322,7 @@ class UnitOfWork:
 
     def list_wanted(self) -> set[Wanted]:
         """Return the versions that the policies name by which a loaded job may be executed, as far as none is known."""
-        policies = [spec.policy for spec in self.stored.specs.values()]
+        policies: list[types.Policy] = [spec.policy for spec in self.stored.specs.values()]
         policies += [agent.policy for agent in self.stored.agents.values()]
         if policies:
             policies.append(self.terms.policy)

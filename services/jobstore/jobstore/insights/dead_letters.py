@@ -18,8 +18,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.fact_keys import FactKey, FactKeys
-from contracts.fields import Model
-from contracts.messages.views import DeadLetter, DeadLetterResolution, NewResolution, Resolved
+from contracts.messages.views import NewResolution
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import TOPICS, find_topic
 from jobstore.commands.executions import ForgetAnswer
@@ -35,8 +34,10 @@ from servicekit.kafka.history import History, Record, read_time
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import Topics
 from signoff.errors import ErrorCode
+from signoff.fields import Model
 from signoff.jsontext import parse_json
 from signoff.status import LetterOutcome
+from signoff.types import DeadLetter, DeadLetterResolution, Resolved
 
 log = logging.getLogger(__name__)
 

@@ -6,20 +6,12 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.messages.views import (
-    AgentStats,
-    Overview,
-    OverviewCounts,
-    OverviewNow,
-    OverviewPoint,
-    OverviewTotals,
-    Percentiles,
-)
 from jobstore.domain.model import ExecutionStage
 from jobstore.insights import histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
 from jobstore.reads.waiting import WaitingNow
 from jobstore.storage.sql import Connection, Row
+from signoff.types import AgentStats, Overview, OverviewCounts, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 
 #: About how many points a range is shown as.
 POINTS: Final = 60

@@ -5,7 +5,7 @@ from typing import Final
 
 from jobstore.reads.waiting import WaitingNow, sum_up_all
 from jobstore.storage.database import Database
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 
 #: Seconds that a sum is old at most.
 AGE_MAX_S: Final = 2.0
@@ -61,7 +61,7 @@ class WaitingSums:
             try:
                 async with self._reading:
                     await self._read()
-            except SignoffError:  # whoever asks is told
+            except ServiceError:  # whoever asks is told
                 return
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.messages.operations import NewOperation
-from contracts.resources import JobFilter, NewJob, Operation, OperationItem
+from contracts.resources import JobFilter, NewJob
 from jobstore.commands.base import Answer, Once
 from jobstore.commands.operations import (
     BATCH_MAX,
@@ -33,6 +33,7 @@ from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, JobStatus, OperationKind, OperationState
+from signoff.types import Operation, OperationItem
 
 #: Refused items that an operation shows by itself; its pages of items have all.
 REFUSED_SHOWN: Final = 10

@@ -10,13 +10,13 @@ from pydantic_core import from_json
 from sqlalchemy import column, func, select, text, tuple_
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
-from contracts.resources import Operation, OperationFilter, OperationItem
 from jobstore.domain.model import UNPROVEN
 from jobstore.reads.executions import EXECUTIONS, SPENT_TOKENS, SPENT_USD
 from jobstore.reads.job_filter import Query
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import operations
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
+from signoff.types import JobFilter, Operation, OperationItem
 
 #: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
 RATE_OVER_S: Final = 60.0
@@ -211,7 +211,7 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
         finished_at=row.finished_at,
         retry_of=row.retry_of,
         **spending,
-        filter=OperationFilter(**parameters["filter"]) if "filter" in parameters else None,
+        filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
         agent_id=parameters.get("agent_id"),
         judge=parameters.get("judge"),
         shadow=parameters.get("shadow"),

@@ -4,13 +4,13 @@ from typing import Final
 
 from sqlalchemy import case, func, select, text, tuple_
 
-from contracts.resources import Agent
 from jobstore.storage.agents import to_agent
 from jobstore.storage.limits import is_agent_paused
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
 from signoff.status import Circuit
+from signoff.types import Agent
 
 _STATE_COLUMNS: Final = (
     case(

@@ -9,19 +9,10 @@ from sqlalchemy import text
 from contracts.judging.calibration.golden import read_golden
 from contracts.judging.calibration.quorums import find_quorum_warnings
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.judging import (
-    CriteriaSetVersion,
-    JudgedCounts,
-    JudgeEvaluation,
-    JudgePolicyVersion,
-    JudgingWarning,
-    NamedCriteriaSet,
-    NamedGoldenSet,
-    NamedJudgePolicy,
-    NameMove,
-)
+from contracts.messages.judging import JudgeEvaluation, JudgePolicyVersion, NamedJudgePolicy
 from jobstore.domain.judging.versions import Kind, Named, Version
 from jobstore.storage.sql import Connection, Row
+from signoff.judging import CriteriaSetVersion, JudgedCounts, JudgingWarning, NamedCriteriaSet, NamedGoldenSet, NameMove
 
 #: Versions of one name that are read at once, and moves: of a large set that is as much as a message holds.
 VERSIONS_PAGE: Final = 50

@@ -9,10 +9,10 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.criteria import format_line
-from contracts.messages.judgings import CriterionChange, CriterionDiff, Flip, Judging, JudgingProgress, RejudgeReport
 from jobstore.commands.judgings import LETTERS, NO_LETTER
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection, Row
+from signoff.judging import CriterionChange, CriterionDiff, Flip, Judging, JudgingProgress, RejudgeReport
 from signoff.status import JudgingKind, Outcome
 
 #: Criteria of a report at most: those that changed most.

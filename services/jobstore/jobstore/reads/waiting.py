@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
 from contracts.waiting.codes import WaitCode
-from contracts.waiting.reasons import Waiting, WaitingSum
 from jobstore.domain.limits import PERIOD_PARTS
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import AGEING, Circumstances, Room, Wait
@@ -20,6 +19,7 @@ from jobstore.storage.limits import apply, count_running, is_agent_paused
 from jobstore.storage.room import ARE_LOST
 from jobstore.storage.sql import Connection, Parameters
 from servicekit.shares import SHARE
+from signoff.types import Waiting, WaitingSum
 
 #: Turns are counted up to here; 1 more stands for all that come later.
 PLACE_MAX: Final = 10_000

@@ -20,11 +20,12 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from contracts.events import JobChanged, Requested
-from contracts.fields import Time
-from contracts.resources import Job, JobLog
+from contracts.resources import Job
 from jobstore.json_members import members
 from jobstore.storage.entry_bodies import join_request
+from signoff.fields import Time
 from signoff.status import JobLogKind, JobLogStatus, JobStatus
+from signoff.types import JobLog
 
 #: Fields that are seldom given: where one is, pydantic reads the fact.
 _SELDOM: Final = frozenset({"stub", "last_log"})

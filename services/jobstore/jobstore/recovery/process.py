@@ -8,7 +8,7 @@ import uvloop
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process.runtime import tune_gc
 from signoff.errors import ErrorCode
@@ -30,7 +30,7 @@ def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> No
     tune_gc()
     try:
         result = uvloop.run(main())
-    except SignoffError as error:
+    except ServiceError as error:
         result = _make_error(str(error), error.code)
     except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # also no such database or user
         result = _make_error(str(error), ErrorCode.DATABASE_UNAVAILABLE)

@@ -5,9 +5,9 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from contracts.resources import Agent
 from jobstore.storage import sql, tables
 from jobstore.storage.sql import Row
+from signoff.types import Agent
 
 #: The columns of an agent, policy and headers as JSON text.
 COLUMNS: Final = (

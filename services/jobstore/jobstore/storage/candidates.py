@@ -5,13 +5,13 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.resources import Agent
 from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
 from jobstore.commands.rows import AgentHistory
 from jobstore.domain.matching import Candidate
 from jobstore.storage.agents import to_agent
 from jobstore.storage.limits import is_agent_paused
 from jobstore.storage.sql import Connection, Row
+from signoff.types import Agent
 
 #: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
 #: would collect all live executions of an agent first, however many are queued.

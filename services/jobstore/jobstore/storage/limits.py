@@ -10,11 +10,11 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.resources import Limit
 from jobstore.domain.limits import PERIOD_PARTS, tenant_limit, wildcard
 from jobstore.storage.room import ARE_LOST
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import limits
+from signoff.types import Limit
 
 #: SQL columns: `limits`, the names of limits that hold executions back; `capped`, whether any limit caps a queue; and
 #: `rated`, whether any has a rate. Where limits are lost, all is held back.

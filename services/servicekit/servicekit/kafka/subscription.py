@@ -21,7 +21,7 @@ from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
-from servicekit.errors import DoubtfulError, PermanentError, SignoffError
+from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 from servicekit.kafka.dead_letters import REASON_MAX, add_repeats, names_execution, to_dead_letter
 from servicekit.kafka.late_look import LateLook
@@ -68,7 +68,7 @@ FETCH_MAX_WAIT_MS = 1_000
 METADATA_MAX_AGE_MS = 5_000
 
 
-class ConsumerDeadError(SignoffError):
+class ConsumerDeadError(ServiceError):
     """A consumer will not come back by itself: the process must start again."""
 
     code = ErrorCode.CONSUMER_DEAD

@@ -5,7 +5,7 @@ from typing import Final
 
 from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
-from contracts.judging.verdict import StageVerdict
+from signoff.judging import StageVerdict
 from signoff.status import Outcome
 from validator.checking import make_checks
 from validator.errors import BudgetExhaustedError, JudgmentError

@@ -8,7 +8,7 @@ from typing import Any, Final
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import COST_MAX_USD, Budget, with_cost
-from servicekit.errors import SignoffError
+from servicekit.errors import ServiceError
 from validator.errors import BudgetExhaustedError, JudgeAnswerError
 from validator.ports import Judge, Reply
 from validator.prompt import Question
@@ -86,7 +86,7 @@ class SpendingJudge:
                 self._spend((await asking).usage)
         except JudgeAnswerError as error:
             self._spend(error.usage)
-        except (SignoffError, TimeoutError):
+        except (ServiceError, TimeoutError):
             return
 
     def _spend(self, usage: Usage | None) -> Usage | None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from support.jobstore.terms import TERMS
 
-from contracts.resources import Agent, Limit, NewAgent, NewJob, NewLimit
+from contracts.resources import NewAgent, NewJob, NewLimit
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.jobs import CreateJob
@@ -28,6 +28,7 @@ from jobstore.domain.model import Clock, Job, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from servicekit.errors import PermanentError
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
+from signoff.types import Agent, Limit
 
 BEFORE, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 URL, SECRET_URL = "http://127.0.0.1:1/", "http://user:password@127.0.0.1:1/"

@@ -8,10 +8,9 @@ from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, new_job, verdict
 
 from contracts.criteria import CRITERIA_MAX
-from contracts.identity import new_execution_id
 from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from contracts.judging.verdict import Verdict
-from contracts.resources import Agent, JobPatch, NewAgent, Usage
+from contracts.resources import JobPatch, NewAgent, Usage
 from contracts.sizes import measure_job
 from jobstore.commands import claims, unit_of_work
 from jobstore.commands.agents import RegisterAgent, UpdateAgent
@@ -22,7 +21,9 @@ from jobstore.commands.rows import JudgedCount
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from servicekit.errors import PermanentError
+from signoff.ids import new_execution_id
 from signoff.status import JobStatus, Outcome, ReportKind
+from signoff.types import Agent
 
 JUDGE = "a-model (chat, prompt 1)"
 BODY = format_body(JudgePolicy(name="strict"))

@@ -9,7 +9,7 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, verdict
 
 from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import StageVerdict, Verdict
+from contracts.judging.verdict import Verdict
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
 from jobstore.commands.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
@@ -17,6 +17,7 @@ from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import NotFoundError, RefusedError
+from signoff.judging import StageVerdict
 from signoff.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 
 MET, NOT_MET = verdict(Outcome.PASS), verdict(Outcome.FAIL)

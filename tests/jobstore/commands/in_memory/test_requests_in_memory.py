@@ -10,7 +10,6 @@ from support.jobstore.builders import NOW
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
-from contracts.identity import new_execution_id
 from contracts.resources import JobPatch, Policy
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
@@ -23,6 +22,7 @@ from jobstore.domain.execution_states import Openings
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import ExecutionState, Job, TransitionKind
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from signoff.ids import new_execution_id
 from signoff.status import JobStatus, Outcome
 
 

@@ -8,14 +8,14 @@ import pytest
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, verdict
 
-from contracts.identity import new_execution_id
 from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
-from contracts.judging.verdict import StageVerdict
 from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.judgings import FinishJudging, QueueRejudging
 from jobstore.commands.rows import NewJudging
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, format_body
+from signoff.ids import new_execution_id
+from signoff.judging import StageVerdict
 from signoff.status import JobStatus, JudgingKind, Outcome, ReportKind
 
 JUDGE = "a-model (chat, prompt 1)"

@@ -3,12 +3,12 @@
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
-from contracts.identity import new_execution_id
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.domain.actor import SIGNOFF
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 
 #: Of each submission an execution that has ended, and five entries.

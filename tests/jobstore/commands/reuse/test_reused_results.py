@@ -11,7 +11,6 @@ from support.jobstore.reused import JUDGE, SURE, rows
 from support.jobstore.steps import Published, seen
 
 from contracts.events import ResultProduced
-from contracts.identity import new_execution_id
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
@@ -21,6 +20,7 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from signoff.ids import new_execution_id
 from signoff.status import Outcome
 
 

@@ -7,11 +7,11 @@ import pytest
 from support.jobstore.builders import TIMES, job, offered, report
 
 from contracts.waiting.codes import WaitCode
-from contracts.waiting.reasons import PastWait
 from jobstore.domain.model import Decision, TransitionKind
 from jobstore.domain.transitions import decide
 from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, Holds, choose_waits, format_waits
 from signoff.status import JobStatus
+from signoff.types import PastWait
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PRESS, WRITER = ("tenant:press", "agent:writer"), ("tenant:other", "agent:writer")

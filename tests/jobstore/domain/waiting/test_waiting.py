@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from contracts.waiting.codes import Owner, WaitCode
-from contracts.waiting.reasons import Reason
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Room, Wait
 from jobstore.domain.waiting.reasons import explain, find_start, sum_up
+from signoff.types import Reason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -10,7 +10,7 @@ from cli.commands.judging.versions import ExpectedVersion, Note, Reason, Version
 from cli.errors import CommandError, ExitStatus
 from cli.session import Session, command, make_app
 from cli.views.judges_view import show_criteria_set, show_criteria_sets, show_remarks, show_saved_set
-from contracts.client import list_all
+from signoff.connection import list_all
 from signoff.errors import ErrorCode
 
 app = make_app("Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.")

@@ -11,7 +11,7 @@ from cli.errors import CommandError, ExitStatus
 from cli.output import to_json
 from cli.parameters.lookups import JobId, find_job_id
 from cli.session import Session, command, make_app
-from contracts.client import list_all
+from signoff.connection import list_all
 from signoff.errors import ErrorCode
 from signoff.status import View
 

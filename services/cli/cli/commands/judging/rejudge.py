@@ -15,7 +15,7 @@ from signoff.status import OperationKind
 
 if TYPE_CHECKING:
     from cli.output import Output
-    from contracts.client import JobStoreClient
+    from signoff import AsyncClient
 
 app = make_app()
 
@@ -79,7 +79,7 @@ async def rejudge(
     await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
 
 
-async def show_flips(out: "Output", jobstore: "JobStoreClient", operation_id: str) -> None:
+async def show_flips(out: "Output", jobstore: "AsyncClient", operation_id: str) -> None:
     """Show what judging again came to."""
     show_report(out, await jobstore.get_rejudge_report(operation_id))
 

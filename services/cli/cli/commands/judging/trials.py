@@ -19,8 +19,8 @@ from signoff.errors import ErrorCode
 from signoff.status import RESTING, OperationKind
 
 if TYPE_CHECKING:
-    from contracts.client import JobStoreClient
-    from contracts.messages.judgings import Judging as MadeJudging
+    from signoff import AsyncClient
+    from signoff.judging import Judging as MadeJudging
 
 #: What any judge can be asked.
 SAMPLE: Final = {"result": {"answer": "Two and two are four."}, "acceptance_criteria": "Gives a number"}
@@ -126,7 +126,7 @@ async def report(cli: Session, operation_id: OperationId, page_size: PageSize = 
         )
 
 
-async def _judge(jobstore: "JobStoreClient", fields: dict[str, Any]) -> "MadeJudging":
+async def _judge(jobstore: "AsyncClient", fields: dict[str, Any]) -> "MadeJudging":
     """Have one case judged, and return what came of it."""
     from contracts.messages.judgings import NewJudgings  # noqa: PLC0415 - heavy, and only needed here
 
@@ -139,7 +139,7 @@ async def _judge(jobstore: "JobStoreClient", fields: dict[str, Any]) -> "MadeJud
     return made
 
 
-async def _read_job(jobstore: "JobStoreClient", job_id: str) -> dict[str, Any]:
+async def _read_job(jobstore: "AsyncClient", job_id: str) -> dict[str, Any]:
     """Return the case of a job: its last result, and what that is judged by."""
     from signoff.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 

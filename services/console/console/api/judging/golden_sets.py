@@ -8,7 +8,7 @@ from console.api.json_body import ManyJsonRoute
 from console.api.judging.judges import CHANGES_NAME, NameInPath
 from console.api.schemas import NewGoldenSet, Retirement
 from contracts.fields import Strict
-from contracts.messages.judging import NamedGoldenSet
+from signoff.judging import NamedGoldenSet
 
 router = APIRouter(prefix="/api/judges/{name}/golden-set", tags=["judges"], route_class=ManyJsonRoute)
 

@@ -19,11 +19,11 @@ from console.api.schemas import (
     VersionsQuery,
 )
 from console.errors import MEDIA_TYPE, ProblemError
-from contracts.criteria import CriteriaRemarks
 from contracts.fields import Strict
 from contracts.judging.policy import Name
-from contracts.messages.judging import NamedCriteriaSet, NamedJudgePolicy, SavedCriteriaSet, SavedJudgePolicy
+from contracts.messages.judging import NamedJudgePolicy, SavedJudgePolicy
 from signoff.errors import ErrorCode
+from signoff.judging import CriteriaRemarks, NamedCriteriaSet, SavedCriteriaSet
 
 router = APIRouter(prefix="/api/judges", tags=["judges"], route_class=JsonRoute)
 sets_router = APIRouter(prefix="/api/criteria-sets", tags=["judges"], route_class=JsonRoute)
@@ -43,9 +43,8 @@ NameInPath = Annotated[Name, Path()]
 async def list_judge_policies(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> JudgePolicyPage:
     """Judge policies by name, each with the version that is current and without its body; and what validators say."""
     found = await jobstore.list_judge_policies(page_size=query.page_size or 0, page_token=query.page_token)
-    return JudgePolicyPage(
-        items=found.policies, next_page_token=found.next_page_token or None, validators=found.validators
-    )
+    items = [NamedJudgePolicy.model_validate(each, from_attributes=True) for each in found.policies]
+    return JudgePolicyPage(items=items, next_page_token=found.next_page_token or None, validators=found.validators)
 
 
 @router.get("/{name}")
@@ -55,7 +54,7 @@ async def get_judge_policy(
     """One judge policy with its versions, newest first; its `ETag` is the newest."""
     found = await jobstore.get_judge_policy(name, page_size=query.page_size or 0, before=query.before or 0)
     response.headers["ETag"] = etag(found.newest)
-    return found
+    return NamedJudgePolicy.model_validate(found, from_attributes=True)
 
 
 @router.put("/{name}", responses=CHANGES_NAME)
@@ -73,7 +72,7 @@ async def put_judge_policy(
         new.policy.model_dump(mode="json"), version=version_of(if_match), note=new.note
     )
     response.headers["ETag"] = etag(saved.newest)
-    return saved
+    return SavedJudgePolicy.model_validate(saved, from_attributes=True)
 
 
 @router.post("/{name}/promote", responses=CHANGES_NAME)
@@ -93,7 +92,7 @@ async def promote_judge_policy(
         newest=version_of(if_match),
     )
     response.headers["ETag"] = etag(promoted.newest)
-    return promoted
+    return NamedJudgePolicy.model_validate(promoted, from_attributes=True)
 
 
 @router.post("/{name}/retire", responses=CHANGES_NAME)
@@ -108,7 +107,7 @@ async def retire_judge_policy(
     reason = retirement.reason if retirement else None
     retired = await jobstore.retire_judge_policy(name, reason=reason, version=version_of(if_match))
     response.headers["ETag"] = etag(retired.newest)
-    return retired
+    return NamedJudgePolicy.model_validate(retired, from_attributes=True)
 
 
 @sets_router.get("")

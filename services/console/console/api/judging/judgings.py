@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query, Response
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute, ManyJsonRoute
 from console.api.schemas import IdempotencyKey, Page, PageQuery, replays
-from contracts.fields import Model, Strict
-from contracts.messages.judgings import Judging, NewJudgings, RejudgeReport
+from contracts.fields import Strict
+from contracts.messages.judgings import NewJudgings
+from signoff.fields import Model
+from signoff.judging import Judging, RejudgeReport
 
 router = APIRouter(prefix="/api/judgings", tags=["judgings"], route_class=ManyJsonRoute)
 reports_router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=JsonRoute)

@@ -11,9 +11,10 @@ from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import Page, PageQuery, ReceiptQuery
 from console.errors import MEDIA_TYPE, ProblemError
-from contracts.client import JobStoreClient, list_all
-from contracts.receipts.keys import PublicKey
+from signoff import AsyncClient
+from signoff.connection import list_all
 from signoff.errors import ErrorCode
+from signoff.judging import ReceiptKey
 
 router = APIRouter(prefix="/api", tags=["receipts"], route_class=JsonRoute)
 
@@ -55,13 +56,13 @@ class ReceiptEnvelope(BaseModel):
 class KeptKeys:
     """Keep the keys of receipts for a moment: who has no token costs the jobstore one call in `KEPT_S` at most."""
 
-    def __init__(self, jobstore: JobStoreClient) -> None:
+    def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore
-        self._keys: list[PublicKey] = []
+        self._keys: list[ReceiptKey] = []
         self._until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
-    async def get(self) -> list[PublicKey]:
+    async def get(self) -> list[ReceiptKey]:
         """Return all keys. Those who come while they are asked for wait for the same answer."""
         if self._until <= time.monotonic():
             if self._asking is None or self._asking.done():
@@ -93,7 +94,7 @@ async def get_receipt(
 @router.get("/receipt-keys")
 async def list_receipt_keys(
     request: Request, response: Response, query: Annotated[PageQuery, Query()]
-) -> Page[PublicKey]:
+) -> Page[ReceiptKey]:
     """The public keys that receipts are and were signed with, the newest first; needs no token."""
     kept: KeptKeys = request.app.state.receipt_keys
     keys = await kept.get()

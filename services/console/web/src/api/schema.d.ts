@@ -1444,7 +1444,7 @@ export interface components {
             /** @description what `acceptance_criteria` says */
             criteria: components["schemas"]["Criterion"][];
         };
-        /** @description One criterion of a job. Its string is its line of the text form. */
+        /** @description One criterion of a job. */
         Criterion: {
             text: string;
             /** @description one that is not is judged and does not decide */
@@ -1770,6 +1770,69 @@ export interface components {
             searched?: number;
             /** @description of the next page, if there is one */
             next_page_token?: string;
+        };
+        /** @description Jobs by what they are; all that is given must hold. */
+        JobFilter: {
+            statuses: string[];
+            agent_id?: string;
+            tenant?: string;
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Format: uuid
+             * @description the items of a batch, or of any other operation
+             */
+            batch_id?: string;
+            /**
+             * Format: date-time
+             * @description or at this time
+             */
+            created_after?: string;
+            /** Format: date-time */
+            created_before?: string;
+            /** @description its words, or how they begin; or what stands in the id or the title of the newest */
+            text?: string;
+            /** @description whether the last execution was cancelled */
+            cancelled?: boolean;
+            /** @description any of them: why the last execution was not completed */
+            codes: string[];
+            /** @description the text of a required criterion that the last verdict did not pass */
+            criterion_not_met?: string;
+            /**
+             * Format: double
+             * @description or as much; jobs whose last execution ended
+             */
+            cost_usd_min?: number;
+            /**
+             * Format: double
+             * @description or as much
+             */
+            cost_usd_max?: number;
+            /**
+             * Format: double
+             * @description or as long
+             */
+            duration_s_min?: number;
+            /**
+             * Format: double
+             * @description or as long
+             */
+            duration_s_max?: number;
+            /** @description how the id begins or ends */
+            id_part?: string;
+            /** @description none of them; a job without an agent matches */
+            not_agent_ids: string[];
+            /** @description none of them */
+            not_tenants: string[];
+            /** @description `name:value`; none of them is on the job */
+            not_labels: string[];
+            /** @description an item of none of them */
+            not_batch_ids: string[];
+            /** @description none of them */
+            not_codes: string[];
+            /** @description the last verdict did not pass any of them: left out */
+            not_criteria_not_met: string[];
         };
         /** @description Jobs by what they are; all that is given must hold. */
         JobFilterInput: {
@@ -2271,6 +2334,7 @@ export interface components {
         LetterOutcome: "REDRIVEN" | "DISCARDED";
         /** @description A limit, as far as it is set. */
         Limit: {
+            name: string;
             /** @description executions with executors at once */
             concurrency?: number;
             /** @description executions begun in each `rate_period_s` */
@@ -2284,9 +2348,8 @@ export interface components {
              * @description of a tenant: its share; 1 unless set
              */
             weight?: number;
-            /** @description begin nothing; stays as it is where it is not given */
+            /** @description whether nothing begins */
             paused?: boolean;
-            name: string;
             /** @description counts its changes from 1, and again once it was removed */
             version: number;
             /** Format: date-time */
@@ -2361,6 +2424,10 @@ export interface components {
         };
         /** @description The golden set of a policy: labelled cases that a new version must pass before it takes over. */
         NamedGoldenSet: {
+            name: string;
+            version: number;
+            /** @description versions take over without it */
+            is_retired: boolean;
             /** @description SHA-256 of the labelled cases, in any order */
             cases_hash: string;
             cases: number;
@@ -2383,10 +2450,6 @@ export interface components {
              * @description the share of cases whose repeats may differ; None: not looked at
              */
             flips_max?: number;
-            name: string;
-            version: number;
-            /** @description versions take over without it */
-            is_retired: boolean;
             /** Format: date-time */
             created_at: string;
             actor: string;
@@ -2627,7 +2690,7 @@ export interface components {
             /** @description that these have taken */
             tokens?: number;
             /** @description by which its jobs were chosen when it was made */
-            filter?: components["schemas"]["OperationFilter"];
+            filter?: components["schemas"]["JobFilter"];
             /** @description to whom it assigns its jobs */
             agent_id?: string;
             /** @description of `rejudge`: by which judge policy and version */
@@ -2640,69 +2703,6 @@ export interface components {
             waiting: components["schemas"]["WaitingSum"][];
             /** @description the first ten items that were refused, and why; not in lists */
             refused: components["schemas"]["OperationItem"][];
-        };
-        /** @description The filter that an operation was made with. */
-        OperationFilter: {
-            statuses: string[];
-            agent_id?: string;
-            tenant?: string;
-            labels: {
-                [key: string]: string;
-            };
-            /**
-             * Format: uuid
-             * @description the items of a batch, or of any other operation
-             */
-            batch_id?: string;
-            /**
-             * Format: date-time
-             * @description or at this time
-             */
-            created_after?: string;
-            /** Format: date-time */
-            created_before?: string;
-            /** @description its words, or how they begin; or what stands in the id or the title of the newest */
-            text?: string;
-            /** @description whether the last execution was cancelled */
-            cancelled?: boolean;
-            /** @description any of them: why the last execution was not completed */
-            codes: string[];
-            /** @description the text of a required criterion that the last verdict did not pass */
-            criterion_not_met?: string;
-            /**
-             * Format: double
-             * @description or as much; jobs whose last execution ended
-             */
-            cost_usd_min?: number;
-            /**
-             * Format: double
-             * @description or as much
-             */
-            cost_usd_max?: number;
-            /**
-             * Format: double
-             * @description or as long
-             */
-            duration_s_min?: number;
-            /**
-             * Format: double
-             * @description or as long
-             */
-            duration_s_max?: number;
-            /** @description how the id begins or ends */
-            id_part?: string;
-            /** @description none of them; a job without an agent matches */
-            not_agent_ids: string[];
-            /** @description none of them */
-            not_tenants: string[];
-            /** @description `name:value`; none of them is on the job */
-            not_labels: string[];
-            /** @description an item of none of them */
-            not_batch_ids: string[];
-            /** @description none of them */
-            not_codes: string[];
-            /** @description the last verdict did not pass any of them: left out */
-            not_criteria_not_met: string[];
         };
         /** @description One job of an operation. */
         OperationItem: {
@@ -3077,7 +3077,7 @@ export interface components {
             payloadType: string;
             signatures: components["schemas"]["ReceiptSignature"][];
         };
-        /** @description A key that verifies receipts. Its id follows from it, so that no other key can pass for it. */
+        /** @description A key that verifies receipts. */
         ReceiptKey: {
             /** @description SHA-256 of the 32 bytes of the key, hexadecimal */
             keyid: string;
@@ -3237,10 +3237,10 @@ export interface components {
             verdict?: components["schemas"]["Verdict"];
             /** @description of the entry of the log that holds these two */
             result_version?: number;
-            /** @description of its criteria, which were accepted */
-            warnings: components["schemas"]["CriterionWarning"][];
             /** @description what `acceptance_criteria` says */
             criteria: components["schemas"]["Criterion"][];
+            /** @description of its criteria, which were accepted */
+            warnings: components["schemas"]["CriterionWarning"][];
         };
         /** @description A judge policy as the answer to putting a version shows it. */
         SavedJudgePolicy: {

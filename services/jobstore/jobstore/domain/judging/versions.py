@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, join_reference
-from contracts.resources import Policy
+from signoff import types
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
@@ -142,7 +142,7 @@ def format_body(policy: JudgePolicy) -> str:
     return policy.model_dump_json(exclude={"name", "version"})
 
 
-def list_wanted(policy: Policy) -> Iterator[Wanted]:
+def list_wanted(policy: types.Policy) -> Iterator[Wanted]:
     """Yield the references that a policy gives. What validators are set to has no body that anybody is told."""
     return _list(policy.judge, policy.criteria_set)
 

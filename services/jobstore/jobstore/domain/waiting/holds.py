@@ -94,7 +94,7 @@ def choose_waits(holds: Sequence[Hold], due_at: datetime) -> list[Hold]:
 
 
 def format_waits(waits: Sequence[Hold]) -> str | None:
-    """Return waits as the JSON text that rows and entries have: contracts.waiting.reasons.PastWait."""
+    """Return waits as the JSON text that rows and entries have: signoff.types.PastWait."""
     told = [
         {"code": cause.code, "name": cause.name, "since": time_text(since), "until": time_text(until)}
         for cause, since, until in waits

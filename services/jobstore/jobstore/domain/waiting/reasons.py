@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Final
 
 from contracts.waiting.codes import CONFIRM_LIMITS, Owner, WaitCode
-from contracts.waiting.reasons import Reason, WaitingSum
 from jobstore.domain.limits import SharedRoom, agent_limit, tenant_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Wait
 from servicekit.shares import SHARE
+from signoff.types import Reason, WaitingSum
 
 _JUDGING: Final = ExecutionStage.JUDGING
 #: How a stage's workers are called, and the codes of their being away and of their being full.

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import Select, insert, literal, text
 
-from contracts.resources import Agent, Limit
 from jobstore.commands.base import Locks
 from jobstore.commands.rows import (
     AgentChange,
@@ -26,6 +25,7 @@ from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection
 from signoff.jsontext import json_text
 from signoff.status import OperationKind, OperationState
+from signoff.types import Agent, Limit
 
 _AGENT: Final = sql.columns(tables.agents)
 _LIMIT: Final = sql.columns(tables.limits)

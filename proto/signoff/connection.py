@@ -1,0 +1,341 @@
+"""Connect to the jobstore: calls by name, time limits, the caller's token, and a class of error for each kind."""
+
+import asyncio
+import copy
+import functools
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypedDict, TypeVar, cast
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+from grpc import ChannelCredentials as Credentials
+
+from signoff.channels import open_channel, read_fields_at_fault, read_retry_wait_s
+from signoff.errors import ErrorCode, is_retryable
+from signoff.v1 import (
+    agent_service_pb2,
+    job_service_pb2,
+    judge_service_pb2,
+    judging_service_pb2,
+    operations_service_pb2,
+    receipt_service_pb2,
+)
+from signoff.wire import find_unknown, write_message
+
+P = ParamSpec("P")
+Item = TypeVar("Item")
+
+#: What is asked for: a mapping, or a model of `contracts.resources`; besides, or instead, its fields by keyword.
+Request = Any
+#: A larger gRPC message is neither sent nor received.
+MESSAGE_MAX_BYTES: Final = 16 << 20
+#: A watch that lost its stream waits about so long before it connects again, twice as long each time.
+WATCH_BACKOFF_FIRST_S: Final = 0.1
+WATCH_BACKOFF_MAX_S: Final = 5.0
+#: Metadata of a caller that wants JSON as a google.protobuf.Value, which rounds numbers, rather than as text.
+JSON_AS_VALUE: Final = ("signoff-json", "value")
+#: Trailing metadata of an answer that repeats that of an earlier request, under its idempotency key or id.
+REPLAYED: Final = ("idempotency-replayed", "true")
+#: Items of the largest page.
+PAGE_MAX: Final = 500
+#: Where the name of a status is the code of a refusal, too: an execution that was cancelled answers `cancelled`.
+_STATUS_CODES: Final = {
+    grpc.StatusCode.CANCELLED: ErrorCode.CALL_CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ErrorCode.CALL_DEADLINE_EXCEEDED,
+}
+
+
+class Call(TypedDict, total=False):
+    """What goes with any call: how long it may take, with all its tries."""
+
+    timeout_s: float | None
+
+
+class Page(Call, total=False):
+    """What chooses a page of a list: how many items it has at most, and the token of the page before."""
+
+    page_size: int
+    page_token: str
+
+
+class SignoffError(Exception):
+    """The jobstore refused a call, or did not answer. `code` is stable; `grpc_status` gives the class of error.
+
+    `retryable`: the same call may succeed later, with nothing mended, `retry_after_s` from now if that is known.
+    `fields` says which fields of the request are wrong, by their names there, and how.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        grpc_status: grpc.StatusCode,
+        fields: Sequence[tuple[str, str]] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.grpc_status = grpc_status
+        self.retryable = is_retryable(code, grpc_status.name)
+        self.fields = fields
+        self.retry_after_s = retry_after_s
+
+
+class InvalidError(SignoffError):
+    """The request is not well formed, or too large: `fields` says where."""
+
+
+class UnauthenticatedError(SignoffError):
+    """The call has no token, or an unknown one."""
+
+
+class PermissionDeniedError(SignoffError):
+    """The token does not allow the call."""
+
+
+class NotFoundError(SignoffError):
+    """Nothing has the id or the name that was given."""
+
+
+class ConflictError(SignoffError):
+    """The state of what is asked for does not allow it, or something else has its id."""
+
+
+class BusyError(SignoffError):
+    """The jobstore takes no more now: of the caller, or at all."""
+
+
+class UnavailableError(SignoffError):
+    """The jobstore cannot be reached, or cannot serve now."""
+
+
+class DeadlineError(SignoffError, TimeoutError):
+    """No answer came within the call's time, or a job did not rest within that of `wait`."""
+
+
+_KINDS: Final[Mapping[grpc.StatusCode, type[SignoffError]]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidError,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidError,
+    grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.ALREADY_EXISTS: ConflictError,
+    grpc.StatusCode.FAILED_PRECONDITION: ConflictError,
+    grpc.StatusCode.ABORTED: ConflictError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: BusyError,
+    grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.CANCELLED: UnavailableError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
+}
+
+
+def make_error(error: grpc.aio.AioRpcError) -> SignoffError:
+    """Return the error with which a gRPC call ended."""
+    status, trailers = error.code(), dict(error.trailing_metadata() or ())
+    code = trailers.get("signoff-code") or _STATUS_CODES.get(status, status.name.lower())
+    details = bytes(cast("bytes", trailers.get("grpc-status-details-bin", b"")))
+    fields, wait_s = read_fields_at_fault(details), read_retry_wait_s(details)
+    return _KINDS.get(status, SignoffError)(str(code), error.details() or status.name, status, fields, wait_s)
+
+
+class _Method(NamedTuple):
+    """A method of one of the services: its path, and the classes of its request and its response."""
+
+    path: str
+    request: Any
+    response: Any
+
+
+_METHODS: Final[Mapping[str, _Method]] = {
+    method.name: _Method(
+        f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+    )
+    for module in (
+        agent_service_pb2,
+        job_service_pb2,
+        judge_service_pb2,
+        judging_service_pb2,
+        operations_service_pb2,
+        receipt_service_pb2,
+    )
+    for service in module.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+
+
+class Connection:
+    """A channel to the jobstores, and the metadata of one caller."""
+
+    def __init__(
+        self,
+        address: str,
+        token: str | None = None,
+        *,
+        timeout_s: float = 10.0,
+        credentials: Credentials | None = None,
+        read: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """`address` is host:port, or several with commas between; with `credentials` the connection is TLS.
+
+        `timeout_s` is the time of each call that is given none. `read` makes of a message what the methods return;
+        without it they return the models of `signoff.types`.
+        """
+        self._address = address
+        self._credentials = credentials
+        self._timeout_s = timeout_s
+        self._metadata = _make_metadata(token)
+        self._on_replay: Callable[[], None] | None = None
+        self._read = read or _read_model
+        self._methods: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        self._channel = open_channel(self._address, MESSAGE_MAX_BYTES, self._credentials)
+        self._methods.clear()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    def with_token(self, token: str | None, on_replay: Callable[[], None] | None = None) -> Self:
+        """Return a client on this connection for another caller. It works as long as this one is open.
+
+        `on_replay` is called where a request is answered as an earlier one was, under its key or the id that it names.
+        """
+        client = copy.copy(self)
+        client._metadata, client._on_replay = _make_metadata(token), on_replay  # noqa: SLF001 - its own
+        return client
+
+    def reading(self, read: Callable[[Any], Any]) -> Self:
+        """Return a client on this connection whose methods return what `read` makes of a message."""
+        client = copy.copy(self)
+        client._read = read  # noqa: SLF001 - its own
+        return client
+
+    async def _ask(self, method: str, part: str | None = None, /, **values: Any) -> Any:
+        """Call a method with these fields of its request, and return its response, or a part of that, as it is read."""
+        response = await self._call(method, **values)
+        return self._read(response if part is None else getattr(response, part))
+
+    async def _ask_page(self, method: str, part: str, /, **values: Any) -> tuple[list[Any], str]:
+        """Call a method that lists, and return the items of the page, and the token of the next page or ""."""
+        response = await self._call(method, **values)
+        return [self._read(item) for item in getattr(response, part)], response.next_page_token
+
+    async def _call(self, method: str, /, *, timeout_s: float | None = None, **values: Any) -> Any:
+        """Call a method, and return its response. Raise SignoffError."""
+        request = _make_request(_METHODS[method], values)
+        options = {"timeout": timeout_s or self._timeout_s, "metadata": self._metadata}
+        try:
+            call = await self._find(method, "unary_unary").end(request, **options)
+            response = await call
+        except grpc.aio.AioRpcError as error:
+            raise make_error(error) from None
+        if self._on_replay is not None and REPLAYED in tuple(await call.trailing_metadata() or ()):
+            self._on_replay()
+        return response
+
+    async def _watch(self, method: str, values: Mapping[str, Any]) -> AsyncGenerator[Any]:
+        """Yield the responses of a stream, which is opened again where it is lost, with the values as they are then."""
+        backoffs_s = _grow_backoffs_s()
+        while True:
+            wait_s = 0.0
+            request = _make_request(_METHODS[method], values)
+            stream = self._find(method, "unary_stream")(request, metadata=self._metadata)
+            try:
+                async for response in stream:
+                    backoffs_s = _grow_backoffs_s()
+                    yield response
+            except grpc.aio.AioRpcError as error:
+                refused = make_error(error)
+                if not refused.retryable:
+                    raise refused from None
+                wait_s = refused.retry_after_s or 0.0
+            finally:
+                await stream.aclose()
+            await asyncio.sleep(max(wait_s, next(backoffs_s)))
+
+    def _find(self, name: str, kind: str) -> Any:
+        """Return what makes calls of a method."""
+        if (found := self._methods.get(name)) is None:
+            method = _METHODS[name]
+            found = self._methods[name] = getattr(self._channel, kind)(
+                method.path,
+                request_serializer=method.request.SerializeToString,
+                response_deserializer=method.response.FromString,
+            )
+        return found
+
+
+def _make_request(method: _Method, values: Mapping[str, Any]) -> Any:
+    """Return a request with these fields. Raise InvalidError where it has no such field, or takes no such value."""
+    try:
+        if unknown := [(name, "is not known here: leave it out") for name in find_unknown(method.request, values)]:
+            message = f"{unknown[0][0]} {unknown[0][1]}"
+            raise InvalidError(ErrorCode.INVALID_REQUEST, message, grpc.StatusCode.INVALID_ARGUMENT, unknown)
+        return write_message(method.request, values)
+    except (TypeError, ValueError) as error:
+        raise InvalidError(ErrorCode.INVALID_REQUEST, str(error), grpc.StatusCode.INVALID_ARGUMENT) from error
+
+
+def iterate_by(
+    list_page: Callable[Concatenate[Any, P], Awaitable[Any]], read: Callable[[Any], tuple[list[Item], str | None]]
+) -> Callable[Concatenate[Any, P], AsyncGenerator[Item]]:
+    """Make, of a method that returns a page, one that yields the items of all pages, which it asks for one by one."""
+
+    @functools.wraps(list_page)
+    async def iterate_all(self: Any, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Item]:
+        options: Any = {"page_size": PAGE_MAX, **kwargs, "page_token": ""}
+        while True:
+            items, following = read(await list_page(self, *args, **options))
+            for item in items:
+                yield item
+            if not following:
+                return
+            options["page_token"] = following
+
+    iterate_all.__name__ = f"iter_{list_page.__name__.partition('_')[2]}"
+    iterate_all.__doc__ = f"Yield the items of all pages of `{list_page.__name__}`."
+    return cast("Any", iterate_all)  # type: ignore[no-any-return]
+
+
+def iterate(
+    list_page: Callable[Concatenate[Any, P], Awaitable[tuple[list[Item], str]]],
+) -> Callable[Concatenate[Any, P], AsyncGenerator[Item]]:
+    """Make, of a method that returns a page and the next token, one that yields the items of all pages."""
+    return iterate_by(list_page, lambda page: page)
+
+
+async def list_all(list_page: Callable[..., Awaitable[tuple[list[Item], str]]]) -> list[Item]:
+    """Return the items of all pages of a list, such as `list_all(client.list_limits)`."""
+    items, token = await list_page(page_size=PAGE_MAX)
+    while token:
+        more, token = await list_page(page_size=PAGE_MAX, page_token=token)
+        items += more
+    return items
+
+
+def _grow_backoffs_s() -> Iterator[float]:
+    """Yield how long a watch waits before it connects again, in seconds: growing, with jitter."""
+    backoff_s = WATCH_BACKOFF_FIRST_S
+    while True:
+        yield backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        backoff_s = min(backoff_s * 2, WATCH_BACKOFF_MAX_S)
+
+
+def _read_model(message: Any) -> Any:
+    from signoff.types import read_model  # noqa: PLC0415 - needs pydantic
+
+    return read_model(message)
+
+
+def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+    return () if token is None else (("authorization", f"Bearer {token}"),)
+
+
+def join_request(given: Request, fields: Mapping[str, Any]) -> Any:
+    """Return what is asked for: a model or a mapping that was given, and the fields beside it, if any."""
+    if not fields and given is not None:
+        return given
+    return {**(given.model_dump(exclude_unset=True) if hasattr(given, "model_dump") else given or {}), **fields}

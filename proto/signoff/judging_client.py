@@ -1,0 +1,231 @@
+"""The part of the client for judge policies, criteria sets, judgings without a job, and receipts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from uuid import UUID
+
+from signoff.connection import Call, Connection, Page, Request, iterate, iterate_by, join_request
+from signoff.ids import new_execution_id
+from signoff.status import View
+
+if TYPE_CHECKING:
+    from signoff.jsontext import Json
+    from signoff.judging import (
+        CriteriaRemarks,
+        JudgePolicies,
+        Judging,
+        JudgingProgress,
+        NamedCriteriaSet,
+        NamedGoldenSet,
+        NamedJudgePolicy,
+        ReceiptKey,
+        RejudgeReport,
+        SavedCriteriaSet,
+        SavedJudgePolicy,
+    )
+
+
+class Receipt(NamedTuple):
+    """A receipt as JSON text, and the version of the entry of the log whose verdict it states."""
+
+    envelope: str
+    version: int
+
+
+class JudgingClient(Connection):
+    """Call the jobstore about judging; the base of AsyncClient."""
+
+    async def list_judge_policies(self, **page: Unpack[Page]) -> JudgePolicies:
+        """Return a page of judge policies by name, without bodies, and the validators that are there."""
+        return await self._ask("ListJudgePolicies", **page)
+
+    iter_judge_policies = iterate_by(list_judge_policies, lambda page: (page.policies, page.next_page_token))
+
+    async def get_judge_policy(
+        self, name: str, *, page_size: int = 0, before: int = 0, **call: Unpack[Call]
+    ) -> NamedJudgePolicy:
+        """Return a judge policy with its newest versions (50 at most), below `before` if that is given."""
+        page = {"page_size": page_size, "before": before}
+        return await self._ask("GetJudgePolicy", "policy", name=name, **page, **call)
+
+    async def put_judge_policy(
+        self,
+        policy: Mapping[str, Json],
+        *,
+        version: int | None = None,
+        note: str | None = None,
+        **call: Unpack[Call],
+    ) -> SavedJudgePolicy:
+        """Add a version of a judge policy, given as its JSON, unless the newest says the same."""
+        values = {"policy": policy, "version": version, "note": note or None}
+        return await self._ask("PutJudgePolicy", **values, **call)
+
+    async def promote_judge_policy(
+        self,
+        name: str,
+        version: int,
+        *,
+        report: Mapping[str, Json] | None = None,
+        force_reason: str | None = None,
+        newest: int | None = None,
+        **call: Unpack[Call],
+    ) -> NamedJudgePolicy:
+        """Let new executions be judged by a version, which passes the golden set as a report names it."""
+        given = {} if report is None else {"report": report}
+        values = {"name": name, "version": version, "force_reason": force_reason or None, "newest": newest, **given}
+        return await self._ask("PromoteJudgePolicy", "policy", **values, **call)
+
+    async def retire_judge_policy(
+        self, name: str, *, reason: str | None = None, version: int | None = None, **call: Unpack[Call]
+    ) -> NamedJudgePolicy:
+        """Let no new execution be judged by a name."""
+        return await self._ask("RetireJudgePolicy", "policy", name=name, reason=reason or None, version=version, **call)
+
+    async def keep_evaluation(self, evaluation: UUID, **call: Unpack[Call]) -> list[str]:
+        """Have the judgings of an evaluation counted and kept, and return of which versions."""
+        return [*(await self._call("KeepEvaluation", evaluation=evaluation, **call)).references]
+
+    async def put_golden_set(
+        self,
+        name: str,
+        cases_jsonl: str,
+        *,
+        true_positive_rate_min: float | None = None,
+        true_negative_rate_min: float | None = None,
+        flips_max: float | None = None,
+        note: str | None = None,
+        version: int | None = None,
+        **call: Unpack[Call],
+    ) -> NamedGoldenSet:
+        """Replace the golden set of a policy: a labelled case a line, and what the share judged rightly reaches."""
+        return await self._ask(
+            "PutGoldenSet",
+            "golden",
+            name=name,
+            cases_jsonl=cases_jsonl,
+            true_positive_rate_min=true_positive_rate_min,
+            true_negative_rate_min=true_negative_rate_min,
+            flips_max=flips_max,
+            note=note or None,
+            version=version,
+            **call,
+        )
+
+    async def get_golden_set(self, name: str, **call: Unpack[Call]) -> NamedGoldenSet:
+        """Return the golden set of a policy with its cases."""
+        return await self._ask("GetGoldenSet", "golden", name=name, **call)
+
+    async def retire_golden_set(
+        self, name: str, *, reason: str | None = None, version: int | None = None, **call: Unpack[Call]
+    ) -> NamedGoldenSet:
+        """Let versions of a policy take over without a golden set."""
+        return await self._ask("RetireGoldenSet", "golden", name=name, reason=reason or None, version=version, **call)
+
+    async def list_criteria_sets(self, **page: Unpack[Page]) -> tuple[list[NamedCriteriaSet], str]:
+        """Return a page of criteria sets by name, without criteria, and the next page's token or ""."""
+        return await self._ask_page("ListCriteriaSets", "sets", **page)
+
+    iter_criteria_sets = iterate(list_criteria_sets)
+
+    async def get_criteria_set(
+        self, name: str, *, page_size: int = 0, before: int = 0, **call: Unpack[Call]
+    ) -> NamedCriteriaSet:
+        """Return a criteria set with its newest versions (50 at most), below `before` if that is given."""
+        page = {"page_size": page_size, "before": before}
+        return await self._ask("GetCriteriaSet", "set", name=name, **page, **call)
+
+    async def put_criteria_set(
+        self,
+        name: str,
+        acceptance_criteria: str = "",
+        *,
+        criteria: Sequence[Request] = (),
+        version: int | None = None,
+        note: str | None = None,
+        **call: Unpack[Call],
+    ) -> SavedCriteriaSet:
+        """Add a version of a criteria set, in either form, unless the newest says the same."""
+        return await self._ask(
+            "PutCriteriaSet",
+            name=name,
+            acceptance_criteria=acceptance_criteria,
+            criteria=criteria,
+            version=version,
+            note=note or None,
+            **call,
+        )
+
+    async def retire_criteria_set(
+        self, name: str, *, reason: str | None = None, version: int | None = None, **call: Unpack[Call]
+    ) -> NamedCriteriaSet:
+        """Let no new execution be judged by a set."""
+        return await self._ask("RetireCriteriaSet", "set", name=name, reason=reason or None, version=version, **call)
+
+    async def lint_criteria(
+        self, acceptance_criteria: str = "", *, criteria: Sequence[Request] = (), **call: Unpack[Call]
+    ) -> CriteriaRemarks:
+        """Return what might be meant otherwise in criteria, and how they are judged; nothing is stored."""
+        values = {"acceptance_criteria": acceptance_criteria, "criteria": criteria}
+        return await self._ask("LintCriteria", **values, **call)
+
+    async def create_judgings(
+        self,
+        new: Request = None,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        timeout_s: float | None = None,
+        **fields: Any,
+    ) -> UUID:
+        """Queue judgings, which validators make when they have room, and return their id. One key is one id."""
+        given = join_request(new, fields)
+        if not isinstance(given, Mapping):
+            given = {"kind": given.kind, **given.model_dump(exclude_defaults=True)}
+        values = {**given, "idempotency_key": idempotency_key or new_execution_id()}
+        return UUID((await self._call("CreateJudgings", **values, timeout_s=timeout_s)).id)
+
+    async def get_judgings(self, judgings_id: UUID | str, **page: Unpack[Page]) -> tuple[list[Judging], str]:
+        """Return a page of judgings in the order of their cases, and the next page's token or ""."""
+        values = {"judgings_id": judgings_id}
+        return await self._ask_page("GetJudgings", "judgings", **values, **page)
+
+    iter_judgings = iterate(get_judgings)
+
+    async def watch_judgings(self, judgings_id: UUID | str) -> AsyncGenerator[JudgingProgress]:
+        """Yield how many are answered, and after each change, until all are. A lost stream is opened again."""
+        async with aclosing(self._watch("WatchJudgings", {"judgings_id": judgings_id})) as responses:
+            async for response in responses:
+                yield self._read(response)
+                if response.answered == response.total:
+                    return
+
+    async def get_rejudge_report(self, operation_id: UUID | str, **page: Unpack[Page]) -> RejudgeReport:
+        """Return what judging jobs again has come to by now, with a page of its flips."""
+        values = {"operation_id": operation_id}
+        return await self._ask("GetRejudgeReport", **values, **page)
+
+    async def get_receipt(
+        self,
+        job_id: str,
+        *,
+        version: int | None = None,
+        submission: int | None = None,
+        view: View = View.FULL,
+        **call: Unpack[Call],
+    ) -> Receipt:
+        """Return the receipt of the verdict that ended a job, or of the one at a version or on a submission.
+
+        `no_verdict` where there is none, `unjudged` where the judge did not judge. A basic one has hashes of criteria.
+        """
+        values = {"job_id": job_id, "version": version, "submission": submission, "view": view}
+        response = await self._call("GetReceipt", **values, **call)
+        return Receipt(response.envelope_json, response.version)
+
+    async def list_receipt_keys(self, **page: Unpack[Page]) -> tuple[list[ReceiptKey], str]:
+        """Return a page of the keys that receipts are and were signed with, newest first, and the next token or ""."""
+        return await self._ask_page("ListReceiptKeys", "keys", **page)
+
+    iter_receipt_keys = iterate(list_receipt_keys)
