@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model coverage coverage-core lint lint-types lint-page lint-style drift contracts format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model clients coverage coverage-core lint lint-types lint-page lint-style drift contracts format bench bench-peers profile path faults mutants upgrade attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,10 @@ test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: 
 # them, since what is bounded is the work of the model's server.
 test-model: $(READY) $(PAGE) ## Judge by a weak model on a real server, llama.cpp, which is fetched the first time (120 MB)
 	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 2 -rP $(ARGS)
+
+# In a folder of its own, by the tools of strangers: openapi-python-client, openapi-typescript, oapi-codegen, protoc.
+clients: $(READY) $(PAGE) ## Generate clients in Python, TypeScript and Go, and let them tell ten stories; ARGS="-k go" chooses some
+	$(BIN)/pytest tests/clients -m clients -n 0 $(ARGS)
 
 coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
 	rm -f .coverage .coverage.*

@@ -1,7 +1,6 @@
 """Judges' servers of others: each is installed in a folder of its own, when a test first wants it."""
 
 import asyncio
-import fcntl
 import json
 import os
 import subprocess
@@ -21,23 +20,6 @@ BIN = Path(sys.executable).parent
 AIMOCK = HERE / "aimock"
 #: Processor time aside, no server takes longer to begin.
 START_S = 60.0
-
-
-def installed(name: str) -> Path:
-    """The Python of an environment with what `<name>.txt` pins, as it is already, or made now."""
-    wanted, folder = HERE / f"{name}.txt", Path(sys.prefix) / "peers" / name
-    python, ready = folder / "bin" / "python", folder / "ready"
-    folder.parent.mkdir(exist_ok=True)
-    with folder.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests beside one another want it at once
-        if not ready.exists() or ready.read_text() != wanted.read_text():
-            for command in (
-                ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
-                ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(wanted)],
-            ):
-                subprocess.run([BIN / "uv", *command], check=True)
-            ready.write_text(wanted.read_text())
-    return python
 
 
 @asynccontextmanager

@@ -1,0 +1,3 @@
+module signoff.dev/api
+
+go 1.26
