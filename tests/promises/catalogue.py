@@ -190,8 +190,8 @@ class JsonDoor:
             words.append(str(schema["const"]))
         if role == REQUEST:
             facts |= {prefix + BOUNDS[word]: _number(schema[word]) for word in BOUNDS if word in schema}
-            if schema.get("default") is not None:
-                facts[f"{prefix}default"] = json.dumps(schema["default"], ensure_ascii=False, sort_keys=True)
+            if (default := schema.get("default", schema.get("x-default"))) is not None:
+                facts[f"{prefix}default"] = json.dumps(default, ensure_ascii=False, sort_keys=True)
         elif "x-extensible-enum" in schema:
             facts["open"] = ""
         for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):

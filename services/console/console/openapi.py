@@ -296,6 +296,7 @@ def _say_default(part: dict[str, Any]) -> None:
     """Say in words what holds without a member: some generators send each default that they know, or ask for it."""
     default = part.pop("default", None)
     if default not in (None, "", [], {}, False):
+        part["x-default"] = default
         words = f"`{str(default).lower() if isinstance(default, bool) else default}` when not given"
         part["description"] = f"{part['description']}; {words}" if "description" in part else words
 

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from google.protobuf import field_mask_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from stories import new_id, run, until
+from telling import new_id, run, until
 
 from signoff.v1 import agent_service_pb2 as agents
 from signoff.v1 import agent_service_pb2_grpc as agents_grpc

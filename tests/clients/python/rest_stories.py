@@ -26,7 +26,7 @@ from signoff_client.models import (
     Waiting,
 )
 from signoff_client.types import UNSET, Unset
-from stories import new_id, run, until
+from telling import new_id, run, until
 
 R = TypeVar("R")
 CLIENT = AuthenticatedClient(os.environ["SIGNOFF_HTTP"], os.environ["SIGNOFF_TOKEN"], raise_on_unexpected_status=True)

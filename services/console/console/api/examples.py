@@ -236,7 +236,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     },
     "NewCriteria": {"acceptance_criteria": _CRITERIA},
     "NewCriteriaSet": {"acceptance_criteria": _CRITERIA, "note": "as the editors want it"},
-    "NewDeadLetterResolution": {"topic": "execute-requested", "outcome": "redriven", "reason": "the bug is mended"},
+    "NewDeadLetterResolution": {"topic": "execute-requested", "outcome": "REDRIVEN", "reason": "the bug is mended"},
     "NewExecution": {"execution_id": _EXECUTION_ID},
     "NewGoldenSet": _GOLDEN_SET,
     "NewJob": {

@@ -6974,7 +6974,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "topic": "execute-requested",
-                 *       "outcome": "redriven",
+                 *       "outcome": "REDRIVEN",
                  *       "reason": "the bug is mended"
                  *     }
                  */
