@@ -51,7 +51,7 @@ async def test_a_receipt_is_verified_by_strangers_and_a_forged_one_refused(
     assert (stated["is_valid"], [one["outcome"] for one in stated["criteria"]]) == (True, ["pass", "pass"])
 
     # The one of the submission before says what it was, and is not that of the result.
-    async with system.http.get(f"/api/jobs/{job.id}/receipt", params={"submission": 1, "texts": "false"}) as answer:
+    async with system.http.get(f"/api/jobs/{job.id}/receipt", params={"submission": 1, "view": "basic"}) as answer:
         (tmp_path / "first.json").write_bytes(await answer.read())
     status, told = await verified(tmp_path, "first.json", "--keys", "keys.json")
     assert (status, json.loads(told)["statement"]["predicate"]["is_valid"], "Says" in told) == (0, False, False), told
