@@ -177,15 +177,16 @@ def agent_is_paused() -> None:
     wait(job_id, "COMPLETED")
 
 
-run(
-    job_runs,
-    key_repeats,
-    unknown_member,
-    stale_edit,
-    pages,
-    watch_resumes,
-    batch_of_twenty,
-    cancel,
-    failure_says_why,
-    agent_is_paused,
-)
+with CLIENT:
+    run(
+        job_runs,
+        key_repeats,
+        unknown_member,
+        stale_edit,
+        pages,
+        watch_resumes,
+        batch_of_twenty,
+        cancel,
+        failure_says_why,
+        agent_is_paused,
+    )
