@@ -147,6 +147,7 @@ def _list_headers(*names: str) -> dict[str, Any]:
 
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     """Add the headers of its answers, and the problems that it may be answered with."""
+    operation.setdefault("security", [])  # of one that needs no token
     for parameter in operation.get("parameters", ()):
         _visit(parameter["schema"], _drop_null)
         parameter["schema"].pop("description", None)  # that the parameter has
