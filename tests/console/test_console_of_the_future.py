@@ -15,11 +15,11 @@ from console.app import Server, create_app
 from console.client_limits import ClientLimits
 from console.describe import describe
 from console.live.hub import LiveHub
-from contracts.client import JobStoreClient
+from signoff import AsyncClient as JobStoreClient
 
 #: What shows nothing that has words of an enumeration, nor codes.
 WORDLESS = {
-    *("/api/agent-stats", "/api/job-counts", "/api/limits", "/api/limits/{name}", "/api/receipt-keys", "/api/health"),
+    *("/api/agent-stats", "/api/job-counts", "/api/limits", "/api/limits/{name}", "/api/receipt-keys"),
     *("/api/criteria-sets", "/api/criteria-sets/{name}", "/api/judges", "/api/jobs/{job_id}/receipt"),
     *("/api/jobs/{job_id}/logs/{version}/result", "/api/jobs/{job_id}/logs/{version}/html", "/api/job-facets"),
     *("/api/judges/{name}/golden-set",),
@@ -27,7 +27,9 @@ WORDLESS = {
 PATHS = sorted(
     path
     for path, methods in json.loads(asyncio.run(describe()))["paths"].items()
-    if "get" in methods and "text/event-stream" not in methods["get"]["responses"]["200"].get("content", {})
+    if "get" in methods
+    and path != "/api/health"
+    and "text/event-stream" not in methods["get"]["responses"]["200"].get("content", {})
 )
 
 

@@ -25,6 +25,7 @@ from promises.__main__ import ROOT, read_schemas
 from servicekit.leasing.claims import read_denial
 from servicekit.leasing.client import GrpcLeases
 from servicekit.leasing.renewal import LeaseState
+from signoff.types import MODELS, read_model
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import read_record
 from signoff.worker.v1 import work_service_pb2 as work_pb
@@ -53,6 +54,21 @@ def test_each_answer_is_read_as_a_record_and_written_as_json(call: MethodDescrip
     answer = answer_anew(call.output_type)
     shown = to_json(read_record(answer))
     assert shown.count(UNKNOWN) == str(answer).count(f": {NEW_NUMBER}\n")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_model_of_the_client_reads_one_and_itself_again(name: str) -> None:
+    message = next(each for each in find_messages() if each.name == name)
+    model = read_model(answer_anew(message))
+    text = model.model_dump_json()
+    new = json.loads(text) | {"new": [1]}
+    assert type(model).model_validate_json(json.dumps(new)).model_dump_json() == text
+
+
+def find_messages() -> Iterator[Any]:
+    for call in list_calls():
+        yield from call.output_type.file.message_types_by_name.values()
+    yield from pb.DESCRIPTOR.message_types_by_name.values()
 
 
 @pytest.mark.parametrize("form", ["", " --json"], ids=["text", "json"])

@@ -88,7 +88,7 @@ def _text_of(name: str) -> str:
         return '{"new": [1]}'
     if name.endswith("_usd"):
         return "0.0123"
-    return AN_ID if name == "id" or name.endswith(("_id", "_by", "_of")) else "a text"
+    return AN_ID if name == "id" or name.endswith(("_id", "_ids", "_by", "_of")) else "a text"
 
 
 class _Answers(grpc.GenericRpcHandler):

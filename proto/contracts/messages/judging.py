@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
 from contracts.judging.calibration.golden import Measured
 from contracts.judging.policy import JudgePolicy
@@ -11,8 +11,19 @@ from signoff.fields import Time
 
 
 def _read_policy(policy: Any) -> Any:
-    """Return a policy that is given as JSON: it was checked when it was put, perhaps by a newer jobstore."""
-    return JudgePolicy.model_validate(policy, extra="ignore") if isinstance(policy, dict) else policy
+    """Return a policy that is given as JSON: it was checked when it was put, perhaps by a newer jobstore.
+
+    What this version does not know as a policy is shown as it is.
+    """
+    try:
+        return JudgePolicy.model_validate(policy, extra="ignore") if isinstance(policy, dict) else policy
+    except ValidationError:
+        return policy
+
+
+def _hide_newer(schema: dict[str, Any]) -> None:
+    """Leave out of a field's JSON Schema the object that a policy of a newer jobstore is."""
+    schema["anyOf"] = [each for each in schema["anyOf"] if each.get("type") != "object"]
 
 
 class JudgeEvaluation(Measured):
@@ -27,7 +38,9 @@ class JudgeEvaluation(Measured):
 class JudgePolicyVersion(judging.JudgePolicyVersion):
     """One version of a judge policy, which never changes."""
 
-    policy: Annotated[JudgePolicy | None, BeforeValidator(_read_policy)] = Field(None, description="not in lists")  # type: ignore[assignment]
+    policy: Annotated[JudgePolicy | dict[str, Any] | None, BeforeValidator(_read_policy)] = Field(  # type: ignore[assignment]
+        None, description="not in lists", json_schema_extra=_hide_newer
+    )
     evaluation: JudgeEvaluation | None = Field(  # type: ignore[assignment]
         None, description="the newest, of this version, or of one that judges by the same stages; not in lists"
     )
