@@ -4,6 +4,7 @@ Exit status 0 where each promise is kept.
 """
 
 import argparse
+import ast
 import json
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -41,6 +44,7 @@ from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES
 from servicekit.kafka.publisher import build_event_headers
 from servicekit.process.variables import KNOWN
 from signoff.errors import ErrorCode
+from signoff.types import MODELS
 from validator.config import Settings as ValidatorSettings
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +85,15 @@ def read_headers() -> list[str]:
     return [name for name, _ in build_event_headers(UUID(int=0), "type", "source", datetime.now(UTC), "subject")]
 
 
+def read_client() -> Any:
+    """Return what the client exports: the names that its package imports as themselves, and models of answers."""
+    tree = ast.parse(Path(signoff.__file__).read_text("utf-8"))
+    imported = [each for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for each in node.names]
+    exported = {each.name: getattr(signoff, each.name) for each in imported if each.asname == each.name}
+    exported |= {model.__name__: model for model in MODELS.values()}
+    return SimpleNamespace(__all__=sorted(exported), **exported)
+
+
 def read_tree() -> Iterator[Promise]:
     """Read every promise of the tree; REST's from the document that is generated before."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
@@ -93,7 +106,7 @@ def read_tree() -> Iterator[Promise]:
     settings = {process: kind.model_json_schema() for process, kind in SETTINGS.items()}
     yield from read_variables(settings, KNOWN - OF_TESTS)
     yield from read_commands("signoff", {name: load_command(name) for name in COMMANDS}, ExitStatus)
-    yield from read_python(signoff)
+    yield from read_python(read_client())
 
 
 def date_deprecated(promises: Iterable[Promise]) -> Iterator[Promise]:
