@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from signoff.blocking import Client as Client
     from signoff.client import UNCHANGED as UNCHANGED
     from signoff.client import UNREACHABLE as UNREACHABLE
     from signoff.client import AsyncClient as AsyncClient
@@ -28,6 +29,8 @@ _CLIENT = ("UNCHANGED", "UNREACHABLE", "AsyncClient", "JobPage", "WatchEvent")
 def __getattr__(name: str) -> Any:
     if name in _CLIENT:
         return getattr(import_module("signoff.client"), name)
+    if name == "Client":
+        return import_module("signoff.blocking").Client
     if name.endswith("Error"):
         return getattr(import_module("signoff.connection"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -137,10 +137,17 @@ def _read_parts(message: bytes) -> list[tuple[int, bytes]]:
     return [(each.field_number, each.data) for each in fields if isinstance(each.data, bytes)]
 
 
-async def _is_retryable(call: Any, status: grpc.StatusCode) -> bool:
-    """Return whether a call that failed may be made again: by its code, or by its status where it has none."""
-    code = dict(await call.trailing_metadata() or ()).get("signoff-code")
-    return status in LEFT_STATUSES if code is None else is_retryable(str(code), status.name)
+async def _find_wait_s(call: Any, status: grpc.StatusCode, wait_s: float) -> float | None:
+    """Return how long to wait before a call that failed is made again: as long as the server asks for, if it does.
+
+    None: it may not be made again, by its code, or by its status where it has none.
+    """
+    trailers = dict(await call.trailing_metadata() or ())
+    code = trailers.get("signoff-code")
+    if not (status in LEFT_STATUSES if code is None else is_retryable(str(code), status.name)):
+        return None
+    asked_s = read_retry_wait_s(cast("bytes", trailers.get("grpc-status-details-bin", b"")))
+    return max(wait_s * random.uniform(0.5, 1.0), asked_s or 0.0)  # noqa: S311 - no secret
 
 
 class UnaryCall:
@@ -169,9 +176,8 @@ class UnaryCall:
                 self._channels.leave(number)
             if code is grpc.StatusCode.OK or code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 break
-            if not await _is_retryable(call, code):
+            pause_s = None if wait_s is None else await _find_wait_s(call, code, wait_s)
+            if pause_s is None or time.monotonic() + pause_s >= ends_at:
                 break
-            if wait_s is None or time.monotonic() + wait_s >= ends_at:
-                break
-            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            await asyncio.sleep(pause_s)
         return call

@@ -109,7 +109,7 @@ def _choose_readers(descriptor: Descriptor, target: type) -> Iterator[tuple[Fiel
 
 def _choose_reader(field: FieldDescriptor, target: type, hint: Any) -> _Read | None:
     if field.name.endswith(_JSON):
-        return json.loads
+        return _parse_json if target is dict else json.loads
     if _is_map(field):
         return dict
     one = _choose_one(field, target, hint)
@@ -205,6 +205,13 @@ def _find_types(hint: Any) -> Iterator[Any]:
 
 def _is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _parse_json(text: str) -> Any:
+    """Return the JSON in a request, which is a stranger's: ValueError for what is none, or too deep."""
+    from signoff.jsontext import parse_json  # noqa: PLC0415 - needs pydantic
+
+    return parse_json(text)
 
 
 def _read_value(value: Any) -> Any:

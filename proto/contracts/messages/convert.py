@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.resources import NewJob, Policy
-from signoff.json_fields import get_value, put_json
+from signoff.json_fields import put_json
 from signoff.jsontext import parse_json
 from signoff.status import JobStatus, Protocol
 from signoff.types import PastWait
@@ -44,11 +44,8 @@ def new_policy_of(message: pb.Policy) -> Policy:
 
 def new_job_of(message: pb.NewJob) -> NewJob:
     """Return a new job as received. Raise ValidationError or ValueError if it is malformed."""
-    payload = get_value(message, "payload")
-    message.ClearField("payload")
-    message.ClearField("payload_json")
     del message.criteria[CRITERIA_MAX + 1 :]  # before a million of them are looked at
-    return NewJob(**read_fields(message), payload=payload)
+    return NewJob(**read_fields(message))
 
 
 def criteria_of(message: Any) -> list[Criterion]:

@@ -65,11 +65,11 @@ async def test_a_policy_is_put_shown_promoted_and_retired(judges: Any) -> None:
     shown = read_model(
         (await judges.GetJudgePolicy(pb.GetJudgePolicyRequest(name=name), metadata=ADMINISTRATOR)).policy
     )
-    assert [(each.version, each.policy.asks, each.note, each.actor) for each in shown.versions] == [
+    assert [(each.version, each.policy["asks"], each.note, each.actor) for each in shown.versions] == [
         (2, "each", None, "administrator"),
         (1, "auto", "to begin with", "administrator"),
     ]
-    assert shown.versions[0].policy.reference == f"{name}@2"
+    assert (shown.versions[0].policy["name"], shown.versions[0].policy["version"]) == (name, 2)
     assert [(move.version, move.reason) for move in shown.moves] == [(2, "the golden set is old"), (1, None)]
     page = pb.GetJudgePolicyRequest(name=name, before=2, page_size=1)
     older = (await judges.GetJudgePolicy(page, metadata=ADMINISTRATOR)).policy

@@ -245,7 +245,7 @@ async def test_an_evaluation_of_many_judgings_is_counted_page_by_page(evaluator:
             evaluation, 2, GOLDEN, lambda result, at: is_good(result, at) != (result == "bad 7" and at > 1), repeat
         )
     await evaluator.keep(evaluation)
-    assert (await evaluator.show(2)).overall.total().total == len(GOLDEN)
+    assert Counts(**dict((await evaluator.show(2)).overall)).total().total == len(GOLDEN)
     assert await evaluator.promote(2, {"evaluation": str(evaluation)}) == 2, "one of sixty flips"
 
 
