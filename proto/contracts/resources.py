@@ -286,7 +286,7 @@ class Usage(Model):
         0, ge=0, le=2**53, exclude_if=operator.not_, description="of the input tokens, those read from a prompt cache"
     )
     output_tokens: int = Field(0, ge=0, le=2**53)
-    cost_usd: float | None = Field(None, ge=0, le=1_000_000, description="None where it is not known")
+    cost_usd: float | None = Field(None, ge=0, le=1_000_000, description="left out where it is not known")
     claimed_usd: float | None = Field(
         None, ge=0, le=1_000_000, description="what an agent claimed, where that is more than one call may cost"
     )

@@ -94,14 +94,18 @@ class Ask(Model):
     prompt: int | None = Field(None, exclude_if=_is_none, description="the version of the prompt")
     input_tokens: int | None = Field(None, exclude_if=_is_none)
     cached_tokens: int | None = Field(
-        None, exclude_if=_is_none, description="of the input tokens, those read from a prompt cache; None: none were"
+        None,
+        exclude_if=_is_none,
+        description="of the input tokens, those read from a prompt cache; left out: none were",
     )
     output_tokens: int | None = Field(None, exclude_if=_is_none)
     cost_usd: float | None = Field(None, exclude_if=_is_none)
     latency_s: float | None = Field(None, exclude_if=_is_none)
     request_id: str | None = Field(None, exclude_if=_is_none, description="as the judge's API names the request")
     refused: int | None = Field(
-        None, exclude_if=_is_none, description="how many tries before it were refused, or had no answer; None: none was"
+        None,
+        exclude_if=_is_none,
+        description="how many tries before it were refused, or had no answer; left out: none was",
     )
     last_refusal: str | None = Field(
         None, exclude_if=_is_none, description="of the last of them: a status, such as 429, or a code: judge_timeout"
@@ -259,7 +263,7 @@ class CriteriaSetVersion(_Version):
 class NameMove(Model):
     """Which version was current from then on."""
 
-    version: int | None = Field(None, description="None: the name was retired")
+    version: int | None = Field(None, description="left out: the name was retired")
     reason: str | None = Field(None, description="why, although something spoke against it")
     actor: str
     created_at: Time
@@ -269,7 +273,9 @@ class NamedCriteriaSet(Model):
     """A criteria set by its name."""
 
     name: str
-    current: int | None = Field(None, description="the version by which new executions are judged; None: it is retired")
+    current: int | None = Field(
+        None, description="the version by which new executions are judged; left out: it is retired"
+    )
     newest: int
     versions: list[CriteriaSetVersion] = Field(
         default_factory=list, description="newest first; in lists the current one alone"
@@ -308,16 +314,16 @@ class QuorumWorth(Model):
 
     votes: int
     labels: int
-    correlation: float | None = Field(None, description="of errors, the mean of all pairs; None where no pair errs")
+    correlation: float | None = Field(None, description="of errors, the mean of all pairs; left out where no pair errs")
     correlation_low: float | None = Field(
-        None, description="of its 95 % interval, which is by case; None where it is not known"
+        None, description="of its 95 % interval, which is by case; left out where it is not known"
     )
     correlation_high: float | None = None
     wrong: list[int] = Field(description="by vote")
     majority_wrong: int
     worth_votes: float | None = Field(None, description="independent votes that they are worth")
     worth_votes_low: float | None = Field(None, description="of the 95 % interval of what they are worth")
-    worth_votes_high: float | None = Field(None, description="None where it is not known, or has no bound")
+    worth_votes_high: float | None = Field(None, description="left out where it is not known, or has no bound")
     best_wrong: int = Field(0, description="of the best vote")
     adds_nothing: bool = Field(False, description="the best vote alone is wrong no more often than the majority")
 
@@ -348,7 +354,9 @@ class NamedJudgePolicy(Model):
     """A judge policy by its name."""
 
     name: str
-    current: int | None = Field(None, description="the version by which new executions are judged; None: it is retired")
+    current: int | None = Field(
+        None, description="the version by which new executions are judged; left out: it is retired"
+    )
     newest: int
     versions: list[JudgePolicyVersion] = Field(
         default_factory=list, description="newest first; in lists the current one alone"
@@ -371,7 +379,7 @@ class NamedGoldenSet(Model):
     )
     true_negative_rate_min: float = Field(description="the same of bad results that do not pass")
     flips_max: float | None = Field(
-        None, description="the share of cases whose repeats may differ; None: not looked at"
+        None, description="the share of cases whose repeats may differ; left out: not looked at"
     )
     created_at: Time
     actor: str

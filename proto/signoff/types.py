@@ -89,7 +89,7 @@ class PastWait(Model):
 class Waiting(Model):
     """Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons."""
 
-    execution_id: UUID | None = Field(None, description="None of a job without an execution")
+    execution_id: UUID | None = Field(None, description="left out of a job without an execution")
     since: Time | None = Field(None, description="when the last entry of its log was recorded: since then it waits")
     reasons: list[Reason] = Field(default_factory=list, description="the first is what it meets first")
     place: int | None = Field(
@@ -137,7 +137,7 @@ class JobLog(JsonModel):
     submission: int | None = None
     event_id: UUID | None = None
     progress: float | None = Field(None, description="of the job, after it")
-    cost_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
+    cost_usd: float | None = Field(None, description="by the job, after it; left out where nothing was")
     tokens: int | None = None
     next_attempt_at: Time | None = Field(None, description="after a failure: when the agent is called again")
     kind: Open[JobLogKind] | None = Field(None, description="what was reported, asked for or noticed")
@@ -182,14 +182,14 @@ class JobFields(JsonModel):
     cost_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they claim it")
     tokens: int = 0
     live: bool | None = Field(
-        None, description="whether an execution is asked for or under way; None: it is not known here"
+        None, description="whether an execution is asked for or under way; left out: it is not known here"
     )
     cancelled: bool = Field(
         False, description="whether the last execution was cancelled, and nothing was asked for since"
     )
     code: str | None = Field(None, description="why the last execution was not completed, or no agent matches")
     duration_s: float | None = Field(
-        None, description="from the request of the last execution to its end; None while it goes on"
+        None, description="from the request of the last execution to its end; left out while it goes on"
     )
     created_at: Time
     updated_at: Time
@@ -360,7 +360,7 @@ class Operation(Model):
     counts: dict[str, int] = Field(description="of items, by their outcome")
     progress: float = Field(0.0, description="the share of its items that came to rest, from 0 to 1")
     rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")
-    ends_at: Time | None = Field(None, description="the estimated end; None while nothing can be estimated")
+    ends_at: Time | None = Field(None, description="the estimated end; left out while nothing can be estimated")
     created_at: Time
     finished_at: Time | None = None
     retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")
@@ -394,13 +394,13 @@ class OperationPreview(Model):
         None,
         description="an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
         "of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that "
-        "version cost on average, those that were reused for nothing included; None where nothing is known or paid",
+        "version cost on average, those that were reused for nothing included; left out where nothing is known or paid",
     )
     cost_of: int = Field(0, description="of how many of the jobs that is; what the others cost is not known")
 
 
 class Percentiles(Model):
-    """In seconds; None where nothing was measured."""
+    """In seconds; left out where nothing was measured."""
 
     p50: float | None = None
     p95: float | None = None
@@ -424,7 +424,7 @@ class OverviewCounts(Model):
     duration: Percentiles = Field(
         default_factory=Percentiles, description="from being asked for to the end: all waits, calls and judgings"
     )
-    queued_max: int | None = Field(None, description="the most that waited at once; None where no sample was taken")
+    queued_max: int | None = Field(None, description="the most that waited at once; left out where no sample was taken")
     running_max: int | None = Field(None, description="the most at once that were with an agent")
     judging_max: int | None = Field(None, description="the most at once that were being judged")
 
@@ -438,7 +438,7 @@ class OverviewPoint(OverviewCounts):
 class OverviewTotals(OverviewCounts):
     """The whole range."""
 
-    @computed_field(description="of what was judged; None where nothing was")  # type: ignore[prop-decorator]
+    @computed_field(description="of what was judged; left out where nothing was")  # type: ignore[prop-decorator]
     @property
     def acceptance_rate(self) -> float | None:
         """The share of what was judged that was accepted."""
@@ -521,7 +521,7 @@ class DeadLetter(Model):
     key: str | None = None
     body: str | None = Field(None, description="its first 4,096 bytes as text")
     body_bytes: int = Field(0, description="how many it has in all")
-    resolution: DeadLetterResolution | None = Field(None, description="what became of it; None while it is open")
+    resolution: DeadLetterResolution | None = Field(None, description="what became of it; left out while it is open")
     repeats: int | None = Field(None, description="how many more records of its partition it stands for,")
     source_last_offset: int | None = Field(None, description="and where the last of them stands")
 

@@ -66,6 +66,10 @@ def test_an_answer_has_no_null_may_grow_and_requires_what_it_always_has(operatio
     assert not {"payload", "agent_id", "verdict"} & set(schemas["Job"]["required"])
 
 
+def test_no_schema_speaks_of_none(schemas):
+    assert [name for name, schema in schemas.items() if re.search(r"\bNone\b", json.dumps(schema))] == []
+
+
 def test_parameters_are_never_null(operations):
     parameters = [each for operation in operations.values() for each in operation.get("parameters", ())]
     assert '"null"' not in json.dumps(parameters)

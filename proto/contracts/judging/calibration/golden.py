@@ -52,7 +52,7 @@ class GoldenSet(StrictModel):
     )
     true_negative_rate_min: Least = Field(RATE_MIN, description="the same of bad results that do not pass")
     flips_max: Share | None = Field(
-        None, description="the share of cases whose repeats may differ; None: not looked at"
+        None, description="the share of cases whose repeats may differ; left out: not looked at"
     )
 
 

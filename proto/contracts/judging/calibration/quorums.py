@@ -21,10 +21,10 @@ class QuorumWorth(Model):
     votes: Annotated[int, Field(ge=VOTES_MIN, le=VOTES_MAX)]
     labels: Count
     correlation: Annotated[float, Field(ge=-1, le=1)] | None = Field(
-        None, description="of errors, the mean of all pairs; None where no pair errs"
+        None, description="of errors, the mean of all pairs; left out where no pair errs"
     )
     correlation_low: Annotated[float, Field(ge=-1, le=1)] | None = Field(
-        None, description="of its 95 % interval, which is by case; None where it is not known"
+        None, description="of its 95 % interval, which is by case; left out where it is not known"
     )
     correlation_high: Annotated[float, Field(ge=-1, le=1)] | None = None
     wrong: Annotated[list[Count], Field(min_length=VOTES_MIN, max_length=VOTES_MAX)] = Field(description="by vote")
@@ -55,7 +55,7 @@ class QuorumWorth(Model):
         """How many independent votes they are worth at least; None where that is not known."""
         return self._find_worth(self.correlation_high)
 
-    @computed_field(description="None where it is not known, or has no bound")  # type: ignore[prop-decorator]
+    @computed_field(description="left out where it is not known, or has no bound")  # type: ignore[prop-decorator]
     @property
     def worth_votes_high(self) -> float | None:
         """How many independent votes they are worth at most; None where that is not known, or has no bound."""

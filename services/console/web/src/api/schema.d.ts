@@ -1512,7 +1512,7 @@ export interface components {
         };
         /** @description Which version was current from then on. */
         CurrentVersionChange: {
-            /** @description None: the name was retired */
+            /** @description left out: the name was retired */
             version?: number;
             /** @description why, although something spoke against it */
             reason?: string;
@@ -1537,7 +1537,7 @@ export interface components {
             body?: string;
             /** @description how many it has in all */
             body_bytes: number;
-            /** @description what became of it; None while it is open */
+            /** @description what became of it; left out while it is open */
             resolution?: components["schemas"]["DeadLetterResolution"];
             /** @description how many more records of its partition it stands for, */
             repeats?: number;
@@ -1692,7 +1692,7 @@ export interface components {
              */
             cost_usd: number;
             tokens: number;
-            /** @description whether an execution is asked for or under way; None: it is not known here */
+            /** @description whether an execution is asked for or under way; left out: it is not known here */
             live?: boolean;
             /** @description whether the last execution was cancelled, and nothing was asked for since */
             cancelled: boolean;
@@ -1700,7 +1700,7 @@ export interface components {
             code?: string;
             /**
              * Format: double
-             * @description from the request of the last execution to its end; None while it goes on
+             * @description from the request of the last execution to its end; left out while it goes on
              */
             duration_s?: number;
             /** Format: date-time */
@@ -1922,7 +1922,7 @@ export interface components {
             progress?: number;
             /**
              * Format: double
-             * @description by the job, after it; None where nothing was
+             * @description by the job, after it; left out where nothing was
              */
             cost_usd?: number;
             tokens?: number;
@@ -2039,7 +2039,7 @@ export interface components {
             /** @description the version of the prompt */
             prompt?: number;
             input_tokens?: number;
-            /** @description of the input tokens, those read from a prompt cache; None: none were */
+            /** @description of the input tokens, those read from a prompt cache; left out: none were */
             cached_tokens?: number;
             output_tokens?: number;
             /** Format: double */
@@ -2048,7 +2048,7 @@ export interface components {
             latency_s?: number;
             /** @description as the judge's API names the request */
             request_id?: string;
-            /** @description how many tries before it were refused, or had no answer; None: none was */
+            /** @description how many tries before it were refused, or had no answer; left out: none was */
             refused?: number;
             /** @description of the last of them: a status, such as 429, or a code: judge_timeout */
             last_refusal?: string;
@@ -2411,7 +2411,7 @@ export interface components {
         /** @description A criteria set by its name. */
         NamedCriteriaSet: {
             name: string;
-            /** @description the version by which new executions are judged; None: it is retired */
+            /** @description the version by which new executions are judged; left out: it is retired */
             current?: number;
             newest: number;
             /** @description newest first; in lists the current one alone */
@@ -2447,7 +2447,7 @@ export interface components {
             true_negative_rate_min: number;
             /**
              * Format: double
-             * @description the share of cases whose repeats may differ; None: not looked at
+             * @description the share of cases whose repeats may differ; left out: not looked at
              */
             flips_max?: number;
             /** Format: date-time */
@@ -2460,7 +2460,7 @@ export interface components {
         /** @description A judge policy by its name. */
         NamedJudgePolicy: {
             name: string;
-            /** @description the version by which new executions are judged; None: it is retired */
+            /** @description the version by which new executions are judged; left out: it is retired */
             current?: number;
             newest: number;
             /** @description newest first; in lists the current one alone */
@@ -2670,7 +2670,7 @@ export interface components {
             rate_per_s: number;
             /**
              * Format: date-time
-             * @description the estimated end; None while nothing can be estimated
+             * @description the estimated end; left out while nothing can be estimated
              */
             ends_at?: string;
             /** Format: date-time */
@@ -2758,7 +2758,7 @@ export interface components {
             sample: components["schemas"]["Job"][];
             /**
              * Format: double
-             * @description an estimate of what executing them costs: what the last jobs of the same agents spent on average; of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that version cost on average, those that were reused for nothing included; None where nothing is known or paid
+             * @description an estimate of what executing them costs: what the last jobs of the same agents spent on average; of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that version cost on average, those that were reused for nothing included; left out where nothing is known or paid
              */
             cost_usd?: number;
             /** @description of how many of the jobs that is; what the others cost is not known */
@@ -2825,7 +2825,7 @@ export interface components {
             judge: components["schemas"]["Percentiles"];
             /** @description from being asked for to the end: all waits, calls and judgings */
             duration: components["schemas"]["Percentiles"];
-            /** @description the most that waited at once; None where no sample was taken */
+            /** @description the most that waited at once; left out where no sample was taken */
             queued_max?: number;
             /** @description the most at once that were with an agent */
             running_max?: number;
@@ -2861,7 +2861,7 @@ export interface components {
             judge: components["schemas"]["Percentiles"];
             /** @description from being asked for to the end: all waits, calls and judgings */
             duration: components["schemas"]["Percentiles"];
-            /** @description the most that waited at once; None where no sample was taken */
+            /** @description the most that waited at once; left out where no sample was taken */
             queued_max?: number;
             /** @description the most at once that were with an agent */
             running_max?: number;
@@ -2869,7 +2869,7 @@ export interface components {
             judging_max?: number;
             /**
              * Format: double
-             * @description of what was judged; None where nothing was
+             * @description of what was judged; left out where nothing was
              */
             acceptance_rate?: number;
         };
@@ -2883,7 +2883,7 @@ export interface components {
             /** Format: date-time */
             until: string;
         };
-        /** @description In seconds; None where nothing was measured. */
+        /** @description In seconds; left out where nothing was measured. */
         Percentiles: {
             /** Format: double */
             p50?: number;
@@ -3038,12 +3038,12 @@ export interface components {
             labels: number;
             /**
              * Format: double
-             * @description of errors, the mean of all pairs; None where no pair errs
+             * @description of errors, the mean of all pairs; left out where no pair errs
              */
             correlation?: number;
             /**
              * Format: double
-             * @description of its 95 % interval, which is by case; None where it is not known
+             * @description of its 95 % interval, which is by case; left out where it is not known
              */
             correlation_low?: number;
             /** Format: double */
@@ -3063,7 +3063,7 @@ export interface components {
             worth_votes_low?: number;
             /**
              * Format: double
-             * @description None where it is not known, or has no bound
+             * @description left out where it is not known, or has no bound
              */
             worth_votes_high?: number;
             /** @description of the best vote */
@@ -3155,7 +3155,7 @@ export interface components {
         /** @description A criteria set as the answer to putting a version shows it. */
         SavedCriteriaSet: {
             name: string;
-            /** @description the version by which new executions are judged; None: it is retired */
+            /** @description the version by which new executions are judged; left out: it is retired */
             current?: number;
             newest: number;
             /** @description newest first; in lists the current one alone */
@@ -3212,7 +3212,7 @@ export interface components {
              */
             cost_usd: number;
             tokens: number;
-            /** @description whether an execution is asked for or under way; None: it is not known here */
+            /** @description whether an execution is asked for or under way; left out: it is not known here */
             live?: boolean;
             /** @description whether the last execution was cancelled, and nothing was asked for since */
             cancelled: boolean;
@@ -3220,7 +3220,7 @@ export interface components {
             code?: string;
             /**
              * Format: double
-             * @description from the request of the last execution to its end; None while it goes on
+             * @description from the request of the last execution to its end; left out while it goes on
              */
             duration_s?: number;
             /** Format: date-time */
@@ -3245,7 +3245,7 @@ export interface components {
         /** @description A judge policy as the answer to putting a version shows it. */
         SavedJudgePolicy: {
             name: string;
-            /** @description the version by which new executions are judged; None: it is retired */
+            /** @description the version by which new executions are judged; left out: it is retired */
             current?: number;
             newest: number;
             /** @description newest first; in lists the current one alone */
@@ -3352,7 +3352,7 @@ export interface components {
         Waiting: {
             /**
              * Format: uuid
-             * @description None of a job without an execution
+             * @description left out of a job without an execution
              */
             execution_id?: string;
             /**
