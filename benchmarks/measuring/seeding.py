@@ -29,7 +29,7 @@ ON CONFLICT DO NOTHING
 _JOBS: Columns = (
     (
         "id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id, live, not_met,"
-        " priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at, cost_usd, duration_s, code,"
+        " priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at, cost_nanos, duration_s, code,"
         " cancelled, not_met_criteria"
     ),
     """
@@ -40,7 +40,7 @@ SELECT 'job-' || lpad(n::text, 8, '0'), 'Translate the contract of customer ' ||
     jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}'::jsonb, ''::bytea,
     CASE WHEN n % 10 = 0 THEN md5((n / 10000)::text)::uuid END,
     now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds',
-    n * 104729::bigint % 1000 / 1000.0,
+    n * 104729::bigint % 1000 * 1000000,
     CASE WHEN s.status NOT IN ('IN_PROGRESS', 'PENDING') THEN n * 7919::bigint % 3600 / 10.0 END,
     CASE WHEN s.status = 'FAILED' THEN CASE n % 3 WHEN 0 THEN 'agent_timeout' ELSE 'agent_status' END
         WHEN s.status = 'REJECTED' AND n % 7000 = 0 THEN 'judge_error' END,

@@ -35,7 +35,7 @@ from contracts.fields import (
 )
 from contracts.judging.policy import Reference
 from signoff import types
-from signoff.fields import Model, Time
+from signoff.fields import Model, Money, ReportedMoney, Time
 from signoff.jsontext import Json
 from signoff.status import Delivery, EmptyResult, JobStatus, Protocol, Resubmit
 
@@ -64,7 +64,7 @@ class NewPolicy(StrictModel, types.Policy):
         le=100,
         description="if automatic: not-met verdicts on an agent's work before another one gets the job",
     )
-    budget_usd: float | None = Field(None, ge=0, le=1_000_000, description="of all calls of agents and judges")
+    budget_usd: Money | None = Field(None, description="of all calls of agents and judges")
     budget_tokens: int | None = Field(None, ge=0, le=2**53, description="of all calls of agents and judges")
     empty_result: EmptyResult | None = Field(
         None, description="what becomes of a result without content; when not set it is not met, and no judge is asked"
@@ -243,8 +243,8 @@ class NewJobFilter(StrictModel, types.JobFilter):
     criterion_not_met: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
         None, description="the text of a required criterion that the last verdict did not pass"
     )
-    cost_usd_min: Amount | None = Field(None, description="or as much; jobs whose last execution ended")
-    cost_usd_max: Amount | None = Field(None, description="or as much")
+    cost_usd_min: Money | None = Field(None, description="or as much; jobs whose last execution ended")
+    cost_usd_max: Money | None = Field(None, description="or as much")
     duration_s_min: Amount | None = Field(None, description="or as long")
     duration_s_max: Amount | None = Field(None, description="or as long")
     id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
@@ -286,9 +286,9 @@ class Usage(Model):
         0, ge=0, le=2**53, exclude_if=operator.not_, description="of the input tokens, those read from a prompt cache"
     )
     output_tokens: int = Field(0, ge=0, le=2**53)
-    cost_usd: float | None = Field(None, ge=0, le=1_000_000, description="left out where it is not known")
-    claimed_usd: float | None = Field(
-        None, ge=0, le=1_000_000, description="what an agent claimed, where that is more than one call may cost"
+    cost_usd: ReportedMoney | None = Field(None, description="left out where it is not known")
+    claimed_usd: ReportedMoney | None = Field(
+        None, description="what an agent claimed, where that is more than one call may cost"
     )
     model: Annotated[Text, StringConstraints(max_length=200)] | None = None
 

@@ -4,39 +4,51 @@ Prices come with the package `genai-prices`: nothing is fetched. It is named amo
 use it; to others it is of no use.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Self
 
 from contracts.resources import Usage
-
-#: Decimal digits of USD that count: finer differences are rounding errors of sums.
-DIGITS = 9
+from signoff.money import USD_MAX, to_nanos, to_usd, usd_text
 
 
 @dataclass(slots=True)
 class Budget:
-    """What a job may spend (None: no bound), and what it has spent."""
+    """What a job may spend (None: no bound), and what it has spent; money in nano-dollars."""
 
-    usd: float | None = None
+    nanos: int | None = None
     tokens: int | None = None
-    spent_usd: float = 0.0
+    spent_nanos: int = 0
     spent_tokens: int = 0
 
     @classmethod
+    def under(cls, policy: Mapping[str, Any], spent_nanos: int, spent_tokens: int) -> Self:
+        """Return the budget that the fields of a policy set, with what is spent of it."""
+        usd = policy.get("budget_usd")
+        return cls(None if usd is None else to_nanos(usd), policy.get("budget_tokens"), spent_nanos, spent_tokens)
+
+    @classmethod
     def with_left(
-        cls, usd: float | None, left_usd: float | None, tokens: int | None, left_tokens: int | None
-    ) -> "Budget":
+        cls, usd: Decimal | str | None, left_usd: str | None, tokens: int | None, left_tokens: int | None
+    ) -> Self:
         """Make a budget from its bounds and what is left of them; only the rest is known of one without a bound."""
         usd, tokens = left_usd if usd is None else usd, left_tokens if tokens is None else tokens
-        spent_usd = 0.0 if usd is None or left_usd is None else usd - left_usd
+        nanos = None if usd is None else to_nanos(usd)
+        spent_nanos = 0 if nanos is None or left_usd is None else nanos - to_nanos(left_usd)
         spent_tokens = 0 if tokens is None or left_tokens is None else tokens - left_tokens
-        return cls(usd, tokens, spent_usd, spent_tokens)
+        return cls(nanos, tokens, spent_nanos, spent_tokens)
 
     @property
-    def left_usd(self) -> float | None:
+    def usd(self) -> str | None:
+        """USD that may be spent in all; None: without bound."""
+        return None if self.nanos is None else usd_text(self.nanos)
+
+    @property
+    def left_usd(self) -> str | None:
         """USD that may still be spent; None: without bound."""
-        return None if self.usd is None else max(0.0, round(self.usd - self.spent_usd, DIGITS))
+        return None if self.nanos is None else usd_text(max(0, self.nanos - self.spent_nanos))
 
     @property
     def left_tokens(self) -> int | None:
@@ -46,24 +58,24 @@ class Budget:
     @property
     def used_up(self) -> str | None:
         """How much of how much is spent, once nothing is left, else None; the last call may cost more than was left."""
-        if self.left_usd == 0:
-            return f"{round(self.spent_usd, DIGITS):.10g} of {self.usd:.10g} USD are spent"
+        if self.nanos is not None and self.spent_nanos >= self.nanos:
+            return f"{usd_text(self.spent_nanos)} of {self.usd} USD are spent"
         if self.left_tokens == 0:
             return f"{self.spent_tokens} of {self.tokens} tokens are spent"
         return None
 
     def spend(self, usage: Usage) -> None:
         """Add what a call consumed."""
-        self.spent_usd += usage.cost_usd or 0.0
+        self.spent_nanos += to_nanos(usage.cost_usd or 0)
         self.spent_tokens += usage.tokens
 
 
 #: Names of models whose prices are remembered.
 MODELS_MAX = 100
 #: The bound of `Usage.cost_usd`.
-COST_MAX_USD = 1_000_000.0
+COST_MAX_USD = Decimal(USD_MAX)
 #: What one call of an agent may cost, by its own word, unless the executor's settings say otherwise.
-CALL_COST_MAX_USD = 100.0
+CALL_COST_MAX_USD = Decimal(100)
 
 
 def with_cost(usage: Usage) -> Usage:
@@ -80,10 +92,10 @@ def with_cost(usage: Usage) -> Usage:
         price = _make_snapshot(usage.model).calc(tokens, usage.model, None, None, None).total_price
     except (LookupError, ValueError):
         return usage
-    return usage.model_copy(update={"cost_usd": min(float(price), COST_MAX_USD)})
+    return usage.model_copy(update={"cost_usd": to_usd(to_nanos(min(price, COST_MAX_USD)))})
 
 
-def bound_cost(usage: Usage, most_usd: float) -> Usage:
+def bound_cost(usage: Usage, most_usd: Decimal) -> Usage:
     """Return what an agent says that a call consumed, with no more than a call may cost, and then what it claimed."""
     claimed = usage.cost_usd if usage.cost_usd is not None and usage.cost_usd > most_usd else None
     bounded = {"claimed_usd": claimed} | ({} if claimed is None else {"cost_usd": most_usd})

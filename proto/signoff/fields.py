@@ -1,6 +1,7 @@
 """The models of answers, and the types of their fields."""
 
 import operator
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     PlainSerializer,
+    PlainValidator,
     SerializationInfo,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
@@ -18,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from signoff.money import USD_MAX, to_nanos, to_usd, usd_text
 from signoff.times import time_text
 
 T = TypeVar("T")
@@ -45,6 +48,23 @@ Time = Annotated[
     PlainSerializer(time_text, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+def _declare_money(digits: int, **bounds: Any) -> tuple[Any, ...]:
+    pattern = rf"^[0-9]{{1,{digits}}}(\.[0-9]{{1,9}})?$"
+    return (
+        PlainValidator(lambda usd: to_usd(to_nanos(usd, **bounds))),
+        PlainSerializer(lambda usd: usd_text(to_nanos(usd)), return_type=str),
+        WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["0.0123"]}),
+    )
+
+
+#: USD, as somebody asks for it: a decimal text, with nine digits after the point at most. Requests take a number, too.
+Money = Annotated[Decimal, *_declare_money(7, usd_max=USD_MAX, rounds=False)]
+#: USD, as somebody reports it who may have computed it: rounded to a nano-dollar.
+ReportedMoney = Annotated[Decimal, *_declare_money(7, usd_max=USD_MAX)]
+#: A sum of USD, as Signoff answers it.
+SumOfMoney = Annotated[Decimal, *_declare_money(16)]
 
 
 #: Leads to the next page of a list; absent on the last one.

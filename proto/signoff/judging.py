@@ -1,11 +1,12 @@
 """What the jobstore answers about judging: criteria, verdicts, judge policies, judgings, keys of receipts."""
 
 import operator
+from decimal import Decimal
 from typing import Any
 
 from pydantic import Field
 
-from signoff.fields import Model, NextPageToken, Open, Time
+from signoff.fields import Model, NextPageToken, Open, ReportedMoney, SumOfMoney, Time
 from signoff.status import (
     CriterionOutcome,
     JudgingKind,
@@ -99,7 +100,7 @@ class Ask(Model):
         description="of the input tokens, those read from a prompt cache; left out: none were",
     )
     output_tokens: int | None = Field(None, exclude_if=_is_none)
-    cost_usd: float | None = Field(None, exclude_if=_is_none)
+    cost_usd: ReportedMoney | None = Field(None, exclude_if=_is_none)
     latency_s: float | None = Field(None, exclude_if=_is_none)
     request_id: str | None = Field(None, exclude_if=_is_none, description="as the judge's API names the request")
     refused: int | None = Field(
@@ -167,7 +168,7 @@ class Judging(Model):
     probe: dict[str, Any] | None = Field(None, description="of a `test`: what the judge was found to do")
     code: str | None = Field(None, description="why there is no answer")
     message: str | None = None
-    cost_usd: float = 0.0
+    cost_usd: SumOfMoney = Decimal(0)
     tokens: int = 0
     duration_s: float | None = None
     job_id: str | None = None
@@ -180,7 +181,7 @@ class JudgingProgress(Model):
 
     total: int
     answered: int
-    cost_usd: float = 0.0
+    cost_usd: SumOfMoney = Decimal(0)
 
 
 class CriterionChange(Model):
@@ -221,7 +222,7 @@ class RejudgeReport(Model):
     accepted_after: int
     flipped: int
     failed: dict[str, int] = Field(default_factory=dict, description="why others were not judged, by code")
-    cost_usd: float = 0.0
+    cost_usd: SumOfMoney = Decimal(0)
     tokens: int = 0
     criteria: list[CriterionDiff] = Field(default_factory=list, description="what changed most, 100 at most")
     flips: list[Flip] = Field(default_factory=list)
@@ -234,7 +235,7 @@ class JudgedCounts(Model):
     met: int = 0
     not_met: int = 0
     unjudged: int = Field(0, description="the judge did something else than judge")
-    cost_usd: float = 0.0
+    cost_usd: SumOfMoney = Decimal(0)
     tokens: int = 0
 
 

@@ -4,13 +4,14 @@ Nothing of it is checked: enumerations are open, and unknown fields are ignored.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import Field, computed_field
 
 from signoff import judging
-from signoff.fields import JsonModel, Model, NextPageToken, Open, Time
+from signoff.fields import JsonModel, Model, Money, NextPageToken, Open, SumOfMoney, Time
 from signoff.jsontext import Json
 from signoff.judging import Criterion, CriterionWarning, Verdict
 from signoff.status import (
@@ -52,7 +53,7 @@ class Policy(Model):
     hand_over_after: int | None = Field(
         None, description="if automatic: not-met verdicts on an agent's work before another one gets the job"
     )
-    budget_usd: float | None = Field(None, description="of all calls of agents and judges")
+    budget_usd: Money | None = Field(None, description="of all calls of agents and judges")
     budget_tokens: int | None = Field(None, description="of all calls of agents and judges")
     reuse_verdict: bool | None = Field(None, description="whether a verdict on the identical result may be reused")
     empty_result: Open[EmptyResult] | None = Field(
@@ -137,7 +138,7 @@ class JobLog(JsonModel):
     submission: int | None = None
     event_id: UUID | None = None
     progress: float | None = Field(None, description="of the job, after it")
-    cost_usd: float | None = Field(None, description="by the job, after it; left out where nothing was")
+    cost_usd: SumOfMoney | None = Field(None, description="by the job, after it; left out where nothing was")
     tokens: int | None = None
     next_attempt_at: Time | None = Field(None, description="after a failure: when the agent is called again")
     kind: Open[JobLogKind] | None = Field(None, description="what was reported, asked for or noticed")
@@ -179,7 +180,7 @@ class JobFields(JsonModel):
     capabilities: list[str] = Field(default_factory=list)
     not_before: Time | None = None
     batch_id: UUID | None = Field(None, description="the last that executed it")
-    cost_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they claim it")
+    cost_usd: SumOfMoney = Field(Decimal(0), description="by all calls of agents and judges, as far as they claim it")
     tokens: int = 0
     live: bool | None = Field(
         None, description="whether an execution is asked for or under way; left out: it is not known here"
@@ -230,7 +231,7 @@ class Execution(Model):
     deadline_at: Time | None = None
     judge: str | None = Field(None, description="the version of the judge policy, frozen at the request")
     code: str | None = Field(None, description="why it was not completed")
-    cost_usd: float | None = Field(None, description="spent when it ended, or by now, as far as calls reported it")
+    cost_usd: SumOfMoney | None = Field(None, description="spent when it ended, or by now, as far as calls reported it")
     tokens: int | None = None
     created_at: Time = Field(description="when it was requested")
     ended_at: Time | None = None
@@ -254,8 +255,8 @@ class JobFilter(Model):
     criterion_not_met: str | None = Field(
         None, description="the text of a required criterion that the last verdict did not pass"
     )
-    cost_usd_min: float | None = Field(None, description="or as much; jobs whose last execution ended")
-    cost_usd_max: float | None = Field(None, description="or as much")
+    cost_usd_min: Money | None = Field(None, description="or as much; jobs whose last execution ended")
+    cost_usd_max: Money | None = Field(None, description="or as much")
     duration_s_min: float | None = Field(None, description="or as long")
     duration_s_max: float | None = Field(None, description="or as long")
     id_part: str | None = Field(None, description="how the id begins or ends")
@@ -364,7 +365,7 @@ class Operation(Model):
     created_at: Time
     finished_at: Time | None = None
     retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")
-    cost_usd: float | None = Field(
+    cost_usd: SumOfMoney | None = Field(
         None,
         description="what its executions, or its judgings, have cost so far, as far as it is known; not given where it "
         "makes none",
@@ -390,7 +391,7 @@ class OperationPreview(Model):
     items_max: int
     counts: dict[str, int] = Field(default_factory=dict, description="by status")
     sample: list[Job] = Field(default_factory=list, description="five at most, without description, criteria, payload")
-    cost_usd: float | None = Field(
+    cost_usd: SumOfMoney | None = Field(
         None,
         description="an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
         "of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that "
@@ -416,7 +417,7 @@ class OverviewCounts(Model):
     rejected: int = 0
     resubmission_required: int = 0
     cancelled: int = 0
-    cost_usd: float = 0.0
+    cost_usd: SumOfMoney = Decimal(0)
     tokens: int = 0
     wait: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the first claim")
     agent: Percentiles = Field(default_factory=Percentiles, description="of a call of an agent")

@@ -19,6 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from signoff import status
+from signoff.money import to_nanos, usd_text
 
 M = TypeVar("M")
 #: Ends the name of a field that holds JSON as text.
@@ -165,6 +166,8 @@ def _choose_empty(field: FieldDescriptor, target: type, hint: Any) -> Callable[[
     if (kind := field.message_type) is not None and hasattr(hint, "model_fields"):
         return lambda: _compile_reader(kind, hint)(GetMessageClass(kind)())
     is_missing = field.has_presence or field.enum_type is not None
+    if not is_missing and Decimal in _find_types(hint):
+        return Decimal
     return None if is_missing else lambda: field.default_value
 
 
@@ -355,6 +358,8 @@ def _keep(value: Any) -> Any:
 
 
 def _write_scalar(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return usd_text(to_nanos(value))
     return value if isinstance(value, str | int | float) else str(value)
 
 

@@ -35,7 +35,7 @@ async def test_a_dry_run_tells_how_many_and_what_they_may_cost_and_changes_nothi
 
 
 async def test_a_small_cost_is_told_as_it_is(signoff, jobstore):
-    small = pb.PreviewOperationResponse(total=3, items_max=9, cost_usd=0.000_12, cost_of=3)
+    small = pb.PreviewOperationResponse(total=3, items_max=9, cost_usd="0.00012", cost_of=3)
     jobstore.nonsense["PreviewOperation"] = small
     assert "estimated cost: 0.00012 USD, by" in (await signoff("bulk", "execute", "a", "--dry-run")).out
 

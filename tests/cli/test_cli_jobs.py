@@ -245,7 +245,7 @@ async def test_a_list_filters_by_how_jobs_ended_and_says_what_was_cancelled(sign
     (asked,) = jobstore.asked(jobs_pb.ListJobsRequest)
     chosen = asked.filter
     assert (chosen.cancelled, list(chosen.codes), chosen.criterion_not_met) == (True, ["agent_status"], "It rhymes")
-    assert (chosen.cost_usd_min, chosen.duration_s_max) == (0.5, 60.0)
+    assert (chosen.cost_usd_min, chosen.duration_s_max) == ("0.5", 60.0)
     assert asked.order == jobs_pb.JOB_ORDER_DURATION_DESC
     for word in ("cost", "cost_usd"):
         assert (await signoff("jobs", "list", f"--sort={word}")).status == 0

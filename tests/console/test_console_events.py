@@ -53,7 +53,7 @@ async def test_a_new_stream_begins_now(http, live, jobstore):
         "cursor": 3, "job_id": "poem", "version": 3,
         "job": {
             "id": "poem", "status": "IN_PROGRESS", "version": 3, "agent_id": "writer", "progress": 0.5,
-            "cost_usd": 0.0, "tokens": 0, "live": True, "updated_at": at,
+            "cost_usd": "0", "tokens": 0, "live": True, "updated_at": at,
         },
         "log": {
             "id": str(log.id), "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "job_status": "IN_PROGRESS",

@@ -148,7 +148,7 @@ async def test_a_filter_has_the_name_that_it_has_at_other_doors_and_its_earlier_
     async with http.get("/api/jobs", params={names.get(name, name): value for name, value in given.items()}) as answer:
         assert answer.status == 200, await answer.text()
     chosen = jobstore.asked(jobs_pb.ListJobsRequest)[-1].filter
-    assert (chosen.text, chosen.cost_usd_min, chosen.criterion_not_met) == ("moon", 0.5, "It rhymes")
+    assert (chosen.text, chosen.cost_usd_min, chosen.criterion_not_met) == ("moon", "0.5", "It rhymes")
 
 
 @pytest.mark.parametrize("sort", ["-cost", "-cost_usd"])
@@ -170,7 +170,7 @@ async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore, sort):
     chosen = asked.filter
     assert (chosen.HasField("cancelled"), chosen.cancelled, list(chosen.codes)) == (True, False, ["agent_status"])
     assert (chosen.criterion_not_met, chosen.id_part) == ("It rhymes", "oem1")
-    assert (chosen.cost_usd_min, chosen.cost_usd_max) == (0.5, 2.0)
+    assert (chosen.cost_usd_min, chosen.cost_usd_max) == ("0.5", "2")
     assert (chosen.duration_s_min, chosen.duration_s_max) == (1.5, 60.0)
     assert asked.order == jobs_pb.JOB_ORDER_COST_DESC
     for name, wrong in (("spent_min", "-1"), ("duration_max", "nan"), ("id_part", "abc"), ("criterion", "")):

@@ -33,7 +33,7 @@ async def test_an_operation_is_previewed_without_being_made(http, jobstore):
     body = {"kind": "execute", "filter": {"tenant": "t"}}
     status, preview, _ = await post(http, "/api/operations/preview", body)
     assert (status, set(preview)) == (200, set(OperationPreview.model_fields))
-    assert (preview["total"], preview["counts"], preview["cost_usd"]) == (3, {"ASSIGNED": 3}, 2.5)
+    assert (preview["total"], preview["counts"], preview["cost_usd"]) == (3, {"ASSIGNED": 3}, "2.5")
     assert [job["id"] for job in preview["sample"]] == ["a", "b", "c"]
     assert not jobstore.operations
 

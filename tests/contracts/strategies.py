@@ -8,6 +8,7 @@ from contracts.criteria import CriteriaError, parse_criteria, parse_stored_crite
 from contracts.resources import JobFilter, NewJob, Policy
 from signoff import types
 from signoff.judging import Ask, Criterion, CriterionVerdict, StageVerdict, Verdict
+from signoff.money import to_usd
 from signoff.status import (
     Circuit,
     CriterionOutcome,
@@ -27,6 +28,7 @@ from signoff.types import Agent, Job, JobLog, Limit, Operation, OperationItem, W
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)
 INT64 = st.integers(1, 2**63 - 1)
+MONEY = st.integers(0, 10**12).map(to_usd)
 TIMES = st.datetimes(timezones=st.just(UTC))
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,20}", fullmatch=True)
 
@@ -70,7 +72,7 @@ policies = st.builds(
     no_retry_codes=maybe(FAILURE_CODES),
     resubmit=maybe(st.sampled_from(Resubmit)),
     hand_over_after=maybe(st.integers(1, 100)),
-    budget_usd=maybe(st.floats(0, 1_000)),
+    budget_usd=maybe(MONEY),
     budget_tokens=maybe(st.integers(0, 2**53)),
     reuse_verdict=maybe(st.booleans()),
     empty_result=maybe(st.sampled_from(EmptyResult)),
@@ -145,7 +147,7 @@ def jobs(payloads):
         capabilities=st.lists(texts(), max_size=4),
         not_before=maybe(TIMES),
         batch_id=maybe(st.uuids()),
-        cost_usd=st.floats(0, 1_000),
+        cost_usd=MONEY,
         tokens=st.integers(0, 2**53),
         result=payloads,
         verdict=maybe(verdicts),
@@ -183,7 +185,7 @@ def job_logs(payloads):
         submission=maybe(INT32),
         event_id=maybe(st.uuids()),
         progress=maybe(st.floats(0, 1)),
-        cost_usd=maybe(st.floats(0, 1_000)),
+        cost_usd=maybe(MONEY),
         tokens=maybe(st.integers(0, 2**53)),
         cursor=st.integers(0, 2**63 - 1),
         created_at=TIMES,

@@ -14,6 +14,7 @@ from contracts.messages.operations import NewOperation, new_operation_of
 from contracts.resources import NewAgent, NewJob
 from signoff.json_fields import get_json, put_json
 from signoff.jsontext import json_text
+from signoff.money import to_nanos
 from signoff.status import Delivery
 from signoff.types import read_model
 from signoff.v1 import resources_pb2 as pb
@@ -35,7 +36,9 @@ def sent(message):
 def row(model, *payloads):
     """A row of the jobstore: payloads are JSON text, or null."""
     fields = {name: getattr(model, name) for name in type(model).model_fields}
-    return fields | {name: None if fields[name] is None else json_text(fields[name]) for name in payloads}
+    nanos = None if model.cost_usd is None else to_nanos(model.cost_usd)
+    texts = {name: None if fields[name] is None else json_text(fields[name]) for name in payloads}
+    return fields | texts | {"cost_nanos": nanos}
 
 
 @given(new_jobs)

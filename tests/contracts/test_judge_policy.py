@@ -1,5 +1,6 @@
 """A judge policy: what it may say, whom it names, and what it says by itself."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -114,18 +115,19 @@ def test_a_check_of_the_loop_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("input_usd", "output_usd", "price"), [(2.0, 3.0, 0.8), (2.0, None, 0.2), (None, 3.0, 0.6), (None, None, None)]
+    ("input_usd", "output_usd", "price"),
+    [("2", "3", "0.8"), ("2", None, "0.2"), (None, "3", "0.6"), (None, None, None)],
 )
-def test_a_price_is_of_a_million_tokens(input_usd: float | None, output_usd: float | None, price: float | None) -> None:
+def test_a_price_is_of_a_million_tokens(input_usd: str | None, output_usd: str | None, price: str | None) -> None:
     judge = JudgeModel(model="judge", input_usd=input_usd, output_usd=output_usd)
-    assert judge.price(100_000, 200_000) == price
+    assert judge.price(100_000, 200_000) == (price and Decimal(price))
 
 
-@pytest.mark.parametrize(("cached_usd", "price"), [(0.2, 0.746), (0.0, 0.74), (None, 0.8)])
-def test_cached_tokens_have_a_price_of_their_own(cached_usd: float | None, price: float) -> None:
+@pytest.mark.parametrize(("cached_usd", "price"), [("0.2", "0.746"), ("0", "0.74"), (None, "0.8")])
+def test_cached_tokens_have_a_price_of_their_own(cached_usd: str | None, price: str) -> None:
     judge = JudgeModel(model="judge", input_usd=2.0, cached_usd=cached_usd, output_usd=3.0)
-    assert judge.price(100_000, 200_000, 30_000) == pytest.approx(price)
-    assert judge.price(100, 0, 10**9) == pytest.approx(100e-6 * (2.0 if cached_usd is None else cached_usd))
+    assert judge.price(100_000, 200_000, 30_000) == Decimal(price)
+    assert judge.price(100, 0, 10**9) == Decimal(100) / 1_000_000 * Decimal(cached_usd or 2)
 
 
 def test_what_a_model_costs_and_whose_it_is_changes_no_answer() -> None:

@@ -1,5 +1,6 @@
 """Budgets and prices: what calls cost, and what is left."""
 
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -17,25 +18,29 @@ def test_without_a_budget_nothing_is_ever_used_up() -> None:
 @pytest.mark.parametrize(
     ("budget", "left", "used_up"),
     [
-        (Budget(usd=1.0, spent_usd=0.25), (0.75, None), None),
-        (Budget(usd=1.0, spent_usd=1.0), (0.0, None), "1 of 1 USD are spent"),
-        (Budget(usd=1.0, spent_usd=1.25), (0.0, None), "1.25 of 1 USD are spent"),
-        (Budget(usd=0.0), (0.0, None), "0 of 0 USD are spent"),
+        (Budget(nanos=1_000_000_000, spent_nanos=250_000_000), ("0.75", None), None),
+        (Budget(nanos=1_000_000_000, spent_nanos=1_000_000_000), ("0", None), "1 of 1 USD are spent"),
+        (Budget(nanos=1_000_000_000, spent_nanos=1_250_000_000), ("0", None), "1.25 of 1 USD are spent"),
+        (Budget(nanos=0), ("0", None), "0 of 0 USD are spent"),
         (Budget(tokens=10, spent_tokens=9), (None, 1), None),
         (Budget(tokens=10, spent_tokens=12), (None, 0), "12 of 10 tokens are spent"),
-        (Budget(usd=1.0, tokens=10, spent_usd=0.5, spent_tokens=10), (0.5, 0), "10 of 10 tokens are spent"),
-        (Budget(usd=1e-06, spent_usd=9e-07), (1e-07, None), None),
+        (
+            Budget(nanos=1_000_000_000, tokens=10, spent_nanos=500_000_000, spent_tokens=10),
+            ("0.5", 0),
+            "10 of 10 tokens are spent",
+        ),
+        (Budget(nanos=1_000, spent_nanos=900), ("0.0000001", None), None),
     ],
 )
-def test_what_is_left(budget: Budget, left: tuple[float | None, int | None], used_up: str | None) -> None:
+def test_what_is_left(budget: Budget, left: tuple[str | None, int | None], used_up: str | None) -> None:
     assert ((budget.left_usd, budget.left_tokens), budget.used_up) == (left, used_up)
 
 
-def test_fractions_that_do_not_add_up_exactly_use_a_budget_up_all_the_same() -> None:
+def test_fractions_use_a_budget_up_exactly() -> None:
     draw = Random(1)
     for _ in range(200):
         calls = draw.randint(1, 60)
-        budget = Budget(usd=round(calls * 0.01, 2))
+        budget = Budget(nanos=calls * 10_000_000)
         for n in range(calls):
             assert budget.used_up is None, (calls, n)
             budget.spend(Usage(cost_usd=0.01))
@@ -43,7 +48,7 @@ def test_fractions_that_do_not_add_up_exactly_use_a_budget_up_all_the_same() -> 
 
 
 def test_a_budget_is_the_same_from_what_is_left_of_it() -> None:
-    kept = Budget(2.0, 100, 0.5, 30)
+    kept = Budget(2_000_000_000, 100, 500_000_000, 30)
     told = Budget.with_left(kept.usd, kept.left_usd, kept.tokens, kept.left_tokens)
     assert told == kept
     assert Budget.with_left(None, None, None, None) == Budget()
@@ -51,7 +56,7 @@ def test_a_budget_is_the_same_from_what_is_left_of_it() -> None:
 
 def test_a_known_model_has_a_price() -> None:
     usage = with_cost(Usage(input_tokens=1_000_000, output_tokens=1_000_000, model="gpt-4o-mini-2024-07-18"))
-    assert usage.cost_usd == pytest.approx(0.15 + 0.60)
+    assert usage.cost_usd == Decimal("0.75")
 
 
 @pytest.mark.parametrize(

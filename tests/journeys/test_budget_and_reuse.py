@@ -34,7 +34,7 @@ async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Age
         await system.client.execute_job(job.id)
     assert refused.value.code == "budget_exhausted"
     async with system.http.get(f"/api/jobs/{job.id}") as answer:
-        assert (await answer.json())["cost_usd"] == 0.5
+        assert (await answer.json())["cost_usd"] == "0.5"
     (shown,) = await signoff(system, "jobs", "get", job.id)
     assert shown["tokens"] == 200
 

@@ -22,6 +22,7 @@ from jobstore.errors import Violation
 from signoff.connection import REPLAYED
 from signoff.json_fields import get_json
 from signoff.jsontext import json_text, parse_json
+from signoff.money import to_nanos
 from signoff.status import ExecutionState, JobLogStatus, JobStatus
 from signoff.types import Agent, Execution, JobLog, Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
@@ -348,19 +349,26 @@ async def _abort(context: Any, refusal: Refusal) -> None:
     await context.abort(refusal.status, message)
 
 
+def nanos(of: Job | JobLog | Execution) -> dict[str, int | None]:
+    """Return the cost as rows have it."""
+    return {"cost_nanos": None if of.cost_usd is None else to_nanos(of.cost_usd)}
+
+
 def _execution(execution: Execution) -> resources_pb2.Execution:
     return write_message(resources_pb2.Execution, execution.model_dump())
 
 
 def _job(job: Job) -> Any:
     row = job.model_dump(exclude={"policy"}) | {"payload": json_text(job.payload), "policy": job.policy}
-    return job_message(row, as_text=True)
+    if job.last_log is not None:
+        row["last_log"] |= nanos(job.last_log)
+    return job_message(row | nanos(job), as_text=True)
 
 
 def log_message(log: JobLog) -> Any:
     """Return an entry as the jobstore sends it."""
     payloads = {name: _text(getattr(log, name)) for name in LOG_TEXTS}
-    return job_log_message(log.model_dump() | payloads, as_text=True)
+    return job_log_message(log.model_dump() | nanos(log) | payloads, as_text=True)
 
 
 def _text(value: Any) -> str | None:

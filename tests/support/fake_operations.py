@@ -68,7 +68,7 @@ class FakeOperations(OperationsServiceServicer):
                 created=12,
                 completed=7,
                 failed=2,
-                cost_usd=0.25,
+                cost_usd="0.25",
                 wait=pb.Percentiles(p50=0.5),
                 agent=pb.Percentiles(p50=0.3),
                 duration=pb.Percentiles(p50=35.0),
@@ -145,9 +145,9 @@ class FakeOperations(OperationsServiceServicer):
         _, ids = self._choose(request.operation)
         known = [self.jobs[job_id] for job_id in ids if job_id in self.jobs]
         counts = Counter(job.status.value for job in known)
-        sample = [job_message(dict(job) | {"payload": None}, as_text=True) for job in known[:5]]
+        sample = [job_message(dict(job) | {"payload": None, "cost_nanos": 0}, as_text=True) for job in known[:5]]
         return pb.PreviewOperationResponse(
-            total=len(ids), items_max=100_000, counts=counts, sample=sample, cost_usd=2.5, cost_of=1
+            total=len(ids), items_max=100_000, counts=counts, sample=sample, cost_usd="2.5", cost_of=1
         )
 
     async def CreateOperation(self, request, context):

@@ -20,7 +20,7 @@ async def rejudged(steps: Steps, outcome: Outcome) -> None:
         judging.id,
         granted.lease,
         verdict(outcome).model_dump_json(),
-        cost_usd=0.25,
+        cost_nanos=250_000_000,
         tokens=3,
         duration_s=1.5,
         execution_id=steps.execution_id,

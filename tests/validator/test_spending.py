@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from validator.ports import Claim, Grant
 from validator.wordings import PROMPT_VERSION
 
 MILLION = 1_000_000
-USD = 0.15 + 0.60  # of a million tokens read, and as many written
+USD = Decimal("0.75")  # of a million tokens read, and as many written
 NAMES = {"chat": ("prompt_tokens", "completion_tokens"), "responses": ("input_tokens", "output_tokens")}
 NONSENSE = fake.says("Sure! Here is my verdict.")
 
@@ -104,7 +105,7 @@ async def test_a_verdict_says_what_it_cost_and_who_judged(
     server.plays(costs(fake.ok()))
     report = await reported()
     assert report.kind is ReportKind.VERDICT
-    assert (report.usage.tokens, report.usage.cost_usd) == (2 * MILLION, pytest.approx(USD))
+    assert (report.usage.tokens, report.usage.cost_usd) == (2 * MILLION, USD)
     place = server.base_url.removeprefix("http://")
     assert report.model_and_prompt.startswith(f"a-model at {place} ({api}, prompt {PROMPT_VERSION}, ")
 
@@ -127,7 +128,7 @@ async def test_tokens_that_a_server_has_cached_are_read_priced_and_logged(
     server.plays(fake.charges(fake.ok(), {read: MILLION, written: 0, f"{read}_details": told}))
     report = await reported()
     assert report.usage.cached_tokens == cached
-    assert report.usage.cost_usd == pytest.approx(0.15 - min(cached, MILLION) / MILLION * 0.075)
+    assert report.usage.cost_usd == Decimal("0.15") - Decimal(min(cached, MILLION)) / MILLION * Decimal("0.075")
     assert report.verdict.stages[0].asks[0].cached_tokens == (cached or None)
 
 
@@ -204,7 +205,7 @@ async def test_also_where_nothing_else_came_of_them(server: FakeJudge, reported:
     server.plays(costs(NONSENSE))
     report = await reported()
     assert (report.kind, report.code, report.model_and_prompt) == (ReportKind.FAILED, "judge_invalid_json", None)
-    assert (report.usage.tokens, report.usage.cost_usd) == (10 * MILLION, pytest.approx(5 * USD))
+    assert (report.usage.tokens, report.usage.cost_usd) == (10 * MILLION, 5 * USD)
 
 
 async def test_of_an_unknown_model_the_tokens_count(server: FakeJudge, reported: Any, api: ApiName) -> None:
@@ -223,14 +224,14 @@ async def test_malformed_usage_is_ignored(server: FakeJudge, reported: Any, usag
 async def test_the_judge_is_asked_no_more_once_the_budget_is_used_up(
     server: FakeJudge, reported: Any, judgings: FakeJudgings, costs: Any
 ) -> None:
-    judgings.budget = Budget(usd=1.0, spent_usd=0.25)
+    judgings.budget = Budget(nanos=1_000_000_000, spent_nanos=250_000_000)
     server.plays(costs(NONSENSE), costs(fake.ok()))
     report = await reported()
     assert (report.kind, report.code) == (ReportKind.FAILED, "budget_exhausted")
     assert report.message.startswith(
         "1 of 1 USD are spent, and the judge is not asked again; asked by prompt 3: judge "
     )
-    assert report.usage.cost_usd == pytest.approx(USD)
+    assert report.usage.cost_usd == USD
     assert len(server.asked) == 1
 
 

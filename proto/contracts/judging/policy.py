@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -10,7 +11,9 @@ from contracts.agents.urls import check_http_url, has_userinfo
 from contracts.checks import CheckError, find_fault
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
 from contracts.fields import StrictModel, Text, matches
+from signoff.fields import Money
 from signoff.jsontext import Json, json_text
+from signoff.money import to_nanos, to_usd
 
 #: The policy of all that names none: what validators report of their settings.
 DEFAULT_POLICY: Final = "default"
@@ -51,7 +54,6 @@ TaskMember = Literal["title", "description", "payload", "feedback"]
 #: Which criteria one ask is about.
 Asks = Literal["all", "each", "auto"]
 CriterionText = Annotated[Text, StringConstraints(min_length=1, max_length=CRITERION_MAX_CHARS)]
-Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 def split_reference(reference: str) -> tuple[str, int | None]:
@@ -115,11 +117,11 @@ class JudgeModel(_Frozen):
     parameters: Annotated[dict[str, Json], Field(max_length=16), AfterValidator(_check_parameters)] = Field(
         default_factory=dict, description="sent with every ask, such as temperature"
     )
-    input_usd: Price | None = Field(None, description="the price of a million tokens; when not set, as it is known")
-    cached_usd: Price | None = Field(
+    input_usd: Money | None = Field(None, description="the price of a million tokens; when not set, as it is known")
+    cached_usd: Money | None = Field(
         None, description="of a million input tokens read from a prompt cache; when not set, as of any others"
     )
-    output_usd: Price | None = None
+    output_usd: Money | None = None
     timeout_s: Annotated[float, Field(gt=0, le=3_600)] | None = None
     thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
 
@@ -128,15 +130,16 @@ class JudgeModel(_Frozen):
         """All of it that changes what is asked of whom, as JSON: two that have the same get the same answers."""
         return self.model_dump_json(exclude=_ASIDE)
 
-    def price(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float | None:
+    def price(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Decimal | None:
         """Return what so many tokens cost in USD, some of them cached; None where the policy names no price."""
         if self.input_usd is None and self.cached_usd is None and self.output_usd is None:
             return None
-        input_usd = self.input_usd or 0.0
+        input_usd = self.input_usd or 0
         cached_usd = input_usd if self.cached_usd is None else self.cached_usd
         cached = min(cached_tokens, input_tokens)
-        usd = (input_tokens - cached) * input_usd + cached * cached_usd + output_tokens * (self.output_usd or 0.0)
-        return usd / _MILLION
+        priced = ((input_tokens - cached, input_usd), (cached, cached_usd), (output_tokens, self.output_usd or 0))
+        nanos = sum(tokens * to_nanos(usd) for tokens, usd in priced)  # of a million of them each
+        return to_usd((nanos + _MILLION // 2) // _MILLION)
 
 
 class Stage(_Frozen):

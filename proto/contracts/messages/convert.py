@@ -11,6 +11,7 @@ from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.resources import NewJob, Policy
 from signoff.json_fields import put_json
 from signoff.jsontext import parse_json
+from signoff.money import usd_text
 from signoff.status import JobStatus, Protocol
 from signoff.types import PastWait
 from signoff.v1 import resources_pb2 as pb
@@ -79,7 +80,7 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         capabilities=job["capabilities"],
         not_before=job["not_before"],
         batch_id=_str(job["batch_id"]),
-        cost_usd=job["cost_usd"],
+        cost_usd=usd_text(job["cost_nanos"]),
         tokens=job["tokens"],
         live=job["live"],
         cancelled=job["cancelled"],
@@ -104,6 +105,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
     """Return an entry of a job's log as it is sent, from a row: the fields of JobLog, JSON and the verdict as text."""
     texts = {name: text for name in _LOG_TEXTS if (text := log.get(name)) is not None}
     fields = {name: value for name, value in log.items() if name not in _LOG_TEXTS}
+    fields["cost_usd"] = _usd(log["cost_nanos"])
     fields["waited"] = _PAST_WAITS.validate_json(log["waited"] or "[]")
     if "verdict" in texts:
         fields["verdict"] = parse_json(texts.pop("verdict"))
@@ -111,6 +113,10 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
     for name, text in texts.items():
         put_json(message, name, text, as_text=as_text)
     return message
+
+
+def _usd(nanos: int | None) -> str | None:
+    return None if nanos is None else usd_text(nanos)
 
 
 def _str(value: UUID | None) -> str | None:

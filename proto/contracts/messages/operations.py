@@ -8,6 +8,7 @@ from contracts.criteria import parse_criteria
 from contracts.fields import AgentId, OperationName, StrictModel, Text
 from contracts.judging.policy import Reference
 from contracts.resources import JobFilter
+from signoff.fields import Money
 from signoff.status import OperationKind
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import read_fields
@@ -56,7 +57,7 @@ class NewOperation(StrictModel):
     rate_per_s: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
         None, description="of `rejudge`: how many results a second are judged at most"
     )
-    budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+    budget_usd: Annotated[Money, Field(gt=0)] | None = Field(
         None,
         description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded "
         "(`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model "

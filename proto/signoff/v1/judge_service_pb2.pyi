@@ -36,7 +36,7 @@ class JudgedCounts(_message.Message):
     not_met: _builtins.int
     unjudged: _builtins.int
     """The judge did something else than judge."""
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     tokens: _builtins.int
     def __init__(
         self,
@@ -44,7 +44,7 @@ class JudgedCounts(_message.Message):
         met: _builtins.int = ...,
         not_met: _builtins.int = ...,
         unjudged: _builtins.int = ...,
-        cost_usd: _builtins.float = ...,
+        cost_usd: _builtins.str = ...,
         tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015

@@ -273,7 +273,7 @@ class Judging(_message.Message):
     code: _builtins.str
     """Why there is no answer."""
     message: _builtins.str
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     tokens: _builtins.int
     duration_s: _builtins.float
     job_id: _builtins.str
@@ -294,7 +294,7 @@ class Judging(_message.Message):
         verdict: _verdict_pb2.Verdict | None = ...,
         code: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
-        cost_usd: _builtins.float = ...,
+        cost_usd: _builtins.str = ...,
         tokens: _builtins.int = ...,
         duration_s: _builtins.float | None = ...,
         job_id: _builtins.str | None = ...,
@@ -381,13 +381,13 @@ class WatchJudgingsResponse(_message.Message):
     COST_USD_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     answered: _builtins.int
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     def __init__(
         self,
         *,
         total: _builtins.int = ...,
         answered: _builtins.int = ...,
-        cost_usd: _builtins.float = ...,
+        cost_usd: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -464,7 +464,7 @@ class GetRejudgeReportResponse(_message.Message):
     accepted_before: _builtins.int
     accepted_after: _builtins.int
     flipped: _builtins.int
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     tokens: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
@@ -489,7 +489,7 @@ class GetRejudgeReportResponse(_message.Message):
         accepted_after: _builtins.int = ...,
         flipped: _builtins.int = ...,
         failed: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
-        cost_usd: _builtins.float = ...,
+        cost_usd: _builtins.str = ...,
         tokens: _builtins.int = ...,
         criteria: _abc.Iterable[Global___CriterionDiff] | None = ...,
         flips: _abc.Iterable[Global___Flip] | None = ...,

@@ -206,7 +206,7 @@ class PreviewOperationResponse(_message.Message):
     total: _builtins.int
     """How many jobs it would be about; more than items_max are refused, and counted no further."""
     items_max: _builtins.int
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     """An estimate of what executing them costs: what the last jobs of the same agents spent on average; of `rejudge`, what
     judging these jobs cost last, or what verdicts by the version that is named cost on average. Not set where nothing
     is known, or is paid.
@@ -228,7 +228,7 @@ class PreviewOperationResponse(_message.Message):
         items_max: _builtins.int = ...,
         counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         sample: _abc.Iterable[_resources_pb2.Job] | None = ...,
-        cost_usd: _builtins.float | None = ...,
+        cost_usd: _builtins.str | None = ...,
         cost_of: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "cost_usd", b"cost_usd"]  # noqa: Y015
@@ -967,7 +967,7 @@ class OverviewPoint(_message.Message):
     rejected: _builtins.int
     resubmission_required: _builtins.int
     cancelled: _builtins.int
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     tokens: _builtins.int
     queued_max: _builtins.int
     """The most that there were at once of what OverviewNow counts, as sampled every ten seconds or so;
@@ -1005,7 +1005,7 @@ class OverviewPoint(_message.Message):
         rejected: _builtins.int = ...,
         resubmission_required: _builtins.int = ...,
         cancelled: _builtins.int = ...,
-        cost_usd: _builtins.float = ...,
+        cost_usd: _builtins.str = ...,
         tokens: _builtins.int = ...,
         wait: Global___Percentiles | None = ...,
         duration: Global___Percentiles | None = ...,

@@ -447,7 +447,7 @@ class Policy(_message.Message):
     """Who asks for the next submission; by hand when not set."""
     hand_over_after: _builtins.int
     """If automatic: not-met verdicts on one agent's work before another matching agent gets the job."""
-    budget_usd: _builtins.float
+    budget_usd: _builtins.str
     """What all calls of agents and judges may cost."""
     budget_tokens: _builtins.int
     reuse_verdict: _builtins.bool
@@ -483,7 +483,7 @@ class Policy(_message.Message):
         no_retry_codes: _abc.Iterable[_builtins.str] | None = ...,
         resubmit: Global___Resubmit.ValueType = ...,
         hand_over_after: _builtins.int | None = ...,
-        budget_usd: _builtins.float | None = ...,
+        budget_usd: _builtins.str | None = ...,
         budget_tokens: _builtins.int | None = ...,
         reuse_verdict: _builtins.bool | None = ...,
         empty_result: Global___EmptyResult.ValueType = ...,
@@ -880,7 +880,7 @@ class Job(_message.Message):
     progress_message: _builtins.str
     batch_id: _builtins.str
     """The last batch that executed the job; executing or resubmitting it alone leaves this as it is."""
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     """Spent by all calls of agents and judges, as far as they reported it."""
     tokens: _builtins.int
     live: _builtins.bool
@@ -956,7 +956,7 @@ class Job(_message.Message):
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         not_before: _timestamp_pb2.Timestamp | None = ...,
         batch_id: _builtins.str | None = ...,
-        cost_usd: _builtins.float = ...,
+        cost_usd: _builtins.str = ...,
         tokens: _builtins.int = ...,
         live: _builtins.bool | None = ...,
         last_log: Global___JobLog | None = ...,
@@ -1062,7 +1062,7 @@ class Execution(_message.Message):
     """The version of the judge policy by which its result is judged, frozen at the request."""
     code: _builtins.str
     """Why it was not completed."""
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     """What it had spent when it ended, or by now: calls of agents and judges, as far as they reported it."""
     tokens: _builtins.int
     @_builtins.property
@@ -1093,7 +1093,7 @@ class Execution(_message.Message):
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
         judge: _builtins.str | None = ...,
         code: _builtins.str | None = ...,
-        cost_usd: _builtins.float | None = ...,
+        cost_usd: _builtins.str | None = ...,
         tokens: _builtins.int | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
@@ -1386,7 +1386,7 @@ class JobLog(_message.Message):
     """Where the job stood after it."""
     progress: _builtins.float
     """The job's progress after it."""
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     """What the job had spent after it; not set if nothing."""
     tokens: _builtins.int
     kind: Global___JobLogKind.ValueType
@@ -1461,7 +1461,7 @@ class JobLog(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         job_status: Global___JobStatus.ValueType = ...,
         progress: _builtins.float | None = ...,
-        cost_usd: _builtins.float | None = ...,
+        cost_usd: _builtins.str | None = ...,
         tokens: _builtins.int | None = ...,
         next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
         kind: Global___JobLogKind.ValueType = ...,
@@ -1805,9 +1805,9 @@ class JobFilter(_message.Message):
     """Whether the last execution was cancelled."""
     criterion_not_met: _builtins.str
     """The text of a required criterion that the last verdict did not pass."""
-    cost_usd_min: _builtins.float
+    cost_usd_min: _builtins.str
     """Of jobs whose last execution ended: at least and at most."""
-    cost_usd_max: _builtins.float
+    cost_usd_max: _builtins.str
     duration_s_min: _builtins.float
     duration_s_max: _builtins.float
     id_part: _builtins.str
@@ -1858,8 +1858,8 @@ class JobFilter(_message.Message):
         cancelled: _builtins.bool | None = ...,
         codes: _abc.Iterable[_builtins.str] | None = ...,
         criterion_not_met: _builtins.str | None = ...,
-        cost_usd_min: _builtins.float | None = ...,
-        cost_usd_max: _builtins.float | None = ...,
+        cost_usd_min: _builtins.str | None = ...,
+        cost_usd_max: _builtins.str | None = ...,
         duration_s_min: _builtins.float | None = ...,
         duration_s_max: _builtins.float | None = ...,
         id_part: _builtins.str | None = ...,
@@ -1987,7 +1987,7 @@ class Operation(_message.Message):
     shadow: _builtins.bool
     progress: _builtins.float
     """The share of its items that came to rest, from 0 to 1."""
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     """What its executions, or its judgings, have cost so far, as far as it is known; not set where it makes none."""
     tokens: _builtins.int
     @_builtins.property
@@ -2035,7 +2035,7 @@ class Operation(_message.Message):
         judge: _builtins.str | None = ...,
         shadow: _builtins.bool | None = ...,
         progress: _builtins.float = ...,
-        cost_usd: _builtins.float | None = ...,
+        cost_usd: _builtins.str | None = ...,
         tokens: _builtins.int | None = ...,
         refused: _abc.Iterable[Global___OperationItem] | None = ...,
     ) -> None: ...
@@ -2116,7 +2116,7 @@ class NewOperation(_message.Message):
     criteria_set: _builtins.str
     shadow: _builtins.bool
     rate_per_s: _builtins.float
-    budget_usd: _builtins.float
+    budget_usd: _builtins.str
     @_builtins.property
     def filter(self) -> Global___JobFilter:
         """With one condition at least; 100,000 jobs at most may match."""
@@ -2140,7 +2140,7 @@ class NewOperation(_message.Message):
         criteria_set: _builtins.str | None = ...,
         shadow: _builtins.bool | None = ...,
         rate_per_s: _builtins.float | None = ...,
-        budget_usd: _builtins.float | None = ...,
+        budget_usd: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_budget_usd", b"_budget_usd", "_comment", b"_comment", "_criteria", b"_criteria", "_criteria_set", b"_criteria_set", "_judge", b"_judge", "_name", b"_name", "_rate_per_s", b"_rate_per_s", "_reason", b"_reason", "_shadow", b"_shadow", "agent_id", b"agent_id", "budget_usd", b"budget_usd", "comment", b"comment", "criteria", b"criteria", "criteria_set", b"criteria_set", "filter", b"filter", "judge", b"judge", "name", b"name", "rate_per_s", b"rate_per_s", "reason", b"reason", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

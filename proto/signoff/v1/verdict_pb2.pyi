@@ -250,7 +250,7 @@ class Ask(_message.Message):
     cached_tokens: _builtins.int
     """Of the input tokens, those read from a prompt cache."""
     output_tokens: _builtins.int
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     latency_s: _builtins.float
     request_id: _builtins.str
     """As the judge's API names the request."""
@@ -273,7 +273,7 @@ class Ask(_message.Message):
         input_tokens: _builtins.int | None = ...,
         cached_tokens: _builtins.int | None = ...,
         output_tokens: _builtins.int | None = ...,
-        cost_usd: _builtins.float | None = ...,
+        cost_usd: _builtins.str | None = ...,
         latency_s: _builtins.float | None = ...,
         request_id: _builtins.str | None = ...,
         refused: _builtins.int | None = ...,

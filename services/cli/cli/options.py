@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from pydantic import BaseModel
 
 Model = TypeVar("Model", bound="BaseModel")
@@ -72,6 +74,16 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{text!r} is not name=value", param_hint=option)
         values[name] = value
     return values
+
+
+def parse_usd(text: str | None, option: str) -> "Decimal | None":
+    """Return an amount of money. Raise BadParameter if it is none, or has more than nine digits after the point."""
+    from signoff.money import USD_MAX, to_nanos, to_usd  # noqa: PLC0415 - only needed here
+
+    try:
+        return None if text is None else to_usd(to_nanos(text, usd_max=USD_MAX, rounds=False))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def parse_future_time(text: str | None, option: str) -> datetime | None:

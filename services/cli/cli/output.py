@@ -7,12 +7,14 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from cli.errors import ExitStatus, build_problem
 from cli.short_ids import find_short_ends
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
 from signoff.errors import ErrorCode
+from signoff.money import to_nanos, usd_text
 from signoff.status import Circuit, JobLogStatus
 from signoff.times import time_text
 
@@ -85,14 +87,14 @@ def format_percent(progress: float | None) -> str:
     return "" if progress is None else f"{progress:.0%}"
 
 
-def format_usd(usd: float) -> str:
-    """Return an amount of money, however small."""
-    return f"{usd:.6g} USD"
+def format_usd(usd: Decimal | str) -> str:
+    """Return an amount of money, however small, to six digits."""
+    return f"{float(usd):.6g} USD"
 
 
-def format_spent(usd: float | None, tokens: int | None, *, claimed: bool = False) -> str:
+def format_spent(usd: Decimal | str | None, tokens: int | None, *, claimed: bool = False) -> str:
     """Return what a job has spent so far; "" if nothing is known to be spent. `claimed`: of calls of agents, too."""
-    words = [*([format_usd(usd)] if usd else []), *([f"{tokens} tokens"] if tokens else [])]
+    words = [*([format_usd(usd)] if usd and float(usd) else []), *([f"{tokens} tokens"] if tokens else [])]
     return ", ".join([*words, *["as claimed by agents and judges"] * (claimed and bool(words))])
 
 
@@ -151,6 +153,8 @@ def to_json(document: Any) -> str:
 def _to_plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return time_text(value)
+    if isinstance(value, Decimal):
+        return usd_text(to_nanos(value))
     nulls = getattr(value, "nulls", None) or ()
     return {
         name: each

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from contracts.events import Event, ResultProduced
 from contracts.resources import Usage
@@ -40,7 +41,7 @@ class Attempt:
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
         progress_interval_s: float,
-        call_cost_max_usd: float,
+        call_cost_max_usd: Decimal,
     ) -> None:
         self._grant = grant
         self._worker = worker

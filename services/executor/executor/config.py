@@ -5,9 +5,10 @@ from pathlib import Path
 from pydantic import Field
 
 from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
-from contracts.spending import CALL_COST_MAX_USD, COST_MAX_USD
+from contracts.spending import CALL_COST_MAX_USD
 from executor.progress import PROGRESS_INTERVAL_S
 from servicekit.process.settings import SecretSetting, WorkerSettings
+from signoff.fields import Money
 
 
 class Settings(WorkerSettings):
@@ -26,4 +27,4 @@ class Settings(WorkerSettings):
     result_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     poll_max_s: float = Field(5.0, gt=0)
     progress_interval_s: float = Field(PROGRESS_INTERVAL_S, ge=0)
-    call_cost_max_usd: float = Field(CALL_COST_MAX_USD, ge=0, le=COST_MAX_USD)
+    call_cost_max_usd: Money = CALL_COST_MAX_USD

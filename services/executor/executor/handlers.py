@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from contracts.spending import CALL_COST_MAX_USD
 from executor.attempt import Attempt
@@ -29,7 +30,7 @@ class Handlers:
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
         progress_interval_s: float = PROGRESS_INTERVAL_S,
-        call_cost_max_usd: float = CALL_COST_MAX_USD,
+        call_cost_max_usd: Decimal = CALL_COST_MAX_USD,
     ) -> None:
         self._worker = worker
         self._executions = executions

@@ -15,12 +15,14 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from contracts.judging.policy import JudgeModel
+from contracts.resources import Usage
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.renewal import Lease
 from servicekit.leasing.worker import Worker
 from servicekit.retry import backoffs_s
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
+from signoff.money import to_nanos
 from signoff.status import JudgingKind
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
@@ -89,8 +91,9 @@ async def judge_free(
             verdict = json_text(from_json(verdict) | {"judges": judges})
     except (JudgmentError, JudgeUnavailableError, JudgeAnswerError, PolicyNotSupportedError) as error:
         code, message = error.code, to_storable(str(error))
-    cost_usd, tokens = (purse.usage.cost_usd or 0.0, purse.usage.tokens) if purse.usage else (0.0, 0)
-    return FreeOutcome(verdict, code, message, cost_usd, tokens, time.monotonic() - started)
+    usage = purse.usage or Usage()
+    cost_nanos = to_nanos(usage.cost_usd or 0)
+    return FreeOutcome(verdict, code, message, cost_nanos, usage.tokens, time.monotonic() - started)
 
 
 class FreeJudgingWorker:
@@ -198,8 +201,8 @@ class FreeJudgingWorker:
         task.cancel()
         await asyncio.wait([task])
         if (usage := await purse.settle()) is not None:
-            cost_usd = usage.cost_usd or 0.0
-            self._done[lease] = FreeOutcome(code=ErrorCode.CANCELLED, cost_usd=cost_usd, tokens=usage.tokens)
+            cost_nanos = to_nanos(usage.cost_usd or 0)
+            self._done[lease] = FreeOutcome(code=ErrorCode.CANCELLED, cost_nanos=cost_nanos, tokens=usage.tokens)
             self._taken.set()
 
     async def _report_for_ever(self) -> None:

@@ -19,6 +19,7 @@ from servicekit.leasing.client import (
 )
 from servicekit.leasing.renewal import Lease
 from servicekit.retry import chunk_by_size
+from signoff.money import usd_text
 from signoff.worker.v1 import work_service_pb2 as pb
 from validator.ports import Claim, FreeGrant, FreeOutcome, Grant
 
@@ -67,7 +68,7 @@ def _outcome_message(lease: Lease, outcome: FreeOutcome, owner: UUID) -> pb.Judg
         verdict_json=outcome.verdict,
         code=outcome.code,
         message=outcome.message,
-        cost_usd=outcome.cost_usd,
+        cost_usd=usd_text(outcome.cost_nanos),
         tokens=outcome.tokens,
         duration_s=outcome.duration_s,
     )

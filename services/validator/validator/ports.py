@@ -134,7 +134,7 @@ class FreeOutcome:
     verdict: str | None = None
     code: str = ""
     message: str = ""
-    cost_usd: float = 0.0
+    cost_nanos: int = 0
     tokens: int = 0
     duration_s: float = 0.0
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pytest
 
@@ -36,7 +37,9 @@ class FakeJudge:
         self.asked.append((case.id, policy))
         outcomes = said * len(case.criteria)
         error = "judge_incomplete" if said == "-" else None
-        return Judged(outcomes, said == "p", [Asked("judge", outcomes, 0.01, 1.5, 100)], error, f"because {said}")
+        return Judged(
+            outcomes, said == "p", [Asked("judge", outcomes, Decimal("0.01"), 1.5, 100)], error, f"because {said}"
+        )
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ async def test_jobs_are_judged_again_within_limits(signoff, jobstore):
     new = asked.operation
     assert new.kind == resources_pb.OPERATION_KIND_REJUDGE
     assert (new.shadow, new.criteria, new.judge) == (True, "sky\nsea", "strict")
-    assert (new.rate_per_s, new.budget_usd, list(new.job_ids)) == (5, 2.5, ["a"])
+    assert (new.rate_per_s, new.budget_usd, list(new.job_ids)) == (5, "2.5", ["a"])
     waited = await signoff("rejudge", "a", "--shadow", "--yes", "--wait", "--idempotency-key", "w")
     assert (waited.status, "1 flip" in waited.out) == (0, True)
     real = await signoff("rejudge", "a", "--criteria", "sky", "--yes")

@@ -1,5 +1,7 @@
 """What is counted of policies on labelled cases, and what a golden set makes of it."""
 
+from decimal import Decimal
+
 import pytest
 
 from contracts.judging.calibration.cases import make_case
@@ -65,7 +67,7 @@ def test_of_one_label_alone_kappa_and_the_other_rate_are_undefined():
 def test_of_no_cases_nothing_is_said():
     (report,) = Evaluation(["a@1"]).report()["policies"]
     assert report["overall"]["agreement"]["share"] is None
-    assert (report["asks"], report["cost_usd"], report["latency_s"]["median"]) == (0, 0.0, None)
+    assert (report["asks"], report["cost_usd"], report["latency_s"]["median"]) == (0, "0", None)
 
 
 def test_what_was_not_judged_is_told_and_not_counted():
@@ -104,11 +106,15 @@ def test_unsure_and_failed_are_no_flip():
 
 def test_cost_and_latency_are_of_all_asks_and_what_is_unknown_is_told():
     evaluation = Evaluation(["a@1"])
-    asks = [Asked("cheap", "c", 0.1, 1.0, 10), Asked("strong", "p", 0.5, 3.0, 20), Asked("strong", None, None, None)]
+    asks = [
+        Asked("cheap", "c", Decimal("0.1"), 1.0, 10),
+        Asked("strong", "p", Decimal("0.5"), 3.0, 20),
+        Asked("strong", None, None, None),
+    ]
     evaluation.add(make("1"), {"a@1": [judged("p", *asks), judged("p", asks[0])]})
     (report,) = evaluation.report()["policies"]
     assert (report["asks"], report["tokens"], report["asks_of_unknown_cost"]) == (4, 40, 1)
-    assert report["cost_usd"] == pytest.approx(0.7)
+    assert report["cost_usd"] == "0.7"
     assert report["latency_s"] == {"median": 1.0, "p95": 3.0}
     free = Evaluation(["a@1"])
     free.add(make("1"), {"a@1": [judged("p", Asked("judge", "p"))]})
@@ -204,7 +210,7 @@ def test_one_vote_alone_and_checks_are_no_quorum():
 
 def test_asks_that_are_told_as_a_sum_count_as_many_and_have_no_latency_of_their_own():
     evaluation = Evaluation(["a@1"])
-    asks = [Asked("judge", "p", None, 1.0), Asked("judge", None, 2.0, 9.0, together=4)]
+    asks = [Asked("judge", "p", None, 1.0), Asked("judge", None, Decimal(2), 9.0, together=4)]
     evaluation.add(make("1"), {"a@1": [judged("p", *asks)]})
     (report,) = evaluation.report()["policies"]
     assert (report["asks"], report["asks_of_unknown_cost"], report["latency_s"]["p95"]) == (5, 1, 1.0)
@@ -262,7 +268,11 @@ def test_a_verdict_says_what_each_criterion_and_ask_did():
         kind="quorum", outcomes="pf-", asks=[ask, Ask(model="m", input_tokens=1, sum_of=3), Ask(model="m")]
     )
     verdict = Verdict(is_valid=False, reason="no", criteria=criteria, stages=[stage], judge="strict@3")
-    asks = [Asked("vote", "pf-", 0.1, 2.0, 7, 2), Asked("judge", None, None, None, 1, None, 3), Asked("judge", None)]
+    asks = [
+        Asked("vote", "pf-", Decimal("0.1"), 2.0, 7, 2),
+        Asked("judge", None, None, None, 1, None, 3),
+        Asked("judge", None),
+    ]
     assert Judged.of(verdict) == Judged("pfc", False, asks, None, "no", "strict@3", [["the words"], [], []])
     older = Verdict(is_valid=False, reason="", criteria=criteria, judge_error="judge_canary")
     assert Judged.of(older) == Judged("pfc", False, [], "judge_canary", evidence=[["the words"], [], []])
@@ -360,7 +370,7 @@ def test_what_confirming_is_worth_is_how_many_of_the_bad_and_of_the_good_it_stop
     evaluation.add(make("never asked", False, labels=[False]), {"a@1": [confirmed("c", "c")]})
     (report,) = evaluation.report()["policies"]
     counts = {"bad": 3, "bad_stopped": 2, "good": 2, "good_stopped": 1}
-    assert report["confirm"] == {**counts, "asks": 6, "cost_usd": 2.75}
+    assert report["confirm"] == {**counts, "asks": 6, "cost_usd": "2.75"}
 
 
 def test_confirming_at_an_unknown_price_and_none_at_all():

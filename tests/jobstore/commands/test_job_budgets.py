@@ -46,9 +46,9 @@ async def rejected(steps: Steps, agent_usage: Usage | None, judge_usage: Usage |
 async def test_what_agents_and_judges_consume_is_on_the_job_and_in_its_log(steps: Steps) -> None:
     await rejected(steps, HALF, Usage(input_tokens=7, cost_usd=0.25))
     job = await steps.job()
-    assert (job.cost_usd, job.tokens) == (0.75, 57)
-    spent = [(row.cost_usd, row.tokens) for row in await steps.logs()]
-    assert spent == [(None, None)] * 3 + [(0.5, 50), (0.75, 57)]
+    assert (job.cost_nanos, job.tokens) == (750_000_000, 57)
+    spent = [(row.cost_nanos, row.tokens) for row in await steps.logs()]
+    assert spent == [(None, None)] * 3 + [(500_000_000, 50), (750_000_000, 57)]
 
 
 async def test_failed_calls_are_counted_each_once(steps: Steps) -> None:
@@ -56,7 +56,7 @@ async def test_failed_calls_are_counted_each_once(steps: Steps) -> None:
     for _ in range(2):
         await failed_call(steps, lease, 2, HALF)
     await failed_call(steps, lease, 3, HALF)
-    assert (await steps.job()).cost_usd == 1.0
+    assert (await steps.job()).cost_nanos == 1_000_000_000
 
 
 async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps, runner: CommandRunner) -> None:
@@ -78,7 +78,7 @@ async def test_one_that_has_something_left_is(steps: Steps, runner: CommandRunne
         ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True, actor=SIGNOFF)
     )
     claimed = await steps.claim()
-    assert (claimed.outcome, claimed.budget.left_usd) == (ClaimOutcome.GRANTED, 0.01)
+    assert (claimed.outcome, claimed.budget.left_usd) == (ClaimOutcome.GRANTED, "0.01")
 
 
 @pytest.mark.parametrize("policy", [{"budget_usd": 0.0}, {"budget_tokens": 0}])
@@ -121,7 +121,7 @@ async def test_what_is_granted_already_goes_on(steps: Steps) -> None:
     lease = await steps.running(policy=USD)
     await failed_call(steps, lease, 2, Usage(cost_usd=1.0))
     again = await steps.claim()
-    assert (again.outcome, again.budget.left_usd) == (ClaimOutcome.GRANTED, 0.0)
+    assert (again.outcome, again.budget.left_usd) == (ClaimOutcome.GRANTED, "0")
     assert (await steps.claim(owner=uuid4())).outcome == "DUPLICATE"
 
 
@@ -134,14 +134,14 @@ async def test_workers_are_told_what_is_left(steps: Steps) -> None:
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers
     grant = answer.grant
-    assert (grant.policy.budget_usd, grant.budget_left_usd, grant.budget_left_tokens) == (1.0, 1.0, 100)
+    assert (grant.policy.budget_usd, grant.budget_left_usd, grant.budget_left_tokens) == ("1", "1", 100)
 
     await failed_call(steps, grant.lease.lease, 2, Usage(input_tokens=60, cost_usd=0.75))
     event = result(steps.execution_id, steps.job_id, grant.lease.lease)
     judging_claim = pb.JudgingClaim(result=event.model_dump_json().encode(), signature=signature(event))
     judge = pb.BeginJudgingsRequest(owner=str(steps.validator), room=1, claims=[judging_claim])
     (judging,) = (await work.BeginJudgings(judge, None)).answers
-    assert (judging.budget_usd, judging.budget_left_usd) == (1.0, 0.25)
+    assert (judging.budget_usd, judging.budget_left_usd) == ("1", "0.25")
     assert (judging.budget_tokens, judging.budget_left_tokens) == (100, 40)
 
 
@@ -161,4 +161,4 @@ async def test_no_number_of_tokens_is_too_many_to_be_recorded(steps: Steps) -> N
     lease = await steps.running()
     for seq in range(2, 6):
         await failed_call(steps, lease, seq, Usage(input_tokens=2**53, output_tokens=2**53, cost_usd=1_000_000.0))
-    assert ((await steps.job()).tokens, (await steps.job()).cost_usd) == (2**53, 4_000_000.0)
+    assert ((await steps.job()).tokens, (await steps.job()).cost_nanos) == (2**53, 4_000_000_000_000_000)

@@ -82,7 +82,7 @@ SAID: dict[str, Any] = {
     "feedback": "{}",
     "retry_after_s": 4.0,
     "call": 2,
-    "cost_usd": 0.25,
+    "cost_nanos": 250_000_000,
     "tokens": 7,
     "result_hash": b"hash",
 }
@@ -118,7 +118,7 @@ def effect_of(kind: TransitionKind, status: JobStatus, standing: Execution | Non
     decision = decide(before, standing, told, TIMES)
     if isinstance(decision, Decision):
         is_logged = decision.entry is not None
-        counted = replace(before, version=8, cost_usd=0.25, tokens=10) if is_logged else before
+        counted = replace(before, version=8, cost_nanos=250_000_000, tokens=10) if is_logged else before
         lines = [
             f"  job: {differences(counted, decision.job)}",
             f"  execution: {differences(standing, decision.execution)}",

@@ -182,15 +182,15 @@ def test_a_cost_that_nobody_named_is_none() -> None:
     plain = report(TransitionKind.RESULT)
     assert with_cost(plain, None) is plain
     counted = with_cost(plain, Usage(input_tokens=2, output_tokens=3))
-    assert (counted.cost_usd, counted.tokens) == (0.0, 5)
-    assert with_cost(plain, Usage(cost_usd=0.5)).cost_usd == 0.5
+    assert (counted.cost_nanos, counted.tokens) == (0, 5)
+    assert with_cost(plain, Usage(cost_usd=0.5)).cost_nanos == 500_000_000
 
 
 @pytest.mark.parametrize(("said", "before"), [("", ""), ("half done", "half done; ")])
 def test_of_a_claim_that_does_not_count_whole_the_message_tells(said: str, before: str) -> None:
     told = with_cost(report(TransitionKind.RESULT, message=said), Usage(cost_usd=0.5, claimed_usd=9.25))
     assert told.message == f"{before}the agent claimed 9.25 USD for the call, of which 0.5 count"
-    assert told.cost_usd == 0.5
+    assert told.cost_nanos == 500_000_000
 
 
 def test_what_is_sent_and_stored_of_a_request_and_an_edit() -> None:
@@ -211,9 +211,9 @@ def test_what_is_sent_and_stored_of_a_request_and_an_edit() -> None:
 
 
 def test_a_budget_is_the_policys_with_what_all_executions_have_spent() -> None:
-    spender = job(cost_usd=0.5, tokens=7)
-    assert budget_of(spender, {"budget_usd": 2.0, "budget_tokens": 9}) == Budget(2.0, 9, 0.5, 7)
-    assert budget_of(spender, None) == Budget(None, None, 0.5, 7)
+    spender = job(cost_nanos=500_000_000, tokens=7)
+    assert budget_of(spender, {"budget_usd": "2", "budget_tokens": 9}) == Budget(2_000_000_000, 9, 500_000_000, 7)
+    assert budget_of(spender, None) == Budget(None, None, 500_000_000, 7)
 
 
 def test_what_an_execution_without_a_policy_may() -> None:
@@ -230,7 +230,7 @@ def test_what_stands_where_nothing_is_set() -> None:
     terms = ExecutionTerms(policy=Policy(), lease_s=10.0, offer_again_s=5.0, ids=IdKey(b"0" * 32))
     assert (terms.remembered_max, terms.alive_s) == (100_000, 15.0)
     told = Report(TransitionKind.RESULT)
-    assert (told.lease, told.seq, told.call, told.retry_after_s, told.cost_usd, told.tokens) == (0, 0, 0, 0.0, 0.0, 0)
+    assert (told.lease, told.seq, told.call, told.retry_after_s, told.cost_nanos, told.tokens) == (0, 0, 0, 0.0, 0, 0)
     new = Execution(EXECUTION_ID, "job-1")
     assert (new.stage, new.state, new.submission, new.priority, new.tenant) == (
         *(ExecutionStage.EXECUTING, QUEUED, 1, 5, "default"),

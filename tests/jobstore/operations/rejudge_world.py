@@ -46,6 +46,8 @@ class Validator:
 
     async def say(self, taken: Sequence[pb.JudgingAnswer], said: Verdict, **fields: Any) -> list[str]:
         """Say one verdict of all, and return what becomes of each."""
+        if "cost_usd" in fields:
+            fields["cost_usd"] = str(fields["cost_usd"])
         outcomes = [
             pb.JudgingOutcome(lease=self.prove(one.lease), verdict_json=said.model_dump_json(), **fields)
             for one in taken

@@ -315,15 +315,17 @@ async def test_operations_are_listed_by_kind_and_unknown_ones_have_no_items(worl
 async def test_a_preview_tells_how_many_some_of_them_and_what_they_may_cost(world: World) -> None:
     tenant, costly, unknown = uuid4().hex, await agent(world), await agent(world)
     spent = await world.jobs(2, agent_id=costly)
-    for job, usd in zip(spent, (1.0, 3.0), strict=True):
-        await world.sql("UPDATE jobs SET status = 'COMPLETED', cost_usd = :usd WHERE id = :id", id=job.job_id, usd=usd)
+    for job, nanos in zip(spent, (1_000_000_000, 3_000_000_000), strict=True):
+        await world.sql(
+            "UPDATE jobs SET status = 'COMPLETED', cost_nanos = :nanos WHERE id = :id", id=job.job_id, nanos=nanos
+        )
     jobs = await world.jobs(6, tenant=tenant, agent_id=costly)
     await world.jobs(1, tenant=tenant, agent_id=unknown)
     new = resources.NewOperation(kind="OPERATION_KIND_EXECUTE", filter={"tenant": tenant})
     preview = await world.doors.PreviewOperation(pb.PreviewOperationRequest(operation=new), CALLER)
     assert (preview.total, dict(preview.counts)) == (7, {"ASSIGNED": 7})
     assert [job.id for job in preview.sample] == [job.job_id for job in jobs[:5]]
-    assert (preview.cost_usd, preview.cost_of) == (12.0, 6)
+    assert (preview.cost_usd, preview.cost_of) == ("12", 6)
 
     new = resources.NewOperation(kind="OPERATION_KIND_CANCEL", job_ids=[jobs[0].job_id, jobs[0].job_id, "unknown"])
     preview = await world.doors.PreviewOperation(pb.PreviewOperationRequest(operation=new), CALLER)

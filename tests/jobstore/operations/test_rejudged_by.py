@@ -64,9 +64,9 @@ async def test_a_verdict_counts_for_the_version_that_it_was_asked_of(world: Worl
     await made(world, [job], judge=lenient)
     assert await validator.say(await validator.take(), by(f"{lenient}@1"), cost_usd=0.5) == ["RECORDED"]
     assert (await job.job()).status == JobStatus.COMPLETED
-    counts = "SELECT name, met, cost_usd FROM judging_counts WHERE name = ANY(:names)"
+    counts = "SELECT name, met, cost_nanos FROM judging_counts WHERE name = ANY(:names)"
     rows = await world.sql(counts, names=[strict, lenient])
-    assert {row.name: (row.met, row.cost_usd) for row in rows} == {strict: (1, 0.0), lenient: (1, 0.5)}
+    assert {row.name: (row.met, row.cost_nanos) for row in rows} == {strict: (1, 0), lenient: (1, 500_000_000)}
 
 
 async def test_a_budget_ends_what_tells_no_cost_with_the_first_of_it(world: World, validator: Validator) -> None:

@@ -69,7 +69,7 @@ async def test_a_real_one_rejects_what_was_accepted_and_accepts_it_again(world: 
     rejected = await job.job()
     assert (rejected.status, rejected.code, rejected.live, rejected.not_met) == ("REJECTED", "rejudged", False, 1)
     assert (rejected.execution_id, rejected.duration_s) == (first.execution_id, first.duration_s)
-    assert (rejected.not_met_criteria, rejected.cost_usd) == ([CRITERIA], 0.5)
+    assert (rejected.not_met_criteria, rejected.cost_nanos) == ([CRITERIA], 500_000_000)
     begun, ended = (await job.logs())[-2:]
     assert (begun.kind, begun.status, begun.code) == ("rejudged", "IN_PROGRESS", "rejudged")
     assert (ended.kind, ended.status, ended.code, ended.submission) == ("not_met", "REJECTED", "rejudged", 1)
@@ -97,7 +97,7 @@ async def test_what_is_unproven_goes_on_once_it_is_judged_again(world: World, va
     assert (met.status, met.code) == ("COMPLETED", None)
     assert (not_met.status, not_met.live, not_met.not_met) == ("ASSIGNED", True, 1)
     assert [row.kind for row in (await jobs[1].logs())[-3:]] == ["rejudged", "not_met", "requested"]
-    assert (left.status, left.code, left.cost_usd) == ("FAILED", "verdict_unproven", 0)
+    assert (left.status, left.code, left.cost_nanos) == ("FAILED", "verdict_unproven", 0)
     assert [row.kind for row in (await jobs[2].logs())][-1] == "failed"
     assert [(await world.stands(each.id)).counts for each in operations] == [{"DONE": 1}, {"DONE": 1}, {"REFUSED": 1}]
     assert (await report_on(world, operations[2])).failed == {"verdict_unproven": 1}
@@ -188,13 +188,13 @@ async def test_the_jobs_budget_bounds_a_real_one(world: World, validator: Valida
     await validator.say(await validator.take(), NOT_MET, cost_usd=0.5, tokens=30)
     await made(world, [job])
     (taken,) = await validator.take()
-    assert (taken.budget_usd, taken.budget_left_usd) == (2.0, 1.5)
+    assert (taken.budget_usd, taken.budget_left_usd) == ("2", "1.5")
     assert (taken.budget_tokens, taken.budget_left_tokens) == (100, 70)
     await validator.say([taken], NOT_MET)
     await edited(job, policy={"budget_usd": 3.0})
     await made(world, [job])
     (taken,) = await validator.take()
-    assert (taken.budget_usd, taken.budget_left_usd) == (3.0, 2.5)
+    assert (taken.budget_usd, taken.budget_left_usd) == ("3", "2.5")
     await validator.say([taken], NOT_MET)
     await made(world, [job], shadow=True)
     (taken,) = await validator.take()
@@ -206,7 +206,7 @@ async def test_what_a_judging_had_cost_is_told_once_though_it_was_cancelled(worl
     taken = await validator.take()
     cancel = asked(operations_pb.CancelOperationRequest, operation.id)
     await world.doors.CancelOperation(cancel, NOBODY)
-    outcome = pb.JudgingOutcome(lease=validator.prove(taken[0].lease), code="cancelled", cost_usd=0.5, tokens=7)
+    outcome = pb.JudgingOutcome(lease=validator.prove(taken[0].lease), code="cancelled", cost_usd="0.5", tokens=7)
     assert [await validator.finish(outcomes=[outcome]) for _ in range(2)] == [["LOST"], ["LOST"]]
     report = await report_on(world, operation)
     assert (report.failed, report.cost_usd, report.tokens) == ({"cancelled": 1}, 0.5, 7)
@@ -313,8 +313,8 @@ async def test_one_that_every_validator_is_lost_with_ends(world: World, validato
         await validator.queue.look()
     assert await validator.take() == []
     assert await validator.say([taken], MET) == ["LOST"]
-    (row,) = await world.sql("SELECT state, code, cost_usd, answered_at FROM judgings")
-    assert (row.state, row.code, row.cost_usd, row.answered_at is None) == ("DONE", "judging_lost", None, False)
+    (row,) = await world.sql("SELECT state, code, cost_nanos, answered_at FROM judgings")
+    assert (row.state, row.code, row.cost_nanos, row.answered_at is None) == ("DONE", "judging_lost", None, False)
     await world.worked()
     assert (await world.stands(operation.id)).state == "DONE"
 

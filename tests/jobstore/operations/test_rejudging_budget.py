@@ -10,20 +10,20 @@ from jobstore.operations.pace import AHEAD_MAX, AHEAD_UNKNOWN_MAX, COST_UNKNOWN,
     [
         (Spent(), AHEAD_UNKNOWN_MAX),
         (Spent(under_way=4), AHEAD_UNKNOWN_MAX - 4),
-        (Spent(usd=2.0, told=4), 16),
-        (Spent(usd=2.0, told=4, under_way=10), 6),
-        (Spent(usd=2.0, told=4, untold=4), 12),  # which may have cost as much as the others
-        (Spent(usd=10.0, told=4), 0),
-        (Spent(usd=0.001, told=1_000), AHEAD_MAX),
+        (Spent(nanos=2_000_000_000, told=4), 16),
+        (Spent(nanos=2_000_000_000, told=4, under_way=10), 6),
+        (Spent(nanos=2_000_000_000, told=4, untold=4), 12),  # which may have cost as much as the others
+        (Spent(nanos=10_000_000_000, told=4), 0),
+        (Spent(nanos=1_000_000, told=1_000), AHEAD_MAX),
         (Spent(told=7), AHEAD_MAX),  # nobody was asked, as checks decided
         (Spent(told=7, untold=1), 0),
     ],
 )
 def test_what_ten_dollars_allow(spent: Spent, room: int) -> None:
-    assert find_affordable(10.0, spent) == room
+    assert find_affordable(10_000_000_000, spent) == room
 
 
 def test_nothing_more_begins_once_they_are_spent_or_nobody_tells_what_one_costs() -> None:
-    assert Spent(usd=10.0, told=1).code == OVER_BUDGET
+    assert Spent(nanos=10_000_000_000, told=1).code == OVER_BUDGET
     assert Spent(told=3, untold=1).code == COST_UNKNOWN
-    assert Spent(usd=10.0, told=3, untold=1).code == OVER_BUDGET
+    assert Spent(nanos=10_000_000_000, told=3, untold=1).code == OVER_BUDGET

@@ -36,6 +36,7 @@ from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, format_waits
 from jobstore.publishing.job_changed import make_job_changed
 from servicekit.kafka.publisher import Outgoing, to_record
 from signoff.judging import CriterionVerdict
+from signoff.money import SUM_NANOS_MAX
 from signoff.status import Outcome, ReportKind
 
 NOW = datetime.now(UTC)
@@ -111,7 +112,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
         "title": spec.title,
         "priority": 9,
         "tenant": spec.tenant,
-        "cost_usd": 1e6,
+        "cost_nanos": SUM_NANOS_MAX,
         "duration_s": 0.1 + 0.2,
         "spec_hash": "f" * 64,
     }

@@ -20,7 +20,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 #: What is expensive is old, and of one agent; what has a low number is short.
 _FILL = """
 INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, live, not_met,
-    priority, tenant, labels, policy, spec_hash, created_at, updated_at, batch_id, cost_usd, duration_s, code)
+    priority, tenant, labels, policy, spec_hash, created_at, updated_at, batch_id, cost_nanos, duration_s, code)
 SELECT 'bounded-' || lpad((n * 7919 % 3000)::text, 4, '0'), 'Page ' || n, '', 'x', '{}', 'PENDING', 1, NULL, false, 0,
     CASE WHEN n % 50 = 0 THEN 9 ELSE 5 END, 'tenant-' || n / 1000, jsonb_build_object('team', 't' || n % 3), '{}', '',
     CAST(:begin AS timestamptz) + n * interval '1 s', CAST(:begin AS timestamptz) + (3000 - n) * interval '1 s',
@@ -53,7 +53,7 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Any], bool]]] = [
     ({"batch_id": BATCH, "codes": ["rare"]}, lambda row: row.tenant != "tenant-2" and row.code == "rare"),
     ({"batch_id": UNKNOWN}, lambda row: str(row.batch_id) == str(UNKNOWN)),
     ({"created_after": BEGIN + timedelta(seconds=2_000)}, lambda row: row.tenant == "tenant-2"),
-    ({"cost_usd_min": 2_500}, lambda row: row.cost_usd >= 2_500 and row.duration_s is not None),
+    ({"cost_usd_min": "0.0000025"}, lambda row: row.cost_nanos >= 2_500 and row.duration_s is not None),
     ({"tenant": "nobody"}, lambda _: False),
     ({"not_tenants": ["tenant-1", "tenant-2"]}, lambda row: row.tenant == "tenant-0"),
     (
@@ -82,6 +82,7 @@ async def walk(database: Database, order: JobOrder, limit: int, **chosen: Any) -
 def sort(found: list[Any], order: JobOrder) -> list[str]:
     name = order.value.removeprefix("-")
     of_ended = name in {"cost_usd", "duration_s"}
+    name = "cost_nanos" if name == "cost_usd" else name
     columns = (name, "created_at", "id") if name == "priority" else (name, "id")
     placed = [row for row in found if not of_ended or row.duration_s is not None]
     placed.sort(key=lambda row: [getattr(row, column) for column in columns], reverse=order.value.startswith("-"))

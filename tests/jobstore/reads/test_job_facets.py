@@ -28,7 +28,7 @@ _ENDED = """
 UPDATE jobs SET status = CASE WHEN n % 4 < 2 THEN 'FAILED' ELSE status END,
     created_at = CAST('2026-01-01T00:00Z' AS timestamptz) + n * interval '1 minute',
     batch_id = CASE n % 5 WHEN 0 THEN CAST(:batch AS uuid) WHEN 1 THEN CAST(:unnamed AS uuid) END,
-    cost_usd = n % 8 / 4.0, duration_s = n % 9, cancelled = n % 10 = 1,
+    cost_nanos = n % 8 * 250_000_000, duration_s = n % 9, cancelled = n % 10 = 1,
     code = CASE n % 4 WHEN 0 THEN 'agent_status' WHEN 1 THEN 'no_progress' END,
     not_met_criteria = CASE n % 3 WHEN 0 THEN ARRAY['Is "blue", or so', 'x'] WHEN 1 THEN ARRAY['x'] END
 FROM (SELECT id AS job_id, substr(id, 7)::int AS n FROM jobs WHERE id LIKE 'facet-%') AS numbered WHERE id = job_id
@@ -100,7 +100,7 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Any], bool]]] = [
     ({"codes": ["no_progress"]}, lambda row: row.code == "no_progress"),
     ({"criterion_not_met": 'Is "blue", or so'}, lambda row: len(row.not_met_criteria or ()) == 2),
     ({"cancelled": True}, lambda row: row.cancelled),
-    ({"cost_usd_min": 1, "duration_s_max": 5}, lambda row: row.cost_usd >= 1 and row.duration_s <= 5),
+    ({"cost_usd_min": 1, "duration_s_max": 5}, lambda row: row.cost_nanos >= 1_000_000_000 and row.duration_s <= 5),
     ({"text": "translate"}, lambda row: "Translate" in row.title),
     ({"tenant": "nobody"}, lambda _: False),
     ({"not_agent_ids": ["writer"]}, lambda row: row.agent_id is None),

@@ -52,7 +52,7 @@ async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
                 "updated_at = CAST(:begin AS timestamptz) + n * 37 % 60 * interval '1 hour', "
                 "batch_id = CASE WHEN n % 5 = 0 THEN CAST(:batch AS uuid) END, "
                 "priority = CASE n % 6 WHEN 0 THEN 9 WHEN 1 THEN 2 ELSE 5 END, "
-                "cost_usd = n % 8 / 4.0, duration_s = n % 9, cancelled = n % 2 = 1 AND n % 10 = 1, "
+                "cost_nanos = n % 8 * 250_000_000, duration_s = n % 9, cancelled = n % 2 = 1 AND n % 10 = 1, "
                 "code = CASE n % 4 WHEN 0 THEN 'agent_status' WHEN 1 THEN 'no_progress' END, "
                 "not_met_criteria = CASE n % 3 WHEN 0 THEN ARRAY['Is \"blue\", or so', 'x'] WHEN 1 THEN ARRAY['x'] END "
                 "FROM (SELECT id AS job_id, substr(id, 5)::int AS n FROM jobs WHERE id LIKE 'job-0%') AS numbered "
@@ -97,7 +97,7 @@ async def test_every_order_goes_through_all_jobs_once(
 ) -> None:
     found = await listed(database, limit, order)
     assert sorted(found) == sorted(jobs)
-    name = order.value.removeprefix("-")
+    name = order.value.removeprefix("-").replace("cost_usd", "cost_nanos")
     second = ("created_at",) if name == "priority" else ()
     keys = [(*(getattr(jobs[job_id], each) for each in (name, *second)), job_id) for job_id in found]
     descends = order.value.startswith("-")
@@ -126,7 +126,7 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"codes": ["no_progress", "agent_status"]}, lambda row: row.code is not None),
     ({"criterion_not_met": 'Is "blue", or so'}, lambda row: len(row.not_met_criteria or ()) == 2),
     ({"criterion_not_met": "Is"}, lambda _: False),
-    ({"cost_usd_min": 0.5, "cost_usd_max": 1.0}, lambda row: 0.5 <= row.cost_usd <= 1.0),
+    ({"cost_usd_min": 0.5, "cost_usd_max": 1.0}, lambda row: 500_000_000 <= row.cost_nanos <= 1_000_000_000),
     ({"duration_s_max": 0}, lambda row: row.duration_s == 0),
     ({"duration_s_min": 3, "cancelled": True}, lambda row: row.duration_s >= 3 and row.cancelled),
     ({"not_agent_ids": ["writer", "nobody"]}, lambda row: row.agent_id is None),

@@ -117,7 +117,7 @@ async def _judged_again(life: Callable[[str], Steps]) -> None:
     lease = await steps.judging()
     await steps.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
     await steps.report(lease, ReportKind.SPENT, usage=Usage(input_tokens=7, cost_usd=0.25))
-    assert (await steps.job()).cost_usd == 0.25
+    assert (await steps.job()).cost_nanos == 250_000_000
     for name, outcome in (("unproven", None), ("proven at last", Outcome.PASS), ("submitted again", Outcome.FAIL)):
         steps = life(name)
         await _judged(steps, unproven(), policy={"resubmit": "automatic", "max_submissions": 2})

@@ -77,7 +77,7 @@ class MemoryJobstore:
         self.evaluations: dict[tuple[str, int], NewEvaluation] = {}
         self.judgings: dict[UUID, StoredJudging] = {}
         self.answers: dict[UUID, JudgingAnswer] = {}
-        self.judging_costs: dict[UUID, tuple[float, int]] = {}
+        self.judging_costs: dict[UUID, tuple[int, int]] = {}
         self.judging_room = 10
         self.judging_groups: set[UUID] = set()
         self.judged_max_chars: int | None = None

@@ -279,7 +279,13 @@ async def test_what_was_spent_is_told_of_what_the_jobstore_has_ended() -> None:
     store.lost.add(ended)
     await until(lambda: ended in store.recorded)
     told = store.recorded[ended]
-    assert (told.verdict, told.code, told.cost_usd, told.tokens, judge.aborted) == (None, "cancelled", 0.5, 3, 1)
+    assert (told.verdict, told.code, told.cost_nanos, told.tokens, judge.aborted) == (
+        None,
+        "cancelled",
+        500_000_000,
+        3,
+        1,
+    )
     await made.stop()
 
 
@@ -312,8 +318,8 @@ async def _probe(model: JudgeModel | None) -> JsonValue:
 
 
 async def test_no_judge_is_asked_for_a_job_whose_budget_is_used_up() -> None:
-    spent = await judged(JudgingKind.REJUDGE, budget=Budget(usd=1.0, spent_usd=1.0))
-    assert (spent.verdict, spent.code, spent.cost_usd) == (None, "budget_exhausted", 0.0)
+    spent = await judged(JudgingKind.REJUDGE, budget=Budget(nanos=1_000_000_000, spent_nanos=1_000_000_000))
+    assert (spent.verdict, spent.code, spent.cost_nanos) == (None, "budget_exhausted", 0)
 
 
 async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +328,7 @@ async def test_whoever_waits_is_told_that_the_judge_is_away_and_a_shadow_waits(m
     assert (tried.verdict, tried.code) == (None, "judge_unreachable")
     shadow = await judged(JudgingKind.SHADOW)
     assert not json.loads(shadow.verdict or "")["is_valid"]
-    assert (shadow.cost_usd, shadow.tokens, shadow.code) == (0.5, 3, "")
+    assert (shadow.cost_nanos, shadow.tokens, shadow.code) == (500_000_000, 3, "")
 
 
 @pytest.mark.parametrize("kind", [JudgingKind.SHADOW, JudgingKind.REJUDGE, JudgingKind.EVALUATE])

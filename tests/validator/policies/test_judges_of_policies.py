@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -231,7 +232,7 @@ class TestGrants:
         assert (verdict.judge, verdict.submission, verdict.submissions) == ("tried@3", 3, 5)
         assert [stage.kind for stage in verdict.stages] == ["quorum", "refute"]
         assert len(judge.asked) == 4
-        assert report.usage.cost_usd == pytest.approx(0.04)
+        assert report.usage.cost_usd == Decimal("0.04")
 
     async def test_what_may_be_reused_is_named_by_judge_and_policy(self) -> None:
         plain = await report_of(StandIn(PASS))

@@ -1,6 +1,7 @@
 """A quorum: a majority of all votes passes, and nothing less does."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 from stand_ins import (
@@ -158,7 +159,7 @@ async def test_where_one_vote_fails_by_a_bug_the_others_are_stopped() -> None:
 
 
 async def test_all_votes_are_within_one_budget_and_each_says_its_cost() -> None:
-    purse = Purse(Budget(usd=0.05))
+    purse = Purse(Budget(nanos=50_000_000))
     models = {name: JudgeModel(model=name, input_usd=100.0, output_usd=200.0) for name in "ab"}
     judges = {name: StandIn(PASS, name) for name in "ab"}
     policy = policy_of("quorum", "a", "b").model_copy(update={"loop": LOOP})
@@ -168,8 +169,8 @@ async def test_all_votes_are_within_one_budget_and_each_says_its_cost() -> None:
 
     terms = {"result": {"text": TRUE}, "acceptance_criteria": MEETS, "policy": policy, "judge_of": judge_of}
     verdict = await validate_agent_response(**terms)
-    assert [ask.cost_usd for ask in verdict.stages[0].asks] == [pytest.approx(0.012)] * 2
-    assert purse.usage.cost_usd == pytest.approx(0.024)
+    assert [ask.cost_usd for ask in verdict.stages[0].asks] == [Decimal("0.012")] * 2
+    assert purse.usage.cost_usd == Decimal("0.024")
     await validate_agent_response(**terms)
     with pytest.raises(BudgetExhaustedError):
         await validate_agent_response(**terms, submission=2)

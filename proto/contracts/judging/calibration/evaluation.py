@@ -3,6 +3,7 @@
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self
 
 from contracts.judging.calibration.cases import Case
@@ -19,6 +20,7 @@ from contracts.judging.calibration.statistics import (
 )
 from signoff.jsontext import json_text
 from signoff.judging import Ask, Verdict
+from signoff.money import to_nanos, usd_text
 from signoff.status import Outcome
 
 #: Criteria that are told apart, and those of them that a report lists: the ones with the most labels.
@@ -41,7 +43,7 @@ class Asked(NamedTuple):
 
     role: str
     outcomes: str | None
-    cost_usd: float | None = None
+    cost_usd: Decimal | None = None
     latency_s: float | None = None
     tokens: int | None = None
     vote: int | None = None
@@ -53,7 +55,7 @@ class Confirmation(NamedTuple):
 
     passed: bool
     asks: int
-    cost_usd: float | None
+    cost_usd: Decimal | None
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self | None:
@@ -64,7 +66,7 @@ class Confirmation(NamedTuple):
         said = zip(verdict.criteria, stage.outcomes, strict=True)
         passed = all(letter in PASS + NOTHING for criterion, letter in said if criterion.required)
         costs = [ask.cost_usd for ask in stage.asks]
-        known = None if None in costs else sum(cost for cost in costs if cost is not None)
+        known = None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
         return cls(passed, sum(ask.sum_of or 1 for ask in stage.asks), known)
 
 
@@ -198,8 +200,8 @@ class PolicyCounts:
         self._versions = Counter[str]()
         self._asks = Counter[str]()
         self._confirmed = Counter[str]()
-        self._confirming_usd: float | None = 0.0
-        self._cost_usd = 0.0
+        self._confirming_usd: Decimal | None = Decimal(0)
+        self._cost_usd = Decimal(0)
         self._latencies = array("d")
         self._votes: dict[int, list[bytearray]] = {}  # by how many there were: the errors of each, then the labels
         self._cases_of_votes: dict[int, array[int]] = {}  # and of which case each label is
@@ -241,7 +243,7 @@ class PolicyCounts:
         self._asks["total"] += ask.together
         self._asks["tokens"] += ask.tokens or 0
         self._asks["of_unknown_cost"] += ask.together if ask.cost_usd is None else 0
-        self._cost_usd += ask.cost_usd or 0.0
+        self._cost_usd += ask.cost_usd or 0
         if ask.latency_s is not None and ask.together == 1:
             self._latencies.append(ask.latency_s)
 
@@ -296,7 +298,7 @@ class PolicyCounts:
             },
             "asks": asked,
             "tokens": self._asks["tokens"],
-            "cost_usd": None if asked and self._asks["of_unknown_cost"] == asked else self._cost_usd,
+            "cost_usd": None if asked and self._asks["of_unknown_cost"] == asked else _write(self._cost_usd),
             "asks_of_unknown_cost": self._asks["of_unknown_cost"],
             "latency_s": {"median": quantile(self._latencies, 0.5), "p95": quantile(self._latencies, 0.95)},
             "confirm": self._report_confirming(),
@@ -320,7 +322,11 @@ class PolicyCounts:
         if not self._confirmed:
             return None
         counts = {name: self._confirmed[name] for name in ("bad", "bad_stopped", "good", "good_stopped", "asks")}
-        return {**counts, "cost_usd": self._confirming_usd}
+        return {**counts, "cost_usd": None if self._confirming_usd is None else _write(self._confirming_usd)}
+
+
+def _write(usd: Decimal) -> str:
+    return usd_text(to_nanos(usd))
 
 
 def _is_right(label: bool, judged: Judged) -> bool | None:

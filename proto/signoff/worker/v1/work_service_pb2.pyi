@@ -407,7 +407,7 @@ class ExecutionGrant(_message.Message):
     url: _builtins.str
     spent: _builtins.int
     """Calls of the agent that failed, or were lost, before this attempt."""
-    budget_left_usd: _builtins.float
+    budget_left_usd: _builtins.str
     """What is left of the job's budget; not set where it has none."""
     budget_left_tokens: _builtins.int
     judged_max_chars: _builtins.int
@@ -437,7 +437,7 @@ class ExecutionGrant(_message.Message):
         url: _builtins.str = ...,
         policy: _resources_pb2.Policy | None = ...,
         spent: _builtins.int = ...,
-        budget_left_usd: _builtins.float | None = ...,
+        budget_left_usd: _builtins.str | None = ...,
         budget_left_tokens: _builtins.int | None = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         judged_max_chars: _builtins.int | None = ...,
@@ -606,10 +606,10 @@ class JudgingAnswer(_message.Message):
     result_hash: _builtins.bytes
     judge_empty: _builtins.bool
     """Whether the judge is asked about an empty result, too."""
-    budget_left_usd: _builtins.float
+    budget_left_usd: _builtins.str
     """What is left of the job's budget; not set where it has none."""
     budget_left_tokens: _builtins.int
-    budget_usd: _builtins.float
+    budget_usd: _builtins.str
     """The job's whole budget; not set where it has none."""
     budget_tokens: _builtins.int
     judge_policy_json: _builtins.str
@@ -646,9 +646,9 @@ class JudgingAnswer(_message.Message):
         acceptance_criteria: _builtins.str = ...,
         result_hash: _builtins.bytes = ...,
         judge_empty: _builtins.bool = ...,
-        budget_left_usd: _builtins.float | None = ...,
+        budget_left_usd: _builtins.str | None = ...,
         budget_left_tokens: _builtins.int | None = ...,
-        budget_usd: _builtins.float | None = ...,
+        budget_usd: _builtins.str | None = ...,
         budget_tokens: _builtins.int | None = ...,
         judge_policy_json: _builtins.str = ...,
         submission: _builtins.int = ...,
@@ -892,7 +892,7 @@ class JudgingOutcome(_message.Message):
     """A Verdict as JSON; for a `test`, what the judge was found to do."""
     code: _builtins.str
     message: _builtins.str
-    cost_usd: _builtins.float
+    cost_usd: _builtins.str
     tokens: _builtins.int
     duration_s: _builtins.float
     @_builtins.property
@@ -904,7 +904,7 @@ class JudgingOutcome(_message.Message):
         verdict_json: _builtins.str | None = ...,
         code: _builtins.str = ...,
         message: _builtins.str = ...,
-        cost_usd: _builtins.float = ...,
+        cost_usd: _builtins.str = ...,
         tokens: _builtins.int = ...,
         duration_s: _builtins.float = ...,
     ) -> None: ...

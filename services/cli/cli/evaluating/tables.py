@@ -1,6 +1,7 @@
 """Put a report of policies on labelled cases into tables, for a terminal and for a page."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from contracts.judging.calibration.quorums import QuorumWorth
@@ -71,7 +72,7 @@ def format_cost(policy: Report) -> str:
     if policy["cost_usd"] is None:
         return "unknown"
     unknown = policy["asks_of_unknown_cost"]
-    return f"${policy['cost_usd']:.4f}" + (f", without {unknown} asks of unknown price" if unknown else "")
+    return f"${Decimal(policy['cost_usd']):.4f}" + (f", without {unknown} asks of unknown price" if unknown else "")
 
 
 def list_confusion(measure: Report) -> list[Row]:
@@ -127,7 +128,7 @@ def _count_errors(criterion: Report) -> int:
 
 def describe_confirming(confirm: Report) -> str:
     """Return what confirming passes was worth, in a sentence."""
-    cost = "at an unknown price" if confirm["cost_usd"] is None else f"for ${confirm['cost_usd']:.4f}"
+    cost = "at an unknown price" if confirm["cost_usd"] is None else f"for ${Decimal(confirm['cost_usd']):.4f}"
     return (
         f"confirming stopped {confirm['bad_stopped']} of {confirm['bad']} bad results that had passed, and "
         f"{confirm['good_stopped']} of {confirm['good']} good ones, by {confirm['asks']} asks {cost}"

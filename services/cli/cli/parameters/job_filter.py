@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.options import parse_pairs, parse_past_time, validate_model
+from cli.options import parse_pairs, parse_past_time, parse_usd, validate_model
 from cli.parameters.lookups import complete_agents, complete_operations, find_agent, find_batch_id
 from cli.session import with_options
 from signoff import AsyncClient
@@ -79,10 +79,10 @@ def read_conditions(  # noqa: PLR0913 - each is an option
         typer.Option(metavar="TEXT", help="Whose last verdict did not fail this criterion. May be repeated."),
     ] = None,
     cost_min: Annotated[
-        float | None, typer.Option("--cost-usd-min", metavar="USD", min=0, help="Ended, and cost as much or more.")
+        str | None, typer.Option("--cost-usd-min", metavar="USD", help="Ended, and cost as much or more.")
     ] = None,
     cost_max: Annotated[
-        float | None, typer.Option("--cost-usd-max", metavar="USD", min=0, help="Ended, and cost as much or less.")
+        str | None, typer.Option("--cost-usd-max", metavar="USD", help="Ended, and cost as much or less.")
     ] = None,
     duration_min: Annotated[
         float | None,
@@ -112,8 +112,8 @@ def read_conditions(  # noqa: PLR0913 - each is an option
         "not_batch_ids": not_batch,
         "not_codes": not_code,
         "not_criteria_not_met": not_criterion_not_met,
-        "cost_usd_min": cost_min,
-        "cost_usd_max": cost_max,
+        "cost_usd_min": parse_usd(cost_min, "--cost-usd-min"),
+        "cost_usd_max": parse_usd(cost_max, "--cost-usd-max"),
         "duration_s_min": duration_min,
         "duration_s_max": duration_max,
     }

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli.options import parse_pairs
+from cli.options import parse_pairs, parse_usd
 
 #: The fields of contracts.resources.Policy, which is too heavy to import for a help text; a test compares them.
 POLICY_FIELDS: Final = (
@@ -31,19 +31,19 @@ PolicyFields = Annotated[
     ),
 ]
 BudgetUsd = Annotated[
-    float | None,
-    typer.Option("--budget-usd", metavar="USD", min=0, help="What all calls may cost; as --policy budget_usd=USD."),
+    str | None,
+    typer.Option("--budget-usd", metavar="USD", help="What all calls may cost; as --policy budget_usd=USD."),
 ]
 
 
-def parse_policy(texts: list[str] | None, budget_usd: float | None) -> dict[str, Any]:
+def parse_policy(texts: list[str] | None, budget_usd: str | None) -> dict[str, Any]:
     """Return the fields of a policy that are given, None for those without a value. Raise BadParameter for others."""
     fields: dict[str, Any] = {}
     for name, text in parse_pairs(texts or (), "--policy").items():
         if name not in POLICY_FIELDS:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(POLICY_FIELDS)}", param_hint="--policy")
         fields[name] = None if not text else text.split(",") if name in _LISTS else _parse_value(text)
-    return fields if budget_usd is None else fields | {"budget_usd": budget_usd}
+    return fields if budget_usd is None else fields | {"budget_usd": parse_usd(budget_usd, "--budget-usd")}
 
 
 def _parse_value(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.output import Output, format_seconds, format_spent, to_json
@@ -40,7 +41,7 @@ def describe_asks(verdict: Verdict) -> str:
     who = ", ".join(filter(None, (verdict.judge, verdict.model)))
     if not asks:
         return who
-    usd = sum(ask.cost_usd or 0.0 for ask in asks)
+    usd = sum((Decimal(ask.cost_usd or 0) for ask in asks), Decimal(0))
     tokens = sum((ask.input_tokens or 0) + (ask.output_tokens or 0) for ask in asks)
     count = sum(ask.sum_of or 1 for ask in asks)
     took = format_seconds(sum(ask.latency_s or 0.0 for ask in asks))

@@ -20,7 +20,7 @@ from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
 from contracts.messages.judging import NamedJudgePolicy
 from contracts.resources import Amount, JobFilter, NewJob
-from signoff.fields import Model, NextPageToken, Time
+from signoff.fields import Model, Money, NextPageToken, Time
 from signoff.jsontext import Json
 from signoff.judging import Validator
 from signoff.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
@@ -84,8 +84,8 @@ class JobsFilter(Model):
     criterion_not_met: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
         None, description="the text of a required criterion that the last verdict did not pass"
     )
-    cost_usd_min: Amount | None = Field(None, description="USD, or more; of jobs whose last execution ended")
-    cost_usd_max: Amount | None = Field(None, description="USD, or less")
+    cost_usd_min: Money | None = Field(None, description="USD, or more; of jobs whose last execution ended")
+    cost_usd_max: Money | None = Field(None, description="USD, or less")
     duration_s_min: Amount | None = Field(None, description="seconds, or more; of jobs whose last execution ended")
     duration_s_max: Amount | None = Field(None, description="seconds, or less")
     id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(

@@ -1,5 +1,6 @@
 """Turn transitions into server-sent events: what changed of a job, without bodies."""
 
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from signoff.fields import Open, Time
+from signoff.fields import Open, SumOfMoney, Time
 from signoff.status import JobLogStatus, JobStatus
 from signoff.types import JobLog, read_model
 
@@ -29,7 +30,7 @@ class JobNow(BaseModel):
     version: int
     agent_id: str | None = None
     progress: float | None = None
-    cost_usd: float
+    cost_usd: SumOfMoney
     tokens: int
     live: bool | None = Field(None, description="whether an execution is asked for or under way")
     updated_at: Time
@@ -55,7 +56,7 @@ class JobNow(BaseModel):
             version=log.version,
             agent_id=log.agent_id,
             progress=log.progress,
-            cost_usd=log.cost_usd or 0.0,
+            cost_usd=log.cost_usd or Decimal(0),
             tokens=log.tokens or 0,
             updated_at=log.created_at,
             **changed,

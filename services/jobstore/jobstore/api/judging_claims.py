@@ -23,6 +23,7 @@ from jobstore.storage.judging import judgings
 from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
 from signoff.errors import ErrorCode
+from signoff.money import USD_MAX, to_nanos
 from signoff.status import EmptyResult, JudgingKind
 from signoff.worker.v1 import work_service_pb2 as pb
 
@@ -151,7 +152,7 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
         verdict=verdict,
         code=code,
         message=message,
-        cost_usd=max(0.0, outcome.cost_usd),
+        cost_nanos=to_nanos(outcome.cost_usd or "0", usd_max=USD_MAX),
         tokens=min(max(0, outcome.tokens), 2**53),
         duration_s=outcome.duration_s,
         execution_id=real.execution_id if real is not None else None,
@@ -180,7 +181,7 @@ def _find_budget(row: Row, policy: Mapping[str, Any]) -> Budget:
     if row.kind != JudgingKind.REJUDGE:
         return Budget()
     now = {**policy, **from_json(row.policy_of_job or "{}")}
-    return Budget(now.get("budget_usd"), now.get("budget_tokens"), row.cost_usd or 0.0, row.tokens or 0)
+    return Budget.under(now, row.cost_nanos or 0, row.tokens or 0)
 
 
 def _join_criteria(row: Row) -> str:

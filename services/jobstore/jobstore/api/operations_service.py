@@ -46,6 +46,7 @@ from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.health import VERSION
 from signoff.errors import ErrorCode
+from signoff.money import usd_text
 from signoff.status import JobStatus, OperationState
 from signoff.types import DeadLetters
 from signoff.v1 import operations_service_pb2 as pb
@@ -113,7 +114,7 @@ class OperationsService(OperationsServiceServicer):
             items_max=preview.items_max,
             counts=preview.counts,
             sample=[convert.job_message(view, as_text=as_text) for view in preview.sample],
-            cost_usd=preview.cost_usd,
+            cost_usd=None if preview.cost_nanos is None else usd_text(preview.cost_nanos),
             cost_of=preview.cost_of,
         )
 

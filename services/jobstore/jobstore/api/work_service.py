@@ -310,7 +310,7 @@ def _read_error(error: ServiceError) -> ClaimAnswer:
     return ClaimAnswer(outcome, error.code, str(error))
 
 
-def _set_given(message: Message, **fields: float | None) -> None:
+def _set_given(message: Message, **fields: float | str | None) -> None:
     for name, value in fields.items():
         if value is not None:
             setattr(message, name, value)

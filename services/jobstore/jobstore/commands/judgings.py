@@ -155,7 +155,7 @@ class FinishJudging(Command[bool]):
     verdict: str | None = None
     code: str | None = None
     message: str | None = None
-    cost_usd: float = 0.0
+    cost_nanos: int = 0
     tokens: int = 0
     duration_s: float | None = None
     execution_id: UUID | None = None
@@ -185,7 +185,7 @@ class FinishJudging(Command[bool]):
     def decide(self, uow: UnitOfWork) -> bool:
         judging = uow.stored.judgings.get(self.judging_id)
         if judging is not None and judging.is_cut_short and judging.lease == self.lease:
-            uow.changes.judging_costs[judging.id] = (self.cost_usd, self.tokens)
+            uow.changes.judging_costs[judging.id] = (self.cost_nanos, self.tokens)
             uow.stored.judgings[judging.id] = judging._replace(is_cut_short=False)
             return False
         if judging is None or judging.state is JudgingState.DONE or judging.lease != self.lease:
@@ -194,7 +194,7 @@ class FinishJudging(Command[bool]):
             judging.id,
             code=self.code,
             message=self.message,
-            cost_usd=self._tell_cost(),
+            cost_nanos=self._tell_cost(),
             tokens=self.tokens,
             duration_s=self.duration_s,
         )
@@ -206,11 +206,11 @@ class FinishJudging(Command[bool]):
         uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE)
         return True
 
-    def _tell_cost(self, verdict: Verdict | None = None) -> float | None:
+    def _tell_cost(self, verdict: Verdict | None = None) -> int | None:
         """Return what it cost; None where a model was asked, and nobody says what that costs."""
         stages = (verdict.stages if verdict is not None else None) or []
         are_known = [ask.cost_usd is not None for stage in stages for ask in stage.asks] or [not self.tokens]
-        return self.cost_usd if self.cost_usd or all(are_known) else None
+        return self.cost_nanos if self.cost_nanos or all(are_known) else None
 
     def _judge(self, uow: UnitOfWork, judging: StoredJudging, answer: JudgingAnswer, text: str) -> JudgingAnswer:
         try:
@@ -225,7 +225,7 @@ class FinishJudging(Command[bool]):
         before = _read_before(judging.before)
         return replace(
             answer,
-            cost_usd=self._tell_cost(verdict),
+            cost_nanos=self._tell_cost(verdict),
             answer=verdict.model_dump_json(exclude_defaults=True),
             is_valid=verdict.is_valid if refusal is None else None,
             was_valid=None if before is None else before.is_valid,
@@ -269,7 +269,7 @@ class FinishJudging(Command[bool]):
             response=name_references(verdict, question.references).model_dump_json(exclude_none=True),
             feedback=format_feedback(verdict),
             not_met_criteria=list_not_met(verdict),
-            cost_usd=self.cost_usd,
+            cost_nanos=self.cost_nanos,
             tokens=self.tokens,
             duration_s=self.duration_s,
             actor=self.actor,
@@ -305,7 +305,7 @@ class LoseJudging(Command[None]):
         judging = uow.stored.judgings.get(self.judging_id)
         if judging is not None and judging.has_lapsed and judging.lease >= GRANTS_MAX:
             message = f"{GRANTS_MAX} validators were lost, or gave it back, while they judged it"
-            lost = JudgingAnswer(judging.id, code=ErrorCode.JUDGING_LOST, message=message, cost_usd=None)
+            lost = JudgingAnswer(judging.id, code=ErrorCode.JUDGING_LOST, message=message, cost_nanos=None)
             uow.changes.judging_answers.append(lost)
             uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE, has_lapsed=False)
 

@@ -114,7 +114,7 @@ def _find_used_up(job: Job, policy: Policy) -> Refusal | None:
     if policy.max_submissions is not None and job.not_met >= policy.max_submissions:
         message = f"{job.not_met} submissions were not met, and the job's policy allows {policy.max_submissions}"
         return Refusal(ErrorCode.SUBMISSIONS_EXHAUSTED, message)
-    if used_up := Budget(policy.budget_usd, policy.budget_tokens, job.cost_usd, job.tokens).used_up:
+    if used_up := Budget.under(vars(policy), job.cost_nanos, job.tokens).used_up:
         return Refusal(ErrorCode.BUDGET_EXHAUSTED, f"the job's budget is used up: {used_up}")
     return None
 

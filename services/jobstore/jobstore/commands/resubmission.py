@@ -127,12 +127,12 @@ def _refuse_resubmission(
     job = uow.jobs[execution.job_id]
     if uow.terms.ids.derive_next(execution.execution_id) in uow.executions:
         return Refusal(ErrorCode.EXECUTION_CONFLICT, "its next execution was cancelled before it came, or asked for")
-    cost_usd, tokens = job.cost_usd + report.cost_usd, job.tokens + report.tokens
+    cost_nanos, tokens = job.cost_nanos + report.cost_nanos, job.tokens + report.tokens
     after = replace(
         job,
         agent_id=other or job.agent_id,
         not_met=job.not_met + 1,
-        cost_usd=cost_usd,
+        cost_nanos=cost_nanos,
         tokens=tokens,
     )
     obstacle = find_obstacle(uow, after, merge_policies(uow, after), parameters)

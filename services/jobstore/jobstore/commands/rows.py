@@ -128,7 +128,7 @@ class JudgedCount(NamedTuple):
     met: int
     not_met: int
     unjudged: int
-    cost_usd: float
+    cost_nanos: int
     tokens: int
 
 
@@ -241,7 +241,7 @@ class JudgingAnswer:
     """What is kept of a judging that is done: `answer` is its verdict as JSON text, `before` as the column has it."""
 
     id: UUID
-    cost_usd: float | None  # None where a model was asked that does not tell it
+    cost_nanos: int | None  # None where a model was asked that does not tell it
     answer: str | None = None
     before: str | None = None
     was_valid: bool | None = None
@@ -411,8 +411,8 @@ class Changes:
     new_judgings: list[NewJudging] = field(default_factory=list)
     judging_answers: list[JudgingAnswer] = field(default_factory=list)
     cancelled_judgings: list[UUID] = field(default_factory=list)
-    #: What they had cost that were cancelled under their lease: in USD, and tokens.
-    judging_costs: dict[UUID, tuple[float, int]] = field(default_factory=dict)
+    #: What they had cost that were cancelled under their lease: in nano-dollars, and tokens.
+    judging_costs: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     new_versions: list[NewVersion] = field(default_factory=list)
     name_moves: list[NameMove] = field(default_factory=list)
     evaluations: list[NewEvaluation] = field(default_factory=list)

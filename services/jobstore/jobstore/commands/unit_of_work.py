@@ -181,7 +181,7 @@ class UnitOfWork:
         if report.judge_policy is not None:
             judged_by = {**judged_by, "judge": report.judge_policy or None}
         for kind, reference in list_frozen(judged_by):
-            self.changes.judged.append(JudgedCount(kind, reference, *counts, report.cost_usd, report.tokens))
+            self.changes.judged.append(JudgedCount(kind, reference, *counts, report.cost_nanos, report.tokens))
 
     def _count_start(self, execution: Execution) -> None:
         """Count that an execution begins, which rates are about, and not that it was offered."""
@@ -362,7 +362,7 @@ class UnitOfWork:
             "capabilities": list(spec.capabilities),
             "not_before": spec.not_before,
             "batch_id": job.batch_id,
-            "cost_usd": job.cost_usd,
+            "cost_nanos": job.cost_nanos,
             "tokens": job.tokens,
             "live": job.live,
             "cancelled": job.cancelled,

@@ -21,6 +21,7 @@ from jobstore.domain.model import (
     replace,
 )
 from signoff.errors import ErrorCode
+from signoff.money import SUM_NANOS_MAX
 from signoff.status import RESTING, JobLogStatus, JobStatus, Outcome
 
 #: Tokens are counted up to the largest integer that every JSON reader keeps exact; agents may report any number.
@@ -56,7 +57,7 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
         job,
         status=status,
         version=job.version + 1,
-        cost_usd=job.cost_usd + report.cost_usd,
+        cost_nanos=min(job.cost_nanos + report.cost_nanos, SUM_NANOS_MAX),
         tokens=min(job.tokens + report.tokens, TOKENS_MAX),
     )
     result_version = execution.result_version if execution and is_verdict(report.kind, report.code) else None

@@ -69,7 +69,7 @@ class Job:
     """The columns of a job that decisions read or change.
 
     `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
-    `feedback` is JSON text; `cost_usd` and `tokens` cover all executions. `updated_at` is when the entry before
+    `feedback` is JSON text; `cost_nanos` and `tokens` cover all executions. `updated_at` is when the entry before
     those of this transaction was recorded. What follows it says how the last execution ended (domain.decisions).
     """
 
@@ -84,7 +84,7 @@ class Job:
     progress: float | None = None
     progress_message: str | None = None
     batch_id: UUID | None = None
-    cost_usd: float = 0.0
+    cost_nanos: int = 0
     tokens: int = 0
     updated_at: datetime | None = None
     cancelled: bool = False
@@ -96,7 +96,7 @@ class Job:
 def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
     """Return a job's budget under a policy, with what all its executions have spent."""
     policy = policy or {}
-    return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.cost_usd, job.tokens)
+    return Budget.under(policy, job.cost_nanos, job.tokens)
 
 
 @dataclass(slots=True)
@@ -207,7 +207,7 @@ class Report:
     call: int = 0
     progress: float | None = None
     answered: bool | None = None
-    cost_usd: float = 0.0
+    cost_nanos: int = 0
     tokens: int = 0
     result_hash: bytes | None = None
     judge: str | None = None

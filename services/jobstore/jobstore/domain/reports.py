@@ -6,6 +6,7 @@ from contracts.judging.verdict import Verdict
 from contracts.resources import Usage
 from jobstore.domain.model import UNPROVEN, Report, TransitionKind, replace
 from signoff.jsontext import json_text
+from signoff.money import to_nanos, usd_text
 from signoff.status import Outcome, ReportKind
 
 #: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
@@ -37,11 +38,11 @@ def with_cost(report: Report, usage: Usage | None) -> Report:
     """Return a report with the cost of the call that it is about; its message says where the agent claimed more."""
     if usage is None:
         return report
-    cost_usd, message = usage.cost_usd or 0.0, report.message
+    cost_nanos, message = to_nanos(usage.cost_usd or 0), report.message
     if usage.claimed_usd is not None:
-        claim = f"the agent claimed {usage.claimed_usd:.10g} USD for the call, of which {cost_usd:.10g} count"
+        claim = f"the agent claimed {usage.claimed_usd:f} USD for the call, of which {usd_text(cost_nanos)} count"
         message = f"{message}; {claim}" if message else claim
-    return replace(report, cost_usd=cost_usd, tokens=usage.tokens, message=message)
+    return replace(report, cost_nanos=cost_nanos, tokens=usage.tokens, message=message)
 
 
 def has_answered(event: JobStatusReported) -> bool | None:

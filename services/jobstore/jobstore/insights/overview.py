@@ -11,6 +11,7 @@ from jobstore.insights import histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
 from jobstore.reads.waiting import WaitingNow
 from jobstore.storage.sql import Connection, Row
+from signoff.money import to_usd
 from signoff.types import AgentStats, Overview, OverviewCounts, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 
 #: About how many points a range is shown as.
@@ -72,7 +73,8 @@ async def get_overview(
 
 
 def _sum_up(rows: Sequence[Row]) -> OverviewCounts:
-    fields: dict[str, object] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
+    fields: dict[str, object] = {name: sum(getattr(row, name) for row in rows) for name in COUNTED}
+    fields["cost_usd"] = to_usd(sum(row.cost_nanos for row in rows))
     for name in MAXIMA:
         fields[name] = max((value for row in rows if (value := getattr(row, name)) is not None), default=None)
     for name, column in _TIMES.items():

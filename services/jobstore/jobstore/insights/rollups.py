@@ -36,7 +36,7 @@ KEPT: Final = {MINUTE_S: timedelta(days=2), HOUR_S: timedelta(days=31)}
 FORGET_EVERY_S: Final = 600.0
 
 COUNTED: Final = ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
-_SUMS: Final = (*COUNTED, "cost_usd")
+_SUMS: Final = (*COUNTED, "cost_nanos")
 _HISTOGRAMS: Final = ("waits", "calls", "judgings", "durations")
 #: Columns that hold maxima, not sums; NULL where no sample was taken.
 MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
@@ -56,18 +56,18 @@ _ROWS: Final = text(
     SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at, l.duration_s, l.actor,
         greatest(e.created_at, e.not_before) AS startable_at,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
-        coalesce(l.cost_usd, 0) - coalesce(p.cost_usd, 0) AS cost_usd,
+        coalesce(l.cost_nanos, 0) - coalesce(p.cost_nanos, 0) AS cost_nanos,
         coalesce(l.tokens, 0) - coalesce(p.tokens, 0) AS tokens
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
         LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
-            AND (l.cost_usd IS NOT NULL OR l.tokens IS NOT NULL)
+            AND (l.cost_nanos IS NOT NULL OR l.tokens IS NOT NULL)
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
     """,  # noqa: S608 - words of our own
 )
 _ADD: Final = text(
     f"""
     INSERT INTO rollups (span_s, at, {", ".join(_COLUMNS)}) VALUES (:span_s, :at, :{", :".join(_COLUMNS)})
-    ON CONFLICT (span_s, at) DO UPDATE SET {", ".join(f"{n} = rollups.{n} + excluded.{n}" for n in _SUMS)},
+    ON CONFLICT (span_s, at) DO UPDATE SET {", ".join(sql.add_up("rollups", n) for n in _SUMS)},
         {", ".join(f"{n} = greatest(rollups.{n}, excluded.{n})" for n in MAXIMA)},
         {
         ", ".join(
@@ -104,7 +104,7 @@ _COUNT_DEFAULT: Final = text(
         ORDER BY created_at > u.at, CASE WHEN created_at > u.at THEN move ELSE -move END LIMIT 1
     ) AS current GROUP BY current.version
     ON CONFLICT (kind, name, version) DO UPDATE SET
-        {", ".join(f"{name} = judging_counts.{name} + excluded.{name}" for name in JUDGED)}
+        {", ".join(sql.add_up("judging_counts", name) for name in JUDGED)}
     """,  # noqa: S608 - names of our own
 )
 _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq")
@@ -128,12 +128,12 @@ _ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT, 
 class Counts:
     """The counts of one minute or hour."""
 
-    sums: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, int] = field(default_factory=dict)
     histograms: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Count an entry of a log."""
-        for name, amount in (("cost_usd", row.cost_usd), ("tokens", row.tokens)):
+        for name, amount in (("cost_nanos", row.cost_nanos), ("tokens", row.tokens)):
             if amount:
                 self.sums[name] = self.sums.get(name, 0) + amount
         column = _choose_column(row)
@@ -276,10 +276,10 @@ def _count_verdict(row: Row) -> dict[str, object]:
     is_met = row.kind == TransitionKind.MET
     is_unjudged = not is_met and (row.code == UNPROVEN or (row.code or "").startswith("judge_"))
     outcomes = {"met": int(is_met), "not_met": int(not is_met and not is_unjudged), "unjudged": int(is_unjudged)}
-    return {"at": row.created_at, **outcomes, "cost_usd": row.cost_usd, "tokens": row.tokens}
+    return {"at": row.created_at, **outcomes, "cost_nanos": row.cost_nanos, "tokens": row.tokens}
 
 
 def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, object]:
-    sums: dict[str, float] = dict.fromkeys(_SUMS, 0) | counts.sums
+    sums: dict[str, int] = dict.fromkeys(_SUMS, 0) | counts.sums
     row = {"span_s": span_s, "at": at, **sums, **{name: counts.histograms.get(name, []) for name in _HISTOGRAMS}}
     return row | dict.fromkeys(MAXIMA)

@@ -39,7 +39,7 @@ class Parameters(TypedDict, total=False):
     criteria: str
     shadow: bool
     rate_per_s: float
-    budget_usd: float
+    budget_usd: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from jobstore.operations.kinds import Parameters
 from jobstore.storage.sql import Connection
 from signoff.errors import ErrorCode
+from signoff.money import to_nanos
 
 #: Judgings of one operation that wait or are under way at most: enough for validators to be busy, and few enough to
 #: let those of others have their turn.
@@ -31,8 +32,9 @@ LOOK_AGAIN_S: Final = 0.2
 _OPEN: Final = text("SELECT count(*) FROM judgings WHERE group_id = :id AND state <> 'DONE'")
 _SPENT: Final = text(
     """
-    SELECT coalesce(sum(cost_usd), 0) AS usd, count(*) FILTER (WHERE state = 'DONE' AND cost_usd IS NOT NULL) AS told,
-        count(*) FILTER (WHERE state = 'DONE' AND cost_usd IS NULL AND tokens IS NOT NULL) AS untold,
+    SELECT coalesce(sum(cost_nanos), 0) AS nanos,
+        count(*) FILTER (WHERE state = 'DONE' AND cost_nanos IS NOT NULL) AS told,
+        count(*) FILTER (WHERE state = 'DONE' AND cost_nanos IS NULL AND tokens IS NOT NULL) AS untold,
         count(*) FILTER (WHERE state <> 'DONE') AS under_way
     FROM judgings WHERE group_id = :id
     """,
@@ -52,7 +54,7 @@ class Pace:
 class Spent:
     """What the judgings of an operation cost so far: those done of which it is told, and of which it is not."""
 
-    usd: float = 0.0
+    nanos: int = 0
     told: int = 0
     untold: int = 0
     under_way: int = 0
@@ -60,7 +62,7 @@ class Spent:
     @property
     def code(self) -> str:
         """Why nothing more begins, where nothing does."""
-        return COST_UNKNOWN if self.untold and not self.usd else OVER_BUDGET
+        return COST_UNKNOWN if self.untold and not self.nanos else OVER_BUDGET
 
 
 async def find_pace(connection: Connection, operation_id: UUID, parameters: Parameters, most: int) -> Pace:
@@ -70,8 +72,8 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
         room = AHEAD_MAX - int(await connection.scalar(_OPEN, {"id": operation_id}))
     else:
         row = (await connection.execute(_SPENT, {"id": operation_id})).one()
-        spent = Spent(row.usd, row.told, row.untold, row.under_way)
-        room = find_affordable(budget_usd, spent)
+        spent = Spent(int(row.nanos), row.told, row.untold, row.under_way)
+        room = find_affordable(to_nanos(budget_usd), spent)
         if room <= 0 and not spent.under_way:
             return Pace(0, code=spent.code)
     room = min(room, most)
@@ -82,15 +84,14 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
     return Pace(room, 0.0 if rate is None else room / rate)
 
 
-def find_affordable(budget_usd: float, spent: Spent) -> int:
+def find_affordable(budget_nanos: int, spent: Spent) -> int:
     """Return how many more judgings a budget allows, if each costs what those that tell it did on average.
 
     Those that do not tell it count as much. Where none does, a budget cannot be kept to, and allows no more.
     """
-    if spent.usd >= budget_usd or (spent.untold and not spent.usd):
+    if spent.nanos >= budget_nanos or (spent.untold and not spent.nanos):
         return 0
-    if not spent.usd:
+    if not spent.nanos:
         return (AHEAD_MAX if spent.told else AHEAD_UNKNOWN_MAX) - spent.under_way
-    mean_usd = spent.usd / spent.told
-    left_usd = budget_usd - spent.usd - spent.untold * mean_usd
-    return min(int(left_usd / mean_usd), AHEAD_MAX) - spent.under_way
+    affordable = (budget_nanos - spent.nanos) * spent.told // spent.nanos - spent.untold
+    return min(affordable, AHEAD_MAX) - spent.under_way

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -11,10 +11,11 @@ from sqlalchemy import column, func, select, text, tuple_
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from jobstore.domain.model import UNPROVEN
-from jobstore.reads.executions import EXECUTIONS, SPENT_TOKENS, SPENT_USD
+from jobstore.reads.executions import EXECUTIONS, SPENT_NANOS, SPENT_TOKENS
 from jobstore.reads.job_filter import Query
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import operations
+from signoff.money import to_usd
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from signoff.types import JobFilter, Operation, OperationItem
 
@@ -55,8 +56,8 @@ _OUTCOME: Final = f"""
 """
 #: What the executions of an item have cost: the one that was requested, and what followed it by policy.
 _SPENT: Final = f"""
-    SELECT sum({SPENT_USD}) AS usd, sum({SPENT_TOKENS}) AS tokens FROM {EXECUTIONS}
-    WHERE (j.cost_usd > 0 OR j.tokens > 0) AND e.job_id = i.job_id AND e.batch_id = i.operation_id
+    SELECT sum({SPENT_NANOS}) AS nanos, sum({SPENT_TOKENS}) AS tokens FROM {EXECUTIONS}
+    WHERE (j.cost_nanos > 0 OR j.tokens > 0) AND e.job_id = i.job_id AND e.batch_id = i.operation_id
 """
 #: Of what is judged again the answer says no more than that it is queued: its judging has the outcome, and is counted
 #: instead, without being looked up item by item.
@@ -69,7 +70,7 @@ _PROGRESS: Final = text(
     SELECT o.id AS operation_id, {_OUTCOME} AS word, count(*) AS number,
         count(*) FILTER (WHERE (i.answered OR {_IS_STOPPED}) AND NOT coalesce(last.live, false)) AS rested,
         count(*) FILTER (WHERE NOT last.live AND j.updated_at > o.since AND j.execution_id = last.execution_id)
-            AS lately, sum(spent.usd) AS cost_usd, sum(spent.tokens) AS tokens
+            AS lately, sum(spent.nanos) AS cost_nanos, sum(spent.tokens) AS tokens
     FROM o JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN LATERAL (
         SELECT * FROM jobs WHERE id = i.job_id AND {_IS_REQUESTED} OFFSET 0
     ) AS j ON true LEFT JOIN LATERAL ({_SPENT}) AS spent ON true
@@ -79,7 +80,7 @@ _PROGRESS: Final = text(
     SELECT o.id, CASE WHEN g.state <> 'DONE' THEN '{WAITING}' WHEN g.code = 'cancelled' THEN '{CANCELLED}'
             WHEN g.code IS NOT NULL THEN '{REFUSED}' ELSE '{DONE}' END AS word, count(*),
         count(*) FILTER (WHERE g.state = 'DONE'), count(*) FILTER (WHERE g.answered_at > o.since),
-        sum(g.cost_usd), sum(g.tokens)
+        sum(g.cost_nanos), sum(g.tokens)
     FROM o JOIN judgings g ON g.group_id = o.id WHERE o.kind = '{OperationKind.REJUDGE}' GROUP BY 1, 2
     """,
 )
@@ -193,9 +194,10 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     ends_at = None
     if row.state == OperationState.RUNNING and rate and rested < total:
         ends_at = row.now + timedelta(seconds=(total - rested) / rate)
-    spending = {}
+    spending: dict[str, Any] = {}
     if row.kind in _TIMED_KINDS:
-        spending = {name: sum(getattr(part, name) or 0 for part in parts) for name in ("cost_usd", "tokens")}
+        nanos, tokens = (sum(int(part[name] or 0) for part in parts) for name in ("cost_nanos", "tokens"))
+        spending = {"cost_usd": to_usd(nanos), "tokens": tokens}
     parameters = from_json(row.parameters)
     return Operation(
         id=row.id,

@@ -25,11 +25,12 @@ NEWEST_MAX: Final = 20_000
 
 _MEAN_COSTS: Final = text(
     """
-    SELECT a.id, avg(ended.cost_usd) AS usd FROM unnest(CAST(:agent_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
-        SELECT cost_usd FROM (
-            SELECT status, cost_usd FROM jobs WHERE agent_id = a.id ORDER BY created_at DESC, id DESC LIMIT :newest
+    SELECT a.id, round(avg(ended.cost_nanos))::bigint AS nanos
+    FROM unnest(CAST(:agent_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
+        SELECT cost_nanos FROM (
+            SELECT status, cost_nanos FROM jobs WHERE agent_id = a.id ORDER BY created_at DESC, id DESC LIMIT :newest
         ) AS newest WHERE status IN ('COMPLETED', 'FAILED', 'REJECTED', 'RESUBMISSION_REQUIRED') LIMIT :ended
-    ) AS ended GROUP BY a.id HAVING sum(ended.cost_usd) > 0
+    ) AS ended GROUP BY a.id HAVING sum(ended.cost_nanos) > 0
     """,
 )
 
@@ -37,19 +38,19 @@ _MEAN_COSTS: Final = text(
 #: What judging these jobs last cost, on average: what its entry added to what the job had spent.
 _MEAN_JUDGING: Final = text(
     f"""
-    SELECT avg(l.cost_usd - coalesce(p.cost_usd, 0)) AS usd
+    SELECT round(avg(l.cost_nanos - coalesce(p.cost_nanos, 0)))::bigint AS nanos
     FROM unnest(CAST(:job_ids AS text[])) AS a (id) CROSS JOIN LATERAL (
-        SELECT job_id, version, coalesce(cost_usd, 0) AS cost_usd FROM job_logs log
+        SELECT job_id, version, coalesce(cost_nanos, 0) AS cost_nanos FROM job_logs log
         WHERE job_id = a.id AND {is_verdict("log")} ORDER BY version DESC LIMIT 1
     ) AS l LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
-    HAVING sum(l.cost_usd - coalesce(p.cost_usd, 0)) > 0
+    HAVING sum(l.cost_nanos - coalesce(p.cost_nanos, 0)) > 0
     """,  # noqa: S608 - words of our own
 )
 #: What verdicts by a version of a judge policy cost, on average.
 _MEAN_BY_POLICY: Final = text(
     """
-    SELECT cost_usd / (met + not_met + unjudged) AS usd FROM judging_counts
-    WHERE kind = 'judge' AND name = :name AND version = :version AND cost_usd > 0
+    SELECT round(cost_nanos::numeric / (met + not_met + unjudged))::bigint AS nanos FROM judging_counts
+    WHERE kind = 'judge' AND name = :name AND version = :version AND cost_nanos > 0
     """,
 )
 
@@ -58,14 +59,14 @@ _MEAN_BY_POLICY: Final = text(
 class Preview:
     """What an operation would be about: how many jobs, by status, and some of them as `job_message` takes them.
 
-    `cost_usd`: what executing `cost_of` of them may cost, or judging them again; None where nothing is known.
+    `cost_nanos`: what executing `cost_of` of them may cost, or judging them again; None where nothing is known.
     """
 
     total: int
     items_max: int
     counts: Mapping[str, int] = field(default_factory=dict)
     sample: Sequence[JobView] = ()
-    cost_usd: float | None = None
+    cost_nanos: int | None = None
     cost_of: int = 0
 
 
@@ -130,34 +131,34 @@ async def make_preview(
         make_job_view(row)
         for row in await connection.execute(_make_sample_query(chosen, are_few=sum(counts.values()) <= most))
     ]
-    means: dict[str, float] = {}
+    means: dict[str, int] = {}
     if kind is OperationKind.REJUDGE:
         mean = await _find_mean_judging(connection, chosen, judge)
         means = {} if mean is None else {group.agent_id: mean for group in groups}
     elif kind in BATCH_KINDS and (agent_ids := sorted({group.agent_id for group in groups if group.agent_id})):
         asked = {"agent_ids": agent_ids, "newest": NEWEST_MAX, "ended": ENDED_MAX}
-        means = {row.id: row.usd for row in await connection.execute(_MEAN_COSTS, asked)}
+        means = {row.id: row.nanos for row in await connection.execute(_MEAN_COSTS, asked)}
     known = [(group.number, means[group.agent_id]) for group in groups if group.agent_id in means]
     return Preview(
         total=sum(counts.values()) if isinstance(chosen, JobFilter) else len(chosen),
         items_max=most,
         counts=dict(sorted(counts.items())),
         sample=sample,
-        cost_usd=sum(number * mean for number, mean in known) if known else None,
+        cost_nanos=sum(number * mean for number, mean in known) if known else None,
         cost_of=sum(number for number, _ in known),
     )
 
 
 async def _find_mean_judging(
     connection: Connection, chosen: JobFilter | Sequence[str], judge: Version | None
-) -> float | None:
+) -> int | None:
     """Return what judging one of these jobs again may cost."""
     if judge is not None:
         asked = {"name": judge.name, "version": judge.version}
-        by_policy: float | None = await connection.scalar(_MEAN_BY_POLICY, asked)
+        by_policy: int | None = await connection.scalar(_MEAN_BY_POLICY, asked)
         return by_policy
     sampled = await connection.scalars(_where_chosen(select(jobs.c.id), chosen).limit(ENDED_MAX))
-    last: float | None = await connection.scalar(_MEAN_JUDGING, {"job_ids": sampled})
+    last: int | None = await connection.scalar(_MEAN_JUDGING, {"job_ids": sampled})
     return last
 
 

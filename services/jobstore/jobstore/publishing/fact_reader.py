@@ -39,7 +39,7 @@ _ENDS: Final = f"{{{','.join(sorted(ENDS))}}}"
 _ROWS: Final = text(
     f"""
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
-        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.cost_usd, l.tokens,
+        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.cost_nanos, l.tokens,
         l.next_attempt_at, l.actor, l.duration_s, l.waited::text AS waited, l.created_at,
         l.request_payload::text AS request, l.response_payload::text AS response,
         j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,

@@ -23,6 +23,7 @@ from jobstore.storage.sql import Row
 from jobstore.storage.work.recorded import EntryRow
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 from signoff.jsontext import json_text
+from signoff.money import usd_text
 from signoff.status import JobLogStatus
 from signoff.times import time_text
 
@@ -47,6 +48,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
 
     `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
     """
+    cost_usd = None if row.cost_nanos is None else usd_text(row.cost_nanos)
     log_part = {
         "id": row.id,
         "job_id": row.job_id,
@@ -62,7 +64,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         "submission": row.submission,
         "event_id": row.event_id,
         "progress": row.progress,
-        "cost_usd": row.cost_usd,
+        "cost_usd": cost_usd,
         "tokens": row.tokens,
         "next_attempt_at": row.next_attempt_at,
         "kind": row.kind,
@@ -89,7 +91,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         "capabilities": row.capabilities,
         "not_before": row.job_not_before,
         "batch_id": row.batch_id,
-        "cost_usd": row.cost_usd,
+        "cost_usd": cost_usd,
         "tokens": row.tokens,
         "live": standing["live"] or None,
         "cancelled": standing["cancelled"] or None,

@@ -30,7 +30,7 @@ _COLUMNS: Final = {"cursor": "seq", "spent_calls": "spent"} | {
     name: name
     for name in (
         *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
-        *("lease", "submission", "event_id", "progress", "cost_usd", "tokens", "next_attempt_at", "kind"),
+        *("lease", "submission", "event_id", "progress", "cost_nanos", "tokens", "next_attempt_at", "kind"),
         *("actor", "created_at", "max_calls", "duration_s", "waited"),
     )
 }

@@ -34,6 +34,7 @@ from contracts.resources import JobFilter
 from jobstore.domain.decisions import cut_criterion
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import job_texts, jobs
+from signoff.money import to_nanos
 
 #: What holds of jobs whose last execution ended, and nothing was asked for since.
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
@@ -261,8 +262,11 @@ def _where_ended(query: Query, chosen: JobFilter, table: Columns) -> Query:
     if chosen.criterion_not_met is not None:
         wanted = cast(literal([cut_criterion(chosen.criterion_not_met)], ARRAY(Text)), ARRAY(Text))
         query = query.where(table["not_met_criteria"].op("@>")(wanted), text("jobs.not_met_criteria IS NOT NULL"))
-    for name in ("cost_usd", "duration_s"):
-        least, most = getattr(chosen, f"{name}_min"), getattr(chosen, f"{name}_max")
+    costs = [None if usd is None else to_nanos(usd) for usd in (chosen.cost_usd_min, chosen.cost_usd_max)]
+    for name, (least, most) in {
+        "cost_nanos": costs,
+        "duration_s": (chosen.duration_s_min, chosen.duration_s_max),
+    }.items():
         if least is not None:
             query = query.where(table[name] >= least, HAS_ENDED)
         if most is not None:

@@ -71,7 +71,7 @@ _MATCHED: Final = [
     jobs.c[name]
     for name in (
         *("id", "status", "agent_id", "tenant", "labels", "batch_id", "created_at", "updated_at", "priority"),
-        *("cancelled", "code", "not_met_criteria", "cost_usd", "duration_s"),
+        *("cancelled", "code", "not_met_criteria", "cost_nanos", "duration_s"),
     )
 ]
 #: The conditions for which jobs are searched, left out.

@@ -16,7 +16,7 @@ from jobstore.storage.sql import Connection, Row
 LogView: TypeAlias = dict[str, Any]
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, cost_usd, tokens, next_attempt_at, kind, actor, duration_s, waited, "
+    "submission, event_id, progress, cost_nanos, tokens, next_attempt_at, kind, actor, duration_s, waited, "
     "created_at, spent AS spent_calls, "
     "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
     "WHERE e.execution_id = job_logs.execution_id) AS max_calls"

@@ -15,7 +15,7 @@ from signoff.status import JobOrder
 SORTED_BY: Final[Mapping[str, Sequence[str]]] = {
     "created_at": ("created_at",),
     "updated_at": ("updated_at",),
-    "cost_usd": ("cost_usd",),
+    "cost_usd": ("cost_nanos",),
     "duration_s": ("duration_s",),
     "priority": ("priority", "created_at"),
 }

@@ -13,6 +13,7 @@ from contracts.messages.judging import JudgeEvaluation, JudgePolicyVersion, Name
 from jobstore.domain.judging.versions import Kind, Named, Version
 from jobstore.storage.sql import Connection, Row
 from signoff.judging import CriteriaSetVersion, JudgedCounts, JudgingWarning, NamedCriteriaSet, NamedGoldenSet, NameMove
+from signoff.money import to_usd
 
 #: Versions of one name that are read at once, and moves: of a large set that is as much as a message holds.
 VERSIONS_PAGE: Final = 50
@@ -20,7 +21,7 @@ VERSIONS_PAGE: Final = 50
 #: A version with what came of it.
 _VERSION: Final = """
     v.version, v.note, v.actor, v.created_at, coalesce(c.met, 0) AS met, coalesce(c.not_met, 0) AS not_met,
-    coalesce(c.unjudged, 0) AS unjudged, coalesce(c.cost_usd, 0) AS cost_usd, coalesce(c.tokens, 0) AS tokens
+    coalesce(c.unjudged, 0) AS unjudged, coalesce(c.cost_nanos, 0) AS cost_nanos, coalesce(c.tokens, 0) AS tokens
     FROM judging_versions v LEFT JOIN judging_counts c USING (kind, name, version)
 """
 _NEWEST: Final = "(SELECT max(version) FROM judging_versions WHERE kind = :kind AND name = n.name) AS newest"
@@ -157,5 +158,7 @@ def _name(row: Row) -> dict[str, object]:
 
 
 def _version(row: Row) -> dict[str, object]:
-    counts = JudgedCounts(**{name: row[name] for name in JudgedCounts.model_fields})
+    counts = JudgedCounts(
+        **{name: row[name] for name in ("met", "not_met", "unjudged", "tokens")}, cost_usd=to_usd(row.cost_nanos)
+    )
     return {**{name: row[name] for name in ("version", "note", "actor", "created_at")}, "judged": counts}

@@ -13,6 +13,7 @@ from jobstore.commands.judgings import LETTERS, NO_LETTER
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection, Row
 from signoff.judging import CriterionChange, CriterionDiff, Flip, Judging, JudgingProgress, RejudgeReport
+from signoff.money import to_usd
 from signoff.status import JudgingKind, Outcome
 
 #: Criteria of a report at most: those that changed most.
@@ -22,14 +23,15 @@ _WORDS: Final[Mapping[str, Outcome]] = {letter: outcome for outcome, letter in L
 
 _JUDGINGS: Final = text(
     """
-    SELECT item, kind, state, answer::text AS answer, code, message, cost_usd, tokens, duration_s, job_id, created_at,
+    SELECT item, kind, state, answer::text AS answer, code, message, cost_nanos, tokens, duration_s, job_id, created_at,
         answered_at
     FROM judgings WHERE group_id = :id AND item > :after ORDER BY item LIMIT :limit
     """,
 )
 _PROGRESS: Final = text(
     """
-    SELECT count(*) AS total, count(*) FILTER (WHERE state = 'DONE') AS answered, coalesce(sum(cost_usd), 0) AS cost_usd
+    SELECT count(*) AS total, count(*) FILTER (WHERE state = 'DONE') AS answered,
+        coalesce(sum(cost_nanos), 0) AS cost_nanos
     FROM judgings WHERE group_id = :id
     """,
 )
@@ -39,7 +41,7 @@ _SUMS: Final = text(
         count(*) FILTER (WHERE is_valid IS NOT NULL AND was_valid IS NOT NULL) AS judged_before,
         count(*) FILTER (WHERE is_valid IS NOT NULL AND was_valid) AS accepted_before,
         count(*) FILTER (WHERE is_valid) AS accepted_after, count(*) FILTER (WHERE is_valid <> was_valid) AS flipped,
-        coalesce(sum(cost_usd), 0) AS cost_usd, coalesce(sum(tokens), 0)::bigint AS tokens
+        coalesce(sum(cost_nanos), 0) AS cost_nanos, coalesce(sum(tokens), 0)::bigint AS tokens
     FROM judgings WHERE group_id = :id
     """,
 )
@@ -83,7 +85,7 @@ async def list_judgings(connection: Connection, group_id: UUID, limit: int, afte
 async def get_progress(connection: Connection, group_id: UUID) -> JudgingProgress:
     """Return how many of a group are answered."""
     row = (await connection.execute(_PROGRESS, {"id": group_id})).one()
-    return JudgingProgress(total=row.total, answered=row.answered, cost_usd=row.cost_usd)
+    return JudgingProgress(total=row.total, answered=row.answered, cost_usd=to_usd(int(row.cost_nanos)))
 
 
 async def get_report(connection: Connection, operation_id: UUID, limit: int, after: int) -> RejudgeReport:
@@ -91,8 +93,11 @@ async def get_report(connection: Connection, operation_id: UUID, limit: int, aft
     asked = {"id": operation_id}
     sums = (await connection.execute(_SUMS, asked)).one()
     flips, more = await fetch_page(connection, _FLIPS, asked | {"after": after, "limit": limit}, bodies=True)
+    counts = dict(sums)
+    cost_usd = to_usd(int(counts.pop("cost_nanos")))
     return RejudgeReport(
-        **dict(sums),
+        **counts,
+        cost_usd=cost_usd,
         failed={row.code: row.number for row in await connection.execute(_FAILED, asked)},
         criteria=_sum_up(await connection.execute(_CRITERIA, asked)),
         flips=[_make_flip(row) for row in flips],
@@ -144,6 +149,7 @@ def _make_flip(row: Row) -> Flip:
 
 def _make_judging(row: Row) -> Judging:
     fields = {name: value for name, value in dict(row).items() if value is not None and name != "answer"}
+    cost_usd = to_usd(fields.pop("cost_nanos", 0))
     answer = None if row.answer is None else from_json(row.answer)
     about = "probe" if row.kind == JudgingKind.TEST else "verdict"
-    return Judging(**fields | {about: answer})
+    return Judging(**fields | {about: answer, "cost_usd": cost_usd})

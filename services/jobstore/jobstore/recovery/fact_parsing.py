@@ -7,6 +7,7 @@ JSON and a number a number. What these do not take pydantic reads.
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import EnumType
 from functools import reduce
 from operator import or_
@@ -23,16 +24,16 @@ from contracts.events import JobChanged, Requested
 from contracts.resources import Job
 from jobstore.json_members import members
 from jobstore.storage.entry_bodies import join_request
-from signoff.fields import Time
+from signoff.fields import SumOfMoney, Time
 from signoff.status import JobLogKind, JobLogStatus, JobStatus
 from signoff.types import JobLog
 
 #: Fields that are seldom given: where one is, pydantic reads the fact.
 _SELDOM: Final = frozenset({"stub", "last_log"})
 #: Types that msgspec reads as pydantic does, or refuses. Only of more than six digits of a second it rounds the rest.
-_NATIVE: Final = frozenset({str, int, float, bool, UUID, list[str], NoneType})
+_NATIVE: Final = frozenset({str, int, float, bool, Decimal, UUID, list[str], NoneType})
 _AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]
-_TIMES: Final = {AwareDatetime: _AWARE, Time: _AWARE}
+_KNOWN: Final = {AwareDatetime: _AWARE, Time: _AWARE, SumOfMoney: Decimal}
 
 
 class Fact(Struct, frozen=True, gc=False):
@@ -118,7 +119,7 @@ class _Shape:
 def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]]) -> Any:
     """Return what msgspec reads for a type of pydantic's."""
     options = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
-    types = [_TIMES.get(option) or nested.get(option, _find_words(option)) for option in options]
+    types = [_KNOWN.get(option) or nested.get(option, _find_words(option)) for option in options]
     is_read = all(type_ in {_AWARE, *_NATIVE, *nested.values()} or isinstance(type_, EnumType) for type_ in types)
     return reduce(or_, types) if is_read else Raw
 

@@ -16,22 +16,25 @@ from jobstore.json_members import members
 from jobstore.recovery.fact_parsing import Fact
 from jobstore.storage.entry_bodies import join_response
 from jobstore.storage.sql import Values
+from signoff.money import to_nanos
 from signoff.status import JobLogStatus
 
 #: Columns of a log that have the name that the entry has in its fact.
 _ENTRY: Final = (
     *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
-    *("lease", "submission", "event_id", "progress", "created_at", "cost_usd", "tokens", "next_attempt_at"),
+    *("lease", "submission", "event_id", "progress", "created_at", "tokens", "next_attempt_at"),
     *("actor", "duration_s"),
 )
 _get_entry: Final = attrgetter("kind", "spent_calls", "cursor", *_ENTRY)
 #: The columns of `make_log`.
-LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, "waited", "request_payload", "response_payload")
+LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, "cost_nanos", "waited", "request_payload", "response_payload")
 
 
 def make_log(fact: Fact) -> tuple[object, ...]:
     """Return a row of the log."""
-    return (*_get_entry(fact.event.log), fact.log.get("waited"), fact.request, join_response(fact.log))
+    log = fact.event.log
+    cost_nanos = None if log.cost_usd is None else to_nanos(log.cost_usd)
+    return (*_get_entry(log), cost_nanos, fact.log.get("waited"), fact.request, join_response(fact.log))
 
 
 def _get_specification(fact: Fact) -> Values:
@@ -51,7 +54,7 @@ def make_job(fact: Fact) -> Values:
     return {
         **_get_specification(fact),
         **{name: getattr(job, name) for name in ("id", "tenant", "created_at")},
-        "cost_usd": 0.0,
+        "cost_nanos": 0,
         "tokens": 0,
         "live": False,
         "not_met": 0,
@@ -84,7 +87,7 @@ def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
         if event.log.kind == TransitionKind.NOT_MET:
             change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
     if log.cost_usd is not None or log.tokens is not None:
-        change |= {"cost_usd": log.cost_usd or 0.0, "tokens": log.tokens or 0}
+        change |= {"cost_nanos": to_nanos(log.cost_usd or 0), "tokens": log.tokens or 0}
     if event.requested is not None:
         change |= {"execution_id": log.execution_id, "live": True}
     if event.requested is not None and event.requested.batch_id is not None:

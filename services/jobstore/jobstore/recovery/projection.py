@@ -20,7 +20,7 @@ _EXECUTION: Final = sql.columns(tables.executions)
 
 #: Columns that every fact gives, and columns that keep their value where a fact does not give them.
 _GIVEN: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
-_KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "cost_usd", "tokens")
+_KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "cost_nanos", "tokens")
 _EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
 _CHANGED: Final = ("stage", "state", "attempt", "lease", "seq", "spent", "answer", *_RESULT)

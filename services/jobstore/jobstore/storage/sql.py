@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from jobstore.domain.model import UNPROVEN
 from jobstore.storage.pipelining import get_pipeline
+from signoff.money import SUM_NANOS_MAX
 
 _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
 
@@ -224,6 +225,11 @@ def _literal(texts: Sequence[str] | None) -> str | None:
         return None
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
     return f"{{{','.join(quoted)}}}"
+
+
+def add_up(table: str, name: str) -> str:
+    """Return what an upsert sets of a sum: what there is and what comes, no more than a BIGINT holds."""
+    return f"{name} = least({table}.{name}::numeric + excluded.{name}, {SUM_NANOS_MAX})"
 
 
 def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: str = "u") -> TextClause:

@@ -1,6 +1,7 @@
 """Keep every ask of one judgement, as its verdict says them. Pure."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from signoff.status import Outcome
@@ -92,7 +93,7 @@ def _describe(ask: dict[str, Any]) -> str:
     told = [
         f"{ask['role']} {ask['model']}",
         "" if tokens is None else f"{tokens}{_describe_cached(ask)} + {ask['output_tokens']} tokens",
-        "" if cost is None else f"{cost:g} USD",
+        "" if cost is None else f"{cost:f} USD",
         f"{ask['latency_s']:g} s",
         ask["request_id"] or "",
         f"after {ask['refused']} refused, the last with {ask['last_refusal']}" if ask.get("refused") else "",
@@ -117,7 +118,7 @@ def _sum(asks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "prompt": asks[0]["prompt"],
         "input_tokens": sum(ask.get("input_tokens", 0) for ask in asks),
         "output_tokens": sum(ask.get("output_tokens", 0) for ask in asks),
-        "cost_usd": sum(costs) if costs else None,
+        "cost_usd": sum(costs, Decimal(0)) if costs else None,
         "latency_s": round(sum(ask["latency_s"] for ask in asks), 3),
         "sum_of": len(asks),
     }

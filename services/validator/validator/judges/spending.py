@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
 from contracts.judging.policy import JudgeModel
@@ -105,6 +106,6 @@ def _add(one: Usage, other: Usage) -> Usage:
         input_tokens=min(one.input_tokens + other.input_tokens, TOKENS_MAX),
         cached_tokens=min(one.cached_tokens + other.cached_tokens, TOKENS_MAX),
         output_tokens=min(one.output_tokens + other.output_tokens, TOKENS_MAX),
-        cost_usd=min(sum(costs), COST_MAX_USD) if costs else None,
+        cost_usd=min(sum(costs, Decimal(0)), COST_MAX_USD) if costs else None,
         model=other.model,
     )

@@ -178,11 +178,11 @@ def test_the_last_fifth_of_a_worker_is_for_what_the_dispatcher_offers(life: Life
 
 def test_a_job_over_its_budget_ends_in_place_of_a_grant(life: Life) -> None:
     life.requested(policy={"budget_usd": 1.0})
-    life.jobstore.jobs[life.job_id] = replace(life.job, cost_usd=1.0)
+    life.jobstore.jobs[life.job_id] = replace(life.job, cost_nanos=1_000_000_000)
     assert life.claim().code == "budget_exhausted"
     judged = Life(life.jobstore).running(policy={"budget_usd": 1.0})
     judged.result()
-    life.jobstore.jobs[judged.job_id] = replace(judged.job, cost_usd=1.0)
+    life.jobstore.jobs[judged.job_id] = replace(judged.job, cost_nanos=1_000_000_000)
     assert judged.claim_judging().code == "budget_exhausted"
     assert "the judge was not called" in (life.jobstore.log(judged.job_id)[-1].report.message or "")
 
@@ -191,7 +191,7 @@ def test_past_its_deadline_nothing_is_granted(life: Life) -> None:
     life.requested(policy={"deadline_s": 1.0, "budget_usd": 1.0})
     life.jobstore.now += timedelta(seconds=2)
     assert (life.claim().outcome, life.claim().code) == (D, "fenced")
-    life.jobstore.jobs[life.job_id] = replace(life.job, cost_usd=1.0)
+    life.jobstore.jobs[life.job_id] = replace(life.job, cost_nanos=1_000_000_000)
     assert (life.claim().outcome, life.claim().code) == (D, "fenced")
 
 

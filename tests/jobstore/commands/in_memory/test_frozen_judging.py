@@ -273,7 +273,7 @@ def test_verdicts_are_counted_for_the_versions_that_they_were_made_by(life: Life
         finished(each, outcome, **fields)
     met, not_met, unjudged = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
     references = [(Kind.JUDGE, "strict@1"), (Kind.CRITERIA, "house@1")]
-    told = [JudgedCount(*by, *counts, 0.5, 0) for counts in (met, not_met, unjudged) for by in references]
+    told = [JudgedCount(*by, *counts, 500_000_000, 0) for counts in (met, not_met, unjudged) for by in references]
     assert life.jobstore.judged == told
     plain = Life(life.jobstore).judging()
     plain.judged()

@@ -60,7 +60,9 @@ def finished(life: Life, judging: NewJudging, said: Verdict, **fields: Any) -> b
     about = {"execution_id": life.execution_id, "job_id": life.job_id} if judging.kind is JudgingKind.REJUDGE else {}
     text = said.model_dump_json()
     done: bool = life.jobstore.run(
-        FinishJudging(judging.id, 1, text, cost_usd=0.5, tokens=3, duration_s=1.5, **about, **fields, actor=SIGNOFF)
+        FinishJudging(
+            judging.id, 1, text, cost_nanos=500_000_000, tokens=3, duration_s=1.5, **about, **fields, actor=SIGNOFF
+        )
     )
     return done
 
@@ -83,7 +85,7 @@ def test_a_verdict_takes_the_place_of_the_one_before(life: Life, before: Outcome
     assert job.status == (JobStatus.COMPLETED if said.is_valid else JobStatus.REJECTED)
     code, not_met = (None, 0) if said.is_valid else ("rejudged", 1)
     assert (job.live, job.code, job.not_met) == (False, code, not_met)
-    assert (job.duration_s, job.cost_usd, job.tokens) == (first.duration_s, 0.5, 3)
+    assert (job.duration_s, job.cost_nanos, job.tokens) == (first.duration_s, 500_000_000, 3)
     assert life.told[-2:] == ["rejudged", "met" if said.is_valid else "not_met"]
     begun, ended = life.jobstore.log(life.job_id)[-2:]
     assert (begun.report.actor, begun.report.code, ended.report.code) == (ADMINISTRATOR, "rejudged", "rejudged")
@@ -97,7 +99,7 @@ def test_a_shadow_is_kept_beside_the_verdict_before(life: Life) -> None:
     assert life.told == told
     kept = life.jobstore.answers[judging.id]
     assert (kept.was_valid, kept.is_valid, kept.before) == (True, False, "p")
-    assert (kept.cost_usd, kept.tokens, kept.duration_s) == (0.5, 3, 1.5)
+    assert (kept.cost_nanos, kept.tokens, kept.duration_s) == (500_000_000, 3, 1.5)
     assert not finished(life, judging, MET), "it is answered once"
     other = queued(life, JudgingKind.SHADOW)
     assert finished(life, other, OTHER)
@@ -171,8 +173,9 @@ def test_a_verdict_is_counted_for_the_version_that_it_was_made_by(policies: Memo
     mild, own = queued(life, judge_policy=MILD), NOT_MET.model_copy(update={"judge": "strict@1"})
     assert finished(life, mild, MET.model_copy(update={"judge": "mild@1"}))
     assert finished(life, queued(life), own)
-    told = [(one.reference, one.met, one.not_met, one.cost_usd) for one in policies.judged]
-    assert told == [("mild@1", 1, 0, 0.5), ("house@1", 1, 0, 0.5), ("strict@1", 0, 1, 0.5), ("house@1", 0, 1, 0.5)]
+    told = [(one.reference, one.met, one.not_met, one.cost_nanos) for one in policies.judged]
+    half = 500_000_000
+    assert told == [("mild@1", 1, 0, half), ("house@1", 1, 0, half), ("strict@1", 0, 1, half), ("house@1", 0, 1, half)]
 
     older = queued(life)
     policies.judgings[older.id] = policies.judgings[older.id]._replace(judge_policy=None)
@@ -267,25 +270,25 @@ ASK = {"kind": "single", "outcomes": "p"}
 @pytest.mark.parametrize(
     ("asks", "told", "cost"),
     [
-        ([], {}, 0.0),  # checks decided
+        ([], {}, 0),  # checks decided
         ([], {"tokens": 9}, None),  # an older validator says nothing of its asks
         ([{}], {}, None),
         ([{}], {"tokens": 9}, None),
-        ([{"cost_usd": 0.0}], {"tokens": 9}, 0.0),  # its price is none
-        ([{"cost_usd": 0.5}, {}], {"cost_usd": 0.5}, 0.5),
+        ([{"cost_usd": 0.0}], {"tokens": 9}, 0),  # its price is none
+        ([{"cost_usd": 0.5}, {}], {"cost_nanos": 500_000_000}, 500_000_000),
         (None, {"tokens": 9}, None),  # it ended without a verdict
-        (None, {}, 0.0),
+        (None, {}, 0),
     ],
 )
 def test_a_cost_that_nobody_told_is_none(
-    jobstore: MemoryJobstore, asks: list[dict[str, float]] | None, told: dict[str, Any], cost: float | None
+    jobstore: MemoryJobstore, asks: list[dict[str, float]] | None, told: dict[str, Any], cost: int | None
 ) -> None:
     judging = case(uuid4(), kind=JudgingKind.EVALUATE)
     jobstore.run(QueueJudgings([judging], actor=SIGNOFF))
     stages = [StageVerdict.model_validate(ASK | {"asks": [{"model": "m", **ask} for ask in asks or []]})]
     said = None if asks is None else MET.model_copy(update={"stages": stages}).model_dump_json()
     assert jobstore.run(FinishJudging(judging.id, 1, said, **told, actor=SIGNOFF))
-    assert jobstore.answers[judging.id].cost_usd == cost
+    assert jobstore.answers[judging.id].cost_nanos == cost
 
 
 def test_what_a_judging_cost_that_was_cancelled_while_it_ran_is_counted_once(life: Life) -> None:
@@ -294,7 +297,7 @@ def test_what_a_judging_cost_that_was_cancelled_while_it_ran_is_counted_once(lif
     stored = life.jobstore.judgings[judging.id]
     life.jobstore.judgings[judging.id] = stored._replace(state=JudgingState.DONE, is_cut_short=True)
     assert not finished(life, judging, MET)
-    assert life.jobstore.judging_costs == {judging.id: (0.5, 3)}
+    assert life.jobstore.judging_costs == {judging.id: (500_000_000, 3)}
     assert judging.id not in life.jobstore.answers
 
 
@@ -318,5 +321,5 @@ def test_the_last_lease_that_lapses_ends_a_judging(
     jobstore.judgings[judging.id] = jobstore.judgings[judging.id]._replace(lease=lease, **fields)
     lost, late = LoseJudging(judging.id, actor=SIGNOFF), FinishJudging(judging.id, lease, actor=SIGNOFF)
     *_, counts = jobstore.carry_out(lost, lost, LoseJudging(uuid4(), actor=SIGNOFF), late)
-    answers = [(one.code, one.cost_usd) for one in jobstore.changes.judging_answers]
+    answers = [(one.code, one.cost_nanos) for one in jobstore.changes.judging_answers]
     assert (answers, counts) == (([("judging_lost", None)], False) if ends else ([(None, 0.0)], True))

@@ -75,7 +75,7 @@ def test_the_log_says_where_an_agent_claims_more_than_a_call_may_cost(life: Life
     life.jobstore.run(RecordResult(event, actor=EXECUTOR))
     report = life.jobstore.log(life.job_id)[-1].report
     claim = "the agent claimed 1000000 USD for the call, of which 100 count"
-    assert (report.message, report.cost_usd) == (f"the agent answered; {claim}", 100.0)
+    assert (report.message, report.cost_nanos) == (f"the agent answered; {claim}", 100_000_000_000)
 
 
 @pytest.mark.parametrize(("size", "code"), [(LIMIT_MAX_BYTES, None), (LIMIT_MAX_BYTES + 1, "result_too_large")])
@@ -105,7 +105,7 @@ def test_what_brings_a_result_weighs_what_its_record_does_and_other_commands_not
 def test_what_a_call_costs_is_counted(life: Life) -> None:
     life.running().report(ReportKind.CALL_BEGUN)
     life.report(ReportKind.CALL_FAILED, seq=2, call=1, usage=Usage(input_tokens=3, cost_usd=0.5), retryable=True)
-    assert (life.job.cost_usd, life.job.tokens) == (0.5, 3)
+    assert (life.job.cost_nanos, life.job.tokens) == (500_000_000, 3)
     life.report(ReportKind.PROGRESS, seq=3, progress=0.5, partial={"so": "far"})
     assert life.job.progress == 0.5
     life.report(ReportKind.PROGRESS, seq=4, message="nearly")
@@ -124,7 +124,7 @@ def test_what_judging_had_cost_that_was_cancelled_is_counted_once(life: Life, la
         life.report(lease=lease, usage=usage, **late)
     assert life.told[-2:] == ["cancelled", "spent"]
     assert life.jobstore.refused() != []
-    assert life.job == replace(cancelled, version=cancelled.version + 1, cost_usd=0.5, tokens=3)
+    assert life.job == replace(cancelled, version=cancelled.version + 1, cost_nanos=500_000_000, tokens=3)
     assert life.execution.answer == "cancelled"
 
 
@@ -135,7 +135,7 @@ def test_what_judging_had_cost_that_ran_out_of_time_is_counted(life: Life) -> No
     life.jobstore.run(EndLease(life.execution_id, TransitionKind.DEADLINE, lease, actor=SIGNOFF))
     assert (life.job.status, life.job.code) == (JobStatus.FAILED, "judging_timeout")
     life.report(ReportKind.SPENT, lease, usage=Usage(input_tokens=3, cost_usd=0.5))
-    assert (life.job.status, life.job.code, life.job.cost_usd) == (JobStatus.FAILED, "judging_timeout", 0.5)
+    assert (life.job.status, life.job.code, life.job.cost_nanos) == (JobStatus.FAILED, "judging_timeout", 500_000_000)
 
 
 def test_spending_is_counted_of_nothing_that_was_not_cut_short(life: Life) -> None:
@@ -146,12 +146,12 @@ def test_spending_is_counted_of_nothing_that_was_not_cut_short(life: Life) -> No
     life.judged(Outcome.FAIL, **spent)
     for under in (lease, lease + 1, lease - 1):
         life.report(ReportKind.SPENT, under, **spent)
-    assert (life.told[-1], life.job.cost_usd) == ("not_met", 0.5)
+    assert (life.told[-1], life.job.cost_nanos) == ("not_met", 500_000_000)
     other = Life(life.jobstore).judging()
     other.report(ReportKind.FAILED, code="judge_refused", **spent)
     other.report(ReportKind.FAILED, other.execution.lease, code="judge_refused", **spent)
     other.report(ReportKind.SPENT, other.execution.lease, **spent)
-    assert (other.told[-1], other.job.cost_usd) == ("failed", 0.5)
+    assert (other.told[-1], other.job.cost_nanos) == ("failed", 500_000_000)
 
 
 def test_a_partial_result_that_is_too_large_is_nobodys(life: Life) -> None:

@@ -36,7 +36,7 @@ def judged_again(life: Life, said: Verdict, kind: JudgingKind = JudgingKind.REJU
     life.jobstore.run(QueueRejudging(judging, actor=ADMINISTRATOR))
     real = about if kind is JudgingKind.REJUDGE else {}
     assert life.jobstore.run(
-        FinishJudging(judging.id, 1, said.model_dump_json(), cost_usd=0.5, tokens=3, **real, actor=SIGNOFF)
+        FinishJudging(judging.id, 1, said.model_dump_json(), cost_nanos=500_000_000, tokens=3, **real, actor=SIGNOFF)
     )
     return life.jobstore.answers[judging.id]
 
@@ -106,7 +106,7 @@ def test_judging_again_that_proves_nothing_changes_nothing(life: Life, kind: Jud
     job = life.job
     kept = judged_again(life, UNPROVEN, kind)
     assert (kept.code, kept.message, kept.is_valid) == ("verdict_unproven", "a reason", None)
-    assert (kept.was_valid, kept.cost_usd) == (before.is_valid, 0.5)
+    assert (kept.was_valid, kept.cost_nanos) == (before.is_valid, 500_000_000)
     assert life.job is job
 
 
@@ -128,7 +128,7 @@ def test_a_not_met_when_judged_again_requests_the_next_submission_by_policy(life
     assert life.told[-3:] == ["rejudged", "not_met", "requested"]
     following = life.jobstore.executions[next_id(life)]
     assert (following.submission, following.batch_id) == (2, None), "its batch has ended with what was unproven"
-    assert (life.job.not_met, life.job.live, life.job.cost_usd) == (1, True, 0.5)
+    assert (life.job.not_met, life.job.live, life.job.cost_nanos) == (1, True, 500_000_000)
 
 
 def test_a_not_met_when_judged_again_requests_nothing_of_what_had_a_verdict(life: Life) -> None:

@@ -166,7 +166,7 @@ async def test_a_verdict_is_reused_by_a_job_that_has_spent_its_budget(life: Any)
     lease = await other.running(policy={"budget_usd": 1.0})
     await other.result(lease, usage=Usage(cost_usd=2.0))
     assert (await other.claim_judging(lease)).code == "verdict_reused"
-    assert (await other.job()).cost_usd == 2.0
+    assert (await other.job()).cost_nanos == 2_000_000_000
 
 
 async def test_a_verdict_grows_old(life: Any, database: Database) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands.bulk import How, make_operation
-from cli.options import read_texts
+from cli.options import parse_usd, read_texts
 from cli.parameters.job_filter import read_conditions
 from cli.session import Session, command, make_app, with_options
 from cli.views.judging_view import show_report
@@ -46,11 +46,10 @@ class Judging:
         float | None, typer.Option("--rate-per-s", metavar="N", min=0.001, help="At most this many per second.")
     ] = None
     budget: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--budget-usd",
             metavar="USD",
-            min=0.0001,
             help="Begin none that would exceed this cost in total; end where no cost is told.",
         ),
     ] = None
@@ -91,5 +90,5 @@ def read_judging(judging: Judging) -> dict[str, Any]:
         "criteria": read_texts(judging.criteria, "--criteria") if judging.criteria else None,
         "criteria_set": judging.criteria_set,
         "rate_per_s": judging.rate,
-        "budget_usd": judging.budget,
+        "budget_usd": parse_usd(judging.budget, "--budget"),
     }

@@ -124,7 +124,7 @@ it("an edit sends what was changed and nothing else, for the agent as it was see
 
 it("changes the policy of an agent field by field", async () => {
   const asked = on("patch", "/api/agents/writer", () => json(anAgent()));
-  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_calls: 3, budget_usd: 2 } })] });
+  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_calls: 3, budget_usd: "2" } })] });
   await user.click(await screen.findByRole("button", { name: "More for writer" }));
   await user.click(screen.getByRole("menuitem", { name: "Edit" }));
   await user.click(screen.getByText("Policy"));

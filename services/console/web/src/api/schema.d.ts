@@ -1601,10 +1601,10 @@ export interface components {
             /** @description why it was not completed */
             code?: string;
             /**
-             * Format: double
              * @description spent when it ended, or by now, as far as calls reported it
+             * @example 0.0123
              */
-            cost_usd?: number;
+            cost_usd?: string;
             tokens?: number;
             /**
              * Format: date-time
@@ -1687,10 +1687,10 @@ export interface components {
              */
             batch_id?: string;
             /**
-             * Format: double
              * @description by all calls of agents and judges, as far as they claim it
+             * @example 0.0123
              */
-            cost_usd: number;
+            cost_usd: string;
             tokens: number;
             /** @description whether an execution is asked for or under way; left out: it is not known here */
             live?: boolean;
@@ -1800,15 +1800,15 @@ export interface components {
             /** @description the text of a required criterion that the last verdict did not pass */
             criterion_not_met?: string;
             /**
-             * Format: double
              * @description or as much; jobs whose last execution ended
+             * @example 0.0123
              */
-            cost_usd_min?: number;
+            cost_usd_min?: string;
             /**
-             * Format: double
              * @description or as much
+             * @example 0.0123
              */
-            cost_usd_max?: number;
+            cost_usd_max?: string;
             /**
              * Format: double
              * @description or as long
@@ -1856,9 +1856,9 @@ export interface components {
             /** @description the text of a required criterion that the last verdict did not pass */
             criterion_not_met?: string | null;
             /** @description or as much; jobs whose last execution ended */
-            cost_usd_min?: number | null;
+            cost_usd_min?: string | null;
             /** @description or as much */
-            cost_usd_max?: number | null;
+            cost_usd_max?: string | null;
             /** @description or as long */
             duration_s_min?: number | null;
             /** @description or as long */
@@ -1921,10 +1921,10 @@ export interface components {
              */
             progress?: number;
             /**
-             * Format: double
              * @description by the job, after it; left out where nothing was
+             * @example 0.0123
              */
-            cost_usd?: number;
+            cost_usd?: string;
             tokens?: number;
             /**
              * Format: date-time
@@ -1978,8 +1978,8 @@ export interface components {
             agent_id?: string;
             /** Format: double */
             progress?: number;
-            /** Format: double */
-            cost_usd: number;
+            /** @example 0.0123 */
+            cost_usd: string;
             tokens: number;
             /** @description whether an execution is asked for or under way */
             live?: boolean;
@@ -2042,8 +2042,8 @@ export interface components {
             /** @description of the input tokens, those read from a prompt cache; left out: none were */
             cached_tokens?: number;
             output_tokens?: number;
-            /** Format: double */
-            cost_usd?: number;
+            /** @example 0.0123 */
+            cost_usd?: string;
             /** Format: double */
             latency_s?: number;
             /** @description as the judge's API names the request */
@@ -2090,17 +2090,17 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * Format: double
              * @description the price of a million tokens; when not set, as it is known
+             * @example 0.0123
              */
-            input_usd?: number;
+            input_usd?: string;
             /**
-             * Format: double
              * @description of a million input tokens read from a prompt cache; when not set, as of any others
+             * @example 0.0123
              */
-            cached_usd?: number;
-            /** Format: double */
-            output_usd?: number;
+            cached_usd?: string;
+            /** @example 0.0123 */
+            output_usd?: string;
             /** Format: double */
             timeout_s?: number;
             thinking_tokens?: number;
@@ -2120,10 +2120,10 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @description the price of a million tokens; when not set, as it is known */
-            input_usd?: number | null;
+            input_usd?: string | null;
             /** @description of a million input tokens read from a prompt cache; when not set, as of any others */
-            cached_usd?: number | null;
-            output_usd?: number | null;
+            cached_usd?: string | null;
+            output_usd?: string | null;
             timeout_s?: number | null;
             thinking_tokens?: number | null;
         };
@@ -2249,8 +2249,8 @@ export interface components {
             not_met: number;
             /** @description the judge did something else than judge */
             unjudged: number;
-            /** Format: double */
-            cost_usd: number;
+            /** @example 0.0123 */
+            cost_usd: string;
             tokens: number;
         };
         /** @description A judging without a job, and its verdict once there is one. */
@@ -2267,8 +2267,8 @@ export interface components {
             /** @description why there is no answer */
             code?: string;
             message?: string;
-            /** Format: double */
-            cost_usd: number;
+            /** @example 0.0123 */
+            cost_usd: string;
             tokens: number;
             /** Format: double */
             duration_s?: number;
@@ -2642,7 +2642,7 @@ export interface components {
             /** @description of `rejudge`: how many results a second are judged at most */
             rate_per_s?: number | null;
             /** @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy */
-            budget_usd?: number | null;
+            budget_usd?: string | null;
         };
         /** @description Something done to many jobs; a batch is one that executes them. */
         Operation: {
@@ -2683,10 +2683,10 @@ export interface components {
              */
             retry_of?: string;
             /**
-             * Format: double
              * @description what its executions, or its judgings, have cost so far, as far as it is known; not given where it makes none
+             * @example 0.0123
              */
-            cost_usd?: number;
+            cost_usd?: string;
             /** @description that these have taken */
             tokens?: number;
             /** @description by which its jobs were chosen when it was made */
@@ -2757,10 +2757,10 @@ export interface components {
             /** @description five at most, without description, criteria, payload */
             sample: components["schemas"]["Job"][];
             /**
-             * Format: double
              * @description an estimate of what executing them costs: what the last jobs of the same agents spent on average; of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that version cost on average, those that were reused for nothing included; left out where nothing is known or paid
+             * @example 0.0123
              */
-            cost_usd?: number;
+            cost_usd?: string;
             /** @description of how many of the jobs that is; what the others cost is not known */
             cost_of: number;
         };
@@ -2814,8 +2814,8 @@ export interface components {
             rejected: number;
             resubmission_required: number;
             cancelled: number;
-            /** Format: double */
-            cost_usd: number;
+            /** @example 0.0123 */
+            cost_usd: string;
             tokens: number;
             /** @description from being asked for to the first claim */
             wait: components["schemas"]["Percentiles"];
@@ -2850,8 +2850,8 @@ export interface components {
             rejected: number;
             resubmission_required: number;
             cancelled: number;
-            /** Format: double */
-            cost_usd: number;
+            /** @example 0.0123 */
+            cost_usd: string;
             tokens: number;
             /** @description from being asked for to the first claim */
             wait: components["schemas"]["Percentiles"];
@@ -2953,10 +2953,10 @@ export interface components {
             /** @description if automatic: not-met verdicts on an agent's work before another one gets the job */
             hand_over_after?: number;
             /**
-             * Format: double
              * @description of all calls of agents and judges
+             * @example 0.0123
              */
-            budget_usd?: number;
+            budget_usd?: string;
             /** @description of all calls of agents and judges */
             budget_tokens?: number;
             /** @description whether a verdict on the identical result may be reused */
@@ -3002,7 +3002,7 @@ export interface components {
             /** @description if automatic: not-met verdicts on an agent's work before another one gets the job */
             hand_over_after?: number | null;
             /** @description of all calls of agents and judges */
-            budget_usd?: number | null;
+            budget_usd?: string | null;
             /** @description of all calls of agents and judges */
             budget_tokens?: number | null;
             /** @description whether a verdict on the identical result may be reused */
@@ -3116,8 +3116,8 @@ export interface components {
             failed: {
                 [key: string]: number;
             };
-            /** Format: double */
-            cost_usd: number;
+            /** @example 0.0123 */
+            cost_usd: string;
             tokens: number;
             /** @description what changed most, 100 at most */
             criteria: components["schemas"]["CriterionDiff"][];
@@ -3207,10 +3207,10 @@ export interface components {
              */
             batch_id?: string;
             /**
-             * Format: double
              * @description by all calls of agents and judges, as far as they claim it
+             * @example 0.0123
              */
-            cost_usd: number;
+            cost_usd: string;
             tokens: number;
             /** @description whether an execution is asked for or under way; left out: it is not known here */
             live?: boolean;
@@ -3564,9 +3564,9 @@ export interface operations {
                 /** @description the text of a required criterion that the last verdict did not pass */
                 criterion_not_met?: string;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_usd_min?: number;
+                cost_usd_min?: string;
                 /** @description USD, or less */
-                cost_usd_max?: number;
+                cost_usd_max?: string;
                 /** @description seconds, or more; of jobs whose last execution ended */
                 duration_s_min?: number;
                 /** @description seconds, or less */
@@ -7154,9 +7154,9 @@ export interface operations {
                 /** @description the text of a required criterion that the last verdict did not pass */
                 criterion_not_met?: string;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_usd_min?: number;
+                cost_usd_min?: string;
                 /** @description USD, or less */
-                cost_usd_max?: number;
+                cost_usd_max?: string;
                 /** @description seconds, or more; of jobs whose last execution ended */
                 duration_s_min?: number;
                 /** @description seconds, or less */
@@ -7235,9 +7235,9 @@ export interface operations {
                 /** @description the text of a required criterion that the last verdict did not pass */
                 criterion_not_met?: string;
                 /** @description USD, or more; of jobs whose last execution ended */
-                cost_usd_min?: number;
+                cost_usd_min?: string;
                 /** @description USD, or less */
-                cost_usd_max?: number;
+                cost_usd_max?: string;
                 /** @description seconds, or more; of jobs whose last execution ended */
                 duration_s_min?: number;
                 /** @description seconds, or less */

@@ -29,7 +29,7 @@ it.each(["cancel", "assign"])("does not say of what executes nothing that no job
 });
 
 it("tells what a batch has cost so far", async () => {
-  on("get", "/api/operations/batch-1", () => json(aBatch({ cost_usd: 1.25 })));
+  on("get", "/api/operations/batch-1", () => json(aBatch({ cost_usd: "1.25" })));
   await renderPage(<BatchPage id="batch-1" />);
   expect(await screen.findByText("$1.25")).toBeVisible();
 });

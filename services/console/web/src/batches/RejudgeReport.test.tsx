@@ -18,7 +18,7 @@ it("shows what flips with the criteria that changed, and what could not be judge
   on("get", "/api/operations/:id/rejudge-report", () =>
     json({
       ...{ judged: 9, judged_before: 8, accepted_before: 5, accepted_after: 4, flipped: 1 },
-      ...{ failed: { judging_lost: 1 }, cost_usd: 0.25, tokens: 900, next_page_token: "" },
+      ...{ failed: { judging_lost: 1 }, cost_usd: "0.25", tokens: 900, next_page_token: "" },
       criteria: [{ text: "It rhymes", judged: 9, changed: 1, outcomes: { "pass > fail": 1, "pass > pass": 8 } }],
       flips: [
         {

@@ -11,7 +11,7 @@ const AT = "2026-11-25T00:00:00Z";
 
 function aVersion(version: number, asks: "all" | "each", fields: Partial<JudgePolicyVersion> = {}): JudgePolicyVersion {
   const policy = { name: "strict", version, stages: [{ kind: "single" }], asks, judge_after_checks: false };
-  const judged = { met: 0, not_met: 0, unjudged: 0, cost_usd: 0, tokens: 0 };
+  const judged = { met: 0, not_met: 0, unjudged: 0, cost_usd: "0", tokens: 0 };
   const shown = { version, created_at: AT, actor: "anna", judged, warnings: [] };
   return { ...shown, policy: policy as JudgePolicyVersion["policy"], ...fields };
 }
@@ -22,7 +22,7 @@ const STRICT: NamedJudgePolicy = {
   newest: 2,
   versions: [
     aVersion(2, "each", { note: "one by one" }),
-    aVersion(1, "all", { judged: { met: 3, not_met: 1, unjudged: 0, cost_usd: 0.5, tokens: 10 } }),
+    aVersion(1, "all", { judged: { met: 3, not_met: 1, unjudged: 0, cost_usd: "0.5", tokens: 10 } }),
   ],
   moves: [{ version: 1, reason: "no time", actor: "ben", created_at: AT }],
 };

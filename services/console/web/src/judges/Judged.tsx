@@ -11,7 +11,7 @@ export function Judged({ counts }: { counts?: JudgedCounts }) {
       {formatCount(met)} accepted, {formatCount(notMet)} not
       {judged > 0 && ` (${formatPercent(met / judged)})`}
       {unjudged > 0 && `, ${formatCount(unjudged)} not judged`}
-      {cost > 0 && `, ${formatMoney(cost)}` /* what nobody told is not free */}
+      {Number(cost) > 0 && `, ${formatMoney(cost)}` /* what nobody told is not free */}
     </span>
   );
 }

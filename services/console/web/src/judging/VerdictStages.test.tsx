@@ -16,10 +16,10 @@ const STAGED = aVerdict({
       outcomes: "pf",
       asks: [
         {
-          ...{ model: "small", role: "cheap", outcomes: "c-", cost_usd: 0.001 },
+          ...{ model: "small", role: "cheap", outcomes: "c-", cost_usd: "0.001" },
           ...{ input_tokens: 900, cached_tokens: 800, output_tokens: 100 },
         },
-        { model: "large", role: "strong", outcomes: "p-", cost_usd: 0.02, latency_s: 2.5, request_id: "req-7" },
+        { model: "large", role: "strong", outcomes: "p-", cost_usd: "0.02", latency_s: 2.5, request_id: "req-7" },
         { model: "odd", role: "vote", outcomes: undefined, refused: 3, last_refusal: "429" },
       ],
     },

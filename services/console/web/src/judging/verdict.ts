@@ -53,7 +53,10 @@ export function describeAsks(asks: readonly Ask[]): string {
   const tokens = sum(({ input_tokens: input, output_tokens: output }) =>
     input == null && output == null ? null : (input ?? 0) + (output ?? 0),
   );
-  const [cost, latency] = [sum(({ cost_usd }) => cost_usd), sum(({ latency_s }) => latency_s)];
+  const [cost, latency] = [
+    sum(({ cost_usd: cost }) => (cost == null ? null : Number(cost))),
+    sum(({ latency_s }) => latency_s),
+  ];
   return [
     pluralize(asks.length, "call"),
     tokens !== null && `${formatCount(tokens)} tokens`,

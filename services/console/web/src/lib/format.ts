@@ -68,8 +68,10 @@ export function formatNextPortion(remaining: number, portion: number): string {
   return remaining > portion ? `${formatCount(portion)} of ${formatCount(remaining)}` : formatCount(remaining);
 }
 
-export function formatMoney(usd: number): string {
-  return `$${usd.toFixed(usd !== 0 && usd < 0.1 ? 4 : 2)}`;
+/** Format an amount in USD, which answers hold as decimal text. */
+export function formatMoney(usd: string | number): string {
+  const amount = Number(usd);
+  return `$${amount.toFixed(amount !== 0 && amount < 0.1 ? 4 : 2)}`;
 }
 
 export function formatPercent(share: number): string {

@@ -40,10 +40,10 @@ describe("changes", () => {
   });
 
   it("tell what was spent, and keep it where they do not", async () => {
-    say({ version: 2, cost_usd: 0.5, tokens: 900, agent_id: "ocr" });
+    say({ version: 2, cost_usd: "0.5", tokens: 900, agent_id: "ocr" });
     say({ version: 3, agent_id: "ocr" });
     await frame();
-    expect(rows()[0]).toMatchObject({ version: 3, cost_usd: 0.5, tokens: 900, agent_id: "ocr" });
+    expect(rows()[0]).toMatchObject({ version: 3, cost_usd: "0.5", tokens: 900, agent_id: "ocr" });
   });
 
   it("are applied once however often they are repeated", async () => {

@@ -85,7 +85,7 @@ it.each([
 
 it("does not call free what nobody told the cost of", async () => {
   const { totals } = anOverview();
-  on("get", "/api/overview", () => json(anOverview({ totals: { ...totals, cost_usd: 0, tokens: 900 } })));
+  on("get", "/api/overview", () => json(anOverview({ totals: { ...totals, cost_usd: "0", tokens: 900 } })));
   await renderPage(<OverviewPage search={{}} />);
   const range = await screen.findByRole("region", { name: "In this range" });
   expect(range).toHaveTextContent("Cost as claimed, 900 tokens–");

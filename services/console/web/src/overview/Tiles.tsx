@@ -29,7 +29,7 @@ export function Tiles({ overview }: { overview: Overview }) {
         <Tile name="Failed">{formatCount(totals.failed)}</Tile>
         <Tile name="Accepted">{accepted === null ? "–" : formatPercent(accepted)}</Tile>
         <Tile name={`Cost as claimed, ${formatCount(totals.tokens)} tokens`}>
-          {totals.cost_usd ? formatMoney(totals.cost_usd) : "–" /* what nobody told is not free */}
+          {Number(totals.cost_usd) > 0 ? formatMoney(totals.cost_usd) : "–" /* what nobody told is not free */}
         </Tile>
       </Group>
     </div>

@@ -25,7 +25,7 @@ export type ChartLook = {
   tick?: (value: number) => string;
 };
 
-const readCount = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
+const readCount = (key: Exclude<keyof OverviewCounts, "cost_usd">) => (point: OverviewPoint) => point[key] ?? null;
 
 /** Share of judged results that were accepted; null when none was judged. */
 export function acceptanceRate({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
@@ -133,7 +133,7 @@ export const CHARTS: ChartLook[] = [
     kind: "bar",
     format: formatMoney,
     tick: (value) => `$${Number(value.toPrecision(2))}`, // so that steps below a cent differ
-    series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: readCount("cost_usd") }],
+    series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: (point) => Number(point.cost_usd) }],
   },
   {
     title: "Created",

@@ -21,7 +21,7 @@ export function PolicyFields({ unset = "the agent's, or else the service's defau
         {POLICY_FIELDS.map((field) => {
           const { key, label, kind } = field;
           const choices = "choices" in field ? field.choices : undefined;
-          const isNumber = kind === "whole" || kind === "number";
+          const isNumber = kind === "whole" || kind === "number" || kind === "money";
           return (
             <Field
               key={key}

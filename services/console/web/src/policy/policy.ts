@@ -1,6 +1,6 @@
 import type { NewPolicy, Policy } from "@/api/types";
 
-type Kind = "whole" | "number" | "choice" | "words" | "text";
+type Kind = "whole" | "number" | "money" | "choice" | "words" | "text";
 type Field = { key: keyof Policy; label: string; hint?: string; kind: Kind; choices?: Record<string, string> };
 
 /** Fields of a policy, in the order of the form. Empty: the agent's value, or the service's default. */
@@ -21,7 +21,7 @@ export const POLICY_FIELDS = [
     hint: "Not-met verdicts before another agent gets it; if automatic.",
     kind: "whole",
   },
-  { key: "budget_usd", label: "Budget, in dollars", kind: "number" },
+  { key: "budget_usd", label: "Budget, in dollars", kind: "money" },
   { key: "budget_tokens", label: "Budget, in tokens", kind: "whole" },
   {
     key: "reuse_verdict",
@@ -89,6 +89,7 @@ function parseValue(kind: Kind, text: string): unknown {
     case "words":
       return text.split(/[\s,]+/);
     case "text":
+    case "money":
       return text;
     case "choice":
       return text === "true" || text === "false" ? text === "true" : text;

@@ -34,7 +34,7 @@ export function aJob(fields: Partial<Job> = {}): Job {
     labels: {},
     policy: {},
     capabilities: [],
-    cost_usd: 0,
+    cost_usd: "0",
     tokens: 0,
     cancelled: false,
     created_at: AT,
@@ -151,7 +151,7 @@ export function anOverview(fields: Partial<Overview> = {}): Overview {
     rejected: 1,
     resubmission_required: 1,
     cancelled: 0,
-    cost_usd: 0.25,
+    cost_usd: "0.25",
     tokens: 1_200,
   };
   const gauges = { queued_max: 40, running_max: 5, judging_max: 0 };

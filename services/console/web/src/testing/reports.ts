@@ -35,7 +35,7 @@ export const aPolicyReport = (policy: string, fields: Partial<PolicyReport> = {}
   flips: { cases: aShare(0.05, 0.009, 0.236), criteria: aShare(0.1) },
   asks: 40,
   tokens: 12_000,
-  cost_usd: 0.0612,
+  cost_usd: "0.0612",
   asks_of_unknown_cost: 0,
   latency_s: { median: 1.2, p95: 3.4 },
   confirm: null,

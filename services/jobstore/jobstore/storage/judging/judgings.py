@@ -62,7 +62,7 @@ _GRANT: Final = text(
         RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
     )
     SELECT g.*, j.acceptance_criteria, j.reference_texts::text AS reference_texts, s.body AS criteria_of_set,
-        j.policy::text AS policy_of_job, j.cost_usd, j.tokens,
+        j.policy::text AS policy_of_job, j.cost_nanos, j.tokens,
         r.response_payload::text AS response, q.request_payload::text AS request,
         e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
     FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (

@@ -54,7 +54,7 @@ rollups = Table(
         Column(name, BigInteger, nullable=False)
         for name in ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
     ),
-    Column("cost_usd", DOUBLE_PRECISION, nullable=False),
+    Column("cost_nanos", BigInteger, nullable=False),
     Column("waits", ARRAY(BigInteger), nullable=False, doc="from the request to the first claim, by their length"),
     Column("calls", ARRAY(BigInteger), nullable=False, doc="of agents, by their length"),
     Column("judgings", ARRAY(BigInteger), nullable=False, doc="by their length"),

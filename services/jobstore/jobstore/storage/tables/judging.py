@@ -1,7 +1,7 @@
 """The tables of judge policies and criteria sets. Versions and moves are added, and never changed."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Table, Text, Uuid, func
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON
+from sqlalchemy.dialects.postgresql import JSON
 
 from jobstore.storage.tables.state import TIME, metadata
 
@@ -55,6 +55,6 @@ judging_counts = Table(
     Column("met", BigInteger, nullable=False),
     Column("not_met", BigInteger, nullable=False),
     Column("unjudged", BigInteger, nullable=False, doc="the judge did something else than judge"),
-    Column("cost_usd", DOUBLE_PRECISION, nullable=False),
+    Column("cost_nanos", BigInteger, nullable=False),
     Column("tokens", BigInteger, nullable=False),
 )

@@ -47,7 +47,7 @@ judgings = Table(
     Column("answer", JSON, doc="the verdict, without what is as usual"),
     Column("code", Text, doc="why there is no verdict, or it was not recorded"),
     Column("message", Text),
-    Column("cost_usd", DOUBLE_PRECISION),
+    Column("cost_nanos", BigInteger),
     Column("tokens", BigInteger),
     Column("duration_s", DOUBLE_PRECISION),
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),

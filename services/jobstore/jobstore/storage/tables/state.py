@@ -75,7 +75,7 @@ jobs = Table(
     Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
     Column("not_before", TIME),
     Column("batch_id", Uuid, doc="the last that executed it"),
-    Column("cost_usd", DOUBLE_PRECISION, nullable=False, server_default="0"),
+    Column("cost_nanos", BigInteger, nullable=False, server_default="0"),
     Column("tokens", BigInteger, nullable=False, server_default="0"),
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
     Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
@@ -102,7 +102,7 @@ jobs = Table(
     # A job of the usual priority is not in it.
     Index("jobs_priority_idx", "priority", "created_at", "id", postgresql_where=text("priority <> 5")),
     # What only ended jobs have is written once a life.
-    Index("jobs_cost_usd_id_idx", "cost_usd", "id", postgresql_where=text("duration_s IS NOT NULL")),
+    Index("jobs_cost_nanos_id_idx", "cost_nanos", "id", postgresql_where=text("duration_s IS NOT NULL")),
     Index("jobs_duration_s_id_idx", "duration_s", "id", postgresql_where=text("duration_s IS NOT NULL")),
     Index("jobs_code_created_at_id_idx", "code", "created_at", "id", postgresql_where=text("code IS NOT NULL")),
     Index("jobs_cancelled_idx", "created_at", "id", postgresql_where=text("cancelled")),
@@ -140,7 +140,7 @@ job_logs = Table(
     Column("progress", DOUBLE_PRECISION, doc="of the job, after it"),
     Column("created_at", TIME, nullable=False),
     Column("spent", Integer, doc="calls of the execution, after it"),
-    Column("cost_usd", DOUBLE_PRECISION, doc="by the job, after it"),
+    Column("cost_nanos", BigInteger, doc="by the job, after it"),
     Column("tokens", BigInteger, doc="by the job, after it"),
     Column("next_attempt_at", TIME, doc="after a failure"),
     Column("actor", Text, doc="who asked for it"),

@@ -31,7 +31,7 @@ _AGENT: Final = sql.columns(tables.agents)
 _LIMIT: Final = sql.columns(tables.limits)
 _ITEM: Final = sql.columns(tables.operation_items, only={"item", "job_id", "spec"})
 #: What is counted of verdicts by a version, and the columns of a JudgedCount.
-COUNTED: Final = ("met", "not_met", "unjudged", "cost_usd", "tokens")
+COUNTED: Final = ("met", "not_met", "unjudged", "cost_nanos", "tokens")
 _COUNT: Final = {"kind": "text", "reference": "text"} | sql.columns(tables.judging_counts, only=set(COUNTED))
 #: The columns of a snapshot, and those beside it.
 _SNAPSHOT: Final = ("item", "job_id", "execution_id", "operation_id", "answered")
@@ -178,12 +178,12 @@ _KEEP_EVALUATION: Final = tell(
 )
 _COUNT_JUDGED: Final = text(
     f"""
-    INSERT INTO judging_counts (kind, name, version, met, not_met, unjudged, cost_usd, tokens)
+    INSERT INTO judging_counts (kind, name, version, met, not_met, unjudged, cost_nanos, tokens)
     SELECT kind, split_part(reference, '@', 1), CAST(split_part(reference, '@', 2) AS int), sum(met), sum(not_met),
-        sum(unjudged), sum(cost_usd), sum(tokens)
+        sum(unjudged), sum(cost_nanos), sum(tokens)
     FROM {sql.unnest("u", _COUNT)} GROUP BY kind, reference ORDER BY 1, 2, 3
     ON CONFLICT (kind, name, version) DO UPDATE SET
-        {", ".join(f"{name} = judging_counts.{name} + excluded.{name}" for name in COUNTED)}
+        {", ".join(sql.add_up("judging_counts", name) for name in COUNTED)}
     """,  # noqa: S608 - names of our own
 )
 _NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")

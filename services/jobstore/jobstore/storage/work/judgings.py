@@ -26,7 +26,7 @@ _NEW: Final = sql.columns(
 _ANSWER: Final = sql.columns(
     judgings,
     only={
-        *("id", "before", "was_valid", "is_valid", "answer", "code", "message", "cost_usd", "tokens", "duration_s"),
+        *("id", "before", "was_valid", "is_valid", "answer", "code", "message", "cost_nanos", "tokens", "duration_s"),
     },
 )
 #: One that is there is what an item of an operation asked for before a rebuild, and comes from a backup.
@@ -48,14 +48,14 @@ _CANCEL: Final = text(
     """,
 )
 #: What it had cost that was cancelled is known once its validator has told it.
-_COUNT_SPENDING: Final = text("UPDATE judgings SET cost_usd = :cost_usd, tokens = :tokens WHERE id = :id")
+_COUNT_SPENDING: Final = text("UPDATE judgings SET cost_nanos = :cost_nanos, tokens = :tokens WHERE id = :id")
 _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 #: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
 _LOCK: Final = text(
     f"""
     SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy,
         g.state = 'LEASED' AND g.due_at <= signoff_now() AS has_lapsed,
-        g.code = 'cancelled' AND g.cost_usd IS NULL AS is_cut_short, (
+        g.code = 'cancelled' AND g.cost_nanos IS NULL AS is_cut_short, (
         SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
             AND {sql.is_verdict("l")} AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
     ) AS before
@@ -107,8 +107,8 @@ async def write(connection: Connection, changes: Changes) -> None:
         rows = [asdict(answer) for answer in changes.judging_answers]
         await connection.execute(_FINISH, sql.arrays(_ANSWER, "u", rows))
         await connection.execute(_NOTIFY_ANSWERED)
-    for judging_id, (cost_usd, tokens) in changes.judging_costs.items():
-        await connection.execute(_COUNT_SPENDING, {"id": judging_id, "cost_usd": cost_usd, "tokens": tokens})
+    for judging_id, (cost_nanos, tokens) in changes.judging_costs.items():
+        await connection.execute(_COUNT_SPENDING, {"id": judging_id, "cost_nanos": cost_nanos, "tokens": tokens})
     for operation_id in changes.cancelled_judgings:
         await connection.execute(_CANCEL, {"id": operation_id})
 

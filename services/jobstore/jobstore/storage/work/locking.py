@@ -83,7 +83,7 @@ def _lock_jobs(*, specs: bool) -> TextClause:
     return text(
         f"""
     SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
-        feedback::text AS feedback, progress, progress_message, batch_id, cost_usd, tokens, updated_at,
+        feedback::text AS feedback, progress, progress_message, batch_id, cost_nanos, tokens, updated_at,
         {", ".join(NO_ENDING)} {f", with_spec, with_question, with_task, {_SPEC}, {_TASK}" if specs else ""}
     FROM (
         SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''

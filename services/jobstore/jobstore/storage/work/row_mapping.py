@@ -37,11 +37,11 @@ JOB_COLUMNS: Final = sql.columns(
     jobs,
     only={
         *("id", "status", "version", "agent_id", "execution_id", "live", "not_met", "feedback", "progress"),
-        *("progress_message", "batch_id", "cost_usd", "tokens", *NO_ENDING),
+        *("progress_message", "batch_id", "cost_nanos", "tokens", *NO_ENDING),
     },
 )
 #: Columns of a new job; all others have the table's default.
-NEW_JOB_COLUMNS: Final = sql.columns(jobs, without={"feedback", "progress", "progress_message", "cost_usd", "tokens"})
+NEW_JOB_COLUMNS: Final = sql.columns(jobs, without={"feedback", "progress", "progress_message", "cost_nanos", "tokens"})
 #: Columns that an edit may change, and the id.
 EDITED_COLUMNS: Final = sql.columns(
     jobs,
@@ -110,7 +110,7 @@ def job_row(job: Job) -> sql.Values:
         "progress": job.progress,
         "progress_message": job.progress_message,
         "batch_id": job.batch_id,
-        "cost_usd": job.cost_usd,
+        "cost_nanos": job.cost_nanos,
         "tokens": job.tokens,
         **{name: getattr(job, name) for name in NO_ENDING},
     }
@@ -181,7 +181,7 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "event_id": report.event_id,
         "spent": execution.spent if execution else None,
         "progress": job.progress,
-        "cost_usd": job.cost_usd or None,
+        "cost_nanos": job.cost_nanos or None,
         "tokens": job.tokens or None,
         "quoted_job_id": quoted_job_id,
         "quoted_version": entry.result_version,

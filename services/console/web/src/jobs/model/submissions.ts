@@ -78,7 +78,7 @@ function toSubmission(logs: JobLog[]): Submission {
     resultVersion: withResult?.version ?? null,
     reason: withResult && withResult.kind !== "result" ? (withResult.message ?? null) : null,
     calls: (last.spent_calls ?? 0) + Number(answered),
-    costUsd: (last.cost_usd ?? 0) - (first.cost_usd ?? 0),
+    costUsd: Number(last.cost_usd ?? 0) - Number(first.cost_usd ?? 0),
     isLate: logs.every(isLate),
   };
 }

@@ -24,7 +24,7 @@ it("shows the measures of each policy with their intervals, and whether they dif
 });
 
 it("says what confirming was worth", async () => {
-  const confirm = { bad: 9, bad_stopped: 7, good: 20, good_stopped: 1, asks: 31, cost_usd: 0.02 };
+  const confirm = { bad: 9, bad_stopped: 7, good: 20, good_stopped: 1, asks: 31, cost_usd: "0.02" };
   await opened(aReport({ policies: [aPolicyReport("strict@3", { confirm })] }));
   const said = "Confirming stopped 7 of 9 bad results that had passed, and 1 of 20 good ones, by 31 asks for $0.0200.";
   expect(await screen.findByText(said)).toBeVisible();

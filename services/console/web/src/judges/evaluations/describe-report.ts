@@ -84,7 +84,7 @@ export function describeQuorum(quorum: PolicyReport["quorum"][number]): string {
 
 /** Describe how many results that had passed were stopped by confirming, and at what price. */
 export function describeConfirming(confirm: NonNullable<PolicyReport["confirm"]>): string {
-  const cost = confirm.cost_usd == null ? "at an unknown price" : `for $${confirm.cost_usd.toFixed(4)}`;
+  const cost = confirm.cost_usd == null ? "at an unknown price" : `for $${Number(confirm.cost_usd).toFixed(4)}`;
   return (
     `Confirming stopped ${formatCount(confirm.bad_stopped)} of ${pluralize(confirm.bad, "bad result")} that had passed, ` +
     `and ${formatCount(confirm.good_stopped)} of ${pluralize(confirm.good, "good one")}, by ` +

@@ -36,7 +36,7 @@ const isPolicyReport = objectOf({
   flips: objectOf({ cases: isInterval, criteria: isInterval }),
   asks: isNumber,
   tokens: isNumber,
-  cost_usd: maybe(isNumber),
+  cost_usd: maybe(isText),
   asks_of_unknown_cost: isNumber,
   latency_s: objectOf({ median: maybe(isNumber), p95: maybe(isNumber) }),
   confirm: maybe(
@@ -46,7 +46,7 @@ const isPolicyReport = objectOf({
       good: isNumber,
       good_stopped: isNumber,
       asks: isNumber,
-      cost_usd: maybe(isNumber),
+      cost_usd: maybe(isText),
     }),
   ),
   quorum: listOf(

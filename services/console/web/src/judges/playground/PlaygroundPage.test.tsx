@@ -26,7 +26,7 @@ it("judges a result without a job, says where it is, and shows evidence where it
   let reads = 0;
   on("get", "/api/judgings/:id", () => {
     reads += 1;
-    const judging = { item: 0, kind: "try", created_at: AT, cost_usd: 0.002, tokens: 500 };
+    const judging = { item: 0, kind: "try", created_at: AT, cost_usd: "0.002", tokens: 500 };
     if (reads === 1) return items({ ...judging, state: "QUEUED" });
     return items({ ...judging, state: "DONE", verdict: aVerdict({ judge: "strict@3" }) });
   });
@@ -77,7 +77,9 @@ it("begins with a job's result as it is stored, and refuses what is no JSON", as
 
 it("runs a draft over the newest results as a shadow, after its number and cost were shown", async () => {
   serveJobs([aJob({ id: "a", status: "COMPLETED" }), aJob({ id: "b", status: "REJECTED" })]);
-  onPost("/api/operations/preview", () => json({ total: 2, items_max: 10_000, sample: [], cost_usd: 0.5, cost_of: 2 }));
+  onPost("/api/operations/preview", () =>
+    json({ total: 2, items_max: 10_000, sample: [], cost_usd: "0.5", cost_of: 2 }),
+  );
   const asked = onPost("/api/operations", () => json({ id: "op-1" }, 201));
   const { user, router } = await open();
   await user.type(screen.getByLabelText("Criteria"), "It is short");

@@ -13,9 +13,9 @@ it("the head of a job says whose it is, when it begins and what it has cost", as
     capabilities: ["ocr", "de"],
     tenant: "library",
     not_before: new Date(Date.now() + 90_000).toISOString(),
-    cost_usd: 0.25,
+    cost_usd: "0.25",
     tokens: 1_200,
-    policy: { budget_usd: 2, budget_tokens: 5_000 },
+    policy: { budget_usd: "2", budget_tokens: 5_000 },
   });
   await renderPage(<JobFacts job={job} />);
   const spent = "$0.25 of $2.00, 1,200 of 5,000 tokens, as claimed by agents and judges";

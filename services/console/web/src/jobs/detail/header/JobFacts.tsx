@@ -112,11 +112,12 @@ function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
 function describeSpent({ cost_usd: usd, tokens, policy }: Job): string {
   const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
   const parts = [
-    (usd > 0 || mostUsd != null) && `${formatMoney(usd)}${mostUsd == null ? "" : ` of ${formatMoney(mostUsd)}`}`,
+    (Number(usd) > 0 || mostUsd != null) &&
+      `${formatMoney(usd)}${mostUsd == null ? "" : ` of ${formatMoney(mostUsd)}`}`,
     (tokens > 0 || mostTokens != null) &&
       (mostTokens == null ? pluralize(tokens, "token") : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`),
   ];
-  const claimed = (usd > 0 || tokens > 0) && "as claimed by agents and judges";
+  const claimed = (Number(usd) > 0 || tokens > 0) && "as claimed by agents and judges";
   return [...parts, claimed].filter(Boolean).join(", ") || "not known";
 }
 

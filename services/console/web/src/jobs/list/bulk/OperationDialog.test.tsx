@@ -39,7 +39,7 @@ it.each([
   serveJobs(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { ASSIGNED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));
   const sample = [aJob({ id: "x", title: "Sampled" })];
-  const preview = { total: 7, items_max: 100_000, counts: {}, sample, cost_usd: 1.5, cost_of: 5 };
+  const preview = { total: 7, items_max: 100_000, counts: {}, sample, cost_usd: "1.5", cost_of: 5 };
   onPost("/api/operations/preview", () => json(preview));
   const asked = onPost("/api/operations", () => json(aBatch({ id: "made", kind }), 201));
   const { user, router } = await page("/?status=ASSIGNED&agent=writer&label=team:a");
@@ -67,7 +67,7 @@ it("estimates what judging again costs by the policy that is chosen, and says of
   on("get", "/api/criteria-sets", () => json({ items: [] }));
   const previews = onPost("/api/operations/preview", async (request) => {
     const { judge } = (await request.json()) as { judge?: string };
-    return json({ total: 1, items_max: 10_000, counts: {}, sample: [], cost_usd: judge ? 2 : 1, cost_of: 1 });
+    return json({ total: 1, items_max: 10_000, counts: {}, sample: [], cost_usd: judge ? "2" : "1", cost_of: 1 });
   });
   const { user } = await page();
   await user.click(await screen.findByRole("checkbox", { name: "Select all that are shown" }));
@@ -168,7 +168,7 @@ it("what is done to all is done to those that allow it, and match", () => {
   });
   const search = { code: ["x"], criterion: "y", costMin: 0, durationMax: 60 };
   expect(toFilter("retry", search, NOW)).toEqual({
-    ...{ statuses: ["FAILED"], codes: ["x"], criterion_not_met: "y", cost_usd_min: 0, duration_s_max: 60 },
+    ...{ statuses: ["FAILED"], codes: ["x"], criterion_not_met: "y", cost_usd_min: "0", duration_s_max: 60 },
   });
   expect(describeMatching(undefined, {})).toBe("all jobs");
   expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100, cancelled: 0 }, {})).toBe(

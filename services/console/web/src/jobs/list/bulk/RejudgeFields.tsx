@@ -31,7 +31,9 @@ export function RejudgeFields({ details, onChange }: RejudgeFieldsProps) {
           min={0}
           step="any"
           value={details[field] ?? ""}
-          onChange={(event) => onChange({ ...details, [field]: event.target.valueAsNumber || null })}
+          onChange={({ target }) =>
+            onChange({ ...details, [field]: (field === "budget_usd" ? target.value : target.valueAsNumber) || null })
+          }
         />
       )}
     </Field>

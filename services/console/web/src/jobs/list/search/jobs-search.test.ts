@@ -126,7 +126,7 @@ it("how jobs ended is asked for, restated, and read from the address", () => {
     ...{
       code: ["agent_timeout"],
       criterion_not_met: "It rhymes",
-      cost_usd_min: 0.1,
+      cost_usd_min: "0.1",
       duration_s_max: 60,
       order: "duration_s",
     },

@@ -86,7 +86,7 @@ export const columns = helper.columns([
   helper.display({ id: "priority", cell: ({ row }) => row.original.priority }),
   helper.display({
     id: "cost",
-    cell: ({ row: { original: job } }) => (job.cost_usd ? formatMoney(job.cost_usd) : "–"), // nothing told is not free
+    cell: ({ row: { original: job } }) => (Number(job.cost_usd) > 0 ? formatMoney(job.cost_usd) : "–"), // nothing told is not free
   }),
   helper.display({
     id: "duration",

@@ -1,0 +1,67 @@
+"""Convert money: decimal texts of USD at every door, whole nano-dollars inside, so that sums are exact."""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+#: Nano-dollars of a dollar: an amount has this many places after the point.
+DIGITS: Final = 9
+NANOS: Final = 10**DIGITS
+#: The most that somebody may ask for or report, in USD; that is kept of a sum, which a BIGINT holds; and that is read.
+USD_MAX: Final = 1_000_000
+SUM_NANOS_MAX: Final = 9_000_000_000 * NANOS
+_READ_USD_MAX: Final = 10**15
+#: Longer texts are no amounts.
+_CHARS_MAX: Final = 40
+_TEXT: Final = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?")
+_NUMBER: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NO_AMOUNT: Final = 'must be an amount in USD, such as "0.0123"'
+
+
+def usd_text(nanos: int) -> str:
+    """Return the decimal text of so many nano-dollars: without an exponent, and without superfluous zeros."""
+    whole, rest = divmod(abs(nanos), NANOS)
+    text = f"{whole}.{rest:09d}".rstrip("0") if rest else str(whole)
+    return text if nanos >= 0 else f"-{text}"
+
+
+def to_nanos(usd: Decimal | str | float, *, usd_max: int = _READ_USD_MAX, rounds: bool = True) -> int:
+    """Return an amount in nano-dollars, rounded half up. ValueError: it is none, or out of bounds.
+
+    Without `rounds` an amount with more than nine digits after the point is refused.
+    """
+    if isinstance(usd, str) and (plain := _TEXT.fullmatch(usd)) is not None:
+        nanos = int(plain[1]) * NANOS + int((plain[2] or "").ljust(DIGITS, "0"))
+    else:
+        nanos = _read(usd, usd_max, rounds=rounds)
+    if nanos > usd_max * NANOS:
+        raise ValueError(_say_bounds(usd_max))
+    return nanos
+
+
+def _read(usd: Decimal | str | float, usd_max: int, *, rounds: bool) -> int:
+    """Return nano-dollars of what is no plain text of an amount: a number, or a text with an exponent."""
+    if isinstance(usd, bool) or not isinstance(usd, Decimal | str | int | float):
+        raise ValueError(_NO_AMOUNT)  # noqa: TRY004 - a fault of a field
+    if isinstance(usd, str) and (len(usd) > _CHARS_MAX or _NUMBER.fullmatch(usd) is None):
+        raise ValueError(_NO_AMOUNT)
+    # A float is what its shortest text says: 0.1, and not the binary fraction beside it.
+    amount = Decimal(repr(usd) if isinstance(usd, float) else usd)
+    if not amount.is_finite():
+        raise ValueError(_NO_AMOUNT)
+    if not 0 <= amount <= usd_max:
+        raise ValueError(_say_bounds(usd_max))
+    rounded = amount.quantize(Decimal(1).scaleb(-DIGITS), ROUND_HALF_UP)
+    if not rounds and rounded != amount:
+        msg = f"must have at most {DIGITS} digits after the point"
+        raise ValueError(msg)
+    return int(rounded.scaleb(DIGITS))
+
+
+def _say_bounds(usd_max: int) -> str:
+    return f"must be from 0 to {usd_max:,} USD"
+
+
+def to_usd(nanos: int) -> Decimal:
+    """Return so many nano-dollars in USD."""
+    return Decimal(usd_text(nanos))
