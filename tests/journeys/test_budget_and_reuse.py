@@ -1,6 +1,7 @@
 """A job costs no more than its budget, and what was paid for once is reused."""
 
 import json
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +38,28 @@ async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Age
         assert (await answer.json())["cost_usd"] == "0.5"
     (shown,) = await signoff(system, "jobs", "get", job.id)
     assert shown["tokens"] == 200
+
+
+async def test_what_calls_cost_is_added_up_exactly_and_is_the_same_text_at_every_door(
+    system: System, agent: Agent
+) -> None:
+    """Three calls of 0.1 USD have cost 0.3 USD, over REST, in lists, the log, a filter, the client and the command."""
+    job = await system.create(policy={"max_calls": 3, "backoff_first_s": 0.01, "backoff_max_s": 0.01})
+    agent.answers[job.id] = lambda _: charging("later", 503, cost_usd=0.1)
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).cost_usd == Decimal("0.3")
+    async with system.http.get(f"/api/jobs/{job.id}") as answer:
+        assert (await answer.json())["cost_usd"] == "0.3"
+    async with system.http.get(f"/api/jobs/{job.id}/logs") as answer:
+        told = [entry["cost_usd"] for entry in (await answer.json())["items"] if "cost_usd" in entry]
+    assert sorted(set(told)) == ["0.1", "0.2", "0.3"]
+    for bounds, has in ({"cost_usd_min": "0.3", "cost_usd_max": "0.3"}, True), ({"cost_usd_min": "0.300000001"}, False):
+        async with system.http.get("/api/jobs", params=bounds | {"id_part": job.id}) as answer:
+            assert [each["cost_usd"] for each in (await answer.json())["items"]] == ["0.3"] * has
+    async with system.http.get("/api/jobs", params={"cost_usd_min": "0.0000000001"}) as answer:
+        assert (answer.status, "at most 9 digits after the point" in await answer.text()) == (422, True)
+    (shown,) = await signoff(system, "jobs", "get", job.id)
+    assert shown["cost_usd"] == "0.3"
 
 
 async def test_no_judge_is_asked_by_a_job_whose_agent_has_spent_it_all(

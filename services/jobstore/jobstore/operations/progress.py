@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -194,10 +194,8 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     ends_at = None
     if row.state == OperationState.RUNNING and rate and rested < total:
         ends_at = row.now + timedelta(seconds=(total - rested) / rate)
-    spending: dict[str, Any] = {}
-    if row.kind in _TIMED_KINDS:
-        nanos, tokens = (sum(int(part[name] or 0) for part in parts) for name in ("cost_nanos", "tokens"))
-        spending = {"cost_usd": to_usd(nanos), "tokens": tokens}
+    nanos, tokens = (sum(int(part[name] or 0) for part in parts) for name in ("cost_nanos", "tokens"))
+    has_costs = row.kind in _TIMED_KINDS
     parameters = from_json(row.parameters)
     return Operation(
         id=row.id,
@@ -212,7 +210,8 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
         created_at=row.created_at,
         finished_at=row.finished_at,
         retry_of=row.retry_of,
-        **spending,
+        cost_usd=to_usd(nanos) if has_costs else None,
+        tokens=tokens if has_costs else None,
         filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
         agent_id=parameters.get("agent_id"),
         judge=parameters.get("judge"),
