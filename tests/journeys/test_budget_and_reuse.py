@@ -86,7 +86,7 @@ async def test_what_agent_and_judge_consumed_is_on_the_job(system: System, agent
     done = await system.at_rest(job.id)
     assert done.status is JobStatus.COMPLETED
     after_agent, after_judge = (entry.cost_usd for entry in (await system.logs(job.id))[-2:])
-    assert after_agent == pytest.approx(0.15)
+    assert after_agent == Decimal("0.15")
     assert after_judge == done.cost_usd
     assert 0.15 < done.cost_usd < 0.16, "the judge has a price too"
     assert done.tokens > 1_000_000
