@@ -90,5 +90,5 @@ def read_judging(judging: Judging) -> dict[str, Any]:
         "criteria": read_texts(judging.criteria, "--criteria") if judging.criteria else None,
         "criteria_set": judging.criteria_set,
         "rate_per_s": judging.rate,
-        "budget_usd": parse_usd(judging.budget, "--budget"),
+        "budget_usd": parse_usd(judging.budget, "--budget-usd"),
     }
