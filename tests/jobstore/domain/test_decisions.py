@@ -33,6 +33,7 @@ from jobstore.domain.model import Decision, Execution, ExecutionStage, Execution
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.transitions import decide
 from signoff.errors import ErrorCode
+from signoff.money import SUM_NANOS_MAX
 from signoff.status import JobStatus
 
 WRITTEN = Path(__file__).with_name("decisions.txt")
@@ -161,3 +162,15 @@ def test_tokens_are_counted_up_to_a_number_that_every_reader_keeps_exact() -> No
     decision = decide(job(tokens=2**53 - 1), running(), report(TransitionKind.RESULT, tokens=9), TIMES)
     assert isinstance(decision, Decision)
     assert decision.job.tokens == 2**53
+
+
+def test_what_a_job_has_cost_is_added_up_exactly_and_to_no_more_than_a_column_holds() -> None:
+    total = job()
+    for _ in range(10):
+        decision = decide(total, running(), report(TransitionKind.RESULT, cost_nanos=100_000_000), TIMES)
+        assert isinstance(decision, Decision)
+        total = replace(job(), cost_nanos=decision.job.cost_nanos)
+    assert total.cost_nanos == 1_000_000_000
+    decision = decide(job(cost_nanos=SUM_NANOS_MAX), running(), report(TransitionKind.RESULT, cost_nanos=1), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.job.cost_nanos == SUM_NANOS_MAX < 2**63

@@ -69,6 +69,20 @@ async def test_a_verdict_counts_for_the_version_that_it_was_asked_of(world: Worl
     assert {row.name: (row.met, row.cost_nanos) for row in rows} == {strict: (1, 0), lenient: (1, 500_000_000)}
 
 
+async def test_what_verdicts_by_a_version_cost_is_counted_to_no_more_than_a_column_holds(
+    world: World, validator: Validator
+) -> None:
+    lenient = await put(world)
+    job = await rested(world)
+    for _ in range(2):
+        await made(world, [job], judge=lenient)
+        assert await validator.say(await validator.take(), by(f"{lenient}@1"), cost_usd=0.5) == ["RECORDED"]
+        most = "UPDATE judging_counts SET cost_nanos = greatest(cost_nanos, :most - 1) WHERE name = :name"
+        await world.sql(most, most=SUM_NANOS_MAX, name=lenient)
+    (row,) = await world.sql("SELECT cost_nanos FROM judging_counts WHERE name = :name", name=lenient)
+    assert row.cost_nanos == SUM_NANOS_MAX
+
+
 async def test_a_budget_ends_what_tells_no_cost_with_the_first_of_it(world: World, validator: Validator) -> None:
     operation = await made(world, [await rested(world) for _ in range(4)], shadow=True, budget_usd=0.6, rate_per_s=1)
     assert await validator.say(await validator.take(), ASKED, tokens=9) == ["RECORDED"]
