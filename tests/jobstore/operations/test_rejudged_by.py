@@ -16,6 +16,7 @@ from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError
 from signoff.judging import Ask, StageVerdict
+from signoff.money import SUM_NANOS_MAX
 from signoff.status import JobStatus
 from signoff.types import read_model
 from signoff.v1 import operations_service_pb2 as pb
