@@ -78,8 +78,8 @@ async def test_what_verdicts_by_a_version_cost_is_counted_to_no_more_than_a_colu
     for _ in range(2):
         await made(world, [job], judge=lenient)
         assert await validator.say(await validator.take(), by(f"{lenient}@1"), cost_usd=0.5) == ["RECORDED"]
-        most = "UPDATE judging_counts SET cost_nanos = greatest(cost_nanos, :most - 1) WHERE name = :name"
-        await world.sql(most, most=SUM_NANOS_MAX, name=lenient)
+        full = "UPDATE judging_counts SET cost_nanos = CAST(:most AS bigint) - 1 WHERE name = :name AND met = 1"
+        await world.sql(full, most=SUM_NANOS_MAX, name=lenient)
     (row,) = await world.sql("SELECT cost_nanos FROM judging_counts WHERE name = :name", name=lenient)
     assert row.cost_nanos == SUM_NANOS_MAX
 
