@@ -3638,7 +3638,7 @@ export interface operations {
                      *             "judge": "strict@3"
                      *           },
                      *           "capabilities": [],
-                     *           "cost_usd": 0.0123,
+                     *           "cost_usd": "0.0123",
                      *           "tokens": 2150,
                      *           "cancelled": false,
                      *           "live": false,
@@ -3737,7 +3737,7 @@ export interface operations {
                      *         "judge": "strict@3"
                      *       },
                      *       "capabilities": [],
-                     *       "cost_usd": 0.0123,
+                     *       "cost_usd": "0.0123",
                      *       "tokens": 2150,
                      *       "cancelled": false,
                      *       "live": false,
@@ -3790,7 +3790,7 @@ export interface operations {
                      *         "judge": "strict@3"
                      *       },
                      *       "capabilities": [],
-                     *       "cost_usd": 0.0123,
+                     *       "cost_usd": "0.0123",
                      *       "tokens": 2150,
                      *       "cancelled": false,
                      *       "live": false,
@@ -3875,7 +3875,7 @@ export interface operations {
                      *         "judge": "strict@3"
                      *       },
                      *       "capabilities": [],
-                     *       "cost_usd": 0.0123,
+                     *       "cost_usd": "0.0123",
                      *       "tokens": 2150,
                      *       "cancelled": false,
                      *       "live": false,
@@ -3995,7 +3995,7 @@ export interface operations {
                      *         "judge": "strict@3"
                      *       },
                      *       "capabilities": [],
-                     *       "cost_usd": 0.0123,
+                     *       "cost_usd": "0.0123",
                      *       "tokens": 2150,
                      *       "cancelled": false,
                      *       "live": false,
@@ -4135,7 +4135,7 @@ export interface operations {
                      *         "judge": "strict@3"
                      *       },
                      *       "capabilities": [],
-                     *       "cost_usd": 0.0123,
+                     *       "cost_usd": "0.0123",
                      *       "tokens": 2150,
                      *       "cancelled": false,
                      *       "live": false,
@@ -4337,7 +4337,7 @@ export interface operations {
                      *         "judge": "strict@3"
                      *       },
                      *       "capabilities": [],
-                     *       "cost_usd": 0.0123,
+                     *       "cost_usd": "0.0123",
                      *       "tokens": 2150,
                      *       "cancelled": false,
                      *       "live": false,
@@ -5476,7 +5476,7 @@ export interface operations {
                      *             ],
                      *             "judge": "strict@3"
                      *           },
-                     *           "cost_usd": 0.0123,
+                     *           "cost_usd": "0.0123",
                      *           "tokens": 830,
                      *           "created_at": "2026-05-01T12:00:00.000000Z",
                      *           "answered_at": "2026-05-01T12:00:07.250000Z"
@@ -6129,7 +6129,7 @@ export interface operations {
                      *                 "met": 40,
                      *                 "not_met": 2,
                      *                 "unjudged": 0,
-                     *                 "cost_usd": 0.0123,
+                     *                 "cost_usd": "0.0123",
                      *                 "tokens": 52000
                      *               },
                      *               "warnings": []
@@ -6205,7 +6205,7 @@ export interface operations {
                      *             "met": 40,
                      *             "not_met": 2,
                      *             "unjudged": 0,
-                     *             "cost_usd": 0.0123,
+                     *             "cost_usd": "0.0123",
                      *             "tokens": 52000
                      *           },
                      *           "warnings": []
@@ -6293,7 +6293,7 @@ export interface operations {
                      *             "met": 40,
                      *             "not_met": 2,
                      *             "unjudged": 0,
-                     *             "cost_usd": 0.0123,
+                     *             "cost_usd": "0.0123",
                      *             "tokens": 52000
                      *           },
                      *           "warnings": []
@@ -6376,7 +6376,7 @@ export interface operations {
                      *             "met": 40,
                      *             "not_met": 2,
                      *             "unjudged": 0,
-                     *             "cost_usd": 0.0123,
+                     *             "cost_usd": "0.0123",
                      *             "tokens": 52000
                      *           },
                      *           "warnings": []
@@ -6456,7 +6456,7 @@ export interface operations {
                      *             "met": 40,
                      *             "not_met": 2,
                      *             "unjudged": 0,
-                     *             "cost_usd": 0.0123,
+                     *             "cost_usd": "0.0123",
                      *             "tokens": 52000
                      *           },
                      *           "warnings": []
@@ -6819,7 +6819,7 @@ export interface operations {
                      *           "rejected": 1,
                      *           "resubmission_required": 1,
                      *           "cancelled": 0,
-                     *           "cost_usd": 0.0123,
+                     *           "cost_usd": "0.0123",
                      *           "tokens": 1200,
                      *           "wait": {
                      *             "p50": 0.5,
@@ -6850,7 +6850,7 @@ export interface operations {
                      *         "rejected": 1,
                      *         "resubmission_required": 1,
                      *         "cancelled": 0,
-                     *         "cost_usd": 0.0123,
+                     *         "cost_usd": "0.0123",
                      *         "tokens": 1200,
                      *         "wait": {
                      *           "p50": 0.5,
@@ -7758,7 +7758,7 @@ export interface operations {
                      *                 "met": 40,
                      *                 "not_met": 2,
                      *                 "unjudged": 0,
-                     *                 "cost_usd": 0.0123,
+                     *                 "cost_usd": "0.0123",
                      *                 "tokens": 52000
                      *               },
                      *               "acceptance_criteria": "It has eight lines",
@@ -7824,7 +7824,7 @@ export interface operations {
                      *             "met": 40,
                      *             "not_met": 2,
                      *             "unjudged": 0,
-                     *             "cost_usd": 0.0123,
+                     *             "cost_usd": "0.0123",
                      *             "tokens": 52000
                      *           },
                      *           "acceptance_criteria": "It has eight lines",
@@ -7898,7 +7898,7 @@ export interface operations {
                      *             "met": 40,
                      *             "not_met": 2,
                      *             "unjudged": 0,
-                     *             "cost_usd": 0.0123,
+                     *             "cost_usd": "0.0123",
                      *             "tokens": 52000
                      *           },
                      *           "acceptance_criteria": "It has eight lines",
@@ -7979,7 +7979,7 @@ export interface operations {
                      *             "met": 40,
                      *             "not_met": 2,
                      *             "unjudged": 0,
-                     *             "cost_usd": 0.0123,
+                     *             "cost_usd": "0.0123",
                      *             "tokens": 52000
                      *           },
                      *           "acceptance_criteria": "It has eight lines",
@@ -8099,7 +8099,7 @@ export interface operations {
                      *       "accepted_after": 14,
                      *       "flipped": 1,
                      *       "failed": {},
-                     *       "cost_usd": 0.0123,
+                     *       "cost_usd": "0.0123",
                      *       "tokens": 16400,
                      *       "criteria": [],
                      *       "flips": []
