@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from support.jobstore.terms import TERMS
 
-from contracts.resources import NewAgent, NewJob, NewLimit
+from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLimit
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.jobs import CreateJob
@@ -112,6 +112,15 @@ def test_a_user_in_a_url_of_old_stays_while_nobody_says_it_again() -> None:
     refused(UpdateAgent("writer", said_twice, actor=SIGNOFF), InvalidError, "url_has_userinfo", **stored)
 
 
+def test_a_patch_of_an_agent_changes_what_it_gives_and_is_refused_what_no_new_one_may_have() -> None:
+    stored = {"agents": {"writer": agent()}}
+    patch = AgentPatch(name="other", headers={"Authorization": None})
+    (change,) = decided(UpdateAgent("writer", patch, actor=SIGNOFF), **stored).changes.agents
+    assert change.agent == agent(name="other", headers={}, version=2, updated_at=NOW)
+    many = AgentPatch(headers={f"X-{number}": "env:SIGNOFF_AGENT_KEY" for number in range(100)})
+    refused(UpdateAgent("writer", many, actor=SIGNOFF), InvalidError, "invalid_request", **stored)
+
+
 def test_an_agent_is_disabled_and_nothing_else_of_it_changes() -> None:
     (change,) = decided(DisableAgent("writer", actor=SIGNOFF), agents={"writer": agent()}).changes.agents
     assert change.agent == agent(enabled=False, version=2, updated_at=NOW)
@@ -152,6 +161,21 @@ def test_a_pause_keeps_the_rest_of_a_limit() -> None:
     assert paused.limits[one] == limit(one, concurrency=3, paused=True, version=2)
     assert decided(PauseLimit(other, paused=True, actor=SIGNOFF)).limits[other] == limit(other, paused=True)
     assert paused.changes.limits[one] == (paused.limits[one], SIGNOFF)
+
+
+def test_a_patch_of_a_limit_changes_what_it_gives() -> None:
+    name, patch = "agent:writer", LimitPatch(rate=None, concurrency=2)
+    patched = decided(SetLimit(name, patch, actor=SIGNOFF), limits={name: limit(name, rate=1, paused=True)})
+    assert patched.limits[name] == limit(name, concurrency=2, paused=True, version=2)
+
+
+def test_pausing_an_agent_by_its_limit_is_a_change_of_the_agent_whose_version_counts() -> None:
+    stored = {"agents": {"writer": agent(version=3)}}
+    pause = PauseLimit("agent:writer", paused=True, version=3, actor=SIGNOFF)
+    (change,) = decided(pause, **stored).changes.agents
+    assert change.agent == agent(version=4, updated_at=NOW)
+    late = PauseLimit("agent:writer", paused=True, version=2, actor=SIGNOFF)
+    refused(late, RefusedError, "version_conflict", **stored)
 
 
 @pytest.mark.parametrize("fields", [{}, {"rate": 1}])
