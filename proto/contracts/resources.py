@@ -167,9 +167,9 @@ class Job(types.JobFields):
 
     @computed_field(description="what `acceptance_criteria` says")  # type: ignore[prop-decorator]
     @property
-    def criteria(self) -> list[Criterion]:
+    def criteria(self) -> list[Criterion] | None:
         """The criteria, as the text form says."""
-        return parse_stored_criteria(self.acceptance_criteria)
+        return None if self.acceptance_criteria is None else parse_stored_criteria(self.acceptance_criteria)
 
 
 AgentName = Annotated[Text, StringConstraints(min_length=1, max_length=200)]

@@ -160,10 +160,10 @@ class JobFields(JsonModel):
 
     id: str
     title: str
-    description: str = ""
-    acceptance_criteria: str = ""
-    references: dict[int, str] = Field(
-        default_factory=dict, description="for judges alone, by the number of their criterion in `criteria`, from 1"
+    description: str | None = Field(None, description="of full jobs; criteria, references and payload are, too")
+    acceptance_criteria: str | None = None
+    references: dict[int, str] | None = Field(
+        None, description="for judges alone, by the number of their criterion in `criteria`, from 1"
     )
     payload: Json = None
     status: Open[JobStatus]
@@ -206,7 +206,7 @@ class JobFields(JsonModel):
 class Job(JobFields):
     """A job as it stands. `version` counts its recorded transitions from 1, without a gap."""
 
-    criteria: list[Criterion] = Field(default_factory=list, description="what `acceptance_criteria` says")
+    criteria: list[Criterion] | None = Field(None, description="what `acceptance_criteria` says")
 
 
 class SavedJob(Job):

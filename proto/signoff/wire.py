@@ -35,7 +35,12 @@ _JOINED: Final = {
     "PutCriteriaSetResponse": "set",
 }
 #: Lists that are not set where they are empty: of a record, which has no model to say so.
-_NOT_SET: Final = frozenset({"JobLog.waited", "Policy.retry_codes", "Policy.no_retry_codes", "Verdict.stages"})
+_NOT_SET: Final = frozenset(
+    {
+        *("Job.criteria", "Job.references", "JobLog.waited", "Policy.retry_codes", "Policy.no_retry_codes"),
+        "Verdict.stages",
+    }
+)
 _Read = Callable[[Any], Any]
 
 

@@ -159,7 +159,7 @@ def jobs(payloads):
 
 def with_criteria(job):
     read = [Criterion(**dict(one)) for one in parse_stored_criteria(job.acceptance_criteria)]
-    return job.model_copy(update={"criteria": read})
+    return job.model_copy(update={"criteria": read or None})
 
 
 def job_logs(payloads):

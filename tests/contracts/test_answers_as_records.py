@@ -120,3 +120,12 @@ def test_words_that_this_version_does_not_know_are_read_as_text(message):
 def test_nor_does_a_policy_with_such_a_word_raise():
     policy = read_model(pb.Policy(delivery=77))
     assert policy.delivery == "UNKNOWN_77"
+
+
+@given(jobs(json_values()))
+def test_a_basic_job_leaves_its_texts_out(job):
+    texts = {"description", "acceptance_criteria", "criteria", "references", "payload"}
+    bare = dict.fromkeys(("description", "acceptance_criteria", "payload")) | {"references": {}}
+    message = job_message(row(job, *JOB_TEXTS) | bare, as_text=True)
+    check(message)
+    assert not texts & json.loads(to_json(read_record(sent(message)))).keys()

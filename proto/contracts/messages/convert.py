@@ -64,7 +64,7 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         title=job["title"],
         description=job["description"],
         acceptance_criteria=job["acceptance_criteria"],
-        criteria=[pb.Criterion(**dict(one)) for one in parse_stored_criteria(job["acceptance_criteria"])],
+        criteria=[pb.Criterion(**dict(one)) for one in parse_stored_criteria(job["acceptance_criteria"] or "")],
         references=job["references"],
         status=write_word(pb.JobStatus.DESCRIPTOR, job["status"]),
         version=job["version"],

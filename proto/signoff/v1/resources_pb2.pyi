@@ -864,6 +864,7 @@ class Job(_message.Message):
     id: _builtins.str
     title: _builtins.str
     description: _builtins.str
+    """Of full jobs, and so are criteria, references and the payload."""
     acceptance_criteria: _builtins.str
     payload_json: _builtins.str
     status: Global___JobStatus.ValueType
@@ -936,8 +937,8 @@ class Job(_message.Message):
         *,
         id: _builtins.str = ...,
         title: _builtins.str = ...,
-        description: _builtins.str = ...,
-        acceptance_criteria: _builtins.str = ...,
+        description: _builtins.str | None = ...,
+        acceptance_criteria: _builtins.str | None = ...,
         payload: _struct_pb2.Value | None = ...,
         payload_json: _builtins.str | None = ...,
         status: Global___JobStatus.ValueType = ...,
@@ -971,16 +972,20 @@ class Job(_message.Message):
         verdict: _verdict_pb2.Verdict | None = ...,
         result_version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "_result_json", b"_result_json", "_result_version", b"_result_version", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "result", b"result", "result_json", b"result_json", "result_version", b"result_version", "updated_at", b"updated_at", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acceptance_criteria", b"_acceptance_criteria", "_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_description", b"_description", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "_result_json", b"_result_json", "_result_version", b"_result_version", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "created_at", b"created_at", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "result", b"result", "result_json", b"result_json", "result_version", b"result_version", "updated_at", b"updated_at", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "_result_json", b"_result_json", "_result_version", b"_result_version", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "references", b"references", "result", b"result", "result_json", b"result_json", "result_version", b"result_version", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "tokens", b"tokens", "updated_at", b"updated_at", "verdict", b"verdict", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acceptance_criteria", b"_acceptance_criteria", "_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_description", b"_description", "_duration_s", b"_duration_s", "_execution_id", b"_execution_id", "_live", b"_live", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "_result_json", b"_result_json", "_result_version", b"_result_version", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "capabilities", b"capabilities", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "criteria", b"criteria", "description", b"description", "duration_s", b"duration_s", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "last_log", b"last_log", "live", b"live", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "references", b"references", "result", b"result", "result_json", b"result_json", "result_version", b"result_version", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "tokens", b"tokens", "updated_at", b"updated_at", "verdict", b"verdict", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acceptance_criteria: _TypeAlias = _typing.Literal["acceptance_criteria"]  # noqa: Y015
+    _WhichOneofArgType__acceptance_criteria: _TypeAlias = _typing.Literal["_acceptance_criteria", b"_acceptance_criteria"]  # noqa: Y015
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
     _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
     _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
@@ -998,11 +1003,15 @@ class Job(_message.Message):
     _WhichOneofReturnType__result_version: _TypeAlias = _typing.Literal["result_version"]  # noqa: Y015
     _WhichOneofArgType__result_version: _TypeAlias = _typing.Literal["_result_version", b"_result_version"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acceptance_criteria) -> _WhichOneofReturnType__acceptance_criteria | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
     @_typing.overload

@@ -297,7 +297,7 @@ class Output:
             ("spent", format_spent(job.cost_usd, job.tokens, claimed=True)),
             ("code", format_last_code(job)),
             ("last", job.last_log and self._shorten(self.name_agents_in(job.last_log.message))),
-            *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
+            *(("criterion", format_criterion(criterion)) for criterion in job.criteria or ()),
             ("payload", self._shorten(to_json(job.payload))),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
             ("policy", format_policy(job.policy)),

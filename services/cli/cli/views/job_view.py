@@ -102,7 +102,7 @@ def _show_head(out: Output, job: Job) -> None:
 def _show_criteria(out: Output, job: Job) -> None:
     out.print_line()
     out.print_line(Styled("criteria", "bold"))
-    out.print_table(["", ""], [("", format_criterion(criterion)) for criterion in job.criteria])
+    out.print_table(["", ""], [("", format_criterion(criterion)) for criterion in job.criteria or ()])
 
 
 def _show_verdict(out: Output, job: Job, submission: int, verdict: Verdict | None) -> None:

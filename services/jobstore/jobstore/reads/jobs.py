@@ -47,8 +47,8 @@ TEXTS: Final[Sequence[ColumnsClauseRole]] = (
     text("jobs.reference_texts::text AS reference_texts"),
 )
 NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = (
-    text("'' AS description"),
-    text("'' AS acceptance_criteria"),
+    text("CAST(NULL AS text) AS description"),
+    text("CAST(NULL AS text) AS acceptance_criteria"),
     text("NULL AS payload"),
     text("NULL AS reference_texts"),
 )

@@ -1649,10 +1649,11 @@ export interface components {
         Job: {
             id: string;
             title: string;
-            description: string;
-            acceptance_criteria: string;
+            /** @description of full jobs; criteria, references and payload are, too */
+            description?: string;
+            acceptance_criteria?: string;
             /** @description for judges alone, by the number of their criterion in `criteria`, from 1 */
-            references: {
+            references?: {
                 [key: string]: string;
             };
             payload?: unknown;
@@ -1718,7 +1719,7 @@ export interface components {
             /** @description of the entry of the log that holds these two */
             result_version?: number;
             /** @description what `acceptance_criteria` says */
-            criteria: components["schemas"]["Criterion"][];
+            criteria?: components["schemas"]["Criterion"][];
         };
         /** @description Whom to give a job to, and with what payload if not with its own. */
         JobAssignment: {
@@ -3169,10 +3170,11 @@ export interface components {
         SavedJob: {
             id: string;
             title: string;
-            description: string;
-            acceptance_criteria: string;
+            /** @description of full jobs; criteria, references and payload are, too */
+            description?: string;
+            acceptance_criteria?: string;
             /** @description for judges alone, by the number of their criterion in `criteria`, from 1 */
-            references: {
+            references?: {
                 [key: string]: string;
             };
             payload?: unknown;
@@ -3238,7 +3240,7 @@ export interface components {
             /** @description of the entry of the log that holds these two */
             result_version?: number;
             /** @description what `acceptance_criteria` says */
-            criteria: components["schemas"]["Criterion"][];
+            criteria?: components["schemas"]["Criterion"][];
             /** @description of its criteria, which were accepted */
             warnings: components["schemas"]["CriterionWarning"][];
         };

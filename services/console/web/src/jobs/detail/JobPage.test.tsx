@@ -92,7 +92,9 @@ it("a verdict shows every criterion, those that passed too, with evidence and co
 });
 
 it("criteria that nobody judged yet are a list", () => {
-  render(<CriteriaList criteria={[...aJob().criteria, { text: "it is long", required: false, kind: "never" }]} />);
+  render(
+    <CriteriaList criteria={[...(aJob().criteria ?? []), { text: "it is long", required: false, kind: "never" }]} />,
+  );
   expect(screen.getAllByRole("listitem").map((item) => item.textContent)).toEqual([
     "Not judged yetIt rhymes",
     "Not judged yetit is shortoptional",

@@ -61,7 +61,7 @@ export function ResultSection({ job, submissions, isPending, error, isWide, onWi
               onQuote={showEvidence}
             />
           ) : isRead ? (
-            <CriteriaList criteria={job.criteria} />
+            <CriteriaList criteria={job.criteria ?? []} />
           ) : (
             <Waiting what="the verdict" />
           )}

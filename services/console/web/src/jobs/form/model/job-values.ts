@@ -41,8 +41,8 @@ export const EMPTY_VALUES: JobValues = {
 export function toJobValues(job: Job): JobValues {
   return {
     title: job.title,
-    description: job.description,
-    acceptance_criteria: toLines(job.criteria),
+    description: job.description ?? "",
+    acceptance_criteria: toLines(job.criteria ?? []),
     payload: job.payload == null ? "" : stringifyJson(job.payload, 2),
     who: job.capabilities?.length ? "capabilities" : job.agent_id ? "agent" : "later",
     agent_id: job.agent_id ?? "",
