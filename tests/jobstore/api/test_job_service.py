@@ -134,9 +134,9 @@ async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:
         ),
         "page_size": jobs.ListJobs(jobs_pb.ListJobsRequest(page_size=-1), metadata=ADMINISTRATOR),
         "page_token": jobs.ListJobs(jobs_pb.ListJobsRequest(page_token="?"), metadata=ADMINISTRATOR),
-        "is not a valid": jobs.ListJobs(jobs_pb.ListJobsRequest(filter={"statuses": [0]}), metadata=ADMINISTRATOR),
+        "statuses.0: must be": jobs.ListJobs(jobs_pb.ListJobsRequest(filter={"statuses": [0]}), metadata=ADMINISTRATOR),
         "U+0000": jobs.CancelJob(jobs_pb.CancelJobRequest(job_id=job_id, reason="\0"), metadata=ADMINISTRATOR),
-        "Protocol has no name defined for value 3": agents.CreateAgent(
+        "protocol: must be": agents.CreateAgent(
             json_format.ParseDict(
                 {"agent": {"name": "a", "url": "http://a/", "protocol": 3}}, agents_pb.CreateAgentRequest()
             ),
