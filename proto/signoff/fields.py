@@ -3,7 +3,7 @@
 import operator
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -50,8 +50,11 @@ Time = Annotated[
 ]
 
 
-def _declare_money(digits: int, **bounds: Any) -> tuple[Any, ...]:
-    pattern = rf"^[0-9]{{1,{digits}}}(\.[0-9]{{1,9}})?$"
+#: Amounts from 0 to `USD_MAX`, as patterns say it.
+_TO_THE_MOST: Final = r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"
+
+
+def _declare_money(pattern: str, **bounds: Any) -> tuple[Any, ...]:
     return (
         PlainValidator(lambda usd: to_usd(to_nanos(usd, **bounds))),
         PlainSerializer(lambda usd: usd_text(to_nanos(usd)), return_type=str),
@@ -60,11 +63,11 @@ def _declare_money(digits: int, **bounds: Any) -> tuple[Any, ...]:
 
 
 #: USD, as somebody asks for it: a decimal text, with nine digits after the point at most. Requests take a number, too.
-Money = Annotated[Decimal, *_declare_money(7, usd_max=USD_MAX, rounds=False)]
+Money = Annotated[Decimal, *_declare_money(_TO_THE_MOST, usd_max=USD_MAX, rounds=False)]
 #: USD, as somebody reports it who may have computed it: rounded to a nano-dollar.
-ReportedMoney = Annotated[Decimal, *_declare_money(7, usd_max=USD_MAX)]
+ReportedMoney = Annotated[Decimal, *_declare_money(_TO_THE_MOST, usd_max=USD_MAX)]
 #: A sum of USD, as Signoff answers it.
-SumOfMoney = Annotated[Decimal, *_declare_money(16)]
+SumOfMoney = Annotated[Decimal, *_declare_money(r"^[0-9]{1,16}(\.[0-9]{1,9})?$")]
 
 
 #: Leads to the next page of a list; absent on the last one.
