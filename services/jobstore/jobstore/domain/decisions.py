@@ -50,8 +50,9 @@ ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus
 def record(job: Job, execution: Execution | None, report: Report, log: JobLogStatus, status: JobStatus) -> Decision:
     """Return the decision that moves a job to `status` and adds an entry to its log, as its next version.
 
-    The report's cost is added to the job's. The entry of a verdict quotes the result that was judged; that of a reused
-    result quotes the entry that holds it. What the execution has waited for moves from its row to the entry.
+    The report's cost is added to the job's, and to the execution's unless that is judged again. The entry of a verdict
+    quotes the result that was judged; that of a reused result quotes the entry that holds it. What the execution has
+    waited for moves from its row to the entry.
     """
     after = replace(
         job,
@@ -60,6 +61,12 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
         cost_nanos=min(job.cost_nanos + report.cost_nanos, SUM_NANOS_MAX),
         tokens=min(job.tokens + report.tokens, TOKENS_MAX),
     )
+    if execution is not None and (report.cost_nanos or report.tokens) and report.code != REJUDGED:
+        execution = replace(
+            execution,
+            cost_nanos=min(execution.cost_nanos + report.cost_nanos, SUM_NANOS_MAX),
+            tokens=min(execution.tokens + report.tokens, TOKENS_MAX),
+        )
     result_version = execution.result_version if execution and is_verdict(report.kind, report.code) else None
     entry = LogEntry(after, log, report, execution, result_version=result_version)
     if report.kind is TransitionKind.RESULT and report.reused is not None:

@@ -139,6 +139,8 @@ class Execution:
     misjudged: int = 0
     validators_lost: int = 0
     waited: str | None = None
+    cost_nanos: int = 0
+    tokens: int = 0
     created_at: datetime | None = None
 
     @property

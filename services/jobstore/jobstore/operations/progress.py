@@ -11,7 +11,6 @@ from sqlalchemy import column, func, select, text, tuple_
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from jobstore.domain.model import UNPROVEN
-from jobstore.reads.executions import EXECUTIONS, SPENT_NANOS, SPENT_TOKENS
 from jobstore.reads.job_filter import Query
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import operations
@@ -55,8 +54,8 @@ _OUTCOME: Final = f"""
         ELSE coalesce(last.stand, j.status) END
 """
 #: What the executions of an item have cost: the one that was requested, and what followed it by policy.
-_SPENT: Final = f"""
-    SELECT sum({SPENT_NANOS}) AS nanos, sum({SPENT_TOKENS}) AS tokens FROM {EXECUTIONS}
+_SPENT: Final = """
+    SELECT sum(e.cost_nanos) AS nanos, sum(e.tokens) AS tokens FROM executions e
     WHERE (j.cost_nanos > 0 OR j.tokens > 0) AND e.job_id = i.job_id AND e.batch_id = i.operation_id
 """
 #: Of what is judged again the answer says no more than that it is queued: its judging has the outcome, and is counted

@@ -12,26 +12,18 @@ from jobstore.storage.work.row_mapping import READ_COLUMNS, to_execution
 from signoff.money import usd_text
 from signoff.status import ExecutionState
 
-#: Executions with when each was requested, how it ended, and
-EXECUTIONS: Final = """
-    executions e LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.request_version
-        LEFT JOIN LATERAL (
-            SELECT l.created_at, l.code, coalesce(l.cost_nanos, 0) AS cost_nanos, coalesce(l.tokens, 0) AS tokens
-            FROM job_logs l
-            WHERE l.job_id = e.job_id AND l.version > e.request_version AND l.execution_id = e.execution_id
-                AND l.status = upper(e.answer) ORDER BY l.version LIMIT 1
-        ) AS ended ON true
-        LEFT JOIN jobs job ON job.id = e.job_id AND e.answer IS NULL
-"""
-#: what it has cost by then: what its job had spent before is of others.
-SPENT_NANOS: Final = "coalesce(ended.cost_nanos, job.cost_nanos) - coalesce(r.cost_nanos, 0)"
-SPENT_TOKENS: Final = "coalesce(ended.tokens, job.tokens) - coalesce(r.tokens, 0)"
+#: When it was requested, and when it ended and why.
 _EXECUTION: Final = text(
     f"""
     SELECT {", ".join(f"e.{name}" for name in READ_COLUMNS).replace("e.policy", "e.policy::text AS policy")},
-        r.created_at AS requested_at, ended.created_at AS ended_at, ended.code AS ended_code,
-        {SPENT_NANOS} AS cost_nanos, {SPENT_TOKENS} AS spent_tokens
-    FROM {EXECUTIONS} WHERE e.execution_id = :id
+        r.created_at AS requested_at, ended.created_at AS ended_at, ended.code AS ended_code
+    FROM executions e LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.request_version
+        LEFT JOIN LATERAL (
+            SELECT l.created_at, l.code FROM job_logs l
+            WHERE l.job_id = e.job_id AND l.version > e.request_version AND l.execution_id = e.execution_id
+                AND l.status = upper(e.answer) ORDER BY l.version LIMIT 1
+        ) AS ended ON true
+    WHERE e.execution_id = :id
     """,  # noqa: S608 - names of our own
 )
 
@@ -46,6 +38,5 @@ async def get_execution(connection: Connection, execution_id: UUID) -> Execution
         view["ended_at"] = row.ended_at
         view["code"] = None if view["state"] is ExecutionState.COMPLETED else row.ended_code
     if row.requested_at is not None:
-        view["cost_usd"] = None if row.cost_nanos is None else usd_text(row.cost_nanos)
-        view["tokens"] = row.spent_tokens
+        view |= {"cost_usd": usd_text(row.cost_nanos), "tokens": row.tokens}
     return view

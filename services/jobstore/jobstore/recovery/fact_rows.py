@@ -25,6 +25,8 @@ _ENTRY: Final = (
     *("lease", "submission", "event_id", "progress", "created_at", "tokens", "next_attempt_at"),
     *("actor", "duration_s"),
 )
+#: What a job, and each of its executions, has spent.
+SPENT: Final = ("cost_nanos", "tokens")
 _get_entry: Final = attrgetter("kind", "spent_calls", "cursor", *_ENTRY)
 #: The columns of `make_log`.
 LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, "cost_nanos", "waited", "request_payload", "response_payload")
@@ -108,7 +110,7 @@ def make_execution(fact: Fact) -> Values:
         "job_id": event.job_id,
         "stage": ExecutionStage.EXECUTING.value,
         "state": ExecutionState.QUEUED.value,
-        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged", "validators_lost"), 0),
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged", "validators_lost", *SPENT), 0),
         "deadline_at": event.requested.deadline_at,
         "submission": log.submission,
         "agent_id": log.agent_id,

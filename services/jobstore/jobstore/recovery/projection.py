@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from jobstore.domain.decisions import NO_ENDING
+from jobstore.domain.decisions import NO_ENDING, REJUDGED
 from jobstore.recovery import fact_rows
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.set_aside import SetAside
@@ -29,7 +29,7 @@ _TOGETHER: Final = ("feedback", "not_before", "reference_texts")
 _JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, *_TOGETHER)} | {
     "keeps_duration": "boolean"
 }
-_EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED)}
+_EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED, *fact_rows.SPENT)}
 
 
 def _set_given(table: str, alias: str, columns: Mapping[str, str], names: Iterable[str]) -> str:
@@ -55,13 +55,15 @@ _CHANGE_JOBS: Final = text(
 )
 _CHANGE_EXECUTIONS: Final = text(
     f"""
-    UPDATE executions SET {_set_given("executions", "u", _EXECUTION, _CHANGED)}
+    UPDATE executions SET {_set_given("executions", "u", _EXECUTION, _CHANGED)},
+        {", ".join(f"{name} = executions.{name} + coalesce(u.{name}, 0)" for name in fact_rows.SPENT)}
     FROM {sql.unnest("u", _EXECUTION_CHANGE)} WHERE executions.execution_id = u.execution_id
     """,  # noqa: S608 - names of our own
 )
 _REQUESTED: Final = text(
     "SELECT execution_id, created_at FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[]))"
 )
+_SPENT: Final = text("SELECT id, cost_nanos, tokens FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 _HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 
 
@@ -105,10 +107,12 @@ class Projection:
         await self.aside.drop(job_id, head)
 
     async def _begin_batch(self, facts: Sequence[Fact]) -> "_Batch":
-        """Return a batch that knows when the executions were requested that the facts end."""
+        """Return a batch that knows what jobs had spent, and when the executions were requested that the facts end."""
+        ids = sorted({fact.event.job_id for fact in facts})
+        spent = {row.id: dict(row) for row in await self.connection.execute(_SPENT, {"ids": ids})}
         ended = {fact.event.log.execution_id for fact in facts if fact_rows.is_conclusion(fact.event)}
         rows = await self.connection.execute(_REQUESTED, {"ids": list(ended)}) if ended else []
-        return _Batch({row.execution_id: row.created_at for row in rows})
+        return _Batch({row.execution_id: row.created_at for row in rows}, spent)
 
 
 @dataclass(slots=True)
@@ -116,6 +120,8 @@ class _Batch:
     """The rows that a batch of facts makes, and the changes of rows that are there already: each row once."""
 
     requested_at: dict[UUID, datetime]
+    #: What each job had spent before the fact that comes next.
+    spent: dict[str, Values]
     made_jobs: dict[str, Values] = field(default_factory=dict)
     changed_jobs: dict[str, Values] = field(default_factory=dict)
     made_executions: dict[UUID, Values] = field(default_factory=dict)
@@ -137,13 +143,18 @@ class _Batch:
         job = self.made_jobs.get(job_id)
         if job is None:
             job = self.changed_jobs.setdefault(job_id, {"id": job_id})
+        before = self.spent.setdefault(job_id, dict.fromkeys(fact_rows.SPENT, 0))
         job |= fact_rows.make_job_change(fact, self.requested_at.get(execution_id) if execution_id else None)
+        after = self.spent[job_id] = {name: job.get(name, before[name]) for name in fact_rows.SPENT}
         if execution_id is None:
             return
         execution = self.made_executions.get(execution_id)
         if execution is None:
             execution = self.changed_executions.setdefault(execution_id, {"execution_id": execution_id})
         execution |= fact_rows.make_execution_change(fact)
+        if fact.event.log.code != REJUDGED:
+            for name in fact_rows.SPENT:
+                execution[name] = execution.get(name, 0) + after[name] - before[name]
 
     async def write(self, connection: Connection) -> None:
         """Write all rows and changes."""

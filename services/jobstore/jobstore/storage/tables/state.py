@@ -213,6 +213,8 @@ executions = Table(
     Column("validators_lost", SmallInteger, nullable=False, server_default="0", doc="judging leases that lapsed"),
     Column("waited", JSONB, doc="for what, since the last entry that is about it"),
     Column("judge_away_at", TIME, doc="since when its judge does not answer whoever has the judging lease"),
+    Column("cost_nanos", BigInteger, nullable=False, server_default="0", doc="of its own calls and judgings"),
+    Column("tokens", BigInteger, nullable=False, server_default="0", doc="of these"),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(
