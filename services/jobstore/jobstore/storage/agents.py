@@ -22,7 +22,7 @@ def json_object(alias: str) -> str:
         f"'{name}', {sql.time_text(f'{alias}.{name}') if kind == sql.TIME else f'{alias}.{name}'}"
         for name, kind in sql.columns(tables.agents).items()
     )
-    return f"json_build_object({', '.join(fields)})"
+    return f"json_strip_nulls(json_build_object({', '.join(fields)}))"  # which leaves out spaces, too
 
 
 def to_agent(row: Row) -> Agent:
