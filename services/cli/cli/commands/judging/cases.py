@@ -58,6 +58,7 @@ async def evaluate(
     from cli.evaluating.judgings import judge_through  # noqa: PLC0415 - heavy, and only needed here
     from cli.evaluating.run import check_file  # noqa: PLC0415 - same
     from cli.evaluating.run import evaluate as run  # noqa: PLC0415 - same
+    from signoff.types import read_model  # noqa: PLC0415 - same
 
     policies = list(dict.fromkeys(policy or [DEFAULT]))
     file = check_file(cases, skip_bad=how.skip_bad, submission=how.submission)
@@ -70,7 +71,7 @@ async def evaluate(
         except OSError as error:
             raise CommandError(f"{html} cannot be written: {error.strerror}", code=ErrorCode.UNWRITABLE) from error
     async with cli.jobstore() as jobstore:
-        judge = judge_through(jobstore, evaluation, how.submission)
+        judge = judge_through(jobstore.reading(read_model), evaluation, how.submission)  # amounts are added up
         report = await run(file, policies, how.repeats, judge, evaluation)
     if html is not None:
         from cli.evaluating.page import write_page  # noqa: PLC0415 - same
