@@ -14,7 +14,7 @@ from signoff.status import ReportKind
 #: What both ways of telling must give alike: all but ids, times and the lease's number.
 TOLD = (
     *("status", "job_status", "agent_id", "request_payload", "response_payload", "message", "code", "kind", "attempt"),
-    *("submission", "spent", "progress", "cost_usd", "tokens", "next_attempt_at"),
+    *("submission", "spent", "progress", "cost_nanos", "tokens", "next_attempt_at"),
 )
 FAILURES = (ReportKind.ATTEMPT_FAILED, ReportKind.CALL_FAILED, ReportKind.FAILED, ReportKind.DECLINED)
 
