@@ -73,7 +73,7 @@ class World:
 
     async def clear(self) -> None:
         """Remove all limits, and cancel all batches that are paused, and all jobs."""
-        for limit in await list_all(self.client.list_limits):
+        for limit in await list_all(self.client.iter_limits()):
             kind, _, name = limit.name.partition(":")
             await (self.client.cancel_operation(name) if kind == "batch" else self.client.remove_limit(limit.name))
         token = ""

@@ -568,6 +568,8 @@ class AsyncClient(JudgingClient):
         """
         return await self._ask_page("GetAgentStats", "agents", **page)
 
+    iter_agent_stats = iterate(get_agent_stats)
+
     async def list_dead_letters(self, *, include_done: bool = False, **page: Unpack[Page]) -> DeadLetters:
         """Return how many dead letters are open, by topic, and a page of them (50 unless `page_size` is given)."""
         return await self._ask("ListDeadLetters", include_done=include_done, **page)

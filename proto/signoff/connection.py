@@ -4,7 +4,7 @@ import asyncio
 import copy
 import functools
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypedDict, TypeVar, cast
 
 import grpc
@@ -307,13 +307,9 @@ def iterate(
     return iterate_by(list_page, lambda page: page)
 
 
-async def list_all(list_page: Callable[..., Awaitable[tuple[list[Item], str]]]) -> list[Item]:
-    """Return the items of all pages of a list, such as `list_all(client.list_limits)`."""
-    items, token = await list_page(page_size=PAGE_MAX)
-    while token:
-        more, token = await list_page(page_size=PAGE_MAX, page_token=token)
-        items += more
-    return items
+async def list_all(items: AsyncIterable[Item]) -> list[Item]:
+    """Return all items that an iterator yields, such as `list_all(client.iter_limits())`."""
+    return [item async for item in items]
 
 
 def _grow_backoffs_s() -> Iterator[float]:

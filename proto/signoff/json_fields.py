@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Value
 
-from signoff.jsontext import check_json_value, json_text, parse_json
+from signoff.jsontext import json_text, parse_json
 
 #: A Value with more levels exceeds the recursion limit of gRPC's readers, so it is sent as text.
 _VALUE_LEVELS_MAX = 30
@@ -41,11 +41,6 @@ def get_value(message: Any, field: str) -> Any:
 def read_value(value: Value) -> Any:
     """Return what a Value holds, whole numbers as integers."""
     return _with_integers(MessageToDict(value))
-
-
-def payload_text(value: Any) -> str:
-    """Return the JSON text of a payload as it is sent. Raise ValueError if JSON cannot hold it."""
-    return json_text(check_json_value(value))
 
 
 def _count_levels(value: Any, level: int = 0) -> int:

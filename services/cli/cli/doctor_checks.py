@@ -257,7 +257,7 @@ async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
     """Check what a jobstore that serves tells of itself and of all others; in an outage of its database what it can."""
     asked_at = time.time()
     agents, overview, validators, diagnosis = await asyncio.gather(
-        list_all(jobstore.list_agents),
+        list_all(jobstore.iter_agents()),
         jobstore.get_overview(),
         _list_validators(jobstore),
         jobstore.diagnose(),

@@ -106,6 +106,6 @@ async def confirm(cli: Session) -> None:
     """Confirm that what is set now is all there is, after a rebuild that did not find it: work begins again."""
     async with cli.jobstore() as jobstore:
         await jobstore.confirm_limits()
-        limits = await list_all(jobstore.list_limits)
+        limits = await list_all(jobstore.iter_limits())
     cli.out.print_json({"confirmed": [limit.name for limit in limits]})
     cli.out.print_line(f"confirmed: {len(limits)} limits are set, and what waits begins")

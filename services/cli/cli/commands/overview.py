@@ -24,6 +24,6 @@ async def overview(
 
     range_s = parse_seconds(range_, "--range")
     async with cli.jobstore() as jobstore:
-        found, agents = await jobstore.get_overview(range_s), await list_all(jobstore.get_agent_stats)
+        found, agents = await jobstore.get_overview(range_s), await list_all(jobstore.iter_agent_stats())
         await cli.learn_agents(jobstore, [*(agent.agent_id for agent in agents), *list_agents_of(found.waiting)])
     show_overview(cli.out, range_, found, agents)

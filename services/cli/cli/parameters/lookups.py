@@ -28,8 +28,8 @@ UUID_CHARS: Final = 36
 #: Candidates that an error names.
 _NAMED_MAX: Final = 5
 _PAGE: Final = 500
-#: Pages that are looked through for a part of an id.
-_PAGES_MAX: Final = 20
+#: Items that are looked through for a part of an id.
+_ITEMS_MAX: Final = 10_000
 #: Ids of jobs that are looked for at once.
 _FOUND_AT_ONCE: Final = 20
 #: Seconds after which a shell is told of no ids.
@@ -41,7 +41,7 @@ async def find_job_id(jobstore: AsyncClient, given: str) -> str:
 
     What names no job is returned as it is. Raise CommandError where several could be meant.
     """
-    return await _find(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
+    return await _find(given, jobstore.get_job, _list_ids(jobstore.iter_jobs(id_part=given)), "job")
 
 
 async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]:
@@ -55,7 +55,7 @@ async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]
 
 async def find_job(jobstore: AsyncClient, given: str) -> "Job":
     """Return the job that is meant, likewise; one that is named by its id is asked for once."""
-    return await _get(given, jobstore.get_job, _list_jobs(jobstore, given), "job")
+    return await _get(given, jobstore.get_job, _list_ids(jobstore.iter_jobs(id_part=given)), "job")
 
 
 async def find_agent(jobstore: AsyncClient, given: str) -> "Agent":
@@ -78,14 +78,14 @@ async def find_agent_id(jobstore: AsyncClient, given: str) -> str:
 
 
 async def _find_agent_id(jobstore: AsyncClient, given: str) -> str:
-    agents = [agent async for agent in _list_items(jobstore.list_agents)]
+    agents = [agent async for agent in _take_newest(jobstore.iter_agents())]
     named = {str(agent.id) for agent in agents if agent.name == given}
     return _choose(given, named or _match(given, (str(agent.id) for agent in agents)), "agent")
 
 
 async def find_batch_id(jobstore: AsyncClient, given: str) -> str:
     """Return the id of the batch that is meant, among the newest ten thousand, likewise."""
-    return await _find(given, jobstore.get_operation, _list_all(jobstore.list_operations), "batch")
+    return await _find(given, jobstore.get_operation, _list_ids(jobstore.iter_operations()), "batch")
 
 
 async def _get(given: str, get: Callable[[str], Awaitable[T]], ids: AsyncIterator[str], kind: str) -> T:
@@ -128,27 +128,17 @@ def _choose(given: str, found: set[str], kind: str) -> str:
     return found.pop() if found else given
 
 
-async def _list_jobs(jobstore: AsyncClient, part: str) -> AsyncIterator[str]:
-    async def list_page(*, page_size: int, page_token: str) -> tuple[Sequence[Any], str]:
-        page = await jobstore.list_matching({"id_part": part}, page_size=page_size, page_token=page_token)
-        return page.jobs, page.next_page_token
-
-    async for job_id in _list_all(list_page):
-        yield job_id
-
-
-async def _list_all(list_page: Callable[..., Awaitable[tuple[Sequence[Any], str]]]) -> AsyncIterator[str]:
-    async for item in _list_items(list_page):
+async def _list_ids(items: AsyncIterator[Any]) -> AsyncIterator[str]:
+    async for item in _take_newest(items):
         yield str(item.id)
 
 
-async def _list_items(list_page: Callable[..., Awaitable[tuple[Sequence[Any], str]]]) -> AsyncIterator[Any]:
-    token = ""
-    for _ in range(_PAGES_MAX):
-        items, token = await list_page(page_size=_PAGE, page_token=token)
-        for item in items:
-            yield item
-        if not token:
+async def _take_newest(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    left = _ITEMS_MAX
+    async for item in items:
+        yield item
+        left -= 1
+        if not left:
             return
 
 
@@ -180,8 +170,8 @@ async def _list_some_jobs(jobstore: AsyncClient, part: str) -> AsyncIterator[str
 
 
 complete_jobs: Final = _complete(_list_some_jobs)
-complete_agents: Final = _complete(lambda jobstore, _: _list_all(jobstore.list_agents))
-complete_operations: Final = _complete(lambda jobstore, _: _list_all(jobstore.list_operations))
+complete_agents: Final = _complete(lambda jobstore, _: _list_ids(jobstore.iter_agents()))
+complete_operations: Final = _complete(lambda jobstore, _: _list_ids(jobstore.iter_operations()))
 
 _HELP: Final = "Its id, or the beginning or end of it."
 JobId = Annotated[str, typer.Argument(metavar="JOB", help=_HELP, autocompletion=complete_jobs)]

@@ -29,7 +29,7 @@ File = Annotated[
 async def list_(cli: Session) -> None:
     """List criteria sets by name, and what came of the version that is current."""
     async with cli.jobstore() as jobstore:
-        show_criteria_sets(cli.out, await list_all(jobstore.list_criteria_sets))
+        show_criteria_sets(cli.out, await list_all(jobstore.iter_criteria_sets()))
 
 
 @command(app, "show")

@@ -67,7 +67,7 @@ async def keys(cli: Session) -> None:
     Keep them with the receipts: a database that is rebuilt has those alone whose secrets are still set.
     """
     async with cli.jobstore() as jobstore:
-        document = {"items": await list_all(jobstore.list_receipt_keys)}
+        document = {"items": await list_all(jobstore.iter_receipt_keys())}
     cli.out.print_json(document)
     cli.out.print_line(to_json(document))
 
@@ -124,7 +124,7 @@ async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "tuple
         message = "no key is known: give --keys or --key, or the address of the jobstore that signed (--jobstore)"
         raise CommandError(message, code=ErrorCode.NO_RECEIPT_KEYS)
     async with cli.jobstore() as jobstore:
-        keys = PublicKeys.parse(to_json({"items": await list_all(jobstore.list_receipt_keys)}).encode())
+        keys = PublicKeys.parse(to_json({"items": await list_all(jobstore.iter_receipt_keys())}).encode())
     return keys, f"the jobstore at {cli.target.jobstore}"
 
 

@@ -72,7 +72,7 @@ class KeptKeys:
         return self._keys
 
     async def _ask(self) -> None:
-        self._keys = await list_all(self._jobstore.list_receipt_keys)
+        self._keys = await list_all(self._jobstore.iter_receipt_keys())
         self._until = time.monotonic() + KEPT_S
 
 
