@@ -141,10 +141,11 @@ async def test_a_page_that_cannot_be_written_costs_nothing(signoff, cases, judge
 
 async def test_an_import_writes_cases_and_tells_what_it_could_not_take_over(signoff, judge, tmp_path):
     source = tmp_path / "samples.jsonl"
-    source.write_text('{"input": "2 + 2?", "ideal": "4"}\n{"input": "?"}\n')
-    ran = await signoff("judge", "import", str(source), "--output", "own.jsonl")
+    source.write_text('{"providerOutput": "4", "vars": {"rating": "good"}}\n{"vars": {}}\n')
+    options = ["--output", "own.jsonl", "--criteria", "It adds", "--label", "rating"]
+    ran = await signoff("judge", "import", str(source), *options)
     assert ran.status == 0
-    assert "line 2 is skipped: has neither an ideal answer nor a completion" in ran.out
+    assert "line 2 is skipped: has no output of a model" in ran.out
     assert "1 cases, 0 of them in part; 1 skipped" in ran.out
     assert (await signoff("judge", "evaluate", "own.jsonl")).status == 0
     assert judge.asked == [("line 1", "default")]
@@ -152,7 +153,7 @@ async def test_an_import_writes_cases_and_tells_what_it_could_not_take_over(sign
 
 async def test_an_import_as_json_counts_and_tells(signoff, tmp_path):
     source = tmp_path / "samples.jsonl"
-    source.write_text('{"item": {"answer": "4", "rating": "good"}}\n')
+    source.write_text('{"vars": {"answer": "4", "rating": "good"}}\n')
     options = ["--output", "own.jsonl", "--criteria", "It adds", "--result", "answer", "--label", "rating", "--json"]
     ran = await signoff("judge", "import", str(source), *options)
     assert ran.json == {"cases": 1, "skipped": 0, "in_part": 0, "told": []}
@@ -172,7 +173,7 @@ async def test_an_import_replaces_no_file(signoff, tmp_path):
 
 async def test_a_file_of_another_tool_is_told_where_to_go(signoff, tmp_path):
     source = tmp_path / "samples.jsonl"
-    source.write_text('{"input": "2 + 2?", "ideal": "4"}\n')
+    source.write_text('{"vars": {"question": "2 + 2?"}}\n')
     ran = await signoff("judge", "evaluate", str(source))
     assert ran.status == 2
-    assert "looks like a case of OpenAI Evals: `signoff judge import` makes cases of it" in ran.err
+    assert "looks like a case of promptfoo: `signoff judge import` makes cases of it" in ran.err

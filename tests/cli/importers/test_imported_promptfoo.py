@@ -196,6 +196,43 @@ def test_a_result_that_ended_in_an_error_was_not_judged(read, broken):
     assert skipped == Skipped("the file, result 1", "ended in an error, and was not judged: timed out")
 
 
+def test_repeats_are_skipped_with_their_first(read):
+    first, second = read(results(result(component("contains", "a")), result(component("contains", "b"))))
+    assert isinstance(first, Imported)
+    assert second == Skipped("the file, result 2", "id 'r-1' is that of the file, result 1")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"vars": ', "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("7", "is no result, test or configuration of promptfoo"),
+        ('{"input": "2 + 2?", "ideal": "4"}', "is no result, test or configuration of promptfoo"),
+        ('{"providerOutput": 4, "vars": {"rating": "pass"}}', "nothing says by what it is judged: give --criteria"),
+    ],
+)
+def test_what_maps_to_nothing_is_told_with_its_line(read, line, reason):
+    lines = f"{json.dumps(result(component('contains', 'a')))}\n{line}\n"
+    first, skipped = read(lines, name="results.jsonl", fields=Fields(label="rating"))
+    assert isinstance(first, Imported)
+    assert isinstance(skipped, Skipped)
+    assert skipped.place == "line 2"
+    assert reason in skipped.reason
+
+
+def test_an_empty_file_has_no_cases(read):
+    assert read("", name="results.jsonl") == []
+
+
+def test_a_line_without_end_is_told_and_the_next_is_read(read, monkeypatch):
+    monkeypatch.setattr("cli.importers.files.LINE_MAX_BYTES", 1_000)
+    lines = "\n".join(json.dumps(result(component("contains", "a"), output=text)) for text in ("x" * 5_000, "a"))
+    long, item = read(lines, name="results.jsonl")
+    assert (long.place, long.reason) == ("line 1", "is longer than 1000 bytes")
+    assert item.place == "line 2"
+
+
 CONFIG = """\
 prompts: ['{{question}}']
 defaultTest:

@@ -183,22 +183,14 @@ def make_case(value: Any) -> Case | str:
     """Return the case that a value describes, or why it describes none."""
     if not isinstance(value, Mapping):
         return "is no JSON object"
-    if (hint := _find_origin(value)) is not None:
-        return f"looks like {hint}: `signoff judge import` makes cases of it"
+    if "result" not in value and ("vars" in value or "testCase" in value):
+        return "looks like a case of promptfoo: `signoff judge import` makes cases of it"
     try:
         return _Line.model_validate(value).to_case()
     except ValidationError as error:
         return "; ".join(map(describe_problem, error.errors()[:3]))
     except ValueError as error:
         return str(error)
-
-
-def _find_origin(value: Mapping[str, Any]) -> str | None:
-    if "result" in value:
-        return None
-    if {"input", "ideal"} <= value.keys() or "item" in value or "datasource_item" in value:
-        return "a case of OpenAI Evals"
-    return "a case of promptfoo" if "vars" in value or "testCase" in value else None
 
 
 def hash_question(asked: Mapping[str, Any]) -> str:

@@ -42,7 +42,6 @@ class Fields:
     """Where to look in what another tool wrote, beside its own names; and by what all of it is judged."""
 
     result: str | None = None
-    ideal: str | None = None
     label: str | None = None
     criteria: str | None = None
 
@@ -59,13 +58,12 @@ class Draft:
     labelled_by: str | None = None
     title: str | None = None
     payload: Any = None
-    references: dict[int, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
 
 
 def finish(place: str, draft: Draft, fields: Fields) -> Imported | Skipped:
     """Return the case, by the criteria that were asked for in place of its own; or why there is none."""
-    own: dict[str, Any] = {"criteria": draft.criteria, "labels": draft.labels or None, "references": draft.references}
+    own: dict[str, Any] = {"criteria": draft.criteria, "labels": draft.labels or None}
     if fields.criteria is not None:
         known = [label for label in draft.labels if label is not None]
         draft.label = all(known) if draft.label is None and known and len(known) == len(draft.labels) else draft.label

@@ -3,40 +3,29 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final
 
 from cli.importers.base import DOCUMENT_MAX_BYTES, Fields, Imported, Skipped, skip_repeats
-from cli.importers.openai_evals import OpenAIEvals
 from cli.importers.promptfoo import Promptfoo
 from contracts.judging.calibration.cases import LINE_MAX_BYTES
 
 #: Bytes of a YAML document, and its values, each alias counted as what it stands for.
 YAML_MAX_BYTES: Final = 8 << 20
 VALUES_MAX: Final = 1_000_000
-_OF_PROMPTFOO: Final = {"testCase", "gradingResult", "vars", "assert", "tests", "evalId", "providerOutput"}
-
-
-class Importer(Protocol):
-    """What makes cases of values."""
-
-    def read(self, place: str, value: Any) -> Iterator[Imported | Skipped]:
-        """Return the cases in a value."""
-        ...
 
 
 def import_cases(path: Path, fields: Fields) -> Iterator[Imported | Skipped]:
-    """Return the cases in a file of OpenAI Evals or promptfoo, told apart by what stands in it."""
+    """Return the cases in a file of promptfoo."""
     return skip_repeats(_read_file(path, fields))
 
 
 def _read_file(path: Path, fields: Fields) -> Iterator[Imported | Skipped]:
-    importer: Importer | None = Promptfoo(fields) if _is_yaml(path) else None
+    importer = Promptfoo(fields)
     for place, value in _read_values(path):
         if isinstance(value, _Unread):
             yield Skipped(place, value.reason)
-            continue
-        importer = importer or (Promptfoo(fields) if _is_promptfoo(value) else OpenAIEvals(fields))
-        yield from importer.read(place, value)
+        else:
+            yield from importer.read(place, value)
 
 
 def _is_yaml(path: Path) -> bool:
@@ -46,16 +35,6 @@ def _is_yaml(path: Path) -> bool:
 class _Unread:
     def __init__(self, reason: str) -> None:
         self.reason = reason
-
-
-def _is_promptfoo(value: Any) -> bool:
-    first = value[0] if isinstance(value, list) and value else value
-    if not isinstance(first, dict):
-        return True  # tests that are names of files
-    results = first.get("results")
-    return bool(_OF_PROMPTFOO & first.keys()) or (
-        "datasource_item" not in first and isinstance(results, dict | list) and "item" not in first
-    )
 
 
 def _read_values(path: Path) -> Iterator[tuple[str, Any]]:

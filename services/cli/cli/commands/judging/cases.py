@@ -121,7 +121,6 @@ class Where:
         ),
     ] = None
     result: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds a model's output.")] = None
-    ideal: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds the right answer.")] = None
     label: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds a person's label.")] = None
 
 
@@ -132,7 +131,7 @@ async def import_(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="CASES.jsonl", help="Where the cases are written.")],
     where: Where,
 ) -> None:
-    """Make labelled cases of a file of OpenAI Evals or promptfoo, and say what of it could not be taken over."""
+    """Make labelled cases of a file of promptfoo, and say what of it could not be taken over."""
     from cli.importers.base import Fields, Skipped  # noqa: PLC0415 - heavy, and only needed here
     from cli.importers.files import import_cases  # noqa: PLC0415 - same
 
