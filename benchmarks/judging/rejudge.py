@@ -25,8 +25,7 @@ from measuring import seeding
 from measuring.figures import find_version, make_table, write_section
 from measuring.host import compare, read_cpu
 
-from contracts.messages.operations import NewOperation
-from contracts.resources import JobFilter
+from contracts.resources import JobFilter, NewOperation
 
 CRITERION: Final = "Names both parties"
 #: What every result was told before; now it is told the contrary.

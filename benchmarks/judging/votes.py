@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from contracts.judging.calibration.statistics import Panel, correlate, judge_panel
+from contracts.judging.statistics import Panel, correlate, judge_panel
 
 GIVEN, SWAPPED = 0, 1
 CHOICES: Final = "12"

@@ -5,18 +5,30 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.fields import AgentId, JobId, Text, matches
-from contracts.identity import event_id, fact_id
 from contracts.judging.verdict import Verdict
 from contracts.resources import Job, NewJob, Usage
 from signoff.fields import Model, Open, Time
 from signoff.jsontext import Json, json_text
 from signoff.status import ReportKind
 from signoff.types import Agent, JobLog
+
+_EVENTS = UUID("6b0f3d0e-4f0c-5a7e-9d57-1d5b1f0c5e11")
+
+
+def event_id(execution_id: UUID, lease: int, name: str) -> UUID:
+    """Derive an event's id: an event that is published again has the same id."""
+    return uuid5(_EVENTS, f"{execution_id}/{lease}/{name}")
+
+
+def fact_id(subject: str, cursor: int) -> UUID:
+    """Derive the event id of a fact about an agent or an execution from the number of its row."""
+    return uuid5(_EVENTS, f"fact/{subject}/{cursor}")
+
 
 _BEGAN_AT = "when the first call of the attempt began; it is recorded as `call_begun`, unless that was reported before"
 _CODE_PATTERN = matches(r"^[a-z][a-z0-9_]{0,63}$", "must be an error code, such as agent_timeout")

@@ -1,13 +1,12 @@
-"""What is asked for: jobs, agents, limits and filters, with their checks; and jobs as facts and rows have them."""
+"""Declare what is asked for, with its checks; and jobs as facts and rows have them."""
 
 import operator
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, computed_field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, computed_field, field_validator, model_validator
 
-from contracts.agents.headers import HEADERS_MAX, check_header_changes, check_headers
-from contracts.agents.urls import check_http_url
+from contracts.agents import HEADERS_MAX, check_header_changes, check_headers, check_http_url
 from contracts.criteria import (
     CriteriaList,
     CriteriaText,
@@ -16,6 +15,7 @@ from contracts.criteria import (
     References,
     check_numbers,
     join_forms,
+    parse_criteria,
     parse_stored_criteria,
 )
 from contracts.fields import (
@@ -26,6 +26,7 @@ from contracts.fields import (
     Label,
     LabelPair,
     Labels,
+    OperationName,
     Patch,
     Priority,
     StrictModel,
@@ -33,11 +34,21 @@ from contracts.fields import (
     Text,
     Title,
 )
-from contracts.judging.policy import Reference
+from contracts.judging.policy import JudgePolicy, Reference
 from signoff import types
 from signoff.fields import Model, Money, ReportedMoney, Time
 from signoff.jsontext import Json
-from signoff.status import Delivery, EmptyResult, JobStatus, Protocol, Resubmit
+from signoff.status import (
+    FREE_JUDGINGS,
+    Delivery,
+    EmptyResult,
+    JobStatus,
+    JudgingKind,
+    LetterOutcome,
+    OperationKind,
+    Protocol,
+    Resubmit,
+)
 
 
 class NewPolicy(StrictModel, types.Policy):
@@ -296,3 +307,173 @@ class Usage(Model):
     def tokens(self) -> int:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
+
+
+#: Jobs that may be named at most; a filter may match more.
+NAMED_MAX = 10_000
+
+#: What goes with which kinds.
+_KINDS_OF = {
+    "agent_id": {OperationKind.ASSIGN},
+    "comment": {OperationKind.RESUBMIT},
+    "reason": {OperationKind.CANCEL},
+    "judge": {OperationKind.REJUDGE},
+    "criteria": {OperationKind.REJUDGE},
+    "criteria_set": {OperationKind.REJUDGE},
+    "shadow": {OperationKind.REJUDGE},
+    "rate_per_s": {OperationKind.REJUDGE},
+    "budget_usd": {OperationKind.REJUDGE},
+}
+
+
+class NewOperation(StrictModel):
+    """What to do to many jobs: those that exist and match a filter as the operation is made, or those named."""
+
+    kind: OperationKind = Field(
+        description="each job gets what one call of that name would do to it; `retry` executes jobs that stand at "
+        "FAILED, or at one of the statuses of the filter, and of what is unproven (`verdict_unproven`) only what a "
+        "filter names by that code; `rejudge` judges their results again, and calls no agent"
+    )
+    name: OperationName | None = None
+    filter: JobFilter | None = Field(None, description="with one condition at least; 100,000 jobs at most may match")
+    job_ids: list[str] = Field(default_factory=list, max_length=NAMED_MAX, description="instead of a filter")
+    agent_id: AgentId | None = Field(None, description="of `assign`: to whom")
+    comment: Text | None = Field(None, description="of `resubmit`: told to the agents beside the verdict's feedback")
+    reason: Text | None = Field(None, description="of `cancel`")
+    judge: Reference | None = Field(
+        None,
+        description="of `rejudge`: the judge policy, or one version; when not set, for each job the version that it "
+        "was judged by, and the validators' own settings where that was none",
+    )
+    criteria: Text | None = Field(None, description="of `rejudge` as a shadow: judged by instead of the jobs' own")
+    criteria_set: Reference | None = Field(None, description="of `rejudge` as a shadow: the set instead of the jobs'")
+    shadow: bool | None = Field(
+        None, description="of `rejudge`: whether nothing changes; else the verdicts become those of the jobs"
+    )
+    rate_per_s: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
+        None, description="of `rejudge`: how many results a second are judged at most"
+    )
+    budget_usd: Annotated[Money, Field(gt=0)] | None = Field(
+        None,
+        description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded "
+        "(`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model "
+        "whose price is known, or named in the policy",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if bool(self.job_ids) == (self.filter is not None):
+            msg = "give either a filter or job_ids"
+            raise ValueError(msg)
+        if self.filter is not None and not self.filter.model_dump(exclude_defaults=True):
+            msg = "the filter has no condition: it would take every job; name one, such as created_before"
+            raise ValueError(msg)
+        for name, kinds in _KINDS_OF.items():
+            if getattr(self, name) is not None and self.kind not in kinds:
+                msg = f"{name} goes with {' or '.join(kinds)}"
+                raise ValueError(msg)
+        if (self.criteria is not None or self.criteria_set is not None) and not self.shadow:
+            msg = "other criteria need shadow: to judge by them for good, edit the criteria of the jobs first"
+            raise ValueError(msg)
+        if self.criteria is not None and self.criteria_set is not None:
+            msg = "give either criteria or criteria_set"
+            raise ValueError(msg)
+        if self.criteria is not None and not parse_criteria(self.criteria):
+            msg = "criteria must have one criterion at least"
+            raise ValueError(msg)
+        if self.kind is OperationKind.ASSIGN and self.agent_id is None:
+            msg = "agent_id is missing: say to whom the jobs are assigned"
+            raise ValueError(msg)
+        return self
+
+
+#: Cases that one call may queue.
+CASES_MAX: Final = 500
+#: How often one evaluation judges a case.
+REPEATS_MAX: Final = 100
+
+
+class JudgingCase(StrictModel):
+    """A result, and what it is judged by."""
+
+    result: Json
+    acceptance_criteria: Text = Field(description="the text form, one a line")
+    title: Title | None = None
+    description: Text = ""
+    references: References = Field(default_factory=dict)
+    submission: Annotated[int, Field(ge=1, le=100)] | None = None
+    submissions: Annotated[int, Field(ge=1, le=100)] | None = None
+    payload: Json = Field(None, description="part of the task, as title and description are; checks may look at it")
+    judge_empty: bool = Field(False, description="whether the judge is asked about an empty result, too")
+    labels: str = Field(
+        "",
+        pattern="^[tf-]*$",
+        description="of an evaluation, what people say: a letter for the whole, then one for each criterion; "
+        "t, f, or - where there is no label",
+    )
+
+    @field_validator("acceptance_criteria")
+    @classmethod
+    def _check_criteria(cls, text: str) -> str:
+        if not parse_criteria(text):
+            msg = "must have one criterion at least"
+            raise ValueError(msg)
+        return text
+
+    @model_validator(mode="after")
+    def _check_references(self) -> Self:
+        check_numbers(self.references, parse_criteria(self.acceptance_criteria))
+        return self
+
+
+class NewJudgings(StrictModel):
+    """Judgings to queue, by a stored judge policy, by one that is not stored, or by the validators' own settings."""
+
+    kind: JudgingKind = JudgingKind.TRY
+    cases: Annotated[list[JudgingCase], Field(min_length=1, max_length=CASES_MAX)]
+    judge: Reference | None = Field(None, description="a judge policy: its name, or one version of it")
+    judge_policy: JudgePolicy | None = Field(None, description="one that is not stored, instead")
+    evaluation: UUID | None = Field(
+        None, description="an id of the caller's: what is judged under it is counted, and kept, as one evaluation"
+    )
+    repeat: int = Field(
+        1, ge=1, le=REPEATS_MAX, description="how often each case was judged in the evaluation with these"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind not in FREE_JUDGINGS:
+            msg = f"kind is {', '.join(FREE_JUDGINGS)}: jobs are judged again by an operation `rejudge`"
+            raise ValueError(msg)
+        if self.judge is not None and self.judge_policy is not None:
+            msg = "give either judge or judge_policy"
+            raise ValueError(msg)
+        if self.evaluation is not None:
+            self._check_evaluation()
+        return self
+
+    def _check_evaluation(self) -> None:
+        """Raise ValueError if nothing could be counted: what is not stored has no name that is its own."""
+        if self.kind != JudgingKind.EVALUATE or self.judge_policy is not None:
+            msg = "evaluation goes with the kind `evaluate`, and with a judge policy that is stored"
+            raise ValueError(msg)
+        if any(len(case.labels) != 1 + len(parse_criteria(case.acceptance_criteria)) for case in self.cases):
+            msg = "labels of an evaluated case have a letter for the whole and one for each criterion"
+            raise ValueError(msg)
+
+
+_Offset = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class NewResolution(Model):
+    """Which open dead letters of a topic to redrive or to discard; all, unless something is given."""
+
+    topic: str = Field(min_length=1, description="that they came from, such as `execute-requested`")
+    outcome: LetterOutcome
+    reason: Label | None = Field(None, description="why, which is kept beside them")
+    code: str | None = Field(None, description="only those with this code")
+    from_offset: _Offset | None = Field(None, description="in the dead-letter topic")
+    to_offset: _Offset | None = Field(None, description="itself included")
+    job_id: str | None = Field(None, description="only those of this job")
+    execution_id: UUID | None = Field(None, description="only those of this execution")
+    dry_run: bool = Field(False, description="only count them")

@@ -12,7 +12,7 @@ from strategies import agents, job_logs, jobs, json_values, limits, operations
 from test_convert import JOB_TEXTS, LOG_TEXTS, row, sent
 
 from cli.output import to_json
-from contracts.messages.convert import job_log_message, job_message
+from contracts.messages import job_log_message, job_message
 from signoff.jsontext import json_text
 from signoff.status import JobStatus, LetterOutcome
 from signoff.types import (

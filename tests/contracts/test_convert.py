@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
-from contracts.messages.convert import job_log_message, job_message, new_job_of, new_policy_of, protocol_of, status_of
-from contracts.messages.job_requests import job_filter_of
-from contracts.messages.operations import NewOperation, new_operation_of
-from contracts.resources import NewAgent, NewJob
+from contracts.messages import (
+    job_filter_of,
+    job_log_message,
+    job_message,
+    new_job_of,
+    new_operation_of,
+    new_policy_of,
+    protocol_of,
+    status_of,
+)
+from contracts.resources import NewAgent, NewJob, NewOperation
 from signoff.json_fields import get_json, put_json
 from signoff.jsontext import json_text
 from signoff.money import to_nanos

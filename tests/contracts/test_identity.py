@@ -6,8 +6,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.identity import event_id
+from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced, event_id
 from signoff.ids import new_execution_id
 from signoff.status import ReportKind
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from contracts.waiting.codes import Owner, WaitCode
+from contracts.waiting import Owner, WaitCode
 from signoff import status
 from signoff.errors import ErrorCode
 

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from contracts.waiting.codes import Owner, WaitCode
+from contracts.waiting import Owner, WaitCode
 from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES
 from signoff.errors import ErrorCode
 

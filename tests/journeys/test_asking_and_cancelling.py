@@ -7,8 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from support.system import WAIT_S, Agent, System
 
 from contracts.events import ExecuteRequested
-from contracts.messages.views import NewResolution
-from contracts.resources import NewJob
+from contracts.resources import NewJob, NewResolution
 from contracts.topics import TOPIC_OF, TOPICS
 from servicekit.kafka.dead_letters import FORGED_BYTES
 from signoff.ids import new_execution_id

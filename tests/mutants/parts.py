@@ -42,7 +42,6 @@ PARTS = (
             "services/validator/validator/verdict.py",
             "services/validator/validator/judgement/[!_]*.py",
             "proto/contracts/judging/verdict.py",
-            "proto/contracts/verdict_check.py",
         ],
         [
             "tests/validator/test_verdict.py",
@@ -59,8 +58,12 @@ PARTS = (
         [f"services/validator/validator/judges/{name}.py" for name in ("gate", "pace", "quotas")],
         [f"tests/validator/judges/test_{name}.py" for name in ("gate", "pace", "quotas")],
     ),
-    Part("checks", ["proto/contracts/checks/[!_]*.py", "proto/contracts/lint/*.py"], ["tests/contracts/checks"]),
-    Part("calibration", ["proto/contracts/judging/calibration/[!_]*.py"], ["tests/contracts/calibration"]),
+    Part("checks", ["proto/contracts/checks/[!_]*.py", "proto/contracts/lint*.py"], ["tests/contracts/checks"]),
+    Part(
+        "calibration",
+        [f"proto/contracts/judging/{name}.py" for name in ("cases", "evaluation", "statistics", "versions")],
+        ["tests/contracts/calibration"],
+    ),
     Part(
         "policy",
         ["proto/contracts/judging/policy.py"],
@@ -68,7 +71,7 @@ PARTS = (
     ),
     Part(
         "receipts",
-        [f"proto/contracts/receipts/{name}.py" for name in ("envelope", "keys", "statement")],
+        ["proto/contracts/receipts.py"],
         ["tests/contracts/receipts"],
     ),
 )

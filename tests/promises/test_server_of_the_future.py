@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from cli.output import to_json
-from contracts.receipts.keys import PublicKeys
+from contracts.receipts import PublicKeys
 from contracts.topics import TOPIC_OF
 from promises.__main__ import ROOT, read_schemas
 from servicekit.leasing.claims import read_denial

@@ -13,9 +13,8 @@ import grpc
 
 from contracts.fields import merge
 from contracts.lint import find_warnings
-from contracts.messages.convert import job_log_message, job_message, new_job_of, status_of
-from contracts.messages.patches import patch_of
-from contracts.receipts.keys import PublicKey
+from contracts.messages import job_log_message, job_message, new_job_of, patch_of, status_of
+from contracts.receipts import PublicKey
 from contracts.resources import AgentPatch, Job, NewAgent, NewJob
 from jobstore.api.error_details import make_details
 from jobstore.errors import Violation

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.judging.verdict import Verdict
-from contracts.messages.judgings import JudgingCase, new_judgings_of
+from contracts.messages import new_judgings_of
+from contracts.resources import JudgingCase
 from signoff.judging import CriterionChange, CriterionDiff, CriterionVerdict, Flip, Judging, RejudgeReport
 from signoff.status import JudgingKind, JudgingState, Outcome
 from signoff.v1 import judging_service_pb2 as pb

@@ -11,11 +11,8 @@ from uuid import UUID, uuid4, uuid5
 import grpc
 
 from contracts.fields import merge
-from contracts.messages.convert import job_message, new_job_of, status_of
-from contracts.messages.job_requests import job_filter_of
-from contracts.messages.operations import NewOperation, new_operation_of
-from contracts.messages.patches import patch_of
-from contracts.resources import LimitPatch, NewLimit
+from contracts.messages import job_filter_of, job_message, new_job_of, new_operation_of, patch_of, status_of
+from contracts.resources import LimitPatch, NewLimit, NewOperation
 from servicekit.process.health import VERSION
 from signoff import types
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState

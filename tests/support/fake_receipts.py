@@ -4,7 +4,7 @@
 
 import grpc
 
-from contracts.receipts.keys import PublicKey
+from contracts.receipts import PublicKey
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
 from signoff.wire import write_message

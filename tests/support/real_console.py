@@ -13,7 +13,7 @@ from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.live.hub import LiveHub
 from contracts.fact_keys import FactKeys
-from contracts.receipts.keys import derive_keys
+from contracts.receipts import derive_keys
 from contracts.resources import NewAgent, Policy
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens

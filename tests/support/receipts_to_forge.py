@@ -8,9 +8,7 @@ from uuid import UUID
 
 from contracts.events import hash_result
 from contracts.judging.verdict import Verdict
-from contracts.receipts.envelope import encode, sign
-from contracts.receipts.keys import PublicKeys, ReceiptKey, derive_keys
-from contracts.receipts.statement import Statement
+from contracts.receipts import PublicKeys, ReceiptKey, Statement, derive_keys, encode, sign
 from contracts.signing import Secrets, make_secret
 from signoff.judging import Ask, CriterionVerdict, StageVerdict
 from signoff.status import JobStatus, Outcome

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.criteria import Criterion
-from contracts.judging.verdict import Verdict
-from contracts.verdict_check import find_mismatch
+from contracts.judging.verdict import Verdict, find_mismatch
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 

@@ -7,8 +7,7 @@
 from functools import lru_cache
 
 from contracts.checks.base import Check, CheckError, Finding, Subject
-from contracts.checks.parsing import CHECK_MAX_CHARS, read_check
-from contracts.checks.vacuity import find_vacuity
+from contracts.checks.forms import CHECK_MAX_CHARS, find_vacuity, read_check
 
 __all__ = ["CHECK_MAX_CHARS", "Check", "CheckError", "Finding", "Subject", "find_fault", "needs_context", "read_check"]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from contracts.agents.urls import check_http_url, has_userinfo
+from contracts.agents import check_http_url, has_userinfo
 from contracts.checks import CheckError, find_fault
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
 from contracts.fields import StrictModel, Text, matches

@@ -22,9 +22,9 @@ import aiohttp
 
 from cli.config import Target
 from cli.session import connect
-from contracts.agents.urls import has_userinfo, hide_userinfo
+from contracts.agents import has_userinfo, hide_userinfo
 from contracts.topics import TOPICS, Topic
-from contracts.waiting.codes import CONFIRM_LIMITS
+from contracts.waiting import CONFIRM_LIMITS
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.health import VERSION
 from signoff import UNREACHABLE, AsyncClient, SignoffError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from contracts.messages.convert import protocol_of
+from contracts.messages import protocol_of
 from contracts.resources import Policy
 from contracts.spending import Budget
 from executor.ports import Claim, Grant

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from contracts.agents.urls import HIDDEN, hide_userinfo
+from contracts.agents import HIDDEN, hide_userinfo
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied

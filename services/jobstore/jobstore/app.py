@@ -10,7 +10,7 @@ import grpc
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.fact_keys import FactKeys
-from contracts.receipts.keys import ReceiptKey, derive_keys
+from contracts.receipts import ReceiptKey, derive_keys
 from contracts.signing import Secrets
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
 from jobstore.api.agent_service import AgentService

@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from contracts.evidence.words import fold_all, fold_in_order
 from contracts.judging.verdict import Verdict
+from contracts.words import fold_all, fold_in_order
 from signoff.jsontext import json_text
 
 #: Words of a run that is known again, and letters at which a word is, though it ends otherwise.

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.judging.calibration.cases import Case
-from contracts.judging.calibration.evaluation import Asked, Judged
+from contracts.judging.cases import Case
+from contracts.judging.evaluation import Asked, Judged
 
 
 def accept_all(_case: Case, _policy: str, _asked: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from cli.errors import CommandError
 from cli.evaluating.run import BATCH, check_file, evaluate
-from contracts.judging.calibration.cases import hash_cases, make_case
+from contracts.judging.cases import hash_cases, make_case
 
 BAD = {"label": False}
 EVALUATION = uuid4()

@@ -9,10 +9,10 @@ import typer
 from cli.errors import CommandError
 from cli.evaluating import judgings
 from cli.evaluating.judgings import judge_through
-from contracts.judging.calibration.cases import make_case
-from contracts.judging.calibration.evaluation import Asked, Judged
+from contracts.judging.cases import make_case
+from contracts.judging.evaluation import Asked, Judged
 from contracts.judging.verdict import Verdict
-from contracts.messages.judgings import NewJudgings
+from contracts.resources import NewJudgings
 from signoff.judging import CriterionVerdict, Judging
 from signoff.status import JudgingState, Outcome
 

@@ -5,9 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.judging.calibration.golden import Counts
-from contracts.judging.calibration.quorums import QuorumWorth
-from contracts.messages.judging import JudgeEvaluation
+from contracts.judging.statistics import QuorumWorth
+from contracts.judging.versions import Counts, JudgeEvaluation
 from signoff.judging import JudgingWarning
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1 import judging_service_pb2 as judging_pb

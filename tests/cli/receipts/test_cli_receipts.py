@@ -9,7 +9,7 @@ from support.receipts_to_forge import NEW, OLD, RECEIPT, RESULT, STRANGERS, VERD
 
 from contracts.criteria import hash_references
 from contracts.events import hash_task
-from contracts.receipts.keys import PublicKey
+from contracts.receipts import PublicKey
 from contracts.resources import NewJob
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from contracts.agents.urls import has_userinfo, hide_userinfo
+from contracts.agents import has_userinfo, hide_userinfo
 from contracts.resources import NewAgent
 from signoff.types import Agent
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.judging.calibration.cases import (
+from contracts.judging.cases import (
     LINE_MAX_BYTES,
     BadLine,
     NumberedCase,
@@ -16,7 +16,8 @@ from contracts.judging.calibration.cases import (
     read_cases,
     read_labels,
 )
-from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_of
+from contracts.messages import new_judgings_of
+from contracts.resources import JudgingCase, NewJudgings
 from signoff.v1 import judging_service_pb2
 from signoff.wire import write_message
 

@@ -4,15 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.judging.calibration.cases import make_case
-from contracts.judging.calibration.evaluation import (
-    CRITERIA_MAX,
-    LISTED_MAX,
-    Asked,
-    Evaluation,
-    Judged,
-)
-from contracts.judging.calibration.statistics import wilson
+from contracts.judging.cases import make_case
+from contracts.judging.evaluation import CRITERIA_MAX, LISTED_MAX, Asked, Evaluation, Judged
+from contracts.judging.statistics import wilson
 from contracts.judging.verdict import Verdict
 from signoff.judging import Ask, CriterionVerdict, StageVerdict
 from signoff.status import Outcome

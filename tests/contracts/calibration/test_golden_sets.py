@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from contracts.judging.calibration.cases import hash_cases, hash_question, make_case
-from contracts.judging.calibration.evaluation import measure
-from contracts.judging.calibration.golden import (
+from contracts.judging.cases import hash_cases, hash_question, make_case
+from contracts.judging.evaluation import measure
+from contracts.judging.statistics import Confusion
+from contracts.judging.versions import (
     Counts,
     Evaluated,
     GoldenSet,
@@ -19,7 +20,6 @@ from contracts.judging.calibration.golden import (
     make_golden,
     read_golden,
 )
-from contracts.judging.calibration.statistics import Confusion
 
 GOOD = {"id": "good", "result": "words", "acceptance_criteria": "It rhymes\nIt is short", "label": True}
 BAD = {**GOOD, "id": "bad", "result": "others", "label": False}

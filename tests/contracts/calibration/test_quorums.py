@@ -2,9 +2,8 @@
 
 import pytest
 
-from contracts.judging.calibration.quorums import QuorumWorth, find_quorum_warnings
-from contracts.judging.calibration.statistics import judge_panel
 from contracts.judging.policy import JudgeModel, JudgePolicy, Stage
+from contracts.judging.statistics import QuorumWorth, find_quorum_warnings, judge_panel
 
 GOOD = [0, 0, 0, 0, 1, 0, 0, 0]
 POOR = [1, 1, 1, 0, 1, 0, 0, 0]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.judging.calibration.statistics import (
+from contracts.judging.statistics import (
     Confusion,
     Spread,
     clopper_pearson_low,

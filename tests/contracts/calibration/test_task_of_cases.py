@@ -2,8 +2,9 @@
 
 import json
 
-from contracts.judging.calibration.cases import Case, hash_question, make_case, read_case
-from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_of
+from contracts.judging.cases import Case, hash_question, make_case, read_case
+from contracts.messages import new_judgings_of
+from contracts.resources import JudgingCase, NewJudgings
 from signoff.v1 import judging_service_pb2
 from signoff.wire import write_message
 

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.checks import find_fault
 from contracts.checks.base import Finding
-from contracts.checks.expressions import Expression
+from contracts.checks.languages import Expression
 from contracts.criteria import CriteriaError, parse_criteria
 from contracts.judging.policy import LoopStep
 

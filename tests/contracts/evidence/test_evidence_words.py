@@ -6,9 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contracts.evidence import words
-from contracts.evidence.characters import classify, fold_character
-from contracts.evidence.words import Phrase, Span, Words
+from contracts import words
+from contracts.words import Phrase, Span, Words, classify, fold_character
 
 # All classes, and what is strange in each: several characters in one, digits that are none, far and unassigned ones.
 CHARACTERS = (

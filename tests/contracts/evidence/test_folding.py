@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.evidence import PLACES_MAX, Evidence, render_result
-from contracts.evidence.words import Phrase, Words
+from contracts.words import Phrase, Words
 
 CHARACTERS = "ab \n\"\\.'é\u0301\u0327\u00a0\ufb01ß\u2019\u201cⅫ😀İ木각\u1100\u1161あ\u3099ก\u0e35\u200d5,"
 TEXTS = st.text(CHARACTERS, max_size=60)

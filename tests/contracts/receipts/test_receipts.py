@@ -28,10 +28,7 @@ from contracts.criteria import Criterion, format_criteria
 from contracts.events import hash_result
 from contracts.fact_keys import FactKeys
 from contracts.judging.verdict import Verdict
-from contracts.receipts.envelope import ENVELOPE_MAX_BYTES, encode
-from contracts.receipts.errors import ReceiptError
-from contracts.receipts.keys import PublicKey, PublicKeys, derive_keys
-from contracts.receipts.statement import verify
+from contracts.receipts import ENVELOPE_MAX_BYTES, PublicKey, PublicKeys, ReceiptError, derive_keys, encode, verify
 from contracts.signing import Secrets, make_secret
 
 VECTORS = json.loads((Path(__file__).parents[3] / "proto/signing/receipt_vectors.json").read_text())

@@ -14,8 +14,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from support.receipts_to_forge import NEW, OLD, RECEIPT, STATEMENT, TRUSTED, altered
 
-from contracts.receipts.keys import PublicKey, PublicKeys
-from contracts.receipts.statement import verify
+from contracts.receipts import PublicKey, PublicKeys, verify
 
 OPENSSL = "openssl"
 DOCS = (Path(__file__).parents[3] / "docs" / "receipts.md").read_text()

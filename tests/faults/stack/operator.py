@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from contracts.messages.operations import NewOperation
-from contracts.resources import JobFilter, NewAgent
+from contracts.resources import JobFilter, NewAgent, NewOperation
 from faults.checking.judging import POLICIES
 from faults.checking.observed import RESTING, Rejudged
 from faults.checking.reading import outcomes

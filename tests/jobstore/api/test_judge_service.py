@@ -11,9 +11,9 @@ from api_calls import ADMINISTRATOR, EXECUTOR, PAYLOAD_MAX, VALIDATOR, Status, c
 from sqlalchemy import text
 from support.jobstore.terms import TERMS
 
-from contracts.judging.calibration.golden import Counts, Evaluated, Measured
-from contracts.judging.calibration.quorums import QuorumWorth
 from contracts.judging.policy import JudgePolicy
+from contracts.judging.statistics import QuorumWorth
+from contracts.judging.versions import Counts, Evaluated, Measured
 from jobstore.commands.judging.versions import KeepEvaluation, PutVersion
 from jobstore.domain.actor import ADMINISTRATOR as ADMINISTERED
 from jobstore.domain.actor import SIGNOFF

@@ -14,7 +14,7 @@ from support.jobstore.administered import put_limit
 from support.jobstore.terms import TERMS
 
 from contracts.resources import NewLimit
-from contracts.waiting.codes import WaitCode
+from contracts.waiting import WaitCode
 from jobstore.commands.rows import Stored, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.dispatching.execution_offers import FairQueue

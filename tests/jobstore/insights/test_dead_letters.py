@@ -15,7 +15,7 @@ from support.jobstore.steps import Steps
 
 from contracts.events import ExecuteRequested
 from contracts.fact_keys import FactKeys
-from contracts.messages.views import NewResolution
+from contracts.resources import NewResolution
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import TOPICS
 from jobstore.domain.actor import ADMINISTRATOR

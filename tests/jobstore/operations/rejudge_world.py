@@ -9,7 +9,7 @@ from support.factories import SECRETS
 from support.jobstore.steps import Steps, verdict
 
 from contracts.judging.verdict import Verdict
-from contracts.messages.operations import NewOperation
+from contracts.resources import NewOperation
 from contracts.signing import SigningKey
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from batch_world import NOBODY, World, asked, ended, new
 
-from contracts.messages.convert import new_job_of
+from contracts.messages import new_job_of
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.operations import CarryOutItem
 from jobstore.commands.rows import Item

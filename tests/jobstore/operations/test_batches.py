@@ -10,7 +10,7 @@ from batch_world import NOBODY, World, asked, ended, new
 from support.jobstore.steps import Steps, verdict
 from support.jobstore.terms import IDS
 
-from contracts.messages.convert import new_policy_of
+from contracts.messages import new_policy_of
 from contracts.resources import Usage
 from jobstore.commands.executions import ExecuteJob
 from jobstore.domain.actor import SIGNOFF

@@ -9,8 +9,7 @@ from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from pydantic import ValidationError
 from support.jobstore.steps import Steps, unproven
 
-from contracts.messages.operations import NewOperation
-from contracts.resources import NewAgent
+from contracts.resources import NewAgent, NewOperation
 from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent

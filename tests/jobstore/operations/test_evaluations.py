@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from rejudge_world import Validator
 from sqlalchemy import text
 
-from contracts.judging.calibration.cases import Case, hash_cases, make_case
-from contracts.judging.calibration.evaluation import Evaluation, Judged
-from contracts.judging.calibration.golden import Counts
+from contracts.judging.cases import Case, hash_cases, make_case
+from contracts.judging.evaluation import Evaluation, Judged
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
-from contracts.messages.judgings import NewJudgings
+from contracts.judging.versions import Counts
+from contracts.resources import NewJudgings
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.errors import InvalidError

@@ -10,7 +10,7 @@ from support.jobstore.steps import Steps
 
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
-from contracts.messages.operations import NewOperation
+from contracts.resources import NewOperation
 from jobstore.commands.judging.versions import PromoteVersion, PutVersion
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import Kind, Named, format_body

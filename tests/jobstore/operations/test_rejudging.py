@@ -13,7 +13,7 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import CRITERIA, unproven, verdict
 
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.operations import NewOperation
+from contracts.resources import NewOperation
 from contracts.signing import KeyUse
 from jobstore.api import judging_service
 from jobstore.api.judging_service import JudgingService

@@ -19,7 +19,7 @@ from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, able_agents, new_job, swept, verdict
 from support.jobstore.terms import TERMS
 
-from contracts.messages.convert import job_message
+from contracts.messages import job_message
 from contracts.resources import Job, JobPatch, Usage
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob

@@ -28,7 +28,7 @@ from contracts.sizes import (
     measure,
     measure_job,
 )
-from contracts.waiting.codes import WaitCode
+from contracts.waiting import WaitCode
 from jobstore.domain.model import Execution, Job, TransitionKind
 from jobstore.domain.reports import format_feedback
 from jobstore.domain.spec import Spec, format_assignment, format_edit, format_request_body

@@ -7,8 +7,8 @@ from support.factories import SECRETS
 from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.events import hash_result
-from contracts.messages.convert import job_message
-from contracts.receipts.keys import derive_keys
+from contracts.messages import job_message
+from contracts.receipts import derive_keys
 from contracts.signing import Secrets, make_secret
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import AssignAgent

@@ -17,7 +17,7 @@ from told_settings import ODD, items_of, made
 
 from contracts.resources import NewAgent, NewJob, NewLimit
 from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.waiting.codes import WaitCode
+from contracts.waiting import WaitCode
 from jobstore.commands.limits import ConfirmLimits
 from jobstore.commands.operations import CreateOperation
 from jobstore.commands.rows import OperationSpec, WorkerRoom

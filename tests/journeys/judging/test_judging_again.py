@@ -9,8 +9,7 @@ import asyncpg
 from support.fakes import until
 from support.system import WAIT_S, Agent, Judge, System, in_place_of
 
-from contracts.messages.judgings import JudgingCase, NewJudgings
-from contracts.messages.operations import NewOperation
+from contracts.resources import JudgingCase, NewJudgings, NewOperation
 from signoff.status import JobStatus, OperationState
 from signoff.types import Operation
 

@@ -4,8 +4,7 @@ import asyncio
 
 from support.system import WAIT_S, Agent, Judge, System, in_place_of
 
-from contracts.messages.operations import NewOperation
-from contracts.resources import JobFilter
+from contracts.resources import JobFilter, NewOperation
 from signoff.status import JobStatus
 
 UNPROVEN = "verdict_unproven"

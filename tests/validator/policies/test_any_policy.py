@@ -12,10 +12,9 @@ from contracts.checks import Finding
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
-from contracts.judging.verdict import Verdict
+from contracts.judging.verdict import Verdict, find_mismatch
 from contracts.resources import Usage
 from contracts.sizes import JUDGED_MAX_BYTES, measure
-from contracts.verdict_check import find_mismatch
 from signoff.status import Outcome
 from validator.errors import JudgmentError
 from validator.judgement.asks import ASKS_MAX

@@ -197,7 +197,7 @@ async def make_operation(
 
     Fail if some of its jobs were refused.
     """
-    from contracts.messages.operations import NewOperation  # noqa: PLC0415 - heavy, and only needed here
+    from contracts.resources import NewOperation  # noqa: PLC0415 - heavy, and only needed here
 
     if bool(how.job_ids) == bool(conditions):
         raise typer.BadParameter("give either jobs, or what the jobs must be, such as --status", param_hint="JOB")

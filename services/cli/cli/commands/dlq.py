@@ -115,7 +115,7 @@ async def _resolve(
 
 async def _resolve_pages(jobstore: AsyncClient, asked: dict[str, Any]) -> dict[str, int]:
     """Ask until all letters are resolved that were there when the first call came, and add the answers up."""
-    from contracts.messages.views import NewResolution  # noqa: PLC0415 - heavy, and only needed here
+    from contracts.resources import NewResolution  # noqa: PLC0415 - heavy, and only needed here
 
     total = {"letters": 0, "skipped": 0, "forgotten": 0}
     while True:

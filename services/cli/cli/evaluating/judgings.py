@@ -8,10 +8,10 @@ from uuid import UUID
 from cli.errors import CommandError, ExitStatus
 from cli.evaluating.run import JudgeCases
 from cli.options import validate_model
-from contracts.judging.calibration.cases import Case
-from contracts.judging.calibration.evaluation import Asked, Judged
+from contracts.judging.cases import Case
+from contracts.judging.evaluation import Asked, Judged
 from contracts.judging.policy import DEFAULT_POLICY
-from contracts.messages.judgings import CASES_MAX, NewJudgings
+from contracts.resources import CASES_MAX, NewJudgings
 from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.judging import Judging

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from cli.errors import CommandError
-from contracts.judging.calibration.cases import (
+from contracts.judging.cases import (
     LINE_MAX_BYTES,
     BadLine,
     Case,
@@ -18,7 +18,7 @@ from contracts.judging.calibration.cases import (
     hash_questions,
     read_cases,
 )
-from contracts.judging.calibration.evaluation import Evaluation, Judged
+from contracts.judging.evaluation import Evaluation, Judged
 from signoff.errors import ErrorCode
 
 #: Cases that are judged together, and held in memory.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from contracts.judging.calibration.quorums import QuorumWorth
+from contracts.judging.statistics import QuorumWorth
 from signoff.jsontext import json_text
 
 Report = Mapping[str, Any]

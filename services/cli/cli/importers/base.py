@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from contracts.criteria import CRITERION_MAX_CHARS
-from contracts.judging.calibration.cases import Case, make_case
+from contracts.judging.cases import Case, make_case
 
 #: Who said what is imported as a label.
 HUMAN, GRADER = "human", "grader"

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Final
 
 from cli.importers.base import DOCUMENT_MAX_BYTES, Fields, Imported, Skipped, skip_repeats
 from cli.importers.promptfoo import Promptfoo
-from contracts.judging.calibration.cases import LINE_MAX_BYTES
+from contracts.judging.cases import LINE_MAX_BYTES
 
 #: Bytes of a YAML document, and its values, each alias counted as what it stands for.
 YAML_MAX_BYTES: Final = 8 << 20

@@ -84,7 +84,7 @@ def show_golden_set(out: Output, found: NamedGoldenSet) -> None:
     is_retired = Styled(" (removed: versions take over without it)", "yellow") if found.is_retired else ""
     out.print_line(f"the golden set of {found.name}", is_retired)
     out.print_table(["", ""], [row for row in rows if row[1] != ""])
-    from contracts.judging.calibration.statistics import count_missing  # noqa: PLC0415 - only needed here
+    from contracts.judging.statistics import count_missing  # noqa: PLC0415 - only needed here
 
     asked = (("good", found.good, found.true_positive_rate_min), ("bad", found.bad, found.true_negative_rate_min))
     missing = ((kind, count_missing(count, count, least)) for kind, count, least in asked)  # by a perfect record

@@ -11,7 +11,7 @@ from cli.terminal import Styled
 if TYPE_CHECKING:
     from signoff.types import PastWait, Reason, Waiting, WaitingSum
 
-#: Codes whose name is the id of an agent (contracts.waiting.codes.WaitCode).
+#: Codes whose name is the id of an agent (contracts.waiting.WaitCode).
 _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
 
 

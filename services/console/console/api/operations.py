@@ -21,7 +21,7 @@ from console.api.schemas import (
 )
 from console.live.changes import make_frame
 from contracts.fields import Strict
-from contracts.messages.operations import NewOperation
+from contracts.resources import NewOperation
 from signoff import AsyncClient
 from signoff.status import BATCH_KINDS
 from signoff.types import Operation, OperationItem, OperationPreview

@@ -9,7 +9,7 @@ from console.api.json_body import JsonRoute
 from console.api.schemas import DeadLettersQuery, OverviewRange
 from console.errors import MEDIA_TYPE
 from contracts.fields import Strict
-from contracts.messages.views import NewResolution
+from contracts.resources import NewResolution
 from signoff.types import DeadLetters, Overview, Resolved
 
 router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRoute)

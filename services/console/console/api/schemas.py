@@ -16,9 +16,8 @@ from pydantic import (
 
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
 from contracts.fields import AgentId, LabelPair, Moment, OperationName, StrictModel, Tenant, Text
-from contracts.judging.calibration.golden import Least, Share
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.judging import NamedJudgePolicy
+from contracts.judging.versions import Least, NamedJudgePolicy, Share
 from contracts.resources import Amount, JobFilter, NewJob
 from signoff.fields import Model, Money, NextPageToken, Time
 from signoff.jsontext import Json

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from contracts.agents.headers import ENV_PREFIX
+from contracts.agents import ENV_PREFIX
 from executor.errors import AgentHeaderError
 
 #: The most bytes of a value.

@@ -1,6 +1,6 @@
 """Serve AgentService over gRPC: create, read, change and disable agents."""
 
-from contracts.agents.urls import hide_userinfo
+from contracts.agents import hide_userinfo
 from contracts.resources import AgentPatch, NewAgent
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (

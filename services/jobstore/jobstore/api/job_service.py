@@ -10,9 +10,16 @@ from uuid import UUID
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.lint import find_warnings
-from contracts.messages import convert
-from contracts.messages.job_requests import is_full, job_filter_of, order_of
-from contracts.messages.patches import patch_of
+from contracts.messages import (
+    is_full,
+    job_filter_of,
+    job_log_message,
+    job_message,
+    new_job_of,
+    order_of,
+    patch_of,
+    time_of,
+)
 from contracts.resources import JobFilter, JobPatch, NewJob
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
@@ -82,7 +89,7 @@ class JobService(JobServiceServicer):
         self._payload_max_bytes = payload_max_bytes
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        new = convert.new_job_of(request.job)
+        new = new_job_of(request.job)
         check_job_size(new, self._payload_max_bytes)
         key = None
         if given := read_key(request):
@@ -91,7 +98,7 @@ class JobService(JobServiceServicer):
             key = RequestKey.of("CreateJob", given, body, tenant=new.tenant, job_id=new.id)
         command = CreateJob(new, new.id or generate_id(), actor=CALLER.get())
         view = mark_replay(context, await self._runner.submit.run_one(Once(command, key, actor=command.actor)))
-        job = convert.job_message(view, as_text=wants_text(context))
+        job = job_message(view, as_text=wants_text(context))
         return pb.CreateJobResponse(job=job, warnings=_make_warnings(view["acceptance_criteria"]))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
@@ -101,7 +108,7 @@ class JobService(JobServiceServicer):
             if view is None:
                 raise _make_unknown_error(request.job_id)
             await add_last_logs(session, [view])
-        return pb.GetJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        return pb.GetJobResponse(job=job_message(view, as_text=wants_text(context)))
 
     async def ExplainJob(self, request: pb.ExplainJobRequest, context: Context) -> pb.ExplainJobResponse:
         del context
@@ -126,7 +133,7 @@ class JobService(JobServiceServicer):
             await add_last_logs(connection, page.views)
             await add_waiting(connection, page.views, self._runner.terms.alive_s)
         as_text = wants_text(context)
-        messages = [convert.job_message(view, as_text=as_text) for view in page.views]
+        messages = [job_message(view, as_text=as_text) for view in page.views]
         last = page.next and tuple(map(_format_value, page.next))
         return pb.ListJobsResponse(
             jobs=messages, next_page_token=make_page_token(request, last), searched=page.searched
@@ -178,7 +185,7 @@ class JobService(JobServiceServicer):
             if not logs and await get_job(connection, request.job_id) is None:
                 raise _make_unknown_error(request.job_id)
         as_text = wants_text(context)
-        messages = [convert.job_log_message(entry, as_text=as_text) for entry in logs]
+        messages = [job_log_message(entry, as_text=as_text) for entry in logs]
         return pb.ListJobLogsResponse(
             logs=messages, next_page_token=make_page_token(request, None if next_version is None else (next_version,))
         )
@@ -197,7 +204,7 @@ class JobService(JobServiceServicer):
         view = await self._runner.submit.run_one(
             EditJob(request.job_id, patch, read_version(request), actor=CALLER.get())
         )
-        job = convert.job_message(view, as_text=wants_text(context))
+        job = job_message(view, as_text=wants_text(context))
         warnings = (
             _make_warnings(view["acceptance_criteria"]) if "acceptance_criteria" in patch.model_fields_set else ()
         )
@@ -207,10 +214,10 @@ class JobService(JobServiceServicer):
         payload = json_fields.get_json(request, "payload")
         command = AssignAgent(request.job_id, request.agent_id, payload, read_version(request), actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
-        return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        return pb.AssignAgentResponse(job=job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
-        parameters = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
+        parameters = ExecutionRequest(not_before=time_of(request, "not_before"))
         return pb.ExecuteJobResponse(execution=await self._execute(request, parameters, context))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
@@ -240,7 +247,7 @@ class JobService(JobServiceServicer):
         job_id = request.job_id or None
         command = CancelJob(job_id, named, reason, by_call=True, version=read_version(request), actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
-        job = None if view is None else convert.job_message(view, as_text=wants_text(context))
+        job = None if view is None else job_message(view, as_text=wants_text(context))
         execution = None if named is None else await _show_execution(self._answering, named)
         return pb.CancelJobResponse(job=job, execution=execution)
 
@@ -255,7 +262,7 @@ class JobService(JobServiceServicer):
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
         new = []
         for number, job in enumerate(request.jobs, start=1):
-            new.append(convert.new_job_of(job))
+            new.append(new_job_of(job))
             check_job_size(new[-1], self._payload_max_bytes)
             if number % CONVERTED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # ten thousand in one go would stall every other call
@@ -268,11 +275,11 @@ class JobService(JobServiceServicer):
         yield pb.WatchJobsResponse(cursor=cursor)
         if not request.HasField("after") and not request.changes_only:
             async for view in self._watches.read_jobs(job_ids, texts=texts):
-                yield pb.WatchJobsResponse(cursor=cursor, job=convert.job_message(view, as_text=as_text))
+                yield pb.WatchJobsResponse(cursor=cursor, job=job_message(view, as_text=as_text))
         rest_s = BATCHED_REST_S if request.batched else 0.0
         changes = self._watches.read_changes(cursor, job_ids, payloads=texts, rest_s=rest_s)
         async for page in changes:
-            logs = (convert.job_log_message(entry, as_text=as_text) for entry in _take_all(page))
+            logs = (job_log_message(entry, as_text=as_text) for entry in _take_all(page))
             limit = len(page) if request.batched else 1
             for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
                 fields = {"logs": part} if request.batched else {"log": part[0]}

@@ -6,10 +6,10 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
-from contracts.judging.calibration.golden import Report, make_golden
 from contracts.judging.policy import JudgePolicy, Name
+from contracts.judging.versions import Report, make_golden
 from contracts.lint import find_notes, find_warnings
-from contracts.messages.convert import criteria_of
+from contracts.messages import criteria_of
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from contracts.judging.calibration.cases import hash_question
-from contracts.messages.judgings import JudgingCase, NewJudgings, new_judgings_of
+from contracts.judging.cases import hash_question
+from contracts.messages import new_judgings_of
+from contracts.resources import JudgingCase, NewJudgings
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,

@@ -10,10 +10,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from contracts.fields import LimitName
-from contracts.messages import convert
-from contracts.messages.operations import new_operation_of
-from contracts.messages.views import NewResolution
-from contracts.resources import LimitPatch, NewLimit
+from contracts.messages import job_message, new_operation_of
+from contracts.resources import LimitPatch, NewLimit, NewResolution
 from jobstore.api.auth import CALLER, read_token
 from jobstore.api.requests import (
     Context,
@@ -113,7 +111,7 @@ class OperationsService(OperationsServiceServicer):
             total=preview.total,
             items_max=preview.items_max,
             counts=preview.counts,
-            sample=[convert.job_message(view, as_text=as_text) for view in preview.sample],
+            sample=[job_message(view, as_text=as_text) for view in preview.sample],
             cost_usd=None if preview.cost_nanos is None else usd_text(preview.cost_nanos),
             cost_of=preview.cost_of,
         )

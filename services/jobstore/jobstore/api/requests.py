@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.fields import OperationName, Patch
-from contracts.messages.patches import patch_of
+from contracts.messages import patch_of
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.commands.base import Answer

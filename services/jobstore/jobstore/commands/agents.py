@@ -4,7 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.agents.urls import has_userinfo, hide_userinfo
+from contracts.agents import has_userinfo, hide_userinfo
 from contracts.fields import Merged
 from contracts.resources import AgentPatch, NewAgent, Policy
 from jobstore.commands.base import Command, Creation, Locks, Reads, check_version, merge_patch

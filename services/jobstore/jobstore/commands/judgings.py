@@ -9,8 +9,7 @@ from pydantic import ValidationError
 
 from contracts.criteria import format_line, parse_stored_criteria
 from contracts.judging.policy import join_reference
-from contracts.judging.verdict import Verdict
-from contracts.verdict_check import find_mismatch
+from contracts.judging.verdict import Verdict, find_mismatch
 from jobstore.commands.base import (
     NOTHING,
     Command,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from contracts.messages.operations import NAMED_MAX
+from contracts.resources import NAMED_MAX
 from jobstore.commands.base import Command, Creation, LimitsLock, Locks, Reads, raise_refusal, require_job
 from jobstore.commands.rows import Item, ItemAnswer, NewOperation, OperationSpec, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork

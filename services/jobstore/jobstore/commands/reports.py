@@ -5,9 +5,8 @@ from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
-from contracts.judging.verdict import Verdict
+from contracts.judging.verdict import Verdict, find_mismatch
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import NOTHING, Command, LimitsLock, Locks, Reads, read_circuit
 from jobstore.commands.granting import describe_open_circuit
 from jobstore.commands.resubmission import read_for_resubmission, record_not_met

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
-from contracts.waiting.codes import CONFIRM_LIMITS
+from contracts.waiting import CONFIRM_LIMITS
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.domain.model import Execution, ExecutionStage

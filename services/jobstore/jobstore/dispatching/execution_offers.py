@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.waiting.codes import WaitCode
+from contracts.waiting import WaitCode
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, IN_TIME, OfferTerms, mark
 from jobstore.domain.limits import PERIOD_PARTS, SharedRoom, agent_limit, is_shared, tenant_limit, window_start

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.fact_keys import FactKey, FactKeys
-from contracts.messages.views import NewResolution
+from contracts.resources import NewResolution
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import TOPICS, find_topic
 from jobstore.commands.executions import ForgetAnswer

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
-from contracts.messages.operations import NewOperation
-from contracts.resources import JobFilter, NewJob
+from contracts.resources import JobFilter, NewJob, NewOperation
 from jobstore.commands.base import Answer, Once
 from jobstore.commands.operations import (
     BATCH_MAX,

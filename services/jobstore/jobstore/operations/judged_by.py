@@ -1,7 +1,7 @@
 """Fix by which judge policy and criteria judgings without a job are made, as they are asked for."""
 
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.operations import NewOperation
+from contracts.resources import NewOperation
 from jobstore.domain.judging.versions import Kind, Version, Wanted
 from jobstore.errors import InvalidError
 from jobstore.storage.judging.versions import load_versions

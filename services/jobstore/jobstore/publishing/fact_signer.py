@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from contracts.events import fact_id
 from contracts.fact_keys import FactKeys
-from contracts.identity import fact_id
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topic_prefix import bare_name
 from contracts.topics import FACT_TOPICS, TOPICS

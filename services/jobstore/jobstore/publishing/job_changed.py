@@ -10,9 +10,8 @@ from typing import Final
 
 from pydantic_core import from_json, to_json
 
-from contracts.agents.urls import hide_userinfo
-from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged, Stub
-from contracts.identity import fact_id
+from contracts.agents import hide_userinfo
+from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged, Stub, fact_id
 from contracts.topics import TOPIC_OF
 from jobstore.domain.decisions import NO_ENDING, change_ending, is_end, make_ending
 from jobstore.domain.model import TransitionKind

@@ -11,11 +11,11 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.criteria import Criterion
-from contracts.judging.calibration.cases import Case, hash_questions, read_labels
-from contracts.judging.calibration.evaluation import FAIL, NOTHING, PASS, Judged, PolicyCounts
-from contracts.judging.calibration.golden import Counts, Evaluated, Measured
+from contracts.judging.cases import Case, hash_questions, read_labels
+from contracts.judging.evaluation import FAIL, NOTHING, PASS, Judged, PolicyCounts
 from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
+from contracts.judging.versions import Counts, Evaluated, Measured
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.reads.page import fetch_page
 from jobstore.storage.database import Database

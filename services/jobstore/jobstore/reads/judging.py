@@ -6,10 +6,9 @@ from typing import Final
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from contracts.judging.calibration.golden import read_golden
-from contracts.judging.calibration.quorums import find_quorum_warnings
 from contracts.judging.policy import JudgePolicy
-from contracts.messages.judging import JudgeEvaluation, JudgePolicyVersion, NamedJudgePolicy
+from contracts.judging.statistics import find_quorum_warnings
+from contracts.judging.versions import JudgeEvaluation, JudgePolicyVersion, NamedJudgePolicy, read_golden
 from jobstore.domain.judging.versions import Kind, Named, Version
 from jobstore.storage.sql import Connection, Row
 from signoff.judging import CriteriaSetVersion, JudgedCounts, JudgingWarning, NamedCriteriaSet, NamedGoldenSet, NameMove

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
-from contracts.waiting.codes import WaitCode
+from contracts.waiting import WaitCode
 from jobstore.domain.limits import PERIOD_PARTS
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import AGEING, Circumstances, Room, Wait

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.receipts.keys import PublicKey
+from contracts.receipts import PublicKey
 from jobstore.storage.sql import Connection
 
 # Jobstores that start at once, or with secrets in another order, add the same keys, whichever of them is first.

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from contracts.agents.urls import check_http_url
+from contracts.agents import check_http_url
 from contracts.judging.policy import JudgeModel, Name
 from signoff.errors import ErrorCode
 from validator.errors import JudgeUnavailableError

@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from support.jobstore.memory import MemoryJobstore
 
-from contracts.judging.calibration.cases import hash_question, make_case
-from contracts.judging.calibration.golden import Counts, Evaluated, Measured, Report, make_golden
+from contracts.judging.cases import hash_question, make_case
 from contracts.judging.policy import JudgePolicy, Stage
+from contracts.judging.versions import Counts, Evaluated, Measured, Report, make_golden
 from jobstore.commands.judging.versions import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
 from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.judging.versions import (

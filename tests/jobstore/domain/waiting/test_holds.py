@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.jobstore.builders import TIMES, job, offered, report
 
-from contracts.waiting.codes import WaitCode
+from contracts.waiting import WaitCode
 from jobstore.domain.model import Decision, TransitionKind
 from jobstore.domain.transitions import decide
 from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, Holds, choose_waits, format_waits

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.waiting.codes import Owner, WaitCode
+from contracts.waiting import Owner, WaitCode
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Room, Wait
 from jobstore.domain.waiting.reasons import explain, find_start, sum_up

@@ -16,8 +16,7 @@ from signoff.errors import ErrorCode
 from signoff.status import View
 
 if TYPE_CHECKING:
-    from contracts.receipts.keys import PublicKey, PublicKeys
-    from contracts.receipts.statement import Statement
+    from contracts.receipts import PublicKey, PublicKeys, Statement
 
 app = make_app("Signed statements about verdicts: `signoff receipt JOB` prints one.", has_default=True)
 
@@ -94,8 +93,7 @@ async def verify(
     Only the public key is needed, and no running Signoff. Without --keys or --key the keys are asked of the jobstore
     that is known: then the receipt is as genuine as that jobstore's word, and the answer says so.
     """
-    from contracts.receipts.errors import ReceiptError  # noqa: PLC0415 - with the next ones heavy, and only needed here
-    from contracts.receipts.statement import verify  # noqa: PLC0415
+    from contracts.receipts import ReceiptError, verify  # noqa: PLC0415 - heavy, and only needed here
 
     try:
         keys, keys_of = await _find_keys(cli, keys_file, key)
@@ -112,7 +110,7 @@ async def verify(
 
 async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "tuple[PublicKeys, str]":
     """Return the keys to verify with, and whose word it is that they are the right ones."""
-    from contracts.receipts.keys import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
+    from contracts.receipts import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
 
     if file is not None and key is not None:
         raise CommandError("give --keys or --key, not both", code=ErrorCode.TWO_KEYS)

@@ -128,7 +128,7 @@ async def report(cli: Session, operation_id: OperationId, page_size: PageSize = 
 
 async def _judge(jobstore: "AsyncClient", fields: dict[str, Any]) -> "MadeJudging":
     """Have one case judged, and return what came of it."""
-    from contracts.messages.judgings import NewJudgings  # noqa: PLC0415 - heavy, and only needed here
+    from contracts.resources import NewJudgings  # noqa: PLC0415 - heavy, and only needed here
 
     new: NewJudgings = validate_model(NewJudgings, fields, "what is judged")
     group_id = await jobstore.create_judgings(new)

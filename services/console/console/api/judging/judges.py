@@ -21,7 +21,7 @@ from console.api.schemas import (
 from console.errors import MEDIA_TYPE, ProblemError
 from contracts.fields import Strict
 from contracts.judging.policy import Name
-from contracts.messages.judging import NamedJudgePolicy, SavedJudgePolicy
+from contracts.judging.versions import NamedJudgePolicy, SavedJudgePolicy
 from signoff.errors import ErrorCode
 from signoff.judging import CriteriaRemarks, NamedCriteriaSet, SavedCriteriaSet
 

@@ -9,7 +9,7 @@ from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute, ManyJsonRoute
 from console.api.schemas import IdempotencyKey, Page, PageQuery, replays
 from contracts.fields import Strict
-from contracts.messages.judgings import NewJudgings
+from contracts.resources import NewJudgings
 from signoff.fields import Model
 from signoff.judging import Judging, RejudgeReport
 

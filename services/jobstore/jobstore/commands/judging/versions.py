@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from contracts.judging.calibration.golden import Evaluated, Report, find_refusal
 from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_reference
+from contracts.judging.versions import Evaluated, Report, find_refusal
 from jobstore.commands.base import Command, Locks, R_co, Reads
 from jobstore.commands.rows import NewEvaluation, Stored
 from jobstore.commands.unit_of_work import UnitOfWork

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
-from contracts.waiting.codes import WaitCode
+from contracts.waiting import WaitCode
 from jobstore.domain.model import Execution, replace
 from signoff.jsontext import json_text
 from signoff.times import time_text

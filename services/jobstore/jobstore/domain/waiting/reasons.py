@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from contracts.waiting.codes import CONFIRM_LIMITS, Owner, WaitCode
+from contracts.waiting import CONFIRM_LIMITS, Owner, WaitCode
 from jobstore.domain.limits import SharedRoom, agent_limit, tenant_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Wait

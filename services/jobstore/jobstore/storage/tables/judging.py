@@ -39,7 +39,7 @@ judging_evaluations = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("cases_hash", Text, primary_key=True),
     Column("evaluation", Uuid, nullable=False, doc="names it, as its report does"),
-    Column("measured", JSON, nullable=False, doc="contracts.judging.calibration.golden.Measured"),
+    Column("measured", JSON, nullable=False, doc="contracts.judging.versions.Measured"),
     Column("judged", JSON, nullable=False, doc="by the hash of each question, a letter for each repeat"),
     Column("actor", Text, nullable=False),
     Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),

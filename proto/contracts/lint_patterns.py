@@ -1,8 +1,149 @@
-"""Find criteria about what no judge sees: it has the result, the task and references, and opens and runs nothing."""
+"""Find by patterns what a criterion is about: an absence, the whole result, or what no judge sees."""
 
+import re
+from collections.abc import Sequence
+from textwrap import dedent
 from typing import Final, NamedTuple
 
-from contracts.lint.words import SAYING, SUBJECT, compile_rules, cut_clauses
+#: What may stand before a criterion's verb.
+SUBJECT: Final = (
+    r"(?:it|this|the\s+(?:answer|article|code|email|output|poem|reply|report|response|result|summary|text)"
+    r"|es|sie|er|(?:der|die|das)\s+(?:antwort|artikel|bericht|code|e-?mail|ergebnis|gedicht|text|zusammenfassung))"
+)
+#: Characters of a criterion that patterns look at; a rule stands at its begin.
+READ_MAX_CHARS: Final = 300
+WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+#: What a criterion quotes is no part of what it says.
+QUOTED: Final = re.compile(
+    '"[^"]*"|`[^`]*`|\u201c[^\u201c\u201d]*\u201d|\u201e[^\u201c-\u201e]*.'
+    "|\xab[^\xab\xbb]*\xbb|\u300c[^\u300c\u300d]*\u300d"
+)
+
+# What stands after these is said or described in the result, and not asked of it.
+_CLAUSE: Final = re.compile(
+    r"\b(?:although|because|if|that|unless|until|when|where|whether|which|while|who|whom|whose|why|how)\b"
+    r"|\b(?<!matches )what\b"
+    r"|\b(?:dass|warum|weil|weshalb|wieso)\b|:\s"
+    r"|,\s*(?:\w+\s+)?(?:das|dem|den|der|deren|dessen|die|falls|ob|wann|was|welche\w*|wem|wen|wenn|wer|wie|wo|woher|wohin)\b",
+)
+#: Verbs by which a result says something, so that it need not be so.
+SAYING: Final = (
+    r"(?:adds?|advises?|announces?|answers?|apologi[sz]es?|argues?|asks?|begins?|cites?|claims?|compares?|concludes?"
+    r"|confirms?|contains?|counts?|defines?|describes?|discuss(?:es)?|ends?|explains?|gives?|has|have|identif(?:y|ies)"
+    r"|includes?|instructs?|links?|lists?|makes?|mentions?|names?|notes?|offers?|points?|proposes?|provides?|puts?"
+    r"|quotes?|rates?|recommends?|refers?|repeats?|reports?|says?|sets?|shows?|specif(?:y|ies)|starts?|states?"
+    r"|suggests?|summari[sz]es?|tells?|translates?|uses?|warns?"
+    r"|beantwortet|begr\xfcndet|beginnt|beschreibt|best\xe4tigt|bietet|bittet|empfiehlt|endet|enth\xe4lt|erkl\xe4rt"
+    r"|erl\xe4utert|erw\xe4hnt|fasst|fragt|f\xfchrt|gibt|hat|listet|nennt|sagt|schl\xe4gt|teilt|vergleicht|verlinkt"
+    r"|verweist|verwendet|warnt|weist|z\xe4hlt|zeigt|zitiert)"
+)
+_DETERMINER: Final = (
+    r"(?:the|its|their|our|your|this|these|each|every|all|any|both|no"
+    r"|der|die|das|den|dem|des|ihre?|seine?|unsere?|jede[rs]?|alle|beide)"
+)
+# A subject of up to six words, in which no verb says something; what comes next is asked of the result.
+_BEGIN: Final = (
+    rf"\A(?:(?:{_DETERMINER}\s+){{1,2}}[\w'\u2019-]+\s+|(?!(?:{SAYING}|{_DETERMINER})\b)[\w'\u2019-]+\s+){{0,6}}?"
+)
+
+
+def compile_rules(rules: str, flags: int = 0) -> re.Pattern[str]:
+    """Return a pattern for any of several, one a line; an indented line goes on.
+
+    A space stands for white space, and `>` for the subject that a text may begin with.
+    """
+    lines = re.sub(r"\n +", " ", re.sub(r"\n +\|", "|", dedent(rules).strip())).splitlines()
+    after_subject = "|".join(line[1:] for line in lines if line[0] == ">")
+    found = [f"(?:{line})" for line in lines if line[0] != ">"]
+    found += [f"{_BEGIN}(?:{after_subject})"] if after_subject else []
+    return re.compile("|".join(found).replace(" ", r"\s+"), flags)
+
+
+def read_bare(text: str) -> str:
+    """Return a text in small letters and without what it quotes; of a long one its begin."""
+    return QUOTED.sub("\0", text[:READ_MAX_CHARS]).lower()
+
+
+def cut_clauses(text: str) -> str:
+    """Return in small letters what a criterion asks for itself, not what it quotes or what the result is to say."""
+    bare = read_bare(text)
+    clause = _CLAUSE.search(bare, 1)
+    return bare[: clause.start()] if clause else bare
+
+
+# "No more than", "not only" and "is not empty" ask for nothing to be absent, and "No. 5" is a number.
+_NOT: Final = (
+    r"(?![-.]\s*\w)"
+    r"(?! (?:(?:more|less|mehr|\w+er) (?:than|als)|only|just|merely|nur|blo\xdf|empty|blank|leer|exceed\w*)\b)"
+)
+_HAS: Final = r"(?:contains?|gives?|has|have|includes?|makes?|mentions?|names?|shows?|uses?|there (?:is|are))"
+_HAS_DE: Final = r"(?:enth\xe4lt|erw\xe4hnt|gibt|hat|macht|nennt|nutzt|stellt|verwendet|wiederholt|zeigt|zitiert)"
+_IS_DE: Final = r"(?:darf|d\xfcrfen|haben|ist|kann|k\xf6nnen|muss|m\xfcssen|sind|soll|sollen|sollten?|werden|wird)"
+_DONE: Final = r"(?:composed|done|explained|formatted|formulated|made|phrased|told|worded|written)"
+
+#: Of "says why it was not closed" and "the price without VAT" nothing is absent: the negation must be the result's.
+_ABSENCE: Final = compile_rules(rf"""
+    \A(?:no|none|not|nothing|never|kein\w*|nie|niemals|nichts?)\b{_NOT}
+    \A(?:free (?:of|from)|frei von|ohne|weder|without)\b
+    >(?:must|should|may|can|shall|will|does|do|is|are|has|have) (?:not|never)\b{_NOT}
+    >(?:cannot|(?:must|should|ca|wo|does|do|is|are|has|have)n['\u2019]t)\b{_NOT}
+    >(?:avoids?|lacks?|never|omits?|vermeidet|meidet|verzichtet auf|says? nothing)\b
+    >(?:(?:must|should|may|can|shall|will) )?{_HAS} (?:no|nothing)\b{_NOT}
+    >(?:is|are|be|ist|sind) (?:free (?:of|from)|frei von) (?!charge\b|cost)
+    >(?:(?:is|are|be) )?(?:{_DONE}|begins|closes|does|ends|opens|rhymes|works) without\b
+    \bwithout (?:giving|mentioning|naming|quoting|repeating|saying|using|errors|jargon|mistakes|typos)\b
+    >{_IS_DE}\b[^,;:]{{0,80}}\b(?:kein\w*|nichts?|nie|niemals)\b{_NOT}
+    >{_HAS_DE}\b[^,;:]{{0,60}}\b(?:kein\w*|nichts)\b{_NOT}
+    >(?:ist|kommt|sind|wird)\b[^,;:]{{0,60}}\bohne\b[^,;:]{{0,60}}\b(?:aus|formuliert|geschrieben|verfasst)\b
+    \bohne (?:fachbegriffe|fachw\xf6rter|fehler|fremdw\xf6rter|jargon|rechtschreibfehler)\b
+    \bnicht\Z
+    \A(?:sans|sem|senza|\u0431\u0435\u0437)\b
+    \b(?:jamais|aucune?|nunca|ning\xfan|ningun\w*|n\xe3o|nessun\w*|\u043d\u0435
+        |\u043d\u0438\u043a\u043e\u0433\u0434\u0430)\b
+    \u4e0d[\u5f97\u8981\u80fd\u5e94\u53ef\u542b\u5305\u51fa\u4f7f]|\u6ca1\u6709|\u7981\u6b62|\u907f\u514d
+    (?:\u306a\u3044|\u307e\u305b\u3093)(?:\u3053\u3068)?\Z|[\uc5c6\uc54a]\S*\Z
+""")
+_NEGATED: Final = compile_rules(
+    rf"""
+    (?:{SUBJECT} )?(?:(?:must|should|may|can|shall|does|do|is|has) (?:not|never)|cannot|never|avoids?|lacks?
+        |(?:must|should|ca|does|do|is|has)n['\u2019]t|(?:has |there (?:is|are) )?no|without|kein\w*|ohne|sans
+        |aucune?|nessun\w*) (?:be |have )?(.+)
+""",
+    re.IGNORECASE,
+)
+#: By the form of what must be absent, what a result that breaks it has or does.
+_BROKEN: Final[Sequence[tuple[re.Pattern[str], str]]] = (
+    (_NEGATED, r"\1"),
+    *(
+        (compile_rules(rf"(?:{SUBJECT} )?{pattern}", re.IGNORECASE), broken)
+        for pattern, broken in (
+            (rf"({_HAS}|{_HAS_DE}) (?:no|kein\w*) (.+)", r"\1 \2"),
+            (r"(says?|mentions?) nothing (.+)", r"\1 anything \2"),
+            (r"(?:(?:is|are|must be|should be) )?(\w+(?:ed|en)) without (.+)", r"\1 with \2"),
+            (r"(?:(?:is|are|must be|should be) )?free (?:of|from) (.+)", r"contains \1"),
+            (r"nothing (.+)", r"anything \1"),
+        )
+    ),
+)
+# Who must avoid one thing and do another has two criteria.
+_MORE: Final = re.compile(r"\b(?:and|but|except|unless|und|et|y|e)\b|;", re.IGNORECASE)
+
+
+def is_of_absence(text: str) -> bool:
+    """Return whether something must be absent from a result that meets a criterion."""
+    return _ABSENCE.search(cut_clauses(text).rstrip(" .\u3002")) is not None
+
+
+def say_broken(text: str) -> str | None:
+    """Return what a result has or does that breaks a criterion of absence, where that can be said by rule."""
+    if _MORE.search(QUOTED.sub("", text)):
+        return None
+    for pattern, broken in _BROKEN:
+        if match := pattern.fullmatch(text):
+            said = match.expand(broken)
+            return said if pattern is _NEGATED else said[0].lower() + said[1:]
+    return None
+
 
 # What a criterion names as part of the task is before the judge.
 _GIVEN: Final = compile_rules(r"""
@@ -214,3 +355,58 @@ def find_unseen(text: str) -> Unseen | None:
     asked = cut_clauses(text).rstrip(" .")
     is_given = _GIVEN.search(text.lower()) is not None
     return next((one for one, pattern in _RULES if not (one.may_be_given and is_given) and pattern.search(asked)), None)
+
+
+_NUMBER: Final = (
+    r"(?:\d[\d.,]*|a|an|one|two|three|four|five|six|seven|eight|nine|ten|twelve|eine?[mnrs]?|zwei|drei|vier|f\xfcnf|sechs"
+    r"|sieben|acht|neun|zehn|zw\xf6lf)"
+)
+_UNIT: Final = (
+    r"(?:characters?|columns?|digits|entries|headings?|items?|lines?|pages?|paragraphs?|points?|rows?|sections?"
+    r"|sentences?|stanzas?|steps?|verses?|words?|abs\xe4tze|eintr\xe4ge|punkte|s\xe4tze|schritte|seiten|w\xf6rter|zeichen|zeilen)"
+)
+_LANGUAGE: Final = (
+    r"(?:arabic|chinese|czech|danish|dutch|english|finnish|french|german|greek|hebrew|hindi|italian|japanese|korean|latin"
+    r"|norwegian|polish|portuguese|russian|spanish|swedish|turkish|ukrainian|arabisch|chinesisch|deutsch|englisch|franz\xf6sisch"
+    r"|italienisch|japanisch|niederl\xe4ndisch|polnisch|portugiesisch|russisch|spanisch|t\xfcrkisch)"
+)
+_WHOLE: Final = compile_rules(rf"""
+    \b(?:always|consistent(?:ly)?|each|entire(?:ly)?|every\w*|exclusively|throughout|unique)\b
+    (?<!\babove\x20)(?<!\bafter\x20)(?<!\bat\x20)(?<!\bin\x20)\ball\b(?! right\b)
+        |(?<!\bnot\x20)(?<!\bthe\x20)(?<!-)\bonly\b(?!-)
+    \bwhole\b(?! (?:grain|milk|number))
+    \b(?:at most|no (?:more|longer) than|not exceed|maximum of|exactly) {_NUMBER}\b
+    \b(?:under|below|within|less than|fewer than|shorter than|up to) {_NUMBER} {_UNIT}\b
+    \bbetween {_NUMBER} (?:and|to) {_NUMBER} {_UNIT}\b
+    >(?:written|phrased|worded|composed) in \w|\A(?:{SUBJECT} )?in (?:\w+ )?{_LANGUAGE}\b
+    \b(?:answers?|are|be|is|replies|responds?|stays) in (?:\w+ )?{_LANGUAGE}\b|\bthe language (?:is|must)\b
+    \bin (?:the )?(?:first|second|third|present|past) (?:person|tense)\b|\bin (?:prose|rhyme|verse)\b
+    \b(?:alphabetical(?:ly)?|ascending|chronological(?:ly)?|descending|sorted|ordered by|duplicates?)\b
+    \bthe (?:register|spelling|style|tone|voice|wording) (?:is|must|should|stays|remains|fits|suits)\b
+    \b(?:british|american|formal|informal|gender-neutral|plain|simple) (?:english|language|spelling|style|tone
+        |words)\b
+    (?<!\bvor\x20)\b(?:alle[nrs]?|gesamte[mnrs]?|insgesamt|jede[mnrs]?|jeweils|s\xe4mtliche\w*|\xfcberall)\b
+    \b(?:ausnahmslos|ausschlie\xdflich|durchgehend|durchweg|einheitlich|immer(?! noch)|stets)\b
+    (?<!\bnicht\x20)\bnur\b
+    \b(?:h\xf6chstens|maximal|nicht (?:mehr|l\xe4nger) als|genau) {_NUMBER}\b
+    \b(?:unter|weniger als|k\xfcrzer als|bis zu) {_NUMBER} {_UNIT}\b|\bzwischen {_NUMBER} und {_NUMBER} {_UNIT}\b
+    \bauf {_LANGUAGE}\b|\bin (?:\w+ )?{_LANGUAGE}er sprache\b
+    \bin (?:der )?(?:ersten|zweiten|dritten|ich-|du-|sie-|wir-)\s*(?:person|form)\b|\b(?:pr\xe4sens|pr\xe4teritum)\b
+    \b(?:alphabetisch|chronologisch|sortiert|aufsteigend|absteigend)\b|\bder (?:stil|ton|tonfall) (?:ist|bleibt
+        |passt)\b
+""")
+#: What a result says, explains or names is found in one place, whatever it is about.
+_SAID: Final = re.compile(
+    r"\b(?:because|how|that|whether|why)\b|\b(?:dass|warum|weil|weshalb|wieso)\b|,\s*(?:ob|wie)\b"
+)
+
+
+def is_about_the_whole(text: str) -> bool:
+    """Return whether a criterion of the kind `meets` is about a result as a whole, so that no part of it decides.
+
+    So is what holds of each part ("every", "only", "is written in"), what has an upper bound, and what must be absent
+        .
+    """
+    bare = read_bare(text)
+    said = _SAID.search(bare, 1)
+    return _WHOLE.search(bare[: said.start()] if said else bare) is not None or is_of_absence(text)

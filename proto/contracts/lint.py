@@ -1,16 +1,125 @@
-"""The rules of the lint that look at one criterion."""
+"""Read criteria as a careful colleague would, by rule and at once: what might be meant otherwise, and what to write."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from contracts.criteria import Criterion
-from contracts.lint.absence import is_of_absence, say_broken
-from contracts.lint.lengths import asks_for_length_alone, list_lengths
-from contracts.lint.sight import find_unseen
-from contracts.lint.words import QUOTED, SUBJECT, WORD
+from contracts.lint_patterns import QUOTED, SUBJECT, WORD, find_unseen, is_about_the_whole, is_of_absence, say_broken
 from signoff.errors import ErrorCode
+from signoff.judging import CriterionWarning
+
+_COUNT: Final = r"(\d{1,3}(?:,\d{3})+|\d+)"
+_UNIT: Final = r"\s+(words?|characters?|chars?)\b"
+_AT_MOST: Final = re.compile(
+    r"\b(?:at\s+most|no\s+more\s+than|not\s+more\s+than|not\s+exceed(?:ing)?|max(?:imum)?(?:\s+of)?|up\s+to|not\s+longer\s+than"
+    rf"|no\s+longer\s+than)\s+{_COUNT}{_UNIT}",
+    re.IGNORECASE,
+)
+_UNDER: Final = re.compile(
+    rf"\b(?:under|below|fewer\s+than|less\s+than|shorter\s+than)\s+{_COUNT}{_UNIT}", re.IGNORECASE
+)
+_AT_LEAST: Final = re.compile(
+    rf"\b(?:at\s+least|no\s+(?:fewer|less)\s+than|min(?:imum)?(?:\s+of)?)\s+{_COUNT}{_UNIT}", re.IGNORECASE
+)
+_BETWEEN: Final = re.compile(rf"\bbetween\s+{_COUNT}\s+(?:and|to)\s+{_COUNT}{_UNIT}", re.IGNORECASE)
+# Of a part of the result, which no check of the whole can measure.
+_PART: Final = re.compile(
+    r"\b(?:each|every|per|paragraphs?|sentences?|lines?|headings?|titles?|sections?|subjects?)\b", re.IGNORECASE
+)
+_CHECK: Final = re.compile(r"(max|min)_(words|chars)\s+(\d{1,9})")
+
+# What may stand beside a length without asking for more.
+_ASIDE_WORDS: Final = (
+    "a all altogether an and answer article as be but code contain contains email exactly has have in is it keep kept"
+    " length limit limited long must of output overall poem reply report response result shall should stay stays"
+    " summary text that the this to total use uses whole with written"
+)
+_ASIDE: Final = frozenset(_ASIDE_WORDS.split())
+
+#: A bound (max or min), what is counted (words or chars), and how many.
+Length = tuple[str, str, int]
+
+
+def list_lengths(one: Criterion) -> list[Length]:
+    """Return what a criterion asks of the length of the result."""
+    if one.kind == "check" and (match := _CHECK.fullmatch(one.text)):
+        return [(match[1], match[2], int(match[3]))]
+    return list(_find_lengths(one.text)) if one.kind == "meets" and not _PART.search(one.text) else []
+
+
+def asks_for_length_alone(text: str) -> bool:
+    """Return whether a text asks for lengths and nothing else, so that checks can stand in its place."""
+    for pattern in (_BETWEEN, _AT_MOST, _UNDER, _AT_LEAST):
+        text = pattern.sub(" ", text)
+    return not re.search(r"\d", text) and {word.casefold() for word in WORD.findall(text)} <= _ASIDE
+
+
+def _find_lengths(text: str) -> Iterator[tuple[str, str, int]]:
+    for bound, pattern, change in (("max", _AT_MOST, 0), ("max", _UNDER, -1), ("min", _AT_LEAST, 0)):
+        for number, unit in pattern.findall(text):
+            if (count := _to_int(number) + change) > 0:
+                yield bound, _to_unit(unit), count
+    for least, most, unit in _BETWEEN.findall(text):
+        yield "min", _to_unit(unit), _to_int(least)
+        yield "max", _to_unit(unit), _to_int(most)
+
+
+def _to_int(number: str) -> int:
+    return int(number.replace(",", "")[:12])
+
+
+def _to_unit(unit: str) -> str:
+    return "words" if unit.lower().startswith("word") else "chars"
+
+
+def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
+    """Yield a warning for each required criterion that no result meets together with one before it."""
+    lengths: dict[str, tuple[int, float]] = {}  # the largest minimum, the smallest maximum, of each unit
+    said: dict[str, int] = {}
+    for place, one in enumerate(criteria):
+        if not one.required:
+            continue
+        for bound, unit, number in list_lengths(one):
+            least, most = lengths.get(unit, (0, math.inf))
+            if bound == "max" and number < least:
+                yield _contradict(place, one, f"allows at most {number} {unit}, and another asks for at least {least}")
+            elif bound == "min" and number > most:
+                yield _contradict(place, one, f"asks for at least {number} {unit}, and another allows at most {most}")
+            lengths[unit] = (max(least, number), most) if bound == "min" else (least, min(most, number))
+        meaning, opposite = _normalize(one)
+        if (other := said.get(opposite)) is not None:
+            yield _contradict(place, one, f"asks for the opposite of criterion {other + 1}")
+        said.setdefault(meaning, place)
+
+
+def _normalize(one: Criterion) -> tuple[str, str]:
+    """Return what a criterion asks for, and its opposite, in words that are the same however they are spelled."""
+    text = " ".join(one.text.casefold().strip(" .").split())
+    if one.kind != "check":
+        subject = re.match(rf"{SUBJECT}\s+", text)
+        text = text[subject.end() :] if subject else text
+        return f"{one.kind} {text}", f"{'never' if one.kind == 'meets' else 'meets'} {text}"
+    text = " ".join(one.text.split())
+    for name, other in (("contains", "not_contains"), ("matches", "not_matches")):
+        if text.startswith(f"{name} "):
+            return text, f"{other}{text[len(name) :]}"
+        if text.startswith(f"{other} "):
+            return text, f"{name}{text[len(other) :]}"
+    for name, other in ((" exists", " absent"), (" absent", " exists")):
+        if text.startswith("json_path ") and text.endswith(name):
+            return text, text.removesuffix(name) + other
+    return text, ""
+
+
+def _contradict(place: int, one: Criterion, words: str) -> CriterionWarning:
+    message = f"criterion {place + 1} {words}: no result meets both, so take one away or make it optional"
+    return CriterionWarning(
+        code=ErrorCode.CRITERION_CONTRADICTS, criterion=place, message=message, suggestion=f"optional: {one}"
+    )
+
 
 # What stands where somebody meant to write a criterion.
 _PLACEHOLDERS: Final = frozenset(
@@ -192,3 +301,38 @@ def _find_vague(one: Criterion) -> Warned | None:
 RULES: Final[Sequence[Callable[[Criterion], Warned | None]]] = (
     _find_empty, _find_check, _find_unseen, _find_joined, _find_absence, _find_vague,
 )  # fmt: skip
+
+
+__all__ = ["find_notes", "find_warnings", "is_about_the_whole"]
+
+
+def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
+    """Return what might be meant otherwise in criteria, which are accepted as they are, in their order."""
+    warnings = [*_apply_rules(criteria), *find_contradictions(criteria)]
+    return sorted(warnings, key=lambda warning: warning.criterion)
+
+
+def find_notes(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
+    """Return which criteria without a warning no single section of a long result decides."""
+    warned = {warning.criterion for warning in find_warnings(criteria)}
+    return [
+        CriterionWarning(
+            code=ErrorCode.CRITERION_ABOUT_THE_WHOLE,
+            criterion=place,
+            message=f"criterion {place + 1} is about the whole: of a result longer than a section its head, its "
+            "tail and a sample are judged, or the policy refuses (`whole`)",
+        )
+        for place, one in enumerate(criteria)
+        if one.kind != "check" and place not in warned and is_about_the_whole(one.text)
+    ]
+
+
+def _apply_rules(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
+    """Yield a warning for each criterion, by the first rule that has something to say."""
+    for place, one in enumerate(criteria):
+        found = None if one.kind == "check" else next(filter(None, (rule(one) for rule in RULES)), None)
+        if found is not None:
+            code, message, suggestion = found
+            yield CriterionWarning(
+                code=code, criterion=place, message=f"criterion {place + 1} {message}", suggestion=suggestion
+            )

@@ -1,22 +1,27 @@
-"""Convert resources to their gRPC messages (`x_message`) and back (`x_of`), where a rule of its own says how."""
+"""Read requests from their gRPC messages, and write resources as messages, where a rule of its own says how."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
-from contracts.resources import NewJob, Policy
-from signoff.json_fields import put_json
+from contracts.fields import Patch
+from contracts.resources import JobFilter, NewJob, NewJudgings, NewOperation, Policy
+from signoff.json_fields import get_value, put_json
 from signoff.jsontext import parse_json
 from signoff.money import usd_text
-from signoff.status import JobStatus, Protocol
+from signoff.status import JobOrder, JobStatus, Protocol, View
 from signoff.types import PastWait
+from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1 import verdict_pb2
-from signoff.wire import parse_words, read_fields, write_message, write_time, write_word
+from signoff.wire import parse_words, read_field, read_fields, write_message, write_time, write_word
 
 _PAST_WAITS: Final = TypeAdapter(list[PastWait])
 #: What entries of a log have as text in rows.
@@ -121,3 +126,60 @@ def _usd(nanos: int | None) -> str | None:
 
 def _str(value: UUID | None) -> str | None:
     return None if value is None else str(value)
+
+
+def new_operation_of(message: pb.NewOperation) -> NewOperation:
+    """Return what is asked for as received. Raise ValidationError if it is malformed."""
+    return NewOperation(**read_fields(message))
+
+
+def new_judgings_of(message: judging_pb.CreateJudgingsRequest) -> NewJudgings:
+    """Return what is asked for as received. ValueError: it is malformed."""
+    return NewJudgings(**read_fields(message))
+
+
+def job_filter_of(message: Any) -> JobFilter:
+    """Return a filter as received, ValidationError if malformed."""
+    return JobFilter(**read_fields(message))
+
+
+def order_of(number: int) -> JobOrder:
+    """Return the order of an enum value; newest first for UNSPECIFIED."""
+    orders: dict[int, JobOrder] = {jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"): order for order in JobOrder}
+    return orders.get(number, JobOrder.CREATED_DESC)
+
+
+def is_full(number: pb.View.ValueType, default: View = View.BASIC) -> bool:
+    """Return whether an enum value asks for the full view. ValueError: there is no such view."""
+    return (View[pb.View.Name(number).removeprefix("VIEW_")] if number else default) is View.FULL
+
+
+P = TypeVar("P", bound=Patch)
+#: How fields are read that are no plain ones.
+_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
+    "payload": get_value,
+    "criteria": lambda message, _: criteria_of(message),
+    "not_before": time_of,
+}
+
+
+def patch_of(kind: type[P], message: Message, mask: FieldMask) -> P:
+    """Return a patch as received. Raise ValidationError or ValueError if it is malformed."""
+    changes: dict[str, Any] = {}
+    for path in mask.paths:
+        name, point, member = path.partition(".")
+        if name not in kind.model_fields or (point and not _has_members(message, name)):
+            msg = f"cannot be changed: {path[:200]}"
+            raise ValueError(msg)
+        value = _READERS.get(name, read_field)(message, name)
+        if isinstance(value, dict) and name not in _READERS:
+            value = {str(each): set_ for each, set_ in value.items() if set_ != []} or None
+        if point:
+            changes[name] = {**(changes.get(name) or {}), member: (value or {}).get(member)}
+        else:
+            changes[name] = value
+    return kind.model_validate(changes, extra="forbid")
+
+
+def _has_members(message: Message, name: str) -> bool:
+    return name not in _READERS and message.DESCRIPTOR.fields_by_name[name].message_type is not None

@@ -1,4 +1,4 @@
-"""The codes of what holds executions back, and whose move it is."""
+"""Why executions wait: codes, and what is told beside them."""
 
 from enum import StrEnum
 from typing import Final

@@ -1,26 +1,27 @@
-"""Decide whether a version of a policy may take over: by judgings of the policy's golden set that the jobstore kept."""
+"""Describe versions of judge policies, and decide by the golden set whether one may take over."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from contracts.fields import StrictModel
-from contracts.judging.calibration.cases import BadLine, Case, hash_cases, hash_question, read_case, read_cases
-from contracts.judging.calibration.evaluation import FAIL, NOTHING, PASS, measure
-from contracts.judging.calibration.quorums import QuorumWorth
-from contracts.judging.calibration.statistics import (
+from contracts.judging.cases import BadLine, Case, hash_cases, hash_question, read_case, read_cases
+from contracts.judging.evaluation import FAIL, NOTHING, PASS, measure
+from contracts.judging.policy import VOTES_MAX, JudgePolicy
+from contracts.judging.statistics import (
     Confusion,
+    QuorumWorth,
     clopper_pearson_low,
     count_missing,
     count_missing_alike,
     wilson,
 )
-from contracts.judging.policy import VOTES_MAX
+from signoff import judging
 from signoff.errors import ErrorCode
-from signoff.fields import Model
+from signoff.fields import Model, Time
 from signoff.jsontext import json_text
 
 #: What is asked of a judge before its figures are used at all: 90 % of the good pass, and 90 % of the bad do not.
@@ -222,3 +223,51 @@ def _describe_missing(count: int, total: int, least: float, missing: int, kind: 
     alike = count_missing_alike(count, total, least)
     at_this_share = "at this share not even a million are" if alike is None else f"{alike} are if as many are as so far"
     return f"{missing} more {kind} cases would be enough if all of them are judged rightly; {at_this_share}"
+
+
+def _read_policy(policy: Any) -> Any:
+    """Return a policy that is given as JSON: it was checked when it was put, perhaps by a newer jobstore.
+
+    What this version does not know as a policy is shown as it is.
+    """
+    try:
+        return JudgePolicy.model_validate(policy, extra="ignore") if isinstance(policy, dict) else policy
+    except ValidationError:
+        return policy
+
+
+def _hide_newer(schema: dict[str, Any]) -> None:
+    """Leave out of a field's JSON Schema the object that a policy of a newer jobstore is."""
+    schema["anyOf"] = [each for each in schema["anyOf"] if each.get("type") != "object"]
+
+
+class JudgeEvaluation(Measured):
+    """What an evaluation on labelled cases found of a version of a policy."""
+
+    evaluation: str = Field(description="names it, as its report does")
+    version: int = Field(description="that was evaluated")
+    actor: str
+    created_at: Time
+
+
+class JudgePolicyVersion(judging.JudgePolicyVersion):
+    """One version of a judge policy, which never changes."""
+
+    policy: Annotated[JudgePolicy | dict[str, Any] | None, BeforeValidator(_read_policy)] = Field(  # type: ignore[assignment]
+        None, description="not in lists", json_schema_extra=_hide_newer
+    )
+    evaluation: JudgeEvaluation | None = Field(  # type: ignore[assignment]
+        None, description="the newest, of this version, or of one that judges by the same stages; not in lists"
+    )
+
+
+class NamedJudgePolicy(judging.NamedJudgePolicy):
+    """A judge policy by its name."""
+
+    versions: list[JudgePolicyVersion] = Field(  # type: ignore[assignment]
+        default_factory=list, description="newest first; in lists the current one alone"
+    )
+
+
+class SavedJudgePolicy(NamedJudgePolicy, judging.SavedJudgePolicy):
+    """A judge policy as the answer to putting a version shows it."""

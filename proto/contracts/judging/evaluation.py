@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self
 
-from contracts.judging.calibration.cases import Case
-from contracts.judging.calibration.quorums import QuorumWorth
-from contracts.judging.calibration.statistics import (
+from contracts.judging.cases import Case
+from contracts.judging.statistics import (
     Confusion,
     ConfusionByCase,
     Interval,
+    QuorumWorth,
     Spread,
     judge_panel,
     mcnemar,

@@ -1,1 +1,0 @@
-"""How agents are reached: the headers they are sent, and their URLs."""

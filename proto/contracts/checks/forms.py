@@ -1,0 +1,275 @@
+"""Read a check from its text: the name of a form, and what it asks for; and find checks that ask for nothing."""
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from contracts.checks.base import (
+    COMMENT_MAX_CHARS,
+    Check,
+    CheckError,
+    Finding,
+    Subject,
+    count_of,
+    describe,
+    panics_as_errors,
+    show,
+)
+from contracts.checks.data import FORMS, DataError, NoDataError, find_data, find_json, list_data
+from contracts.checks.languages import (
+    NO_VALUE,
+    Expression,
+    JsonSchema,
+    asks_for_something,
+    asks_for_text,
+    read_expression,
+    read_json_schema,
+)
+from contracts.checks.paths import Count, Each, Equals, Exists, read_json_path
+from contracts.checks.texts import Matches, Url, compile_pattern, read_contains, read_length, read_matches
+from signoff.errors import ErrorCode
+from signoff.status import Outcome
+
+
+@dataclass(frozen=True)
+class Valid:
+    """`valid csv`: whether a text is of a form or has it in fences, each without a fault."""
+
+    form: str
+    needs_context = False
+
+    def find(self, subject: Subject) -> Finding:
+        """Read it."""
+        if not isinstance(subject.result, str):
+            is_json = self.form == "json"
+            comment = "the result itself is JSON" if is_json else f"the result must be a text with {self.form} in it"
+            return Finding.of(is_json, describe(subject.result), comment)
+        try:
+            first, *others = list_data(subject.result, self.form)
+        except DataError as error:
+            return Finding.of(False, f"no valid {self.form}", str(error))
+        evidence = count_of(first.value, "line") if self.form == "python" else describe(first.value)
+        more = f", and {len(others):,} more" if others else ""
+        return Finding.of(True, evidence, f"valid {self.form}: {first.where}{more}")
+
+
+@dataclass(frozen=True)
+class Within:
+    """`in csv json_path $[*].price exists`: a check of the one data of a form that a text holds.
+
+    Without `in`, `json_path`, `json_schema` and `cel` look at the JSON that a text holds; and at the text itself where
+    it holds none, or the check asks for a text.
+    """
+
+    check: Check
+    form: str = "json"
+    is_named: bool = True
+
+    @property
+    def needs_context(self) -> bool:
+        """Whether the check does."""
+        return self.check.needs_context
+
+    def find(self, subject: Subject) -> Finding:
+        """Look for the data, and make the check of it."""
+        if not isinstance(subject.result, str):
+            if self.form != "json":
+                return Finding.of(False, f"no {self.form}", f"the result must be a text with {self.form} in it")
+            return self.check.find(subject)
+        if not self.is_named and (found := self._find_of_text(subject)) is not None:
+            return found
+        try:
+            value, where = find_data(subject.result, self.form) if self.is_named else find_json(subject.result)
+        except DataError as error:
+            if self.is_named or not isinstance(error, NoDataError):
+                return Finding.of(False, f"no {self.form}", str(error))
+            return self.check.find(subject)
+        found = self.check.find(replace(subject, result=value))
+        return found._replace(comment=show(f"in {where}: {found.comment}", COMMENT_MAX_CHARS))
+
+    def _find_of_text(self, subject: Subject) -> Finding | None:
+        """Return what the check finds of the text as it is, or None if it asks for something else."""
+        if isinstance(self.check, JsonSchema):
+            return self.check.find(subject) if asks_for_text(self.check.schema) else None
+        if isinstance(self.check, Expression):
+            found = self.check.find(subject)
+            return None if found.evidence == NO_VALUE else found
+        return None
+
+
+def read_valid(name: str, words: str) -> Valid:
+    """Read the form that `valid` asks for. Raise CheckError."""
+    if words not in FORMS:
+        raise CheckError(f"`{name}` takes one of {', '.join(FORMS)}: `{name} json`")
+    return Valid(words)
+
+
+def read_within(words: str, read_inner: Callable[[str], Check]) -> Within:
+    """Read the form that `in` names, and the check of its data. Raise CheckError."""
+    form, _, rest = words.partition(" ")
+    if form not in FORMS or form == "python":
+        known = ", ".join(one for one in FORMS if one != "python")
+        raise CheckError(f"`in` takes one of {known}, and a check of it: `in csv json_path $[*].price exists`")
+    inner = rest.lstrip()
+    at = len(words) - len(inner)
+    if not inner:
+        raise CheckError(f"say what is checked of the {form}: `in {form} json_path $[*].price exists`", at)
+    try:
+        return Within(read_inner(inner), form)
+    except CheckError as error:
+        raise CheckError(str(error), at + error.at, error.code) from error
+
+
+#: Characters of a check at most.
+CHECK_MAX_CHARS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Differs:
+    """`differs`: whether the result is another than that of the submission before."""
+
+    needs_context = True
+
+    def find(self, subject: Subject) -> Finding:
+        """Compare their hashes."""
+        if subject.is_repeated is None:
+            return Finding(Outcome.CANNOT_ASSESS, None, "the result of the submission before is not known")
+        comment = "it is the same as that of the submission before" if subject.is_repeated else "it is a new result"
+        return Finding.of(
+            not subject.is_repeated, "the same result" if subject.is_repeated else "another result", comment
+        )
+
+
+def _read_url(name: str, words: str) -> Check:
+    _refuse_words(name, words)
+    return Url()
+
+
+def _read_differs(name: str, words: str) -> Check:
+    _refuse_words(name, words)
+    return Differs()
+
+
+def _refuse_words(name: str, words: str) -> None:
+    if words:
+        raise CheckError(f"nothing stands after `{name}`")
+
+
+def _look_within(read: Callable[[str, str], Check]) -> Callable[[str, str], Check]:
+    """Return a reader of checks that look at the JSON in a text, too; at a text's `$` stands the text."""
+
+    def read_looking(name: str, words: str) -> Check:
+        check = read(name, words)
+        return check if isinstance(check, Each | Equals) and not check.path.steps else Within(check, is_named=False)
+
+    return read_looking
+
+
+#: What may be asked of one text, also of each that a JSON path leads to.
+_TEXT_FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
+    "max_words": read_length,
+    "min_words": read_length,
+    "max_chars": read_length,
+    "min_chars": read_length,
+    "contains": read_contains,
+    "not_contains": read_contains,
+    "matches": read_matches,
+    "not_matches": read_matches,
+    "url": _read_url,
+    "valid": read_valid,
+}
+#: What may be asked of data, also where a text holds it.
+_DATA_FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
+    "json_path": lambda _, words: read_json_path(words, lambda inner: _read(inner, _TEXT_FORMS)),
+    "json_schema": read_json_schema,
+    "cel": read_expression,
+}
+_FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
+    **_TEXT_FORMS,
+    **{name: _look_within(read) for name, read in _DATA_FORMS.items()},
+    "in": lambda _, words: read_within(words, lambda inner: _read(inner, _DATA_FORMS)),
+    "differs": _read_differs,
+}
+_NAME: Final = re.compile(r"(\S*)\s*")
+
+
+def read_check(text: str) -> Check:
+    """Return the check that a text asks for. Raise CheckError, which says where it is wrong."""
+    return _read(text, _FORMS)
+
+
+def _read(text: str, forms: dict[str, Callable[[str, str], Check]]) -> Check:
+    match = _NAME.match(text)
+    assert match is not None  # each part of it may be empty
+    name = match[1]
+    if (read := forms.get(name)) is None:
+        near = difflib.get_close_matches(name, forms)
+        hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(forms)}"
+        raise CheckError(f"there is no check `{name[:50]}`: {hint}", code=ErrorCode.CHECK_UNKNOWN)
+    try:
+        return read(name, text[match.end() :])
+    except CheckError as error:
+        raise CheckError(str(error), match.end() + error.at, error.code) from error
+
+
+#: Results that have nothing in common. What is true of each, and of all that it names itself, is taken to be always so.
+_PROBES: Final[tuple[Any, ...]] = (
+    None,
+    True,
+    False,
+    0,
+    -7.5,
+    "",
+    "Two words.\nAnd a line",
+    [],
+    ["a", 1],
+    {},
+    {"a": {"b": [None]}},
+)
+# What is run here is short, repeats nothing and compiles no pattern, so that it ends at once.
+_PROBED_MAX_CHARS: Final = 200
+_NOT_PROBED: Final = re.compile(r"[\\\[{]|\b(?:all|exists|exists_one|filter|map|matches)\s*\(")
+_LITERAL: Final = re.compile(r"""(?P<text>"[^"]*"|'[^']*')|-?\d+(?:\.\d+)?""")
+#: What may come after the begin of a text, or before its end: a word, none, another line.
+_NEIGHBOURS: Final = ("a", "-", "\n")
+
+
+def find_vacuity(check: Check) -> CheckError | None:
+    """Return why a check says nothing of a result, with its place among the words after the name, or None."""
+    if isinstance(check, Within):
+        return find_vacuity(check.check)
+    if isinstance(check, Exists | Count | Each) and not check.path.steps:
+        if isinstance(check, Each):
+            return find_vacuity(check.check)
+        return CheckError("`$` is the result itself, of which there is always one: say where in it to look")
+    is_vacuous = (
+        (isinstance(check, JsonSchema) and not asks_for_something(check.schema))
+        or (isinstance(check, Matches) and check.is_wanted and _matches_anything(check.pattern))
+        or (isinstance(check, Expression) and _is_always_true(check))
+    )
+    return CheckError("any result meets this: ask for something that one may lack") if is_vacuous else None
+
+
+def _matches_anything(pattern: str) -> bool:
+    """Return whether a pattern matches nothing at the begin or the end of any text."""
+    if compile_pattern(pattern).search("") is None:
+        return False
+    try:
+        first, last = (compile_pattern(one) for one in (rf"\A(?:{pattern})(?s:.)\z", rf"\A(?s:.)(?:{pattern})\z"))
+    except ValueError:  # too large with that, or it begins a quotation that it does not end
+        return False
+    return any(all(one.search(text) for text in _NEIGHBOURS) for one in (first, last))
+
+
+def _is_always_true(check: Expression) -> bool:
+    source = check.source
+    if len(source) > _PROBED_MAX_CHARS or _NOT_PROBED.search(source) or check.variables != {"result"}:
+        return False
+    named: list[Any] = [one[0][1:-1] if one["text"] else float(one[0]) for one in _LITERAL.finditer(source)]
+    try:
+        with panics_as_errors():
+            return all(check.find(Subject(probe, {})).outcome is Outcome.PASS for probe in (*_PROBES, *named))
+    except ValueError:
+        return False

@@ -1,1 +1,0 @@
-"""How good judges are, by the labels that people gave: cases, measures, reports, and the golden set's gate."""

@@ -1,1 +1,0 @@
-"""What is asked for over gRPC: its models, and how messages are read as them."""

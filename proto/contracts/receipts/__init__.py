@@ -1,1 +1,0 @@
-"""Receipts: signed statements about verdicts, which anybody can verify who has the public key (docs/receipts.md)."""

@@ -1,1 +1,0 @@
-"""Why executions wait: codes, and what is told beside them."""
