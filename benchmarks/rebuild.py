@@ -38,9 +38,9 @@ from contracts.resources import JobPatch, NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
 from localstack.backing import Infrastructure, infrastructure
+from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Outgoing, Publisher
-from servicekit.kafka.topics import ensure_topics
 from signoff import AsyncClient
 
 #: Real lives that are told again: two of each end, by each door.

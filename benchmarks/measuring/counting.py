@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
-from servicekit.kafka.offsets import COMMIT_INTERVAL_S
+from servicekit.kafka.subscription import COMMIT_INTERVAL_S
 
 #: A step of a life is over once nothing that is not periodic was asked for so long, in seconds.
 CALM_S = 0.4

@@ -11,8 +11,8 @@ from support.kafka.batches import poison, produce
 from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets, make_secret
 from jobstore.storage.database import Database
+from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.publisher import Outgoing, Publisher
-from servicekit.kafka.topics import ensure_topics
 
 SECRET = make_secret("test", b"t" * 32)
 KEY = FactKeys.derive(Secrets.parse(SECRET)).signing

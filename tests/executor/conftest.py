@@ -5,11 +5,8 @@ from fault_agent import fault_agent
 from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until, working
 
-from executor.agents.client import HttpClient
-from executor.agents.header_values import HeaderValues
-from executor.agents.http import HttpAgent
-from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
+from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpClient
 from servicekit.addresses import parse_allowed
 from servicekit.leasing.worker import Worker
 from signoff.status import Protocol as AgentProtocol

@@ -2,10 +2,9 @@
 
 import pytest
 
-from executor.agents.client import HttpClient
-from executor.agents.header_values import HeaderValues
 from executor.app import make_agents
 from executor.config import Settings
+from executor.http_agents import HeaderValues, HttpClient
 from signoff.status import Protocol
 
 

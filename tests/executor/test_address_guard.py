@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.factories import grant
 
-from executor.agents.client import HttpClient
-from executor.agents.header_values import HeaderValues
-from executor.agents.http import HttpAgent
 from executor.errors import AgentError, AgentForbiddenError
+from executor.http_agents import HeaderValues, HttpAgent, HttpClient
+from executor.outcomes import wait_s
 from executor.ports import Call
-from executor.retries import wait_s
 from servicekit.addresses import HostPort, is_allowed, parse_allowed
 
 

@@ -12,10 +12,8 @@ from contracts.signing import KeyUse, Secrets, make_secret
 from executor.executions import GrpcExecutions
 from executor.ports import Claim, Grant
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
-from servicekit.leasing.renewal import GivenBackLease, LeaseState
-from servicekit.leasing.worker import HeldLease
+from servicekit.leasing.client import CLAIMS_MAX, ClaimDenied, GrpcLeases
+from servicekit.leasing.worker import GivenBackLease, HeldLease, LeaseState
 from signoff.status import Delivery, Protocol
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub

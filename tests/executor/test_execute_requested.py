@@ -14,12 +14,12 @@ from contracts.signing import SIGNATURE_HEADER
 from executor.attempt import BEGIN_REPORTED_AFTER_S
 from executor.errors import AgentTimeoutError, AgentUnreachableError
 from executor.handlers import Handlers
+from executor.outcomes import AttemptReports, to_printable
 from executor.ports import Claim, Progress
-from executor.reporting import AttemptReports, to_printable
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.renewal import LeaseState
+from servicekit.leasing.client import ClaimDenied
+from servicekit.leasing.worker import LeaseState
 from signoff.status import Delivery, ReportKind
 from signoff.status import Protocol as AgentProtocol
 

@@ -14,8 +14,8 @@ from contracts.events import ResultProduced
 from contracts.topics import TOPIC_OF
 from executor.app import main
 from executor.config import Settings
+from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.topics import Topics, ensure_topics
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from support.factories import grant
 from support.fakes import until
 
 from contracts.events import ResultProduced
-from executor.agents.header_values import VALUE_MAX_BYTES, HeaderValues
 from executor.errors import AgentHeaderError
+from executor.http_agents import VALUE_MAX_BYTES, HeaderValues
 from executor.ports import Call
 from signoff.status import Delivery, ReportKind
 from signoff.status import Protocol as AgentProtocol

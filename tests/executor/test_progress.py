@@ -5,8 +5,8 @@ import time
 
 from support.fakes import until
 
+from executor.attempt import Throttle
 from executor.ports import Progress
-from executor.progress import Throttle
 
 
 def said(*fractions: float) -> list[Progress]:

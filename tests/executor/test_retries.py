@@ -16,9 +16,9 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.handlers import Handlers
-from executor.retries import backoff_s, may_retry, wait_s
+from executor.outcomes import backoff_s, may_retry, wait_s
 from servicekit.errors import TransientError
-from servicekit.leasing.renewal import LeaseState
+from servicekit.leasing.worker import LeaseState
 from signoff.status import Delivery, ReportKind
 from signoff.status import Protocol as AgentProtocol
 

@@ -14,7 +14,7 @@ import uvloop
 from faults import history
 from faults.outcome import Storm
 from faults.storm import run
-from servicekit.kafka.uvloop_patch import survive_lost_connections
+from servicekit.patches import survive_lost_connections
 
 
 def main() -> int:

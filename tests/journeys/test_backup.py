@@ -33,7 +33,7 @@ from localstack.postgres import find_binaries
 from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
 from localstack.supervisor import Supervisor
-from servicekit.kafka.topics import ensure_topics
+from servicekit.kafka.broker import ensure_topics
 from signoff import AsyncClient
 from signoff.status import Delivery, JobStatus
 from signoff.types import Job

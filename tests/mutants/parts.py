@@ -40,7 +40,7 @@ PARTS = (
         "verdict",
         [
             "services/validator/validator/verdict.py",
-            "services/validator/validator/judgement/[!_]*.py",
+            *(f"services/validator/validator/{name}.py" for name in ("asks", "judging", "panel")),
             "proto/contracts/judging/verdict.py",
         ],
         [
@@ -55,7 +55,7 @@ PARTS = (
     ),
     Part(
         "pace",
-        [f"services/validator/validator/judges/{name}.py" for name in ("gate", "pace", "quotas")],
+        ["services/validator/validator/judges/pace.py"],
         [f"tests/validator/judges/test_{name}.py" for name in ("gate", "pace", "quotas")],
     ),
     Part("checks", ["proto/contracts/checks/[!_]*.py", "proto/contracts/lint*.py"], ["tests/contracts/checks"]),

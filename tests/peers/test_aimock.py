@@ -9,8 +9,8 @@ from peers_servers import aimock
 
 from validator.errors import JudgmentError
 from validator.judge_config import ApiName
+from validator.judges.budget import PatientJudge
 from validator.judges.openai import OpenAIJudge
-from validator.judges.patient import PatientJudge
 from validator.judging import validate_agent_response
 
 pytestmark = pytest.mark.real

@@ -7,8 +7,8 @@ import pytest
 from peers_judging import CRITERIA, GOOD, RESULT, judge_of
 
 from validator.judge_config import ApiName
+from validator.judges.budget import PatientJudge
 from validator.judges.openai import OpenAIJudge
-from validator.judges.patient import PatientJudge
 from validator.judging import validate_agent_response
 
 pytestmark = pytest.mark.real

@@ -21,8 +21,8 @@ from contracts.resources import NewAgent
 from signoff.status import RESTING, Outcome
 from validator.errors import JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
-from validator.judges.forms import Output
 from validator.judges.openai import OpenAIJudge
+from validator.judges.shapes import Output
 from validator.judging import validate_agent_response
 
 pytestmark = [pytest.mark.real, pytest.mark.model, pytest.mark.timeout(1_800)]

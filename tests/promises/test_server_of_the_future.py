@@ -22,9 +22,8 @@ from cli.output import to_json
 from contracts.receipts import PublicKeys
 from contracts.topics import TOPIC_OF
 from promises.__main__ import ROOT, read_schemas
-from servicekit.leasing.claims import read_denial
-from servicekit.leasing.client import GrpcLeases
-from servicekit.leasing.renewal import LeaseState
+from servicekit.leasing.client import GrpcLeases, read_denial
+from servicekit.leasing.worker import LeaseState
 from signoff.types import MODELS, read_model
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import read_record

@@ -15,7 +15,7 @@ from contracts.topics import TOPIC_OF
 from executor.ports import Grant
 from jobstore.domain.actor import UPSTREAM
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.renewal import Lease
+from servicekit.leasing.worker import Lease
 from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import Delivery, ReportKind

@@ -13,9 +13,8 @@ from uuid import UUID
 from contracts.events import Event
 from executor.ports import Call, Claim, Grant
 from servicekit.errors import TransientError
-from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.renewal import GivenBackLease, Lease, LeaseState, Renewal
-from servicekit.leasing.worker import HeldLease, Worker
+from servicekit.leasing.client import ClaimDenied
+from servicekit.leasing.worker import GivenBackLease, HeldLease, Lease, LeaseState, Renewal, Worker
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:

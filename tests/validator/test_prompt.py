@@ -13,8 +13,7 @@ from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from signoff.jsontext import json_text
 from validator.judge_config import ApiName
-from validator.judges.forms import Form
-from validator.judges.shapes import APIS, Request
+from validator.judges.shapes import APIS, Form, Request
 from validator.prompt import CRITERIA_MAX, READ, READ_TASK, Manner, Questions, write_schema
 from validator.wordings import PROMPTS, RULES
 

@@ -17,9 +17,8 @@ from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.signing import KeyUse
 from contracts.spending import Budget
-from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.renewal import LeaseState
-from servicekit.leasing.worker import Worker
+from servicekit.leasing.client import ClaimDenied
+from servicekit.leasing.worker import LeaseState, Worker
 from signoff.status import ReportKind
 from validator.handlers import Handlers
 from validator.judge_config import ApiName, JudgeConfig

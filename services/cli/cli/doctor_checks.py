@@ -496,7 +496,7 @@ async def check_kafka(target: Target) -> list[Check]:
         return [Check("kafka", False, target.other_prefix, "set SIGNOFF_TOPIC_PREFIX to that here, too")]
     from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - heavy, and only needed here
 
-    from servicekit.kafka.log_dirs import list_log_dirs  # noqa: PLC0415 - same
+    from servicekit.kafka.broker import list_log_dirs  # noqa: PLC0415 - same
 
     admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka, request_timeout_ms=int(TIMEOUT_S * 1000))
     try:

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 
 from contracts.events import ExecuteRequested
 from contracts.topics import EXECUTOR_GROUP
-from executor.agents.client import HttpClient
-from executor.agents.header_values import HeaderValues
-from executor.agents.http import HttpAgent
-from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
 from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
+from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpClient
 from executor.ports import Agent
 from servicekit.addresses import parse_allowed
-from servicekit.kafka.forgeries import Forgeries
+from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.subscription import Subscription, keep_body
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.status import Protocol

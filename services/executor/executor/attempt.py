@@ -3,18 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from contracts.events import Event, ResultProduced
 from contracts.resources import Usage
 from contracts.spending import bound_cost, with_cost
-from executor import retries
+from executor import outcomes
 from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError, ExecutorError
+from executor.outcomes import AttemptReports, to_result_event
 from executor.ports import Agent, Call, Grant, Progress
-from executor.progress import Throttle
-from executor.reporting import AttemptReports, to_result_event
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Publisher
 from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
@@ -22,6 +21,42 @@ from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
 from signoff.status import Delivery
 from signoff.status import Protocol as AgentProtocol
+
+#: The default of the setting: the shortest time between two reports of a call's progress.
+PROGRESS_INTERVAL_S = 1.0
+
+
+class Throttle:
+    """Report the newest progress, at most once in `interval_s` seconds, and only if it changed."""
+
+    def __init__(self, interval_s: float, report: Callable[[Progress], None]) -> None:
+        self._interval_s = interval_s
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._next_at = 0.0
+        self._last = hash(repr(Progress()))  # a hash, so that thousands of calls do not keep what they reported
+        self._newest: Progress | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Report this progress when the time comes, unless a newer one takes its place."""
+        self._newest = progress
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._next_at, self._report_newest)
+
+    def close(self) -> None:
+        """Report nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _report_newest(self) -> None:
+        newest, self._newest, self._timer = self._newest, None, None
+        assert newest is not None
+        if (current := hash(repr(newest))) == self._last:
+            return
+        self._last, self._next_at = current, self._loop.time() + self._interval_s
+        self._report(newest)
+
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +106,7 @@ class Attempt:
     async def give_up(self, held: HeldLease, bug: Exception) -> None:
         """Publish that this attempt failed unexpectedly. The error's words may hold secrets: the log alone has them."""
         error = ExecutorError(f"the executor failed unexpectedly ({type(bug).__name__}), and its log says how")
-        wait_s = retries.wait_s(self._grant, self._number, error)
+        wait_s = outcomes.wait_s(self._grant, self._number, error)
         report = self._reports.describe_failure(self._number, error, wait_s, here=False, usage=self._usage)
         await self._publisher.publish_report(report, held.lease)
 
@@ -140,10 +175,10 @@ class Attempt:
         extra = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
         log.warning("agent failed", extra=extra)
         fields: dict[str, object] = {"duration_s": duration_s, "usage": self._usage}
-        wait_s = retries.wait_s(self._grant, number, error)
+        wait_s = outcomes.wait_s(self._grant, number, error)
         if wait_s is not None and (used_up := self._budget.used_up):
             return self._reports.describe_exhaustion(number, error, used_up, **fields)
-        here = wait_s is not None and wait_s <= retries.WAIT_HERE_MAX_S and self._worker.may_wait
+        here = wait_s is not None and wait_s <= outcomes.WAIT_HERE_MAX_S and self._worker.may_wait
         report = self._reports.describe_failure(number, error, wait_s, here=here, **fields)
         if not here:
             return report

@@ -8,8 +8,15 @@ from contracts.resources import Policy
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
-from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
-from servicekit.leasing.client import CLAIM_WAIT, CLAIMS_MAX, CLAIMS_MAX_BYTES, GrpcLeases
+from servicekit.leasing.client import (
+    CLAIM_WAIT,
+    CLAIMS_MAX,
+    CLAIMS_MAX_BYTES,
+    ClaimDenied,
+    GrpcLeases,
+    read_denial,
+    read_lease,
+)
 from servicekit.retry import chunk_by_size
 from signoff.errors import ErrorCode
 from signoff.v1.resources_pb2 import Protocol as WireProtocol

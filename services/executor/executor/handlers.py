@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from contracts.spending import CALL_COST_MAX_USD
-from executor.attempt import Attempt
+from executor.attempt import PROGRESS_INTERVAL_S, Attempt
 from executor.ports import Agent, Claim, Executions, Grant
-from executor.progress import PROGRESS_INTERVAL_S
 from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.claims import ClaimDenied
+from servicekit.leasing.client import ClaimDenied
 from servicekit.leasing.worker import Worker
 from servicekit.retry import retry_transient
 from signoff.status import Protocol as AgentProtocol

@@ -8,9 +8,9 @@ from uuid import UUID
 from contracts.agents import HIDDEN, hide_userinfo
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
-from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.renewal import Lease
+from servicekit.leasing.client import ClaimDenied
 from servicekit.leasing.slots import Names
+from servicekit.leasing.worker import Lease
 from signoff.status import Protocol as AgentProtocol
 
 #: A value of fewer characters is no secret, and would be found in every text.

@@ -50,12 +50,10 @@ from jobstore.storage.database import Database
 from jobstore.storage.judging import judgings
 from jobstore.storage.notifications import Wake
 from servicekit import clock
-from servicekit.kafka.bounded_publisher import BoundedPublisher
-from servicekit.kafka.forgeries import Forgeries
-from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.readers import Readers
+from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
+from servicekit.kafka.dead_letters import Forgeries
+from servicekit.kafka.publisher import BoundedPublisher, Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.kafka.topics import Topics, ensure_topics, start_consuming
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.retry import retry_transient

@@ -21,8 +21,8 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, PermanentError
-from servicekit.kafka.dead_letters import UnvouchedError
-from servicekit.kafka.subscription import Incoming, Refused, is_replay, leave_frames, parse_event
+from servicekit.kafka.dead_letters import Refused, UnvouchedError
+from servicekit.kafka.subscription import Incoming, is_replay, leave_frames, parse_event
 from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)

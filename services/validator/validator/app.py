@@ -7,17 +7,17 @@ from functools import partial
 from contracts.events import ResultProduced
 from contracts.topics import VALIDATOR_GROUP
 from servicekit.addresses import parse_allowed
-from servicekit.kafka.subscription import Subscription, bury_none
+from servicekit.kafka.dead_letters import bury_none
+from servicekit.kafka.subscription import Subscription
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.worker.v1 import work_service_pb2 as pb
 from validator.checking import CheckProcesses
 from validator.config import Settings
 from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.handlers import Handlers
-from validator.judges.keys import JudgeKeys
-from validator.judges.roster import JudgeRoster
-from validator.judgings import GrpcFreeJudgings, GrpcJudgings
-from validator.settings_report import SettingsReport
+from validator.judge_config import JudgeKeys
+from validator.judges.openai import JudgeRoster
+from validator.judgings import GrpcFreeJudgings, GrpcJudgings, SettingsReport
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:

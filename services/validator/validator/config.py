@@ -9,8 +9,7 @@ from contracts.judging.policy import JudgeModel
 from servicekit.addresses import parse_allowed
 from servicekit.leasing.worker import WAITING_MAX_BYTES
 from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
-from validator.judge_config import ApiName, JudgeConfig
-from validator.judges.keys import JudgeKey, parse_keys
+from validator.judge_config import ApiName, JudgeConfig, JudgeKey, parse_keys
 
 
 class _OpenAI(EnvironmentSettings):

@@ -17,8 +17,7 @@ from pydantic_core import from_json
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leasing.renewal import Lease
-from servicekit.leasing.worker import Worker
+from servicekit.leasing.worker import Lease, Worker
 from servicekit.retry import backoffs_s
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -26,7 +25,7 @@ from signoff.money import to_nanos
 from signoff.status import JudgingKind
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
-from validator.judges.spending import Purse
+from validator.judges.budget import Purse
 from validator.judging import judge_granted, read_policy
 from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, JudgeOf, RunChecks
 from validator.verdict import to_storable

@@ -13,15 +13,14 @@ from servicekit import clock
 from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.renewal import Lease
-from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
+from servicekit.leasing.client import ClaimDenied
+from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
 from signoff.status import ReportKind
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.spending import Purse
+from validator.judges.budget import Purse
 from validator.judging import judge_granted, read_policy
 from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks, Subject
 from validator.verdict import is_reusable, to_storable

@@ -13,8 +13,8 @@ from contracts.checks import Finding
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import Budget
-from servicekit.leasing.claims import ClaimDenied
-from servicekit.leasing.renewal import Lease
+from servicekit.leasing.client import ClaimDenied
+from servicekit.leasing.worker import Lease
 from validator.prompt import Question
 
 

@@ -18,13 +18,13 @@ from contracts.fact_keys import is_marker
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
-from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
+from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
 from signoff import AsyncClient
 from signoff.jsontext import json_text
 from signoff.status import View
 from signoff.types import JobLog
 from validator.judge_config import JudgeConfig
-from validator.judgement.sections import cut_result
+from validator.prompt import cut_result
 
 PAGE = 500
 AT_ONCE = 16

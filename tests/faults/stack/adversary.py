@@ -24,8 +24,8 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make
 from contracts.topics import REPLAY_HEADER, TOPICS
 from faults.checking.observed import FORGED, Record
 from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
-from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
+from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome, ReportKind
 

@@ -20,8 +20,7 @@ from jobstore.handlers import EventHandlers, read_report
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
-from servicekit.kafka.dead_letters import to_dead_letter
-from servicekit.kafka.subscription import Refused
+from servicekit.kafka.dead_letters import Refused, to_dead_letter
 from servicekit.retry import isolate_failures
 from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb

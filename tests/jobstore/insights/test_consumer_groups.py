@@ -18,7 +18,7 @@ from jobstore.insights.processes import Report
 from jobstore.storage.database import Database
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import TransientError
-from servicekit.kafka.readers import Group, Member
+from servicekit.kafka.broker import Group, Member
 
 TOPIC = "execute-requested"
 OURS, STRANGE = Member("ours-1", "signoff-executor", "/10.0.0.1", 4), Member("x-1", "thief", "/10.0.0.9", 4)

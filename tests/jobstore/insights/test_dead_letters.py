@@ -25,10 +25,10 @@ from jobstore.insights.dead_letters import MARK_HEADER, DeadLetterTopics, Mark
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Outgoing, Publisher
-from servicekit.kafka.topics import Topics, ensure_topics
 from signoff.ids import new_execution_id
 from signoff.status import LetterOutcome
 from signoff.types import DeadLetterResolution, Resolved

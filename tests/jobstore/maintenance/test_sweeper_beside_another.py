@@ -21,10 +21,9 @@ from jobstore.handlers import EventHandlers, read_report
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from servicekit.kafka.broker import Readers, ensure_topics
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.readers import Readers
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.kafka.topics import ensure_topics
 from signoff.status import Delivery
 
 TOPIC = TOPIC_OF[ResultProduced]

@@ -14,8 +14,7 @@ from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from servicekit.kafka.bounded_publisher import BoundedPublisher
-from servicekit.kafka.publisher import Outgoing, UnacknowledgedError
+from servicekit.kafka.publisher import BoundedPublisher, Outgoing, UnacknowledgedError
 
 LOCKS = text(
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = "

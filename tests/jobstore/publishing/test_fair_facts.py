@@ -16,8 +16,8 @@ from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.topics import Topics, ensure_topics
 
 JOBS, ENTRIES = 100, 200
 #: What invariant 12 promises.

@@ -28,9 +28,9 @@ from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
-from servicekit.kafka.batches_patch import pass_unreadable_batches_by
+from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.patches import pass_unreadable_batches_by
 from signoff.status import JobLogStatus, ReportKind
 
 TOPIC = TOPIC_OF[JobChanged]

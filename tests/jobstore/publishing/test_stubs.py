@@ -25,9 +25,9 @@ from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from servicekit.kafka.batches_patch import pass_unreadable_batches_by
+from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.patches import pass_unreadable_batches_by
 
 TOPIC = TOPIC_OF[JobChanged]
 KEYS = make_keys("test")

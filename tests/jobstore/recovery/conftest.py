@@ -10,8 +10,8 @@ from told_lives import every_life
 from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.topics import Topics, ensure_topics
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import OpenHistory, Rebuild
 from jobstore.recovery.verify import Verify, open_snapshot
 from jobstore.storage.database import Database
+from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPICS = (rebuild.JOBS, *rebuild.FACTS)
 

@@ -20,7 +20,7 @@ from contracts.judging.verdict import Verdict
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from localstack.datadir import DataDir
 from servicekit.kafka.publisher import to_record
-from servicekit.leasing.claims import read_lease
+from servicekit.leasing.client import read_lease
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome, ReportKind
 from signoff.types import JobLog

@@ -4,7 +4,7 @@ import pytest
 from subscribing import DLQ, TOPIC, Handler
 from support.kafka.topics import Place
 
-from servicekit.kafka.topics import ensure_topics, wait_for_topics
+from servicekit.kafka.broker import ensure_topics, wait_for_topics
 
 
 @pytest.fixture(scope="module")

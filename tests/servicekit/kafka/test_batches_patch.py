@@ -8,8 +8,8 @@ import pytest
 from aiokafka import TopicPartition
 from support.kafka.batches import GZIP, LZ4, MIB, POISON, SNAPPY, ZSTD, batch, bomb, poison, record, tiny, varint
 
-from servicekit.kafka import batches_patch
-from servicekit.kafka.batches_patch import (
+from servicekit import patches
+from servicekit.patches import (
     COUNT_MAX,
     HEADERS_MAX,
     RECORD_MAX,
@@ -47,7 +47,7 @@ def read(*batches: bytes, **fields) -> list[tuple[int, object]]:
 
 def xerial(raw: bytes) -> bytes:
     blocks = [bytes(cramjam.snappy.compress_raw(part)) for part in (raw[:10], raw[10:])]
-    return batches_patch._XERIAL + b"".join(len(block).to_bytes(4) + block for block in blocks)
+    return patches._XERIAL + b"".join(len(block).to_bytes(4) + block for block in blocks)
 
 
 RAW = record(0, b"a") + record(1, b"b" * 300_000, b"key", [(b"name", b"1"), (b"none", None)])

@@ -9,8 +9,7 @@ import pytest
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from servicekit.errors import TransientError
-from servicekit.kafka.bounded_publisher import BoundedPublisher
-from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.kafka.publisher import BoundedPublisher, Outgoing, Publisher
 
 WITHIN_S = 0.05
 

@@ -5,7 +5,7 @@ from support.factories import record
 
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from servicekit.errors import PermanentError
-from servicekit.kafka.forgeries import Forgeries
+from servicekit.kafka.dead_letters import Forgeries
 from signoff.errors import ErrorCode
 from signoff.ids import new_execution_id
 

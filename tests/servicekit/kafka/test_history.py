@@ -6,8 +6,8 @@ import pytest
 from support.kafka.topics import Place
 
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.broker import ensure_topics, wait_for_topics
 from servicekit.kafka.history import History
-from servicekit.kafka.topics import ensure_topics, wait_for_topics
 
 TOPIC = "cancel-requested"
 

@@ -6,9 +6,7 @@ import time
 from subscribing import body, subscribed
 from support.fakes import until
 
-from servicekit.kafka import offsets
-from servicekit.kafka.late_look import BEHIND_RECORDS
-from servicekit.kafka.liveness import count_unread
+from servicekit.kafka.subscription import BEHIND_RECORDS, count_unread
 
 DELAY_S = 1.0
 
@@ -62,7 +60,7 @@ async def test_it_stops_while_it_waits_and_the_next_process_reads_what_waited(pl
 
 async def test_one_that_is_told_to_hurry_looks_at_once_and_commits_at_once(place, handler, monkeypatch):
     """Somebody waits for what stands in the topic; what comes later waits again."""
-    monkeypatch.setattr(offsets, "COMMIT_INTERVAL_S", 60.0)
+    monkeypatch.setattr("servicekit.kafka.subscription.COMMIT_INTERVAL_S", 60.0)
     async with subscribed(place, handler, delay_s=30.0) as subscription:
         committing = asyncio.create_task(subscription.watch())
         await until(lambda: count_unread(subscription.consumer()) == 0)

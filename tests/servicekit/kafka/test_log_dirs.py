@@ -5,7 +5,7 @@ import shutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from servicekit.kafka.log_dirs import list_log_dirs
+from servicekit.kafka.broker import list_log_dirs
 
 
 async def test_a_broker_tells_how_much_is_free_where_its_logs_are(broker: str) -> None:

@@ -13,8 +13,8 @@ from support.fakes import until
 from support.kafka.topics import count_calls, count_requests
 
 from servicekit.errors import DoubtfulError
-from servicekit.kafka.commit_patch import commit_as_member_alone
-from servicekit.kafka.offsets import COMMIT_INTERVAL_S, HandledOffsets
+from servicekit.kafka.subscription import COMMIT_INTERVAL_S, HandledOffsets
+from servicekit.patches import commit_as_member_alone
 
 PARTITION = TopicPartition("t", 0)
 
@@ -193,7 +193,7 @@ async def test_a_commit_whose_caller_has_given_up_fails_in_silence(place, handle
         await lost.wait()
         raise KafkaConnectionError
 
-    monkeypatch.setattr("servicekit.kafka.commit_patch._commit", fail_late)
+    monkeypatch.setattr("servicekit.patches._commit", fail_late)
     commit_as_member_alone()
     async with subscribed(place, handler) as subscription:
         consumer = subscription.consumer()

@@ -17,8 +17,8 @@ from contracts.events import ExecuteRequested
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPICS
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.publisher import SOON_MAX, Outgoing, Publisher
-from servicekit.kafka.topics import ensure_topics
 from servicekit.retry import retry_transient
 
 

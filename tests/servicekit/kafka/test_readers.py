@@ -11,8 +11,8 @@ from subscribing import TOPIC, Handler, body, subscribed
 from support.fakes import until
 
 from servicekit.errors import DoubtfulError, TransientError
-from servicekit.kafka.offsets import read_progress
-from servicekit.kafka.readers import Readers, _is_read
+from servicekit.kafka.broker import Readers, _is_read
+from servicekit.kafka.subscription import read_progress
 
 
 @pytest.fixture

@@ -14,18 +14,18 @@ from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
-from servicekit.kafka.forgeries import Forgeries
-from servicekit.kafka.liveness import count_unread
+from servicekit.kafka.broker import Topics
+from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import (
     FETCH_MAX_WAIT_MS,
     STOP_TIMEOUT_S,
     ConsumerDeadError,
     Subscription,
+    count_unread,
     make_broker,
     stop_consuming,
 )
-from servicekit.kafka.topics import Topics
 from signoff.errors import ErrorCode
 
 

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 from faststream.kafka import KafkaBroker
 
-from servicekit.kafka.topics import start_consuming
+from servicekit.kafka.broker import start_consuming
 
 
 async def test_topics_that_are_gone_are_made_again_and_consuming_begins(kafka: str) -> None:

@@ -10,8 +10,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from faults.stack.links import Link
 
-from servicekit.kafka.topics import ensure_topics, wait_for_topics
-from servicekit.kafka.uvloop_patch import survive_lost_connections
+from servicekit.kafka.broker import ensure_topics, wait_for_topics
+from servicekit.patches import survive_lost_connections
 
 #: Longer than the test: a fetch that failed waits to be tried again.
 BACKOFF_MS = 60_000

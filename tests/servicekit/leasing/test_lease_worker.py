@@ -12,8 +12,7 @@ from support.fakes import FakeLeases, until, working
 
 from contracts.signing import KeyUse, Secrets, make_secret
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leasing.renewal import LeaseState
-from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, Worker
+from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, LeaseState, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

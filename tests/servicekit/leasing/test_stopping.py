@@ -8,8 +8,7 @@ from leased_work import Work, begin, begun, refuse, waiting
 from support.factories import lease
 from support.fakes import until
 
-from servicekit.leasing.renewal import LeaseState
-from servicekit.leasing.worker import Worker
+from servicekit.leasing.worker import LeaseState, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

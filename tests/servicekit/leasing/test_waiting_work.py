@@ -9,7 +9,6 @@ from support.factories import lease
 from support.fakes import FakeLeases, until
 
 from servicekit.errors import TransientError
-from servicekit.leasing.renewal import Lease, LeaseState
 from servicekit.leasing.slots import Names
 from servicekit.leasing.worker import (
     DUE_AFTER_MAX_S,
@@ -17,6 +16,8 @@ from servicekit.leasing.worker import (
     WAITING_MAX_BYTES,
     WORK_BYTES,
     HeldLease,
+    Lease,
+    LeaseState,
     Worker,
 )
 

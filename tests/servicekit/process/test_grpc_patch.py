@@ -11,7 +11,7 @@ STREAMS, MESSAGES = 100, 20
 SENT_AT_ONCE = f"""
 import asyncio, sys, time
 import grpc, uvloop
-from servicekit.process.grpc_patch import take_all_events
+from servicekit.patches import take_all_events
 
 turns = 0
 begun = asyncio.Event()

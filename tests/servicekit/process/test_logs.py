@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit.process.logs import JsonFormatter, SeldomFilter
+from servicekit.process.runtime import JsonFormatter, SeldomFilter
 
 
 def logged(message: str, *args: object, exc_info: object = None, **extra: object) -> str:

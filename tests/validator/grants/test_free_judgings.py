@@ -15,15 +15,14 @@ from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.errors import TransientError
-from servicekit.leasing.renewal import Lease
-from servicekit.leasing.worker import Worker
+from servicekit.leasing.worker import Lease, Worker
 from signoff.errors import ErrorCode
 from signoff.status import JudgingKind
 from validator import free_judgings
 from validator.errors import JudgeUnavailableError
 from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.judge_config import JudgeConfig
-from validator.judges.spending import Purse
+from validator.judges.budget import Purse
 from validator.ports import FreeGrant, FreeOutcome, Reply
 from validator.prompt import Question
 

@@ -9,9 +9,9 @@ import pytest
 
 from contracts.judging.policy import JudgePolicy
 from signoff.worker.v1 import work_service_pb2 as pb
-from validator import settings_report
+from validator import judgings
 from validator.judge_config import JudgeConfig
-from validator.settings_report import SettingsReport
+from validator.judgings import SettingsReport
 
 METADATA = (("authorization", "Bearer a-validators"),)
 
@@ -45,8 +45,8 @@ async def reported(jobstore: Jobstore, report: SettingsReport, times: int) -> No
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings_report, "EVERY_S", 0)
-    monkeypatch.setattr(settings_report, "AGAIN_S", 0)
+    monkeypatch.setattr(judgings, "EVERY_S", 0)
+    monkeypatch.setattr(judgings, "AGAIN_S", 0)
 
 
 async def test_settings_are_told_again_and_again_and_their_version_is_known() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from validator.errors import JudgeAnswerError
-from validator.judges.answer_text import find_answer
+from validator.judges.shapes import find_answer
 from validator.verdict import read_answer
 
 ANSWER = '{"c1": {"evidence": null, "comment": "```", "outcome": "pass"}, "reason": "because"}'

@@ -15,9 +15,8 @@ from contracts.criteria import Criterion
 from signoff.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import THINKING_TOKENS, ApiName, JudgeConfig
-from validator.judges import servers
-from validator.judges.openai import OpenAIJudge
-from validator.judges.servers import Servers
+from validator.judges import openai
+from validator.judges.openai import OpenAIJudge, Servers
 from validator.judging import validate_agent_response
 from validator.ports import Judge
 from validator.prompt import Questions
@@ -197,7 +196,7 @@ async def test_what_was_given_up_is_tried_again_by_one(server: FakeJudge, monkey
     config = config_of(server, "chat")
     async with OpenAIJudge(config) as own:
         assert (await judge(config, own)).is_valid
-        monkeypatch.setattr(servers, "TRY_AGAIN_S", -1.0)
+        monkeypatch.setattr(openai, "TRY_AGAIN_S", -1.0)
         assert (await judge(config, own)).is_valid
         server.plays(fake.ok())
         assert (await judge(config, own)).is_valid
@@ -226,7 +225,7 @@ async def test_what_was_asked_before_does_not_undo_what_was_found_since(
         slow = asyncio.create_task(judge(config, own))
         await until(lambda: len(server.asked) == 3)
         with monkeypatch.context() as later:
-            later.setattr(servers, "TRY_AGAIN_S", -1.0)
+            later.setattr(openai, "TRY_AGAIN_S", -1.0)
             assert (await judge(config, own)).is_valid
         held.set()
         await slow
@@ -238,7 +237,7 @@ def test_what_is_remembered_is_bounded() -> None:
     known = Servers()
     first = known.recall("http://judge/v1", "model-0", None)
     assert known.recall("http://judge/v1", "model-0", None) is first
-    for number in range(servers.REMEMBERED_MAX + 1):
+    for number in range(openai.REMEMBERED_MAX + 1):
         known.recall("http://judge/v1", f"model-{number + 1}", None)
         known.find_gate(f"http://judge-{number}/v1", "key")
     assert known.recall("http://judge/v1", "model-0", None) is not first

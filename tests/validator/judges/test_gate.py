@@ -8,8 +8,7 @@ from prometheus_client import REGISTRY
 from support.fakes import until
 
 from validator.judges import pace
-from validator.judges.gate import Gate
-from validator.judges.quotas import Quota, Said
+from validator.judges.pace import Gate, Quota, Said
 
 
 async def test_who_may_go_by_what_the_server_said_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from validator.judges.pace import PAUSE_MAX_S, WINDOW_FIRST, WINDOW_MAX, Pace, Turn
-from validator.judges.quotas import Quota, Said
+from validator.judges.pace import PAUSE_MAX_S, WINDOW_FIRST, WINDOW_MAX, Pace, Quota, Said, Turn
 
 NOTHING = Said()
 

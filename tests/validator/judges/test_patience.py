@@ -9,9 +9,9 @@ import pytest
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judgement.patience import Patience
-from validator.judges.patient import PatientJudge
+from validator.judges.budget import PatientJudge
 from validator.judging import validate_agent_response
+from validator.panel import Patience
 from validator.ports import Reply
 from validator.prompt import Question
 

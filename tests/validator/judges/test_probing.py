@@ -11,8 +11,7 @@ from fake_judge import FakeJudge, Step
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import JudgeConfig
-from validator.judges.openai import OpenAIJudge
-from validator.judges.probing import Allowance, Capabilities
+from validator.judges.openai import Allowance, Capabilities, OpenAIJudge
 
 HEADERS = {
     "x-request-id": "req-7",

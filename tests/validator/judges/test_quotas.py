@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from servicekit.clock import now
-from validator.judges.quotas import Quota, Said, read_headers, read_id, read_pause_s
+from validator.judges.pace import Quota, Said, read_headers, read_id, read_pause_s
 
 
 def read(**headers: str) -> Said:

@@ -16,9 +16,8 @@ from contracts.criteria import Criterion
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judges import pace
-from validator.judges.openai import OpenAIJudge
-from validator.judges.patient import PatientJudge
-from validator.judges.servers import Servers
+from validator.judges.budget import PatientJudge
+from validator.judges.openai import OpenAIJudge, Servers
 from validator.prompt import Question, Questions
 
 CRITERION = Criterion(text="It greets")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from validator.judges.forms import FORMS_MAX, Form, Refusal, concede
+from validator.judges.shapes import FORMS_MAX, Form, Refusal, concede
 
 CHAT, RESPONSES = Form("chat", tokens_field="max_tokens"), Form("responses")
 

@@ -16,8 +16,8 @@ from contracts.judging.verdict import Verdict, find_mismatch
 from contracts.resources import Usage
 from contracts.sizes import JUDGED_MAX_BYTES, measure
 from signoff.status import Outcome
+from validator.asks import ASKS_MAX
 from validator.errors import JudgmentError
-from validator.judgement.asks import ASKS_MAX
 from validator.judging import validate_agent_response
 from validator.prompt import CRITERIA_MAX
 

@@ -6,8 +6,7 @@ import pytest
 
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
-from validator.judgement.votes import count_votes, is_settled, join_sections
-from validator.verdict import TEXT_MAX, Ballot
+from validator.verdict import TEXT_MAX, Ballot, count_votes, is_settled, join_sections
 
 LETTERS = {
     "p": Outcome.PASS,

@@ -29,10 +29,9 @@ from signoff.status import ReportKind
 from validator.config import Settings
 from validator.errors import JudgeUnavailableError
 from validator.handlers import Handlers
-from validator.judge_config import JudgeConfig
-from validator.judges import roster as rosters
-from validator.judges.keys import NO_KEY, JudgeKeys, parse_keys
-from validator.judges.roster import JudgeRoster
+from validator.judge_config import NO_KEY, JudgeConfig, JudgeKeys, parse_keys
+from validator.judges import openai
+from validator.judges.openai import JudgeRoster
 from validator.ports import Claim, Grant
 from validator.prompt import Questions
 
@@ -177,7 +176,7 @@ class TestAddresses:
 async def test_one_client_serves_a_model_and_those_long_unused_are_closed_once_they_have_answered(
     server: FakeJudge, roster: JudgeRoster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rosters, "JUDGES_MAX", 2)
+    monkeypatch.setattr(openai, "JUDGES_MAX", 2)
     begun, may_answer = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Any, body: Any) -> Any:

@@ -23,7 +23,7 @@ from stand_ins import (
 from contracts.judging.policy import JudgeModel
 from contracts.spending import Budget
 from validator.errors import BudgetExhaustedError, JudgeUnavailableError, JudgmentError
-from validator.judges.spending import Purse, SpendingJudge
+from validator.judges.budget import Purse, SpendingJudge
 from validator.judging import validate_agent_response
 from validator.ports import Reply
 from validator.prompt import PLAIN, Question

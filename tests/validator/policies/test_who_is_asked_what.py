@@ -8,7 +8,7 @@ import pytest
 from stand_ins import FAIL, LOOP, PASS, RESULT, TRUE, Said, StandIn, judge, letters, policy_of
 
 from contracts.criteria import Criterion
-from validator.judgement.juror import INLINE_MAX_CHARS, Document
+from validator.panel import INLINE_MAX_CHARS, Document
 from validator.ports import Reply
 from validator.prompt import CRITERIA_MAX, Question
 from validator.wordings import PROMPT_VERSION, PROMPTS

@@ -221,7 +221,7 @@ def _show_counts(cli: Session, published: int, skipped: int) -> None:
 def open_history(cli: Session, topic: str) -> "History":
     """Return the history of a topic, to be read. Raise CommandError if nobody says where Kafka is."""
     from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
-    from servicekit.kafka.uvloop_patch import survive_lost_connections  # noqa: PLC0415 - same
+    from servicekit.patches import survive_lost_connections  # noqa: PLC0415 - same
 
     survive_lost_connections()
     return History(cli.require_kafka(), topic)

@@ -14,7 +14,7 @@ from jobstore.domain.execution_states import decline_offer, renew
 from jobstore.domain.judging.task import format_task
 from jobstore.domain.judging.versions import Kind, list_frozen
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
-from servicekit.shares import is_scarce
+from servicekit.leasing.slots import is_scarce
 from signoff.errors import ErrorCode
 from signoff.status import Circuit
 

@@ -17,8 +17,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Row
 from servicekit.errors import TransientError
-from servicekit.kafka.bounded_publisher import BoundedPublisher
-from servicekit.kafka.publisher import Outgoing, to_record
+from servicekit.kafka.publisher import BoundedPublisher, Outgoing, to_record
 from servicekit.process.runtime import finish, run_forever, run_until_first
 from signoff.errors import ErrorCode
 

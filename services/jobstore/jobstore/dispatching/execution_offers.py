@@ -24,7 +24,7 @@ from jobstore.storage.limits import apply, count_running
 from jobstore.storage.locks import Lock
 from jobstore.storage.room import ARE_LOST, is_alive, read_room
 from jobstore.storage.sql import Connection, Row
-from servicekit.shares import is_scarce
+from servicekit.leasing.slots import is_scarce
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8

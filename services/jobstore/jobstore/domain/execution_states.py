@@ -13,7 +13,7 @@ from uuid import UUID
 
 from jobstore.domain.limits import is_held_back
 from jobstore.domain.model import CANCELLED, Clock, Execution, ExecutionStage, ExecutionState, replace
-from servicekit.shares import SHARE
+from servicekit.leasing.slots import SHARE
 from signoff import status
 
 #: How long an answer is remembered of an execution id of which nothing was requested: as long as the topics of requests

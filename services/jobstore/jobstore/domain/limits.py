@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from servicekit.shares import is_scarce, may_have_more
+from servicekit.leasing.slots import is_scarce, may_have_more
 
 #: Starts are counted by whole parts of a period, this many to a period. No window as long as the period then holds more
 #: than the rate; a start may wait for up to one part longer than it must.

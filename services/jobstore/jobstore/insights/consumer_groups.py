@@ -18,7 +18,7 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.insights.processes import list_members, sum_rooms
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
-from servicekit.kafka.readers import Group, Member, Readers
+from servicekit.kafka.broker import Group, Member, Readers
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)

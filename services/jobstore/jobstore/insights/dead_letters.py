@@ -30,9 +30,9 @@ from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 from servicekit import clock
 from servicekit.errors import TransientError
+from servicekit.kafka.broker import Topics
 from servicekit.kafka.history import History, Record, read_time
 from servicekit.kafka.publisher import Outgoing, Publisher
-from servicekit.kafka.topics import Topics
 from signoff.errors import ErrorCode
 from signoff.fields import Model
 from signoff.jsontext import parse_json

@@ -14,7 +14,7 @@ from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.leases import Late, LateLease
 from jobstore.storage.notifications import Wake, notify
-from servicekit.kafka.readers import Ends
+from servicekit.kafka.broker import Ends
 from servicekit.process.runtime import Alarm, run_forever
 
 #: Rows of one kind that a sweep takes up.

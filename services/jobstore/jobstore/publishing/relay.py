@@ -36,8 +36,7 @@ from jobstore.storage.locks import Lock
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.recorded import Recorded
 from servicekit.errors import PermanentError, TransientError
-from servicekit.kafka.bounded_publisher import BoundedPublisher
-from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.kafka.publisher import BoundedPublisher, Outgoing, Publisher
 from servicekit.process.runtime import Alarm, run_forever, wait_for_wake
 from signoff.errors import ErrorCode
 from signoff.status import RESTING

@@ -18,7 +18,7 @@ from jobstore.domain.waiting.reasons import explain, find_start, sum_up
 from jobstore.storage.limits import apply, count_running, is_agent_paused
 from jobstore.storage.room import ARE_LOST
 from jobstore.storage.sql import Connection, Parameters
-from servicekit.shares import SHARE
+from servicekit.leasing.slots import SHARE
 from signoff.types import Waiting, WaitingSum
 
 #: Turns are counted up to here; 1 more stands for all that come later.

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from servicekit.errors import ServiceError
-from servicekit.kafka.uvloop_patch import survive_lost_connections
+from servicekit.patches import survive_lost_connections
 from servicekit.process.runtime import tune_gc
 from signoff.errors import ErrorCode
 

@@ -1,7 +1,9 @@
-"""Make dead letters: records that can never be processed, with their bytes and why."""
+"""Make dead letters of records that can never be processed, and bound how many a stranger can cause."""
 
+import logging
 import re
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,10 +13,17 @@ from contracts.signing import SIGNATURE_HEADER, Signature
 from contracts.sizes import MESSAGE_MAX_BYTES
 from servicekit import clock
 from servicekit.errors import PermanentError
-from servicekit.kafka.batches_patch import UnreadableBatch
 from servicekit.kafka.publisher import Outgoing
+from servicekit.patches import UnreadableBatch
 from signoff.errors import ErrorCode
 from signoff.times import time_text
+
+log = logging.getLogger(__name__)
+
+#: Topic, partition and offset of a record.
+Place = tuple[str, int, int]
+#: A record that cannot be processed, and why.
+Refused = tuple[ConsumerRecord[bytes | None, bytes | None], PermanentError]
 
 #: Bytes kept free for what a dead letter has beside the record's own body, key and headers.
 DEAD_LETTER_BYTES = 4_096
@@ -83,3 +92,49 @@ def names_execution(record: ConsumerRecord[Any, Any]) -> bool:
     """Return whether a record names an execution, in its signature or its body, even one that cannot be parsed."""
     signature = dict(record.headers).get(SIGNATURE_HEADER)
     return bool(_EXECUTION.search(record.value or b"", 0, NAMED_WITHIN_BYTES)) or Signature.parse(signature) is not None
+
+
+async def bury_all(refused: Sequence[Refused]) -> Sequence[Refused]:
+    """Make a dead letter of each record that cannot be processed."""
+    return refused
+
+
+async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
+    """Make no dead letters: another consumer of the topic does."""
+    for record, error in refused:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.info("a record is passed over", extra={**where, "code": error.code, "reason": str(error)})
+    return ()
+
+
+#: Executions of which it is remembered that a dead letter tells of a forged request.
+REMEMBERED_MAX: Final = 10_000
+
+
+class Forgeries:
+    """Choose the dead letters: of forged requests of one execution one is enough.
+
+    What is remembered is bounded, and forgotten with the process: then one more dead letter tells the same.
+    """
+
+    def __init__(self, remembered_max: int = REMEMBERED_MAX) -> None:
+        self._remembered_max = remembered_max
+        self._buried: OrderedDict[int, None] = OrderedDict()
+
+    async def choose_dead(self, refused: Sequence[Refused]) -> Sequence[Refused]:
+        """Return the records that become dead letters."""
+        return [
+            (record, error)
+            for record, error in refused
+            if error.code != ErrorCode.BAD_SIGNATURE or self._is_the_first(record)
+        ]
+
+    def _is_the_first(self, record: ConsumerRecord[Any, Any]) -> bool:
+        signature = Signature.parse(dict(record.headers).get(SIGNATURE_HEADER))
+        named = hash(signature.execution_id if signature is not None else record.key)  # a key may be large
+        if named in self._buried:
+            return False
+        self._buried[named] = None
+        if len(self._buried) > self._remembered_max:
+            self._buried.popitem(last=False)
+        return True

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
+from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
 from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,12 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -21,18 +22,200 @@ from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from servicekit import clock
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
-from servicekit.kafka.batches_patch import UnreadableBatch, pass_unreadable_batches_by
-from servicekit.kafka.dead_letters import REASON_MAX, add_repeats, names_execution, to_dead_letter
-from servicekit.kafka.late_look import LateLook
-from servicekit.kafka.liveness import count_unread, find_dead_task, find_member_id
-from servicekit.kafka.offsets import HandledOffsets
+from servicekit.kafka.dead_letters import (
+    REASON_MAX,
+    Place,
+    Refused,
+    add_repeats,
+    bury_all,
+    names_execution,
+    to_dead_letter,
+)
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
+from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
 from servicekit.retry import isolate_failures, retry_transient
 from signoff.errors import ErrorCode
 
+
+def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
+    """Return what a consumer no longer does, since its task for it has ended; a poll would wait for ever."""
+    tasks = {
+        "refreshes its metadata": consumer._client._sync_task,  # noqa: SLF001 - no public way, as for the others
+        "keeps its place in the group": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001
+        "fetches": consumer._fetcher and consumer._fetcher.error_future,  # noqa: SLF001
+    }
+    return next((what for what, task in tasks.items() if task is not None and task.done()), None)
+
+
+def find_member_id(consumer: AIOKafkaConsumer | None) -> str | None:
+    """Return by which id the broker knows a consumer in its group; None while it is no member."""
+    return getattr(getattr(consumer, "_coordinator", None), "member_id", None) or None
+
+
+def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
+    """Count the records of the assigned partitions that were not read yet; None where that is not known."""
+    if consumer is None or consumer._subscription.subscription.assignment is None:  # noqa: SLF001 - as below
+        return None  # not started, or no member of its group yet
+    unread = 0
+    for partition in consumer.assignment():
+        high = consumer.highwater(partition)
+        state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001 - no public way without awaiting
+        if high is None or state is None or not state.has_valid_position:
+            return None
+        unread += max(0, high - state.position)
+    return unread
+
+
+def find_position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int | None:
+    """Return the offset from which a poll waits for more of a partition; None while none waits.
+
+    It is behind markers of transactions, too, which no poll returns.
+    """
+    subscriptions = consumer._subscription  # noqa: SLF001 - no public way, as for the others
+    assignment = subscriptions.subscription and subscriptions.subscription.assignment
+    if not subscriptions._fetch_count or not assignment or place not in assignment.tps:  # noqa: SLF001
+        return None
+    state = assignment.state_value(place)
+    return int(state.position) if state.has_valid_position else None
+
+
 log = logging.getLogger(__name__)
+
+#: The least time between two commits of one consumer. What was handled since the last comes again after a crash.
+COMMIT_INTERVAL_S = 1.0
+#: A commit that takes longer is given up, and tried again with the next.
+COMMIT_TIMEOUT_S = 10.0
+
+
+def read_progress(offset: int, metadata: str) -> int:
+    """Return up to where a committed partition was read: behind its offset, where a record before that is parked."""
+    return max(offset, int(metadata)) if metadata.isdecimal() else offset
+
+
+class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """The offsets that a consumer may commit: none behind a record that is not handled, or is parked.
+
+    `parked` are the places (topic, partition, offset) of records that are tried again beside the others. A commit's
+    metadata says up to where all but those are handled, markers of transactions included.
+    """
+
+    def __init__(
+        self, consumer: Callable[[], AIOKafkaConsumer | None], parked: Collection[tuple[str, int, int]]
+    ) -> None:
+        self._consumer = consumer
+        self._parked = parked
+        self._taken: dict[TopicPartition, int] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, tuple[int, str]] = {}
+        #: Set: commit at once what is handled by then.
+        self.soon = asyncio.Event()
+        #: Counts assignments. What was read under an older one may be of a broker that has come back empty since.
+        self.assignment = 0
+
+    def note_taken(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> None:
+        """Note records that a poll returned: until they are handled, its next position says nothing."""
+        for record in records:
+            self._taken[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    def note_handled(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]], assignment: int) -> None:
+        """Let the offsets of records be committed, which were handled, or are parked, and read under an assignment."""
+        if assignment != self.assignment:
+            return
+        for record in records:
+            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    async def commit_regularly(self) -> None:
+        """Commit what changes, for ever."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_INTERVAL_S):
+                    await self.soon.wait()
+            self.soon.clear()
+            await self.commit()
+
+    async def commit(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:
+        """Commit what was handled. A commit that fails only repeats records later, which changes nothing."""
+        consumer = self._consumer()
+        if consumer is None:
+            return
+        found = {partition: self._find_offset(consumer, partition) for partition in consumer.assignment()}
+        offsets = {partition: at for partition, at in found.items() if at and at != self._committed.get(partition)}
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
+            topics = sorted({partition.topic for partition in offsets})
+            reason = {"topics": topics, "reason": repr(error)}
+            log.warning("offsets not committed, these records may come again", extra=reason)
+        else:
+            self._committed |= offsets
+
+    def _find_offset(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[int, str] | None:
+        """Return what to commit of a partition, offset and metadata; None where nothing was handled."""
+        read = self._next.get(partition)
+        if read == self._taken.get(partition):  # all that was returned is handled
+            read = find_position(consumer, partition) or read
+        if read is None:
+            return None
+        parked = (at for topic, number, at in self._parked if (topic, number) == partition)
+        return min([read, *parked]), str(read)
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Commit before another consumer of the group goes on with these partitions."""
+        del revoked  # of this group's protocol, all
+        await self.commit()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Forget what was handled before: another consumer may have come further, or the topic begun again."""
+        del assigned
+        self.assignment += 1
+        self._taken.clear()
+        self._next.clear()
+        self._committed.clear()
+
+
+#: Among more unread records a reader that looks late at each is behind, and waits for nothing.
+BEHIND_RECORDS: Final = 500
+
+
+class LateLook:
+    """The wait of a batch, which ends sooner where somebody waits for what is in it."""
+
+    def __init__(self) -> None:
+        self._over = asyncio.Event()
+        self._is_ended = False
+
+    def hurry(self) -> None:
+        """End the wait that is under way; what comes later waits again."""
+        self._over.set()
+        if not self._is_ended:
+            self._over.clear()
+
+    def end(self) -> None:
+        """Wait no more."""
+        self._is_ended = True
+        self._over.set()
+
+    async def wait(self, records: Sequence[ConsumerRecord[Any, Any]], delay_s: float, unread: int | None) -> bool:
+        """Wait until the newest record is `delay_s` old, and return whether this was hurried.
+
+        No longer than that, whatever time its writer gave it. Where many more are unread, or that is not known, nothing
+        waits: whoever writes times to come must not make this reader fall behind.
+        """
+        now = clock.now().timestamp()
+        ages_s = [now - record.timestamp / 1000 for record in records]
+        if unread is None or unread > BEHIND_RECORDS or max(ages_s) > 2 * delay_s:
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(delay_s - min(ages_s), delay_s)):
+                return await self._over.wait()
+        return False
+
 
 _BEGIN_OF_JSON: Final = re.compile(rb'[ \t\r\n]*[{\["0-9tfn-]')
 
@@ -103,25 +286,6 @@ class UnparsedError(PermanentError):
 
     def __str__(self) -> str:
         return describe_problem(self._problem)[:REASON_MAX]  # it may hold a stranger's keys, of any length
-
-
-#: Topic, partition and offset of a record.
-Place = tuple[str, int, int]
-#: A record that cannot be processed, and why.
-Refused = tuple[ConsumerRecord[bytes | None, bytes | None], PermanentError]
-
-
-async def bury_all(refused: Sequence[Refused]) -> Sequence[Refused]:
-    """Make a dead letter of each record that cannot be processed."""
-    return refused
-
-
-async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
-    """Make no dead letters: another consumer of the topic does."""
-    for record, error in refused:
-        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        log.info("a record is passed over", extra={**where, "code": error.code, "reason": str(error)})
-    return ()
 
 
 @dataclass(slots=True)

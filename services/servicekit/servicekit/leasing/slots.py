@@ -1,11 +1,23 @@
-"""Count slots for work under way, which are shared; work that waits leaves its slot, and returns before newcomers."""
+"""Share what there is room for, and count slots for work under way by that rule."""
 
 import asyncio
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from servicekit.shares import may_have_more
+#: A name is given more while it holds less than so many times what is free: alone it gets 80 %, and two get 89 %.
+SHARE: Final = 4
+
+
+def is_scarce(free: int, capacity: int) -> bool:
+    """Return whether no more than a fifth of a capacity is free; while more is, nobody can hold too much."""
+    return free * (SHARE + 1) <= capacity
+
+
+def may_have_more(held: int, free: int) -> bool:
+    """Return whether a name that holds so much may be given more of what is free."""
+    return held < SHARE * free
+
 
 #: For whom or what a slot is, as its tenant and its model: of each name only a share is given.
 Names: TypeAlias = tuple[str, ...]
@@ -15,7 +27,7 @@ Names: TypeAlias = tuple[str, ...]
 class Slots:
     """Count slots. More may be taken than there are, since work that was granted must be started.
 
-    Whoever waits is held back by all slots being taken, or by what its own names hold (servicekit.shares).
+    Whoever waits is held back by all slots being taken, or by what its own names hold (servicekit.leasing.slots).
     """
 
     count: int

@@ -11,15 +11,52 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from typing import NamedTuple, NoReturn, Protocol
 from uuid import UUID, uuid4
 
+from contracts.signing import SigningKey
 from servicekit.errors import TransientError, UnableError
-from servicekit.leasing.renewal import GivenBackLease, Lease, LeaseState, Renewal
 from servicekit.leasing.slots import Names, Slots
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
 from servicekit.retry import backoffs_s, retry_transient
+
+
+class LeaseState(Enum):
+    """The jobstore's answer on a lease: renew it, its outcome is recorded, it is lost, its execution was cancelled."""
+
+    KEEP = "keep"
+    RECORDED = "recorded"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+#: A lease as its worker has it: the fencing token, and the key that proves it and signs its reports.
+Lease = SigningKey
+
+
+class GivenBackLease(NamedTuple):
+    """A lease that is given back, whether its work has begun, and in how many seconds it is due again."""
+
+    lease: Lease
+    begun: bool
+    due_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`.
+
+    `new_keys` are of leases whose key comes from a secret that no longer signs. `judgings_waiting`: without a job.
+    """
+
+    held: Sequence[LeaseState]
+    outcomes: Sequence[LeaseState]
+    lease_s: float
+    new_keys: Sequence[Lease]
+    judgings_waiting: int
+
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from servicekit import clock
+from servicekit.kafka.broker import start_consuming, wait_for_topics
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.kafka.topics import start_consuming, wait_for_topics
 from servicekit.leasing.client import MESSAGE_MAX_BYTES, GrpcLeases
 from servicekit.leasing.worker import Worker
 from servicekit.process import health

@@ -6,34 +6,280 @@ What a server does not take of the API is found out by its refusals, and remembe
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
-from openai import APIStatusError, OpenAIError
+from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+from openai._models import FinalRequestOptions
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
+from contracts.criteria import Criterion
+from contracts.evidence import Evidence
+from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
-from servicekit.addresses import ForbiddenAddressError, HostPort, Network
+from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, read_host_port
 from signoff.errors import ErrorCode
+from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
-from validator.judge_config import THINKING_TOKENS, JudgeConfig
-from validator.judges.forms import FORMS_MAX, Form, Refusal, concede
-from validator.judges.gate import Gate
-from validator.judges.pace import Turn
-from validator.judges.probing import Capabilities, Sample, describe, make_harmless_question, read_sample
-from validator.judges.quotas import Said, read_headers, read_id, read_pause_s
-from validator.judges.servers import Memory, Servers
-from validator.judges.shapes import APIS, Api, Request
-from validator.judges.transport import make_client
-from validator.ports import Reply
-from validator.prompt import Question
+from validator.judge_config import THINKING_TOKENS, ApiName, JudgeConfig, JudgeKeys
+from validator.judges.pace import Gate, Said, Turn, read_headers, read_id, read_pause_s
+from validator.judges.shapes import APIS, FORMS_MAX, Api, Form, Output, Refusal, Request, Role, concede
+from validator.ports import Judge, Reply
+from validator.prompt import Question, Questions
+from validator.verdict import read_answer, to_storable
+
+
+def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | None = None) -> "LeanClient":
+    """Return a client of a judge's server. Raise JudgeUnavailableError if there is no key.
+
+    `allowed` is where it may be besides the public internet; None: anywhere.
+    """
+    try:
+        return LeanClient(
+            api_key=config.api_key,
+            base_url=config.base_url,
+            timeout=None,
+            max_retries=0,
+            default_headers={"Accept-Encoding": "identity"},
+            http_client=_Http(config, allowed),
+        )
+    except OpenAIError as error:
+        raise JudgeUnavailableError(str(error), code=ErrorCode.JUDGE_NOT_CONFIGURED) from error
+
+
+class LeanClient(AsyncOpenAI):
+    """The SDK's client of one server: all its requests go to one or two places, with the same headers."""
+
+    async def send(self, path: str, body: bytes) -> httpx2.Response:
+        """Post a body, and return the response as far as it is read.
+
+        Raise the SDK's APIStatusError for a status that is no success, and what the transport raises without one.
+        """
+        if path not in self._places:
+            options = await self._prepare_options(FinalRequestOptions.construct(method="post", url=path))
+            self._places[path] = self._prepare_url(path), self._build_headers(options)
+        url, headers = self._places[path]
+        response = await self._client.send(httpx2.Request("POST", url, headers=headers, content=body))
+        if not response.is_success:
+            raise self._make_status_error_from_response(response)
+        return response
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[httpx2.URL, httpx2.Headers]]:
+        return {}
+
+
+class _Http(DefaultAioHttpClient):
+    """Send the SDK's requests as they are: a judge needs no cookies, redirects or other ways to authenticate.
+
+    Of an answer, at most `bytes_max` are read.
+    """
+
+    def __init__(self, config: JudgeConfig, allowed: Sequence[Network | HostPort] | None) -> None:
+        super().__init__(trust_env=allowed is None)  # a proxy would connect for us to what nobody checked
+        self._timeouts = {"connect": config.connect_timeout_s}
+        self._bytes_max = config.answer_max_bytes
+        if allowed is not None:
+            called = read_host_port(config.base_url or "")
+            factory = make_socket_factory(allowed, "SIGNOFF_JUDGE_NETWORKS", called)
+            transport: Any = self._transport
+            transport.client = lambda: aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=transport.ssl_context, socket_factory=factory)
+            )
+
+    async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
+        """Send a request, and return the response with its body as far as it is read."""
+        request.extensions["timeout"] = self._timeouts
+        answer = await self._transport_for_url(request.url).handle_async_request(request)
+        assert isinstance(answer.stream, httpx2.AsyncByteStream)
+        body = b""
+        async with contextlib.aclosing(answer.stream) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) >= self._bytes_max:
+                    break
+        # No encoding was asked for, and a small body that is decoded could be a huge one.
+        answer.headers.pop("Content-Encoding", None)
+        return httpx2.Response(
+            answer.status_code, headers=answer.headers, content=body[: self._bytes_max], request=request
+        )
+
+
+#: What a server could not do is tried again after this time, by one request.
+TRY_AGAIN_S = 3_600.0
+#: Where the server took a request in no form, the next one is not tried in all of them within this time.
+LOOK_AGAIN_S = 60.0
+#: Servers and models that are remembered, those used last.
+REMEMBERED_MAX = 256
+
+#: Ends of OpenAI's own hosts.
+_OPENAI = ("api.openai.com", ".openai.azure.com")
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+class Memory:
+    """What was found out about one model at one server."""
+
+    def __init__(self, best: Form) -> None:
+        self.finding = asyncio.Lock()  # one request at a time looks for a form that is taken
+        self.form = best
+        self.is_proven = False  # whether the server took a request of that form
+        self.thinks = False  # whether the model needs room to think before it answers
+        self.told = Said()  # by the headers of the last answer
+        self._best = best
+        self._given_up_at = self._failed_at = float("-inf")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a refusal that names no reason is of the question: also where no other form helped a while ago."""
+        return self.is_proven or time.monotonic() - self._failed_at < LOOK_AGAIN_S
+
+    def choose(self) -> Form:
+        """Return the form for a request: the one that is taken, and now and then the best one."""
+        if self.form is not self._best and time.monotonic() - self._given_up_at > TRY_AGAIN_S:
+            self._given_up_at = time.monotonic()
+            return self._best
+        return self.form
+
+    def fail(self) -> None:
+        """Remember that no form was taken."""
+        self._failed_at = time.monotonic()
+
+    def learn(self, form: Form) -> None:
+        """Remember that the server took a request of this form."""
+        if form != self.form:
+            self._given_up_at = time.monotonic()
+        self.form = self._best if form == self._best else form
+        self.is_proven = True
+
+
+class Servers:
+    """The servers that this process asks: what each takes, and at which pace. Judges of one process share it."""
+
+    def __init__(self) -> None:
+        self._memories: OrderedDict[tuple[str, str, ApiName | None], Memory] = OrderedDict()
+        self._gates: OrderedDict[tuple[str, str], Gate] = OrderedDict()
+
+    def recall(self, base_url: str, model: str, api: ApiName | None) -> Memory:
+        """Return what is known of a model at a server; `api` is None where that is to be found out, too."""
+        return _get(self._memories, (base_url, model, api), lambda: Memory(_choose_best(base_url, api)))
+
+    def find_gate(self, base_url: str, key: str) -> Gate:
+        """Return the way to a server with a key: limits are the key's."""
+        return _get(self._gates, (base_url, key), lambda: Gate(urlsplit(base_url).netloc.rpartition("@")[2]))
+
+
+def _choose_best(base_url: str, api: ApiName | None) -> Form:
+    """Return the form to begin with: others than OpenAI know the older name of a limit, and may ignore the newer."""
+    is_openai = (urlsplit(base_url).hostname or "").endswith(_OPENAI)
+    return Form(api or "chat", tokens_field="max_completion_tokens" if is_openai else "max_tokens")
+
+
+def _get(kept: OrderedDict[K, T], key: K, make: Callable[[], T]) -> T:
+    """Return what is kept under a key, made if it is not there; of too many the one longest unused goes."""
+    value = kept.get(key)
+    if value is None:
+        value = kept[key] = make()
+    kept.move_to_end(key)
+    if len(kept) > REMEMBERED_MAX:
+        kept.popitem(last=False)
+    return value
+
+
+_RESULT: Final = {"answer": "Two and two are four."}
+_CRITERION: Final = Criterion(text="It says how many two and two are")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Sample(_Frozen):
+    """What the judge said of a harmless result, and what is wrong with that: a code, or words."""
+
+    outcome: Outcome | None = None
+    evidence: list[str] = Field(default_factory=list)
+    comment: str | None = None
+    fault: str | None = Field(None, description="of a sound pass there is none")
+
+
+class Allowance(_Frozen):
+    """What is left of a quota, of how much, and in how many seconds all of it is there again."""
+
+    left: float
+    most: float
+    reset_s: float
+
+
+class Capabilities(_Frozen):
+    """What was found out about a model at a server, and what it said of a harmless result."""
+
+    api: ApiName
+    output: Output = Field(description="how an answer is held to its schema: `text` by the prompt alone")
+    bounds_strings: bool = Field(description="whether the API takes a schema that bounds the length of strings")
+    role: Role = Field(description="who speaks the instructions")
+    left_out: list[str] = Field(default_factory=list, description="fields that the server does not take")
+    thinks: bool = Field(description="whether the model was given room for thoughts before its answer")
+    model: str | None = Field(None, description="as the server names it")
+    usage: Usage | None = Field(None, description="None: the server does not report it")
+    requests: Allowance | None = Field(None, description="by the headers of rate limits, as are tokens")
+    tokens: Allowance | None = None
+    request_id: str | None = None
+    latency_s: float | None = None
+    sample: Sample
+
+
+def make_harmless_question() -> Question:
+    """Return a question that any judge can answer."""
+    return Questions(_RESULT).ask([_CRITERION])
+
+
+def read_sample(question: Question, reply: Reply) -> Sample:
+    """Return what a judge said of the harmless result, read as strictly as any answer."""
+    try:
+        (said,) = read_answer(reply.text, question.count, *question.words).criteria
+    except JudgeAnswerError as error:
+        return Sample(fault=error.code)
+    _, fault = Evidence(_RESULT, [_CRITERION.text]).sift(said.evidence, _CRITERION.text)
+    if said.outcome is not Outcome.PASS:
+        fault = "it should have passed"
+    quotes = [to_storable(quote) for quote in said.evidence]
+    return Sample(outcome=said.outcome, evidence=quotes, comment=to_storable(said.comment), fault=fault)
+
+
+def describe(form: Form, told: Said, sample: Sample, said: Reply | JudgeAnswerError, *, thinks: bool) -> Capabilities:
+    """Return what was found out by one ask."""
+    return Capabilities(
+        api=form.api,
+        output=form.output,
+        bounds_strings=form.bounds_strings,
+        role=form.role,
+        left_out=sorted(form.without),
+        thinks=thinks,
+        model=to_storable(said.model) if isinstance(said, Reply) and said.model else None,
+        usage=said.usage,
+        requests=Allowance(**told.requests._asdict()) if told.requests else None,
+        tokens=Allowance(**told.tokens._asdict()) if told.tokens else None,
+        request_id=said.request_id,
+        latency_s=None if said.latency_s is None else round(said.latency_s, 3),
+        sample=sample,
+    )
+
 
 log = logging.getLogger(__name__)
 
@@ -275,3 +521,94 @@ def _find_forbidden(error: BaseException | None) -> ForbiddenAddressError | None
             return inner
         error = error.__cause__
     return None
+
+
+#: Judges that are kept; of more, those that were not asked for the longest time are closed.
+JUDGES_MAX: Final = 64
+
+
+class JudgeRoster:
+    """The judges of one validator: its own, and those of policies. Close it when done."""
+
+    def __init__(self, own: JudgeConfig, keys: JudgeKeys, allowed: list[Network | HostPort]) -> None:
+        """Raise JudgeUnavailableError if the validator's own judge is not configured."""
+        self._servers = Servers()
+        self._own = OpenAIJudge(own, self._servers)
+        self._keys = keys
+        self._allowed = allowed
+        self._judges: OrderedDict[str, _KeptJudge] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._own.close()
+        for judge in self._judges.values():
+            await judge.retire()
+
+    def judge_of(self, model: JudgeModel | None) -> Judge:
+        """Return the judge of a policy's model; of None, the validator's own."""
+        return self._own if model is None else _Named(self, model)
+
+    async def probe(self, model: JudgeModel | None) -> JsonValue:
+        """Return what the server of a model can, as JSON. Raise as OpenAIJudge.probe does."""
+        judge = self._own if model is None else await self.find(model)
+        return (await judge.probe()).model_dump(mode="json", exclude_none=True)
+
+    async def find(self, model: JudgeModel) -> "_KeptJudge":
+        """Return the judge that is kept for a model. Raise JudgeUnavailableError if it may not be asked."""
+        name = model.asked_as
+        if (kept := self._judges.get(name)) is None:
+            config = self._keys.resolve(model)
+            # Where the validator's own judge is, is the operator's word; a policy is held to the public internet.
+            allowed = None if self._keys.is_own(config.base_url) else self._allowed
+            kept = self._judges[name] = _KeptJudge(OpenAIJudge(config, self._servers, allowed))
+            if len(self._judges) > JUDGES_MAX:
+                await self._judges.popitem(last=False)[1].retire()
+        self._judges.move_to_end(name)
+        return kept
+
+
+class _Named:
+    """The judge of a model, looked up at each ask: what an operator mends meanwhile counts."""
+
+    def __init__(self, roster: JudgeRoster, model: JudgeModel) -> None:
+        self._roster = roster
+        self._model = model
+
+    async def ask(self, question: Question) -> Reply:
+        """Ask once, as the port says."""
+        return await (await self._roster.find(self._model)).ask(question)
+
+
+class _KeptJudge:
+    """A judge that is closed once it is asked no more."""
+
+    def __init__(self, judge: OpenAIJudge) -> None:
+        self._judge = judge
+        self._asks = 0
+        self._is_retired = False
+
+    async def ask(self, question: Question) -> Reply:
+        async with self._kept():
+            return await self._judge.ask(question)
+
+    async def probe(self) -> Capabilities:
+        async with self._kept():
+            return await self._judge.probe()
+
+    @asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        self._asks += 1
+        try:
+            yield
+        finally:
+            self._asks -= 1
+            if self._is_retired and not self._asks:
+                await self._judge.close()
+
+    async def retire(self) -> None:
+        """Close the judge, or as soon as it has answered."""
+        self._is_retired = True
+        if not self._asks:
+            await self._judge.close()

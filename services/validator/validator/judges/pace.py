@@ -6,10 +6,111 @@ refusal halves and a minute doubles: so validators that know nothing of one anot
 learned from a refusal of a server that tells nothing: it may mean a bad moment.
 """
 
+import asyncio
+import random
+import re
+import time
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
 from math import log2
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from validator.judges.quotas import Quota, Said
+from prometheus_client import Counter, Gauge
+
+from servicekit.clock import now, read_retry_after
+
+#: The longest wait that a server may ask for.
+RETRY_AFTER_MAX_S: Final = 3_600.0
+#: The time in which a quota is full again, where the server does not say: most quotas are per minute.
+_RESET_S: Final = 60.0
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_DURATION: Final = re.compile(
+    r"(?:(?P<d>[0-9.]{1,9})d)?(?:(?P<h>[0-9.]{1,9})h)?(?:(?P<m>[0-9.]{1,9})m)?(?:(?P<s>[0-9.]{1,12})s)?"
+    r"(?:(?P<ms>[0-9.]{1,12})ms)?"
+)
+_UNITS_S: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+#: A number of seconds that is longer is a moment.
+_MOMENT_MIN_S: Final = 1e9
+
+
+class Quota(NamedTuple):
+    """What is left of a quota, of how much, and in how many seconds all of it is there again."""
+
+    left: float
+    most: float
+    reset_s: float
+
+
+class Said(NamedTuple):
+    """What headers say: which requests and tokens are left, and under which id the server knows the request."""
+
+    requests: Quota | None = None
+    tokens: Quota | None = None
+    request_id: str | None = None
+
+
+_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
+#: How headers of quotas are named, by OpenAI and by Anthropic: of what is left, of how much, and when it is full again.
+_NAMES: Final = {
+    of: [
+        (f"x-ratelimit-remaining-{of}", f"x-ratelimit-limit-{of}", f"x-ratelimit-reset-{of}"),
+        (f"anthropic-ratelimit-{of}-remaining", f"anthropic-ratelimit-{of}-limit", f"anthropic-ratelimit-{of}-reset"),
+    ]
+    for of in ("requests", "tokens")
+}
+_LEFT: Final = {left for names in _NAMES.values() for left, *_ in names}
+
+
+def read_headers(headers: Mapping[str, str]) -> Said:
+    """Return what the headers of an answer say, in OpenAI's form or in Anthropic's; they are found by small letters."""
+    headers = dict(headers.items())  # httpx's search all of them for a name
+    request_id = read_id(headers.get("x-request-id") or headers.get("request-id"))
+    if _LEFT.isdisjoint(headers):
+        return Said(request_id=request_id)
+    return Said(_read_quota(headers, "requests"), _read_quota(headers, "tokens"), request_id)
+
+
+def read_id(value: Any) -> str | None:
+    """Return an id that a server gave, if it is one that may be stored and shown."""
+    return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
+
+
+def read_pause_s(headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds a refusal asks to wait; None if it does not say."""
+    exact = headers.get("retry-after-ms", "")
+    if _NUMBER.fullmatch(exact):
+        return min(float(exact) / 1_000, RETRY_AFTER_MAX_S)
+    return read_retry_after(headers, RETRY_AFTER_MAX_S)
+
+
+def _read_quota(headers: Mapping[str, str], of: str) -> Quota | None:
+    for names in _NAMES[of]:
+        left, most, reset = (headers.get(name, "").strip() for name in names)
+        if _NUMBER.fullmatch(left):
+            all_of_it = float(most) if _NUMBER.fullmatch(most) else 0.0
+            return Quota(float(left), max(all_of_it, float(left), 1.0), _read_reset_s(reset))
+    return None
+
+
+def _read_reset_s(value: str) -> float:
+    """Return the seconds that `6m0.5s`, `20`, `1790000000` or `2026-11-26T17:00:00Z` mean."""
+    seconds = _RESET_S
+    if _NUMBER.fullmatch(value):
+        seconds = float(value)
+        seconds = seconds - now().timestamp() if seconds > _MOMENT_MIN_S else seconds
+    elif value and (parts := _DURATION.fullmatch(value)):
+        try:
+            seconds = sum(float(number) * _UNITS_S[unit] for unit, number in parts.groupdict().items() if number)
+        except ValueError:
+            return _RESET_S
+    elif value[:4].isdigit():
+        try:
+            seconds = (datetime.fromisoformat(value) - now()).total_seconds()
+        except (TypeError, ValueError):
+            return _RESET_S
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX_S)
+
 
 #: Requests at once to a server of which nothing is known yet, and at most.
 WINDOW_FIRST: Final = 16.0
@@ -153,3 +254,78 @@ class Turn(NamedTuple):
 
     number: int
     tokens: float
+
+
+WAITING = Gauge("signoff_judge_waiting", "Questions that wait for the pace that a judge's server takes", ["server"])
+WINDOW = Gauge("signoff_judge_window", "Questions at once to a judge's server, since it refused one", ["server"])
+REFUSALS = Counter("signoff_judge_refusals", "Questions that a judge's server refused for its rate", ["server"])
+
+
+class Gate:
+    """The way to one server with one key; `server` is its name in metrics."""
+
+    def __init__(self, server: str) -> None:
+        self._pace = Pace()
+        self._waits, self._refusals = WAITING.labels(server), REFUSALS.labels(server)
+        WINDOW.labels(server).set_function(lambda: self._pace.window)
+        self._waiting: deque[tuple[asyncio.Future[Turn], float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def enter(self, tokens: float) -> Turn:
+        """Wait until a request of about so many tokens may begin. Whoever enters says how it ended."""
+        now = time.monotonic()
+        if not self._waiting and self._pace.wait_s(tokens, now) == 0.0:
+            return self._pace.begin(tokens, now)
+        turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, tokens))
+        self._waits.inc()
+        try:
+            self._admit()
+            return await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._admit()  # it may have been the first, and only its tokens too many
+            else:
+                self.leave()
+            raise
+        finally:
+            self._waits.dec()
+
+    def leave(self) -> None:
+        """End a request that had no answer."""
+        self._pace.end()
+        self._admit()
+
+    def answered(self, turn: Turn, said: Said) -> None:
+        """End a request that was answered, well or badly."""
+        self._pace.answered(turn, said, time.monotonic())
+        self._admit()
+
+    def refused(self, turn: Turn, said: Said, pause_s: float | None) -> None:
+        """End a request that was refused for the rate or the load, perhaps with the pause that it asks for."""
+        self._pace.refused(turn, said, time.monotonic(), pause_s, random.random())  # noqa: S311 - no secret
+        self._refusals.inc()
+        self._admit()
+
+    def _admit(self) -> None:
+        """Begin what may begin by now, and come back when the next may."""
+        waiting, pace = self._waiting, self._pace
+        while waiting:
+            turn, tokens = waiting[0]
+            if turn.done():  # whoever waited has gone
+                waiting.popleft()
+                continue
+            now = time.monotonic()
+            wait_s = pace.wait_s(tokens, now)
+            if wait_s != 0.0:
+                self._come_back(wait_s)
+                return
+            waiting.popleft()
+            turn.set_result(pace.begin(tokens, now))
+
+    def _come_back(self, wait_s: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wait_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._admit)

@@ -14,7 +14,7 @@ from contracts.waiting import CONFIRM_LIMITS, Owner, WaitCode
 from jobstore.domain.limits import SharedRoom, agent_limit, tenant_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Wait
-from servicekit.shares import SHARE
+from servicekit.leasing.slots import SHARE
 from signoff.types import Reason, WaitingSum
 
 _JUDGING: Final = ExecutionStage.JUDGING

@@ -1,27 +1,25 @@
-"""Patch aiokafka (0.14) so that no batch of a stranger stops a topic, takes all memory, or keeps partitions from turns.
-
-A broker takes what a consumer cannot read: names of headers that are no UTF-8, offsets beyond the batch, a few KiB that
-unpack to GiB. aiokafka raises from then on whenever it comes to such a batch, for good, mostly no KafkaError; and it
-unpacks whatever there is. It also reads all that it has of one partition before it turns to the next.
-
-With the patch a batch that cannot be read is one record, an `UnreadableBatch`, in the place of its records, and its
-partition goes on behind it. All who read topics do so through this: `History`, and the consumers of a `Subscription`.
-"""
+"""Patch libraries where they fail us: aiokafka and grpc.aio."""
 
 import asyncio
 import contextlib
+import socket
 import time
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 import cramjam
+import grpc.aio
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import IllegalGenerationError, KafkaConnectionError
 from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatch
 from aiokafka.record.util import decode_varint
 
@@ -449,3 +447,87 @@ def pass_unreadable_batches_by() -> None:
     fetcher.FetchResult = Fetched
     Fetcher.fetched_records = _fetch_in_turn
     Fetcher.close = _close
+
+
+_commit: Final = GroupCoordinator._do_commit_offsets  # noqa: SLF001 - no public way
+_complete_join: Final = GroupCoordinator._on_join_complete  # noqa: SLF001 - same
+#: The generation of the group that made each assignment.
+_generations: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
+
+
+async def _note_generation(self: GroupCoordinator, generation: int, *join: Any) -> None:
+    await _complete_join(self, generation, *join)
+    if (subscription := self._subscription.subscription) is not None and subscription.assignment is not None:
+        _generations[subscription.assignment] = generation
+
+
+def _begin_commit(self: GroupCoordinator, assignment: Any, offsets: Any) -> asyncio.Task[None]:
+    commit = asyncio.create_task(_commit_as_member(self, assignment, offsets))
+    commit.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return commit
+
+
+async def _commit_as_member(self: GroupCoordinator, assignment: Any, offsets: Any) -> None:
+    is_member = assignment.active and _generations.get(assignment) == self.generation
+    if self._subscription.partitions_auto_assigned() and not is_member:
+        raise IllegalGenerationError
+    await _commit(self, assignment, offsets)
+
+
+def commit_as_member_alone() -> None:
+    """Let a consumer of a group commit only in the generation that it was given its partitions; once per process."""
+    GroupCoordinator._on_join_complete = _note_generation  # noqa: SLF001
+    GroupCoordinator._do_commit_offsets = _begin_commit  # noqa: SLF001
+
+
+_send: Final = AIOKafkaConnection.send
+_fetch: Final = Fetcher._proc_fetch_request  # noqa: SLF001 - there is no public way
+
+
+def _send_or_close(self: AIOKafkaConnection, *args: Any, **named: Any) -> Any:
+    try:
+        return _send(self, *args, **named)
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
+
+
+async def _fetch_or_end(self: Fetcher, *args: Any) -> bool:
+    try:
+        return bool(await _fetch(self, *args))
+    except asyncio.CancelledError:  # as where it is cancelled before it failed
+        return False
+
+
+def survive_lost_connections() -> None:
+    """Make aiokafka treat a lost connection as what it is, while it goes on and as it ends; call once per process."""
+    AIOKafkaConnection.send = _send_or_close
+    Fetcher._proc_fetch_request = _fetch_or_end  # noqa: SLF001 - there is no public way
+
+
+#: More than the socket holds.
+_BYTES_MAX: Final = 65_536
+
+
+def take_all_events() -> None:
+    """Let the running event loop take all events of grpc.aio at once; call before anything of grpc.aio is made."""
+    loop = asyncio.get_running_loop()
+    add_reader = loop.add_reader
+
+    def add(wakeups: socket.socket, handle: Callable[[], None], *_: Any) -> None:
+        add_reader(wakeups, partial(_take_all, wakeups, handle))
+
+    loop.add_reader = add  # type: ignore[method-assign,assignment] # what grpc.aio adds next is its only reader
+    try:
+        grpc.aio.init_grpc_aio()
+    finally:
+        del loop.add_reader
+
+
+def _take_all(wakeups: socket.socket, handle: Callable[[], None]) -> None:
+    """Leave one byte, which `handle` reads before it takes all events."""
+    with suppress(BlockingIOError):
+        waiting = len(wakeups.recv(_BYTES_MAX, socket.MSG_PEEK))
+        if waiting > 1:
+            wakeups.recv(waiting - 1)
+    handle()

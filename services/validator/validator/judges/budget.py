@@ -1,7 +1,9 @@
-"""Count what one judgement consumes, and stop at its budget."""
+"""Ask a judge within the budget of one judgement, and again until it answers."""
 
 import asyncio
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine, MutableSequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
@@ -9,8 +11,9 @@ from typing import Any, Final
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from contracts.spending import COST_MAX_USD, Budget, with_cost
-from servicekit.errors import ServiceError
-from validator.errors import BudgetExhaustedError, JudgeAnswerError
+from servicekit.errors import ServiceError, TransientError
+from servicekit.retry import retry_transient
+from validator.errors import BudgetExhaustedError, JudgeAnswerError, JudgeUnavailableError
 from validator.ports import Judge, Reply
 from validator.prompt import Question
 
@@ -109,3 +112,57 @@ def _add(one: Usage, other: Usage) -> Usage:
         cost_usd=min(sum(costs, Decimal(0)), COST_MAX_USD) if costs else None,
         model=other.model,
     )
+
+
+#: The longest wait before a judge that does not answer is asked again.
+JUDGE_WAIT_MAX_S: Final = 30.0
+
+
+class PatientJudge:
+    """Ask a judge, however long it is away: one judgement goes on where it was, and forgets no doubt.
+
+    While it is away, `absences` has since when, in seconds of the monotonic clock. `take_slot` is entered for each try,
+    and not for the waits between them.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        absences: MutableSequence[float],
+        take_slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
+        self._judge = judge
+        self._absences = absences
+        self._take_slot = take_slot
+
+    async def ask(self, question: Question) -> Reply:
+        """Ask until the judge answers, and say how often it did not. Raise JudgeAnswerError if it answers nonsense."""
+        away_at: float | None = None
+        refused, last = 0, ""
+
+        async def ask_once() -> Reply:
+            nonlocal away_at, refused, last
+            try:
+                async with self._take_slot():
+                    return await self._judge.ask(question)
+            except TransientError as error:
+                refused, last = refused + 1, _describe(error)
+                if away_at is None:
+                    self._absences.append(away_at := time.monotonic())
+                raise
+
+        try:
+            reply = await retry_transient(ask_once, on="judge", longest_s=JUDGE_WAIT_MAX_S)
+        except JudgeAnswerError as error:
+            error.refused, error.last_refusal = refused, last or None
+            raise
+        finally:
+            if away_at is not None:
+                self._absences.remove(away_at)
+        return replace(reply, refused=refused, last_refusal=last) if refused else reply
+
+
+def _describe(error: TransientError) -> str:
+    """Return the status that a try met, or else its code."""
+    status = error.status if isinstance(error, JudgeUnavailableError) else None
+    return error.code if status is None else str(status)

@@ -12,15 +12,37 @@ from contracts.judging.policy import Asks
 from contracts.lint import is_about_the_whole
 from signoff.errors import ErrorCode
 from signoff.status import Outcome
+from validator.asks import AskLog
 from validator.errors import JudgeAnswerError, JudgmentError
-from validator.judgement.asks import AskLog
-from validator.judgement.patience import Patience
-from validator.judgement.sections import cut_result, take_excerpt
-from validator.judgement.votes import is_settled, join_sections
 from validator.ports import Judge
-from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Question, Questions
-from validator.verdict import Answer, Ballot, Hearing, Refutation, read_answer
+from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Question, Questions, cut_result, take_excerpt
+from validator.verdict import Answer, Ballot, Hearing, Refutation, is_settled, join_sections, read_answer
 from validator.wordings import Prompt
+
+
+class Patience:
+    """The time of a judge's answers about one result: of a slow one, fewer are waited for.
+
+    Only its answers count, and not the wait for its turn, or until it is back: a judge that is away decides nothing.
+    """
+
+    def __init__(self, within_s: float) -> None:
+        self._within_s = within_s
+        self._spent_s = self._longest_s = 0.0
+
+    def spend(self, latency_s: float | None) -> None:
+        """Take note of an answer; None: nobody measured it."""
+        self._spent_s += latency_s or 0.0
+        self._longest_s = max(self._longest_s, latency_s or 0.0)
+
+    @property
+    def may_ask_again(self) -> bool:
+        """Whether another answer, as long in coming as the longest yet, would be in time."""
+        return self._spent_s + self._longest_s <= self._within_s
+
+    def __str__(self) -> str:
+        return f"the judge's answers took {self._spent_s:.0f} s, and it is not asked again"
+
 
 T = TypeVar("T")
 

@@ -1,18 +1,19 @@
-"""Build the events of an attempt: its result, and its reports in order."""
+"""Decide what follows a call of an agent, and build the events that report it. Pure."""
 
+import random
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
 
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
-from contracts.resources import Usage
+from contracts.resources import Policy, Usage
 from contracts.sizes import measure
-from executor.errors import AgentDeclinedError, AgentError, ExecutorError
+from executor.errors import AgentDeclinedError, AgentError, AgentUnreachableError, ExecutorError
 from executor.ports import Grant, Progress
 from servicekit import clock
 from signoff.errors import ErrorCode
-from signoff.status import ReportKind
+from signoff.status import Delivery, ReportKind
 
 #: Characters of an agent's words in a report; what is longer is cut.
 MESSAGE_MAX = 2_000
@@ -125,3 +126,39 @@ class AttemptReports:
             "reported_at": clock.now(),
         }
         return JobStatusReported.model_validate(common | fields)
+
+
+#: The longest wait in this process. For longer the lease is given back, with the time at which the next call is due.
+WAIT_HERE_MAX_S = 30.0
+
+
+def wait_s(grant: Grant, number: int, error: AgentError) -> float | None:
+    """Return the seconds until the next call, after the one with this number failed, or None if there is none."""
+    if number >= (grant.policy.max_calls or 1) or not may_retry(grant.policy, error):
+        return None
+    return max(backoff_s(grant.policy, number), error.retry_after_s or 0.0)
+
+
+def may_retry(policy: Policy, error: AgentError) -> bool:
+    """Decide whether another call may follow this failure.
+
+    Under `at_most_once` none may once a byte has left; then the policy's codes decide, `no_retry_codes` first.
+    """
+    if isinstance(error, AgentDeclinedError):
+        return False
+    if policy.delivery is Delivery.AT_MOST_ONCE and not isinstance(error, AgentUnreachableError):
+        return False
+    codes = {error.code, str(error.status)}
+    if codes.intersection(policy.no_retry_codes or ()):
+        return False
+    return error.retryable or bool(codes.intersection(policy.retry_codes or ()))
+
+
+def backoff_s(policy: Policy, number: int) -> float:
+    """Return a random wait, in seconds, up to a limit that grows from call to call.
+
+    Full jitter keeps the calls that failed together from coming back together.
+    """
+    first_s, longest_s = policy.backoff_first_s or 0.0, policy.backoff_max_s or 0.0
+    limit_s = min(longest_s, first_s * (policy.backoff_factor or 1.0) ** min(number - 1, 100))
+    return random.uniform(0.0, limit_s)  # noqa: S311 - no secret

@@ -1,1 +1,0 @@
-"""Call agents, one module a protocol."""

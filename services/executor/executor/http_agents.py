@@ -1,0 +1,511 @@
+"""Call agents over HTTP: guarded, bounded, answered at once or polled, and with an error for each way to fail."""
+
+import asyncio
+import logging
+import math
+import os
+import random
+import re
+import stat
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from yarl import URL
+
+from contracts.agents import ENV_PREFIX
+from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_criteria
+from contracts.fields import describe_problem
+from contracts.resources import Usage
+from contracts.sizes import measure
+from executor.errors import (
+    AgentAnswerError,
+    AgentBrokenOffError,
+    AgentBusyError,
+    AgentConnectTimeoutError,
+    AgentDeclinedError,
+    AgentError,
+    AgentFailedError,
+    AgentForbiddenError,
+    AgentHeaderError,
+    AgentHeartbeatTimeoutError,
+    AgentStatusError,
+    AgentUnreachableError,
+    AgentWorkLostError,
+)
+from executor.outcomes import read_progress, to_printable
+from executor.ports import Call, Grant
+from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
+from servicekit.clock import read_retry_after
+from servicekit.retry import backoffs_s
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text, parse_json
+
+#: The most bytes of a value.
+VALUE_MAX_BYTES = 8 << 10
+_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+
+class HeaderValues:
+    """Read values when they are needed, so that a file that is replaced counts from the next request on."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path | None) -> None:
+        self._environ = environ
+        self._folder = folder
+
+    def read(self, references: Mapping[str, str]) -> dict[str, str]:
+        """Return the values by header. Raise AgentHeaderError, which holds none of them, if one cannot be sent."""
+        return {name: self._read(name, reference) for name, reference in references.items()}
+
+    def _read(self, name: str, reference: str) -> str:
+        kind, _, place = reference.partition(":")
+        if kind == "env" and place.startswith(ENV_PREFIX):
+            source, value = f"the variable {place} of the executor", self._environ.get(place)
+        elif kind == "file" and self._folder is not None:
+            source, value = f"the file {place} below SIGNOFF_AGENT_HEADER_DIR", _read_file(self._folder, place)
+        else:
+            where = "SIGNOFF_AGENT_HEADER_DIR is not set" if kind == "file" else "its value is no reference"
+            raise AgentHeaderError(f"the header {name} cannot be sent: {where}")
+        if value is None:
+            raise AgentHeaderError(f"the header {name} cannot be sent: {source} is missing, or cannot be read")
+        if len(value) > VALUE_MAX_BYTES or not _VALUE.fullmatch(value):
+            expected = f"1 to {VALUE_MAX_BYTES} printable characters of ASCII without spaces around them"
+            raise AgentHeaderError(f"the header {name} cannot be sent: {source} does not hold {expected}")
+        return value
+
+
+def _read_file(folder: Path, place: str) -> str | None:
+    """Return a file's text without its last line break, cut a little over what a value may be.
+
+    None: there is no regular file, or a link leads out of the folder.
+    """
+    try:
+        folder = folder.resolve(strict=True)
+        path = (folder / place).resolve(strict=True)
+        if not path.is_relative_to(folder):
+            return None
+        # What is resolved has no links; a pipe that took its place would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            data = file.read(VALUE_MAX_BYTES + 3)
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
+        return None
+    return data.decode("latin-1").removesuffix("\n").removesuffix("\r")
+
+
+log = logging.getLogger(__name__)
+
+#: Statuses that ask to come again later, beside 5xx.
+_BUSY = frozenset({408, 425, 429})
+_SERVER_ERROR = 500
+#: Characters of a failed response's body that its error shows.
+_EXCERPT_MAX = 500
+#: The longest wait that an agent may ask for.
+RETRY_AFTER_MAX_S = 24 * 3600.0
+#: Sent with every call: the number of the grant, and that of the call over all attempts.
+ATTEMPT_HEADER = "Signoff-Attempt"
+CALL_HEADER = "Signoff-Call"
+#: Sent with the call: the bytes of the largest result that is taken and judged, so that an agent knows before it works.
+RESULT_MAX_HEADER = "Signoff-Result-Max-Bytes"
+#: Sent by an agent: why it will not do the job, and what the call consumed.
+DECLINED_HEADER = "Signoff-Declined"
+USAGE_HEADER = "Signoff-Usage"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResponse:
+    """An agent's HTTP response. `body` is whole if the status is 2xx; `hide` takes out what nobody may see."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    hide: Callable[[str], str]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - what 2xx is
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds to wait, from the header Retry-After."""
+        return read_retry_after(self.headers, RETRY_AFTER_MAX_S)
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the call consumed, from the header Signoff-Usage."""
+        text = self.headers.get(USAGE_HEADER)
+        return None if text is None else parse_usage(text)
+
+    def read_value(self) -> Any:
+        """Return the JSON value of a 2xx. Raise AgentError for another status, or what is no JSON."""
+        if not self.is_success:
+            raise _to_error(self)
+        try:
+            return parse_json(self.body)
+        except ValueError as error:
+            raise AgentAnswerError(f"the answer is no JSON: {error}") from None
+
+
+class HttpClient:
+    """Call agents over HTTP. Follow no redirect and no proxy, and read no more than a bound."""
+
+    def __init__(
+        self, *, allowed: list[Network | HostPort], header_values: HeaderValues, result_max_bytes: int
+    ) -> None:
+        self._header_values = header_values
+        self._result_max_bytes = result_max_bytes
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ttl_dns_cache=30,
+                socket_factory=make_socket_factory(allowed, "SIGNOFF_AGENT_NETWORKS"),
+                enable_cleanup_closed=True,
+            ),
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            headers={"User-Agent": "signoff"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def post(self, call: Call) -> AgentResponse:
+        """Send a call's request, and return the response. Raise AgentError if there is none, or one too large."""
+        grant = call.grant
+        data, headers = grant.request.encode(), build_headers(call)
+        headers[RESULT_MAX_HEADER] = str(self._find_result_max(grant))
+        return await self.request(call, "POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
+
+    async def request(
+        self,
+        call: Call,
+        method: str,
+        url: str,
+        connect_s: float | None,
+        *,
+        headers: Mapping[str, str],
+        data: bytes | None = None,
+        envelope_bytes: int = 0,
+    ) -> AgentResponse:
+        """Return the response to a request of a call, with the agent's headers and these.
+
+        Raise AgentError if there is none, or one too large. `connect_s` bounds connecting; `envelope_bytes` are allowed
+        beside the largest result.
+        """
+        values = self._header_values.read(call.grant.headers)
+        call.keep_secret(values.values())
+        try:
+            note_called(url)
+            async with self._session.request(
+                method,
+                url,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
+                data=data,
+                headers={**values, **headers},
+            ) as opened:
+                limit = self._result_max_bytes + envelope_bytes
+                response = AgentResponse(opened.status, opened.headers, await _read_body(opened, limit), call.hide)
+        except aiohttp.ServerTimeoutError as error:
+            raise AgentConnectTimeoutError(f"no connection to {url} within {connect_s:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            if isinstance(getattr(error, "os_error", None), ForbiddenAddressError):
+                raise AgentForbiddenError(f"{url}: {error}") from error
+            raise AgentUnreachableError(f"no connection to {url}: {error}") from error
+        except ForbiddenAddressError as error:
+            raise AgentForbiddenError(f"{url}: {error}") from error
+        except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # also of a user said twice, in URL and header
+            raise AgentStatusError(
+                f"the agent's URL cannot be called: {error!r}", code=ErrorCode.AGENT_INVALID_URL
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AgentBrokenOffError(f"the connection to {url} was lost: {error!r}") from error
+        if response.is_success and len(response.body) > limit:
+            raise AgentAnswerError(f"the answer has more than {limit} bytes", code=ErrorCode.RESULT_TOO_LARGE)
+        return response
+
+    def _find_result_max(self, grant: Grant) -> int:
+        """Return the bytes of the largest result that is taken, whoever takes it: a character has one at least."""
+        most, chars = self._result_max_bytes, grant.judged_max_chars
+        if chars is None or chars >= most + CRITERIA_MAX * CRITERION_MAX_CHARS:
+            return most
+        criteria = parse_stored_criteria(parse_json(grant.request)["acceptance_criteria"])
+        return max(0, min(most, chars - sum(len(criterion.text) for criterion in criteria)))
+
+    def check_size(self, result: Any) -> Any:
+        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
+        if (size := measure(result)) > self._result_max_bytes:
+            message = f"the result has {size} bytes, more than {self._result_max_bytes}"
+            raise AgentAnswerError(message, code=ErrorCode.RESULT_TOO_LARGE)
+        return result
+
+
+def parse_usage(value: Any) -> Usage | None:
+    """Return what an agent says a call consumed, from a JSON value or its text. What is malformed is only logged."""
+    try:
+        return Usage.model_validate_json(value) if isinstance(value, str) else Usage.model_validate(value)
+    except ValidationError as error:
+        why = "; ".join(map(describe_problem, error.errors(include_input=False)))  # it may repeat what it was sent
+        log.warning("an agent's usage is ignored", extra={"reason": why[:500]})
+        return None
+
+
+async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the decoded body, up to a little over the limit."""
+    chunks, size = [], 0
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            response.close()
+            break
+    return b"".join(chunks)
+
+
+def _to_error(response: AgentResponse) -> AgentError:
+    status = response.status
+    why = response.headers.get(DECLINED_HEADER)
+    if why is not None and status < _SERVER_ERROR:
+        return AgentDeclinedError(why or "the agent declined", status=status)
+    excerpt = response.hide(response.body.decode(errors="replace"))[:_EXCERPT_MAX]
+    message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
+    if status in _BUSY or status >= _SERVER_ERROR:
+        return AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)
+    code = ErrorCode.AGENT_REDIRECT if status < 400 else None  # noqa: PLR2004 - what 3xx is
+    return AgentStatusError(message, code=code, status=status)
+
+
+def build_headers(call: Call) -> dict[str, str]:
+    """Return a call's headers. All calls of an execution have one key, so that an agent that knows it works once."""
+    return {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Idempotency-Key": str(call.grant.lease.execution_id),
+        ATTEMPT_HEADER: str(call.grant.attempt),
+        CALL_HEADER: str(call.number),
+    }
+
+
+class HttpAgent:
+    """Adapter of agents whose response is the result."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def call(self, call: Call) -> Any:
+        """Return the agent's result. Raise AgentError if there is none."""
+        response = await self._client.post(call)
+        if (usage := response.usage) is not None:
+            call.spend(usage)
+        return self._client.check_size(response.read_value())
+
+
+#: The first wait between two polls; each is twice the one before, up to the setting `poll_max_s`.
+POLL_FIRST_S = 0.25
+#: The share of a heartbeat timeout that one poll, or the time between two, may take at most.
+POLL_SHARE = 1 / 3
+#: A poll that takes longer counts as silence.
+POLL_TIMEOUT_S = 30.0
+#: Bytes that a status may have beside a result.
+ENVELOPE_BYTES = 64 << 10
+#: How long to wait for the answer of an agent that is told to stop; then it is left alone.
+STOP_TIMEOUT_S = 2.0
+_ACCEPTED, _GONE = 202, frozenset({404, 410})
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class Failure(_Strict):
+    """An agent's word on why the work failed, or was declined; `code` is the agent's own."""
+
+    code: str | None = None
+    message: str | None = None
+    retryable: bool = False
+
+
+class Status(_Strict):
+    """An agent's word on how the work stands. A `heartbeat`, where there is one, shows life only when it changes."""
+
+    state: Literal["running", "succeeded", "failed", "declined"]
+    progress: float | None = Field(None, ge=0, le=1)
+    message: str | None = None
+    partial: Any = None
+    result: Any = None
+    error: Failure | None = None
+    heartbeat: Any = None
+    usage: Any = None
+
+
+class HttpAsyncAgent:
+    """Adapter of agents that take the work, and are polled less and less often, for as long as they show life."""
+
+    def __init__(self, client: HttpClient, poll_max_s: float) -> None:
+        self._client = client
+        self._poll_max_s = poll_max_s
+
+    async def call(self, call: Call) -> Any:
+        """Return the agent's result. Raise AgentError if there is none."""
+        response = await self._client.post(call)
+        if response.status != _ACCEPTED:
+            if (usage := response.usage) is not None:
+                call.spend(usage)
+            return self._client.check_size(response.read_value())
+        work = _Work(self._client, call, response)
+        del response  # a call may last for hours; its body need not
+        try:
+            status = await work.follow(self._poll_max_s)
+        except AgentWorkLostError:
+            raise
+        except AgentError:
+            if not call.has_lapsed():
+                await work.stop()
+            raise
+        except asyncio.CancelledError:
+            if call.is_given_up():
+                await work.stop()
+            raise
+        return self._client.check_size(_read_result(status))
+
+
+class _Work:
+    """Follow work that an agent has taken. Between two polls nothing is kept of what it said."""
+
+    def __init__(self, client: HttpClient, call: Call, accepted: AgentResponse) -> None:
+        self._client = client
+        self._call = call
+        self._url = _resolve_location(call.grant.url, accepted.headers.get("Location"))
+        self._heartbeat_s = call.grant.policy.heartbeat_timeout_s or math.inf
+        self._retry_after_s = accepted.retry_after_s
+        self._last_poll = "it has not been asked yet"
+        self._last_heartbeat: int | None = None  # a hash, so that a large one is not kept
+        self._silent_since = time.monotonic()
+
+    async def follow(self, poll_max_s: float) -> Status:
+        """Poll until the work ends, and return its last status. Raise AgentError if that will never be known."""
+        for interval_s in backoffs_s(min(POLL_FIRST_S, poll_max_s), poll_max_s):
+            await asyncio.sleep(self._wait_s(interval_s))
+            is_last = self._left_s <= 0  # an earlier poll may have been answered while this process was frozen
+            if (status := await self._poll()) is not None:
+                return status
+            if is_last and self._left_s <= 0:
+                message = f"no heartbeat within {self._heartbeat_s:g} s of the work at {self._url}; {self._last_poll}"
+                raise AgentHeartbeatTimeoutError(message)
+        raise AssertionError
+
+    @property
+    def _left_s(self) -> float:
+        return self._silent_since + self._heartbeat_s - time.monotonic()
+
+    def _wait_s(self, interval_s: float) -> float:
+        if self._retry_after_s is not None:
+            jitter = random.uniform(1.0, 1.1)  # noqa: S311 - no secret
+            interval_s = max(self._retry_after_s, POLL_FIRST_S) * jitter
+        return min(interval_s, self._heartbeat_s * POLL_SHARE, max(self._left_s, 0.0))
+
+    async def _poll(self) -> Status | None:
+        """Return the status of work that ended, and None while it goes on or cannot be asked about."""
+        try:
+            response = await self._get_status()
+            status = _read_status(response)
+        except AgentError as error:
+            if error.status in _GONE:
+                raise AgentWorkLostError(f"the agent knows nothing of the work at {self._url}: {error}") from error
+            if not error.retryable:
+                raise
+            self._last_poll = to_printable(self._call.hide(str(error))[:500])
+            self._retry_after_s = error.retry_after_s
+            return None
+        except TimeoutError:
+            self._last_poll, self._retry_after_s = "it did not answer in time", None
+            return None
+        self._retry_after_s = response.retry_after_s
+        if status.state != "running":
+            self._spend(response, status)
+            return status
+        self._note_life(status)
+        message = None if status.message is None else self._call.hide(status.message)
+        self._call.report_progress(read_progress(status.progress, message, status.partial))
+        return None
+
+    def _spend(self, response: AgentResponse, status: Status) -> None:
+        usage = response.usage
+        if usage is None and status.usage is not None:
+            usage = parse_usage(status.usage)
+        if usage is not None:
+            self._call.spend(usage)
+
+    async def _get_status(self) -> AgentResponse:
+        connect_s, accept = self._call.grant.policy.connect_timeout_s, {"Accept": "application/json"}
+        async with asyncio.timeout(min(POLL_TIMEOUT_S, self._heartbeat_s * POLL_SHARE)):
+            return await self._client.request(
+                self._call, "GET", self._url, connect_s, headers=accept, envelope_bytes=ENVELOPE_BYTES
+            )
+
+    def _note_life(self, status: Status) -> None:
+        if status.heartbeat is not None:
+            heartbeat = hash(json_text(status.heartbeat))
+            if heartbeat == self._last_heartbeat:
+                self._last_poll = "it answered with the same heartbeat as before"
+                return
+            self._last_heartbeat = heartbeat
+        self._silent_since = time.monotonic()
+
+    async def stop(self) -> None:
+        """Ask the agent to stop, since nobody waits for the work any more; whether it does so does not matter."""
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._client.request(self._call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})
+        except (AgentError, TimeoutError):
+            return
+
+
+def _resolve_location(agent_url: str, location: str | None) -> str:
+    """Return the URL at which the work is followed. Raise AgentError unless it is of the agent's own origin."""
+    if location is None:
+        raise _location_error("the agent answered 202 without a Location")
+    try:
+        agent = URL(agent_url)
+        url = agent.join(URL(location))
+        is_own = url.origin() == agent.origin()
+    except ValueError:
+        is_own = False
+    if not is_own:
+        raise _location_error(f"the Location {to_printable(location)!r} is not of the agent's origin")
+    return str(url)
+
+
+def _location_error(message: str) -> AgentError:
+    return AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_LOCATION)
+
+
+def _read_status(response: AgentResponse) -> Status:
+    try:
+        return Status.model_validate(response.read_value())
+    except ValidationError as error:
+        why = "; ".join(map(describe_problem, error.errors()[:3]))
+        raise AgentAnswerError(f"the answer is no status: {why}", code=ErrorCode.AGENT_INVALID_STATUS) from None
+
+
+def _read_result(status: Status) -> Any:
+    """Return the result of work that ended. Raise AgentError if it has none."""
+    error = status.error or Failure()
+    why = error.message or status.message
+    if status.state == "declined":
+        raise AgentDeclinedError(why or "the agent declined", status=error.code)
+    if status.state == "failed":
+        message = ": ".join(part for part in ("the agent's work failed", error.code, why) if part)
+        raise AgentFailedError(message, status=error.code, retryable=error.retryable)
+    return status.result

@@ -1,0 +1,341 @@
+"""Ask brokers what is no record: topics and where they end, consumer groups, room on disks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Array,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    TaggedFields,
+)
+from aiokafka.structs import OffsetAndMetadata
+from faststream.kafka import KafkaBroker
+
+from contracts.topics import TOPICS
+from servicekit.errors import TransientError
+from servicekit.kafka.subscription import read_progress
+from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
+
+#: Seconds until a question where topics end is given up; by itself a consumer asks for ever.
+OFFSETS_TIMEOUT_S = 10.0
+
+
+async def ensure_topics(kafka: str, replication: int) -> None:
+    """Create the catalogue's topics that are missing; wait until the broker is there."""
+    await retry_transient(lambda: _create_missing(kafka, replication), on="kafka")
+
+
+async def wait_for_topics(kafka: str) -> None:
+    """Wait until the catalogue's topics are there."""
+    await retry_transient(lambda: _check_topics(kafka), on="kafka topics")
+
+
+async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[None]]) -> None:
+    """Start the consumers of a broker. Where it came back empty meanwhile, ensure its topics, and start them again."""
+
+    async def start() -> None:
+        try:
+            await broker.start()
+        except (UnknownTopicOrPartitionError, KafkaConnectionError) as error:
+            await broker.stop()
+            await ensure()
+            raise TransientError(f"consuming did not begin: {error!r}", code=ErrorCode.KAFKA_UNAVAILABLE) from error
+
+    await retry_transient(start, on="kafka topics")
+
+
+async def _check_topics(kafka: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
+    try:
+        await admin.start()
+        missing = set(TOPICS) - set(await admin.list_topics())
+    except (KafkaError, OSError) as error:
+        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+    finally:
+        await admin.close()
+    if missing:
+        raise TransientError(f"missing: {', '.join(sorted(missing))}", code=ErrorCode.TOPICS_MISSING)
+
+
+async def _create_missing(kafka: str, replication: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
+    try:
+        await admin.start()
+        existing = set(await admin.list_topics())
+        new = [
+            NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, topic_configs=t.settings)
+            for t in TOPICS.values()
+            if t.name not in existing
+        ]
+        answer = await admin.create_topics(new) if new else None
+        for name, code, *_ in answer.topic_errors if answer else ():
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise TransientError(f"{name}: {error.__name__}", code=ErrorCode.TOPIC_NOT_CREATED)
+    except (KafkaError, OSError) as error:
+        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+    finally:
+        await admin.close()
+
+
+class Topics:
+    """Ask the broker how far its topics reach. Methods raise TransientError while it is out of reach."""
+
+    def __init__(self, kafka: str) -> None:
+        self._kafka = kafka
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def end_offsets(self, topic: str) -> Mapping[int, int]:
+        """Return the next offset of each partition."""
+        try:
+            async with asyncio.timeout(OFFSETS_TIMEOUT_S):
+                if self._consumer is None:
+                    self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
+                    await self._consumer.start()
+                count = TOPICS[topic].partitions
+                ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+        return {partition.partition: offset for partition, offset in ends.items()}
+
+    async def find_spans(self, topic: str) -> Mapping[int, range]:
+        """Return the offsets that each partition of a topic holds."""
+        ends = await self.end_offsets(topic)
+        assert self._consumer is not None
+        try:
+            begins = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in ends])
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+        return {number: range(begins[TopicPartition(topic, number)], end) for number, end in ends.items()}
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+
+#: Where topics end, or what of them is done with: the next offset of each partition.
+Ends: TypeAlias = Mapping[TopicPartition, int]
+
+
+#: Seconds until a question how groups stand is given up; by itself aiokafka asks a silent broker for 40 s.
+DESCRIBE_TIMEOUT_S = 5.0
+#: Characters of what a member says of itself that are kept.
+NAME_MAX = 100
+
+
+class Member(NamedTuple):
+    """A member of a group: its id, who it says it is, where it is, and how many partitions it has."""
+
+    id: str
+    client: str
+    host: str
+    partitions: int
+
+
+class Group(NamedTuple):
+    """A consumer group of a topic: its members, and of each partition how far it was read, and where it ends."""
+
+    name: str
+    topic: str
+    members: Sequence[Member]
+    progress: Mapping[TopicPartition, tuple[int, int]]
+
+
+class Readers:
+    """The consumer groups of some topics, which are given with them. TransientError: the broker is out of reach."""
+
+    def __init__(self, kafka: str, groups: Mapping[str, str]) -> None:
+        self._kafka = kafka
+        self._groups = groups
+        self._places = [TopicPartition(topic, n) for topic in groups for n in range(TOPICS[topic].partitions)]
+        self._consumer: AIOKafkaConsumer | None = None
+        self._admin: AIOKafkaAdminClient | None = None
+
+    async def find_ends(self) -> Ends:
+        """Return where the topics end now."""
+        try:
+            consumer, _ = await self._connect()
+            ends: Ends = await consumer.end_offsets(self._places)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise await self._disconnect(error) from error
+        return ends
+
+    async def have_read(self, ends: Ends) -> bool:
+        """Return whether all that stood before these ends was handled, or is tried again beside the others.
+
+        Of a topic that was begun again since, what stands there now must be.
+        """
+        try:
+            consumer, admin = await self._connect()
+            begins = await consumer.beginning_offsets(self._places)
+            now = await consumer.end_offsets(self._places)
+            read = await _fetch_progress(admin, self._groups.values())
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise await self._disconnect(error) from error
+        return all(_is_read(min(ends[at], now[at]), begins[at], now[at], read.get(at, 0)) for at in self._places)
+
+    async def describe(self) -> list[Group]:
+        """Return how the groups stand."""
+        try:
+            async with asyncio.timeout(DESCRIBE_TIMEOUT_S):
+                consumer, admin = await self._connect()
+                read = [await _fetch_progress(admin, [group]) for group in self._groups.values()]  # before the ends
+                begins = await consumer.beginning_offsets(self._places)
+                ends = await consumer.end_offsets(self._places)
+                members = [await _list_members(admin, group) for group in self._groups.values()]
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise await self._disconnect(error) from error
+        groups = []
+        for (topic, group), positions, known in zip(self._groups.items(), read, members, strict=True):
+            places = [at for at in self._places if at.topic == topic]
+            progress = {at: (_bound(begins[at], ends[at], positions.get(at, 0)), ends[at]) for at in places}
+            groups.append(Group(group, topic, known, progress))
+        return groups
+
+    async def _connect(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
+        if self._consumer is None:
+            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-readers")
+            await self._consumer.start()
+            await self._consumer._client.set_topics(list(self._groups))  # noqa: SLF001 - else it sleeps 100 ms for each
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, client_id="signoff-readers")
+            await self._admin.start()
+        return self._consumer, self._admin
+
+    async def _disconnect(self, error: Exception) -> TransientError:
+        await self.close()
+        return TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, admin = self._consumer, self._admin
+        self._consumer = self._admin = None
+        if consumer is not None:
+            await consumer.stop()
+        if admin is not None:
+            await admin.close()
+
+
+async def _fetch_progress(admin: AIOKafkaAdminClient, groups: Collection[str]) -> Mapping[TopicPartition, int]:
+    progress: dict[TopicPartition, int] = {}
+    for group in groups:
+        committed: Mapping[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(group)
+        progress |= {place: read_progress(*at) for place, at in committed.items()}
+    return progress
+
+
+async def _list_members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
+    (answer,) = await admin.describe_consumer_groups([group])  # one: aiokafka reads answers on several wrong
+    ((error_code, _, _, _, _, members, *_),) = answer.groups
+    if error_code:
+        raise for_code(error_code)(group)
+    return [
+        Member(id_, client[:NAME_MAX], host[:NAME_MAX], _count_partitions(assignment))
+        for id_, client, host, _, assignment in members
+    ]
+
+
+def _count_partitions(assignment: bytes) -> int:
+    """Count the partitions that a member was assigned; the leader of a group may have written anything."""
+    try:
+        return sum(len(each) for _, each in ConsumerProtocolMemberAssignment.decode(assignment).assignment)
+    except Exception:  # noqa: BLE001 - whatever it raises of bytes that are no assignment
+        return 0
+
+
+def _bound(begin: int, end: int, read: int) -> int:
+    """Return how far a partition was read; what was committed beyond its present end is of one before."""
+    return max(begin, read if read <= end else 0)
+
+
+def _is_read(end: int, begin: int, now: int, read: int) -> bool:
+    return _bound(begin, now, read) >= end
+
+
+_TOPIC = ("name", CompactString("utf-8"))
+_TAGS = ("tags", TaggedFields)
+_PARTITION: Array = CompactArray(("partition", Int32), ("size", Int64), ("lag", Int64), ("is_future", Boolean), _TAGS)
+
+
+class _LogDirsResponse(Response):  # type: ignore[misc] # aiokafka has no types
+    API_KEY = 35
+    API_VERSION = 4
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        (
+            "dirs",
+            CompactArray(
+                ("error_code", Int16),
+                ("path", CompactString("utf-8")),
+                ("topics", CompactArray(_TOPIC, ("partitions", _PARTITION), _TAGS)),
+                ("total_bytes", Int64),
+                ("usable_bytes", Int64),
+                _TAGS,
+            ),
+        ),
+        _TAGS,
+    )
+
+
+class _LogDirsStruct(RequestStruct):  # type: ignore[misc] # same
+    FLEXIBLE_VERSION = True
+    API_KEY = 35
+    API_VERSION = 4
+    RESPONSE_TYPE = _LogDirsResponse
+    SCHEMA = Schema(("topics", CompactArray(_TOPIC, ("partitions", CompactArray(Int32)), _TAGS)), _TAGS)
+
+
+class _LogDirsRequest(Request[_LogDirsStruct]):  # type: ignore[misc] # same
+    API_KEY = 35
+
+    def build(self, request_struct_class: type[_LogDirsStruct]) -> _LogDirsStruct:
+        return request_struct_class([], {})  # of no topic: the folders alone
+
+
+class LogDir(NamedTuple):
+    """A folder of a broker's logs, and how many bytes are free on its disk."""
+
+    broker: int
+    path: str
+    free_bytes: int
+
+
+async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
+    """Return the folders of all brokers; of one before Kafka 3.3, or that does not let us know, none. KafkaError."""
+    found: list[LogDir] = []
+    for broker in (await admin.describe_cluster())["brokers"]:
+        try:
+            response: Any = await admin._send_request(_LogDirsRequest(), broker["node_id"])  # noqa: SLF001 - it has no other way
+        except (IncompatibleBrokerVersion, NotImplementedError):  # how aiokafka says that it has none, or an older one
+            continue
+        found += [
+            LogDir(broker["node_id"], path, usable)
+            for error, path, _, _, usable, _ in response.dirs
+            if not error and usable >= 0
+        ]
+    return found
