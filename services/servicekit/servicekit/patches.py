@@ -1,4 +1,9 @@
-"""Patch libraries where they fail us: aiokafka and grpc.aio."""
+"""Patch libraries where they fail us: aiokafka 0.14 and grpcio 1.85, both on uvloop 0.23.
+
+The function that applies a patch says what fails without it, and which issue upstream is about that. Of each,
+test_patched_aiokafka.py or test_patched_grpc.py shows that the library still fails without it: where such a test fails,
+the patch is needed no more, and goes.
+"""
 
 import asyncio
 import contextlib
@@ -6,7 +11,6 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -19,7 +23,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import IllegalGenerationError, KafkaConnectionError
+from aiokafka.errors import BrokerResponseError, IllegalGenerationError, KafkaConnectionError, kafka_errors
 from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatch
 from aiokafka.record.util import decode_varint
 
@@ -440,8 +444,17 @@ async def _close(self: Fetcher) -> None:
     self._records.clear()
 
 
-def pass_unreadable_batches_by() -> None:
-    """Let aiokafka's consumers read through this module, from the next that is started on."""
+def skip_unreadable_batches() -> None:
+    """Let aiokafka's consumers skip batches that cannot be read, from the next that is started on.
+
+    A broker takes what a consumer cannot read: names of headers that are no UTF-8, offsets beyond the batch, a few KiB
+    that unpack to GiB. aiokafka raises whenever it comes to such a batch, for good, mostly no KafkaError; it unpacks
+    whatever there is; and it reads all that it has of one partition before it turns to the next. So one batch of a
+    stranger stops a topic, takes all memory, or keeps other partitions from their turn.
+
+    With the patch such a batch is one record, an `UnreadableBatch`, in the place of its records, and its partition goes
+    on behind it. `History` and each `Subscription` read so. Upstream: aio-libs/aiokafka#321.
+    """
     fetcher.MemoryRecords = Batches
     fetcher.PartitionRecords = BatchReader
     fetcher.FetchResult = Fetched
@@ -449,9 +462,9 @@ def pass_unreadable_batches_by() -> None:
     Fetcher.close = _close
 
 
-_commit: Final = GroupCoordinator._do_commit_offsets  # noqa: SLF001 - no public way
-_complete_join: Final = GroupCoordinator._on_join_complete  # noqa: SLF001 - same
-#: The generation of the group that made each assignment.
+_commit: Final = GroupCoordinator._do_commit_offsets
+_complete_join: Final = GroupCoordinator._on_join_complete
+#: By assignment, the generation of the group that made it.
 _generations: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
 
 
@@ -474,14 +487,33 @@ async def _commit_as_member(self: GroupCoordinator, assignment: Any, offsets: An
     await _commit(self, assignment, offsets)
 
 
-def commit_as_member_alone() -> None:
-    """Let a consumer of a group commit only in the generation that it was given its partitions; once per process."""
-    GroupCoordinator._on_join_complete = _note_generation  # noqa: SLF001
-    GroupCoordinator._do_commit_offsets = _begin_commit  # noqa: SLF001
+def commit_as_member_only() -> None:
+    """Let consumers of a group commit only in the generation that gave them their partitions; call once per process.
 
+    aiokafka tries a commit again for as long as it is let. On a broker that came back empty, a consumer that is unknown
+    there commits meanwhile as one that is in no group, which an empty group allows; and one that joins again has a new
+    generation for a while before it has new partitions. Both would commit offsets of records that are gone, so that as
+    many new ones would never be read. aiokafka also shields a commit whose caller gives up, and retrieves no error of
+    it: asyncio would log that. Upstream: none found; aio-libs/aiokafka#727 is about the same generation.
+    """
+    GroupCoordinator._on_join_complete = _note_generation
+    GroupCoordinator._do_commit_offsets = _begin_commit
+
+
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # same
+    """The broker refused a record for what it is.
+
+    aiokafka does not know this error of brokers, and raises UnknownError, which may pass. Upstream: none found.
+    """
+
+    errno = 87
+    message = "INVALID_RECORD"
+
+
+kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)
 
 _send: Final = AIOKafkaConnection.send
-_fetch: Final = Fetcher._proc_fetch_request  # noqa: SLF001 - there is no public way
+_fetch: Final = Fetcher._proc_fetch_request
 
 
 def _send_or_close(self: AIOKafkaConnection, *args: Any, **named: Any) -> Any:
@@ -500,9 +532,18 @@ async def _fetch_or_end(self: Fetcher, *args: Any) -> bool:
 
 
 def survive_lost_connections() -> None:
-    """Make aiokafka treat a lost connection as what it is, while it goes on and as it ends; call once per process."""
+    """Let aiokafka treat a lost connection as a KafkaError, also while a consumer stops; call once per process.
+
+    A write to a connection that has just been lost raises RuntimeError in uvloop, and nothing in asyncio. aiokafka
+    expects only OSError: its task that refreshes metadata ends there for good, and with it the consumer's membership in
+    its group, while the consumer goes on reading. Upstream: aio-libs/aiokafka#1038.
+
+    A consumer that is stopped cancels its fetches and awaits them. One that failed, since the broker is away, and waits
+    to be tried again lets that through: the caller of `stop` ends as if it had been cancelled itself. Upstream:
+    aio-libs/aiokafka#647.
+    """
     AIOKafkaConnection.send = _send_or_close
-    Fetcher._proc_fetch_request = _fetch_or_end  # noqa: SLF001 - there is no public way
+    Fetcher._proc_fetch_request = _fetch_or_end
 
 
 #: More than the socket holds.
@@ -510,7 +551,14 @@ _BYTES_MAX: Final = 65_536
 
 
 def take_all_events() -> None:
-    """Let the running event loop take all events of grpc.aio at once; call before anything of grpc.aio is made."""
+    """Let the running event loop take all events of grpc.aio at once; call before anything of grpc.aio is made.
+
+    A thread of grpc.aio writes a byte to a socket for each event, such as a message that came, or one that was sent.
+    The event loop reads one byte a turn, and takes all events that are there. So bytes are left over whenever several
+    events came during a turn, and 278 of them fill the socket on Linux. From then on the thread waits to write, and
+    each turn of the loop takes one event, of some six that a call has: a server with many callers answers fewer calls
+    than it has turns, for as long as they call. Upstream: none found; grpc/grpc#40989 is about the same full socket.
+    """
     loop = asyncio.get_running_loop()
     add_reader = loop.add_reader
 
@@ -526,7 +574,7 @@ def take_all_events() -> None:
 
 def _take_all(wakeups: socket.socket, handle: Callable[[], None]) -> None:
     """Leave one byte, which `handle` reads before it takes all events."""
-    with suppress(BlockingIOError):
+    with contextlib.suppress(BlockingIOError):
         waiting = len(wakeups.recv(_BYTES_MAX, socket.MSG_PEEK))
         if waiting > 1:
             wakeups.recv(waiting - 1)

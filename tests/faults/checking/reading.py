@@ -18,7 +18,7 @@ from contracts.fact_keys import is_marker
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.storage.locks import Lock
-from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
+from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff import AsyncClient
 from signoff.jsontext import json_text
 from signoff.status import View
@@ -200,7 +200,7 @@ def executions(logs: Iterable[LogRow], refused: Iterable[Record]) -> list[Execut
 
 async def topics(kafka: str) -> dict[str, list[Record]]:
     """Every record of every topic, each topic in the order of its partitions and offsets."""
-    pass_unreadable_batches_by()
+    skip_unreadable_batches()
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, check_crcs=False)
     await consumer.start()
     try:

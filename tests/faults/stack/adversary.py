@@ -25,7 +25,7 @@ from contracts.topics import REPLAY_HEADER, TOPICS
 from faults.checking.observed import FORGED, Record
 from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
-from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
+from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome, ReportKind
 
@@ -68,7 +68,7 @@ class Adversary:
 
     async def run(self) -> None:
         """Read and write, for ever, across every interruption."""
-        pass_unreadable_batches_by()
+        skip_unreadable_batches()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_reading())
             group.create_task(self._keep_writing())

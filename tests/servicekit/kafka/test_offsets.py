@@ -1,20 +1,18 @@
 """Offsets are committed behind the work: seldom, never past what is not handled, and to the last when it stops."""
 
 import asyncio
-import gc
 import time
 from types import SimpleNamespace
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError
 from subscribing import Handler, body, subscribed
 from support.fakes import until
 from support.kafka.topics import count_calls, count_requests
 
 from servicekit.errors import DoubtfulError
 from servicekit.kafka.subscription import COMMIT_INTERVAL_S, HandledOffsets
-from servicekit.patches import commit_as_member_alone
 
 PARTITION = TopicPartition("t", 0)
 
@@ -155,55 +153,3 @@ async def test_after_a_crash_what_was_handled_since_the_last_commit_comes_again_
     async with subscribed(place, again):
         await until(lambda: again.seen == ["a", "b", "c"])
     assert await place.uncommitted() == 0
-
-
-async def test_a_broker_that_does_not_know_a_consumer_takes_no_offsets_of_it(place, handler):
-    """As one that came back empty: whoever is in no group may commit to an empty one."""
-    commit_as_member_alone()
-    async with subscribed(place, handler) as subscription:
-        consumer = subscription.consumer()
-        await until(consumer.assignment)
-        coordinator = consumer._coordinator
-        place.group = coordinator.group_id = f"{place.group}-unknown"
-        coordinator.reset_generation()
-        with pytest.raises(CommitFailedError):
-            await consumer.commit(dict.fromkeys(consumer.assignment(), 1))
-
-
-async def test_a_consumer_that_joins_a_group_again_commits_nothing_until_it_has_its_partitions(place, handler):
-    """It has the new generation before: a broker that came back empty would take offsets of records that are gone."""
-    commit_as_member_alone()
-    async with subscribed(place, handler) as subscription:
-        consumer = subscription.consumer()
-        await until(consumer.assignment)
-        await consumer.commit(dict.fromkeys(consumer.assignment(), 0))
-        coordinator = consumer._coordinator
-        coordinator.generation += 1
-        with pytest.raises(CommitFailedError):
-            await consumer.commit(dict.fromkeys(consumer.assignment(), 1))
-
-
-async def test_a_commit_whose_caller_has_given_up_fails_in_silence(place, handler, monkeypatch):
-    """As one does that waits for a broker that is away: what it read comes again, and nobody is told of an error."""
-    told, asked, lost = [], asyncio.Event(), asyncio.Event()
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
-
-    async def fail_late(*_: object) -> None:
-        asked.set()
-        await lost.wait()
-        raise KafkaConnectionError
-
-    monkeypatch.setattr("servicekit.patches._commit", fail_late)
-    commit_as_member_alone()
-    async with subscribed(place, handler) as subscription:
-        consumer = subscription.consumer()
-        await until(consumer.assignment)
-        committing = asyncio.create_task(consumer.commit(dict.fromkeys(consumer.assignment(), 1)))
-        await asked.wait()
-        committing.cancel()
-        monkeypatch.undo()
-        lost.set()
-        await until(committing.done)
-        await until(lambda: not any("_commit_as_member" in repr(task) for task in asyncio.all_tasks()))
-    gc.collect()
-    assert told == []

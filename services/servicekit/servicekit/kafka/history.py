@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
+from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class History:
         #: What could not be read.
         self.unread = Unread()
         self._silence_s = silence_s
-        pass_unreadable_batches_by()
+        skip_unreadable_batches()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=kafka,
             client_id="signoff-history",

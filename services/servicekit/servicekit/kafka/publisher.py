@@ -15,12 +15,10 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
-    BrokerResponseError,
     InvalidTimestampError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    kafka_errors,
 )
 from aiokafka.structs import RecordMetadata
 
@@ -30,6 +28,7 @@ from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
 from servicekit import clock
 from servicekit.errors import PermanentError, TransientError
+from servicekit.patches import InvalidRecordError
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
 from signoff.times import time_text
@@ -54,14 +53,6 @@ class UnacknowledgedError(TransientError):
         self.ack = ack
 
 
-class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
-    """The broker refused a record for what it is. aiokafka does not know the error."""
-
-    errno = 87
-    message = "INVALID_RECORD"
-
-
-kafka_errors[InvalidRecordError.errno] = InvalidRecordError
 _REFUSALS: dict[type[KafkaError], str] = {
     MessageSizeTooLargeError: ErrorCode.MESSAGE_TOO_LARGE,
     RecordListTooLargeError: ErrorCode.MESSAGE_TOO_LARGE,

@@ -35,7 +35,7 @@ from servicekit.kafka.dead_letters import (
 )
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
-from servicekit.patches import UnreadableBatch, pass_unreadable_batches_by
+from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from servicekit.retry import isolate_failures, retry_transient
 from signoff.errors import ErrorCode
 
@@ -650,7 +650,7 @@ def parse_event(event: type[V], body: bytes) -> V:
 
 def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
     """Return FastStream's broker, for subscribing; stopping it lets a batch under way end within `batch_grace_s`."""
-    pass_unreadable_batches_by()
+    skip_unreadable_batches()
     return KafkaBroker(
         kafka,
         client_id=f"signoff-{service}",

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeVar
 import uvloop
 
 from servicekit.errors import TransientError
-from servicekit.patches import commit_as_member_alone, survive_lost_connections, take_all_events
+from servicekit.patches import commit_as_member_only, survive_lost_connections, take_all_events
 from servicekit.process.variables import describe_unknown
 
 #: Seconds for which a message of aiokafka is not repeated, and how many messages are remembered.
@@ -130,7 +130,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         log.warning(unknown)
     allow_connections()
     survive_lost_connections()
-    commit_as_member_alone()
+    commit_as_member_only()
 
     async def supervise() -> None:
         take_all_events()
