@@ -22,7 +22,7 @@ from typing import Any
 from lives import run_system
 from playwright.async_api import Browser, async_playwright
 
-from console.page import DIRECTORY
+from console.api.pages import DIRECTORY
 from contracts.resources import NewJob
 from signoff import AsyncClient
 

@@ -9,7 +9,7 @@ from support.commands import list_commands
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.short_ids import find_short_ends
+from cli.output import find_short_ends
 from contracts.resources import NewAgent, NewJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb

@@ -12,9 +12,9 @@ from support.words import UNCLEAR
 from typer.testing import CliRunner
 
 from cli.__main__ import app
+from cli.commands.jobs import show_jobs
 from cli.output import Output
 from cli.terminal import Styled, render_line, render_list, render_table
-from cli.views.job_list import show_jobs
 from contracts.resources import NewJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from cli.commands import job_views
 from cli.output import Output
-from cli.parameters.policy import POLICY_FIELDS
-from cli.views import waterfall
+from cli.parameters import POLICY_FIELDS
 from contracts.resources import NewJob, Policy
 from signoff.status import JobLogStatus
 from signoff.types import PastWait, Waiting
@@ -35,7 +35,7 @@ def lengths(call):
 def test_a_life_is_a_wait_a_call_and_a_judging():
     kinds = [("requested", 0), ("claimed", 2), ("call_begun", 2.5), ("progress", 3), ("result", 5), ("met", 9)]
     logs = [entry("created", -1, execution_id=None), *(entry(kind, at, progress=0.5) for kind, at in kinds)]
-    (call,) = waterfall.make_calls(logs)
+    (call,) = job_views.make_calls(logs)
     assert lengths(call) == [("queue", 2.5), ("agent", 2.5), ("judge", 4)]
     assert call.ticks == [(BEGIN + timedelta(seconds=3), 0.5)]
 
@@ -47,7 +47,7 @@ def test_a_call_that_failed_is_followed_by_the_wait_until_the_next():
         entry("attempt_failed", 4, next_attempt_at=again, code="agent_status"),
         *(entry("claimed", 12), entry("call_begun", 13), entry("failed", 15, code="agent_status")),
     ]
-    first, second = waterfall.make_calls(logs)
+    first, second = job_views.make_calls(logs)
     assert lengths(first) == [("queue", 1), ("agent", 3)]
     assert lengths(second) == [("backoff", 6), ("queue", 3), ("agent", 2)]
     assert (first.call, second.call, second.outcome) == (1, 2, "agent_status")
@@ -55,19 +55,19 @@ def test_a_call_that_failed_is_followed_by_the_wait_until_the_next():
 
 def test_a_beginning_that_was_recorded_only_as_the_call_ended_is_where_its_duration_says():
     logs = [entry("requested", 0), entry("call_begun", 3), entry("failed", 3, duration_s=2)]
-    (call,) = waterfall.make_calls(logs)
+    (call,) = job_views.make_calls(logs)
     assert lengths(call) == [("queue", 1), ("agent", 2)]
 
 
 def test_a_lost_validator_is_no_call_of_the_agent():
     kinds = [("requested", 0), ("call_begun", 1), ("result", 2), ("lapsed", 5), ("met", 9)]
-    (call,) = waterfall.make_calls(entry(kind, at) for kind, at in kinds)
+    (call,) = job_views.make_calls(entry(kind, at) for kind, at in kinds)
     assert lengths(call) == [("queue", 1), ("agent", 1), ("judge", 7)]
 
 
 def test_a_result_that_came_after_a_cancel_is_not_judged():
     logs = [entry("requested", 0), entry("cancelled", 2, status="CANCELLED")]
-    (call,) = waterfall.make_calls([*logs, entry("result", 5, status="CANCELLED", code="late")])
+    (call,) = job_views.make_calls([*logs, entry("result", 5, status="CANCELLED", code="late")])
     assert (lengths(call), call.outcome) == ([("queue", 2)], "CANCELLED")
 
 
@@ -78,7 +78,7 @@ def test_a_submission_that_is_executed_again_is_another_try_of_it():
         entry("failed", 5, execution_id="b", duration_s=1),
         entry("requested", 6, execution_id="c", submission=2),
     ]
-    calls = waterfall.make_calls(logs)
+    calls = job_views.make_calls(logs)
     assert [(call.submission, call.try_number, call.call) for call in calls] == [
         *((1, 1, 1), (1, 2, 1), (1, 2, 2)),
         (2, 1, 1),
@@ -92,7 +92,7 @@ def test_what_an_entry_says_took_so_long_was_waited_for_before():
         entry("call_failed", 2, next_attempt_at=again, duration_s=1),
         *(entry("result", 9, duration_s=4), entry("met", 20, duration_s=3)),
     ]
-    first, second = waterfall.make_calls(logs)
+    first, second = job_views.make_calls(logs)
     assert lengths(first) == [("queue", 1), ("agent", 1)]
     assert lengths(second) == [("backoff", 1), ("queue", 2), ("agent", 4), ("queue for judge", 8), ("judge", 3)]
 
@@ -107,9 +107,9 @@ def test_what_was_waited_for_in_the_queue_is_told_of_it_and_summed_up():
         ),
         entry("failed", 10, duration_s=1),
     ]
-    calls = waterfall.make_calls(logs)
+    calls = job_views.make_calls(logs)
     assert [span.waits for call in calls for span in call.spans if span.what == "queue"] == [waits, logs[3].waited]
-    assert waterfall.sum_waits(calls, lambda wait: f"{wait.code} {wait.name}") == {
+    assert job_views.sum_waits(calls, lambda wait: f"{wait.code} {wait.name}") == {
         "limit_rate tenant:a": timedelta(seconds=4),
         "no_room executor": timedelta(seconds=1),
     }
@@ -121,16 +121,16 @@ def past_wait(code, name, since, until):
 
 
 def test_what_goes_on_has_no_end_and_is_counted_until_now():
-    calls = waterfall.make_calls([entry("requested", 0)])
+    calls = job_views.make_calls([entry("requested", 0)])
     assert calls[0].spans[-1].end is None
-    assert waterfall.sum_up(calls, BEGIN + timedelta(seconds=7)) == {"queue": timedelta(seconds=7)}
+    assert job_views.sum_up(calls, BEGIN + timedelta(seconds=7)) == {"queue": timedelta(seconds=7)}
 
 
 @pytest.mark.parametrize("columns", [10, 80])
 def test_a_bar_fits_and_each_span_of_it_is_seen(columns):
     kinds = [("requested", 0), ("call_begun", 0.001), ("result", 100), ("met", 100.001)]
-    calls = waterfall.make_calls(entry(kind, at) for kind, at in kinds)
-    (bar,) = waterfall.draw(calls, BEGIN, columns)
+    calls = job_views.make_calls(entry(kind, at) for kind, at in kinds)
+    (bar,) = job_views.draw(calls, BEGIN, columns)
     assert [what for what, text in bar if what and text] == ["queue", "agent", "judge"]
     assert sum(len(text) for _, text in bar) <= columns + 2
 

@@ -9,10 +9,10 @@ from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
 from support.fake_jobstore import Server as JobStoreServer
 from support.real_console import RealConsole, real_console
 
-from console.api.sessions import Sessions
+from console.api.auth import Sessions
 from console.app import Server, create_app
-from console.client_limits import ClientLimits
-from console.live.hub import LiveHub
+from console.config import ClientLimits
+from console.live import LiveHub
 from signoff import AsyncClient
 
 SETTINGS = {"ring_max": 4, "queued_max": 8, "ping_s": 60.0, "viewers_max": 3}

@@ -9,7 +9,7 @@ from streams import stream
 from support.fake_jobstore import log_message
 
 from console.api.events import EventStream
-from console.live.viewer import FED_MAX, Viewer
+from console.live import FED_MAX, Viewer
 from contracts.resources import NewJob
 from signoff import WatchEvent
 from signoff.status import JobLogStatus
@@ -246,7 +246,7 @@ async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
 
 @pytest.mark.parametrize("live", [{"queued_max": 1_000}], indirect=True)
 async def test_who_reads_nothing_of_the_past_keeps_little_and_no_stream_of_the_jobstore(live, jobstore, monkeypatch):
-    monkeypatch.setattr("console.live.hub.UNREAD_MAX_S", 0.01)
+    monkeypatch.setattr("console.live.UNREAD_MAX_S", 0.01)
     await changes(jobstore, 300)
     live._start_at(300)
     viewer = await live.enter(None, 0)

@@ -10,11 +10,11 @@ import pytest
 from support.fake_jobstore import TOKEN
 from support.future import AN_ID, NEW_CODE, UNKNOWN, jobstore_of_the_future
 
-from console.api.sessions import Sessions
+from console.api.auth import Sessions
 from console.app import Server, create_app
-from console.client_limits import ClientLimits
+from console.config import ClientLimits
 from console.describe import describe
-from console.live.hub import LiveHub
+from console.live import LiveHub
 from signoff import AsyncClient as JobStoreClient
 
 #: What shows nothing that has words of an enumeration, nor codes.

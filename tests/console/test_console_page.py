@@ -7,8 +7,7 @@ import re
 import pytest
 from starlette.requests import Request
 
-from console.api.pages import PAGES
-from console.page import NONCE, Page
+from console.api.pages import NONCE, PAGES, Page
 
 INDEX = '<!doctype html><script type="module" nonce="NONCE" src="/assets/main-1a.js"></script>'
 SCRIPT = b"export {};" * 200

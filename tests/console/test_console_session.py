@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from support.fake_jobstore import TOKEN
 
-from console.api.sessions import Sessions
+from console.api.auth import Sessions
 from servicekit.process.health import VERSION
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from console.api.sessions import Sessions
+from console.api.auth import Sessions
 from console.app import Server, create_app
-from console.live.hub import LiveHub
+from console.live import LiveHub
 from contracts.fact_keys import FactKeys
 from contracts.receipts import derive_keys
 from contracts.resources import NewAgent, Policy

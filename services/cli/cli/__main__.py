@@ -22,10 +22,11 @@ USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 
 
 class Entry(NamedTuple):
-    """A command or a group: the module in `cli.commands` whose `app` it is, and its help in one sentence."""
+    """A command or a group: the module in `cli.commands` that has it, its help in one sentence, and its Typer there."""
 
     module: str
     summary: str
+    app: str = "app"
 
 
 #: By name. A test compares them with what the modules say of themselves.
@@ -36,48 +37,51 @@ COMMANDS: Final = {
     "demo": Entry(
         "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
     ),
-    "login-link": Entry("login_link", "Print a link that logs in to the page: once, and within a quarter of an hour."),
+    "login-link": Entry("up", "Print a link that logs in to the page: once, and within a quarter of an hour."),
     "overview": Entry(
         "overview",
         "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does.",
     ),
-    "watch": Entry("watch", "Show everything that happens to all jobs, until interrupted."),
-    "explain": Entry("explain", "Show why jobs wait: how many for what, whose move it is, and what lifts it."),
+    "watch": Entry("overview", "Show everything that happens to all jobs, until interrupted."),
+    "explain": Entry("overview", "Show why jobs wait: how many for what, whose move it is, and what lifts it."),
     "replay": Entry(
         "replay", "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
     ),
     "rebuild": Entry(
-        "facts.rebuild",
+        "recovery",
         "Fill an empty database from the facts in Kafka: job-changed, and what is told of all else.",
     ),
     "verify": Entry(
-        "facts.verify", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."
+        "recovery", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."
     ),
     "fact-keys": Entry(
-        "facts.print_fact_keys",
+        "recovery",
         "Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.",
     ),
     "doctor": Entry(
         "doctor", "Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
     ),
     "jobs": Entry("jobs", "Create, execute and follow jobs."),
-    "executions": Entry("execution_views", "Requests to run a job, each with what became of it."),
-    "receipt": Entry("judging.receipt", "Signed statements about verdicts: `signoff receipt JOB` prints one."),
+    "executions": Entry("jobs", "Requests to run a job, each with what became of it.", "executions_app"),
+    "receipt": Entry("receipt", "Signed statements about verdicts: `signoff receipt JOB` prints one."),
     "agents": Entry("agents", "Register and change agents."),
-    "batches": Entry("batches", "Execute many jobs at once."),
-    "bulk": Entry("bulk", "Execute, cancel, resubmit, assign or retry all jobs that match."),
-    "rejudge": Entry("judging.rejudge", "Judge results of jobs again, as a shadow that changes nothing, or for real."),
+    "batches": Entry("operations", "Execute many jobs at once.", "batches_app"),
+    "bulk": Entry("operations", "Execute, cancel, resubmit, assign or retry all jobs that match.", "bulk_app"),
+    "rejudge": Entry(
+        "judge", "Judge results of jobs again, as a shadow that changes nothing, or for real.", "rejudge_app"
+    ),
     "limits": Entry(
         "limits",
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
     ),
     "judge": Entry("judge", "Try judges, and criteria, without a job."),
     "judges": Entry(
-        "judging.judges", "Keep judge policies, by which results are judged, by name and version, such as strict@3."
+        "judges", "Keep judge policies, by which results are judged, by name and version, such as strict@3."
     ),
     "criteria": Entry(
-        "judging.criteria",
+        "judges",
         "Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.",
+        "criteria_app",
     ),
     "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
 }
@@ -116,10 +120,10 @@ def _telling_usage_as_json(words: Sequence[str]) -> Iterator[None]:
 
 
 def load_command(name: str) -> Command:
-    """Import a command or a group."""
+    """Import a command or a group. A Typer without a name of its own may have several commands of the table."""
     module = import_module(f"cli.commands.{COMMANDS[name].module}")
-    command: Any = get_command(module.app)
-    return cast("Command", command)
+    command: Any = get_command(getattr(module, COMMANDS[name].app))
+    return cast("Command", getattr(command, "commands", {}).get(name, command))
 
 
 app = typer.Typer(

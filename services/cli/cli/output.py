@@ -1,7 +1,5 @@
 """Print what a command has to say: tables and lines for people, or JSON. No text steers the terminal."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys
@@ -11,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from cli.errors import ExitStatus, build_problem
-from cli.short_ids import find_short_ends
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
 from signoff.errors import ErrorCode
 from signoff.money import to_nanos, usd_text
@@ -19,7 +16,7 @@ from signoff.status import Circuit, JobLogStatus
 from signoff.times import time_text
 
 if TYPE_CHECKING:
-    from signoff.judging import Criterion, CriterionWarning
+    from signoff.judging import Ask, Criterion, CriterionWarning, Verdict
     from signoff.types import (
         Agent,
         DeadLetter,
@@ -31,6 +28,26 @@ if TYPE_CHECKING:
         Limit,
         Policy,
     )
+
+
+#: A part of an id that a command takes has so many characters at least.
+PART_MIN_CHARS: Final = 4
+#: Ids of so many characters are shown with a short end.
+LONG_ID_CHARS: Final = 24
+
+
+def find_short_ends(ids: Sequence[str]) -> list[str]:
+    """Return for each long id its shortest end that none of the others has, for others an empty text."""
+    return [_find_short_end(each, ids) if len(each) >= LONG_ID_CHARS else "" for each in ids]
+
+
+def _find_short_end(own: str, ids: Iterable[str]) -> str:
+    others = [each for each in ids if each != own]
+    for length in range(PART_MIN_CHARS, len(own)):
+        if not any(each.endswith(own[-length:]) for each in others):
+            return own[-length:]
+    return own
+
 
 STYLES = {
     "COMPLETED": "green",
@@ -61,7 +78,7 @@ def style_status(status: str) -> Styled:
     return Styled(status, STYLES.get(status.strip(), ""))
 
 
-def style_status_of(job: Job) -> Styled:
+def style_status_of(job: "Job") -> Styled:
     """Return a job's status in its colour; a cancelled job does not look as if it waited."""
     return Styled(f"{job.status} (cancelled)", STYLES["CANCELLED"]) if job.cancelled else style_status(job.status)
 
@@ -98,22 +115,48 @@ def format_spent(usd: Decimal | str | None, tokens: int | None, *, claimed: bool
     return ", ".join([*words, *["as claimed by agents and judges"] * (claimed and bool(words))])
 
 
-def format_criterion(one: Criterion) -> str:
+def format_criterion(one: "Criterion") -> str:
     """Return a criterion as its line in the text form."""
     return ": ".join([*["optional"] * (not one.required), *[one.kind] * (one.kind != "meets"), one.text])
 
 
-def format_last_code(job: Job) -> str | None:
+def format_last_code(job: "Job") -> str | None:
     """Return the code of the newest entry of a job's log, with the HTTP status where that is what failed."""
     code, message = (None, None) if job.last_log is None else (job.last_log.code, job.last_log.message or "")
     status = message.removeprefix("the agent answered ")[:3] if message and code == ErrorCode.AGENT_STATUS else ""
     return f"{code} {status}" if status.isdecimal() else code
 
 
-def format_policy(policy: Policy) -> str:
+def format_policy(policy: "Policy") -> str:
     """Return the fields of a policy that are set, as `--policy` takes them."""
     fields = {name: ",".join(value) if isinstance(value, list) else value for name, value in vars(policy).items()}
     return " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+
+
+def format_asks(verdict: "Verdict") -> str:
+    """Return who made a verdict, by how many asks of models, and what these took; "" if it does not say."""
+    asks = list_asks(verdict)
+    who = ", ".join(filter(None, (verdict.judge, verdict.model)))
+    if not asks:
+        return who
+    usd = sum((Decimal(ask.cost_usd or 0) for ask in asks), Decimal(0))
+    tokens = sum((ask.input_tokens or 0) + (ask.output_tokens or 0) for ask in asks)
+    count = sum(ask.sum_of or 1 for ask in asks)
+    took = format_seconds(sum(ask.latency_s or 0.0 for ask in asks))
+    told = (f"{count} asks" if count > 1 else "1 ask", format_spent(usd, tokens), took, format_refusals(asks))
+    return f"{who}: {', '.join(filter(None, told))}"
+
+
+def list_asks(verdict: "Verdict") -> "list[Ask]":
+    """Return all asks of models that a verdict says it took."""
+    return [ask for stage in verdict.stages or () for ask in stage.asks]
+
+
+def format_refusals(asks: "Sequence[Ask]") -> str:
+    """Return how often models refused before they answered, and why last; "" if none did."""
+    refused = [ask for ask in asks if ask.refused]
+    count = sum(ask.refused or 0 for ask in refused)
+    return f"{count} refused before, last {refused[-1].last_refusal}" if refused else ""
 
 
 def find_agent_of(limit: str) -> str | None:
@@ -122,7 +165,7 @@ def find_agent_of(limit: str) -> str | None:
     return agent_id if kind == "agent" else None
 
 
-def _list_times(execution: Execution) -> list[tuple[str, datetime | None]]:
+def _list_times(execution: "Execution") -> list[tuple[str, datetime | None]]:
     return [
         ("requested", execution.created_at),
         ("not before", execution.not_before),
@@ -131,11 +174,11 @@ def _list_times(execution: Execution) -> list[tuple[str, datetime | None]]:
     ]
 
 
-def _gets_work(agent: Agent) -> str:
+def _gets_work(agent: "Agent") -> str:
     return "no: disabled" if not agent.enabled else "no: paused" if agent.paused else "yes"
 
 
-def format_circuit(agent: Agent) -> Styled:
+def format_circuit(agent: "Agent") -> Styled:
     """Return the state of an agent's circuit, and until when an open one is open."""
     words = agent.circuit.replace("_", " ").lower()
     if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
@@ -163,12 +206,12 @@ def _to_plain(value: Any) -> Any:
     }
 
 
-def _describe_resolution(done: DeadLetterResolution) -> str:
+def _describe_resolution(done: "DeadLetterResolution") -> str:
     reason = f": {done.reason}" if done.reason else ""
     return f"{done.outcome.lower()} by {done.actor}, {format_time(done.at)}{reason}"
 
 
-def _name_source(letter: DeadLetter) -> str:
+def _name_source(letter: "DeadLetter") -> str:
     """Return where a dead letter came from, as far as it says so."""
     parts = (letter.source_topic, letter.source_partition, letter.source_offset)
     place = "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
@@ -266,7 +309,7 @@ class Output:
         problem = build_problem(message, code, status, grpc_status=grpc_status, fields=dict(fields))
         self.print_aside(problem, Styled(f"error: {message}", "red"))
 
-    def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
+    def print_warnings(self, warnings: "Sequence[CriterionWarning]") -> None:
         """Print what is ambiguous, on standard error."""
         for one in warnings:
             lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
@@ -281,7 +324,7 @@ class Output:
         """Return a text as long as a terminal shows it; whole where it is not for a terminal."""
         return text or "" if self.is_whole else cut(text or "", MESSAGE_MAX_CHARS)
 
-    def show_job(self, job: Job) -> None:
+    def show_job(self, job: "Job") -> None:
         """Show a job."""
         self.print_json(job)
         rows: list[tuple[str, object]] = [
@@ -304,7 +347,7 @@ class Output:
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
-    def show_execution(self, execution: Execution) -> None:
+    def show_execution(self, execution: "Execution") -> None:
         """Show an execution."""
         self.print_json(execution)
         rows: list[tuple[str, object]] = [
@@ -323,7 +366,7 @@ class Output:
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
-    def show_log(self, log: JobLog, name: str = "") -> None:
+    def show_log(self, log: "JobLog", name: str = "") -> None:
         """Show a transition as a line of a timeline; an edit, after which the job stands where it stood, as such."""
         self.print_json(log)
         is_edit = log.kind == _EDITED
@@ -341,7 +384,7 @@ class Output:
             what,
         )
 
-    def show_logs(self, logs: Sequence[JobLog], next_page_token: str) -> None:
+    def show_logs(self, logs: "Sequence[JobLog]", next_page_token: str) -> None:
         """Show a page of a job's log."""
         if self.as_json:
             self.print_page(logs, next_page_token)
@@ -350,7 +393,7 @@ class Output:
             self.show_log(log)
         self.print_next_page_token(next_page_token)
 
-    def show_agent(self, agent: Agent) -> None:
+    def show_agent(self, agent: "Agent") -> None:
         """Show an agent."""
         self.print_json(agent)
         rows: list[tuple[str, object]] = [
@@ -367,7 +410,7 @@ class Output:
         ]
         self.print_table(["", ""], [row for row in rows if row[1] != ""])
 
-    def show_agents(self, agents: Sequence[Agent], next_page_token: str) -> None:
+    def show_agents(self, agents: "Sequence[Agent]", next_page_token: str) -> None:
         """Show a page of agents."""
         self.print_page(agents, next_page_token)
         columns = ["id", "name", "protocol", "gets work", "circuit", "capabilities", "url"]
@@ -401,12 +444,12 @@ class Output:
             _write(sys.stdout, "\n")
         self._in_progress = False
 
-    def show_limit(self, limit: Limit) -> None:
+    def show_limit(self, limit: "Limit") -> None:
         """Show a limit."""
         self.print_json(limit)
         self._print_limits([limit])
 
-    def show_dead_letters(self, letters: DeadLetters) -> None:
+    def show_dead_letters(self, letters: "DeadLetters") -> None:
         """Show how many dead letters there are, and the newest."""
         self.print_json(letters)
         for topic, count in sorted(letters.counts.items()):
@@ -428,7 +471,7 @@ class Output:
             self.print_table(["dead letter", "time", "code", "came from", "key", "why", *["done"] * has_done], rows)
         self.print_next_page_token(letters.next_page_token)
 
-    def show_limits(self, limits: Sequence[Limit], next_page_token: str) -> None:
+    def show_limits(self, limits: "Sequence[Limit]", next_page_token: str) -> None:
         """Show a page of limits."""
         self.print_page(limits, next_page_token)
         if limits:
@@ -437,7 +480,7 @@ class Output:
             self.print_line("nothing is limited: `signoff limits set` sets a limit")
         self.print_next_page_token(next_page_token)
 
-    def _print_limits(self, limits: Sequence[Limit]) -> None:
+    def _print_limits(self, limits: "Sequence[Limit]") -> None:
         rows = [
             (
                 self.name_limit(limit.name),

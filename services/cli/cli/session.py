@@ -28,6 +28,7 @@ from signoff.wire import read_record
 if TYPE_CHECKING:
     from signoff.types import Execution, Job
 
+
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
 INTERRUPTED, TERMINATED = 130, 143

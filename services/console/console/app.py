@@ -11,21 +11,15 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, events, jobs, limits, logs, operations, overview, pages
-from console.api.auth import KnownTokens
-from console.api.json_body import Bodies
-from console.api.judging import golden_sets, judges, judgings, receipts
-from console.api.parameters import refuse_unknown_parameters
-from console.api.sessions import Sessions
-from console.client_limits import ClientLimits
-from console.config import ConsoleSettings
+from console.api import agents, events, jobs, judging, limits, operations, overview, pages, receipts
+from console.api.auth import KnownTokens, Sessions
+from console.api.jobs import EvidenceSpans
+from console.api.json_body import Bodies, refuse_unknown_parameters
+from console.api.pages import Page
+from console.config import ClientLimits, ConsoleSettings
 from console.connections import Connection
-from console.evidence import EvidenceSpans
-from console.heads import Heads
-from console.live.hub import LiveHub
-from console.page import Page
-from console.request_ids import RequestIds
-from console.request_slots import RequestSlots
+from console.live import LiveHub
+from console.middleware import Heads, RequestIds, RequestSlots
 from contracts.sizes import PAYLOAD_MAX_BYTES
 from servicekit.process import health, runtime
 from servicekit.process.settings import read_settings, split_address
@@ -69,11 +63,11 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(Heads)
     errors.install(app)
-    for part in (jobs, logs, receipts, operations, judgings, agents, judges, limits, overview, events, pages):
-        app.include_router(part.router)
+    first = (jobs.router, jobs.logs_router, receipts.router, operations.router, judging.judgings_router, agents.router)
+    then = (judging.judges_router, limits.router, overview.router, events.router, pages.router)
     more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
-    names = (golden_sets.router, judges.sets_router, judges.criteria_router, judgings.reports_router)
-    for router in (*more, *names, operations.batches_router):
+    names = (judging.golden_router, judging.sets_router, judging.criteria_router, judging.reports_router)
+    for router in (*first, *then, *more, *names, operations.batches_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -1,7 +1,34 @@
-"""The settings of the console, read from environment variables that begin with SIGNOFF_."""
+"""The settings of the console, read from variables that begin with SIGNOFF_, and the limits of its clients."""
+
+from dataclasses import dataclass
 
 from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """The limits; docs/operations.md tells them."""
+
+    #: Connections open at once; more are answered with 503, and closed.
+    connections_max: int = 10_000
+    #: Requests that are worked on at once, as many as the jobstore answers within the patience of most clients.
+    requests_max: int = 100
+    #: Seconds for which one more waits for its turn before it is answered with 429: who is told at once asks again at
+    #: once, and leaves others none.
+    turn_s: float = 3.0
+    #: Seconds for which a connection may stand idle between two requests: longer than in the pools of most clients,
+    #: whose request fails that crosses with the end of its connection.
+    idle_s: int = 75
+    #: Seconds for the head of a request, from its first byte, or for the first one from the connection's begin.
+    head_s: float = 10.0
+    #: Bytes of a head, counted as HTTP/2 does: each field's name and value, and 32 more.
+    head_max_bytes: int = 32 << 10
+    #: Seconds that a body may take to come, and one more for each so many bytes; an answer is to be taken as fast.
+    patience_s: float = 10.0
+    slowest_bytes_s: int = 1 << 10
+    #: Bytes of all bodies together that are under way; more are answered with 429.
+    bodies_max_bytes: int = 256 << 20
 
 
 class ConsoleSettings(ServiceSettings):

@@ -5,7 +5,7 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from console.client_limits import ClientLimits
+from console.config import ClientLimits
 from console.errors import HEADERS, MEDIA_TYPE, build_problem
 from signoff.errors import ErrorCode
 

@@ -3,9 +3,9 @@
 import asyncio
 import json
 
-from console.api.sessions import Sessions
+from console.api.auth import Sessions
 from console.app import create_app
-from console.live.hub import LiveHub
+from console.live import LiveHub
 from signoff import AsyncClient
 
 

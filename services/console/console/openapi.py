@@ -10,10 +10,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from console.api.examples import EXAMPLES
-from console.api.judging.receipts import ReceiptEnvelope
-from console.api.parameters import EARLIER_NAMES
+from console.api.json_body import EARLIER_PARAMETERS
+from console.api.receipts import ReceiptEnvelope
 from console.errors import MEDIA_TYPE, Problem
-from console.live.changes import JobChange, StreamPing, StreamPlace
+from console.live import JobChange, StreamPing, StreamPlace
 from signoff.errors import ErrorCode
 from signoff.fields import Model
 
@@ -151,7 +151,7 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         _visit(parameter["schema"], _drop_null)
         parameter["schema"].pop("description", None)  # that the parameter has
-        if earlier := [old for old, new in EARLIER_NAMES.items() if new == parameter["name"]]:
+        if earlier := [old for old, new in EARLIER_PARAMETERS.items() if new == parameter["name"]]:
             parameter["x-earlier-names"] = earlier
     if body := operation.get("requestBody"):
         body.setdefault("required", False)

@@ -45,8 +45,8 @@ class FakeJudge:
 @pytest.fixture
 def judge(monkeypatch):
     judge = FakeJudge()
-    monkeypatch.setattr("cli.evaluating.judgings.judge_through", lambda *_: judge)
-    monkeypatch.setattr("cli.commands.judging.cases.require_policies", all_are_known)
+    monkeypatch.setattr("cli.evaluating.judge_through", lambda *_: judge)
+    monkeypatch.setattr("cli.commands.judge.require_policies", all_are_known)
     return judge
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from cli.errors import CommandError
-from cli.evaluating.run import BATCH, check_file, evaluate
+from cli.evaluating import BATCH, check_file, evaluate
 from contracts.judging.cases import hash_cases, make_case
 
 BAD = {"label": False}

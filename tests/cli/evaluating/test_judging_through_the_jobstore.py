@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 import typer
 
+from cli import evaluating
 from cli.errors import CommandError
-from cli.evaluating import judgings
-from cli.evaluating.judgings import judge_through
+from cli.evaluating import judge_through
 from contracts.judging.cases import make_case
 from contracts.judging.evaluation import Asked, Judged
 from contracts.judging.verdict import Verdict
@@ -94,11 +94,11 @@ async def test_what_was_not_judged_says_why(jobstore):
 
 async def test_calls_hold_no_more_than_is_taken(jobstore, monkeypatch):
     size = len(make("pass").write())
-    monkeypatch.setattr(judgings, "CALL_MAX_BYTES", 2 * size + size // 2)
+    monkeypatch.setattr(evaluating, "CALL_MAX_BYTES", 2 * size + size // 2)
     judged = await judge_through(jobstore, EVALUATION)([make("pass")] * 6, "strict", 1)
     assert len(judged) == 6
     assert [len(new.cases) for new in jobstore.asked] == [2, 2, 2]
-    monkeypatch.setattr(judgings, "CALL_MAX_BYTES", 1)
+    monkeypatch.setattr(evaluating, "CALL_MAX_BYTES", 1)
     jobstore.asked.clear()
     await judge_through(jobstore, EVALUATION)([make("pass")] * 2, "strict", 1)
     assert [len(new.cases) for new in jobstore.asked] == [1, 1]

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from uuid import UUID
 
-from cli.evaluating.run import check_file, evaluate
+from cli.evaluating import check_file, evaluate
 
 EXPECTED = Path(__file__).parents[3] / "services/console/web/src/testing/report.json"
 

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from cli.importers.base import Fields, Imported, Skipped
-from cli.importers.files import import_cases
+from cli.promptfoo import Fields, Imported, Skipped, import_cases
 from contracts.checks import Subject, read_check
 from signoff.status import Outcome
 
@@ -226,7 +225,7 @@ def test_an_empty_file_has_no_cases(read):
 
 
 def test_a_line_without_end_is_told_and_the_next_is_read(read, monkeypatch):
-    monkeypatch.setattr("cli.importers.files.LINE_MAX_BYTES", 1_000)
+    monkeypatch.setattr("cli.promptfoo.LINE_MAX_BYTES", 1_000)
     lines = "\n".join(json.dumps(result(component("contains", "a"), output=text)) for text in ("x" * 5_000, "a"))
     long, item = read(lines, name="results.jsonl")
     assert (long.place, long.reason) == ("line 1", "is longer than 1000 bytes")

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from support.fake_jobstore import TOKEN
 
-from console.client_limits import ClientLimits
+from console.config import ClientLimits
 
 SHORT = {"head_s": 0.5, "patience_s": 0.5}
 JOB = b'{"title": "t", "acceptance_criteria": "c"}'

@@ -7,7 +7,7 @@ import pytest
 from support.fake_operations import Refusal, Status
 from support.receipts_to_forge import NEW, OLD, RECEIPT, STATEMENT
 
-from console.api.judging import receipts
+from console.api import receipts
 from contracts.receipts import PublicKeys, verify
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb

@@ -17,8 +17,8 @@ import psutil
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from cli.commands.doctor import check_jobstores
 from cli.config import Target
-from cli.doctor_checks import check_jobstores
 from faults.checking.observed import VERSIONS, Fault, Theft
 from faults.checking.reading import GROUPS
 from faults.schedule import Planned

@@ -6,8 +6,7 @@ import typer
 
 from cli.commands.jobs import PageSize, PageToken
 from cli.options import validate_model
-from cli.parameters.lookups import AgentId, find_agent, find_agent_id
-from cli.parameters.policy import PolicyFields, parse_policy
+from cli.parameters import AgentId, PolicyFields, find_agent, find_agent_id, parse_policy
 from cli.session import Session, command, make_app
 from signoff import AsyncClient
 from signoff.status import Protocol

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import topic_records
+from cli.commands import replay
 from cli.commands.jobs import PageSize, PageToken
 from cli.commands.replay import parse_execution_id
 from cli.errors import CommandError, ExitStatus
 from cli.options import validate_model
-from cli.parameters.lookups import complete_jobs
+from cli.parameters import complete_jobs
 from cli.session import Session, command, make_app, with_options
 from signoff import AsyncClient
 from signoff.errors import ErrorCode
@@ -98,7 +98,7 @@ async def _resolve(
     cli: Session, topic_name: str, outcome: LetterOutcome, selection: dict[str, Any], reason: str | None, *, asks: bool
 ) -> dict[str, int]:
     """Redrive or discard the open letters that are selected, and return how many; ask before, if that is wanted."""
-    topic = topic_records.get_topic(topic_name)
+    topic = replay.get_topic(topic_name)
     if topic.dlq is None:
         raise CommandError(
             f"{topic_name} has no dead letters: name the topic that they came from", code=ErrorCode.NO_DLQ

@@ -1,11 +1,45 @@
-"""The command `signoff doctor`."""
+"""The command `signoff doctor`: it checks whether each part is there and as it must be. A check never raises.
 
+All parts are asked at once, and each within PART_TIMEOUT_S: the whole answer comes in ten seconds, whatever is away.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import stat
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
 import typer
 
-from cli import doctor_checks
+from cli.config import Target
 from cli.errors import ExitStatus
-from cli.session import Session, command, make_app
+from cli.session import Session, command, connect, make_app
 from cli.terminal import Styled
+from contracts.agents import has_userinfo, hide_userinfo
+from contracts.topics import TOPICS, Topic
+from contracts.waiting import CONFIRM_LIMITS
+from servicekit.outages import DATABASE_OUTAGES
+from servicekit.process.health import VERSION
+from signoff import UNREACHABLE, AsyncClient, SignoffError
+from signoff.connection import list_all
+from signoff.errors import ErrorCode
+from signoff.types import Agent
+from signoff.v1 import operations_service_pb2 as pb
+
+if TYPE_CHECKING:
+    from localstack.process import LastWords
+    from signoff.judging import Validator
+
 
 app = make_app()
 
@@ -13,7 +47,7 @@ app = make_app()
 @command(app, "doctor")
 async def doctor(cli: Session) -> None:
     """Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."""
-    checks = await doctor_checks.check_all(cli.target)
+    checks = await check_all(cli.target)
     is_well = all(check.ok for check in checks)
     cli.out.print_json({"ok": is_well, "checks": [vars(check) for check in checks]})
     for check in checks:
@@ -29,3 +63,546 @@ async def doctor(cli: Session) -> None:
     cli.out.print_line(told + (f"; warnings: {warned}" if warned else ""))
     if not is_well:
         raise typer.Exit(ExitStatus.NOT_MET)
+
+
+TIMEOUT_S: Final = 3.0  # of each question to a part
+PART_TIMEOUT_S: Final = 7.5  # of all questions to a part
+POLL_S: Final = 0.3
+#: A worker that is silent for longer is gone, and told of no more while others are heard of.
+FORGOTTEN_S: Final = 600.0
+#: A clock that differs by more is wrong, and not only asked slowly.
+SKEW_MAX_S: Final = 5.0
+#: What is published, or begins, by itself is so within less.
+UNPUBLISHED_MAX_S: Final = 30.0
+TURN_MAX_S: Final = 15.0
+#: Free space of a disk below which PostgreSQL and Kafka soon end.
+DISK_FREE_MIN: Final = 1 << 30
+#: A process that ended by an error so long ago, and is not ready, ends again and again by it.
+ENDED_LATELY_S: Final = 60.0
+SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
+OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
+SUMS_TOLD: Final = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found of one part, and if it is not well, the remedy; one that is ok and has a remedy is a warning."""
+
+    part: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+async def check_all(target: Target) -> list[Check]:
+    """Run all checks."""
+    parts: dict[str, Callable[[Target], Awaitable[list[Check]]]] = {
+        "processes": check_processes,
+        "console": check_http,
+        "jobstore": check_jobstores,
+        "kafka": check_kafka,
+        "judge": check_judge,
+    }
+    results = await asyncio.gather(*(_check_in_time(name, check, target) for name, check in parts.items()))
+    here = [check_endpoints(target), *check_disk(target)]
+    return [*here, *(check for checks in results for check in checks)]
+
+
+async def _check_in_time(part: str, check: Callable[[Target], Awaitable[list[Check]]], target: Target) -> list[Check]:
+    try:
+        async with asyncio.timeout(PART_TIMEOUT_S):
+            return await check(target)
+    except TimeoutError:
+        return [Check(part, False, f"was not checked within {PART_TIMEOUT_S:g} s", "look at its log, and ask again")]
+
+
+def check_endpoints(target: Target) -> Check:
+    """Check whether it is known where the system is."""
+    if target.file is not None:
+        if target.file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            return Check("endpoints", False, f"others may read {target.file}, which holds a token", "chmod 600 it")
+        return Check("endpoints", True, str(target.file))
+    if target.jobstore:
+        return Check("endpoints", True, "from options and environment")
+    return Check("endpoints", False, "there is no endpoints file", "run `signoff up`, or give --endpoints FILE")
+
+
+def check_disk(target: Target) -> list[Check]:
+    """Check whether the disk of a local stack has room. Of others brokers tell, and the database's outage once full."""
+    if target.data_dir is None or not target.data_dir.exists():
+        return []
+    return [_check_space("disk", shutil.disk_usage(target.data_dir).free, str(target.data_dir))]
+
+
+def _check_space(part: str, free_bytes: int, path: str) -> Check:
+    found = f"{free_bytes / 2**30:.1f} GiB free for {path}"
+    if free_bytes >= DISK_FREE_MIN:
+        return Check(part, True, found)
+    remedy = "free space, or enlarge the disk: a full one ends PostgreSQL's writes, and Kafka"
+    return Check(part, False, found, remedy)
+
+
+async def check_processes(target: Target) -> list[Check]:
+    """Check whether the processes of a local stack run, and say that they are ready."""
+    return list(await asyncio.gather(*(_check_process(target, name, pid) for name, pid in target.processes.items())))
+
+
+async def _check_process(target: Target, name: str, pid: int) -> Check:
+    part = f"process {name}"
+    match _read_state(pid):
+        case "gone":
+            remedy = f"the supervisor of `signoff up` starts it again; if it stays away, see {_name_log(target, name)}"
+            return Check(part, False, f"pid {pid} is gone{_tell_last_words(target, name)}", remedy)
+        case "stopped":
+            return Check(part, False, f"pid {pid} is stopped (SIGSTOP), and does nothing", f"kill -CONT {pid}")
+    return Check(part, True, f"pid {pid}") if name not in target.metrics else await _check_ready(target, name, pid)
+
+
+async def _check_ready(target: Target, name: str, pid: int) -> Check:
+    """Check whether a service that runs says that it is ready."""
+    part, log, why = f"process {name}", _name_log(target, name), _tell_last_words(target, name)
+    try:
+        status, body, _ = await _get(urljoin(target.metrics[name], "/readyz"))
+    except TimeoutError:
+        remedy = f"it hangs, or its machine is overloaded: end it (kill {pid}), and it is started again; {log}"
+        return Check(part, False, f"pid {pid} runs, and answers nothing within {TIMEOUT_S:g} s", remedy)
+    except (aiohttp.ClientError, OSError, ValueError):
+        return Check(part, False, f"pid {pid} does not serve yet{why}", f"if that lasts, see {log}")
+    if status == 200:  # noqa: PLR2004 - OK
+        return Check(part, True, f"pid {pid}")
+    return Check(part, False, f"pid {pid} is not ready: {_join_reasons(body)}{why}", log)
+
+
+def _join_reasons(body: str) -> str:
+    try:
+        return "; ".join(f"{name}: {reason}" for name, reason in json.loads(body)["reasons"].items())
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return body
+
+
+def _name_log(target: Target, name: str) -> str:
+    return f"its log: {_find_log(target, name) or 'in logs/ of the data directory'}"
+
+
+def _tell_last_words(target: Target, name: str) -> str:
+    return f"; it ended by {words}" if (words := _read_last_words(target, name)) else ""
+
+
+def _find_log(target: Target, name: str) -> Path | None:
+    return None if target.data_dir is None else target.data_dir / "logs" / f"{name}.log"
+
+
+def _read_last_words(target: Target, name: str) -> "LastWords | None":
+    """Return why a process of the local stack ended, if that was of late, and nothing was logged since."""
+    if (log := _find_log(target, name)) is None:
+        return None
+    from localstack.process import read_last_words  # noqa: PLC0415 - there is none but with a local stack
+
+    words = read_last_words(log)
+    return words if words and (datetime.now(UTC) - words.at).total_seconds() < ENDED_LATELY_S else None
+
+
+def _read_state(pid: int) -> str:
+    """Return whether a process is `gone`, `stopped` or `running`; what is stopped is known on Linux alone."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "gone"
+    except PermissionError:
+        pass
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return "running"
+    return {"T": "stopped", "t": "stopped", "Z": "gone", "X": "gone"}.get(state, "running")
+
+
+async def check_http(target: Target) -> list[Check]:
+    """Check whether the console answers, and reaches the jobstore."""
+    if target.http is None:
+        return []
+    part = "console"
+    try:
+        status, body, headers = await _get(f"{target.http.rstrip('/')}/api/health")
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        return [Check(part, False, f"{target.http}: {_describe(error)}", "is it running, and is this its address?")]
+    said: dict[str, Any] = {}
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return [Check(part, False, f"{target.http} is no console", "correct its address: --http")]
+    version, skew = _check_versions([("console", str(said.get("version") or ""))]), _find_http_skew(headers)
+    beside = [check for check in (*version, *_check_clocks([("console", skew)])) if not check.ok]
+    if status == 200:  # noqa: PLR2004 - OK
+        return [Check(part, True, target.http), *beside]
+    reason = said.get("database") or "it does not reach the jobstore"
+    return [Check(part, False, f"{target.http}: {reason}", "the console runs; look at the jobstore"), *beside]
+
+
+def _find_http_skew(headers: Any) -> float | None:
+    """Return by how much a server's clock is ahead of ours, by its header Date, which has whole seconds."""
+    try:
+        return (parsedate_to_datetime(headers["Date"]) - datetime.now(UTC)).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+async def check_jobstores(target: Target) -> list[Check]:
+    """Check whether each jobstore answers, and what one of them knows of all parts."""
+    if target.jobstore is None:
+        return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
+    addresses = [each.strip() for each in target.jobstore.split(",") if each.strip()]
+    outages = await asyncio.gather(*(_find_outage(target, each) for each in addresses))
+    served = [check for check, _ in outages]
+    codes = [code for check, code in outages if check.ok]
+    if not codes:
+        return served
+    async with connect(target, timeout_s=TIMEOUT_S) as jobstore:
+        return [*served, *await _question(jobstore, None if None in codes else codes[0])]
+
+
+async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]:
+    """Check whether a jobstore answers, and return the code of the database's outage, if it tells of one."""
+    async with AsyncClient(address, timeout_s=TIMEOUT_S) as jobstore:
+        code = await jobstore.find_outage()
+    if code is None or code in DATABASE_OUTAGES:
+        return Check("jobstore", True, address), code
+    if words := _read_last_words(target, "jobstore"):
+        remedy = f"do what it says; its log: {_find_log(target, 'jobstore')}"
+        return Check("jobstore", False, f"{address} ended by {words}", remedy), code
+    if (await _check_listening("jobstore", f"tcp://{address}", "")).ok:
+        found = f"{address} takes connections, and answers nothing within {TIMEOUT_S:g} s"
+        remedy = "it is frozen or overloaded, or stops, or this is not its address: look at its process and its log"
+        return Check("jobstore", False, found, remedy), code
+    remedy = (
+        "start it, or correct its address; its log says why it ended. At its start it does not serve until it has "
+        "reached PostgreSQL"
+    )
+    return Check("jobstore", False, f"nothing listens at {address}", remedy), code
+
+
+async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
+    """Check what a jobstore that serves tells of itself and of all others; in an outage of its database what it can."""
+    asked_at = time.time()
+    agents, overview, validators, diagnosis = await asyncio.gather(
+        list_all(jobstore.iter_agents()),
+        jobstore.get_overview(),
+        _list_validators(jobstore),
+        jobstore.diagnose(),
+        return_exceptions=True,
+    )
+    answers = (agents, overview, validators, diagnosis)
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, SignoffError):
+            raise answer
+    errors = [answer for answer in answers if isinstance(answer, SignoffError)]
+    refused = [error for error in errors if error.code in {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN}]
+    if refused:
+        remedy = "give an administrator's with --token, --token-file or SIGNOFF_TOKEN"
+        return [Check("token", False, refused[0].message, remedy)]
+    if len(errors) == len(answers):
+        return [_check_database(outage) if outage else await _find_silence(jobstore, errors[0])]
+    checks = [_check_database(outage), Check("token", True, "accepted")]
+    if outage is None:
+        checks += [Check("jobstore's answers", False, error.message, "ask again, and see its log") for error in errors]
+    readers: list[tuple[Any, Callable[[Any], list[Check]]]] = [
+        (diagnosis, lambda answer: _check_diagnosis(answer, asked_at)),
+        (overview, lambda answer: _check_overview(answer, None if diagnosis in errors else diagnosis)),
+        (validators, _check_validators),
+    ]
+    checks += [check for answer, read in readers if answer not in errors for check in read(answer)]
+    return checks if isinstance(agents, BaseException) else [*checks, *await _check_agents(agents)]
+
+
+async def _find_silence(jobstore: AsyncClient, error: SignoffError) -> Check:
+    """Return why a jobstore that serves answers no question: it learns within six seconds that its database is away."""
+    for _ in range(int((PART_TIMEOUT_S - TIMEOUT_S) / POLL_S) - 2):
+        if (code := await jobstore.find_outage()) in DATABASE_OUTAGES:
+            return _check_database(code)
+        if code == UNREACHABLE:
+            break
+        await asyncio.sleep(POLL_S)
+    remedy = "its database is slow, or it is overloaded: see its log, and signoff_waiting of its metrics"
+    return Check("jobstore's answers", False, f"no question is answered: {error.message}", remedy)
+
+
+def _check_database(code: str | None) -> Check:
+    if code is None:
+        return Check("database", True, "can be written")
+    outage = DATABASE_OUTAGES[code]
+    return Check("database", False, str(outage), outage.remedy)
+
+
+def _check_diagnosis(diagnosis: pb.DiagnoseResponse, asked_at: float) -> list[Check]:
+    heard = [each for each in diagnosis.processes if each.silent_s <= diagnosis.alive_s and not each.ends]
+    named = [(f"{each.kind} {_shorten(each.id)}", each) for each in heard]
+    ours = (asked_at + time.time()) / 2 - diagnosis.at.ToDatetime(UTC).timestamp()
+    ahead = [(name, each.clock_ahead_s if each.HasField("clock_ahead_s") else None) for name, each in named]
+    return [
+        *(_check_workers(kind, diagnosis) for kind in ("executor", "validator")),
+        *_check_versions([(name, each.version) for name, each in named]),
+        *_check_clocks([*ahead, ("this machine", ours)]),
+        _check_limits(diagnosis),
+        _check_facts(diagnosis),
+        *_check_groups(diagnosis),
+    ]
+
+
+def _check_workers(kind: str, diagnosis: pb.DiagnoseResponse) -> Check:
+    part = f"{kind}s"
+    known = [each for each in diagnosis.processes if each.kind == kind and not each.ends]
+    heard = [each for each in known if each.silent_s <= diagnosis.alive_s]
+    silent = [each for each in known if diagnosis.alive_s < each.silent_s <= FORGOTTEN_S]
+    names = ", ".join(f"{_shorten(each.id)} {each.silent_s:.0f} s ago" for each in silent)
+    if not heard:
+        found = f"none is heard of; last heard of: {names}" if names else "none is heard of"
+        remedy = (
+            f"start one, or see whether it is frozen or does not reach the jobstore; until then work waits for {kind}s"
+        )
+        return Check(part, False, found, remedy)
+    found = f"{len(heard)}, with room for {sum(each.room for each in heard)} more"
+    if not names:
+        return Check(part, True, found)
+    remedy = "if nobody has ended it, see whether it is frozen or does not reach the jobstore"
+    return Check(part, True, f"{found}; no longer heard of: {names}", remedy)
+
+
+def _check_versions(processes: Iterable[tuple[str, str]]) -> list[Check]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, version in processes:
+        found[version or "unknown"].append(name)
+    foreign = {version: names for version, names in found.items() if version != VERSION}
+    if not foreign:
+        return [Check("versions", True, VERSION)]
+    told = "; ".join(f"{version}: {', '.join(names)}" for version, names in sorted(foreign.items()))
+    remedy = "have all of one version: replace one process after the other (docs/operations/upgrading.md)"
+    return [Check("versions", False, f"this command is {VERSION}, and of {told}", remedy)]
+
+
+def _check_clocks(clocks: Iterable[tuple[str, float | None]]) -> list[Check]:
+    wrong = [(name, ahead) for name, ahead in clocks if ahead is not None and abs(ahead) > SKEW_MAX_S]
+    if not wrong:
+        return [Check("clocks", True, f"differ by less than {SKEW_MAX_S:g} s")]
+    told = ", ".join(f"{name} is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}" for name, ahead in wrong)
+    remedy = "synchronise the clocks (NTP); no lease depends on them, and what people read does"
+    return [Check("clocks", False, f"by the database's clock {told}", remedy)]
+
+
+def _check_limits(diagnosis: pb.DiagnoseResponse) -> Check:
+    if not diagnosis.are_limits_lost:
+        return Check("limits", True, "as administrators set them")
+    found = "nothing is offered, since a rebuild did not find what administrators had set (`limits_lost`)"
+    return Check("limits", False, found, f"{CONFIRM_LIMITS} (docs/operations/backup.md)")
+
+
+def _check_facts(diagnosis: pb.DiagnoseResponse) -> Check:
+    count, age_s = diagnosis.unpublished, diagnosis.unpublished_s
+    if age_s <= UNPUBLISHED_MAX_S:
+        return Check("facts", True, "published" if not count else f"{count} are about to be published")
+    remedy = (
+        "is Kafka there? Else the jobstore's log says why it publishes none (`wrong_secrets`), or a transaction of "
+        "others is open in the database (docs/operations.md#when-watches-stand-still-and-facts-go-on)"
+    )
+    return Check("facts", False, f"{count} are not published, the oldest of {age_s:.0f} s ago", remedy)
+
+
+def _check_groups(diagnosis: pb.DiagnoseResponse) -> list[Check]:
+    if diagnosis.groups_error:
+        found = f"the jobstore cannot ask Kafka how they stand: {diagnosis.groups_error}"
+        return [Check("consumer groups", False, found, "is the broker running, and does the jobstore reach it?")]
+    return [_check_group(group) for group in diagnosis.groups]
+
+
+def _check_group(group: pb.GroupState) -> Check:
+    part = f"group {group.group}"
+    found = f"{group.members} members, {group.unread} records of {group.topic} to read"
+    if group.strangers:
+        names = ", ".join(
+            f"{each.client} at {each.host.lstrip('/')} with {each.partitions} partitions" for each in group.strangers
+        )
+        found = f"{found}; a member is no process of Signoff: {names}"
+        remedy = "end it, and let no other user of the broker read this group: what has its partitions is not read"
+        if group.stalled_partitions:
+            found = f"{found}; {group.stalled_partitions} partitions have not moved for {group.stalled_s:.0f} s"
+        return Check(part, False, found, remedy)
+    if group.stalled_partitions:
+        found = (
+            f"{found}; {group.stalled_partitions} partitions have not moved for {group.stalled_s:.0f} s although their "
+            "readers have room"
+        )
+        return Check(
+            part, False, found, "see the log of what reads it; a process that hangs is ended, and started again"
+        )
+    return Check(part, True, found)
+
+
+def _check_overview(overview: Any, diagnosis: Any) -> list[Check]:
+    letters = {topic: count for topic, count in overview.now.dead_letters.items() if count}
+    told = ", ".join(f"{count} in {topic}" for topic, count in sorted(letters.items()))
+    remedy = (
+        "`signoff dlq list` says why; mend that and redrive them, or discard them (`signoff dlq`)" if letters else ""
+    )
+    return [
+        Check("secrets", True, f"reports and facts are signed with the secret {overview.signing_secret!r}"),
+        Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN),
+        Check("dead letters", True, told or ("none" if overview.now.dead_letters else "not counted"), remedy),
+        *([_check_waiting(overview.waiting, diagnosis)] if diagnosis is not None else []),
+    ]
+
+
+def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check:
+    told = ", ".join(f"{each.count} {' '.join(filter(None, (each.code, each.name)))}" for each in sums[:SUMS_TOLD])
+    found = f"`signoff explain` says what lifts it: {told}" if told else "nothing waits"
+    if diagnosis.unclaimed:
+        found = f"{diagnosis.unclaimed} executions were offered again and again, and nobody takes them; {found}"
+        remedy = "look at what is said here of executors, validators and their groups, and at their logs"
+        return Check("waiting", False, found, remedy)
+    if diagnosis.turn_s > TURN_MAX_S:
+        found = f"what nothing holds back has not begun for {diagnosis.turn_s:.0f} s; {found}"
+        return Check("waiting", False, found, "is Kafka there? Else see the jobstore's log for its dispatcher")
+    return Check("waiting", True, found)
+
+
+async def _list_validators(jobstore: AsyncClient) -> "Sequence[Validator]":
+    return (await jobstore.list_judge_policies(page_size=1)).validators
+
+
+def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
+    """Check whether all validators judge alike where a job names no policy."""
+    said: dict[str, list[str]] = {}
+    for each in validators:
+        said.setdefault(each.judge or "unknown", []).append(each.owner)
+    if len(said) <= 1:
+        return [Check("judging", True, f"{len(each)} validators judge by {judge}") for judge, each in said.items()]
+    found = "; ".join(f"{judge}: {', '.join(owners)}" for judge, owners in sorted(said.items()))
+    remedy = (
+        "how strict a job is judged depends on who comes first: give all of them the same settings, or name a policy; "
+        "`signoff judges diff default VERSION VERSION` shows what differs"
+    )
+    return [Check("judging", True, f"validators are set differently: {found}", remedy)]
+
+
+async def _check_agents(agents: Sequence[Agent]) -> list[Check]:
+    found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
+    return [
+        *await asyncio.gather(*found),
+        *(_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)),
+    ]
+
+
+def _warn_of_userinfo(agent_id: str) -> Check:
+    remedy = (
+        "whoever reads facts, the database or a backup reads them: put `Basic` and the base64 of user:password into a "
+        f"variable of the executors, then signoff agents update {agent_id} --url <without them> "
+        "--header Authorization=env:SIGNOFF_AGENT_<NAME>"
+    )
+    return Check(f"agent {agent_id}'s URL", True, "holds a user or a password", remedy)
+
+
+async def _check_agent(name: str, url: str) -> Check:
+    remedy = f"start it, or correct its address: signoff agents update {name} --url ..."
+    return await _check_listening(f"agent {name}", url, remedy)
+
+
+async def check_judge(target: Target) -> list[Check]:
+    """Check whether the local judge answers. Any other judge is reached by the validators alone."""
+    if target.judge is None:
+        return []
+    try:
+        await _get(target.judge)  # whatever it answers
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        remedy = "without a judge jobs stay IN_PROGRESS, and nothing is lost"
+        return [Check("judge", False, f"{target.judge}: {_describe(error)}", remedy)]
+    return [Check("judge", True, target.judge)]
+
+
+async def check_kafka(target: Target) -> list[Check]:
+    """Check whether the broker answers, and has every topic with the catalogue's settings."""
+    if target.kafka is None:
+        return [Check("kafka", False, "no address is known", "give --kafka host:port")]
+    if target.other_prefix is not None:
+        return [Check("kafka", False, target.other_prefix, "set SIGNOFF_TOPIC_PREFIX to that here, too")]
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - heavy, and only needed here
+
+    from servicekit.kafka.broker import list_log_dirs  # noqa: PLC0415 - same
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka, request_timeout_ms=int(TIMEOUT_S * 1000))
+    try:
+        async with asyncio.timeout(2 * TIMEOUT_S):
+            await admin.start()
+            topics, log_dirs = await _read_topics(admin), await list_log_dirs(admin)
+    except Exception as error:  # noqa: BLE001 - any error is what the check reports
+        remedy = (
+            "is the broker running, and is this its address? Until it answers, work waits, and nothing is lost: the "
+            "jobstore keeps what is asked for"
+        )
+        return [Check("kafka", False, f"{target.kafka}: {_describe(error)}", remedy)]
+    finally:
+        closing = asyncio.create_task(admin.close())  # which may wait for a broker that is frozen
+        await asyncio.wait([closing], timeout=POLL_S)
+    checks = (_check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
+    disks = (_check_space(f"disk of broker {each.broker}", each.free_bytes, each.path) for each in log_dirs)
+    return [Check("kafka", True, target.kafka), *disks, *checks]
+
+
+def _check_topic(topic: Topic, actual: tuple[int, dict[str, str]] | None) -> Check:
+    part = f"topic {topic.name}"
+    if actual is None:
+        return Check(part, False, "is missing", "restart the jobstore: it creates the topics of the catalogue")
+    partitions, settings = actual
+    wrong = [
+        f"{name} is {settings.get(name)}, not {value}"
+        for name, value in topic.settings.items()
+        if settings.get(name) != value
+    ]
+    if partitions < topic.partitions:
+        wrong.insert(0, f"{partitions} partitions, not {topic.partitions}")
+    if wrong:
+        return Check(part, False, "; ".join(wrong), "set it with kafka-configs.sh or kafka-topics.sh --alter")
+    return Check(part, True, f"{partitions} partitions")
+
+
+async def _read_topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
+    """Return partitions and settings of those topics of the catalogue that exist."""
+    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
+
+    names = sorted(set(await admin.list_topics()) & set(TOPICS))
+    described = await admin.describe_topics(names) if names else []
+    partitions = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    settings: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(resources) if names else []:
+        for _, _, _, name, entries in answer.resources:
+            settings[name] = {entry[0]: entry[1] for entry in entries}
+    return {name: (partitions[name], settings.get(name, {})) for name in names}
+
+
+async def _check_listening(part: str, url: str, remedy: str) -> Check:
+    """Check whether anything listens at a URL. Nothing is sent: an agent may take any request for work."""
+    address = urlsplit(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            _, writer = await asyncio.open_connection(address.hostname, port)
+        writer.close()
+        await writer.wait_closed()
+    except (OSError, TimeoutError) as error:
+        return Check(part, False, f"{url}: {_describe(error)}", remedy)
+    return Check(part, True, url)
+
+
+async def _get(url: str) -> tuple[int, str, Any]:
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+        return answer.status, (await answer.text())[:2_000], answer.headers
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT_S:g} s"
+    return str(error) or type(error).__name__
+
+
+def _shorten(id_: str) -> str:
+    """Return the beginning of an id: logs have the whole."""
+    return id_[:8]

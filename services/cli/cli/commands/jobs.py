@@ -1,24 +1,40 @@
-"""The group `signoff jobs`."""
+"""The groups `signoff jobs` and `signoff executions`."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands import job_views
-from cli.errors import CommandError, find_exit_status
+from cli.errors import CommandError, ExitStatus, find_exit_status
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
-from cli.parameters.job_filter import make_filter, with_filter
-from cli.parameters.lookups import AgentId, JobId, OptionalJobId, complete_agents, find_agent_id, find_job, find_job_id
-from cli.parameters.policy import BudgetUsd, PolicyFields, parse_policy
+from cli.output import Output, format_last_code, format_percent, style_status_of
+from cli.parameters import (
+    AgentId,
+    BudgetUsd,
+    JobId,
+    OptionalJobId,
+    PolicyFields,
+    complete_agents,
+    find_agent_id,
+    find_job,
+    find_job_id,
+    make_filter,
+    parse_policy,
+    with_filter,
+)
 from cli.session import Session, command, make_app
-from cli.views.job_list import format_count, list_agents_in, show_counts, show_jobs
-from cli.views.waiting import list_agents_of, show_waiting
-from cli.watching import show_until_rest, succeed_if_completed
+from cli.terminal import Styled
+from cli.waiting import list_agents_of, name_cause, show_waiting
 from signoff import UNCHANGED, AsyncClient, SignoffError
-from signoff.status import FACET_FIELDS, RESTING, JobOrder, View
+from signoff.errors import ErrorCode
+from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View
 
 if TYPE_CHECKING:
-    pass
+    from signoff.types import Job, JobCounts, JobLog
+
 
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
@@ -367,3 +383,138 @@ def _require_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise typer.BadParameter("must be a JSON object", param_hint="--file")
     return value
+
+
+def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
+    """Yield the ids of the agents that a list names."""
+    for job in jobs:
+        yield job.agent_id
+        if job.waiting:
+            yield from list_agents_of(job.waiting.reasons)
+
+
+def show_jobs(out: Output, jobs: "Sequence[Job]", next_page_token: str, searched: int | None) -> None:
+    """Show a page of jobs, each that waits with why, and whether only the newest were `searched` for them."""
+    out.print_page(jobs, next_page_token, **({} if searched is None else {"searched": searched}))
+    rows = [
+        (
+            job.id,
+            style_status_of(job),
+            format_last_code(job),
+            _name_causes(out, job),
+            format_percent(job.progress),
+            out.name_agent(job.agent_id, with_id=False),
+            job.submission,
+            job.title,
+        )
+        for job in jobs
+    ]
+    columns = ["id", "status", "code", "waits for", "progress", "agent", "submission", "title"]
+    out.print_list(columns, rows, spared=["submission", "progress", "agent", "short", "waits for", "code"])
+    if searched is not None:
+        out.print_line(f"among the newest {searched}: older ones were not looked at")
+    out.print_next_page_token(next_page_token)
+
+
+def _name_causes(out: Output, job: "Job") -> str:
+    return ", ".join(name_cause(out, reason, with_id=False) for reason in job.waiting.reasons) if job.waiting else ""
+
+
+def format_count(count: int, capped_at: int) -> str:
+    """Return a count, with a plus where it may be more."""
+    return f"{count}{'+' * (count >= capped_at)}"
+
+
+def show_counts(out: Output, found: "JobCounts") -> None:
+    """Show how many jobs there are by status, and how many were cancelled."""
+    rows = [(format_count(count, found.capped_at), status) for status, count in sorted(found.counts.items()) if count]
+    rows += [(format_count(found.cancelled, found.capped_at), "cancelled, whatever their status")] * bool(
+        found.cancelled
+    )
+    out.print_table(("jobs", "status"), rows)
+    if found.searched is not None:
+        out.print_line(f"of the newest {found.searched} that match")
+
+
+_FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
+
+
+async def watch_transitions(jobstore: AsyncClient, job_id: str, *, after_version: int = 0) -> "AsyncGenerator[JobLog]":
+    """Yield the transitions of a job after a version, until it rests or is cancelled."""
+    async with aclosing(jobstore.watch_jobs([job_id], 0)) as events:
+        async for event in events:
+            if event.log is None or event.log.version <= after_version:
+                continue
+            yield event.log
+            if event.log.status in _FINAL_STATUSES and (await jobstore.get_job(job_id)).version == event.log.version:
+                return
+
+
+async def show_until_rest(
+    cli: Session,
+    jobstore: AsyncClient,
+    job_id: str,
+    *,
+    after_version: int = 0,
+    timeout_s: float | None = None,
+    only_end: bool = False,
+) -> None:
+    """Show the transitions of a job until it rests; the command succeeds only if the job is COMPLETED then.
+
+    `only_end`: as JSON nothing but the job is printed, as it ended.
+    """
+    try:
+        with told_that_it_goes_on(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
+            async with asyncio.timeout(timeout_s):
+                await cli.learn_agents(jobstore)
+                logs = watch_transitions(jobstore, job_id, after_version=after_version)
+                async with aclosing(logs):
+                    async for log in logs:
+                        if not (only_end and cli.out.as_json):
+                            cli.out.show_log(log)
+    except TimeoutError:
+        job = await jobstore.get_job(job_id)
+        raise CommandError(
+            f"{job_id} is still {job.status} after {timeout_s} s", code=ErrorCode.TIMEOUT, status=ExitStatus.NOT_MET
+        ) from None
+    job = await jobstore.get_job(job_id)
+    if only_end:
+        cli.out.print_json(job)
+    succeed_if_completed(job)
+
+
+@contextmanager
+def told_that_it_goes_on(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
+    """Say, where looking is interrupted, that what is looked at goes on, and by what command to look again."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        (name,) = named.values()
+        cli.out.end_progress()
+        cli.out.print_aside(
+            {**named, "goes_on": True, "look_again": again}, Styled(f"{name} goes on: look again by `{again}`")
+        )
+        raise
+
+
+def succeed_if_completed(job: "Job") -> None:
+    """End the command with status 1 unless the job is COMPLETED."""
+    if job.status is not JobStatus.COMPLETED:
+        message = f"{job.id} is {job.status}"
+        raise CommandError(message, code=ErrorCode.NOT_COMPLETED, status=ExitStatus.NOT_MET)
+
+
+executions_app = make_app("Requests to run a job, each with what became of it.")
+
+
+@executions_app.callback()
+def _group() -> None: ...  # without it, Typer makes its only command the group itself
+
+
+@command(executions_app, "get")
+async def get_execution(
+    cli: Session, execution_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an execution.")]
+) -> None:
+    """Show one execution: where it stands, or how it ended, whatever ran later."""
+    async with cli.jobstore() as jobstore:
+        await cli.show_execution(jobstore, await jobstore.get_execution(execution_id))

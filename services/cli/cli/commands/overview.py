@@ -1,13 +1,23 @@
-"""The command `signoff overview`."""
+"""The commands `signoff overview`, `signoff explain` and `signoff watch`."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cli.commands.jobs import Detail
 from cli.options import parse_seconds
+from cli.output import Output, format_percent, format_seconds, format_spent
 from cli.session import Session, command, make_app
-from cli.views.waiting import list_agents_of
+from cli.terminal import Styled
+from cli.waiting import describe_sum, list_agents_of, show_waiting_sums
 from signoff.connection import list_all
+from signoff.status import View
+
+if TYPE_CHECKING:
+    from signoff.types import AgentStats, Overview, Percentiles, WaitingSum
+
 
 app = make_app()
 
@@ -20,10 +30,88 @@ async def overview(
     ] = "1h",
 ) -> None:
     """Show how the system is doing: what waits and runs now, what ended recently, and how each agent does."""
-    from cli.views.overview_view import show_overview  # noqa: PLC0415 - only needed here
-
     range_s = parse_seconds(range_, "--range")
     async with cli.jobstore() as jobstore:
         found, agents = await jobstore.get_overview(range_s), await list_all(jobstore.iter_agent_stats())
         await cli.learn_agents(jobstore, [*(agent.agent_id for agent in agents), *list_agents_of(found.waiting)])
     show_overview(cli.out, range_, found, agents)
+
+
+@command(app, "explain")
+async def explain(cli: Session) -> None:
+    """Show why jobs wait: how many for what, whose move it is, and what lifts it."""
+    async with cli.jobstore() as jobstore:
+        waiting = (await jobstore.get_overview()).waiting
+        await cli.learn_agents(jobstore, list_agents_of(waiting))
+    show_waiting_sums(cli.out, waiting)
+
+
+@command(app, "watch")
+async def watch(
+    cli: Session,
+    after: Annotated[int | None, typer.Option(min=0, help="Begin after this cursor; 0 is the beginning.")] = None,
+    view: Detail = View.BASIC,
+) -> None:
+    """Show everything that happens to all jobs, until interrupted."""
+    async with cli.jobstore() as jobstore:
+        await cli.learn_agents(jobstore)
+        begin = await jobstore.get_latest_cursor() if after is None else after
+        async with aclosing(jobstore.watch_jobs(after=begin, view=view)) as events:
+            async for event in events:
+                if event.log is not None:
+                    cli.out.show_log(event.log, f"{event.log.job_id}  ")
+
+
+_ENDS: Final = ("completed", "resubmission_required", "rejected", "failed", "cancelled")
+
+
+def show_overview(out: Output, range_: str, overview: "Overview", agents: "Sequence[AgentStats]") -> None:
+    """Show an overview, and how each agent does."""
+    out.print_json({"overview": overview, "agents": agents})
+    now, totals = overview.now, overview.totals
+    oldest = f", the oldest for {format_seconds(now.oldest_wait_s)}" if now.oldest_wait_s is not None else ""
+    ends = ", ".join(f"{count} {name}" for name in _ENDS if (count := getattr(totals, name)))
+    rows: list[tuple[str, object]] = [
+        ("now", f"{now.queued} queued{oldest}; {now.running} running; {now.judging} being judged"),
+        ("why they wait", _describe_waiting(out, overview.waiting)),
+        ("dead letters", _describe_letters(now.dead_letters)),
+        (f"last {range_}", f"{totals.created} created" + (f", {ends}" if ends else "")),
+        ("spent", format_spent(totals.cost_usd, totals.tokens)),
+        ("wait", _format_percentiles(totals.wait)),
+        ("agent", _format_percentiles(totals.agent)),
+        ("judge", _format_percentiles(totals.judge)),
+        ("in all", _format_percentiles(totals.duration)),
+    ]
+    out.print_table(["", ""], [row for row in rows if row[1]])
+    if agents:
+        out.print_line()
+        columns = ["agent", "runs", "waits", "completed in 24h", "wait", "answers in", "judged in"]
+        out.print_table(columns, [_make_row(out, agent) for agent in agents])
+
+
+def _describe_waiting(out: Output, sums: "Sequence[WaitingSum]") -> str:
+    counts = ", ".join(describe_sum(out, each, with_id=False) for each in sums)
+    return counts and f"{counts}: see `signoff explain`"
+
+
+def _describe_letters(counts: Mapping[str, int]) -> str | Styled:
+    if not counts:
+        return Styled("not known: Kafka is out of reach", "yellow")
+    count = sum(counts.values())
+    return Styled(f"{count}: see `signoff dlq list`", "red") if count else "none"
+
+
+def _format_percentiles(times: "Percentiles | None") -> str:
+    measured = {} if times is None else {name: getattr(times, name) for name in ("p50", "p95", "p99")}
+    return ", ".join(f"{name} {format_seconds(value)}" for name, value in measured.items() if value is not None)
+
+
+def _make_row(out: Output, agent: "AgentStats") -> tuple[object, ...]:
+    means = (agent.mean_wait_s, agent.mean_agent_s, agent.mean_judge_s)
+    return (
+        out.name_agent(agent.agent_id, with_id=False),
+        agent.running,
+        agent.queued,
+        format_percent(agent.success_rate),
+        *("" if mean is None else format_seconds(mean) for mean in means),
+    )

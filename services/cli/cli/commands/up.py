@@ -1,4 +1,4 @@
-"""The command `signoff up`."""
+"""The commands `signoff up` and `signoff login-link`."""
 
 import asyncio
 import time
@@ -84,3 +84,14 @@ async def _welcome(cli: Session, file: Path) -> None:
 def _is_written(file: Path, began: float) -> bool:
     """Return whether this stack has written the file: a stack that was killed may have left one."""
     return file.exists() and file.stat().st_mtime >= began
+
+
+@command(app, "login-link")
+async def login_link(cli: Session) -> None:
+    """Print a link that logs in to the page: once, and within a quarter of an hour.
+
+    Who opens it may do what the token may that this command has. The link holds no token.
+    """
+    link = await make_login_link(cli.target)
+    cli.out.print_json({"link": link})
+    cli.out.print_line(link)

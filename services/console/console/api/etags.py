@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Protocol
 from fastapi import Header, Response
 
 from console.errors import MEDIA_TYPE, ProblemError
-from console.heads import GZIP
+from console.middleware import GZIP
 from signoff.errors import ErrorCode
 
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="entity tags that the caller has")]

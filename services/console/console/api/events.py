@@ -10,8 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from console.api.auth import CallersJobStore, token_of
 from console.errors import ProblemError
-from console.live.hub import LiveHub, StreamRefusedError
-from console.live.viewer import Viewer
+from console.live import LiveHub, StreamRefusedError, Viewer
 from signoff.errors import ErrorCode
 
 router = APIRouter(prefix="/api", tags=["events"])

@@ -1,9 +1,12 @@
-"""REST endpoints of jobs."""
+"""REST endpoints of jobs, executions, and a job's log with the results in it."""
 
-from typing import Annotated, Any
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from console.api.auth import CallersJobStore
 from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, etag, show, version_of
@@ -17,15 +20,21 @@ from console.api.schemas import (
     JobPage,
     JobsFilter,
     JobsQuery,
+    LogsQuery,
     NewExecution,
+    Page,
     Resubmission,
     replays,
 )
+from console.errors import MEDIA_TYPE
+from contracts.evidence import Evidence, Span
 from contracts.fields import Strict
 from contracts.resources import JobPatch, NewJob
 from signoff import UNCHANGED
+from signoff.jsontext import parse_json
+from signoff.judging import CriterionVerdict
 from signoff.status import View
-from signoff.types import Execution, Job, JobCounts, JobFacets, SavedJob, Waiting
+from signoff.types import Execution, Job, JobCounts, JobFacets, JobLog, SavedJob, Waiting
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
@@ -181,3 +190,115 @@ async def resubmit_job(
     made = await jobstore.resubmit_job(job_id, name, idempotency_key=key, comment=comment, version=version_of(if_match))
     response.headers["Location"] = f"/api/executions/{made.id}"
     return made
+
+
+logs_router = APIRouter(prefix="/api/jobs/{job_id}/logs", tags=["logs"], route_class=JsonRoute)
+
+Version = Annotated[int, Path(ge=1, le=2**63 - 1, description="of the entry")]
+
+# What agents wrote is shown in a sandbox: no scripts, no requests, no origin.
+_SANDBOX: Final = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_NO_RESULT: Final[dict[str, Any]] = {
+    "description": "No such entry, or one that holds no such result; `code` says which",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_TEXT: Final = {"schema": {"type": "string"}}
+_RAW: Final[dict[str, Any]] = {
+    "description": "A string as text, anything else as JSON, byte by byte as it is stored",
+    "content": {"text/plain": _TEXT, "application/json": {"schema": {}}},
+}
+_HTML: Final[dict[str, Any]] = {"description": "The string, in a sandbox", "content": {"text/html": _TEXT}}
+
+
+@logs_router.get("")
+async def list_job_logs(
+    request: Request, jobstore: CallersJobStore, job_id: str, query: Annotated[LogsQuery, Query()]
+) -> Page[JobLog]:
+    """The recorded transitions of a job, oldest first unless asked for otherwise.
+
+    Each criterion of a verdict has `evidence_spans`, for each of its quotations a list of [start, end]: where it stands
+    in the text of the result as `.../result` serves it, counted in Unicode characters; the first 20 places, in order.
+    """
+    logs, token = await jobstore.list_job_logs(
+        job_id,
+        page_size=query.page_size or 0,
+        page_token=query.page_token,
+        newest_first=query.newest_first,
+        submission=query.submission,
+        from_version=query.from_version,
+        kinds=query.kind,
+        view=query.view,
+    )
+    await request.app.state.evidence.add(logs)
+    return Page[JobLog].of((logs, token))
+
+
+@logs_router.get("/{version}/result", response_class=Response, responses={200: _RAW, 404: _NO_RESULT})
+async def get_result(jobstore: CallersJobStore, job_id: str, version: Version, download: bool = False) -> Response:
+    """The result that an entry of the log holds."""
+    text = await jobstore.get_result(job_id, version)
+    is_string = text.startswith('"')
+    name = f"{job_id}-{version}.{'txt' if is_string else 'json'}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'} if download else {}
+    media_type = "text/plain; charset=utf-8" if is_string else "application/json"
+    return _respond(parse_json(text) if is_string else text, media_type, headers | _SANDBOX)
+
+
+@logs_router.get("/{version}/html", response_class=Response, responses={200: _HTML, 404: _NO_RESULT})
+async def get_result_as_html(jobstore: CallersJobStore, job_id: str, version: Version) -> Response:
+    """A result that is a string, as a document: it runs no script, and fetches nothing."""
+    text = await jobstore.get_result(job_id, version)
+    shown = parse_json(text) if text.startswith('"') else text
+    media_type = "text/html; charset=utf-8" if text.startswith('"') else "text/plain; charset=utf-8"
+    return _respond(shown, media_type, _SANDBOX)
+
+
+def _respond(text: str, media_type: str, headers: Mapping[str, str]) -> Response:
+    return Response(text.encode(errors="replace"), media_type=media_type, headers=dict(headers))
+
+
+#: Of each quotation of a criterion, where it stands.
+Spans = list[list[Span]]
+#: Entries whose spans are kept in memory, the latest.
+REMEMBERED_MAX = 200
+#: Characters of a result that is searched on the event loop; a longer one is searched in a thread.
+INLINE_MAX_CHARS = 20_000
+
+
+class EvidenceSpans:
+    """Find the spans of evidence, and remember them: entries never change."""
+
+    def __init__(self) -> None:
+        self._spans: OrderedDict[UUID, list[Spans]] = OrderedDict()
+
+    async def add(self, logs: Iterable[JobLog]) -> None:
+        """Give each criterion of each verdict its `evidence_spans`: of each quotation [start, end] in the result."""
+        for log in logs:
+            if log.verdict is None:
+                continue
+            criteria = log.verdict.criteria
+            spans = self._spans.get(log.id)
+            if spans is None:
+                spans = await self._find(log, criteria)
+            for criterion, places in zip(criteria, spans, strict=True):
+                criterion.evidence_spans = places
+
+    async def _find(self, log: JobLog, criteria: Sequence[CriterionVerdict]) -> list[Spans]:
+        quotes, result = [criterion.evidence for criterion in criteria], log.result
+        if isinstance(result, str) and len(result) <= INLINE_MAX_CHARS:
+            spans = _find_spans(result, quotes)
+        else:
+            spans = await asyncio.to_thread(_find_spans, result, quotes)
+        self._spans[log.id] = spans
+        if len(self._spans) > REMEMBERED_MAX:
+            self._spans.popitem(last=False)
+        return spans
+
+
+def _find_spans(result: Any, quotes: Iterable[Any]) -> list[Spans]:
+    evidence = Evidence(result)  # criteria that it repeats are left in it: what is marked was checked without them
+    return [[evidence.find_spans(quote) for quote in each] for each in quotes]

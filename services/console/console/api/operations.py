@@ -19,7 +19,7 @@ from console.api.schemas import (
     Page,
     replays,
 )
-from console.live.changes import make_frame
+from console.live import make_frame
 from contracts.fields import Strict
 from contracts.resources import NewOperation
 from signoff import AsyncClient

@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import CommandError, ExitStatus
 from cli.output import to_json
-from cli.parameters.lookups import JobId, find_job_id
+from cli.parameters import JobId, find_job_id
 from cli.session import Session, command, make_app
 from signoff.connection import list_all
 from signoff.errors import ErrorCode
@@ -17,6 +17,7 @@ from signoff.status import View
 
 if TYPE_CHECKING:
     from contracts.receipts import PublicKey, PublicKeys, Statement
+
 
 app = make_app("Signed statements about verdicts: `signoff receipt JOB` prints one.", has_default=True)
 

@@ -1,7 +1,5 @@
 """Show why jobs wait, and what lifts that."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -11,25 +9,26 @@ from cli.terminal import Styled
 if TYPE_CHECKING:
     from signoff.types import PastWait, Reason, Waiting, WaitingSum
 
+
 #: Codes whose name is the id of an agent (contracts.waiting.WaitCode).
 _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
 
 
-def list_agents_of(causes: Iterable[Reason | WaitingSum | PastWait]) -> Iterator[str]:
+def list_agents_of(causes: "Iterable[Reason | WaitingSum | PastWait]") -> Iterator[str]:
     """Yield the ids of the agents that causes of waiting are about."""
     for cause in causes:
         if agent_id := cause.name if cause.code in _OF_AGENTS else find_agent_of(cause.name):
             yield agent_id
 
 
-def name_cause(out: Output, cause: Reason | WaitingSum | PastWait, *, with_id: bool = True) -> str:
+def name_cause(out: Output, cause: "Reason | WaitingSum | PastWait", *, with_id: bool = True) -> str:
     """Return what is waited for: `limit_concurrency tenant:press`."""
     name_it = out.name_agent if cause.code in _OF_AGENTS else out.name_limit
     name = name_it(cause.name, with_id=with_id)
     return f"{cause.code} {name}".rstrip()
 
 
-def show_waiting(out: Output, waiting: Waiting) -> None:
+def show_waiting(out: Output, waiting: "Waiting") -> None:
     """Show why a job waits: each thing that holds it back, and below it what lifts that."""
     out.print_json(waiting)
     if not waiting.reasons:
@@ -43,32 +42,32 @@ def show_waiting(out: Output, waiting: Waiting) -> None:
     print_reasons(out, waiting)
 
 
-def print_reasons(out: Output, waiting: Waiting) -> None:
+def print_reasons(out: Output, waiting: "Waiting") -> None:
     """Print each thing that holds a job back, and below it what lifts that."""
     for reason in waiting.reasons:
         _print_reason(out, describe_reason(out, reason), reason)
 
 
-def show_waiting_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
+def show_waiting_sums(out: Output, sums: "Sequence[WaitingSum]") -> None:
     """Show how many executions wait for what, and below each what lifts it."""
     out.print_json({"waiting": sums})
     out.print_line(f"{sum(each.count for each in sums)} waiting")
     print_sums(out, sums)
 
 
-def print_sums(out: Output, sums: Sequence[WaitingSum]) -> None:
+def print_sums(out: Output, sums: "Sequence[WaitingSum]") -> None:
     """Print how many wait for what, and below each what lifts it."""
     for each in sums:
         until = f", until {format_time(each.until)} at the earliest" if each.until else ""
         _print_reason(out, describe_sum(out, each) + until, each)
 
 
-def describe_sum(out: Output, each: WaitingSum, *, with_id: bool = True) -> str:
+def describe_sum(out: Output, each: "WaitingSum", *, with_id: bool = True) -> str:
     """Return how many wait for one thing: `390 for limit_concurrency tenant:press`."""
     return f"{each.count} for {name_cause(out, each, with_id=with_id)}"
 
 
-def describe_reason(out: Output, reason: Reason) -> str:
+def describe_reason(out: Output, reason: "Reason") -> str:
     """Return what holds an execution back, in numbers: `limit_concurrency tenant:press, 5 of 5`."""
     words = [name_cause(out, reason)]
     if reason.used is not None:
@@ -78,6 +77,6 @@ def describe_reason(out: Output, reason: Reason) -> str:
     return ", ".join(words)
 
 
-def _print_reason(out: Output, words: str, reason: Reason | WaitingSum) -> None:
+def _print_reason(out: Output, words: str, reason: "Reason | WaitingSum") -> None:
     out.print_line("  ", Styled(words, "bold"))
     out.print_line(f"    {reason.owner}: {reason.remedy}")

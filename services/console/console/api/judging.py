@@ -1,31 +1,37 @@
-"""REST endpoints of judge policies and criteria sets."""
+"""REST endpoints of judge policies, golden sets, criteria sets, and judgings without a job."""
 
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.etags import TAGGED, IfMatch, etag, version_of
-from console.api.json_body import JsonRoute
+from console.api.json_body import JsonRoute, ManyJsonRoute
 from console.api.schemas import (
+    IdempotencyKey,
     JudgePolicyPage,
     JudgePolicyPromotion,
     NewCriteria,
     NewCriteriaSet,
+    NewGoldenSet,
     NewJudgePolicy,
     Page,
     PageQuery,
     Retirement,
     VersionsQuery,
+    replays,
 )
 from console.errors import MEDIA_TYPE, ProblemError
 from contracts.fields import Strict
 from contracts.judging.policy import Name
 from contracts.judging.versions import NamedJudgePolicy, SavedJudgePolicy
+from contracts.resources import NewJudgings
 from signoff.errors import ErrorCode
-from signoff.judging import CriteriaRemarks, NamedCriteriaSet, SavedCriteriaSet
+from signoff.fields import Model
+from signoff.judging import CriteriaRemarks, Judging, NamedCriteriaSet, NamedGoldenSet, RejudgeReport, SavedCriteriaSet
 
-router = APIRouter(prefix="/api/judges", tags=["judges"], route_class=JsonRoute)
+judges_router = APIRouter(prefix="/api/judges", tags=["judges"], route_class=JsonRoute)
 sets_router = APIRouter(prefix="/api/criteria-sets", tags=["judges"], route_class=JsonRoute)
 criteria_router = APIRouter(prefix="/api/criteria", tags=["judges"], route_class=JsonRoute)
 
@@ -39,7 +45,7 @@ CHANGES_NAME: Final[dict[int | str, dict[str, Any]]] = {
 NameInPath = Annotated[Name, Path()]
 
 
-@router.get("")
+@judges_router.get("")
 async def list_judge_policies(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> JudgePolicyPage:
     """Judge policies by name, each with the version that is current and without its body; and what validators say."""
     found = await jobstore.list_judge_policies(page_size=query.page_size or 0, page_token=query.page_token)
@@ -47,7 +53,7 @@ async def list_judge_policies(jobstore: CallersJobStore, query: Annotated[PageQu
     return JudgePolicyPage(items=items, next_page_token=found.next_page_token or None, validators=found.validators)
 
 
-@router.get("/{name}")
+@judges_router.get("/{name}")
 async def get_judge_policy(
     jobstore: CallersJobStore, name: NameInPath, query: Annotated[VersionsQuery, Query()], response: Response
 ) -> NamedJudgePolicy:
@@ -57,7 +63,7 @@ async def get_judge_policy(
     return NamedJudgePolicy.model_validate(found, from_attributes=True)
 
 
-@router.put("/{name}", responses=CHANGES_NAME)
+@judges_router.put("/{name}", responses=CHANGES_NAME)
 async def put_judge_policy(
     jobstore: CallersJobStore,
     name: NameInPath,
@@ -75,7 +81,7 @@ async def put_judge_policy(
     return SavedJudgePolicy.model_validate(saved, from_attributes=True)
 
 
-@router.post("/{name}/promote", responses=CHANGES_NAME)
+@judges_router.post("/{name}/promote", responses=CHANGES_NAME)
 async def promote_judge_policy(
     jobstore: CallersJobStore,
     name: NameInPath,
@@ -95,7 +101,7 @@ async def promote_judge_policy(
     return NamedJudgePolicy.model_validate(promoted, from_attributes=True)
 
 
-@router.post("/{name}/retire", responses=CHANGES_NAME)
+@judges_router.post("/{name}/retire", responses=CHANGES_NAME)
 async def retire_judge_policy(
     jobstore: CallersJobStore,
     name: NameInPath,
@@ -162,3 +168,88 @@ async def retire_criteria_set(
 async def lint_criteria(jobstore: CallersJobStore, new: Strict[NewCriteria]) -> CriteriaRemarks:
     """Say what might be meant otherwise in criteria, or judged better; nothing is stored."""
     return await jobstore.lint_criteria(criteria=new.criteria)
+
+
+golden_router = APIRouter(prefix="/api/judges/{name}/golden-set", tags=["judges"], route_class=ManyJsonRoute)
+
+
+@golden_router.get("")
+async def get_golden_set(jobstore: CallersJobStore, name: NameInPath, response: Response) -> NamedGoldenSet:
+    """Return the golden set of a policy, with its cases; its `ETag` is its version."""
+    return _tag(await jobstore.get_golden_set(name), response)
+
+
+@golden_router.put("", responses=CHANGES_NAME)
+async def put_golden_set(
+    jobstore: CallersJobStore,
+    name: NameInPath,
+    new: Strict[NewGoldenSet],
+    response: Response,
+    if_match: IfMatch = None,
+) -> NamedGoldenSet:
+    """Replace the golden set of a policy: from now on a version is promoted by its report on exactly these cases."""
+    golden = await jobstore.put_golden_set(
+        name,
+        new.cases_jsonl,
+        true_positive_rate_min=new.true_positive_rate_min,
+        true_negative_rate_min=new.true_negative_rate_min,
+        flips_max=new.flips_max,
+        note=new.note,
+        version=version_of(if_match),
+    )
+    return _tag(golden, response)
+
+
+@golden_router.post("/retire", responses=CHANGES_NAME)
+async def retire_golden_set(
+    jobstore: CallersJobStore,
+    name: NameInPath,
+    response: Response,
+    retirement: Strict[Retirement | None] = None,
+    if_match: IfMatch = None,
+) -> NamedGoldenSet:
+    """Let versions of a policy take over without it; the cases stay, and putting a set again brings it back."""
+    reason = retirement.reason if retirement else None
+    return _tag(await jobstore.retire_golden_set(name, reason=reason, version=version_of(if_match)), response)
+
+
+def _tag(golden: NamedGoldenSet, response: Response) -> NamedGoldenSet:
+    response.headers["ETag"] = etag(golden.version)
+    return golden
+
+
+judgings_router = APIRouter(prefix="/api/judgings", tags=["judgings"], route_class=ManyJsonRoute)
+reports_router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=JsonRoute)
+
+
+class QueuedJudgings(Model):
+    """Judgings that were queued."""
+
+    id: UUID
+
+
+@judgings_router.post("", status_code=201, responses=replays(QueuedJudgings))
+async def create_judgings(
+    jobstore: CallersJobStore, judgings: Strict[NewJudgings], response: Response, key: IdempotencyKey = None
+) -> QueuedJudgings:
+    """Judge results without a job: validators do when they have room. They are kept for a day."""
+    group_id = await jobstore.create_judgings(judgings, idempotency_key=key)
+    response.headers["Location"] = f"/api/judgings/{group_id}"
+    return QueuedJudgings(id=group_id)
+
+
+@judgings_router.get("/{judgings_id}")
+async def get_judgings(
+    jobstore: CallersJobStore, judgings_id: UUID, query: Annotated[PageQuery, Query()]
+) -> Page[Judging]:
+    """Judgings in the order of their cases, each with its verdict once there is one."""
+    page = await jobstore.get_judgings(judgings_id, page_size=query.page_size or 0, page_token=query.page_token)
+    return Page[Judging].of(page)
+
+
+@reports_router.get("/{operation_id}/rejudge-report")
+async def get_rejudge_report(
+    jobstore: CallersJobStore, operation_id: UUID, query: Annotated[PageQuery, Query()]
+) -> RejudgeReport:
+    """Verdicts before and after jobs were judged again, by criterion, and those that flip, as it stands by now."""
+    return await jobstore.get_rejudge_report(operation_id, page_size=query.page_size or 0, page_token=query.page_token)

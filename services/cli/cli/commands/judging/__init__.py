@@ -1,1 +1,0 @@
-"""Commands on what results are judged by."""

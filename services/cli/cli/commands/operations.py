@@ -1,0 +1,489 @@
+"""The groups `signoff bulk` and `signoff batches`: operations on many jobs."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cli.commands.jobs import PageSize, PageToken, told_that_it_goes_on
+from cli.errors import ExitStatus
+from cli.options import read_json_file, validate_model
+from cli.output import STYLES, Output, format_time, format_usd, style_status, style_status_of
+from cli.parameters import (
+    BatchId,
+    OperationId,
+    complete_agents,
+    complete_jobs,
+    find_agent_id,
+    find_batch_id,
+    find_job_ids,
+    make_checked_filter,
+    read_conditions,
+    with_filter,
+)
+from cli.session import Session, command, make_app, with_options
+from cli.terminal import Styled
+from cli.waiting import describe_sum, list_agents_of, print_sums
+from signoff import AsyncClient
+from signoff.status import BATCH_KINDS, ItemOutcome, JobStatus, OperationKind, OperationState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from contracts.resources import NewJob
+    from signoff import AsyncClient
+    from signoff.types import Operation, OperationItem, OperationPreview
+
+
+bulk_app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
+
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs tell it.")]
+
+
+@dataclass(frozen=True)
+class OperationOptions:
+    """What is said of every operation beside what it does, and by which filter."""
+
+    job_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="JOB", help="These jobs, instead of all that match.", autocompletion=complete_jobs),
+    ] = None
+    name: Annotated[
+        str | None, typer.Option("--name", help="What the operation is called, for whoever looks at it.")
+    ] = None
+    key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="Asked for twice with one key, it is one operation.")
+    ] = None
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how many jobs, some of them, and what they may cost.")
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False
+    wait: Annotated[bool, typer.Option("--wait", help="Show its progress until it ends; succeed if all went well.")] = (
+        False
+    )
+
+
+with_choice = with_options(conditions=read_conditions, how=OperationOptions)
+
+
+@command(bulk_app, "execute")
+@with_choice
+async def execute(cli: Session, conditions: dict[str, Any], how: OperationOptions) -> None:
+    """Execute all jobs that match."""
+    await make_operation(cli, OperationKind.EXECUTE, conditions, how)
+
+
+@command(bulk_app, "cancel")
+@with_choice
+async def cancel(cli: Session, conditions: dict[str, Any], how: OperationOptions, reason: Reason = None) -> None:
+    """Cancel the live executions of all jobs that match; what begins after that goes on."""
+    await make_operation(cli, OperationKind.CANCEL, conditions, how, reason=reason)
+
+
+@command(bulk_app, "resubmit")
+@with_choice
+async def resubmit(
+    cli: Session,
+    conditions: dict[str, Any],
+    how: OperationOptions,
+    comment: Annotated[str | None, typer.Option(help="Told to the agents beside the verdict's feedback.")] = None,
+) -> None:
+    """Resubmit all jobs that match and were not accepted: the agents try again, with the verdict's feedback."""
+    await make_operation(cli, OperationKind.RESUBMIT, conditions, how, comment=comment)
+
+
+@command(bulk_app, "assign")
+@with_choice
+async def assign(
+    cli: Session,
+    conditions: dict[str, Any],
+    how: OperationOptions,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="AGENT", help="The agent that gets them.", autocompletion=complete_agents),
+    ],
+) -> None:
+    """Assign all jobs that match to an agent."""
+    await make_operation(cli, OperationKind.ASSIGN, conditions, how, agent_id=to)
+
+
+@command(bulk_app, "retry")
+@with_choice
+async def retry(cli: Session, conditions: dict[str, Any], how: OperationOptions) -> None:
+    """Execute again all jobs that match and FAILED, or stand at --status.
+
+    Those whose judge proved nothing are passed by, unless --code names verdict_unproven: `signoff rejudge` helps them.
+    """
+    await make_operation(cli, OperationKind.RETRY, conditions, how)
+
+
+@command(bulk_app, "list")
+async def list_(
+    cli: Session,
+    kind: Annotated[
+        list[OperationKind] | None, typer.Option(help="Operations of this kind. May be repeated; all when not given.")
+    ] = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = "",
+) -> None:
+    """List operations, newest first."""
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_operations(kind or [], page_size=page_size, page_token=page_token)
+    show_operations(cli.out, *page)
+
+
+@command(bulk_app, "get")
+async def get(cli: Session, operation_id: OperationId) -> None:
+    """Show the state of an operation."""
+    async with cli.jobstore() as jobstore:
+        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
+
+
+@command(bulk_app, "report")
+async def report(
+    cli: Session,
+    operation_id: OperationId,
+    outcome: Annotated[
+        list[ItemOutcome] | None,
+        typer.Option(case_sensitive=False, help="Items with this outcome. May be repeated; all when not given."),
+    ] = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = "",
+) -> None:
+    """Show what became of each job of an operation, and why it was refused."""
+    async with cli.jobstore() as jobstore:
+        operation_id = await find_batch_id(jobstore, operation_id)
+        page = await jobstore.list_operation_items(
+            operation_id, outcome or (), page_size=page_size, page_token=page_token
+        )
+        await cli.learn_agents(jobstore)
+    show_items(cli.out, *page)
+
+
+@command(bulk_app, "pause")
+async def pause(cli: Session, operation_id: OperationId) -> None:
+    """Pause an operation: nothing more of it begins; what is with an agent goes on."""
+    async with cli.jobstore() as jobstore:
+        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
+
+
+@command(bulk_app, "resume")
+async def resume(cli: Session, operation_id: OperationId) -> None:
+    """Resume a paused operation."""
+    async with cli.jobstore() as jobstore:
+        await show_operation(
+            cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id))
+        )
+
+
+@command(bulk_app, "abort")
+async def abort(cli: Session, operation_id: OperationId, reason: Reason = None) -> None:
+    """Abort an operation: nothing more of it begins, and its live executions are cancelled; what is done stays done."""
+    async with cli.jobstore() as jobstore:
+        operation_id = await find_batch_id(jobstore, operation_id)
+        aborted = await jobstore.cancel_operation(operation_id, reason)
+        await show_operation(cli, jobstore, aborted)
+
+
+async def make_operation(
+    cli: Session,
+    kind: OperationKind,
+    conditions: dict[str, Any],
+    how: OperationOptions,
+    *,
+    then: "Callable[[AsyncClient, str], Awaitable[None]] | None" = None,
+    **parameters: object,
+) -> None:
+    """Show what an operation is about, make it if that is wanted, show how it goes, and then, once it has ended, more.
+
+    Fail if some of its jobs were refused.
+    """
+    from contracts.resources import NewOperation  # noqa: PLC0415 - heavy, and only needed here
+
+    if bool(how.job_ids) == bool(conditions):
+        raise typer.BadParameter("give either jobs, or what the jobs must be, such as --status", param_hint="JOB")
+    is_asked = not (how.dry_run or how.yes)
+    if is_asked and (cli.out.as_json or not sys.stdin.isatty()):
+        raise typer.BadParameter(
+            "is needed where nobody can be asked; --dry-run shows what it would do", param_hint="--yes"
+        )
+    async with cli.jobstore() as jobstore:
+        if conditions:
+            chosen: dict[str, Any] = {"filter": await make_checked_filter(jobstore, conditions)}
+        else:
+            chosen = {"job_ids": await find_job_ids(jobstore, how.job_ids or [])}
+        if isinstance(agent := parameters.get("agent_id"), str):
+            chosen["agent_id"] = await find_agent_id(jobstore, agent)
+        new = validate_model(NewOperation, {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation")
+        if not how.yes:
+            show_preview(cli.out, kind, await jobstore.preview_operation(new), _name_basis(kind, new.judge))
+        if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
+            return
+        made = await jobstore.create_operation(new, idempotency_key=how.key)
+        if how.wait:
+            made = await show_until_ended(cli, jobstore, str(made.id), as_json=False)
+        await show_operation(cli, jobstore, made)
+        if how.wait and then is not None:
+            await then(jobstore, str(made.id))
+    if how.wait and not has_completed(made):
+        raise typer.Exit(ExitStatus.NOT_MET)
+
+
+def _name_basis(kind: OperationKind, judge: str | None) -> str:
+    """Return by what the cost of an operation is estimated; "" of one that costs nothing."""
+    if kind is not OperationKind.REJUDGE:
+        return "what similar jobs have cost recently" if kind in BATCH_KINDS else ""
+    return "what judging them cost last" if judge is None else f"what verdicts by {judge} cost on average"
+
+
+batches_app = make_app("Execute many jobs at once.")
+
+Statuses = Annotated[
+    list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="At this status. May be repeated.")
+]
+Name = Annotated[str | None, typer.Option("--name", help="What the batch is called, for whoever looks at it.")]
+Key = Annotated[str | None, typer.Option("--idempotency-key", help="Asked for twice with one key, it is one batch.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show its progress until it ends; succeed if all COMPLETED.")]
+
+
+@command(batches_app, "create")
+@with_filter
+async def create_batch(  # noqa: PLR0917 - each is an option
+    cli: Session,
+    conditions: dict[str, Any],
+    job_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="JOB", help="Jobs that exist.", autocompletion=complete_jobs)
+    ] = None,
+    file: Annotated[str | None, typer.Option(help="New jobs as a JSON array, or -.")] = None,
+    name: Name = None,
+    key: Key = None,
+    wait: Wait = False,
+) -> None:
+    """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
+    if [bool(job_ids), bool(file), bool(conditions)].count(True) != 1:
+        raise typer.BadParameter("give either jobs, --file, or what the jobs must be", param_hint="JOB")
+    jobs = _validate_new_jobs(read_json_file(file, "--file")) if file else []
+    async with cli.jobstore() as jobstore:
+        job_filter = await make_checked_filter(jobstore, conditions) if conditions else None
+        found = await find_job_ids(jobstore, job_ids or [])
+        created = await jobstore.execute_jobs(found, jobs, filter=job_filter, name=name, idempotency_key=key)
+        if wait:
+            created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
+        await show_operation(cli, jobstore, created)
+    _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
+
+
+@command(batches_app, "list")
+async def list_batches(cli: Session, page_size: PageSize = 50, page_token: PageToken = "") -> None:
+    """List batches, newest first."""
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_operations(BATCH_KINDS, page_size=page_size, page_token=page_token)
+    show_operations(cli.out, *page)
+
+
+@command(batches_app, "get")
+async def get_batch(cli: Session, batch_id: BatchId) -> None:
+    """Show the state of a batch."""
+    async with cli.jobstore() as jobstore:
+        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, batch_id)))
+
+
+@command(batches_app, "watch")
+async def watch_batch(cli: Session, batch_id: BatchId) -> None:
+    """Show the progress of a batch until it ends; succeed if all its jobs COMPLETED."""
+    async with cli.jobstore() as jobstore:
+        batch_id = await find_batch_id(jobstore, batch_id)
+        _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
+
+
+@command(batches_app, "pause")
+async def pause_batch(cli: Session, batch_id: BatchId) -> None:
+    """Pause a batch: nothing more of it begins; what is with an agent goes on."""
+    async with cli.jobstore() as jobstore:
+        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
+
+
+@command(batches_app, "resume")
+async def resume_batch(cli: Session, batch_id: BatchId) -> None:
+    """Resume a paused batch."""
+    async with cli.jobstore() as jobstore:
+        await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
+
+
+@command(batches_app, "cancel")
+async def cancel_batch(
+    cli: Session,
+    batch_id: BatchId,
+    reason: Annotated[str | None, typer.Option(help="Why, as the logs tell it.")] = None,
+) -> None:
+    """Cancel a batch: nothing more of it begins, and its live executions are cancelled; it is CANCELLED soon after."""
+    async with cli.jobstore() as jobstore:
+        batch_id = await find_batch_id(jobstore, batch_id)
+        cancelled = await jobstore.cancel_operation(batch_id, reason)
+        await show_operation(cli, jobstore, cancelled)
+
+
+@command(batches_app, "retry")
+async def retry_batch(
+    cli: Session,
+    batch_id: BatchId,
+    status: Statuses = None,
+    name: Name = None,
+    key: Key = None,
+    wait: Wait = False,
+) -> None:
+    """Execute again what FAILED of a batch, or ended at --status, as a new batch; succeed if all were accepted.
+
+    Jobs whose judge proved nothing are passed by: `signoff rejudge --batch BATCH --code verdict_unproven` helps them.
+    """
+    async with cli.jobstore() as jobstore:
+        batch_id = await find_batch_id(jobstore, batch_id)
+        created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
+        if wait:
+            created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
+        await show_operation(cli, jobstore, created)
+    _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
+
+
+def _exit_unless(is_good: bool) -> None:
+    if not is_good:
+        raise typer.Exit(ExitStatus.NOT_MET)
+
+
+def _validate_new_jobs(value: Any) -> "list[NewJob]":
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy, and only needed here
+
+    from contracts.fields import describe_problem  # noqa: PLC0415 - same
+    from contracts.resources import NewJob  # noqa: PLC0415 - same
+
+    try:
+        return TypeAdapter(list[NewJob]).validate_python(value, extra="forbid")
+    except ValidationError as error:
+        wrong = "; ".join(describe_problem(problem, list[NewJob]) for problem in error.errors())
+        raise typer.BadParameter(wrong, param_hint="--file") from error
+
+
+#: Outcomes of items that are as they should be: DONE is that of what executes nothing.
+_GOOD: Final = (JobStatus.COMPLETED, "DONE")
+
+
+async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operation") -> None:
+    """Show an operation, such as a batch, why it waits, and those of its items that were refused first."""
+    await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
+    cli.out.print_json(operation)
+    cli.out.print_line(*_describe(operation))
+    print_sums(cli.out, operation.waiting)
+    if operation.refused:
+        rows = [
+            (item.job_id, style_status(item.outcome), f"{item.code}: {cli.out.name_agents_in(item.message)}")
+            for item in operation.refused
+        ]
+        cli.out.print_list(["job", "outcome", "why"], rows, wrapped=True)
+    if (more := operation.counts.get("REFUSED", 0) - len(operation.refused)) > 0:
+        cli.out.print_line(f"and {more} more: signoff bulk report {operation.id} --outcome refused")
+
+
+def show_operations(out: Output, operations: "Sequence[Operation]", next_page_token: str) -> None:
+    """Show a page of operations."""
+    out.print_page(operations, next_page_token)
+    rows = [
+        (
+            each.id,
+            format_time(each.created_at),
+            each.kind,
+            each.name,
+            _style_state(each),
+            each.total,
+            _list_counts(each),
+        )
+        for each in operations
+    ]
+    columns = ["id", "created", "kind", "name", "state", "jobs", "of which"]
+    out.print_list(columns, rows, spared=["name", "kind", "created"])
+    out.print_next_page_token(next_page_token)
+
+
+def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str) -> None:
+    """Show what an operation would be about; `basis` is by what its cost is estimated, "" where it costs nothing."""
+    out.print_json(preview)
+    counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
+    more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
+    out.print_line(f"{kind}: {more} jobs" + (f": {counts}" if counts else ""))
+    if preview.sample:
+        out.print_list(["id", "status", "title"], [(job.id, style_status_of(job), job.title) for job in preview.sample])
+    if preview.total > len(preview.sample) > 0:
+        out.print_line(f"and {preview.total - len(preview.sample)} more")
+    if preview.cost_usd is not None:
+        of = "" if preview.cost_of == preview.total else f" for {preview.cost_of} of them"
+        out.print_line(f"estimated cost: {format_usd(preview.cost_usd)}{of}, by {basis}")
+    elif preview.total and basis:
+        out.print_line("estimated cost: not known")
+
+
+def show_items(out: Output, items: "Sequence[OperationItem]", next_page_token: str) -> None:
+    """Show a page of the items of an operation."""
+    out.print_page(items, next_page_token)
+    rows = [
+        (i.job_id, style_status(i.outcome), i.code, i.retried_by, out.name_agents_in(i.message or i.title))
+        for i in items
+    ]
+    out.print_list(["job", "outcome", "code", "retried by", "why"], rows, spared=["retried by"], wrapped=True)
+    out.print_next_page_token(next_page_token)
+
+
+async def show_until_ended(
+    cli: Session, jobstore: AsyncClient, operation_id: str, *, as_json: bool = True
+) -> "Operation":
+    """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
+    last = await jobstore.get_operation(operation_id)
+    named, look = ("batch_id", "batches watch") if last.kind in BATCH_KINDS else ("operation_id", "bulk get")
+    with told_that_it_goes_on(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
+        async with aclosing(jobstore.watch_operation(operation_id)) as operations:
+            async for last in operations:
+                if as_json or not cli.out.as_json:
+                    await cli.learn_agents(jobstore, list_agents_of(last.waiting))
+                    waits = [f" · {describe_sum(cli.out, each)}" for each in last.waiting]
+                    cli.out.print_progress(last, *_describe(last), *waits)
+    cli.out.end_progress()
+    return last
+
+
+def has_completed(operation: "Operation") -> bool:
+    """Return whether an operation is done, and all its items are COMPLETED, or DONE where nothing was executed."""
+    return operation.state is OperationState.DONE and 0 < operation.total == _count_good(operation)
+
+
+def _count_good(operation: "Operation") -> int:
+    return sum(operation.counts.get(word, 0) for word in _GOOD)
+
+
+def _style_state(operation: "Operation") -> Styled:
+    """Return the state of an operation in a colour: one that is DONE in that of what became of its items."""
+    good = _count_good(operation)
+    if operation.state is not OperationState.DONE or good == operation.total:
+        return style_status(operation.state)
+    return Styled(operation.state, STYLES["RESUBMISSION_REQUIRED" if good else "FAILED"])
+
+
+def _list_counts(operation: "Operation") -> str:
+    return ", ".join(f"{count} {word}" for word, count in sorted(operation.counts.items()))
+
+
+def _describe(operation: "Operation") -> list[str | Styled]:
+    """Return the counts of an operation and, while it runs, its rate and estimated end, as parts of a line."""
+    name = f"{operation.name}  " if operation.name else ""
+    parts: list[str | Styled] = [
+        f"{operation.id}  {name}",
+        _style_state(operation),
+        f"  {operation.total} jobs: {_list_counts(operation)}",
+    ]
+    if operation.state is OperationState.RUNNING and operation.rate_per_s:
+        parts.append(f" · {operation.rate_per_s:.1f}/s")
+    if operation.cost_usd:
+        parts.append(f" · {format_usd(operation.cost_usd)}")
+    if operation.ends_at is not None:
+        parts.append(f" · ends about {format_time(operation.ends_at)}")
+    return parts

@@ -1,0 +1,272 @@
+"""The commands `signoff rebuild`, `signoff verify` and `signoff fact-keys`, on the facts in Kafka."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import typer
+from pydantic_core import from_json
+
+from cli.config import Target
+from cli.errors import CommandError, ExitStatus, find_exit_status
+from cli.session import Session, command, make_app
+from contracts.fact_keys import FactKeys
+from contracts.signing import Secrets
+from contracts.topic_prefix import TOPIC_PREFIX
+from signoff.errors import ErrorCode
+
+app = make_app()
+
+_LOST = (
+    "limits, pauses, judge policies, criteria sets and operations were not found whole: nothing begins until "
+    "they are set again, and confirmed: signoff limits confirm"
+)
+
+
+@command(app, "rebuild")
+async def rebuild(
+    cli: Session,
+    database_url: Annotated[str, typer.Option(metavar="URL", help="An empty database: postgresql://...")],
+    create: Annotated[bool, typer.Option("--create", help="Create the database first, unless it exists.")] = False,
+    accept_gaps: Annotated[
+        bool,
+        typer.Option(
+            "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out what follows it."
+        ),
+    ] = False,
+) -> None:
+    """Fill an empty database from the facts in Kafka: job-changed, and what is told of all else.
+
+    Jobs, their logs, agents, the answers given to execution ids, limits, judge policies, criteria sets and operations
+    are as they were. What was live is queued again;
+    but where an agent must not be called twice, its job is FAILED with the code `rebuilt`. A jobstore started on the
+    database goes on from there; the one that told the facts must not run any more then.
+    """
+    settings = {
+        "KAFKA": cli.require_kafka(),
+        "DATABASE_URL": database_url,
+        "CREATE_DATABASE": str(create),
+        "ACCEPT_GAPS": str(accept_gaps),
+        "FACT_KEYS": str(require_fact_keys(cli.target)),
+    }
+    async with aclosing(run("rebuild", settings)) as lines:
+        async for line in lines:
+            if "error" not in line:
+                cli.out.print_json(line)
+                cli.out.print_line(_describe(line))
+                if line.get("are_limits_lost"):
+                    cli.out.print_line(_LOST)
+                for told in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
+                    cli.out.print_line(told)
+
+
+def _describe(line: dict[str, Any]) -> str:
+    if "counts" not in line:
+        return f"{line['records']} records read"
+    counts = ", ".join(f"{count} {table}" for table, count in line["counts"].items())
+    more = {
+        "queued": "live executions are queued again",
+        "failed": "jobs FAILED: their agents must not be called twice",
+        "gaps": "jobs or agents lack facts",
+        "unreadable": "records were no facts",
+    }
+    told = [f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))]
+    return "; ".join([*told, *([f"set aside: {', '.join(line['aside'])}"] if line.get("aside") else [])])
+
+
+@command(app, "verify")
+async def verify(
+    cli: Session,
+    database_url: Annotated[str, typer.Option(metavar="URL", help="The rebuilt database.")],
+    live: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The live database; `postgres` of the endpoints file when not given."),
+    ] = None,
+) -> None:
+    """Compare a rebuilt database with the live one, row by row; succeed if they are the same.
+
+    All differences are told, of each table up to 100 rows, by job, version and column. A rebuilt database that only
+    ends before the live one is told to be older, and what the live one has recorded since is no other difference.
+
+    Compared are agents, jobs, job_logs, executions and facts, each row in all its columns. Of executions that are
+    live, state, owner, due_at, fails_at, offers, seq and lease are left out: they move without a fact. Executions
+    that the rebuild ended are counted, and are no difference. The live system must be quiet, or the rebuilt database
+    is older than it.
+
+    With a key (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file) and a Kafka, the facts are read, too, and
+    those are counted that nobody vouches for: a rebuild leaves them out.
+    """
+    live_url = live or cli.target.postgres
+    if live_url is None:
+        raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
+    settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
+    if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
+        settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.require_kafka()}
+    async with aclosing(run("verify", settings)) as lines:
+        result = [line async for line in lines if "error" not in line]
+    if not result:
+        return
+    cli.out.print_json(result[-1])
+    _show_result(cli, result[-1])
+    if not result[-1]["ok"]:
+        raise typer.Exit(ExitStatus.NOT_MET)
+
+
+def _show_result(cli: Session, result: dict[str, Any]) -> None:
+    if result["ok"]:
+        cli.out.print_line("ok: " + ", ".join(f"{count} {table}" for table, count in result["counts"].items()))
+    _show_differences(cli, result)
+    if result["ended"]:
+        cli.out.print_line(
+            f"{result['ended']} live executions were ended by the rebuild: their agents are called at most once"
+        )
+    if result["stubs"]:
+        names = ", ".join(result["stubs"])
+        cli.out.print_line(f"not in the topics whole, so that no rebuild has them: {names} (raise max.message.bytes)")
+    if result["behind"]:
+        cli.out.print_line(f"the live relay is behind: {result['behind']} facts are not published yet")
+    if result["left"] is None:
+        cli.out.print_line(f"the signatures of facts were not checked: {HOW_TO_GIVE}, and --kafka")
+    for told in (*describe_left(result["left"] or {}), *describe_unread(result["unread"])):
+        cli.out.print_line(told)
+
+
+def _show_differences(cli: Session, result: dict[str, Any]) -> None:
+    if (older := result["older"]) is not None:
+        cli.out.print_line(f"the rebuilt database is older: {older['jobs']} jobs were created or have gone on since")
+        for job_id, version in older["ends_at"].items():
+            ends = f"ends at version {version}" if version else "is not there yet"
+            cli.out.print_line(f"  job {job_id} {ends}")
+        cli.out.print_line("  rebuild once more while the live system is quiet, or compare with what is quiet")
+    for difference in result["differences"]:
+        cli.out.print_line(_name(difference))
+        cli.out.print_line(f"  rebuilt  {difference['rebuilt']}")
+        cli.out.print_line(f"  live     {difference['live']}")
+    if not result["complete"]:
+        cli.out.print_line("more rows differ than are told here")
+
+
+def _name(difference: dict[str, Any]) -> str:
+    """Name what differs by what people know it by."""
+    table, key, job_id, version = (difference[name] for name in ("table", "key", "job_id", "version"))
+    where = f"{table} {key}" if job_id is None else f"job {job_id or '(unknown)'}"
+    where += f", version {version}" if version is not None else ""
+    where += f", execution {key}" if table == "executions" else ""
+    of_row = "the row" if difference["column"] is None else f"column {difference['column']}"
+    return f"{where}: {of_row}" + (f" of {table}" if job_id is not None else "")
+
+
+@command(app, "fact-keys")
+async def print_fact_keys(cli: Session) -> None:
+    """Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.
+
+    They are derived from SIGNOFF_SECRETS. Who has them can check facts and make them, but can forge no report. Keep
+    the keys of secrets that no longer sign: without them, what those signed cannot be rebuilt.
+    """
+    keys = str(require_fact_keys(cli.target))
+    cli.out.print_json({"fact_keys": keys})
+    cli.out.print_line(keys)
+
+
+#: Bytes of the longest line that is read from the program.
+LINE_MAX = 1 << 20
+
+
+async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+    """Run a module of jobstore.recovery and yield the JSON lines that it prints, the last with its result.
+
+    Raise CommandError with the program's error, or if it ended without a result.
+    """
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
+    settings = {"TOPIC_PREFIX": TOPIC_PREFIX, **settings}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"jobstore.recovery.{module}"),
+        env=env | {f"SIGNOFF_{name}": value for name, value in settings.items()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=None,
+        limit=LINE_MAX,
+    )
+    assert process.stdout is not None
+    last: dict[str, Any] = {}
+    try:
+        async for line in process.stdout:
+            last = from_json(line)
+            yield last
+    finally:
+        if process.returncode is None and "ok" not in last:
+            process.terminate()
+        await process.wait()
+    if error := last.get("error"):
+        raise CommandError(error["message"], code=error["code"], status=find_exit_status(error["code"]))
+    if "ok" not in last:
+        command = f"{sys.executable} -m jobstore.recovery.{module}"
+        message = f"`{command}` said nothing of how it ended; is the jobstore installed here?"
+        raise CommandError(message, code=ErrorCode.NO_RESULT, status=ExitStatus.OUT_OF_REACH)
+
+
+#: What to do where no key is known.
+HOW_TO_GIVE = "set SIGNOFF_SECRETS, or SIGNOFF_FACT_KEYS to what `signoff fact-keys` prints"
+_REASONS = {
+    "unsigned": "unsigned",
+    "earlier_version": "of an earlier, unreleased version",
+    "bad_signature": "wrongly signed",
+    "unknown_secret": "signed with a secret whose key was not given",
+    "retired_secret": "signed with a secret that had been replaced",
+}
+
+
+def find_fact_keys(target: Target) -> FactKeys | None:
+    """Return the keys of SIGNOFF_SECRETS, and behind them those of SIGNOFF_FACT_KEYS; None: no key is known.
+
+    Each may be in a file (`_FILE`). The target's secrets are taken where neither is set. Raise CommandError if what is
+    set cannot be read.
+    """
+    secrets, given = _read_environment()
+    if not given:
+        secrets = secrets or target.secrets or ""
+    try:
+        derived = FactKeys.derive(Secrets.parse(secrets)) if secrets else ()
+        others = FactKeys.parse(given) if given else ()
+        keys = [*derived, *(key for key in others if key not in derived)]
+        return FactKeys(keys) if keys else None
+    except ValueError as error:
+        raise CommandError(f"SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS: {error}", code=ErrorCode.BAD_SETTINGS) from None
+
+
+def _read_environment() -> list[str]:
+    from pydantic import SecretStr  # noqa: PLC0415 - with the next two, heavy, and only needed here
+    from pydantic_settings import SettingsConfigDict  # noqa: PLC0415
+
+    from servicekit.process.settings import EnvironmentSettings, load_settings  # noqa: PLC0415
+
+    class Settings(EnvironmentSettings):
+        model_config = SettingsConfigDict(env_prefix="SIGNOFF_")
+        secrets: SecretStr = SecretStr("")
+        fact_keys: SecretStr = SecretStr("")
+
+    settings = load_settings(Settings)
+    return [settings.secrets.get_secret_value(), settings.fact_keys.get_secret_value()]
+
+
+def require_fact_keys(target: Target) -> FactKeys:
+    """Return the keys that check facts. Raise CommandError if none is known."""
+    keys = find_fact_keys(target)
+    if keys is None:
+        raise CommandError(f"no key of facts is known: {HOW_TO_GIVE}", code=ErrorCode.NO_FACT_KEYS)
+    return keys
+
+
+def describe_unread(unread: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield a line where batches of records could not be read."""
+    if unread and unread["batches"]:
+        yield f"passed by, since nobody can read them: {unread['batches']} batches ({', '.join(unread['offsets'])})"
+
+
+def describe_left(left: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Yield a line for each topic with records that nobody vouches for, and why."""
+    for topic, reasons in left.items():
+        counts = ", ".join(f"{count} {_REASONS.get(reason, reason)}" for reason, count in reasons.items())
+        yield f"left out of {topic}: {counts}"

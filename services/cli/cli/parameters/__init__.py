@@ -1,1 +1,0 @@
-"""Parameters that several commands share."""

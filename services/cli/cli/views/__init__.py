@@ -1,1 +1,0 @@
-"""What is shown of a job, computed from its log."""

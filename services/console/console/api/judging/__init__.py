@@ -1,1 +1,0 @@
-"""REST of what results are judged by, of judgings without a job, and of receipts."""

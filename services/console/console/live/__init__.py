@@ -1,1 +1,0 @@
-"""Live changes: one upstream watch a process, many viewers."""

@@ -1,0 +1,160 @@
+"""ASGI middleware: request ids, a bound on the requests under way, and HEAD."""
+
+import asyncio
+import re
+import time
+from collections import deque
+from typing import Final
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.config import ClientLimits
+from console.errors import HEADERS, MEDIA_TYPE, build_problem
+from signoff.errors import ErrorCode
+
+HEADER = "X-Request-Id"
+#: In milliseconds since 1970: a page corrects its own clock by it.
+TIME_HEADER = "X-Server-Time"
+_USABLE = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class RequestIds:
+    """ASGI middleware; the id is also kept in `request.state.request_id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, and add the headers to its response."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        callers_id = Headers(scope=scope).get(HEADER, "")
+        request_id = callers_id if _USABLE.fullmatch(callers_id) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                headers[TIME_HEADER] = str(time.time_ns() // 1_000_000)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+class RequestSlots:
+    """ASGI middleware. A request that waits for its client, for a body or as a stream of events, holds no slot."""
+
+    def __init__(self, app: ASGIApp, limits: ClientLimits) -> None:
+        self._app = app
+        self._limits = limits
+        self._under_way = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request once there is a slot for it, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if not await self._take():
+            detail = f"{self._limits.requests_max} requests are under way; try again later."
+            problem = build_problem(ErrorCode.TOO_MANY_REQUESTS, detail)
+            refusal = Response(problem.model_dump_json(exclude_none=True), 429, HEADERS[429], MEDIA_TYPE)
+            await refusal(scope, receive, send)
+            return
+
+        async def receive_without_slot() -> Message:
+            self._give_back()
+            try:
+                return await receive()
+            finally:  # without waiting, as who was cancelled must not: a semaphore would
+                self._under_way += 1
+
+        try:
+            await self._app(scope, receive_without_slot, send)
+        finally:
+            self._give_back()
+
+    async def _take(self) -> bool:
+        """Take a slot, and return whether there was one in time."""
+        if self._under_way < self._limits.requests_max:
+            self._under_way += 1
+            return True
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._limits.turn_s):
+                await turn
+        except TimeoutError:
+            return not turn.cancelled()
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._give_back()
+            raise
+        return True
+
+    def _give_back(self) -> None:
+        """Give a slot back, to whoever has waited longest."""
+        self._under_way -= 1
+        while self._waiting and self._under_way < self._limits.requests_max:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self._under_way += 1
+
+
+#: What the entity tag of a compressed body ends with: it is another representation of the same version (RFC 9110).
+GZIP: Final = "-gzip"
+UNCHANGED: Final = 304
+
+
+class Heads:
+    """ASGI middleware around the compression; routes know GET alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        known = Headers(scope=scope).get("If-None-Match", "") if scope["type"] == "http" else ""
+
+        async def send_tagged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if tag := headers.get("ETag"):
+                    if "Accept-Encoding" not in headers.get("Vary", ""):
+                        headers.add_vary_header("Accept-Encoding")
+                    own = f'{tag[:-1]}{GZIP}"'
+                    if headers.get("Content-Encoding") == "gzip" or (message["status"] == UNCHANGED and own in known):
+                        headers["ETag"] = own
+            await send(message)
+
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            await self._answer_head({**scope, "method": "GET"}, receive, send_tagged)
+        else:
+            await self._app(scope, receive, send_tagged)
+
+    async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the head of what GET answers, and end what would send its body: a stream would never."""
+        sent = asyncio.Event()
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body"})
+                sent.set()
+
+        answering = asyncio.ensure_future(self._app(scope, receive, send_head))
+        waiting = asyncio.ensure_future(sent.wait())
+        await asyncio.wait({answering, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not sent.is_set():
+            waiting.cancel()
+            await answering  # raises what ended it
+        answering.cancel()
+        await asyncio.wait({answering})
