@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +20,12 @@ Model = TypeVar("Model", bound="BaseModel")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def find_given(options: Mapping[str, Any], **parsers: tuple[Callable[[Any, str], Any], str]) -> dict[str, Any]:
+    """Return the options that are given, each that has a parser as that reads it under its name on the command line."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return given | {name: parse(given[name], option) for name, (parse, option) in parsers.items() if name in given}
 
 
 def read_json(text: str, option: str) -> Any:

@@ -12,7 +12,7 @@ import typer
 
 from cli.config import find_target, read_token
 from cli.errors import CommandError
-from cli.options import parse_pairs, parse_past_time, parse_usd, validate_model
+from cli.options import find_given, parse_pairs, parse_past_time, parse_usd, validate_model
 from cli.output import PART_MIN_CHARS
 from cli.session import connect, with_options
 from servicekit.errors import ServiceError
@@ -260,19 +260,23 @@ def _parse_value(text: str) -> Any:
 
 def read_conditions(  # noqa: PLR0913 - each is an option
     *,
-    status: Annotated[
-        list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
+    statuses: Annotated[
+        list[JobStatus] | None,
+        typer.Option("--status", case_sensitive=False, help="At this status. May be repeated: any of them."),
     ] = None,
-    agent: Annotated[
-        str | None, typer.Option(metavar="AGENT", help="Assigned to this agent.", autocompletion=complete_agents)
+    agent_id: Annotated[
+        str | None,
+        typer.Option("--agent", metavar="AGENT", help="Assigned to this agent.", autocompletion=complete_agents),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME=VALUE", help="With this label. May be repeated: all of them."),
     ] = None,
-    batch: Annotated[
+    batch_id: Annotated[
         str | None,
         typer.Option(
+            "--batch",
             metavar="BATCH",
             help="The items of this batch, or of another operation.",
             autocompletion=complete_operations,
@@ -292,76 +296,75 @@ def read_conditions(  # noqa: PLR0913 - each is an option
     cancelled: Annotated[
         bool | None, typer.Option("--cancelled/--not-cancelled", help="Whose last execution was cancelled, or was not.")
     ] = None,
-    code: Annotated[
+    codes: Annotated[
         list[str] | None,
         typer.Option(
-            help="Whose last execution was not completed for this reason, a code. May be repeated: any of them."
+            "--code",
+            help="Whose last execution was not completed for this reason, a code. May be repeated: any of them.",
         ),
     ] = None,
     criterion_not_met: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Whose last verdict did not pass this required criterion.")
     ] = None,
-    not_agent: Annotated[
-        list[str] | None,
-        typer.Option(metavar="AGENT", help="Not this agent's. May be repeated.", autocompletion=complete_agents),
-    ] = None,
-    not_tenant: Annotated[list[str] | None, typer.Option(help="Not of this tenant. May be repeated.")] = None,
-    not_label: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Without this label. May be repeated: none of them.")
-    ] = None,
-    not_batch: Annotated[
+    not_agent_ids: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="BATCH", help="No item of this batch. May be repeated.", autocompletion=complete_operations
+            "--not-agent", metavar="AGENT", help="Not this agent's. May be repeated.", autocompletion=complete_agents
         ),
     ] = None,
-    not_code: Annotated[
-        list[str] | None, typer.Option(help="Not ended for this reason, a code. May be repeated: none of them.")
+    not_tenants: Annotated[
+        list[str] | None, typer.Option("--not-tenant", help="Not of this tenant. May be repeated.")
     ] = None,
-    not_criterion_not_met: Annotated[
+    not_labels: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="Whose last verdict did not fail this criterion. May be repeated."),
+        typer.Option("--not-label", metavar="NAME=VALUE", help="Without this label. May be repeated: none of them."),
     ] = None,
-    cost_min: Annotated[
-        str | None, typer.Option("--cost-usd-min", metavar="USD", help="Ended, and cost as much or more.")
+    not_batch_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not-batch",
+            metavar="BATCH",
+            help="No item of this batch. May be repeated.",
+            autocompletion=complete_operations,
+        ),
     ] = None,
-    cost_max: Annotated[
-        str | None, typer.Option("--cost-usd-max", metavar="USD", help="Ended, and cost as much or less.")
+    not_codes: Annotated[
+        list[str] | None,
+        typer.Option("--not-code", help="Not ended for this reason, a code. May be repeated: none of them."),
     ] = None,
-    duration_min: Annotated[
+    not_criteria_not_met: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not-criterion-not-met",
+            metavar="TEXT",
+            help="Whose last verdict did not fail this criterion. May be repeated.",
+        ),
+    ] = None,
+    cost_usd_min: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or more.")] = None,
+    cost_usd_max: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or less.")] = None,
+    duration_s_min: Annotated[
         float | None,
-        typer.Option("--duration-s-min", metavar="SECONDS", min=0, help="Ended, and took as long or longer."),
+        typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or longer."),
     ] = None,
-    duration_max: Annotated[
+    duration_s_max: Annotated[
         float | None,
-        typer.Option("--duration-s-max", metavar="SECONDS", min=0, help="Ended, and took as long or less."),
+        typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or less."),
     ] = None,
 ) -> dict[str, Any]:
-    """Return what was said of the jobs that a filter chooses."""
-    conditions = {
-        "statuses": status,
-        "agent_id": agent,
-        "tenant": tenant,
-        "labels": parse_pairs(label, "--label") if label else None,
-        "batch_id": batch,
-        "text": text,
-        "created_after": parse_past_time(created_after, "--created-after"),
-        "created_before": parse_past_time(created_before, "--created-before"),
-        "cancelled": cancelled,
-        "codes": code,
-        "criterion_not_met": criterion_not_met,
-        "not_agent_ids": not_agent,
-        "not_tenants": not_tenant,
-        "not_labels": not_label and [":".join(*parse_pairs([each], "--not-label").items()) for each in not_label],
-        "not_batch_ids": not_batch,
-        "not_codes": not_code,
-        "not_criteria_not_met": not_criterion_not_met,
-        "cost_usd_min": parse_usd(cost_min, "--cost-usd-min"),
-        "cost_usd_max": parse_usd(cost_max, "--cost-usd-max"),
-        "duration_s_min": duration_min,
-        "duration_s_max": duration_max,
-    }
-    return {name: value for name, value in conditions.items() if value is not None}
+    """Return the conditions of a filter that are given, by the names of its fields."""
+    return find_given(
+        locals(),
+        labels=(parse_pairs, "--label"),
+        created_after=(parse_past_time, "--created-after"),
+        created_before=(parse_past_time, "--created-before"),
+        not_labels=(_parse_labels, "--not-label"),
+        cost_usd_min=(parse_usd, "--cost-usd-min"),
+        cost_usd_max=(parse_usd, "--cost-usd-max"),
+    )
+
+
+def _parse_labels(texts: Iterable[str], option: str) -> list[str]:
+    return [":".join(*parse_pairs([text], option).items()) for text in texts]
 
 
 #: Puts the options that choose jobs in the place of a command's parameter `conditions`: what was said of them.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import typer
 
@@ -24,10 +24,6 @@ from servicekit.process.variables import describe_unknown
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.wire import read_record
-
-if TYPE_CHECKING:
-    from signoff.types import Execution, Job
-
 
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -76,16 +72,6 @@ class Session:
                 agents, _ = await jobstore.list_agents(page_size=_NAMED_MAX)
             names |= {agent.id: agent.name for agent in agents}
         self.out.agent_names |= names
-
-    async def show_job(self, jobstore: AsyncClient, job: "Job") -> None:
-        """Show a job, with the name of its agent."""
-        await self.learn_agents(jobstore, [job.agent_id])
-        self.out.show_job(job)
-
-    async def show_execution(self, jobstore: AsyncClient, execution: "Execution") -> None:
-        """Show an execution, with the name of its agent."""
-        await self.learn_agents(jobstore, [execution.agent_id])
-        self.out.show_execution(execution)
 
 
 def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:

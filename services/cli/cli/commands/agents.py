@@ -1,15 +1,21 @@
 """The group `signoff agents`."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
 from cli.options import validate_model
+from cli.output import Output, format_policy, format_time
 from cli.parameters import AgentId, PolicyFields, find_agent, find_agent_id, parse_policy
 from cli.session import Session, command, make_app
+from cli.terminal import Styled
 from signoff import AsyncClient
-from signoff.status import Protocol
+from signoff.status import Circuit, Protocol
+
+if TYPE_CHECKING:
+    from signoff.types import Agent
 
 app = make_app("Register and change agents.")
 
@@ -64,7 +70,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     async with cli.jobstore() as jobstore:
         created = await jobstore.create_agent(agent)
         await _set_limit(jobstore, created.id, concurrency, rate, per_s)
-    cli.out.show_agent(created)
+    show_agent(cli.out, created)
 
 
 async def _set_limit(
@@ -91,14 +97,14 @@ async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken =
     """List agents by name."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_agents(page_size=page_size, page_token=page_token)
-    cli.out.show_agents(*page)
+    show_agents(cli.out, *page)
 
 
 @command(app, "get")
 async def get(cli: Session, agent_id: AgentId) -> None:
     """Show one agent."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await find_agent(jobstore, agent_id))
+        show_agent(cli.out, await find_agent(jobstore, agent_id))
 
 
 @command(app, "update")
@@ -137,14 +143,14 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
         agent_id = await find_agent_id(jobstore, agent_id)
         await _set_limit(jobstore, agent_id, concurrency, rate, per_s)
         changed = await (jobstore.update_agent(agent_id, patch) if changes else jobstore.get_agent(agent_id))
-        cli.out.show_agent(changed)
+        show_agent(cli.out, changed)
 
 
 @command(app, "disable")
 async def disable(cli: Session, agent_id: AgentId) -> None:
     """Disable an agent: it gets no more work."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
+        show_agent(cli.out, await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
 
 
 @command(app, "pause")
@@ -153,7 +159,7 @@ async def pause(cli: Session, agent_id: AgentId) -> None:
     async with cli.jobstore() as jobstore:
         agent_id = (await find_agent(jobstore, agent_id)).id
         await jobstore.pause(f"agent:{agent_id}")
-        cli.out.show_agent(await jobstore.get_agent(agent_id))
+        show_agent(cli.out, await jobstore.get_agent(agent_id))
 
 
 @command(app, "resume")
@@ -162,4 +168,49 @@ async def resume(cli: Session, agent_id: AgentId) -> None:
     async with cli.jobstore() as jobstore:
         agent_id = (await find_agent(jobstore, agent_id)).id
         await jobstore.resume(f"agent:{agent_id}")
-        cli.out.show_agent(await jobstore.get_agent(agent_id))
+        show_agent(cli.out, await jobstore.get_agent(agent_id))
+
+
+def show_agent(out: Output, agent: "Agent") -> None:
+    """Show an agent."""
+    out.print_json(agent)
+    out.print_fields(
+        ("id", agent.id),
+        ("name", agent.name),
+        ("protocol", agent.protocol),
+        ("url", agent.url),
+        ("gets work", _gets_work(agent)),
+        ("circuit", _format_circuit(agent)),
+        ("capabilities", " ".join(agent.capabilities)),
+        ("deterministic", "yes" if agent.deterministic else ""),
+        *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
+        ("policy", format_policy(agent.policy)),
+    )
+
+
+def show_agents(out: Output, agents: "Sequence[Agent]", next_page_token: str) -> None:
+    """Show a page of agents."""
+    columns = {
+        "id": lambda agent: agent.id,
+        "name": lambda agent: agent.name,
+        "protocol": lambda agent: agent.protocol,
+        "gets work": _gets_work,
+        "circuit": _format_circuit,
+        "capabilities": lambda agent: " ".join(agent.capabilities),
+        "url": lambda agent: agent.url,
+    }
+    out.print_page(agents, next_page_token)
+    out.print_columns(columns, agents, spared=["capabilities", "protocol"])
+    out.print_next_page_token(next_page_token)
+
+
+def _gets_work(agent: "Agent") -> str:
+    return "no: disabled" if not agent.enabled else "no: paused" if agent.paused else "yes"
+
+
+def _format_circuit(agent: "Agent") -> Styled:
+    """Return the state of an agent's circuit, and until when an open one is open."""
+    words = agent.circuit.replace("_", " ").lower()
+    if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
+        words += f" until {format_time(agent.circuit_open_until)}"
+    return Styled(words, "" if agent.circuit is Circuit.CLOSED else "red")

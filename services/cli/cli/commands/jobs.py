@@ -9,8 +9,20 @@ import typer
 
 from cli.commands import job_views
 from cli.errors import CommandError, ExitStatus, find_exit_status
-from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
-from cli.output import Output, format_last_code, format_percent, style_status_of
+from cli.options import find_given, parse_future_time, parse_pairs, read_json, read_json_file, validate_model
+from cli.output import (
+    Output,
+    format_criterion,
+    format_labels,
+    format_last_code,
+    format_percent,
+    format_policy,
+    format_spent,
+    format_time,
+    style_status,
+    style_status_of,
+    to_json,
+)
 from cli.parameters import (
     AgentId,
     BudgetUsd,
@@ -25,7 +37,7 @@ from cli.parameters import (
     parse_policy,
     with_filter,
 )
-from cli.session import Session, command, make_app
+from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
 from cli.waiting import list_agents_of, name_cause, show_waiting
 from signoff import UNCHANGED, AsyncClient, SignoffError
@@ -33,8 +45,7 @@ from signoff.errors import ErrorCode
 from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View
 
 if TYPE_CHECKING:
-    from signoff.types import Job, JobCounts, JobLog
-
+    from signoff.types import Execution, Job, JobCounts, JobLog
 
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
@@ -52,23 +63,6 @@ Payload = Annotated[
 NotBefore = Annotated[
     str | None, typer.Option("--not-before", metavar="TIME", help="Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.")
 ]
-Title = Annotated[str | None, typer.Option(help="What it is, in a line.")]
-Description = Annotated[str | None, typer.Option(help="What the agent is to do, in full.")]
-Criteria = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--criteria",
-        help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. May be repeated.",
-    ),
-]
-Priority = Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")]
-Labels = Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label. May be repeated.")]
-Capabilities = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
-    ),
-]
 PageSize = Annotated[int, typer.Option("--page-size", min=1, max=2**31 - 1, help="How many to show; 500 at most.")]
 Detail = Annotated[
     View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
@@ -79,13 +73,53 @@ PageToken = Annotated[
 ]
 
 
+def read_job_options(  # noqa: PLR0913 - each is an option
+    *,
+    title: Annotated[str | None, typer.Option(help="What it is, in a line.")] = None,
+    description: Annotated[str | None, typer.Option(help="What the agent is to do, in full.")] = None,
+    acceptance_criteria: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--criteria",
+            help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. "
+            "May be repeated.",
+        ),
+    ] = None,
+    payload: Payload = None,
+    priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label. May be repeated.")
+    ] = None,
+    capabilities: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
+        ),
+    ] = None,
+    not_before: NotBefore = None,
+    policy: PolicyFields = None,
+    budget_usd: BudgetUsd = None,
+) -> dict[str, Any]:
+    """Return the fields of a job that are given, as NewJob and JobPatch have them."""
+    fields = find_given(
+        locals(),
+        acceptance_criteria=(lambda texts, _: "\n".join(texts), "--criteria"),
+        payload=(read_json, "--payload"),
+        labels=(parse_pairs, "--label"),
+        not_before=(parse_future_time, "--not-before"),
+    )
+    fields.pop("budget_usd", None)
+    return fields | {"policy": parse_policy(policy, budget_usd)}
+
+
+with_job_options = with_options(options=read_job_options)
+
+
 @command(app, "create")
+@with_job_options
 async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    title: Title = None,
-    description: Description = None,
-    criteria: Criteria = None,
-    payload: Payload = None,
+    options: dict[str, Any],
     agent: Annotated[
         str | None,
         typer.Option(
@@ -96,12 +130,6 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     job_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Whose job it is; `default` when not given.")] = None,
-    priority: Priority = None,
-    label: Labels = None,
-    capability: Capabilities = None,
-    not_before: NotBefore = None,
-    policy: PolicyFields = None,
-    budget_usd: BudgetUsd = None,
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The job as JSON, or - (standard input); options override it.")
     ] = None,
@@ -114,11 +142,8 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
-    given = {"agent_id": agent, "id": job_id, "tenant": tenant}
-    fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)
-    fields |= {name: value for name, value in given.items() if value is not None}
-    fields |= {"policy": {**(fields.get("policy") or {}), **parse_policy(policy, budget_usd)}}
-    new = validate_model(NewJob, fields, "--file" if file else "the job")
+    fields = _add_file(file, options) | find_given({"agent_id": agent, "id": job_id, "tenant": tenant})
+    new = validate_model(NewJob, fields | {"policy": fields.get("policy") or {}}, "--file" if file else "the job")
     if execute and not (new.agent_id or new.capabilities):
         raise typer.BadParameter("needs --agent, or --capability to match one", param_hint="--execute")
     async with cli.jobstore() as jobstore:
@@ -136,14 +161,14 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
                 ) from None
             await _show(cli, jobstore, job.id, job.version, wait=wait, timeout_s=timeout_s)
         else:
-            await cli.show_job(jobstore, job)
+            await _show_job(cli, jobstore, job)
 
 
 @command(app, "get")
 async def get(cli: Session, job_id: JobId) -> None:
     """Show one job."""
     async with cli.jobstore() as jobstore:
-        await cli.show_job(jobstore, await find_job(jobstore, job_id))
+        await _show_job(cli, jobstore, await find_job(jobstore, job_id))
 
 
 @command(app, "explain")
@@ -281,10 +306,10 @@ async def cancel(
     async with cli.jobstore() as jobstore:
         if job_id is not None:
             job = await jobstore.cancel_job(await find_job_id(jobstore, job_id), reason, execution_id=execution_id)
-            await cli.show_job(jobstore, job)
+            await _show_job(cli, jobstore, job)
             return
         execution = await jobstore.cancel_execution(execution_id or "", reason)
-        await cli.show_execution(jobstore, execution)
+        await _show_execution(cli, jobstore, execution)
         if execution.job_id is None:
             cli.out.print_line("nobody has asked for it yet; when somebody does, it is cancelled")
 
@@ -295,26 +320,18 @@ async def assign(cli: Session, job_id: JobId, agent: AgentId, payload: Payload =
     value = UNCHANGED if payload is None else read_json(payload, "--payload")
     async with cli.jobstore() as jobstore:
         job_id, agent = await find_job_id(jobstore, job_id), await find_agent_id(jobstore, agent)
-        await cli.show_job(jobstore, await jobstore.assign_agent(job_id, agent, value))
+        await _show_job(cli, jobstore, await jobstore.assign_agent(job_id, agent, value))
 
 
 @command(app, "edit")
-async def edit(  # noqa: PLR0913, PLR0917 - each is an option
+@with_job_options
+async def edit(
     cli: Session,
     job_id: JobId,
-    title: Title = None,
-    description: Description = None,
-    criteria: Criteria = None,
-    payload: Payload = None,
-    priority: Priority = None,
-    label: Labels = None,
+    options: dict[str, Any],
     remove_label: Annotated[
         list[str] | None, typer.Option("--remove-label", metavar="NAME", help="Drop a label. May be repeated.")
     ] = None,
-    capability: Capabilities = None,
-    not_before: NotBefore = None,
-    policy: PolicyFields = None,
-    budget_usd: BudgetUsd = None,
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="A JSON merge patch, or - (standard input); options override it.")
     ] = None,
@@ -323,47 +340,26 @@ async def edit(  # noqa: PLR0913, PLR0917 - each is an option
     """Change what is given of a job, and nothing else; criteria and capabilities replace all that it had."""
     from contracts.resources import JobPatch  # noqa: PLC0415 - heavy, and only needed here
 
-    fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)
+    fields = _add_file(file, options)
     if remove_label:
         fields["labels"] = {**(fields.get("labels") or {}), **dict.fromkeys(remove_label)}
-    policy_fields = parse_policy(policy, budget_usd)
-    if not (fields or policy_fields):
+    if not fields:
         raise typer.BadParameter("give at least one option that changes the job", param_hint="JOB")
     async with cli.jobstore() as jobstore:
         job = await find_job(jobstore, job_id)
-        if policy_fields:
-            fields["policy"] = {**(fields.get("policy") or {}), **policy_fields}
         saved = await jobstore.edit_job(job.id, validate_model(JobPatch, fields, "the change"), version=version)
         cli.out.print_warnings(saved.warnings)
-        await cli.show_job(jobstore, saved)
+        await _show_job(cli, jobstore, saved)
 
 
-def _read_fields(  # noqa: PLR0913, PLR0917 - each is an option
-    file: str | None,
-    title: str | None,
-    description: str | None,
-    criteria: list[str] | None,
-    payload: str | None,
-    priority: int | None,
-    label: list[str] | None,
-    capability: list[str] | None,
-    not_before: str | None,
-) -> dict[str, Any]:
-    """Return the fields of a job that a file gives, and over them those that options give."""
+def _add_file(file: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a job in a file, and over them those that options give; a policy field by field."""
     fields = _require_object(read_json_file(file, "--file")) if file else {}
-    if criteria:
+    if "acceptance_criteria" in options:
         fields.pop("criteria", None)
-    options = {
-        "title": title,
-        "description": description,
-        "acceptance_criteria": "\n".join(criteria) if criteria else None,
-        "priority": priority,
-        "labels": parse_pairs(label, "--label") if label else None,
-        "capabilities": capability,
-        "not_before": parse_future_time(not_before, "--not-before"),
-    }
-    fields |= {name: value for name, value in options.items() if value is not None}
-    return fields if payload is None else fields | {"payload": read_json(payload, "--payload")}
+    policy = options["policy"]
+    fields |= {name: value for name, value in options.items() if name != "policy"}
+    return fields | {"policy": {**(fields.get("policy") or {}), **policy}} if policy else fields
 
 
 async def _show(
@@ -371,9 +367,9 @@ async def _show(
 ) -> None:
     job = await jobstore.get_job(job_id)
     if not wait:
-        await cli.show_job(jobstore, job)
+        await _show_job(cli, jobstore, job)
     elif job.version == before and job.status in RESTING:  # that execution was requested before, and is over
-        await cli.show_job(jobstore, job)
+        await _show_job(cli, jobstore, job)
         succeed_if_completed(job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s, only_end=True)
@@ -383,6 +379,58 @@ def _require_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise typer.BadParameter("must be a JSON object", param_hint="--file")
     return value
+
+
+async def _show_job(cli: Session, jobstore: AsyncClient, job: "Job") -> None:
+    """Show a job, with the name of its agent."""
+    out, last = cli.out, job.last_log
+    await cli.learn_agents(jobstore, [job.agent_id])
+    out.print_json(job)
+    out.print_fields(
+        ("id", job.id),
+        ("title", job.title),
+        ("status", style_status_of(job)),
+        ("version", job.version),
+        ("agent", out.name_agent(job.agent_id)),
+        ("submission", job.submission),
+        ("execution", job.execution_id),
+        ("progress", format_percent(job.progress)),
+        ("the agent says", job.progress_message),
+        ("spent", format_spent(job.cost_usd, job.tokens, claimed=True)),
+        ("code", format_last_code(job)),
+        ("last", last and out.shorten(out.name_agents_in(last.message))),
+        *(("criterion", format_criterion(criterion)) for criterion in job.criteria or ()),
+        ("payload", out.shorten(to_json(job.payload))),
+        ("labels", format_labels(job.labels)),
+        ("policy", format_policy(job.policy)),
+    )
+
+
+async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execution") -> None:
+    """Show an execution, with the name of its agent."""
+    out, made = cli.out, execution
+    await cli.learn_agents(jobstore, [made.agent_id])
+    out.print_json(made)
+    times = {
+        "requested": made.created_at,
+        "not before": made.not_before,
+        "deadline": made.deadline_at,
+        "ended": made.ended_at,
+    }
+    out.print_fields(
+        ("id", made.id),
+        ("state", style_status(made.state)),
+        ("job", made.job_id),
+        ("agent", out.name_agent(made.agent_id)),
+        ("submission", made.submission),
+        ("attempt", made.attempt or None),
+        ("calls lost", f"{made.spent_calls} of {made.max_calls}" if made.max_calls else None),
+        ("batch", made.batch_id),
+        ("judge", made.judge),
+        ("code", made.code),
+        ("spent", format_spent(made.cost_usd, made.tokens, claimed=True)),
+        *((name, at and format_time(at)) for name, at in times.items()),
+    )
 
 
 def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
@@ -395,22 +443,19 @@ def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
 
 def show_jobs(out: Output, jobs: "Sequence[Job]", next_page_token: str, searched: int | None) -> None:
     """Show a page of jobs, each that waits with why, and whether only the newest were `searched` for them."""
+    columns = {
+        "id": lambda job: job.id,
+        "status": style_status_of,
+        "code": format_last_code,
+        "waits for": lambda job: _name_causes(out, job),
+        "progress": lambda job: format_percent(job.progress),
+        "agent": lambda job: out.name_agent(job.agent_id, with_id=False),
+        "submission": lambda job: job.submission,
+        "title": lambda job: job.title,
+    }
+    spared = ["submission", "progress", "agent", "short", "waits for", "code"]
     out.print_page(jobs, next_page_token, **({} if searched is None else {"searched": searched}))
-    rows = [
-        (
-            job.id,
-            style_status_of(job),
-            format_last_code(job),
-            _name_causes(out, job),
-            format_percent(job.progress),
-            out.name_agent(job.agent_id, with_id=False),
-            job.submission,
-            job.title,
-        )
-        for job in jobs
-    ]
-    columns = ["id", "status", "code", "waits for", "progress", "agent", "submission", "title"]
-    out.print_list(columns, rows, spared=["submission", "progress", "agent", "short", "waits for", "code"])
+    out.print_columns(columns, jobs, spared=spared)
     if searched is not None:
         out.print_line(f"among the newest {searched}: older ones were not looked at")
     out.print_next_page_token(next_page_token)
@@ -427,10 +472,8 @@ def format_count(count: int, capped_at: int) -> str:
 
 def show_counts(out: Output, found: "JobCounts") -> None:
     """Show how many jobs there are by status, and how many were cancelled."""
-    rows = [(format_count(count, found.capped_at), status) for status, count in sorted(found.counts.items()) if count]
-    rows += [(format_count(found.cancelled, found.capped_at), "cancelled, whatever their status")] * bool(
-        found.cancelled
-    )
+    counts = {**dict(sorted(found.counts.items())), "cancelled, whatever their status": found.cancelled}
+    rows = [(format_count(count, found.capped_at), status) for status, count in counts.items() if count]
     out.print_table(("jobs", "status"), rows)
     if found.searched is not None:
         out.print_line(f"of the newest {found.searched} that match")
@@ -464,7 +507,7 @@ async def show_until_rest(
     `only_end`: as JSON nothing but the job is printed, as it ended.
     """
     try:
-        with told_that_it_goes_on(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
+        with naming_how_to_look_again(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
             async with asyncio.timeout(timeout_s):
                 await cli.learn_agents(jobstore)
                 logs = watch_transitions(jobstore, job_id, after_version=after_version)
@@ -484,7 +527,7 @@ async def show_until_rest(
 
 
 @contextmanager
-def told_that_it_goes_on(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
+def naming_how_to_look_again(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
     """Say, where looking is interrupted, that what is looked at goes on, and by what command to look again."""
     try:
         yield
@@ -517,4 +560,4 @@ async def get_execution(
 ) -> None:
     """Show one execution: where it stands, or how it ended, whatever ran later."""
     async with cli.jobstore() as jobstore:
-        await cli.show_execution(jobstore, await jobstore.get_execution(execution_id))
+        await _show_execution(cli, jobstore, await jobstore.get_execution(execution_id))

@@ -1,14 +1,19 @@
 """The group `signoff limits`."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
 from cli.options import validate_model
-from cli.output import find_agent_of
+from cli.output import Output, find_agent_of
 from cli.session import Session, command, make_app
+from cli.terminal import Styled
 from signoff.connection import list_all
+
+if TYPE_CHECKING:
+    from signoff.types import Limit
 
 app = make_app(
     "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
@@ -29,14 +34,19 @@ async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken =
     async with cli.jobstore() as jobstore:
         limits, token = await jobstore.list_limits(page_size=page_size, page_token=page_token)
         await cli.learn_agents(jobstore, [find_agent_of(each.name) for each in limits])
-    cli.out.show_limits(limits, token)
+    cli.out.print_page(limits, token)
+    if limits:
+        _print_limits(cli.out, limits)
+    else:
+        cli.out.print_line("nothing is limited: `signoff limits set` sets a limit")
+    cli.out.print_next_page_token(token)
 
 
 @command(app, "get")
 async def get(cli: Session, name: Name) -> None:
     """Show one limit."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.get_limit(name))
+        _show_limit(cli.out, await jobstore.get_limit(name))
 
 
 @command(app, "set")
@@ -75,7 +85,7 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     fields = {field: value for field, value in options.items() if value is not None} | dict.fromkeys(unset or ())
     patch = validate_model(LimitPatch, fields, "the limit")
     async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.set_limit(name, patch))
+        _show_limit(cli.out, await jobstore.set_limit(name, patch))
 
 
 @command(app, "remove")
@@ -91,14 +101,14 @@ async def remove(cli: Session, name: Name) -> None:
 async def pause(cli: Session, name: Name) -> None:
     """Pause all that a limit applies to: nothing of it begins; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.pause(name))
+        _show_limit(cli.out, await jobstore.pause(name))
 
 
 @command(app, "resume")
 async def resume(cli: Session, name: Name) -> None:
     """Resume what was paused, within the rest of its limit."""
     async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.resume(name))
+        _show_limit(cli.out, await jobstore.resume(name))
 
 
 @command(app, "confirm")
@@ -109,3 +119,23 @@ async def confirm(cli: Session) -> None:
         limits = await list_all(jobstore.iter_limits())
     cli.out.print_json({"confirmed": [limit.name for limit in limits]})
     cli.out.print_line(f"confirmed: {len(limits)} limits are set, and what waits begins")
+
+
+def _show_limit(out: Output, limit: "Limit") -> None:
+    out.print_json(limit)
+    _print_limits(out, [limit])
+
+
+def _print_limits(out: Output, limits: "Sequence[Limit]") -> None:
+    rows = [
+        (
+            out.name_limit(limit.name),
+            limit.concurrency,
+            None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
+            limit.queue_max,
+            limit.weight,
+            Styled("yes", "yellow") if limit.paused else "no",
+        )
+        for limit in limits
+    ]
+    out.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)

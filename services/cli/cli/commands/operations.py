@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.commands.jobs import PageSize, PageToken, told_that_it_goes_on
+from cli.commands.jobs import PageSize, PageToken, naming_how_to_look_again
 from cli.errors import ExitStatus
 from cli.options import read_json_file, validate_model
 from cli.output import STYLES, Output, format_time, format_usd, style_status, style_status_of
@@ -440,7 +440,7 @@ async def show_until_ended(
     """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
     last = await jobstore.get_operation(operation_id)
     named, look = ("batch_id", "batches watch") if last.kind in BATCH_KINDS else ("operation_id", "bulk get")
-    with told_that_it_goes_on(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
+    with naming_how_to_look_again(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
         async with aclosing(jobstore.watch_operation(operation_id)) as operations:
             async for last in operations:
                 if as_json or not cli.out.as_json:
