@@ -158,15 +158,17 @@ def make_app(
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
-    """Make a command of a coroutine function: its first argument is the session, the others are its own options."""
+    """Make a command of a coroutine function, whose parameters are the session, `cli`, and the command's own options.
+
+    One that has `jobstore`, too, is given a client of the jobstore for as long as it runs.
+    """
 
     def register(function: Command) -> Command:
         def run(**options: Any) -> None:
             connection = {name: options.pop(name) for name in _CONNECTION_OPTIONS}
             _run(function, connection, options)
 
-        own = list(inspect.signature(function).parameters.values())[1:]
-        everything = (*own, *_CONNECTION_OPTIONS.values())
+        everything = (*_list_options(function), *_CONNECTION_OPTIONS.values())
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in everything]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -186,21 +188,27 @@ def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
     def replace(function: Command) -> Command:
         signatures = {name: inspect.signature(reader).parameters for name, reader in readers.items()}
 
-        async def run(session: Session, **options: Any) -> None:
+        async def run(*parts: Any, **options: Any) -> None:
             made = {
                 name: reader(**{option: options.pop(option) for option in signatures[name]})
                 for name, reader in readers.items()
             }
-            await function(session, **options, **made)
+            await function(*parts, **options, **made)
 
-        session, *own = inspect.signature(function).parameters.values()
-        parts = [part for one in own for part in signatures.get(one.name, {one.name: one}).values()]
-        keywords = [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parts]
-        run.__signature__ = inspect.Signature([session, *keywords])  # type: ignore[attr-defined]
+        own = _list_options(function)
+        parts = [one for one in inspect.signature(function).parameters.values() if one not in own]
+        everything = [option for one in own for option in signatures.get(one.name, {one.name: one}).values()]
+        keywords = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in everything]
+        run.__signature__ = inspect.Signature([*parts, *keywords])  # type: ignore[attr-defined]
         run.__doc__ = function.__doc__
         return cast("Command", run)
 
     return replace
+
+
+def _list_options(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters of a command that are options: all but the session and the jobstore."""
+    return [one for name, one in inspect.signature(function).parameters.items() if name not in {"cli", "jobstore"}]
 
 
 def _unwrap(text: str) -> str:
@@ -215,7 +223,7 @@ def _run(
     if unknown := describe_unknown(os.environ):
         out.print_aside({"warning": {"message": unknown}}, Styled(f"warning: {unknown}", "yellow"))
     try:
-        asyncio.run(_cancel_at_sigterm(function(_open_session(**connection), **options)))
+        asyncio.run(_cancel_at_sigterm(_call(function, _open_session(**connection), options)))
     except CommandError as error:
         status = error.status
         out.print_error(str(error), error.code, status)
@@ -236,6 +244,15 @@ def _run(
     else:
         return
     raise typer.Exit(status)
+
+
+async def _call(function: Callable[..., Coroutine[Any, Any, None]], cli: Session, options: dict[str, Any]) -> None:
+    """Run a command, with a client of the jobstore if it has a parameter for one."""
+    if "jobstore" not in inspect.signature(function).parameters:
+        await function(cli, **options)
+        return
+    async with cli.jobstore() as jobstore:
+        await function(cli, jobstore, **options)
 
 
 def _find_status(error: ServiceError) -> ExitStatus:

@@ -93,18 +93,16 @@ def _parse_headers(texts: list[str] | None) -> dict[str, str]:
 
 
 @command(app, "list")
-async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken = "") -> None:
+async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """List agents by name."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_agents(page_size=page_size, page_token=page_token)
+    page = await jobstore.list_agents(page_size=page_size, page_token=page_token)
     show_agents(cli.out, *page)
 
 
 @command(app, "get")
-async def get(cli: Session, agent_id: AgentId) -> None:
+async def get(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Show one agent."""
-    async with cli.jobstore() as jobstore:
-        show_agent(cli.out, await find_agent(jobstore, agent_id))
+    show_agent(cli.out, await find_agent(jobstore, agent_id))
 
 
 @command(app, "update")
@@ -147,28 +145,25 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 @command(app, "disable")
-async def disable(cli: Session, agent_id: AgentId) -> None:
+async def disable(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Disable an agent: it gets no more work."""
-    async with cli.jobstore() as jobstore:
-        show_agent(cli.out, await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
+    show_agent(cli.out, await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
 
 
 @command(app, "pause")
-async def pause(cli: Session, agent_id: AgentId) -> None:
+async def pause(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Pause an agent: it is given nothing new until it is resumed; what it has begun goes on."""
-    async with cli.jobstore() as jobstore:
-        agent_id = (await find_agent(jobstore, agent_id)).id
-        await jobstore.pause(f"agent:{agent_id}")
-        show_agent(cli.out, await jobstore.get_agent(agent_id))
+    agent_id = (await find_agent(jobstore, agent_id)).id
+    await jobstore.pause(f"agent:{agent_id}")
+    show_agent(cli.out, await jobstore.get_agent(agent_id))
 
 
 @command(app, "resume")
-async def resume(cli: Session, agent_id: AgentId) -> None:
+async def resume(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Resume an agent: it is given work again."""
-    async with cli.jobstore() as jobstore:
-        agent_id = (await find_agent(jobstore, agent_id)).id
-        await jobstore.resume(f"agent:{agent_id}")
-        show_agent(cli.out, await jobstore.get_agent(agent_id))
+    agent_id = (await find_agent(jobstore, agent_id)).id
+    await jobstore.resume(f"agent:{agent_id}")
+    show_agent(cli.out, await jobstore.get_agent(agent_id))
 
 
 def show_agent(out: Output, agent: "Agent") -> None:

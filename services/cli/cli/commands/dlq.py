@@ -31,6 +31,7 @@ Reason = Annotated[str | None, typer.Option(help="Why, which is kept beside them
 @command(app, "list")
 async def list_(
     cli: Session,
+    jobstore: AsyncClient,
     page_size: PageSize = 50,
     page_token: PageToken = "",
     *,
@@ -39,10 +40,7 @@ async def list_(
     ] = False,
 ) -> None:
     """Count open dead letters by topic, and show the newest."""
-    async with cli.jobstore() as jobstore:
-        letters = await jobstore.list_dead_letters(
-            page_size=page_size, page_token=page_token, include_done=include_done
-        )
+    letters = await jobstore.list_dead_letters(page_size=page_size, page_token=page_token, include_done=include_done)
     _show_letters(cli.out, letters)
 
 

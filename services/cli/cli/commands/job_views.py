@@ -50,31 +50,31 @@ async def read_log(jobstore: AsyncClient, job_id: str) -> "list[JobLog]":
 @command(app, "show")
 async def show(
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     submission: Submission = None,
     full: Annotated[bool, typer.Option("--full", help="Show the whole result.")] = False,
 ) -> None:
     """Show a job: the verdict criterion by criterion, the result, why it waits, and where the time went."""
-    async with cli.jobstore() as jobstore:
-        job = await find_job(jobstore, job_id)
-        waiting = None if job.live is False else await jobstore.explain_job(job.id)
-        logs = await read_log(jobstore, job.id)
-        causes = [*(waiting.reasons if waiting else ()), *(wait for log in logs for wait in log.waited or ())]
-        await cli.learn_agents(jobstore, [job.agent_id, *list_agents_of(causes)])
+    job = await find_job(jobstore, job_id)
+    waiting = None if job.live is False else await jobstore.explain_job(job.id)
+    logs = await read_log(jobstore, job.id)
+    causes = [*(waiting.reasons if waiting else ()), *(wait for log in logs for wait in log.waited or ())]
+    await cli.learn_agents(jobstore, [job.agent_id, *list_agents_of(causes)])
     show_job(cli.out, job, waiting, logs, submission, in_full=full)
 
 
 @command(app, "diff")
 async def diff(
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     first: Annotated[int | None, typer.Argument(metavar="FROM", min=1, help="The number of a submission.")] = None,
     second: Annotated[int | None, typer.Argument(metavar="TO", min=1, help="The number of another one.")] = None,
 ) -> None:
     """Compare the results and verdicts of two submissions, the last two when none are given."""
-    async with cli.jobstore() as jobstore:
-        job_id = await find_job_id(jobstore, job_id)
-        logs = await read_log(jobstore, job_id)
+    job_id = await find_job_id(jobstore, job_id)
+    logs = await read_log(jobstore, job_id)
     with_results = sorted({log.submission for log in logs if log.kind == "result" and log.submission})
     if len(with_results) < 2 and second is None:  # noqa: PLR2004 - it takes two
         raise CommandError(f"{job_id} has results of fewer than two submissions", code=ErrorCode.NO_RESULT)

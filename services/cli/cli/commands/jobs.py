@@ -165,25 +165,24 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 @command(app, "get")
-async def get(cli: Session, job_id: JobId) -> None:
+async def get(cli: Session, jobstore: AsyncClient, job_id: JobId) -> None:
     """Show one job."""
-    async with cli.jobstore() as jobstore:
-        await _show_job(cli, jobstore, await find_job(jobstore, job_id))
+    await _show_job(cli, jobstore, await find_job(jobstore, job_id))
 
 
 @command(app, "explain")
-async def explain(cli: Session, job_id: JobId) -> None:
+async def explain(cli: Session, jobstore: AsyncClient, job_id: JobId) -> None:
     """Show why a job waits: what holds it back, whose move it is, and what lifts it."""
-    async with cli.jobstore() as jobstore:
-        waiting = await jobstore.explain_job(await find_job_id(jobstore, job_id))
-        await cli.learn_agents(jobstore, list_agents_of(waiting.reasons))
+    waiting = await jobstore.explain_job(await find_job_id(jobstore, job_id))
+    await cli.learn_agents(jobstore, list_agents_of(waiting.reasons))
     show_waiting(cli.out, waiting)
 
 
 @command(app, "list")
 @with_filter
-async def list_(
+async def list_(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     conditions: dict[str, Any],
     sort: Annotated[
         JobOrder, typer.Option("--order", help="By what to sort; after `-`, the newest or the most come first.")
@@ -193,22 +192,18 @@ async def list_(
     view: Detail = View.BASIC,
 ) -> None:
     """List jobs, newest first unless sorted otherwise, each that waits with why."""
-    async with cli.jobstore() as jobstore:
-        job_filter = await make_filter(jobstore, conditions)
-        page = await jobstore.list_matching(
-            job_filter, page_size=page_size, page_token=page_token, order=sort, view=view
-        )
-        await cli.learn_agents(jobstore, list_agents_in(page.jobs))
+    job_filter = await make_filter(jobstore, conditions)
+    page = await jobstore.list_matching(job_filter, page_size=page_size, page_token=page_token, order=sort, view=view)
+    await cli.learn_agents(jobstore, list_agents_in(page.jobs))
     show_jobs(cli.out, page.jobs, page.next_page_token, page.searched)
 
 
 @command(app, "count")
 @with_filter
-async def count(cli: Session, conditions: dict[str, Any]) -> None:
+async def count(cli: Session, jobstore: AsyncClient, conditions: dict[str, Any]) -> None:
     """Count jobs by status, and those that were cancelled; what a filter says of the status is ignored."""
-    async with cli.jobstore() as jobstore:
-        job_filter = await make_filter(jobstore, conditions)
-        found = await jobstore.count_jobs(job_filter)
+    job_filter = await make_filter(jobstore, conditions)
+    found = await jobstore.count_jobs(job_filter)
     cli.out.print_json(found)
     show_counts(cli.out, found)
 
@@ -217,6 +212,7 @@ async def count(cli: Session, conditions: dict[str, Any]) -> None:
 @with_filter
 async def facets(
     cli: Session,
+    jobstore: AsyncClient,
     field: Annotated[
         str, typer.Argument(metavar="FIELD", help=f"One of: {', '.join(FACET_FIELDS)}; or label:NAME, for its values.")
     ],
@@ -225,9 +221,8 @@ async def facets(
     page_token: PageToken = "",
 ) -> None:
     """Count jobs by the values of a field, the most frequent first; what a filter says of that field is ignored."""
-    async with cli.jobstore() as jobstore:
-        job_filter = await make_filter(jobstore, conditions)
-        found = await jobstore.list_job_facets(field, job_filter, page_size=page_size, page_token=page_token)
+    job_filter = await make_filter(jobstore, conditions)
+    found = await jobstore.list_job_facets(field, job_filter, page_size=page_size, page_token=page_token)
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
     cli.out.print_table(("jobs", field, "name"), rows)
@@ -238,14 +233,18 @@ async def facets(
 
 @command(app, "logs")
 async def logs(
-    cli: Session, job_id: JobId, page_size: PageSize = 100, page_token: PageToken = "", view: Detail = View.BASIC
+    cli: Session,
+    jobstore: AsyncClient,
+    job_id: JobId,
+    page_size: PageSize = 100,
+    page_token: PageToken = "",
+    view: Detail = View.BASIC,
 ) -> None:
     """Show what was recorded about a job, oldest first."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_job_logs(
-            await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token, view=view
-        )
-        await cli.learn_agents(jobstore)
+    page = await jobstore.list_job_logs(
+        await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token, view=view
+    )
+    await cli.learn_agents(jobstore)
     cli.out.show_logs(*page)
 
 
@@ -267,8 +266,9 @@ async def execute(
 
 
 @command(app, "resubmit")
-async def resubmit(
+async def resubmit(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     comment: Annotated[str | None, typer.Option(help="Told to the agent beside the verdict's feedback.")] = None,
     execution_id: ExecutionId = None,
@@ -276,18 +276,16 @@ async def resubmit(
     timeout_s: Timeout = None,
 ) -> None:
     """Resubmit a job: the agent tries again, with the verdict's feedback."""
-    async with cli.jobstore() as jobstore:
-        before = await find_job(jobstore, job_id)
-        await jobstore.resubmit_job(before.id, execution_id, comment=comment)
-        await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
+    before = await find_job(jobstore, job_id)
+    await jobstore.resubmit_job(before.id, execution_id, comment=comment)
+    await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "watch")
-async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
+async def watch(cli: Session, jobstore: AsyncClient, job_id: JobId, timeout_s: Timeout = None) -> None:
     """Show what happened and happens to a job until it rests; succeed if it COMPLETED."""
-    async with cli.jobstore() as jobstore:
-        job = await find_job(jobstore, job_id)
-        await show_until_rest(cli, jobstore, job.id, timeout_s=timeout_s)
+    job = await find_job(jobstore, job_id)
+    await show_until_rest(cli, jobstore, job.id, timeout_s=timeout_s)
 
 
 @command(app, "cancel")
@@ -556,8 +554,9 @@ def _group() -> None: ...  # without it, Typer makes its only command the group 
 
 @command(executions_app, "get")
 async def get_execution(
-    cli: Session, execution_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an execution.")]
+    cli: Session,
+    jobstore: AsyncClient,
+    execution_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an execution.")],
 ) -> None:
     """Show one execution: where it stands, or how it ended, whatever ran later."""
-    async with cli.jobstore() as jobstore:
-        await _show_execution(cli, jobstore, await jobstore.get_execution(execution_id))
+    await _show_execution(cli, jobstore, await jobstore.get_execution(execution_id))

@@ -27,11 +27,11 @@ from cli.parameters import (
 )
 from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
+from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, OperationKind
 
 if TYPE_CHECKING:
-    from signoff import AsyncClient
     from signoff.judging import CriterionVerdict, Judging, RejudgeReport
 
 
@@ -99,7 +99,7 @@ async def rejudge(
     await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
 
 
-async def show_flips(out: "Output", jobstore: "AsyncClient", operation_id: str) -> None:
+async def show_flips(out: "Output", jobstore: AsyncClient, operation_id: str) -> None:
     """Show what judging again came to."""
     show_report(out, await jobstore.get_rejudge_report(operation_id))
 
@@ -171,10 +171,9 @@ async def try_(
 
 
 @command(app, "test")
-async def probe(cli: Session, policy: Policy = None) -> None:
+async def probe(cli: Session, jobstore: AsyncClient, policy: Policy = None) -> None:
     """Have a judge judge something harmless, and print what it answered and what its API can."""
-    async with cli.jobstore() as jobstore:
-        made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
+    made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
     show_judging(cli.out, made)
     if made.probe is None:
         raise typer.Exit(ExitStatus.NOT_MET)
@@ -211,16 +210,15 @@ async def draft(
 
 
 @command(app, "report")
-async def report(cli: Session, operation_id: OperationId, page_size: PageSize = 50, page_token: PageToken = "") -> None:
+async def report(
+    cli: Session, jobstore: AsyncClient, operation_id: OperationId, page_size: PageSize = 50, page_token: PageToken = ""
+) -> None:
     """Show what judging jobs again came to: what flips, by criterion, and job by job."""
-    async with cli.jobstore() as jobstore:
-        operation_id = await find_batch_id(jobstore, operation_id)
-        show_report(
-            cli.out, await jobstore.get_rejudge_report(operation_id, page_size=page_size, page_token=page_token)
-        )
+    operation_id = await find_batch_id(jobstore, operation_id)
+    show_report(cli.out, await jobstore.get_rejudge_report(operation_id, page_size=page_size, page_token=page_token))
 
 
-async def _judge(jobstore: "AsyncClient", fields: dict[str, Any]) -> "Judging":
+async def _judge(jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
     """Have one case judged, and return what came of it."""
     from contracts.resources import NewJudgings  # noqa: PLC0415 - heavy, and only needed here
 
@@ -233,7 +231,7 @@ async def _judge(jobstore: "AsyncClient", fields: dict[str, Any]) -> "Judging":
     return made
 
 
-async def _read_job(jobstore: "AsyncClient", job_id: str) -> dict[str, Any]:
+async def _read_job(jobstore: AsyncClient, job_id: str) -> dict[str, Any]:
     """Return the case of a job: its last result, and what that is judged by."""
     from signoff.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 

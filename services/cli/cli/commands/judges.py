@@ -15,6 +15,7 @@ from cli.output import Output, format_spent, format_time
 from cli.parameters import get_policy_version
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
+from signoff import AsyncClient
 from signoff.connection import list_all
 from signoff.errors import ErrorCode
 
@@ -49,28 +50,27 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a judge p
 
 
 @command(app, "list")
-async def list_(cli: Session) -> None:
+async def list_(cli: Session, jobstore: AsyncClient) -> None:
     """List judge policies by name, and by what each validator judges where a job names none."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_judge_policies(page_size=500)
-        policies, validators = page.policies, page.validators
-        while page.next_page_token:
-            page = await jobstore.list_judge_policies(page_size=500, page_token=page.next_page_token)
-            policies += page.policies
+    page = await jobstore.list_judge_policies(page_size=500)
+    policies, validators = page.policies, page.validators
+    while page.next_page_token:
+        page = await jobstore.list_judge_policies(page_size=500, page_token=page.next_page_token)
+        policies += page.policies
     show_judge_policies(cli.out, policies, validators)
 
 
 @command(app, "show")
 async def show(
     cli: Session,
+    jobstore: AsyncClient,
     name: Name,
     version: Version = None,
 ) -> None:
     """Show a version of a judge policy, all its versions, and what came of them."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.get_judge_policy(name)
-        number = version or found.current or found.newest
-        shown = await get_policy_version(jobstore, name, number)
+    found = await jobstore.get_judge_policy(name)
+    number = version or found.current or found.newest
+    shown = await get_policy_version(jobstore, name, number)
     show_judge_policy(cli.out, found, shown)
 
 
@@ -118,14 +118,14 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
 @command(app, "diff")
 async def diff(
     cli: Session,
+    jobstore: AsyncClient,
     name: Name,
     before: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
     after: Annotated[int | None, typer.Argument(metavar="VERSION", min=1, help="The newest when not given.")] = None,
 ) -> None:
     """Show what differs between two versions of a judge policy."""
-    async with cli.jobstore() as jobstore:
-        other = after or (await jobstore.get_judge_policy(name, page_size=1)).newest
-        policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
+    other = after or (await jobstore.get_judge_policy(name, page_size=1)).newest
+    policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
     old, new = (json.dumps(policy, indent=2, sort_keys=True).splitlines() for policy in policies)
     lines = list(unified_diff(old, new, f"{name}@{before}", f"{name}@{other}", lineterm=""))
     cli.out.print_json({"before": policies[0], "after": policies[1], "diff": lines})
@@ -211,10 +211,9 @@ async def golden(  # noqa: PLR0917 - each is an option
 
 
 @command(app, "retire")
-async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
+async def retire(cli: Session, jobstore: AsyncClient, name: Name, reason: Reason = None) -> None:
     """Retire a judge policy: nothing more is judged by it; its versions stay, and `promote` brings it back."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.retire_judge_policy(name, reason=reason)
+    found = await jobstore.retire_judge_policy(name, reason=reason)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: retired")
 
@@ -270,23 +269,22 @@ File = Annotated[
 
 
 @command(criteria_app, "list")
-async def list_sets(cli: Session) -> None:
+async def list_sets(cli: Session, jobstore: AsyncClient) -> None:
     """List criteria sets by name, and what came of the version that is current."""
-    async with cli.jobstore() as jobstore:
-        show_criteria_sets(cli.out, await list_all(jobstore.iter_criteria_sets()))
+    show_criteria_sets(cli.out, await list_all(jobstore.iter_criteria_sets()))
 
 
 @command(criteria_app, "show")
 async def show_set(
     cli: Session,
+    jobstore: AsyncClient,
     name: SetName,
     version: Version = None,
 ) -> None:
     """Show the criteria of a version, all versions, and what each accepted, failed and cost."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.get_criteria_set(name)
-        number = version or found.current or found.newest
-        of_version = await jobstore.get_criteria_set(name, page_size=1, before=number + 1)
+    found = await jobstore.get_criteria_set(name)
+    number = version or found.current or found.newest
+    of_version = await jobstore.get_criteria_set(name, page_size=1, before=number + 1)
     shown = of_version.versions[0] if of_version.versions else None
     if shown is None or shown.version != number:
         raise CommandError(f"there is no criteria set {name}@{number}", code=ErrorCode.UNKNOWN_CRITERIA_SET)
@@ -294,8 +292,9 @@ async def show_set(
 
 
 @command(criteria_app, "set")
-async def set_criteria(
+async def set_criteria(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     name: SetName,
     criteria: Criteria = None,
     file: File = None,
@@ -303,27 +302,22 @@ async def set_criteria(
     expected_version: ExpectedVersion = None,
 ) -> None:
     """Add a version of a criteria set, which is current at once; what is under way is judged as it was asked for."""
-    async with cli.jobstore() as jobstore:
-        saved = await jobstore.put_criteria_set(
-            name, _read_criteria(criteria, file), version=expected_version, note=note
-        )
+    saved = await jobstore.put_criteria_set(name, _read_criteria(criteria, file), version=expected_version, note=note)
     show_saved_set(cli.out, saved)
 
 
 @command(criteria_app, "retire")
-async def retire_set(cli: Session, name: SetName, reason: Reason = None) -> None:
+async def retire_set(cli: Session, jobstore: AsyncClient, name: SetName, reason: Reason = None) -> None:
     """Retire a criteria set: nothing more is judged by it; its versions stay, and `set` brings it back."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.retire_criteria_set(name, reason=reason)
+    found = await jobstore.retire_criteria_set(name, reason=reason)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: retired")
 
 
 @command(criteria_app, "lint")
-async def lint(cli: Session, criteria: Criteria = None, file: File = None) -> None:
+async def lint(cli: Session, jobstore: AsyncClient, criteria: Criteria = None, file: File = None) -> None:
     """Find criteria that are ambiguous, or that could be judged better; succeed if there are none."""
-    async with cli.jobstore() as jobstore:
-        remarks = await jobstore.lint_criteria(_read_criteria(criteria, file))
+    remarks = await jobstore.lint_criteria(_read_criteria(criteria, file))
     show_remarks(cli.out, remarks)
     if remarks.warnings:
         raise typer.Exit(ExitStatus.NOT_MET)

@@ -10,6 +10,7 @@ from cli.options import validate_model
 from cli.output import Output, find_agent_of
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
+from signoff import AsyncClient
 from signoff.connection import list_all
 
 if TYPE_CHECKING:
@@ -29,11 +30,10 @@ Name = Annotated[
 
 
 @command(app, "list")
-async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken = "") -> None:
+async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """List limits by name."""
-    async with cli.jobstore() as jobstore:
-        limits, token = await jobstore.list_limits(page_size=page_size, page_token=page_token)
-        await cli.learn_agents(jobstore, [find_agent_of(each.name) for each in limits])
+    limits, token = await jobstore.list_limits(page_size=page_size, page_token=page_token)
+    await cli.learn_agents(jobstore, [find_agent_of(each.name) for each in limits])
     cli.out.print_page(limits, token)
     if limits:
         _print_limits(cli.out, limits)
@@ -43,10 +43,9 @@ async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken =
 
 
 @command(app, "get")
-async def get(cli: Session, name: Name) -> None:
+async def get(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Show one limit."""
-    async with cli.jobstore() as jobstore:
-        _show_limit(cli.out, await jobstore.get_limit(name))
+    _show_limit(cli.out, await jobstore.get_limit(name))
 
 
 @command(app, "set")
@@ -89,34 +88,30 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 @command(app, "remove")
-async def remove(cli: Session, name: Name) -> None:
+async def remove(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Remove a limit."""
-    async with cli.jobstore() as jobstore:
-        await jobstore.remove_limit(name)
+    await jobstore.remove_limit(name)
     cli.out.print_json({"removed": name})
     cli.out.print_line(f"{name}: no limit")
 
 
 @command(app, "pause")
-async def pause(cli: Session, name: Name) -> None:
+async def pause(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Pause all that a limit applies to: nothing of it begins; what is with an agent goes on."""
-    async with cli.jobstore() as jobstore:
-        _show_limit(cli.out, await jobstore.pause(name))
+    _show_limit(cli.out, await jobstore.pause(name))
 
 
 @command(app, "resume")
-async def resume(cli: Session, name: Name) -> None:
+async def resume(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Resume what was paused, within the rest of its limit."""
-    async with cli.jobstore() as jobstore:
-        _show_limit(cli.out, await jobstore.resume(name))
+    _show_limit(cli.out, await jobstore.resume(name))
 
 
 @command(app, "confirm")
-async def confirm(cli: Session) -> None:
+async def confirm(cli: Session, jobstore: AsyncClient) -> None:
     """Confirm that what is set now is all there is, after a rebuild that did not find it: work begins again."""
-    async with cli.jobstore() as jobstore:
-        await jobstore.confirm_limits()
-        limits = await list_all(jobstore.iter_limits())
+    await jobstore.confirm_limits()
+    limits = await list_all(jobstore.iter_limits())
     cli.out.print_json({"confirmed": [limit.name for limit in limits]})
     cli.out.print_line(f"confirmed: {len(limits)} limits are set, and what waits begins")
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from contracts.resources import NewJob
-    from signoff import AsyncClient
     from signoff.types import Operation, OperationItem, OperationPreview
 
 
@@ -123,6 +122,7 @@ async def retry(cli: Session, conditions: dict[str, Any], how: OperationOptions)
 @command(bulk_app, "list")
 async def list_(
     cli: Session,
+    jobstore: AsyncClient,
     kind: Annotated[
         list[OperationKind] | None, typer.Option(help="Operations of this kind. May be repeated; all when not given.")
     ] = None,
@@ -130,21 +130,20 @@ async def list_(
     page_token: PageToken = "",
 ) -> None:
     """List operations, newest first."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_operations(kind or [], page_size=page_size, page_token=page_token)
+    page = await jobstore.list_operations(kind or [], page_size=page_size, page_token=page_token)
     show_operations(cli.out, *page)
 
 
 @command(bulk_app, "get")
-async def get(cli: Session, operation_id: OperationId) -> None:
+async def get(cli: Session, jobstore: AsyncClient, operation_id: OperationId) -> None:
     """Show the state of an operation."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
+    await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(bulk_app, "report")
 async def report(
     cli: Session,
+    jobstore: AsyncClient,
     operation_id: OperationId,
     outcome: Annotated[
         list[ItemOutcome] | None,
@@ -154,38 +153,30 @@ async def report(
     page_token: PageToken = "",
 ) -> None:
     """Show what became of each job of an operation, and why it was refused."""
-    async with cli.jobstore() as jobstore:
-        operation_id = await find_batch_id(jobstore, operation_id)
-        page = await jobstore.list_operation_items(
-            operation_id, outcome or (), page_size=page_size, page_token=page_token
-        )
-        await cli.learn_agents(jobstore)
+    operation_id = await find_batch_id(jobstore, operation_id)
+    page = await jobstore.list_operation_items(operation_id, outcome or (), page_size=page_size, page_token=page_token)
+    await cli.learn_agents(jobstore)
     show_items(cli.out, *page)
 
 
 @command(bulk_app, "pause")
-async def pause(cli: Session, operation_id: OperationId) -> None:
+async def pause(cli: Session, jobstore: AsyncClient, operation_id: OperationId) -> None:
     """Pause an operation: nothing more of it begins; what is with an agent goes on."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
+    await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(bulk_app, "resume")
-async def resume(cli: Session, operation_id: OperationId) -> None:
+async def resume(cli: Session, jobstore: AsyncClient, operation_id: OperationId) -> None:
     """Resume a paused operation."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(
-            cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id))
-        )
+    await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(bulk_app, "abort")
-async def abort(cli: Session, operation_id: OperationId, reason: Reason = None) -> None:
+async def abort(cli: Session, jobstore: AsyncClient, operation_id: OperationId, reason: Reason = None) -> None:
     """Abort an operation: nothing more of it begins, and its live executions are cancelled; what is done stays done."""
-    async with cli.jobstore() as jobstore:
-        operation_id = await find_batch_id(jobstore, operation_id)
-        aborted = await jobstore.cancel_operation(operation_id, reason)
-        await show_operation(cli, jobstore, aborted)
+    operation_id = await find_batch_id(jobstore, operation_id)
+    aborted = await jobstore.cancel_operation(operation_id, reason)
+    await show_operation(cli, jobstore, aborted)
 
 
 async def make_operation(
@@ -277,58 +268,56 @@ async def create_batch(  # noqa: PLR0917 - each is an option
 
 
 @command(batches_app, "list")
-async def list_batches(cli: Session, page_size: PageSize = 50, page_token: PageToken = "") -> None:
+async def list_batches(
+    cli: Session, jobstore: AsyncClient, page_size: PageSize = 50, page_token: PageToken = ""
+) -> None:
     """List batches, newest first."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_operations(BATCH_KINDS, page_size=page_size, page_token=page_token)
+    page = await jobstore.list_operations(BATCH_KINDS, page_size=page_size, page_token=page_token)
     show_operations(cli.out, *page)
 
 
 @command(batches_app, "get")
-async def get_batch(cli: Session, batch_id: BatchId) -> None:
+async def get_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Show the state of a batch."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, batch_id)))
+    await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(batches_app, "watch")
-async def watch_batch(cli: Session, batch_id: BatchId) -> None:
+async def watch_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Show the progress of a batch until it ends; succeed if all its jobs COMPLETED."""
-    async with cli.jobstore() as jobstore:
-        batch_id = await find_batch_id(jobstore, batch_id)
-        _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
+    batch_id = await find_batch_id(jobstore, batch_id)
+    _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
 
 
 @command(batches_app, "pause")
-async def pause_batch(cli: Session, batch_id: BatchId) -> None:
+async def pause_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Pause a batch: nothing more of it begins; what is with an agent goes on."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
+    await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(batches_app, "resume")
-async def resume_batch(cli: Session, batch_id: BatchId) -> None:
+async def resume_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Resume a paused batch."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
+    await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(batches_app, "cancel")
 async def cancel_batch(
     cli: Session,
+    jobstore: AsyncClient,
     batch_id: BatchId,
     reason: Annotated[str | None, typer.Option(help="Why, as the logs tell it.")] = None,
 ) -> None:
     """Cancel a batch: nothing more of it begins, and its live executions are cancelled; it is CANCELLED soon after."""
-    async with cli.jobstore() as jobstore:
-        batch_id = await find_batch_id(jobstore, batch_id)
-        cancelled = await jobstore.cancel_operation(batch_id, reason)
-        await show_operation(cli, jobstore, cancelled)
+    batch_id = await find_batch_id(jobstore, batch_id)
+    cancelled = await jobstore.cancel_operation(batch_id, reason)
+    await show_operation(cli, jobstore, cancelled)
 
 
 @command(batches_app, "retry")
-async def retry_batch(
+async def retry_batch(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     batch_id: BatchId,
     status: Statuses = None,
     name: Name = None,
@@ -339,12 +328,11 @@ async def retry_batch(
 
     Jobs whose judge proved nothing are passed by: `signoff rejudge --batch BATCH --code verdict_unproven` helps them.
     """
-    async with cli.jobstore() as jobstore:
-        batch_id = await find_batch_id(jobstore, batch_id)
-        created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
-        if wait:
-            created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
-        await show_operation(cli, jobstore, created)
+    batch_id = await find_batch_id(jobstore, batch_id)
+    created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
+    if wait:
+        created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
+    await show_operation(cli, jobstore, created)
     _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 
