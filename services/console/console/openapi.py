@@ -236,17 +236,8 @@ def _require(schema: dict[str, Any], left_out: set[str]) -> None:
 
 #: What bounds the values of a schema.
 _BOUNDS: Final = {
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minimum",
-    "pattern",
-} | {
-    "exclusiveMaximum",
-    "exclusiveMinimum",
+    *("maxItems", "maxLength", "maxProperties", "maximum", "exclusiveMaximum", "pattern"),
+    *("minItems", "minLength", "minimum", "exclusiveMinimum"),
 }
 #: Members of the schema of any JSON.
 _NO_TYPE: Final = {"title", "description", "default"}

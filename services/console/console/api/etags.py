@@ -1,7 +1,7 @@
 """Versions of jobs as entity tags (RFC 9110): which one a caller has, and which one it means to change."""
 
 import re
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from fastapi import Header, Response
 
@@ -31,6 +31,9 @@ _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
+Shown = TypeVar("Shown")
+
+
 class Versioned(Protocol):
     """What has a version."""
 
@@ -48,6 +51,12 @@ def show(shown: Versioned, response: Response, if_none_match: str | None = None)
     if is_among(shown.version, if_none_match):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
+    return shown
+
+
+def tag(shown: Shown, version: int, response: Response) -> Shown:
+    """Return what is answered, with the entity tag of its version."""
+    response.headers["ETag"] = etag(version)
     return shown
 
 
