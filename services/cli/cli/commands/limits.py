@@ -1,14 +1,14 @@
 """The group `signoff limits`."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
-from cli.options import validate_model
+from cli.options import find_given, validate_model
 from cli.output import Output, find_agent_of
-from cli.session import Session, command, make_app
+from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
 from signoff.connection import list_all
@@ -48,14 +48,12 @@ async def get(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     _show_limit(cli.out, await jobstore.get_limit(name))
 
 
-@command(app, "set")
-async def set_(  # noqa: PLR0913, PLR0917 - each is an option
-    cli: Session,
-    name: Name,
+def read_limit_options(
+    *,
     concurrency: Annotated[int | None, typer.Option(help="How many executions run at once.")] = None,
     rate: Annotated[int | None, typer.Option(help="How many executions begin in each --rate-period-s.")] = None,
-    per_s: Annotated[
-        float | None, typer.Option("--rate-period-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
+    rate_period_s: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="The period of --rate; 1 when not given.")
     ] = None,
     queue_max: Annotated[int | None, typer.Option(help="Of a tenant: how many executions may wait.")] = None,
     weight: Annotated[
@@ -65,24 +63,26 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
         bool | None,
         typer.Option("--paused/--no-paused", help="Begin nothing that it applies to; not given, it stays as it is."),
     ] = None,
+) -> dict[str, Any]:
+    """Return the fields of a limit that are given, as LimitPatch has them."""
+    return find_given(locals())
+
+
+@command(app, "set")
+@with_options(fields=read_limit_options)
+async def set_(
+    cli: Session,
+    name: Name,
+    fields: dict[str, Any],
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset", metavar="FIELD", help="Set no `concurrency`, say, any more. May be repeated."),
     ] = None,
 ) -> None:
-    """Set what is given of a limit, and leave the rest; it applies at once, also to what waits."""
+    """Set the given fields of a limit, and leave the rest; it applies at once, also to executions that wait."""
     from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
 
-    options = {
-        "concurrency": concurrency,
-        "rate": rate,
-        "rate_period_s": per_s,
-        "queue_max": queue_max,
-        "weight": weight,
-        "paused": paused,
-    }
-    fields = {field: value for field, value in options.items() if value is not None} | dict.fromkeys(unset or ())
-    patch = validate_model(LimitPatch, fields, "the limit")
+    patch = validate_model(LimitPatch, fields | dict.fromkeys(unset or ()), "the limit")
     async with cli.jobstore() as jobstore:
         _show_limit(cli.out, await jobstore.set_limit(name, patch))
 
@@ -103,13 +103,13 @@ async def pause(cli: Session, jobstore: AsyncClient, name: Name) -> None:
 
 @command(app, "resume")
 async def resume(cli: Session, jobstore: AsyncClient, name: Name) -> None:
-    """Resume what was paused, within the rest of its limit."""
+    """Resume all that a limit paused, within the rest of the limit."""
     _show_limit(cli.out, await jobstore.resume(name))
 
 
 @command(app, "confirm")
 async def confirm(cli: Session, jobstore: AsyncClient) -> None:
-    """Confirm that what is set now is all there is, after a rebuild that did not find it: work begins again."""
+    """Confirm the limits as they are, after a rebuild that did not find all that was set: work begins again."""
     await jobstore.confirm_limits()
     limits = await list_all(jobstore.iter_limits())
     cli.out.print_json({"confirmed": [limit.name for limit in limits]})
