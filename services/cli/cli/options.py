@@ -123,7 +123,7 @@ def _parse_time(text: str | None, option: str, sign: int, way: str) -> datetime 
 
 
 def validate_model(kind: type[Model], fields: Any, option: str) -> Model:
-    """Return a model of the fields. Raise BadParameter with what is wrong with them."""
+    """Return a model of the fields. Raise BadParameter if they are invalid."""
     from pydantic import ValidationError  # noqa: PLC0415 - heavy, and only needed here
 
     from contracts.fields import describe_problem  # noqa: PLC0415 - same

@@ -1,4 +1,4 @@
-"""Print what a command has to say: tables and lines for people, or JSON. No text steers the terminal."""
+"""Print the output of a command: tables and lines for people, or JSON. No text steers the terminal."""
 
 import json
 import re
@@ -63,7 +63,7 @@ _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 MESSAGE_MAX_CHARS = 300
 
 
-#: The kind of an entry that says what was edited.
+#: The kind of an entry that records an edit.
 _EDITED: Final = "edited"
 
 
@@ -133,7 +133,7 @@ def format_policy(policy: "Policy") -> str:
 
 
 def format_asks(verdict: "Verdict") -> str:
-    """Return who made a verdict, by how many asks of models, and what these took; "" if it does not say."""
+    """Return the judge of a verdict, with the number of its asks of models, and their cost and time; "" if unknown."""
     asks = list_asks(verdict)
     who = ", ".join(filter(None, (verdict.judge, verdict.model)))
     if not asks:
@@ -142,12 +142,12 @@ def format_asks(verdict: "Verdict") -> str:
     tokens = sum((ask.input_tokens or 0) + (ask.output_tokens or 0) for ask in asks)
     count = sum(ask.sum_of or 1 for ask in asks)
     took = format_seconds(sum(ask.latency_s or 0.0 for ask in asks))
-    told = (f"{count} asks" if count > 1 else "1 ask", format_spent(usd, tokens), took, format_refusals(asks))
-    return f"{who}: {', '.join(filter(None, told))}"
+    parts = (f"{count} asks" if count > 1 else "1 ask", format_spent(usd, tokens), took, format_refusals(asks))
+    return f"{who}: {', '.join(filter(None, parts))}"
 
 
 def list_asks(verdict: "Verdict") -> "list[Ask]":
-    """Return all asks of models that a verdict says it took."""
+    """Return all asks of models that made a verdict."""
     return [ask for stage in verdict.stages or () for ask in stage.asks]
 
 
@@ -165,7 +165,7 @@ def find_agent_of(limit: str) -> str | None:
 
 
 def to_json(document: Any) -> str:
-    """Return the shortest JSON of plain values, times and records, without what is not set but in the JSON of users."""
+    """Return the shortest JSON of plain values, times and records, without nulls, except those in the JSON of users."""
     if isinstance(document, dict):
         document = {name: value for name, value in document.items() if value is not None}
     return json.dumps(document, default=_to_plain, ensure_ascii=False, separators=(",", ":"))
@@ -239,7 +239,7 @@ class Output:
     def print_columns(
         self, columns: Mapping[str, Callable[[Any], object]], items: Sequence[Any], **options: Any
     ) -> None:
-        """Print what is listed, by its columns: what each shows of an item. Options are those of `print_list`."""
+        """Print a list of items by its columns, each a function of an item; options as in `print_list`."""
         self.print_list([*columns], [[get(item) for get in columns.values()] for item in items], **options)
 
     def print_list(
@@ -250,7 +250,7 @@ class Output:
         spared: Sequence[str] = (),
         wrapped: bool = False,
     ) -> None:
-        """Print what is listed, with the short ends of the ids that stand first; nothing with --json.
+        """Print rows of a list, with short ends of the ids that stand first; nothing with --json.
 
         Columns that are empty in all rows are left out, but for the last; on a terminal those to be `spared`, too, the
         first named first, until the others have room. What the last one has no room for is cut there, or `wrapped`.
@@ -286,13 +286,13 @@ class Output:
         self.print_aside(problem, Styled(f"error: {message}", "red"))
 
     def print_warnings(self, warnings: "Sequence[CriterionWarning]") -> None:
-        """Print what is ambiguous, on standard error."""
+        """Print warnings of ambiguous criteria, on standard error."""
         for one in warnings:
             lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
             self.print_aside({"warning": one}, Styled("; instead: ".join(lines), "yellow"))
 
     def print_aside(self, document: Any, text: Styled) -> None:
-        """Print what is not the command's answer, on standard error."""
+        """Print a remark beside the command's output, on standard error."""
         line = to_json(document) if self.as_json else render_line([text], sys.stderr, plain=self.plain)
         _write(sys.stderr, line + "\n")
 
@@ -328,7 +328,7 @@ class Output:
         self.print_next_page_token(next_page_token)
 
     def print_progress(self, document: Any, *parts: str | Styled) -> None:
-        """Print how far something is: on a terminal in one line that changes, elsewhere in a new line each time."""
+        """Print the progress of something: on a terminal in one line that changes, elsewhere in a new line each."""
         if self.as_json or self.is_whole:
             self.print_json(document)
             self.print_line(*parts)
@@ -348,7 +348,7 @@ class Output:
         self.print_json({"items": items, **token, **more})
 
     def print_next_page_token(self, next_page_token: str | None) -> None:
-        """Print how to go on after a page, if there is more."""
+        """Print the option that shows the next page, if there is one."""
         if next_page_token:
             self.print_line(f"more: --page-token {next_page_token}")
 

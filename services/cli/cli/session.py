@@ -28,13 +28,13 @@ from signoff.wire import read_record
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
 INTERRUPTED, TERMINATED = 130, 143
-#: Agents whose names are looked up where several are told of; the others are told of by their ids.
+#: Agents whose names are looked up where several are shown; any others are shown by their ids.
 _NAMED_MAX: Final = 500
 
 
 @dataclass(frozen=True)
 class Session:
-    """What a command works with: where the system is, and where its output goes."""
+    """The context of a command: the addresses of the system, and the output."""
 
     target: Target
     out: Output
@@ -49,7 +49,7 @@ class Session:
             yield jobstore
 
     def require_kafka(self) -> str:
-        """Return where Kafka is. Raise CommandError if nobody says, or if topics have another prefix there."""
+        """Return the address of Kafka. Raise CommandError if none is known, or if topics have another prefix there."""
         if self.target.kafka is None:
             raise CommandError(
                 "no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA
@@ -60,7 +60,7 @@ class Session:
         return self.target.kafka
 
     async def learn_agents(self, jobstore: AsyncClient, agent_ids: Iterable[str | None] | None = None) -> None:
-        """Look up the names of the agents that text tells of: of these, or of all. JSON has ids alone."""
+        """Look up the names of these agents, or of all, for output as text. JSON has ids alone."""
         wanted = None if agent_ids is None else {*agent_ids} - {None, ""} - self.out.agent_names.keys()
         if self.out.as_json or wanted == set():
             return
@@ -149,7 +149,7 @@ def make_app(
 ) -> typer.Typer:
     """Make the Typer of one command, or of a group of commands, which has a help of its own.
 
-    `has_default`: what names no command of the group is meant for its first one.
+    `has_default`: arguments that begin with no command of the group are for its first one.
     """
     group = DefaultGroup if has_default else PlainGroup
     return typer.Typer(
@@ -182,7 +182,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
 def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
     """Put options in the place of a command's parameters: those of `readers`, by the names of the parameters.
 
-    The command gets what each of these makes of its options.
+    The command gets the value that each of these returns for its options.
     """
 
     def replace(function: Command) -> Command:

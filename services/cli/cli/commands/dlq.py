@@ -55,7 +55,7 @@ def read_selection(
         str | None, typer.Option("--execution-id", metavar="UUID", help="Only those of this execution.")
     ] = None,
 ) -> dict[str, Any]:
-    """Return which dead letters are meant."""
+    """Return which dead letters are selected."""
     offsets = {"from_offset": from_offset, "to_offset": to_offset}
     return {"code": code, **offsets, "job_id": job, "execution_id": parse_execution_id(execution)}
 
@@ -99,7 +99,7 @@ async def discard(
 async def _resolve(
     cli: Session, topic_name: str, outcome: LetterOutcome, selection: dict[str, Any], reason: str | None, *, asks: bool
 ) -> dict[str, int]:
-    """Redrive or discard the open letters that are selected, and return how many; ask before, if that is wanted."""
+    """Redrive or discard the open letters that are selected, `asks`: once that is confirmed, and return how many."""
     topic = replay.get_topic(topic_name)
     if topic.dlq is None:
         raise CommandError(
@@ -157,7 +157,7 @@ def _describe_resolution(done: "DeadLetterResolution") -> str:
 
 
 def _name_source(letter: "DeadLetter") -> str:
-    """Return where a dead letter came from, as far as it says so."""
+    """Return the topic, partition and offset from which a dead letter came, as far as they are known."""
     parts = (letter.source_topic, letter.source_partition, letter.source_offset)
     place = "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
     return place if letter.source_last_offset is None else f"{place}-{letter.source_last_offset}"

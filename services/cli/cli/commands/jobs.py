@@ -201,7 +201,7 @@ async def list_(  # noqa: PLR0917 - each is an option
 @command(app, "count")
 @with_filter
 async def count(cli: Session, jobstore: AsyncClient, conditions: dict[str, Any]) -> None:
-    """Count jobs by status, and those that were cancelled; what a filter says of the status is ignored."""
+    """Count jobs by status, and those that were cancelled; a filter's statuses are ignored."""
     job_filter = await make_filter(jobstore, conditions)
     found = await jobstore.count_jobs(job_filter)
     cli.out.print_json(found)
@@ -220,7 +220,7 @@ async def facets(
     page_size: PageSize = 20,
     page_token: PageToken = "",
 ) -> None:
-    """Count jobs by the values of a field, the most frequent first; what a filter says of that field is ignored."""
+    """Count jobs by the values of a field, the most frequent first; a filter's condition on that field is ignored."""
     job_filter = await make_filter(jobstore, conditions)
     found = await jobstore.list_job_facets(field, job_filter, page_size=page_size, page_token=page_token)
     cli.out.print_json(found)
@@ -240,7 +240,7 @@ async def logs(
     page_token: PageToken = "",
     view: Detail = View.BASIC,
 ) -> None:
-    """Show what was recorded about a job, oldest first."""
+    """Show the log of a job, oldest first."""
     page = await jobstore.list_job_logs(
         await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token, view=view
     )
@@ -283,7 +283,7 @@ async def resubmit(  # noqa: PLR0917 - each is an option
 
 @command(app, "watch")
 async def watch(cli: Session, jobstore: AsyncClient, job_id: JobId, timeout_s: Timeout = None) -> None:
-    """Show what happened and happens to a job until it rests; succeed if it COMPLETED."""
+    """Show the transitions of a job, past and new, until it rests; succeed if it COMPLETED."""
     job = await find_job(jobstore, job_id)
     await show_until_rest(cli, jobstore, job.id, timeout_s=timeout_s)
 
@@ -298,7 +298,7 @@ async def cancel(
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, as the log tells it.")] = None,
 ) -> None:
-    """Cancel what waits or runs of a job; or one execution by its id, even before anybody has asked for it."""
+    """Cancel the live execution of a job; or one execution by its id, even before it is requested."""
     if job_id is None and execution_id is None:
         raise typer.BadParameter("is missing; or give --execution-id", param_hint="JOB")
     async with cli.jobstore() as jobstore:
@@ -335,7 +335,7 @@ async def edit(
     ] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Change it only if this is its version.")] = None,
 ) -> None:
-    """Change what is given of a job, and nothing else; criteria and capabilities replace all that it had."""
+    """Change the given fields of a job, and nothing else; criteria and capabilities replace all that it had."""
     from contracts.resources import JobPatch  # noqa: PLC0415 - heavy, and only needed here
 
     fields = _add_file(file, options)
@@ -352,12 +352,13 @@ async def edit(
 
 def _add_file(file: str | None, options: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a job in a file, and over them those that options give; a policy field by field."""
-    fields = _require_object(read_json_file(file, "--file")) if file else {}
+    fields = read_json_file(file, "--file") if file else {}
+    if not isinstance(fields, dict):
+        raise typer.BadParameter("must be a JSON object", param_hint="--file")
     if "acceptance_criteria" in options:
         fields.pop("criteria", None)
-    policy = options["policy"]
-    fields |= {name: value for name, value in options.items() if name != "policy"}
-    return fields | {"policy": {**(fields.get("policy") or {}), **policy}} if policy else fields
+    policy = options.pop("policy", None)
+    return fields | options | ({"policy": {**(fields.get("policy") or {}), **policy}} if policy else {})
 
 
 async def _show(
@@ -371,12 +372,6 @@ async def _show(
         succeed_if_completed(job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s, only_end=True)
-
-
-def _require_object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise typer.BadParameter("must be a JSON object", param_hint="--file")
-    return value
 
 
 async def _show_job(cli: Session, jobstore: AsyncClient, job: "Job") -> None:
@@ -432,7 +427,7 @@ async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execu
 
 
 def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
-    """Yield the ids of the agents that a list names."""
+    """Yield the ids of the agents that a list of jobs shows."""
     for job in jobs:
         yield job.agent_id
         if job.waiting:
@@ -440,7 +435,7 @@ def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
 
 
 def show_jobs(out: Output, jobs: "Sequence[Job]", next_page_token: str, searched: int | None) -> None:
-    """Show a page of jobs, each that waits with why, and whether only the newest were `searched` for them."""
+    """Show a page of jobs, with the causes for which they wait; `searched`: how many of the newest were searched."""
     columns = {
         "id": lambda job: job.id,
         "status": style_status_of,
@@ -505,7 +500,7 @@ async def show_until_rest(
     `only_end`: as JSON nothing but the job is printed, as it ended.
     """
     try:
-        with naming_how_to_look_again(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
+        with printing_how_to_look_again(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
             async with asyncio.timeout(timeout_s):
                 await cli.learn_agents(jobstore)
                 logs = watch_transitions(jobstore, job_id, after_version=after_version)
@@ -525,8 +520,8 @@ async def show_until_rest(
 
 
 @contextmanager
-def naming_how_to_look_again(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
-    """Say, where looking is interrupted, that what is looked at goes on, and by what command to look again."""
+def printing_how_to_look_again(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
+    """Print, if the user interrupts, that the job or the operation continues, and the command that shows it again."""
     try:
         yield
     except asyncio.CancelledError:
@@ -558,5 +553,5 @@ async def get_execution(
     jobstore: AsyncClient,
     execution_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an execution.")],
 ) -> None:
-    """Show one execution: where it stands, or how it ended, whatever ran later."""
+    """Show one execution: its state, or how it ended."""
     await _show_execution(cli, jobstore, await jobstore.get_execution(execution_id))

@@ -1,7 +1,6 @@
 """The groups `signoff judges` and `signoff criteria`: judge policies and criteria sets, with their versions."""
 
 import json
-import sys
 from collections.abc import Sequence
 from difflib import unified_diff
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import CommandError, ExitStatus
-from cli.options import read_document, read_json_file
+from cli.options import read_document, read_json_file, read_text
 from cli.output import Output, format_spent, format_time
 from cli.parameters import get_policy_version
 from cli.session import Session, command, make_app
@@ -51,7 +50,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a judge p
 
 @command(app, "list")
 async def list_(cli: Session, jobstore: AsyncClient) -> None:
-    """List judge policies by name, and by what each validator judges where a job names none."""
+    """List judge policies by name, and the judge that each validator is set to, for jobs that name no policy."""
     page = await jobstore.list_judge_policies(page_size=500)
     policies, validators = page.policies, page.validators
     while page.next_page_token:
@@ -67,7 +66,7 @@ async def show(
     name: Name,
     version: Version = None,
 ) -> None:
-    """Show a version of a judge policy, all its versions, and what came of them."""
+    """Show a version of a judge policy, all its versions, and the outcomes of each."""
     found = await jobstore.get_judge_policy(name)
     number = version or found.current or found.newest
     shown = await get_policy_version(jobstore, name, number)
@@ -155,9 +154,9 @@ async def promote(
     Where the policy has a golden set, the version must pass it, by an evaluation that the jobstore counted itself: the
     report only names it.
     """
-    said = None if report is None else _read_report(report)
+    reduced = None if report is None else _read_report(report)
     async with cli.jobstore() as jobstore:
-        found = await jobstore.promote_judge_policy(name, version, report=said, force_reason=force)
+        found = await jobstore.promote_judge_policy(name, version, report=reduced, force_reason=force)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: version {found.current} is current")
 
@@ -195,7 +194,7 @@ async def golden(  # noqa: PLR0917 - each is an option
         if cases is not None:
             found = await jobstore.put_golden_set(
                 name,
-                _read_cases(cases),
+                read_text(f"@{cases}", "--set"),
                 true_positive_rate_min=least,
                 true_negative_rate_min=least,
                 flips_max=flips_max,
@@ -218,15 +217,8 @@ async def retire(cli: Session, jobstore: AsyncClient, name: Name, reason: Reason
     cli.out.print_line(f"{name}: retired")
 
 
-def _read_cases(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"cannot be read: {error}", param_hint="--set") from error
-
-
 def _read_report(file: str) -> dict[str, Any]:
-    """Return what is looked at of a report."""
+    """Return the parts of a report that the jobstore reads."""
     from cli.evaluating import reduce_report  # noqa: PLC0415 - heavy, and only needed here
 
     report = read_json_file(file, "--report")
@@ -270,7 +262,7 @@ File = Annotated[
 
 @command(criteria_app, "list")
 async def list_sets(cli: Session, jobstore: AsyncClient) -> None:
-    """List criteria sets by name, and what came of the version that is current."""
+    """List criteria sets by name, and the outcomes of the current version."""
     show_criteria_sets(cli.out, await list_all(jobstore.iter_criteria_sets()))
 
 
@@ -327,21 +319,16 @@ def _read_criteria(criteria: list[str] | None, file: str | None) -> str:
     """Return the text form of criteria that are given as options or in a file."""
     if (file is None) == (not criteria):
         raise typer.BadParameter("give either --criteria or --file", param_hint="--criteria")
-    if file is None:
-        return "\n".join(criteria or ())
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"cannot be read: {error}", param_hint="--file") from error
+    return "\n".join(criteria or ()) if file is None else read_text(file if file == "-" else f"@{file}", "--file")
 
 
-#: What labels say of a version.
+#: The fields of a version that come of evaluations on labelled cases.
 _MEASURED = ("evaluation", "warnings")
 _VERSIONS = ["version", "", "met", "not met", "unjudged", "spent", "made", "by", "note"]
 
 
 def show_judge_policies(out: Output, policies: "Sequence[NamedJudgePolicy]", validators: "Sequence[Validator]") -> None:
-    """Show judge policies, and by what validators judge."""
+    """Show judge policies, and the judge of each validator."""
     out.print_json({"policies": policies, "validators": validators})
     out.print_table(["policy", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in policies])
     if validators:
@@ -351,7 +338,7 @@ def show_judge_policies(out: Output, policies: "Sequence[NamedJudgePolicy]", val
 
 
 def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> None:
-    """Show one version of a judge policy whole, what labels say of it, and all versions that are there."""
+    """Show one version of a judge policy whole, with its evaluation, and all versions."""
     out.print_json({**vars(found), **{name: getattr(shown, name) for name in ("version", "policy", *_MEASURED)}})
     out.print_line(f"{found.name}@{shown.version}")
     for line in json.dumps(shown.policy, indent=2).splitlines():
@@ -373,7 +360,7 @@ def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> Non
 
 
 def show_saved_policy(out: Output, saved: "SavedJudgePolicy") -> None:
-    """Show which version was added, and what should be looked at."""
+    """Show which version was added, and the warnings about it."""
     out.print_json(saved)
     is_current = saved.current == saved.version
     how = "is current" if is_current else f"waits for `signoff judges promote {saved.name} {saved.version}`"
@@ -382,7 +369,7 @@ def show_saved_policy(out: Output, saved: "SavedJudgePolicy") -> None:
 
 
 def show_golden_set(out: Output, found: "NamedGoldenSet") -> None:
-    """Show what a new version of a policy must reach, and on which cases."""
+    """Show the golden set of a policy: its cases, and the shares that a new version must reach on them."""
     out.print_json(found)
     rows: list[tuple[str, object]] = [
         ("cases", f"{found.cases}: {found.good} good, {found.bad} bad"),
@@ -395,7 +382,7 @@ def show_golden_set(out: Output, found: "NamedGoldenSet") -> None:
     ]
     is_retired = Styled(" (removed: versions take over without it)", "yellow") if found.is_retired else ""
     out.print_line(f"the golden set of {found.name}", is_retired)
-    out.print_table(["", ""], [row for row in rows if row[1] != ""])
+    out.print_fields(*rows)
     from contracts.judging.statistics import count_missing  # noqa: PLC0415 - only needed here
 
     asked = (("good", found.good, found.true_positive_rate_min), ("bad", found.bad, found.true_negative_rate_min))
@@ -411,7 +398,7 @@ def show_criteria_sets(out: Output, sets: "Sequence[NamedCriteriaSet]") -> None:
 
 
 def show_criteria_set(out: Output, found: "NamedCriteriaSet", shown: "CriteriaSetVersion") -> None:
-    """Show the criteria of one version of a set, and all versions that are there."""
+    """Show the criteria of one version of a set, and all versions."""
     out.print_json({**vars(found), "version": shown.version, "acceptance_criteria": shown.acceptance_criteria})
     out.print_line(f"{found.name}@{shown.version}")
     for line in shown.acceptance_criteria.split("\n"):
@@ -421,14 +408,14 @@ def show_criteria_set(out: Output, found: "NamedCriteriaSet", shown: "CriteriaSe
 
 
 def show_saved_set(out: Output, saved: "SavedCriteriaSet") -> None:
-    """Show which version was added, and what is ambiguous in it."""
+    """Show which version was added, and warnings of ambiguous criteria in it."""
     out.print_json(saved)
     out.print_line(f"{saved.name}@{saved.version} is current")
     out.print_warnings(saved.warnings)
 
 
 def show_remarks(out: Output, remarks: "CriteriaRemarks") -> None:
-    """Show what is ambiguous in criteria, and which no section of a long result decides."""
+    """Show warnings of ambiguous criteria, and notes on criteria that no section of a long result decides."""
     out.print_json(remarks)
     out.print_warnings(remarks.warnings)
     for note in remarks.notes:

@@ -82,7 +82,7 @@ def show_overview(out: Output, range_: str, overview: "Overview", agents: "Seque
         ("judge", _format_percentiles(totals.judge)),
         ("in all", _format_percentiles(totals.duration)),
     ]
-    out.print_table(["", ""], [row for row in rows if row[1]])
+    out.print_fields(*rows)
     if agents:
         out.print_line()
         columns = ["agent", "runs", "waits", "completed in 24h", "wait", "answers in", "judged in"]

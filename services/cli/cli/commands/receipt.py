@@ -110,7 +110,7 @@ async def verify(
 
 
 async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "tuple[PublicKeys, str]":
-    """Return the keys to verify with, and whose word it is that they are the right ones."""
+    """Return the keys to verify with, and the source that vouches for them."""
     from contracts.receipts import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
 
     if file is not None and key is not None:
@@ -135,7 +135,7 @@ def _read(path: str, name: str) -> bytes:
 
 
 def _hash_forms(content: bytes) -> set[str]:
-    """Return the hashes that a result may have that was kept in a file: as JSON, however laid out, or as a text."""
+    """Return the hashes that a result in a file may have: as JSON, however laid out, or as a text."""
     from contracts.events import hash_result  # noqa: PLC0415 - heavy, and only needed here
     from signoff.jsontext import json_text, parse_json  # noqa: PLC0415
 

@@ -35,7 +35,7 @@ Shown = TypeVar("Shown")
 
 
 class Versioned(Protocol):
-    """What has a version."""
+    """A resource with a version."""
 
     version: int
 
@@ -46,7 +46,7 @@ def etag(version: int) -> str:
 
 
 def show(shown: Versioned, response: Response, if_none_match: str | None = None) -> Any:
-    """Return what has a version with its entity tag; only that where `If-None-Match` names it."""
+    """Return a resource, and set its entity tag; return 304 without it where `If-None-Match` names its version."""
     headers = {"ETag": etag(shown.version), "Cache-Control": "private, no-cache"}
     if is_among(shown.version, if_none_match):
         return Response(status_code=304, headers=headers)
@@ -55,7 +55,7 @@ def show(shown: Versioned, response: Response, if_none_match: str | None = None)
 
 
 def tag(shown: Shown, version: int, response: Response) -> Shown:
-    """Return what is answered, with the entity tag of its version."""
+    """Return a resource, and set the entity tag of its version."""
     response.headers["ETag"] = etag(version)
     return shown
 
@@ -81,5 +81,5 @@ def version_of(if_match: str | None) -> int | None:
 
 
 def _name(tag: re.Match[str]) -> str:
-    """Return what an entity tag names: that of a compressed body names the same version."""
+    """Return the version in an entity tag: that of a compressed body has the same one."""
     return tag[2].removesuffix(GZIP)

@@ -28,10 +28,10 @@ from signoff.types import Operation, OperationItem, OperationPreview
 
 batches_router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=ManyJsonRoute)
-#: What is answered at both doors.
+#: Endpoints of both doors.
 _shared: Final = APIRouter(route_class=ManyJsonRoute)
 
-#: What a stream of events of an operation is, as OpenAPI says it.
+#: The stream of events of an operation, for the OpenAPI document.
 STREAM: Final[dict[str, Any]] = {
     "description": (
         "`operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every "
