@@ -1,41 +1,36 @@
-"""Put JSON into fields of messages, and read it from them: as a Value, or exact as text."""
+"""Send the JSON in messages as Values, and read it from them: for callers that do without the exact text."""
 
 import contextlib
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 
-from signoff.jsontext import json_text, parse_json
+from signoff.jsontext import parse_json
 
 #: A Value with more levels exceeds the recursion limit of gRPC's readers, so it is sent as text.
 _VALUE_LEVELS_MAX = 30
 
 
-def put_json(message: Any, field: str, text: str | None, *, as_text: bool) -> None:
-    """Put a JSON text into `field` as a Value, or into `field`_json as it is."""
-    if text is None:
-        return
-    value: Any = None if as_text else parse_json(text)
-    if not as_text and _count_levels(value) <= _VALUE_LEVELS_MAX:
+def send_as_values(message: Message) -> None:
+    """Send as a Value each `x_json` that stands beside an `x`, in a message and those in it, where a Value holds it."""
+    for field, value in message.ListFields():
+        name = field.name.removesuffix("_json")
+        if name != field.name and name in message.DESCRIPTOR.fields_by_name:
+            _move(message, name, value)
+        elif isinstance(value, Message):
+            send_as_values(value)
+
+
+def _move(message: Any, name: str, text: str) -> None:
+    value = parse_json(text)
+    if _count_levels(value) <= _VALUE_LEVELS_MAX:
         with contextlib.suppress(OverflowError):  # an integer beyond all doubles
-            ParseDict(value, getattr(message, field))
+            ParseDict(value, getattr(message, name))
+            message.ClearField(f"{name}_json")
             return
-        message.ClearField(field)
-    setattr(message, f"{field}_json", text)
-
-
-def get_json(message: Any, field: str) -> str | None:
-    """Return the JSON text of `field`, sent as a Value or as text; None if not set; ValueError if it is no JSON."""
-    is_set = message.HasField(f"{field}_json") or message.HasField(field)
-    return json_text(get_value(message, field)) if is_set else None
-
-
-def get_value(message: Any, field: str) -> Any:
-    """Return what `field` holds as JSON, sent as a Value or as text; None, too, if not set; ValueError if no JSON."""
-    if message.HasField(f"{field}_json"):
-        return parse_json(getattr(message, f"{field}_json"))
-    return read_value(getattr(message, field)) if message.HasField(field) else None
+        message.ClearField(name)
 
 
 def read_value(value: Value) -> Any:

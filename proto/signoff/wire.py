@@ -1,20 +1,23 @@
-"""Read messages as models, records or mappings, and write models and mappings as messages, by the names of fields.
+"""Read messages as models, records or mappings, and write models, mappings and rows as messages, by names of fields.
 
 How a kind of message becomes a kind of model, and back, is compiled once from its descriptor and the model's fields:
-enumerations are words without their prefix, `x_json` is the JSON of `x`, times are times, and what has no presence is
-never missing. No value is checked, but that words and fields of requests are known. It needs no pydantic.
+enumerations are words without their prefix, `x_json` is the JSON of `x`, times are times, ids are texts, and a field
+without presence is never missing. Values are not checked: only words, times and JSON of requests are, and the names of
+their fields. This module does without pydantic.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple, TypeVar, get_args
+from typing import Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -22,8 +25,11 @@ from signoff import status
 from signoff.money import to_nanos, usd_text
 
 M = TypeVar("M")
-#: Ends the name of a field that holds JSON as text.
+T = TypeVar("T")
+#: Ends the name of a field that holds JSON as text; of an amount in USD; and of an amount as rows have it.
 _JSON: Final = "_json"
+_USD: Final = "_usd"
+_NANOS: Final = "_nanos"
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _TIMESTAMP: Final = "google.protobuf.Timestamp"
 _VALUE: Final = "google.protobuf.Value"
@@ -41,7 +47,7 @@ _NOT_SET: Final = frozenset(
         "Verdict.stages",
     }
 )
-_Read = Callable[[Any], Any]
+_Convert = Callable[[Any], Any]
 
 
 class Record(SimpleNamespace):
@@ -68,6 +74,11 @@ def read(message: Any, target: type) -> Any:
     return _compile_reader(message.DESCRIPTOR, target)(message)
 
 
+def read_dataclass(message: Any, target: Callable[..., T], **given: Any) -> T:
+    """Return what a message holds as a dataclass, with the fields given here; what is not set has its default."""
+    return target(**{**_compile_reader(message.DESCRIPTOR, target)(message), **given})
+
+
 class _Empty(NamedTuple):
     """What a target has of a message without any field: values, and makers of those that can be changed."""
 
@@ -76,7 +87,7 @@ class _Empty(NamedTuple):
 
 
 @cache
-def _compile_reader(descriptor: Descriptor, target: type) -> _Read:
+def _compile_reader(descriptor: Descriptor, target: type) -> _Convert:
     readers = dict(_choose_readers(descriptor, target))
     inner = descriptor.fields_by_name.get(_JOINED.get(descriptor.name, ""))
     empty = _find_empty(descriptor, target)
@@ -105,7 +116,9 @@ def _compile_reader(descriptor: Descriptor, target: type) -> _Read:
     return read_whole
 
 
-def _choose_readers(descriptor: Descriptor, target: type) -> Iterator[tuple[FieldDescriptor, tuple[str, _Read | None]]]:
+def _choose_readers(
+    descriptor: Descriptor, target: type
+) -> Iterator[tuple[FieldDescriptor, tuple[str, _Convert | None]]]:
     hints = _find_hints(target)
     for field in descriptor.fields:
         name = field.name.removesuffix(_JSON)
@@ -113,9 +126,10 @@ def _choose_readers(descriptor: Descriptor, target: type) -> Iterator[tuple[Fiel
             yield field, (name, _choose_reader(field, target, None if hints is None else hints[name]))
 
 
-def _choose_reader(field: FieldDescriptor, target: type, hint: Any) -> _Read | None:
+def _choose_reader(field: FieldDescriptor, target: type, hint: Any) -> _Convert | None:
     if field.name.endswith(_JSON):
-        return _parse_json if target is dict else json.loads
+        is_text = {*(get_args(hint) or [hint])} - {type(None)} == {str}
+        return None if is_text else _parse_json if target is dict else json.loads
     if _is_map(field):
         return dict
     one = _choose_one(field, target, hint)
@@ -124,13 +138,13 @@ def _choose_reader(field: FieldDescriptor, target: type, hint: Any) -> _Read | N
     return list if one is None else lambda values: [one(value) for value in values]
 
 
-def _choose_one(field: FieldDescriptor, target: type, hint: Any) -> _Read | None:
+def _choose_one(field: FieldDescriptor, target: type, hint: Any) -> _Convert | None:
     if (words := field.enum_type) is not None:
         return lambda number: read_word(words, number)
     if (kind := field.message_type) is None:
         return next((each for each in (UUID, Decimal) if each in _find_types(hint)), None)
     if kind.full_name == _TIMESTAMP:
-        return read_time
+        return _parse_time if target is dict else read_time
     if kind.full_name == _VALUE:
         return _read_value
     nested = next((each for each in _find_types(hint) if hasattr(each, "model_fields")), None)
@@ -141,17 +155,21 @@ def _find_empty(descriptor: Descriptor, target: type) -> _Empty:
     """Find what a message without any field holds: of models their defaults, of records what has no presence."""
     if target is dict:
         return _Empty({}, ())
-    inner, fields = _JOINED.get(descriptor.name), dict[str, FieldDescriptor | None]()
+    inner, by_name = _JOINED.get(descriptor.name), dict[str, FieldDescriptor | None]()
     within = () if inner is None else descriptor.fields_by_name[inner].message_type.fields  # type: ignore[union-attr]
     for each in (*within, *(field for field in descriptor.fields if field.name != inner)):
         name = each.name.removesuffix(_JSON)
-        fields[name] = each if name == each.name else fields.get(name)
+        by_name[name] = each if name == each.name or is_dataclass(target) else by_name.get(name)
     values: dict[str, Any] = {}
     makers: dict[str, Callable[[], Any]] = {}
-    models = getattr(target, "model_fields", None)
-    for name in fields if models is None else models:
-        field, model = fields.get(name), None if models is None else models[name]
-        make = None if field is None else _choose_empty(field, target, None if model is None else model.annotation)
+    models, hints = getattr(target, "model_fields", None), _find_hints(target)
+    names: Iterable[str] = by_name if hints is None else hints
+    if is_dataclass(target):  # its own defaults are taken where it is made
+        required = (one.name for one in fields(target) if one.default is MISSING and one.default_factory is MISSING)
+        names = [name for name in required if name in by_name]
+    for name in names:
+        field, model = by_name.get(name), None if models is None else models[name]
+        make = None if field is None else _choose_empty(field, target, None if hints is None else hints[name])
         if make is None and model is not None:
             make = None if model.is_required() else partial(model.get_default, call_default_factory=True)
         values[name] = None
@@ -177,7 +195,7 @@ def _choose_empty(field: FieldDescriptor, target: type, hint: Any) -> Callable[[
 
 
 def _choose_builder(target: type) -> Callable[[dict[str, Any], set[str]], Any]:
-    if target is dict:
+    if target is dict or is_dataclass(target):
         return lambda values, _: values
     if issubclass(target, Record):
         return _build_record
@@ -201,6 +219,8 @@ def _build_record(values: dict[str, Any], given: set[str]) -> Record:
 
 
 def _find_hints(target: type) -> Mapping[str, Any] | None:
+    if is_dataclass(target):
+        return get_type_hints(target)
     models = getattr(target, "model_fields", None)
     return None if models is None else {name: model.annotation for name, model in models.items()}
 
@@ -228,6 +248,11 @@ def _read_value(value: Any) -> Any:
     return read_value(value)
 
 
+def _parse_time(stamp: Timestamp) -> datetime:
+    """Return the time in a request. ValueError: it is out of bounds."""
+    return stamp.ToDatetime(tzinfo=UTC)
+
+
 def read_time(stamp: Timestamp) -> datetime:
     """Return a time that the jobstore sent."""
     # The jobstore's own is within bounds: ToDatetime, which looks, takes six times as long.
@@ -253,35 +278,43 @@ def parse_words(enum: EnumDescriptor, numbers: Iterable[int]) -> list[str]:
     return [str(read_word(enum, number)) for number in numbers]
 
 
-def write_message(kind: type[M], values: Any) -> M:
-    """Return a message of those fields of a model or a mapping that it has, without those that are None.
-
-    ValueError: an unknown word.
-    """
-    return kind(**_write_fields(kind.DESCRIPTOR, values))  # type: ignore[attr-defined]
-
-
-def _write_fields(descriptor: Descriptor, values: Any) -> dict[str, Any]:
-    writers = _compile_writers(descriptor)
-    given = values.items() if isinstance(values, Mapping) else _list_fields(values)
-    written = {
-        writer[0]: writer[1](value)
-        for name, value in given
-        if (writer := writers.get(name)) is not None and (value is not None or writer[1] is _write_json)
-    }
-    if (inner := _JOINED.get(descriptor.name)) is not None and inner not in written:
-        kind: Any = descriptor.fields_by_name[inner].message_type
-        written[inner] = _write_fields(kind, values)
-    return written
-
-
 def read_field(message: Any, name: str) -> Any:
-    """Return one field of a message, those of messages in it by name; None if it is not set."""
-    field = message.DESCRIPTOR.fields_by_name[name]
-    if field.has_presence and not message.HasField(name):
+    """Return one field of a request, the fields of a message in it by name; None if it is not set.
+
+    ValueError: it is no JSON, or a time out of bounds.
+    """
+    by_name = message.DESCRIPTOR.fields_by_name
+    field = by_name.get(f"{name}{_JSON}")
+    if field is None or not message.HasField(field.name):
+        field = by_name[name]
+    if field.has_presence and not message.HasField(field.name):
         return None
-    value, read_value = getattr(message, name), _choose_reader(field, dict, None)
-    return value if read_value is None else read_value(value)
+    value, convert = getattr(message, field.name), _compile_field_reader(field)
+    return value if convert is None else convert(value)
+
+
+@cache
+def _compile_field_reader(field: FieldDescriptor) -> _Convert | None:
+    return _choose_reader(field, dict, None)
+
+
+def read_patch(message: Any, paths: Iterable[str], names: Collection[str]) -> dict[str, Any]:
+    """Return what a message of new values changes as a JSON merge patch has it, by the paths of its mask.
+
+    A path names a field, or a member of one (`policy.max_calls`, `labels.team`; all after the first point is its name).
+    What the message does not set of it is removed, as null does it. ValueError: a path names none of these fields.
+    """
+    changes: dict[str, Any] = {}
+    for path in paths:
+        name, point, member = path.partition(".")
+        if name not in names or (point and not _has_members(message.DESCRIPTOR.fields_by_name[name])):
+            msg = f"cannot be changed: {path[:200]}"
+            raise ValueError(msg)
+        value = read_field(message, name)
+        if _has_members(message.DESCRIPTOR.fields_by_name[name]):
+            value = {str(each): set_ for each, set_ in value.items()} if value else None
+        changes[name] = {**(changes.get(name) or {}), member: (value or {}).get(member)} if point else value
+    return changes
 
 
 def split_patch(kind: Any, patch: Any) -> tuple[dict[str, Any], list[str]]:
@@ -292,12 +325,16 @@ def split_patch(kind: Any, patch: Any) -> tuple[dict[str, Any], list[str]]:
     values, paths = dict[str, Any](), list[str]()
     for name, change in _list_given(patch):
         field = kind.DESCRIPTOR.fields_by_name.get(name)
-        has_members = isinstance(change, Mapping) or hasattr(type(change), "model_fields")
-        is_plain = field is None or field.message_type is None or f"{name}{_JSON}" in kind.DESCRIPTOR.fields_by_name
-        members = dict(_list_given(change)) if has_members and not is_plain else None
+        is_object = isinstance(change, Mapping) or hasattr(type(change), "model_fields")
+        members = dict(_list_given(change)) if is_object and field is not None and _has_members(field) else None
         paths += [name] if members is None else [f"{name}.{member}" for member in members]
         values[name] = change if members is None else {key: each for key, each in members.items() if each is not None}
     return values, sorted(paths)
+
+
+def _has_members(field: FieldDescriptor) -> bool:
+    """Return whether a patch changes the members of a field one by one: of a map, or of a message of ours."""
+    return _is_map(field) or (_is_ours(field) and not field.is_repeated)
 
 
 def _list_given(change: Any) -> Iterable[tuple[Any, Any]]:
@@ -307,65 +344,161 @@ def _list_given(change: Any) -> Iterable[tuple[Any, Any]]:
     return [(name, getattr(change, name)) for name in change.model_fields_set]
 
 
+class _Writer(NamedTuple):
+    """The field that a value is sent in, and its conversion; `takes_null`: null is a value, too, the JSON null."""
+
+    field: str
+    convert: _Convert | None
+    takes_null: bool = False
+
+
+def write_message(kind: type[M], values: Any, **given: Any) -> M:
+    """Return a message of those fields that a model, a mapping or any other object has, without those that are None.
+
+    What is given here is of protobuf's own types. ValueError: an unknown word.
+    """
+    return kind(**_write_fields(kind.DESCRIPTOR, values, given, is_row=False))  # type: ignore[attr-defined]
+
+
+def write_row(kind: type[M], row: Any, *, as_text: bool = True, **given: Any) -> M:
+    """Return a message of what is stored, in which JSON is text, and `x_usd` is `x_nanos`, its nano-dollars.
+
+    Models in it have their JSON as values. Without `as_text` JSON is sent as Values, as far as these hold it.
+    """
+    message = kind(**_write_fields(kind.DESCRIPTOR, row, given, is_row=True))  # type: ignore[attr-defined]
+    if not as_text:
+        from signoff.json_fields import send_as_values  # noqa: PLC0415 - heavy, and seldom sent
+
+        send_as_values(message)  # type: ignore[arg-type]
+    return message
+
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def _write_fields(
+    descriptor: Descriptor, values: Any, given: Mapping[str, Any] = _NOTHING, *, is_row: bool
+) -> dict[str, Any]:
+    source: Any = type(values)
+    return {**_compile_writer(descriptor, source, frozenset(given), is_row)(values), **given}
+
+
+@cache
+def _compile_writer(
+    descriptor: Descriptor, source: type, given: Collection[str], is_row: bool
+) -> Callable[[Any], dict[str, Any]]:
+    """Return what writes the fields of a kind of values as those of a message, but those that are given."""
+    is_model, is_mapping = hasattr(source, "model_fields"), hasattr(source, "items")
+    writers = _choose_writers(descriptor, is_row and not is_model)
+    writers = {name: writer for name, writer in writers.items() if writer.field not in given}
+    write = _write_mapping(writers) if is_mapping else _write_object(writers, source)
+    inner = _JOINED.get(descriptor.name)
+    if inner is None or inner in given:
+        return write
+    kind: Any = descriptor.fields_by_name[inner].message_type
+
+    def write_joined(values: Any) -> dict[str, Any]:
+        written = write(values)
+        return written if inner in written else {**written, inner: _write_fields(kind, values, is_row=is_row)}
+
+    return write_joined
+
+
+def _write_mapping(writers: Mapping[str, _Writer]) -> Callable[[Any], dict[str, Any]]:
+    def write(values: Any) -> dict[str, Any]:
+        written = {}
+        for name, value in values.items():
+            if (writer := writers.get(name)) is not None and (value is not None or writer[2]):
+                field, convert, _ = writer
+                written[field] = value if convert is None else convert(value)
+        return written
+
+    return write
+
+
+def _write_object(writers: Mapping[str, _Writer], source: Any) -> Callable[[Any], dict[str, Any]]:
+    """Return a writer of what has attributes; of a model's JSON null is sent only where it was given."""
+    models = getattr(source, "model_fields", {})
+    names = {**source.model_computed_fields, **models} if models else getattr(source, "__dataclass_fields__", ())
+    chosen = [
+        (name, *writer[:2], name in models and models[name].annotation is Any)
+        for name, writer in writers.items()
+        if (name in names or hasattr(source, name)) and not (name in models and models[name].exclude)
+    ]
+
+    def write(values: Any) -> dict[str, Any]:
+        written = {}
+        for name, field, convert, may_be_null in chosen:
+            value = getattr(values, name)
+            if value is not None or (may_be_null and name in values.model_fields_set):
+                written[field] = value if convert is None else convert(value)
+        return written
+
+    return write
+
+
 def find_unknown(kind: Any, values: Mapping[str, Any]) -> Iterator[str]:
     """Find the members of a mapping, and of those within it, that a kind of message has no field for."""
     yield from _find_unknown(kind.DESCRIPTOR, values, "")
 
 
 def _find_unknown(descriptor: Descriptor, values: Mapping[str, Any], within: str) -> Iterator[str]:
-    writers, fields = _compile_writers(descriptor), descriptor.fields_by_name
+    writers, by_name = _choose_writers(descriptor, False), descriptor.fields_by_name
     for name, value in values.items():
         if name not in writers:
             yield f"{within}{name}"
-        elif (kind := fields[writers[name][0]].message_type) is not None and not kind.GetOptions().map_entry:
+        elif (kind := by_name[writers[name].field].message_type) is not None and not kind.GetOptions().map_entry:
             for each in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(each, Mapping):
                     yield from _find_unknown(kind, each, f"{within}{name}.")
 
 
-def _list_fields(model: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a model as they are sent: of what may be any JSON, null only where it was given."""
-    kind, given = type(model), model.model_fields_set
-    for name, field in kind.model_fields.items():
-        value = getattr(model, name)
-        if not field.exclude and (value is not None or (field.annotation is Any and name in given)):
-            yield name, value
-    for name in kind.model_computed_fields:
-        yield name, getattr(model, name)
-
-
 @cache
-def _compile_writers(descriptor: Descriptor) -> Mapping[str, tuple[str, _Read]]:
-    """Choose by the name of each value the field that it is sent in, and how it is written there."""
-    writers = {name: (name, _choose_writer(field)) for name, field in descriptor.fields_by_name.items()}
-    texts = [name for name in writers if name.endswith(_JSON)]
-    return {**writers, **{name.removesuffix(_JSON): (name, _write_json) for name in texts}}
+def _choose_writers(descriptor: Descriptor, is_row: bool) -> Mapping[str, _Writer]:
+    """Choose by the name of each value the field that it is sent in, and its conversion."""
+    writers = {
+        name: _Writer(name, _choose_writer(field, is_row=is_row)) for name, field in descriptor.fields_by_name.items()
+    }
+    as_json = _Writer("", None) if is_row else _Writer("", _write_json, takes_null=True)
+    texts = {name.removesuffix(_JSON): as_json._replace(field=name) for name in writers if name.endswith(_JSON)}
+    nanos = {f"{name.removesuffix(_USD)}{_NANOS}": _Writer(name, usd_text) for name in writers if name.endswith(_USD)}
+    return {**writers, **texts, **(nanos if is_row else {})}
 
 
-def _choose_writer(field: FieldDescriptor) -> _Read:
-    one: _Read = _write_scalar
-    kind = field.message_type
+def _choose_writer(field: FieldDescriptor, *, is_row: bool) -> _Convert | None:
     if _is_map(field):
         return dict
+    write: _Convert | None = _choose_plain_writer(field, is_row=is_row)
+    if write is None or not is_row or not _is_ours(field):
+        return write
+    write_parsed = _choose_plain_writer(field, is_row=False)
+    return lambda value: write_parsed(json.loads(value)) if isinstance(value, str) else write(value)
+
+
+def _choose_plain_writer(field: FieldDescriptor, *, is_row: bool) -> Any:
+    one: _Convert | None = None
+    kind: Any = field.message_type
     if (words := field.enum_type) is not None:
-        one = lambda word: write_word(words, word)  # noqa: E731 - one of several
+        one = partial(write_word, words)
+    elif field.type == FieldDescriptor.TYPE_STRING:
+        one = _write_text
+    elif _is_ours(field):
+        one = lambda value: value if isinstance(value, Message) else _write_fields(kind, value, is_row=is_row)  # noqa: E731 - one of several
     elif kind is not None and kind.full_name == _TIMESTAMP:
         one = write_time
-    elif kind is not None and kind.full_name.startswith("signoff."):
-        one = lambda value: _write_fields(kind, value)  # noqa: E731
-    elif kind is not None:
-        one = _keep
-    return (lambda values: [one(value) for value in values]) if field.is_repeated else one
+    if not field.is_repeated:
+        return one
+    return list if one is None else lambda values: [one(value) for value in values]
 
 
-def _keep(value: Any) -> Any:
-    return value
+def _is_ours(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.full_name.startswith("signoff.")
 
 
-def _write_scalar(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return usd_text(to_nanos(value))
-    return value if isinstance(value, str | int | float) else str(value)
+def _write_text(value: Any) -> Any:
+    if isinstance(value, str | int | float):  # a number is refused by protobuf
+        return value
+    return usd_text(to_nanos(value)) if isinstance(value, Decimal) else str(value)
 
 
 def _write_json(value: Any) -> str:

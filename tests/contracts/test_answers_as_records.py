@@ -12,7 +12,7 @@ from strategies import agents, job_logs, jobs, json_values, limits, operations
 from test_convert import JOB_TEXTS, LOG_TEXTS, row, sent
 
 from cli.output import to_json
-from contracts.messages import job_log_message, job_message
+from contracts.messages import job_message
 from signoff.jsontext import json_text
 from signoff.status import JobStatus, LetterOutcome
 from signoff.types import (
@@ -30,7 +30,7 @@ from signoff.v1 import judging_service_pb2 as judgings_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1 import verdict_pb2
-from signoff.wire import read_record, write_message
+from signoff.wire import read_record, write_message, write_row
 
 NOW = datetime(2026, 11, 26, 8, 0, 0, 5, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def check(message: Any) -> None:
 def test_jobs_and_logs(job, log):
     newest = row(log.model_copy(update=dict.fromkeys(LOG_TEXTS)))
     check(job_message(row(job, *JOB_TEXTS) | {"last_log": newest}, as_text=True))
-    check(job_log_message(row(log, *LOG_TEXTS), as_text=True))
+    check(write_row(pb.JobLog, row(log, *LOG_TEXTS)))
 
 
 @given(jobs(json_values()))

@@ -1,31 +1,20 @@
 """Conversion between resources and protobuf loses nothing, and sends as text what a double cannot hold."""
 
-import json
-
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
-from contracts.messages import (
-    job_filter_of,
-    job_log_message,
-    job_message,
-    new_job_of,
-    new_operation_of,
-    new_policy_of,
-    protocol_of,
-    status_of,
-)
-from contracts.resources import NewAgent, NewJob, NewOperation
-from signoff.json_fields import get_json, put_json
+from contracts.messages import job_message, new_job_of
+from contracts.resources import JobFilter, NewAgent, NewJob, NewOperation, Policy
 from signoff.jsontext import json_text
 from signoff.money import to_nanos
 from signoff.status import Delivery
 from signoff.types import read_model
 from signoff.v1 import resources_pb2 as pb
-from signoff.wire import read_fields, write_message
+from signoff.wire import parse_words, read_field, read_fields, write_message, write_row
 
 MODERATE = json_values(integers=st.integers(-(2**53) + 1, 2**53 - 1))
 EXACT = ["9007199254740993", "-1180591620717411303425", "0.1", "1e+22", "5e-324", "1.0", '"\\u0000"', "null", '{"":[]}']
@@ -69,14 +58,14 @@ def test_job_with_json_as_value_comes_back_equal(job):
 
 @given(job_logs(json_values()))
 def test_job_log_with_json_as_text_comes_back_exact(log):
-    received = read_model(sent(job_log_message(row(log, *LOG_TEXTS), as_text=True)))
+    received = read_model(sent(write_row(pb.JobLog, row(log, *LOG_TEXTS))))
     assert received == log
     assert json_text(received.result) == json_text(log.result)
 
 
 @given(job_logs(MODERATE))
 def test_job_log_with_json_as_value_comes_back_equal(log):
-    assert read_model(sent(job_log_message(row(log, *LOG_TEXTS), as_text=False))) == log
+    assert read_model(sent(write_row(pb.JobLog, row(log, *LOG_TEXTS), as_text=False))) == log
 
 
 @given(agents)
@@ -88,40 +77,43 @@ def test_agent_comes_back(agent):
 
 @given(job_filters, operations, limits)
 def test_what_operators_say_and_read_comes_back(chosen, operation, limit):
-    assert job_filter_of(sent(write_message(pb.JobFilter, chosen))) == chosen
+    assert JobFilter(**read_fields(sent(write_message(pb.JobFilter, chosen)))) == chosen
     assert read_model(sent(write_message(pb.Operation, operation))) == operation
     new = NewOperation(
         kind="assign", agent_id="a", name="b", **({"filter": chosen} if chosen.tenant else {"job_ids": ["j"]})
     )
-    assert new_operation_of(sent(write_message(pb.NewOperation, new))) == new
+    assert NewOperation(**read_fields(sent(write_message(pb.NewOperation, new)))) == new
     assert read_model(sent(write_message(pb.Limit, {**dict(limit), "name": limit.name}))) == limit
+
+
+def payload(text, *, as_text):
+    """The message of a row with a payload."""
+    return sent(write_row(pb.NewJob, {"payload": text}, as_text=as_text))
 
 
 @pytest.mark.parametrize("text", EXACT)
 def test_json_as_text_keeps_every_digit(text):
-    message = pb.Job()
-    put_json(message, "payload", text, as_text=True)
-    assert get_json(sent(message), "payload") == text
+    message = payload(text, as_text=True)
+    assert json_text(read_field(message, "payload")) == text
 
 
 def test_json_as_value_holds_numbers_as_doubles():
-    message = pb.Job()
-    put_json(message, "payload", "[9007199254740993,1.0]", as_text=False)
-    assert json.loads(get_json(sent(message), "payload")) == [9007199254740992.0, 1]
+    message = payload("[9007199254740993,1.0]", as_text=False)
+    assert (message.HasField("payload_json"), read_field(message, "payload")) == (False, [9007199254740992.0, 1])
 
 
 def test_a_number_beyond_all_doubles_is_sent_as_text():
-    message, text = pb.Job(), f"[{10**400}]"
-    put_json(message, "payload", text, as_text=False)
+    text = f"[{10**400}]"
+    message = payload(text, as_text=False)
     assert (message.HasField("payload"), message.payload_json) == (False, text)
 
 
 @pytest.mark.parametrize(("levels", "field"), [(30, "payload"), (31, "payload_json"), (150, "payload_json")])
 def test_deep_json_is_sent_as_text(levels, field):
-    message, text = pb.Job(), "[" * levels + "1" + "]" * levels
-    put_json(message, "payload", text, as_text=False)
-    assert [name.name for name, _ in sent(message).ListFields()] == [field]
-    assert get_json(sent(message), "payload") == text
+    text = "[" * levels + "1" + "]" * levels
+    message = payload(text, as_text=False)
+    assert [name.name for name, _ in message.ListFields()] == [field]
+    assert json_text(read_field(message, "payload")) == text
 
 
 @pytest.mark.parametrize("text", ["NaN", "1e400", "{", '"\\ud800"'])
@@ -143,11 +135,18 @@ def test_a_policy_is_checked_when_it_is_new_and_never_again():
     policy = read_model(beyond_our_bounds)  # of a newer jobstore, which allows more
     assert (policy.max_calls, policy.delivery, policy.retry_codes) == (1_000, Delivery.AT_MOST_ONCE, ["503"])
     with pytest.raises(ValidationError):
-        new_policy_of(beyond_our_bounds)
+        Policy(**read_fields(beyond_our_bounds))
 
 
-def test_unspecified_is_no_status_and_no_protocol():
-    with pytest.raises(ValueError, match="not a valid JobStatus"):
-        status_of(pb.JOB_STATUS_UNSPECIFIED)
-    with pytest.raises(ValueError, match="not a valid Protocol"):
-        protocol_of(pb.PROTOCOL_UNSPECIFIED)
+def test_a_word_that_is_not_set_or_not_known_is_refused():
+    for number in (pb.JOB_STATUS_UNSPECIFIED, 99):
+        with pytest.raises(ValueError, match="not a valid JobStatus"):
+            parse_words(pb.JobStatus.DESCRIPTOR, [number])
+
+
+def test_a_time_of_a_request_out_of_bounds_is_refused():
+    beyond = pb.NewJob(title="a", acceptance_criteria="b", not_before=Timestamp(seconds=2**50))
+    with pytest.raises(ValueError, match="must be in range"):
+        new_job_of(beyond)
+    with pytest.raises(ValueError, match="must be in range"):
+        read_field(beyond, "not_before")

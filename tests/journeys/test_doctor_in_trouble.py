@@ -76,10 +76,8 @@ def killed(system: System, names: Iterable[str]) -> Any:
     supervisor.suspend()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    try:
-        yield
-    finally:  # else nothing works for any test that follows
-        supervisor.resume()
+    yield
+    supervisor.resume()
 
 
 @asynccontextmanager

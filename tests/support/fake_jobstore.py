@@ -13,14 +13,13 @@ import grpc
 
 from contracts.fields import merge
 from contracts.lint import find_warnings
-from contracts.messages import job_log_message, job_message, new_job_of, patch_of, status_of
+from contracts.messages import job_message, new_job_of, patch_of
 from contracts.receipts import PublicKey
 from contracts.resources import AgentPatch, Job, NewAgent, NewJob
 from jobstore.api.error_details import make_details
 from jobstore.errors import Violation
 from signoff.connection import REPLAYED
-from signoff.json_fields import get_json
-from signoff.jsontext import json_text, parse_json
+from signoff.jsontext import json_text
 from signoff.money import to_nanos
 from signoff.status import ExecutionState, JobLogStatus, JobStatus
 from signoff.types import Agent, Execution, JobLog, Waiting
@@ -33,7 +32,7 @@ from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
-from signoff.wire import read_fields, write_message
+from signoff.wire import parse_words, read_fields, write_message, write_row
 from support.fake_judges import FakeJudges
 from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
@@ -148,7 +147,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         if self.held is not None:
             await self.held.wait()
         chosen = request.filter
-        statuses = {status_of(number) for number in chosen.statuses}
+        statuses = set(parse_words(resources_pb2.JobStatus.DESCRIPTOR, chosen.statuses))
         found = [
             job
             for job in reversed(self.jobs.values())
@@ -188,8 +187,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
 
     async def AssignAgent(self, request, context):
         job = self.job(request.job_id)
-        text = get_json(request, "payload")
-        payload = job.payload if text is None else parse_json(text)
+        payload = read_fields(request).get("payload", job.payload)
         self.jobs[job.id] = job.model_copy(update={"agent_id": request.agent_id, "payload": payload})
         return jobs_pb.AssignAgentResponse(job=_job(await self.record(job.id, JobLogStatus.ASSIGNED)))
 
@@ -367,7 +365,7 @@ def _job(job: Job) -> Any:
 def log_message(log: JobLog) -> Any:
     """Return an entry as the jobstore sends it."""
     payloads = {name: _text(getattr(log, name)) for name in LOG_TEXTS}
-    return job_log_message(log.model_dump() | nanos(log) | payloads, as_text=True)
+    return write_row(resources_pb2.JobLog, log.model_dump() | nanos(log) | payloads)
 
 
 def _text(value: Any) -> str | None:

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.judging.verdict import Verdict
-from contracts.messages import new_judgings_of
-from contracts.resources import JudgingCase
+from contracts.resources import JudgingCase, NewJudgings
 from signoff.judging import CriterionChange, CriterionDiff, CriterionVerdict, Flip, Judging, RejudgeReport
 from signoff.status import JudgingKind, JudgingState, Outcome
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
-from signoff.wire import write_message
+from signoff.wire import read_fields, write_message
 from support.fake_operations import id_of
 
 REPORT = RejudgeReport(
@@ -46,7 +45,7 @@ class FakeJudgings(JudgingServiceServicer):
 
     async def CreateJudgings(self, request, context):
         self.asked.append(request)
-        new, group_id = new_judgings_of(request), id_of(request.idempotency_key)
+        new, group_id = NewJudgings(**read_fields(request)), id_of(request.idempotency_key)
         self.judgings[group_id] = [_judge(new.kind, case, n) for n, case in enumerate(new.cases)]
         return pb.CreateJudgingsResponse(id=group_id)
 

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4, uuid5
 import grpc
 
 from contracts.fields import merge
-from contracts.messages import job_filter_of, job_message, new_job_of, new_operation_of, patch_of, status_of
-from contracts.resources import LimitPatch, NewLimit, NewOperation
+from contracts.messages import job_message, new_job_of, patch_of
+from contracts.resources import JobFilter, LimitPatch, NewLimit, NewOperation
 from servicekit.process.health import VERSION
 from signoff import types
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
@@ -117,7 +117,7 @@ class FakeOperations(OperationsServiceServicer):
         if batch_id not in self.operations:
             ids = [*request.job_ids, *[(await self.add(new_job_of(new))).id for new in request.jobs]]
             if request.HasField("filter"):
-                ids += [job.id for job in self.jobs.values() if _matches(job, job_filter_of(request.filter))]
+                ids += [job.id for job in self.jobs.values() if _matches(job, JobFilter(**read_fields(request.filter)))]
             await self._begin(batch_id, ids, name=request.name or None)
         return write_message(jobs_pb.ExecuteJobsResponse, {"operation": self.operation(batch_id)})
 
@@ -135,7 +135,7 @@ class FakeOperations(OperationsServiceServicer):
         ]
 
     def _choose(self, message: Any) -> tuple[NewOperation, list[str]]:
-        new = new_operation_of(message)
+        new = NewOperation(**read_fields(message))
         return new, new.job_ids or [job.id for job in self.jobs.values() if _matches(job, new.filter)]
 
     async def PreviewOperation(self, request, context):
@@ -240,7 +240,7 @@ class FakeOperations(OperationsServiceServicer):
 
     async def RetryOperation(self, request, context):
         of = self.operation(request.operation_id)
-        statuses = [status_of(status) for status in request.statuses] or [JobStatus.FAILED]
+        statuses = parse_words(resources_pb2.JobStatus.DESCRIPTOR, request.statuses) or [JobStatus.FAILED]
         ids = [i.job_id for i in self.items[str(of.id)] if not i.code and self.jobs[i.job_id].status in statuses]
         if not ids:
             raise Refusal(Status.FAILED_PRECONDITION, "nothing_to_retry", "none of its jobs failed")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from contracts.messages import protocol_of
 from contracts.resources import Policy
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
@@ -19,8 +18,8 @@ from servicekit.leasing.client import (
 )
 from servicekit.retry import chunk_by_size
 from signoff.errors import ErrorCode
-from signoff.v1.resources_pb2 import Protocol as WireProtocol
-from signoff.wire import read
+from signoff.status import Protocol
+from signoff.wire import read, read_dataclass, read_field
 from signoff.worker.v1 import work_service_pb2 as pb
 
 
@@ -68,21 +67,15 @@ def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
         return read_denial(answer, answer.job_id)
     grant, policy = answer.grant, read(answer.grant.policy, Policy)
-    left_usd = grant.budget_left_usd if grant.HasField("budget_left_usd") else None
-    left_tokens = grant.budget_left_tokens if grant.HasField("budget_left_tokens") else None
-    return Grant(
+    protocol = read_field(grant, "protocol")
+    left_usd, left_tokens = read_field(grant, "budget_left_usd"), read_field(grant, "budget_left_tokens")
+    return read_dataclass(
+        grant,
+        Grant,
         lease=read_lease(grant.lease),
         job_id=answer.job_id,
-        lease_s=grant.lease_s,
-        attempt=grant.attempt,
-        submission=grant.submission,
-        request=grant.request_json,
         names=(f"tenant:{grant.tenant}", f"agent:{grant.agent_id}"),
-        protocol=protocol_of(grant.protocol) if grant.protocol in WireProtocol.values() else None,
-        url=grant.url,
+        protocol=protocol if isinstance(protocol, Protocol) else None,  # one that is not known here, too
         policy=policy,
-        spent=grant.spent,
-        headers=dict(grant.headers),
-        judged_max_chars=grant.judged_max_chars if grant.HasField("judged_max_chars") else None,
         budget=Budget.with_left(policy.budget_usd, left_usd, policy.budget_tokens, left_tokens),
     )

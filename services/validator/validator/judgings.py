@@ -3,10 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
-
-from pydantic_core import from_json
 
 from contracts.judging.policy import JudgePolicy
 from contracts.spending import Budget
@@ -26,7 +24,7 @@ from servicekit.leasing.client import (
 )
 from servicekit.leasing.worker import Lease
 from servicekit.retry import chunk_by_size
-from signoff.money import usd_text
+from signoff.wire import read_dataclass, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 from validator.ports import Claim, FreeGrant, FreeOutcome, Grant
 
@@ -38,12 +36,12 @@ class GrpcFreeJudgings:
         self._leases = leases
 
     async def watch(self) -> AsyncIterator[int]:
-        """Yield the number that wait, now and later. Raise TransientError if the jobstore is out of reach."""
+        """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
         with translate_errors():
-            async for answer in self._leases.stub.WatchWaitingJudgings(
+            async for said in self._leases.stub.WatchWaitingJudgings(
                 pb.WatchWaitingJudgingsRequest(), metadata=self._leases.metadata
             ):
-                yield answer.judgings_waiting
+                yield said.judgings_waiting
 
     async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
@@ -61,7 +59,9 @@ class GrpcFreeJudgings:
         """Report outcomes, renew leases and give some back. Return the leases held that are kept."""
         request = pb.FinishJudgingsRequest(
             owner=str(owner),
-            outcomes=[_outcome_message(lease, outcome, owner) for lease, outcome in outcomes.items()],
+            outcomes=[
+                write_row(pb.JudgingOutcome, each, lease=prove(lease, owner)) for lease, each in outcomes.items()
+            ],
             held=[prove(lease, owner) for lease in held],
             given_back=[prove(lease, owner) for lease in given_back],
         )
@@ -69,34 +69,15 @@ class GrpcFreeJudgings:
         return {lease for lease, state in zip(held, answer.held, strict=True) if state == pb.LEASE_STATE_KEEP}
 
 
-def _outcome_message(lease: Lease, outcome: FreeOutcome, owner: UUID) -> pb.JudgingOutcome:
-    return pb.JudgingOutcome(
-        lease=prove(lease, owner),
-        verdict_json=outcome.verdict,
-        code=outcome.code,
-        message=outcome.message,
-        cost_usd=usd_text(outcome.cost_nanos),
-        tokens=outcome.tokens,
-        duration_s=outcome.duration_s,
-    )
-
-
 def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
-    return FreeGrant(
-        read_lease(answer.lease),
-        answer.lease_s,
-        answer.judging_kind,
-        from_json(answer.result_json),
-        answer.acceptance_criteria,
-        answer.judge_policy_json,
-        answer.judge_empty,
-        budget=_read_budget(answer),
-        **_read_place(answer),
+    kind, policy = answer.judging_kind, answer.judge_policy_json
+    return read_dataclass(
+        answer, FreeGrant, lease=read_lease(answer.lease), kind=kind, policy=policy, budget=_read_budget(answer)
     )
 
 
 class GrpcJudgings:
-    """Claim results over gRPC. `judge` is the name under which earlier verdicts may be reused."""
+    """Claim results over gRPC. `judge` is the name of who would judge: earlier verdicts by it may be reused."""
 
     def __init__(self, leases: GrpcLeases, judge: str) -> None:
         self._leases = leases
@@ -120,31 +101,10 @@ class GrpcJudgings:
 
 
 def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
-    if answer.outcome == pb.CLAIM_OUTCOME_GRANTED:
-        return Grant(
-            read_lease(answer.lease),
-            answer.lease_s,
-            _read_budget(answer),
-            answer.acceptance_criteria,
-            answer.result_hash,
-            answer.judge_empty,
-            answer.judge_policy_json,
-            **_read_place(answer),
-            tenant=answer.tenant,
-        )
-    return read_denial(answer)
-
-
-def _read_place(answer: pb.JudgingAnswer) -> dict[str, Any]:
-    """Return the fields about the submission and its task, and those that judges and checks alone see."""
-    return {
-        "submission": answer.submission or 1,
-        "submissions": answer.submissions or None,
-        "payload": from_json(answer.payload_json) if answer.HasField("payload_json") else None,
-        "previous_result_hash": answer.previous_result_hash or None,
-        "task": answer.task_json,
-        "references": dict(answer.references),
-    }
+    if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
+        return read_denial(answer)
+    lease, policy = read_lease(answer.lease), answer.judge_policy_json
+    return read_dataclass(answer, Grant, lease=lease, policy=policy, budget=_read_budget(answer))
 
 
 def _read_budget(answer: pb.JudgingAnswer) -> Budget:
@@ -161,16 +121,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two reports of the settings: a jobstore whose database was emptied misses them for as long.
-REPORT_EVERY_S: Final = 60.0
-#: Seconds until the next try while no report was taken yet.
-REPORT_AGAIN_S: Final = 2.0
+#: Seconds between two reports: so late a jobstore that was emptied knows again.
+EVERY_S: Final = 60.0
+#: Seconds until the next try, while nobody has heard of it.
+AGAIN_S: Final = 2.0
 
 
 class SettingsReport:
-    """Report the settings at the start and regularly; `policy` is the version of `default` that they are.
+    """Report settings, at the start and then now and then; `policy` is the version of `default` that they are.
 
-    `keys` are the base URLs that each key may be sent to, by its name; the keys themselves are not reported.
+    `keys` are the base URLs that each key may be sent to, by its name; no key is ever told.
     """
 
     def __init__(
@@ -191,7 +151,7 @@ class SettingsReport:
         self.policy: str | None = None
 
     async def run(self) -> None:
-        """Report for ever, again after a failure."""
+        """Report for ever. While the jobstore is away that is tried again: nothing waits for it."""
         while True:
             try:
                 with translate_errors():
@@ -199,10 +159,10 @@ class SettingsReport:
                         self._request, timeout=CALL_TIMEOUT_S, metadata=self._metadata
                     )
             except ServiceError as error:
-                log.debug("the settings of the judge are not reported", extra={"code": error.code})
-                await asyncio.sleep(REPORT_AGAIN_S if self.policy is None else REPORT_EVERY_S)
+                log.debug("the settings of the judge could not be told", extra={"code": error.code})
+                await asyncio.sleep(AGAIN_S if self.policy is None else EVERY_S)
                 continue
             if answer.policy != self.policy:
                 log.info("results are judged by these settings", extra={"policy": answer.policy})
                 self.policy = answer.policy
-            await asyncio.sleep(REPORT_EVERY_S)
+            await asyncio.sleep(EVERY_S)

@@ -16,10 +16,9 @@ from contracts.judging.cases import (
     read_cases,
     read_labels,
 )
-from contracts.messages import new_judgings_of
 from contracts.resources import JudgingCase, NewJudgings
 from signoff.v1 import judging_service_pb2
-from signoff.wire import write_message
+from signoff.wire import read_fields, write_message
 
 CRITERIA = [{"text": "It rhymes"}, {"text": "It swears", "kind": "never"}, {"text": "It is short", "required": False}]
 
@@ -198,9 +197,8 @@ def test_the_hash_of_a_question_is_the_same_by_its_case_and_by_its_judging():
     task = {"title": "A poem", "description": "Of the sea.", "payload": {"words": 5, "deep": [{"a": None}]}}
     case = make(label=True, result={"b": 1.0, "a": None}, references={"3": "Five words.", "1": "sea, tree"}, **task)
     sent = JudgingCase(**case.ask(2), labels=case.write_labels())
-    received = new_judgings_of(
-        write_message(judging_service_pb2.CreateJudgingsRequest, NewJudgings(kind="evaluate", cases=[sent]))
-    ).cases[0]
+    asked = write_message(judging_service_pb2.CreateJudgingsRequest, NewJudgings(kind="evaluate", cases=[sent]))
+    received = NewJudgings(**read_fields(asked)).cases[0]
     assert hash_question(received.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask(2))
     assert hash_question(dict(reversed(case.ask(2).items()))) == hash_question(case.ask(2))
     assert read_labels(received.labels) == [True, None, None, None]

@@ -3,10 +3,9 @@
 import json
 
 from contracts.judging.cases import Case, hash_question, make_case, read_case
-from contracts.messages import new_judgings_of
 from contracts.resources import JudgingCase, NewJudgings
 from signoff.v1 import judging_service_pb2
-from signoff.wire import write_message
+from signoff.wire import read_fields, write_message
 
 VALUE = {
     "id": "1",
@@ -39,7 +38,7 @@ def test_what_is_asked_of_a_case_is_known_by_one_hash_wherever_it_is_made() -> N
     case = make_case(VALUE)
     assert isinstance(case, Case)
     new = NewJudgings(cases=[JudgingCase(**case.ask())])
-    (sent,) = new_judgings_of(write_message(judging_service_pb2.CreateJudgingsRequest, new)).cases
+    (sent,) = NewJudgings(**read_fields(write_message(judging_service_pb2.CreateJudgingsRequest, new))).cases
     assert hash_question(sent.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask())
     other = make_case({**VALUE, "references": {"1": "Oslo"}})
     assert isinstance(other, Case)

@@ -10,8 +10,7 @@ from batch_world import NOBODY, World, asked, ended, new
 from support.jobstore.steps import Steps, verdict
 from support.jobstore.terms import IDS
 
-from contracts.messages import new_policy_of
-from contracts.resources import Usage
+from contracts.resources import Policy, Usage
 from jobstore.commands.executions import ExecuteJob
 from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import InvalidError, RefusedError
@@ -21,6 +20,7 @@ from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
+from signoff.wire import read_fields
 
 
 async def test_who_dies_while_accepting_leaves_a_batch_that_another_goes_on_with(world: World) -> None:
@@ -195,7 +195,7 @@ async def test_an_operation_tells_what_its_own_executions_have_cost(world: World
 
 async def test_what_follows_by_policy_is_part_of_the_cost(world: World) -> None:
     policy = resources.Policy(resubmit=resources.RESUBMIT_AUTOMATIC, max_submissions=3)
-    (job,) = await world.jobs(1, policy=new_policy_of(policy))
+    (job,) = await world.jobs(1, policy=Policy(**read_fields(policy)))
     batch = await world.executed([job])
     await spend(job, 0.5, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     assert job.execution_id is not None

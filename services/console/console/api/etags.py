@@ -1,7 +1,7 @@
 """Versions of jobs as entity tags (RFC 9110): which one a caller has, and which one it means to change."""
 
 import re
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, Protocol
 
 from fastapi import Header, Response
 
@@ -31,11 +31,8 @@ _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
-Shown = TypeVar("Shown")
-
-
 class Versioned(Protocol):
-    """A resource with a version."""
+    """What has a version."""
 
     version: int
 
@@ -46,17 +43,11 @@ def etag(version: int) -> str:
 
 
 def show(shown: Versioned, response: Response, if_none_match: str | None = None) -> Any:
-    """Return a resource, and set its entity tag; return 304 without it where `If-None-Match` names its version."""
+    """Return what has a version with its entity tag; only that where `If-None-Match` names it."""
     headers = {"ETag": etag(shown.version), "Cache-Control": "private, no-cache"}
     if is_among(shown.version, if_none_match):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
-    return shown
-
-
-def tag(shown: Shown, version: int, response: Response) -> Shown:
-    """Return a resource, and set the entity tag of its version."""
-    response.headers["ETag"] = etag(version)
     return shown
 
 
@@ -81,5 +72,5 @@ def version_of(if_match: str | None) -> int | None:
 
 
 def _name(tag: re.Match[str]) -> str:
-    """Return the version in an entity tag: that of a compressed body has the same one."""
+    """Return what an entity tag names: that of a compressed body names the same version."""
     return tag[2].removesuffix(GZIP)

@@ -61,7 +61,7 @@ class AgentService(AgentServiceServicer):
 
     async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
         del context
-        change = read_change(request, request.agent, AgentPatch, lambda message: NewAgent(**read_fields(message)))
+        change = read_change(request, request.agent, AgentPatch, NewAgent)
         await self._runner.administer.run_one(
             UpdateAgent(request.agent_id, change, read_version(request), actor=CALLER.get())
         )

@@ -10,22 +10,14 @@ from uuid import UUID
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.lint import find_warnings
-from contracts.messages import (
-    is_full,
-    job_filter_of,
-    job_log_message,
-    job_message,
-    new_job_of,
-    order_of,
-    patch_of,
-    time_of,
-)
+from contracts.messages import job_message, new_job_of, patch_of
 from contracts.resources import JobFilter, JobPatch, NewJob
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
     check_job_size,
     check_text_size,
+    is_full,
     make_page_token,
     mark_replay,
     parse_page_size,
@@ -59,14 +51,14 @@ from jobstore.reads.waiting import explain_jobs
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.retry import chunk_by_size
-from signoff import json_fields
 from signoff.errors import ErrorCode
 from signoff.ids import new_execution_id
+from signoff.jsontext import json_text
 from signoff.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
-from signoff.wire import parse_words, write_message
+from signoff.wire import parse_words, read_field, read_fields, write_message, write_row
 
 #: New jobs of one request that are converted before the event loop serves other calls.
 CONVERTED_AT_ONCE: Final = 200
@@ -119,13 +111,14 @@ class JobService(JobServiceServicer):
         return pb.ExplainJobResponse(waiting=write_message(resources_pb2.Waiting, known[request.job_id]))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
-        order = order_of(request.order)
+        asked = read_field(request, "order")
+        order = asked if isinstance(asked, JobOrder) else JobOrder.CREATED_DESC
         request.order = request.order or pb.JOB_ORDER_CREATED_DESC  # as page tokens know it, asked for or not
         async with self._database.transaction() as connection:
             page = await job_list.list_jobs(
                 connection,
                 limit=parse_page_size(request.page_size, 50),
-                chosen=job_filter_of(request.filter),
+                chosen=JobFilter(**read_fields(request.filter)),
                 order=order,
                 after=parse_page_token(request, partial(_parse_place, order)),
                 texts=is_full(request.view),
@@ -142,7 +135,7 @@ class JobService(JobServiceServicer):
     async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
         del context
         async with self._database.transaction() as connection:
-            counts = await job_list.count_jobs(connection, job_filter_of(request.filter))
+            counts = await job_list.count_jobs(connection, JobFilter(**read_fields(request.filter)))
         return pb.CountJobsResponse(
             counts=counts.by_status,
             capped_at=job_finding.COUNTED_MAX,
@@ -155,11 +148,11 @@ class JobService(JobServiceServicer):
         limit = parse_page_size(request.page_size, 20)
         after = parse_page_token(request, lambda count, value: Facet(str(value), int(count)))
         async with self._database.transaction() as connection:
-            chosen = job_filter_of(request.filter)
+            chosen = JobFilter(**read_fields(request.filter))
             found = await job_facets.list_job_facets(connection, request.field, chosen, limit, after)
         last = None if found.last is None else (found.last.count, found.last.value)
         return pb.ListJobFacetsResponse(
-            facets=[pb.JobFacet(value=each.value, count=each.count, name=each.name) for each in found.facets],
+            facets=[write_message(pb.JobFacet, each) for each in found.facets],
             capped_at=job_finding.COUNTED_MAX,
             searched=found.searched,
             next_page_token=make_page_token(request, last),
@@ -185,7 +178,7 @@ class JobService(JobServiceServicer):
             if not logs and await get_job(connection, request.job_id) is None:
                 raise _make_unknown_error(request.job_id)
         as_text = wants_text(context)
-        messages = [job_log_message(entry, as_text=as_text) for entry in logs]
+        messages = [write_row(resources_pb2.JobLog, entry, as_text=as_text) for entry in logs]
         return pb.ListJobLogsResponse(
             logs=messages, next_page_token=make_page_token(request, None if next_version is None else (next_version,))
         )
@@ -211,13 +204,14 @@ class JobService(JobServiceServicer):
         return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
-        payload = json_fields.get_json(request, "payload")
+        fields = read_fields(request)
+        payload = json_text(fields["payload"]) if "payload" in fields else None
         command = AssignAgent(request.job_id, request.agent_id, payload, read_version(request), actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
         return pb.AssignAgentResponse(job=job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
-        parameters = ExecutionRequest(not_before=time_of(request, "not_before"))
+        parameters = ExecutionRequest(not_before=read_field(request, "not_before"))
         return pb.ExecuteJobResponse(execution=await self._execute(request, parameters, context))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
@@ -279,7 +273,7 @@ class JobService(JobServiceServicer):
         rest_s = BATCHED_REST_S if request.batched else 0.0
         changes = self._watches.read_changes(cursor, job_ids, payloads=texts, rest_s=rest_s)
         async for page in changes:
-            logs = (job_log_message(entry, as_text=as_text) for entry in _take_all(page))
+            logs = (write_row(resources_pb2.JobLog, entry, as_text=as_text) for entry in _take_all(page))
             limit = len(page) if request.batched else 1
             for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
                 fields = {"logs": part} if request.batched else {"log": part[0]}
@@ -331,7 +325,7 @@ def _parse_filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
         return None
     if request.job_ids:
         raise InvalidError("give either these or a filter", field="job_ids")
-    chosen = job_filter_of(request.filter)
+    chosen = JobFilter(**read_fields(request.filter))
     if chosen == JobFilter():
         raise InvalidError("say what must hold; an empty one would take all jobs", field="filter")
     return chosen

@@ -62,7 +62,6 @@ class JudgingClaims:
         body = asked if row.execution_id is None else members(row.request or "{}")
         payload = body.get("payload") if row.execution_id is None or _needs_context(row) else None
         result = asked["result"] if "result" in asked else members(row.response or "{}").get("result", "null")
-        budget = _find_budget(row, policy)
         return pb.JudgingAnswer(
             outcome=pb.CLAIM_OUTCOME_GRANTED,
             lease=pb.LeaseKey(execution_id=str(row.id), lease=row.lease, secret_id=key.secret_id, key=key.key),
@@ -78,10 +77,7 @@ class JudgingClaims:
             submissions=said.get("submissions", policy.get("max_submissions", 0)),
             payload_json=payload,
             previous_result_hash=row.previous_hash or b"",
-            budget_usd=budget.usd,
-            budget_left_usd=budget.left_usd,
-            budget_tokens=budget.tokens,
-            budget_left_tokens=budget.left_tokens,
+            **describe_budget(_find_budget(row, policy)),
         )
 
     async def finish(self, request: pb.FinishJudgingsRequest) -> pb.FinishJudgingsResponse:
@@ -130,6 +126,16 @@ class JudgingClaims:
         if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
             return False
         return self._secrets.verify(KeyUse.JUDGING_ALONE, signature, str(owner).encode())
+
+
+def describe_budget(budget: Budget) -> dict[str, Any]:
+    """Return the fields of an answer that say what a job may spend, and what is left of it."""
+    return {
+        "budget_usd": budget.usd,
+        "budget_left_usd": budget.left_usd,
+        "budget_tokens": budget.tokens,
+        "budget_left_tokens": budget.left_tokens,
+    }
 
 
 def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -> FinishJudging:

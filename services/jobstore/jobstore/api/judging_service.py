@@ -7,7 +7,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts.judging.cases import hash_question
-from contracts.messages import new_judgings_of
 from contracts.resources import JudgingCase, NewJudgings
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
@@ -37,7 +36,7 @@ from signoff.jsontext import json_text
 from signoff.status import OperationKind
 from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
-from signoff.wire import write_message
+from signoff.wire import read_fields, write_message
 
 #: A watch looks again when judgings are answered, so many seconds later at least; or else, since a notification may be
 #: missed, after so many, and the longer the less becomes of it.
@@ -55,7 +54,7 @@ class JudgingService(JudgingServiceServicer):
         self._queue = queue or JudgingQueue(database, runner)
 
     async def CreateJudgings(self, request: pb.CreateJudgingsRequest, context: Context) -> pb.CreateJudgingsResponse:
-        new, given, key = new_judgings_of(request), read_key(request), None
+        new, given, key = NewJudgings(**read_fields(request)), read_key(request), None
         group_id = self._runner.terms.ids.derive("judgings", given or str(uuid4()))
         if given:
             body = new.model_dump(mode="json", exclude_defaults=True)
@@ -115,7 +114,7 @@ class JudgingService(JudgingServiceServicer):
                 raise make_unknown_error(group_id)
             if found.answered != sent:
                 sent, wait_s = found.answered, WATCH_MIN_S
-                yield pb.WatchJudgingsResponse(**found.model_dump())
+                yield write_message(pb.WatchJudgingsResponse, found)
             if found.answered == found.total:
                 return
             await asyncio.sleep(WATCH_REST_S)

@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from contracts.fields import LimitName
-from contracts.messages import job_message, new_operation_of
-from contracts.resources import LimitPatch, NewLimit, NewResolution
+from contracts.messages import job_message
+from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution
 from jobstore.api.auth import CALLER, read_token
 from jobstore.api.requests import (
     Context,
@@ -44,13 +44,12 @@ from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.health import VERSION
 from signoff.errors import ErrorCode
-from signoff.money import usd_text
 from signoff.status import JobStatus, OperationState
 from signoff.types import DeadLetters
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
-from signoff.wire import parse_words, read_fields, write_message
+from signoff.wire import parse_words, read_fields, write_message, write_row, write_time
 
 log = logging.getLogger(__name__)
 
@@ -105,19 +104,13 @@ class OperationsService(OperationsServiceServicer):
     async def PreviewOperation(
         self, request: pb.PreviewOperationRequest, context: Context
     ) -> pb.PreviewOperationResponse:
-        preview = await self._batches.preview(new_operation_of(request.operation))
+        preview = await self._batches.preview(NewOperation(**read_fields(request.operation)))
         as_text = wants_text(context)
-        return pb.PreviewOperationResponse(
-            total=preview.total,
-            items_max=preview.items_max,
-            counts=preview.counts,
-            sample=[job_message(view, as_text=as_text) for view in preview.sample],
-            cost_usd=None if preview.cost_nanos is None else usd_text(preview.cost_nanos),
-            cost_of=preview.cost_of,
-        )
+        sample = [job_message(view, as_text=as_text) for view in preview.sample]
+        return write_row(pb.PreviewOperationResponse, preview, sample=sample)
 
     async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
-        new = new_operation_of(request.operation)
+        new = NewOperation(**read_fields(request.operation))
         answer = await self._batches.create(new, read_key(request), CALLER.get())
         return pb.CreateOperationResponse(
             operation=write_message(resources_pb2.Operation, mark_replay(context, answer))
@@ -204,7 +197,7 @@ class OperationsService(OperationsServiceServicer):
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
         name = _parse_limit_name(request.limit.name)
-        change = read_change(request, request.limit, LimitPatch, lambda message: NewLimit(**read_fields(message)))
+        change = read_change(request, request.limit, LimitPatch, NewLimit)
         limit = await self._runner.limit.run_one(SetLimit(name, change, read_version(request), actor=CALLER.get()))
         return pb.SetLimitResponse(limit=write_message(resources_pb2.Limit, limit))
 
@@ -246,21 +239,17 @@ class OperationsService(OperationsServiceServicer):
         async with self._database.session() as session:
             processes = await list_processes(session)
             backlog = await read_backlog(session)
-        response = pb.DiagnoseResponse(
+        return write_message(
+            pb.DiagnoseResponse,
+            backlog,
+            at=write_time(backlog.now),
             version=VERSION,
             alive_s=self._runner.terms.alive_s,
             processes=map(_process_message, processes),
             groups=map(_group_message, self._groups.findings if self._groups is not None else ()),
             groups_error=error,
-            unpublished=backlog.unpublished,
-            unpublished_s=backlog.unpublished_s,
-            unclaimed=backlog.unclaimed,
-            are_limits_lost=backlog.are_limits_lost,
+            turn_s=None if waiting.turn_since is None else (backlog.now - waiting.turn_since).total_seconds(),
         )
-        response.at.FromDatetime(backlog.now)
-        if waiting.turn_since is not None:
-            response.turn_s = (backlog.now - waiting.turn_since).total_seconds()
-        return response
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
         del context
@@ -315,21 +304,21 @@ class OperationsService(OperationsServiceServicer):
 
 
 def _process_message(process: Process) -> pb.ProcessState:
-    message = pb.ProcessState(id=process.id, kind=process.kind, silent_s=process.silent_s, room=process.room)
-    if (report := process.report) is not None:
-        message.version, message.clock_ahead_s, message.ends = report.version, report.ahead_s, report.ends
-    return message
+    if (report := process.report) is None:
+        return write_message(pb.ProcessState, process)
+    reported = {"version": report.version, "clock_ahead_s": report.ahead_s, "ends": report.ends}
+    return write_message(pb.ProcessState, process, **reported)
 
 
 def _group_message(found: GroupFindings) -> pb.GroupState:
-    return pb.GroupState(
+    return write_message(
+        pb.GroupState,
+        found,
         group=found.group.name,
         topic=found.group.topic,
         members=len(found.group.members),
-        unread=found.unread,
         stalled_partitions=len(found.stalled),
         stalled_s=max(found.stalled, default=0.0),
-        strangers=[pb.StrangeMember(**each._asdict()) for each in found.strangers],
     )
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from contracts.messages import is_full
 from contracts.receipts import ReceiptKey, Statement, sign
-from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token
+from jobstore.api.requests import Context, is_full, make_page_token, parse_page_size, parse_page_token
 from jobstore.reads.verdicts import get_verdict
 from jobstore.storage import receipt_keys
 from jobstore.storage.database import Database

@@ -22,11 +22,13 @@ from jobstore.errors import InvalidError, check_size
 from signoff.connection import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
+from signoff.status import View
+from signoff.v1 import resources_pb2 as pb
+from signoff.wire import parse_words, read_fields
 
 Context = grpc.aio.ServicerContext[Any, Any]
 R = TypeVar("R")
 P = TypeVar("P", bound=Patch)
-M = TypeVar("M", bound=Message)
 W = TypeVar("W")
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
@@ -116,12 +118,19 @@ def read_version(request: _Versioned) -> int | None:
     return request.version if request.HasField("version") else None
 
 
-def read_change(request: _Masked, message: M, patch: type[P], read_whole: Callable[[M], W]) -> P | W:
-    """Return what a request changes of a resource, by its mask; without one, all of it.
+def read_change(request: _Masked, message: Message, patch: type[P], whole: Callable[..., W]) -> P | W:
+    """Return what a request changes of a resource: by its mask a patch, and without one the whole.
 
     ValidationError or ValueError: it is malformed.
     """
-    return patch_of(patch, message, request.update_mask) if request.HasField("update_mask") else read_whole(message)
+    if request.HasField("update_mask"):
+        return patch_of(patch, message, request.update_mask)
+    return whole(**read_fields(message))
+
+
+def is_full(number: pb.View.ValueType, default: View = View.BASIC) -> bool:
+    """Return whether a request asks for the full view. ValueError: there is no such view."""
+    return (parse_words(pb.View.DESCRIPTOR, [number]) if number else [default]) == [View.FULL]
 
 
 def read_name(request: _Named) -> str | None:

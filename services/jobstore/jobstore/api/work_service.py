@@ -5,7 +5,6 @@ from datetime import UTC
 from typing import Annotated, Final
 from uuid import UUID
 
-from google.protobuf.message import Message
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from contracts.criteria import read_references
@@ -15,7 +14,7 @@ from contracts.judging.policy import JudgePolicy, Name, join_reference
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from jobstore.api.auth import CALLER
-from jobstore.api.judging_claims import JudgingClaims
+from jobstore.api.judging_claims import JudgingClaims, describe_budget
 from jobstore.api.requests import Context, check_text_size
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
@@ -41,7 +40,7 @@ from servicekit.kafka.subscription import parse_event
 from signoff.errors import ErrorCode
 from signoff.status import EmptyResult
 from signoff.v1 import resources_pb2 as resources_pb
-from signoff.wire import write_message, write_word
+from signoff.wire import write_message, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
 
@@ -49,7 +48,6 @@ from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
 AWAY_MAX_S: Final = 365 * 86_400.0
 #: The longest until what was given back is due again.
 DUE_AFTER_MAX_S: Final = 3_600.0
-_OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
 #: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
 _NOT_SIGNED = ClaimAnswer(
@@ -152,51 +150,47 @@ class WorkService(WorkServiceServicer):
         return [_read_error(answer) if isinstance(answer, ServiceError) else answer for answer in answers]
 
     def _make_execution_answer(self, claim: ClaimExecution | ClaimAnswer, answer: ClaimAnswer) -> pb.ExecutionAnswer:
-        message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
-        message.job_id = claim.job_id if isinstance(claim, ClaimExecution) else ""
-        execution, grant = answer.execution, answer.grant
+        job_id = claim.job_id if isinstance(claim, ClaimExecution) else ""
+        execution, grant, granted = answer.execution, answer.grant, None
         if execution is not None and grant is not None:
-            message.grant.lease.CopyFrom(self._make_key(execution.stage, execution.execution_id, execution.lease))
-            message.grant.lease_s = self._lease_s
-            message.grant.attempt = execution.attempt
-            message.grant.submission = execution.submission
-            message.grant.spent = execution.spent
-            message.grant.request_json = grant.request
-            message.grant.agent_id = execution.agent_id or ""
-            message.grant.tenant = execution.tenant
-            message.grant.protocol = write_word(resources_pb.Protocol.DESCRIPTOR, grant.protocol)
-            message.grant.url = grant.url
-            message.grant.headers.update(grant.headers)
             policy = Policy(**execution.policy or {}).over(self._runner.terms.policy)
-            message.grant.policy.CopyFrom(write_message(resources_pb.Policy, policy))
-            _set_given(
-                message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens
+            granted = write_row(
+                pb.ExecutionGrant,
+                grant,
+                lease=self._make_key(execution.stage, execution.execution_id, execution.lease),
+                lease_s=self._lease_s,
+                attempt=execution.attempt,
+                submission=execution.submission,
+                spent=execution.spent,
+                agent_id=execution.agent_id,
+                tenant=execution.tenant,
+                policy=write_message(resources_pb.Policy, policy),
+                budget_left_usd=answer.budget.left_usd,
+                budget_left_tokens=answer.budget.left_tokens,
             )
-            _set_given(message.grant, judged_max_chars=grant.judged_max_chars)
-        return message
+        return write_row(pb.ExecutionAnswer, answer, job_id=job_id, grant=granted)
 
     def _make_judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:
-        message = pb.JudgingAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
-        execution, question, budget = answer.execution, answer.question, answer.budget
+        execution, question, context = answer.execution, answer.question, answer.context
         if execution is None or question is None:
-            return message
-        message.lease.CopyFrom(self._make_key(execution.stage, execution.execution_id, execution.lease))
-        message.lease_s = self._lease_s
-        message.acceptance_criteria, message.task_json = question.acceptance_criteria, answer.task
-        if question.references is not None:
-            message.references.update(read_references(question.references))
-        message.result_hash = execution.result_hash or b""
-        message.judge_empty = (execution.policy or {}).get("empty_result") == EmptyResult.JUDGE
-        _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
-        _set_given(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
-        message.submission = execution.submission
-        message.tenant = execution.tenant
-        message.submissions = (execution.policy or {}).get("max_submissions") or 0
-        message.judge_policy_json = answer.judge_policy
-        if answer.context is not None:
-            message.payload_json = answer.context.payload
-            message.previous_result_hash = answer.context.previous_result_hash or b""
-        return message
+            return write_row(pb.JudgingAnswer, answer)
+        policy = execution.policy or {}
+        return write_row(
+            pb.JudgingAnswer,
+            answer,
+            lease=self._make_key(execution.stage, execution.execution_id, execution.lease),
+            lease_s=self._lease_s,
+            acceptance_criteria=question.acceptance_criteria,
+            references=read_references(question.references),
+            result_hash=execution.result_hash,
+            judge_empty=policy.get("empty_result") == EmptyResult.JUDGE,
+            submission=execution.submission,
+            submissions=policy.get("max_submissions"),
+            tenant=execution.tenant,
+            payload_json=None if context is None else context.payload,
+            previous_result_hash=None if context is None else context.previous_result_hash,
+            **describe_budget(answer.budget),
+        )
 
     async def ReportJudge(self, request: pb.ReportJudgeRequest, context: Context) -> pb.ReportJudgeResponse:
         del context
@@ -308,12 +302,6 @@ def _token(lease: pb.Lease) -> tuple[UUID, int]:
 def _read_error(error: ServiceError) -> ClaimAnswer:
     outcome = ClaimOutcome.DOUBTFUL if isinstance(error, DoubtfulError) else ClaimOutcome.INVALID
     return ClaimAnswer(outcome, error.code, str(error))
-
-
-def _set_given(message: Message, **fields: float | str | None) -> None:
-    for name, value in fields.items():
-        if value is not None:
-            setattr(message, name, value)
 
 
 def _get_lost_state(row: Row | None) -> "pb.LeaseState.ValueType":
