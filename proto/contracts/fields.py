@@ -224,8 +224,27 @@ _MAY_STAND_FOR: dict[Any, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+class _Narrowed(dict[str, Any]):
+    """The checks that a field of a request has besides."""
+
+
+def narrow(**checks: Any) -> Any:
+    """Declare a field again that the model of an answer declares: with its default and description, and more checks."""
+    return _Narrowed(checks)
+
+
 class StrictModel(Model):
     """A model of requests, which refuses values of another JSON type: "5" is no number, true is not 1."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Take default and description of narrowed fields from the model that declares them."""
+        super().__init_subclass__(**options)
+        narrowed = {name: checks for name, checks in vars(cls).items() if isinstance(checks, _Narrowed)}
+        for name, checks in narrowed.items():
+            declared: Any = next(base for base in cls.__bases__ if name in getattr(base, "model_fields", ()))
+            field, own = declared.model_fields[name], dict[str, Any](checks)
+            own |= {"default_factory": field.default_factory, "description": field.description}
+            setattr(cls, name, Field(field.default, **own))
 
     @field_validator("*", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from contracts.criteria import format_line
 from contracts.fields import describe_problem
 from contracts.judging.verdict import Verdict
 from contracts.signing import Secret, Secrets, decode_base64
+from signoff import judging
 from signoff.errors import ErrorCode
 from signoff.fields import Model, Time
 from signoff.jsontext import json_text, parse_json
@@ -38,16 +39,12 @@ KEY_BYTES: Final = 32
 _PURPOSE: Final = "signoff,v1,receipts"
 
 
-class PublicKey(Model):
+class PublicKey(judging.ReceiptKey):
     """A key that verifies receipts. Its id follows from it, so that no other key can pass for it."""
 
-    keyid: str = Field(description="SHA-256 of the 32 bytes of the key, hexadecimal")
     algorithm: str = Field(
         ALGORITHM, description="`ed25519`; a key of another one, which may come, verifies nothing here"
     )
-    public_key: str = Field(description="the 32 bytes of the key, in base64")
-    secret_id: str | None = Field(None, description="of the secret from which it is derived")
-    added_at: Time | None = Field(None, description="when a jobstore first had the secret")
 
     @classmethod
     def of(cls, value: bytes, secret_id: str | None = None, added_at: datetime | None = None) -> Self:

@@ -33,6 +33,7 @@ from contracts.fields import (
     Tenant,
     Text,
     Title,
+    narrow,
 )
 from contracts.judging.policy import JudgePolicy, Reference
 from signoff import types
@@ -50,42 +51,33 @@ from signoff.status import (
     Resubmit,
 )
 
+_DAY_S: Final = 86_400
+_MONTH_S: Final = 30 * _DAY_S
+
 
 class NewPolicy(StrictModel, types.Policy):
     """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
 
-    max_submissions: int | None = Field(None, ge=1, le=100, description="not-met verdicts before the job is REJECTED")
-    max_calls: int | None = Field(None, ge=1, le=100, description="calls of the agent in all, lost ones included")
-    attempt_timeout_s: float | None = Field(None, gt=0, le=86_400, description="the whole call of an agent")
-    deadline_s: float | None = Field(None, gt=0, le=2_592_000, description="all attempts and the judgement")
-    delivery: Delivery | None = None
-    connect_timeout_s: float | None = Field(None, gt=0, le=300, description="connecting to the agent")
-    queue_timeout_s: float | None = Field(None, gt=0, le=2_592_000, description="due, and not taken by an executor")
-    heartbeat_timeout_s: float | None = Field(None, gt=0, le=86_400, description="an asynchronous agent's silence")
-    judging_timeout_s: float | None = Field(None, gt=0, le=2_592_000, description="from the result to the verdict")
-    backoff_first_s: float | None = Field(None, ge=0, le=86_400, description="the longest wait after the first call")
-    backoff_max_s: float | None = Field(None, ge=0, le=86_400, description="the longest wait of all")
-    backoff_factor: float | None = Field(None, ge=1, le=100, description="by which it grows from call to call")
-    retry_codes: FailureCodes | None = Field(None, description="after which the agent is called again, whatever else")
-    no_retry_codes: FailureCodes | None = Field(None, description="after which it never is")
-    resubmit: Resubmit | None = Field(None, description="who asks for the next submission; by hand when not set")
-    hand_over_after: int | None = Field(
-        None,
-        ge=1,
-        le=100,
-        description="if automatic: not-met verdicts on an agent's work before another one gets the job",
-    )
-    budget_usd: Money | None = Field(None, description="of all calls of agents and judges")
-    budget_tokens: int | None = Field(None, ge=0, le=2**53, description="of all calls of agents and judges")
-    empty_result: EmptyResult | None = Field(
-        None, description="what becomes of a result without content; when not set it is not met, and no judge is asked"
-    )
-    judge: Reference | None = Field(
-        None, description="the judge policy, by name or `name@version`; `default` when not set"
-    )
-    criteria_set: Reference | None = Field(
-        None, description="the criteria set that is judged by besides, by name or `name@version`"
-    )
+    max_submissions: int | None = narrow(ge=1, le=100)
+    max_calls: int | None = narrow(ge=1, le=100)
+    attempt_timeout_s: float | None = narrow(gt=0, le=_DAY_S)
+    deadline_s: float | None = narrow(gt=0, le=_MONTH_S)
+    delivery: Delivery | None = narrow()
+    connect_timeout_s: float | None = narrow(gt=0, le=300)
+    queue_timeout_s: float | None = narrow(gt=0, le=_MONTH_S)
+    heartbeat_timeout_s: float | None = narrow(gt=0, le=_DAY_S)
+    judging_timeout_s: float | None = narrow(gt=0, le=_MONTH_S)
+    backoff_first_s: float | None = narrow(ge=0, le=_DAY_S)
+    backoff_max_s: float | None = narrow(ge=0, le=_DAY_S)
+    backoff_factor: float | None = narrow(ge=1, le=100)
+    retry_codes: FailureCodes | None = narrow()
+    no_retry_codes: FailureCodes | None = narrow()
+    resubmit: Resubmit | None = narrow()
+    hand_over_after: int | None = narrow(ge=1, le=100)
+    budget_tokens: int | None = narrow(ge=0, le=2**53)
+    empty_result: EmptyResult | None = narrow()
+    judge: Reference | None = narrow()
+    criteria_set: Reference | None = narrow()
 
     @model_validator(mode="before")
     @classmethod
@@ -239,42 +231,25 @@ class LimitPatch(Patch, NewLimit):
 
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_CriterionText = Annotated[Text, StringConstraints(max_length=2_000)]
 
 
 class NewJobFilter(StrictModel, types.JobFilter):
     """Jobs by what they are; all that is given must hold."""
 
-    statuses: list[JobStatus] = Field(default_factory=list)
-    text: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
-        None, description="its words, or how they begin; or what stands in the id or the title of the newest"
-    )
-    codes: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
-        default_factory=list, max_length=20, description="any of them: why the last execution was not completed"
-    )
-    criterion_not_met: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
-        None, description="the text of a required criterion that the last verdict did not pass"
-    )
-    cost_usd_min: Money | None = Field(None, description="or as much; jobs whose last execution ended")
-    cost_usd_max: Money | None = Field(None, description="or as much")
-    duration_s_min: Amount | None = Field(None, description="or as long")
-    duration_s_max: Amount | None = Field(None, description="or as long")
-    id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
-        None, description="how the id begins or ends"
-    )
-    not_agent_ids: list[Text] = Field(
-        default_factory=list, max_length=20, description="none of them; a job without an agent matches"
-    )
-    not_tenants: list[Text] = Field(default_factory=list, max_length=20, description="none of them")
-    not_labels: list[LabelPair] = Field(
-        default_factory=list, max_length=64, description="`name:value`; none of them is on the job"
-    )
-    not_batch_ids: list[UUID] = Field(default_factory=list, max_length=20, description="an item of none of them")
-    not_codes: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
-        default_factory=list, max_length=20, description="none of them"
-    )
-    not_criteria_not_met: list[Annotated[Text, StringConstraints(max_length=2_000)]] = Field(
-        default_factory=list, max_length=20, description="the last verdict did not pass any of them: left out"
-    )
+    statuses: list[JobStatus] = narrow()
+    text: Annotated[Text, StringConstraints(max_length=200)] | None = narrow()
+    codes: list[Annotated[Text, StringConstraints(max_length=64)]] = narrow(max_length=20)
+    criterion_not_met: _CriterionText | None = narrow()
+    duration_s_min: Amount | None = narrow()
+    duration_s_max: Amount | None = narrow()
+    id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = narrow()
+    not_agent_ids: list[Text] = narrow(max_length=20)
+    not_tenants: list[Text] = narrow(max_length=20)
+    not_labels: list[LabelPair] = narrow(max_length=64)
+    not_batch_ids: list[UUID] = narrow(max_length=20)
+    not_codes: list[Annotated[Text, StringConstraints(max_length=64)]] = narrow(max_length=20)
+    not_criteria_not_met: list[_CriterionText] = narrow(max_length=20)
 
     @model_validator(mode="before")
     @classmethod

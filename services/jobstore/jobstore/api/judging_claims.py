@@ -179,7 +179,7 @@ def _needs_context(row: Row) -> bool:
     )
 
 
-def _find_budget(row: Row, policy: Mapping[str, Any]) -> Budget:
+def _find_budget(row: Row, policy: Mapping[str, object]) -> Budget:
     """Return the budget of a job that is judged again for real, with what it spends; else one without a bound.
 
     It is that of the policy that was frozen, unless the job's own says another by now.
