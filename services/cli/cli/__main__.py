@@ -1,4 +1,4 @@
-"""The `signoff` command: the table of its commands, of which only the one that is asked for is imported."""
+"""The `signoff` command: the table of its commands, of which only the one that is called is imported."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from signoff.errors import ErrorCode
 
 Command = TyperCommand | TyperGroup
 
-#: What is raised where a command is wrongly asked for; Typer has no public name for it.
+#: Raised where a command line is wrong; Typer has no public name for it.
 USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 
 
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     app: str = "app"
 
 
-#: By name. A test compares them with what the modules say of themselves.
+#: Commands and groups by name. A test compares the summaries with the help of the commands themselves.
 COMMANDS: Final = {
     "up": Entry(
         "up", "Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."
@@ -49,14 +49,14 @@ COMMANDS: Final = {
     ),
     "rebuild": Entry(
         "recovery",
-        "Fill an empty database from the facts in Kafka: job-changed, and what is told of all else.",
+        "Fill an empty database from the facts in Kafka: job-changed, and the facts about all else.",
     ),
     "verify": Entry(
         "recovery", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."
     ),
     "fact-keys": Entry(
         "recovery",
-        "Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.",
+        "Print the keys of facts, for SIGNOFF_FACT_KEYS where facts are checked without the jobstore's secrets.",
     ),
     "doctor": Entry(
         "doctor", "Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
@@ -88,7 +88,7 @@ COMMANDS: Final = {
 
 
 class CommandTree(PlainGroup):
-    """Know each command by name and summary alone until one is asked for."""
+    """The root of all commands, each known by its name and summary alone until it is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         """Return the name, the command itself, imported now, and the arguments that are left for it."""
@@ -96,19 +96,19 @@ class CommandTree(PlainGroup):
         return name, load_command(name) if name and known else None, rest
 
     def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> Any:
-        """Read the arguments that stand before the command. How they are wrong is told as JSON with --json."""
-        with _telling_usage_as_json(list(args)):
+        """Read the arguments before the command. A usage error is printed as JSON with --json."""
+        with _printing_usage_as_json(list(args)):
             return super().make_context(info_name, args, *others, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that is asked for. How it was wrongly asked for is told likewise."""
-        with _telling_usage_as_json([*ctx._protected_args, *ctx.args]):  # noqa: SLF001 - it has no public name
+        """Run the command that is called. A usage error is printed as JSON with --json."""
+        with _printing_usage_as_json([*ctx._protected_args, *ctx.args]):  # noqa: SLF001 - it has no public name
             return super().invoke(ctx)
 
 
 @contextmanager
-def _telling_usage_as_json(words: Sequence[str]) -> Iterator[None]:
-    """Tell a usage error as JSON if --json is among the words, and end the command."""
+def _printing_usage_as_json(words: Sequence[str]) -> Iterator[None]:
+    """Print a usage error as JSON if --json is among the words, and end the command."""
     try:
         yield
     except USAGE_ERROR as error:

@@ -18,7 +18,7 @@ ENDPOINTS = DATA_DIR / "endpoints.json"
 
 @dataclass(frozen=True)
 class Target:
-    """The addresses and secrets of one Signoff; what is not known is None or empty."""
+    """The addresses and secrets of one Signoff; unknown ones are None or empty."""
 
     jobstore: str | None = None
     token: str | None = None
@@ -33,19 +33,19 @@ class Target:
     topic_prefix: str | None = None
     processes: dict[str, int] = field(default_factory=dict)
     file: Path | None = None
-    #: Whether a token was given, but only a file that was searched for says where the jobstore is.
+    #: Whether a token was given, while the jobstore's address comes from a file that was found by searching.
     is_token_for_another: bool = False
 
     @property
     def other_prefix(self) -> str | None:
-        """Say that the topics there have another prefix than they are looked for with; None: they have the same."""
+        """The problem that topics there have another prefix than here; None if they have the same."""
         if self.topic_prefix in {None, TOPIC_PREFIX}:
             return None
         return f"topics there begin with {self.topic_prefix!r}, and are looked for with {TOPIC_PREFIX!r}"
 
 
 def find_target(options: dict[str, str | None], endpoints: Path | None = None) -> Target:
-    """Return the target of the options, with what they leave open taken from the endpoints file.
+    """Return the target of the options, completed from the endpoints file.
 
     The default file may be missing. It is not read if an option names a jobstore: its token is not for that one. Nor is
     a token of the options for a jobstore that it names: whoever made the folder, such as a repository's author, would

@@ -1,4 +1,4 @@
-"""How a command ends otherwise than done, and the error that ends it."""
+"""The exit statuses of commands, and the error that ends a command."""
 
 from enum import IntEnum
 
@@ -11,11 +11,11 @@ class ExitStatus(IntEnum):
     """The exit statuses of all commands; 130 and 143 are an interruption."""
 
     DONE = 0
-    #: What was asked about is not so: a job that was waited for did not complete, a check found something wrong.
+    #: A condition does not hold: a job that was waited for did not complete, a check found something wrong.
     NOT_MET = 1
     #: The command, its files or its settings have to be mended.
     USAGE = 2
-    #: The server said no.
+    #: The server refused.
     REFUSED = 3
     #: Nobody answered, or a part that the answer needs is away.
     OUT_OF_REACH = 4
@@ -27,9 +27,9 @@ class ExitStatus(IntEnum):
 
 
 class CommandError(Exception):
-    """A command failed; the message says why, and what to do.
+    """A command failed; the message has the reason, and what to do.
 
-    Without a `status`, it is that of the code: as the server that answers it is asked, or wrongly used.
+    Without a `status`, it follows from the code.
     """
 
     def __init__(self, message: str, *, code: str = ErrorCode.FAILED, status: ExitStatus | None = None) -> None:
@@ -41,7 +41,7 @@ class CommandError(Exception):
 
 
 def find_exit_status(code: str, grpc_status: str = "") -> ExitStatus:
-    """Return with which status a command ends that a server answered with a code."""
+    """Return the exit status of a command to which a server answered with a code."""
     is_away = find_http_status(code, grpc_status) == _UNAVAILABLE
     return ExitStatus.OUT_OF_REACH if is_away else ExitStatus.REFUSED
 

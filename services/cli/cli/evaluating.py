@@ -30,21 +30,21 @@ from signoff.status import JudgingKind
 
 #: Cases that are judged together, and held in memory.
 BATCH: Final = 100
-#: Bad lines that are told at once.
-TOLD_MAX: Final = 10
+#: Bad lines that an error names.
+SHOWN_MAX: Final = 10
 
 
 class JudgeCases(Protocol):
     """Judge cases by a policy, `name` or `name@version`, each as if nobody had judged it before."""
 
     async def __call__(self, cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
-        """Return what was made of each, in their order; `repeat` counts from 1."""
+        """Return the outcome of each case, in their order; `repeat` counts from 1."""
         ...
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known of a file before anything of it is judged."""
+    """A file of cases that was read once, before any of them is judged."""
 
     path: Path
     cases: int
@@ -62,9 +62,9 @@ def check_file(path: Path, *, skip_bad: bool, submission: int = 1) -> Checked:
         else:
             labelled.append((hash_question(one.case.ask(submission)), one.case.write_labels()))
     if bad and not skip_bad:
-        told = "; ".join(f"line {one.line} {one.reason}" for one in bad[:TOLD_MAX])
-        more = f"; and {len(bad) - TOLD_MAX} more" if len(bad) > TOLD_MAX else ""
-        message = f"{path} has lines that are no cases: {told}{more}. Correct them, or leave them out with --skip-bad"
+        lines = "; ".join(f"line {one.line} {one.reason}" for one in bad[:SHOWN_MAX])
+        more = f"; and {len(bad) - SHOWN_MAX} more" if len(bad) > SHOWN_MAX else ""
+        message = f"{path} has lines that are no cases: {lines}{more}. Correct them, or leave them out with --skip-bad"
         raise CommandError(message, code=ErrorCode.BAD_CASES)
     if not labelled:
         raise CommandError(f"{path} has no cases", code=ErrorCode.NO_CASES)
@@ -93,7 +93,7 @@ async def evaluate(
 
 
 def reduce_report(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a jobstore looks at of a report: its disagreements alone may be larger than a call."""
+    """Return the parts of a report that a jobstore reads: the disagreements alone may be larger than a call."""
     looked_at = ("policy", "versions", "overall")
     policies = [{name: one[name] for name in looked_at if name in one} for one in report["policies"]]
     return {"evaluation": report.get("evaluation"), "policies": policies}
@@ -107,14 +107,14 @@ def _read(path: Path) -> Iterator[NumberedCase | BadLine]:
         raise CommandError(f"{path} cannot be read: {error.strerror}", code=ErrorCode.UNREADABLE) from error
 
 
-#: Bytes of JSON that one call sends, at most: less than gRPC takes, unless a single case has more.
+#: The largest JSON that one call sends, in bytes: less than gRPC takes, unless a single case is larger.
 CALL_MAX_BYTES: Final = 2 << 20
 #: Verdicts that one call returns.
 PAGE: Final = 50
 
 
 def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
-    """Return what judges cases of an evaluation through a jobstore, each as if it were this submission of its job."""
+    """Return a function that judges cases through a jobstore, each as if it were this submission of its job."""
 
     async def judge(cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
         judged: list[Judged] = []
@@ -172,6 +172,6 @@ def _read_judging(made: Judging) -> Judged:
     judged = Judged.of(made.verdict)
     if judged.asks:
         return judged
-    # A verdict without stages says nothing of its asks; what they took together is known.
+    # A verdict without stages has no asks; their sums are known.
     asked = Asked("judge", judged.outcomes, made.cost_usd or None, made.duration_s, made.tokens or None)
     return judged._replace(asks=[asked]) if made.tokens else judged

@@ -72,7 +72,7 @@ def list_measures(policies: Sequence[Report]) -> Sequence[Row]:
 
 
 def format_cost(policy: Report) -> str:
-    """Return what all asks of a policy cost together, as far as that is known."""
+    """Return the cost of all asks of a policy, as far as it is known."""
     if policy["cost_usd"] is None:
         return "unknown"
     unknown = policy["asks_of_unknown_cost"]
@@ -80,7 +80,7 @@ def format_cost(policy: Report) -> str:
 
 
 def list_confusion(measure: Report) -> list[Row]:
-    """Return what was said against what is so."""
+    """Return the confusion matrix: labels against verdicts."""
     return [
         ("labelled good", measure["true_accepts"], measure["false_rejects"]),
         ("labelled bad", measure["false_accepts"], measure["true_rejects"]),
@@ -104,7 +104,7 @@ def list_criteria(policy: Report) -> list[Row]:
 
 
 def describe_comparison(comparison: Report) -> str:
-    """Return what McNemar's test says of two policies, in a sentence."""
+    """Return the result of McNemar's test of two policies, as a sentence."""
     first, second = comparison["first"], comparison["second"]
     only_first, only_second = comparison["only_first_right"], comparison["only_second_right"]
     p = comparison["p"]
@@ -131,7 +131,7 @@ def _count_errors(criterion: Report) -> int:
 
 
 def describe_confirming(confirm: Report) -> str:
-    """Return what confirming passes was worth, in a sentence."""
+    """Return the worth of confirming passes, as a sentence."""
     cost = "at an unknown price" if confirm["cost_usd"] is None else f"for ${Decimal(confirm['cost_usd']):.4f}"
     return (
         f"confirming stopped {confirm['bad_stopped']} of {confirm['bad']} bad results that had passed, and "
@@ -140,12 +140,12 @@ def describe_confirming(confirm: Report) -> str:
 
 
 def describe_quorum(quorum: Report) -> str:
-    """Return what the votes of a quorum are worth, in a sentence."""
+    """Return the worth of a quorum's votes, as a sentence."""
     return QuorumWorth.model_validate(quorum).sentence
 
 
 def describe_left_out(report: Report) -> list[str]:
-    """Return what is not in the report, and why."""
+    """Return a line for each thing that the report leaves out, with the reason."""
     lines = [f"line {one['line']} was skipped: {one['reason']}" for one in report["skipped"]]
     for one in report["policies"]:
         if one["criteria_not_listed"]:
@@ -219,7 +219,7 @@ def _list_lines(report: Report) -> Iterator[str]:
 
 def _disagreement(item: Report) -> str:
     judged = item["judged"]
-    said = ", ".join(f"{policy}: {_describe(one)}" for policy, one in judged.items())
+    verdicts = ", ".join(f"{policy}: {_describe(one)}" for policy, one in judged.items())
     title = f"{item['id']} {item['title'] or ''}".strip()
     rows = [
         _row(
@@ -233,7 +233,7 @@ def _disagreement(item: Report) -> str:
     cut = _paragraph(f"{result['chars_left_out']} further characters are not shown") if result["chars_left_out"] else ""
     header = _row("th", [_text(name) for name in ("criterion", "label", *judged)])
     return (
-        f"<details><summary><b>{_text(title)}</b>: labelled {_LABELS[item['label']]}; {_text(said)}</summary>"
+        f"<details><summary><b>{_text(title)}</b>: labelled {_LABELS[item['label']]}; {_text(verdicts)}</summary>"
         f"<table><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table>"
         f"{''.join(reasons)}<pre>{_lines(result['text'])}</pre>{cut}</details>"
     )
@@ -269,7 +269,7 @@ def _paragraph(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text in which nothing is markup, and no character changes the direction of what follows."""
+    """Return a text as HTML without markup, and without characters that change the direction of text."""
     return escape(replace_controls(value))
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +20,12 @@ Model = TypeVar("Model", bound="BaseModel")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def find_given(options: Mapping[str, Any], **parsers: tuple[Callable[[Any, str], Any], str]) -> dict[str, Any]:
+    """Return the options that are given, each that has a parser as that reads it under its name on the command line."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return given | {name: parse(given[name], option) for name, (parse, option) in parsers.items() if name in given}
 
 
 def read_json(text: str, option: str) -> Any:
@@ -117,7 +123,7 @@ def _parse_time(text: str | None, option: str, sign: int, way: str) -> datetime 
 
 
 def validate_model(kind: type[Model], fields: Any, option: str) -> Model:
-    """Return a model of the fields. Raise BadParameter with what is wrong with them."""
+    """Return a model of the fields. Raise BadParameter if they are invalid."""
     from pydantic import ValidationError  # noqa: PLC0415 - heavy, and only needed here
 
     from contracts.fields import describe_problem  # noqa: PLC0415 - same

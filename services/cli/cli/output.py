@@ -1,9 +1,9 @@
-"""Print what a command has to say: tables and lines for people, or JSON. No text steers the terminal."""
+"""Print the output of a command: tables and lines for people, or JSON. No text steers the terminal."""
 
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -12,20 +12,14 @@ from cli.errors import ExitStatus, build_problem
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
 from signoff.errors import ErrorCode
 from signoff.money import to_nanos, usd_text
-from signoff.status import Circuit, JobLogStatus
+from signoff.status import JobLogStatus
 from signoff.times import time_text
 
 if TYPE_CHECKING:
     from signoff.judging import Ask, Criterion, CriterionWarning, Verdict
     from signoff.types import (
-        Agent,
-        DeadLetter,
-        DeadLetterResolution,
-        DeadLetters,
-        Execution,
         Job,
         JobLog,
-        Limit,
         Policy,
     )
 
@@ -69,7 +63,7 @@ _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 MESSAGE_MAX_CHARS = 300
 
 
-#: The kind of an entry that says what was edited.
+#: The kind of an entry that records an edit.
 _EDITED: Final = "edited"
 
 
@@ -127,6 +121,11 @@ def format_last_code(job: "Job") -> str | None:
     return f"{code} {status}" if status.isdecimal() else code
 
 
+def format_labels(labels: Mapping[str, str]) -> str:
+    """Return labels as `--label` takes them."""
+    return " ".join(f"{name}={value}" for name, value in labels.items())
+
+
 def format_policy(policy: "Policy") -> str:
     """Return the fields of a policy that are set, as `--policy` takes them."""
     fields = {name: ",".join(value) if isinstance(value, list) else value for name, value in vars(policy).items()}
@@ -134,7 +133,7 @@ def format_policy(policy: "Policy") -> str:
 
 
 def format_asks(verdict: "Verdict") -> str:
-    """Return who made a verdict, by how many asks of models, and what these took; "" if it does not say."""
+    """Return the judge of a verdict, with the number of its asks of models, and their cost and time; "" if unknown."""
     asks = list_asks(verdict)
     who = ", ".join(filter(None, (verdict.judge, verdict.model)))
     if not asks:
@@ -143,12 +142,12 @@ def format_asks(verdict: "Verdict") -> str:
     tokens = sum((ask.input_tokens or 0) + (ask.output_tokens or 0) for ask in asks)
     count = sum(ask.sum_of or 1 for ask in asks)
     took = format_seconds(sum(ask.latency_s or 0.0 for ask in asks))
-    told = (f"{count} asks" if count > 1 else "1 ask", format_spent(usd, tokens), took, format_refusals(asks))
-    return f"{who}: {', '.join(filter(None, told))}"
+    parts = (f"{count} asks" if count > 1 else "1 ask", format_spent(usd, tokens), took, format_refusals(asks))
+    return f"{who}: {', '.join(filter(None, parts))}"
 
 
 def list_asks(verdict: "Verdict") -> "list[Ask]":
-    """Return all asks of models that a verdict says it took."""
+    """Return all asks of models that made a verdict."""
     return [ask for stage in verdict.stages or () for ask in stage.asks]
 
 
@@ -165,29 +164,8 @@ def find_agent_of(limit: str) -> str | None:
     return agent_id if kind == "agent" else None
 
 
-def _list_times(execution: "Execution") -> list[tuple[str, datetime | None]]:
-    return [
-        ("requested", execution.created_at),
-        ("not before", execution.not_before),
-        ("deadline", execution.deadline_at),
-        ("ended", execution.ended_at),
-    ]
-
-
-def _gets_work(agent: "Agent") -> str:
-    return "no: disabled" if not agent.enabled else "no: paused" if agent.paused else "yes"
-
-
-def format_circuit(agent: "Agent") -> Styled:
-    """Return the state of an agent's circuit, and until when an open one is open."""
-    words = agent.circuit.replace("_", " ").lower()
-    if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
-        words += f" until {format_time(agent.circuit_open_until)}"
-    return Styled(words, "" if agent.circuit is Circuit.CLOSED else "red")
-
-
 def to_json(document: Any) -> str:
-    """Return the shortest JSON of plain values, times and records, without what is not set but in the JSON of users."""
+    """Return the shortest JSON of plain values, times and records, without nulls, except those in the JSON of users."""
     if isinstance(document, dict):
         document = {name: value for name, value in document.items() if value is not None}
     return json.dumps(document, default=_to_plain, ensure_ascii=False, separators=(",", ":"))
@@ -204,18 +182,6 @@ def _to_plain(value: Any) -> Any:
         for name, each in vars(value).items()
         if (each is not None or name in nulls) and (name, each) != ("next_page_token", "")
     }
-
-
-def _describe_resolution(done: "DeadLetterResolution") -> str:
-    reason = f": {done.reason}" if done.reason else ""
-    return f"{done.outcome.lower()} by {done.actor}, {format_time(done.at)}{reason}"
-
-
-def _name_source(letter: "DeadLetter") -> str:
-    """Return where a dead letter came from, as far as it says so."""
-    parts = (letter.source_topic, letter.source_partition, letter.source_offset)
-    place = "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
-    return place if letter.source_last_offset is None else f"{place}-{letter.source_last_offset}"
 
 
 class Output:
@@ -266,6 +232,16 @@ class Output:
         if not self.as_json:
             _write(sys.stdout, render_table(columns, rows, sys.stdout, plain=self.plain))
 
+    def print_fields(self, *rows: tuple[str, object]) -> None:
+        """Print the fields of one thing that are set, a line each; nothing with --json."""
+        self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
+
+    def print_columns(
+        self, columns: Mapping[str, Callable[[Any], object]], items: Sequence[Any], **options: Any
+    ) -> None:
+        """Print a list of items by its columns, each a function of an item; options as in `print_list`."""
+        self.print_list([*columns], [[get(item) for get in columns.values()] for item in items], **options)
+
     def print_list(
         self,
         columns: Sequence[str],
@@ -274,7 +250,7 @@ class Output:
         spared: Sequence[str] = (),
         wrapped: bool = False,
     ) -> None:
-        """Print what is listed, with the short ends of the ids that stand first; nothing with --json.
+        """Print rows of a list, with short ends of the ids that stand first; nothing with --json.
 
         Columns that are empty in all rows are left out, but for the last; on a terminal those to be `spared`, too, the
         first named first, until the others have room. What the last one has no room for is cut there, or `wrapped`.
@@ -310,68 +286,26 @@ class Output:
         self.print_aside(problem, Styled(f"error: {message}", "red"))
 
     def print_warnings(self, warnings: "Sequence[CriterionWarning]") -> None:
-        """Print what is ambiguous, on standard error."""
+        """Print warnings of ambiguous criteria, on standard error."""
         for one in warnings:
             lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
             self.print_aside({"warning": one}, Styled("; instead: ".join(lines), "yellow"))
 
     def print_aside(self, document: Any, text: Styled) -> None:
-        """Print what is not the command's answer, on standard error."""
+        """Print a remark beside the command's output, on standard error."""
         line = to_json(document) if self.as_json else render_line([text], sys.stderr, plain=self.plain)
         _write(sys.stderr, line + "\n")
 
-    def _shorten(self, text: str | None) -> str:
+    def shorten(self, text: str | None) -> str:
         """Return a text as long as a terminal shows it; whole where it is not for a terminal."""
         return text or "" if self.is_whole else cut(text or "", MESSAGE_MAX_CHARS)
-
-    def show_job(self, job: "Job") -> None:
-        """Show a job."""
-        self.print_json(job)
-        rows: list[tuple[str, object]] = [
-            ("id", job.id),
-            ("title", job.title),
-            ("status", style_status_of(job)),
-            ("version", job.version),
-            ("agent", self.name_agent(job.agent_id)),
-            ("submission", job.submission),
-            ("execution", job.execution_id),
-            ("progress", format_percent(job.progress)),
-            ("the agent says", job.progress_message),
-            ("spent", format_spent(job.cost_usd, job.tokens, claimed=True)),
-            ("code", format_last_code(job)),
-            ("last", job.last_log and self._shorten(self.name_agents_in(job.last_log.message))),
-            *(("criterion", format_criterion(criterion)) for criterion in job.criteria or ()),
-            ("payload", self._shorten(to_json(job.payload))),
-            ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
-            ("policy", format_policy(job.policy)),
-        ]
-        self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
-
-    def show_execution(self, execution: "Execution") -> None:
-        """Show an execution."""
-        self.print_json(execution)
-        rows: list[tuple[str, object]] = [
-            ("id", execution.id),
-            ("state", style_status(execution.state)),
-            ("job", execution.job_id),
-            ("agent", self.name_agent(execution.agent_id)),
-            ("submission", execution.submission),
-            ("attempt", execution.attempt or None),
-            ("calls lost", f"{execution.spent_calls} of {execution.max_calls}" if execution.max_calls else None),
-            ("batch", execution.batch_id),
-            ("judge", execution.judge),
-            ("code", execution.code),
-            ("spent", format_spent(execution.cost_usd, execution.tokens, claimed=True)),
-            *((name, at and format_time(at)) for name, at in _list_times(execution)),
-        ]
-        self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
     def show_log(self, log: "JobLog", name: str = "") -> None:
         """Show a transition as a line of a timeline; an edit, after which the job stands where it stood, as such."""
         self.print_json(log)
         is_edit = log.kind == _EDITED
         word = _EDITED if is_edit else log.status
-        message = self._shorten(self.name_agents_in(log.message)).removeprefix(f"{_EDITED}: " if is_edit else "")
+        message = self.shorten(self.name_agents_in(log.message)).removeprefix(f"{_EDITED}: " if is_edit else "")
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
         progress = format_percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
         code = "" if is_edit else log.code or ""
@@ -393,44 +327,8 @@ class Output:
             self.show_log(log)
         self.print_next_page_token(next_page_token)
 
-    def show_agent(self, agent: "Agent") -> None:
-        """Show an agent."""
-        self.print_json(agent)
-        rows: list[tuple[str, object]] = [
-            ("id", agent.id),
-            ("name", agent.name),
-            ("protocol", agent.protocol),
-            ("url", agent.url),
-            ("gets work", _gets_work(agent)),
-            ("circuit", format_circuit(agent)),
-            ("capabilities", " ".join(agent.capabilities)),
-            ("deterministic", "yes" if agent.deterministic else ""),
-            *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
-            ("policy", format_policy(agent.policy)),
-        ]
-        self.print_table(["", ""], [row for row in rows if row[1] != ""])
-
-    def show_agents(self, agents: "Sequence[Agent]", next_page_token: str) -> None:
-        """Show a page of agents."""
-        self.print_page(agents, next_page_token)
-        columns = ["id", "name", "protocol", "gets work", "circuit", "capabilities", "url"]
-        rows = [
-            (
-                agent.id,
-                agent.name,
-                agent.protocol,
-                _gets_work(agent),
-                format_circuit(agent),
-                " ".join(agent.capabilities),
-                agent.url,
-            )
-            for agent in agents
-        ]
-        self.print_list(columns, rows, spared=["capabilities", "protocol"])
-        self.print_next_page_token(next_page_token)
-
     def print_progress(self, document: Any, *parts: str | Styled) -> None:
-        """Print how far something is: on a terminal in one line that changes, elsewhere in a new line each time."""
+        """Print the progress of something: on a terminal in one line that changes, elsewhere in a new line each."""
         if self.as_json or self.is_whole:
             self.print_json(document)
             self.print_line(*parts)
@@ -444,63 +342,13 @@ class Output:
             _write(sys.stdout, "\n")
         self._in_progress = False
 
-    def show_limit(self, limit: "Limit") -> None:
-        """Show a limit."""
-        self.print_json(limit)
-        self._print_limits([limit])
-
-    def show_dead_letters(self, letters: "DeadLetters") -> None:
-        """Show how many dead letters there are, and the newest."""
-        self.print_json(letters)
-        for topic, count in sorted(letters.counts.items()):
-            self.print_line(f"{topic}: {count}")
-        has_done = any(letter.resolution for letter in letters.items)
-        rows = [
-            (
-                f"{letter.topic}/{letter.partition}/{letter.offset}",
-                format_time(letter.at),
-                letter.code,
-                _name_source(letter),
-                letter.key,
-                letter.message,
-                *([letter.resolution and _describe_resolution(letter.resolution)] if has_done else []),
-            )
-            for letter in letters.items
-        ]
-        if rows:
-            self.print_table(["dead letter", "time", "code", "came from", "key", "why", *["done"] * has_done], rows)
-        self.print_next_page_token(letters.next_page_token)
-
-    def show_limits(self, limits: "Sequence[Limit]", next_page_token: str) -> None:
-        """Show a page of limits."""
-        self.print_page(limits, next_page_token)
-        if limits:
-            self._print_limits(limits)
-        else:
-            self.print_line("nothing is limited: `signoff limits set` sets a limit")
-        self.print_next_page_token(next_page_token)
-
-    def _print_limits(self, limits: "Sequence[Limit]") -> None:
-        rows = [
-            (
-                self.name_limit(limit.name),
-                limit.concurrency,
-                None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
-                limit.queue_max,
-                limit.weight,
-                Styled("yes", "yellow") if limit.paused else "no",
-            )
-            for limit in limits
-        ]
-        self.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)
-
     def print_page(self, items: Sequence[Any], next_page_token: str, **more: Any) -> None:
         """Print a page as a JSON document; nothing without --json."""
         token = {"next_page_token": next_page_token} if next_page_token else {}
         self.print_json({"items": items, **token, **more})
 
     def print_next_page_token(self, next_page_token: str | None) -> None:
-        """Print how to go on after a page, if there is more."""
+        """Print the option that shows the next page, if there is one."""
         if next_page_token:
             self.print_line(f"more: --page-token {next_page_token}")
 

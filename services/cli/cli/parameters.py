@@ -12,13 +12,14 @@ import typer
 
 from cli.config import find_target, read_token
 from cli.errors import CommandError
-from cli.options import parse_pairs, parse_past_time, parse_usd, validate_model
+from cli.options import find_given, parse_pairs, parse_past_time, parse_usd, validate_model
 from cli.output import PART_MIN_CHARS
 from cli.session import connect, with_options
 from servicekit.errors import ServiceError
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus
+from signoff.v1 import resources_pb2 as pb
 
 if TYPE_CHECKING:
     from contracts.resources import JobFilter
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-#: The policy that is what validators are set to.
+#: The judge policy that stands for the validators' own settings.
 DEFAULT: Final = "default"
-#: What is as long as a UUID is a whole id.
+#: An id as long as a UUID is a whole one.
 UUID_CHARS: Final = 36
 #: Candidates that an error names.
 _NAMED_MAX: Final = 5
@@ -37,20 +38,20 @@ _PAGE: Final = 500
 _ITEMS_MAX: Final = 10_000
 #: Ids of jobs that are looked for at once.
 _FOUND_AT_ONCE: Final = 20
-#: Seconds after which a shell is told of no ids.
+#: Seconds after which a shell gets no ids.
 _COMPLETED_WITHIN_S: Final = 0.3
 
 
 async def find_job_id(jobstore: AsyncClient, given: str) -> str:
-    """Return the id of the job that is meant: the id itself, else the only one that begins or ends so.
+    """Return the id of a job: `given` itself, else the only id that begins or ends with it, else `given`.
 
-    What names no job is returned as it is. Raise CommandError where several could be meant.
+    Raise CommandError if several ids begin or end with it.
     """
     return await _find(given, jobstore.get_job, _list_ids(jobstore.iter_jobs(id_part=given)), "job")
 
 
 async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]:
-    """Return the ids of the jobs that are meant, likewise."""
+    """Return the ids of jobs, each found as `find_job_id` does."""
     found: list[str] = []
     for first in range(0, len(given), _FOUND_AT_ONCE):
         some = given[first : first + _FOUND_AT_ONCE]
@@ -59,12 +60,12 @@ async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]
 
 
 async def find_job(jobstore: AsyncClient, given: str) -> "Job":
-    """Return the job that is meant, likewise; one that is named by its id is asked for once."""
+    """Return a job, found as `find_job_id` does; by its whole id it is asked for once."""
     return await _get(given, jobstore.get_job, _list_ids(jobstore.iter_jobs(id_part=given)), "job")
 
 
 async def find_agent(jobstore: AsyncClient, given: str) -> "Agent":
-    """Return the agent that is meant: by its id, its name, or a part of its id."""
+    """Return an agent, found by its id, its name, or a part of its id."""
     try:
         return await jobstore.get_agent(given)
     except SignoffError:
@@ -74,7 +75,7 @@ async def find_agent(jobstore: AsyncClient, given: str) -> "Agent":
 
 
 async def find_agent_id(jobstore: AsyncClient, given: str) -> str:
-    """Return the id of the agent that is meant, likewise."""
+    """Return the id of an agent, found as `find_agent` does."""
     if len(given) >= UUID_CHARS:
         return given
     with suppress(SignoffError):
@@ -89,7 +90,7 @@ async def _find_agent_id(jobstore: AsyncClient, given: str) -> str:
 
 
 async def find_batch_id(jobstore: AsyncClient, given: str) -> str:
-    """Return the id of the batch that is meant, among the newest ten thousand, likewise."""
+    """Return the id of a batch or another operation, found among the newest as `find_job_id` does."""
     return await _find(given, jobstore.get_operation, _list_ids(jobstore.iter_operations()), "batch")
 
 
@@ -118,7 +119,7 @@ async def _find_by_part(given: str, ids: AsyncIterator[str], kind: str) -> str:
 
 
 def _match(given: str, ids: Iterable[str]) -> set[str]:
-    """Return the ids of which this is a part that is long enough."""
+    """Return the ids that begin or end with a part that is long enough."""
     if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
         return set()
     return {known for known in ids if known.startswith(given) or known.endswith(given)}
@@ -148,7 +149,7 @@ async def _take_newest(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 def _complete(list_ids: Callable[[AsyncClient, str], AsyncIterator[str]]) -> Callable[[str], list[str]]:
-    """Return what a shell asks for ids that begin so. It is told of none where the jobstore does not answer at once."""
+    """Return a function that completes ids for a shell; it returns none if the jobstore does not answer at once."""
 
     async def find(incomplete: str) -> list[str]:
         environment = {name: os.environ.get(f"SIGNOFF_{name.upper()}") for name in ("jobstore", "kafka", "http")}
@@ -212,14 +213,8 @@ async def require_policies(jobstore: AsyncClient, policies: Sequence[str]) -> No
             await get_policy_version(jobstore, name, int(version) if version.isdecimal() else 0)
 
 
-#: The fields of contracts.resources.Policy, which is too heavy to import for a help text; a test compares them.
-POLICY_FIELDS: Final = (
-    *("max_submissions", "max_calls", "attempt_timeout_s", "deadline_s", "delivery", "connect_timeout_s"),
-    *("queue_timeout_s", "heartbeat_timeout_s", "judging_timeout_s", "backoff_first_s", "backoff_max_s"),
-    *("backoff_factor", "retry_codes", "no_retry_codes", "resubmit", "hand_over_after", "budget_usd"),
-    *("budget_tokens", "reuse_verdict", "empty_result", "judge", "criteria_set"),
-)
-_LISTS: Final = {"retry_codes", "no_retry_codes"}
+_POLICY: Final = {field.name: field for field in pb.Policy.DESCRIPTOR.fields}
+POLICY_FIELDS: Final = tuple(_POLICY)
 
 
 def _complete_policy(incomplete: str) -> list[str]:
@@ -247,7 +242,7 @@ def parse_policy(texts: list[str] | None, budget_usd: str | None) -> dict[str, A
     for name, text in parse_pairs(texts or (), "--policy").items():
         if name not in POLICY_FIELDS:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(POLICY_FIELDS)}", param_hint="--policy")
-        fields[name] = None if not text else text.split(",") if name in _LISTS else _parse_value(text)
+        fields[name] = None if not text else text.split(",") if _POLICY[name].is_repeated else _parse_value(text)
     return fields if budget_usd is None else fields | {"budget_usd": parse_usd(budget_usd, "--budget-usd")}
 
 
@@ -260,19 +255,23 @@ def _parse_value(text: str) -> Any:
 
 def read_conditions(  # noqa: PLR0913 - each is an option
     *,
-    status: Annotated[
-        list[JobStatus] | None, typer.Option(case_sensitive=False, help="At this status. May be repeated: any of them.")
+    statuses: Annotated[
+        list[JobStatus] | None,
+        typer.Option("--status", case_sensitive=False, help="At this status. May be repeated: any of them."),
     ] = None,
-    agent: Annotated[
-        str | None, typer.Option(metavar="AGENT", help="Assigned to this agent.", autocompletion=complete_agents)
+    agent_id: Annotated[
+        str | None,
+        typer.Option("--agent", metavar="AGENT", help="Assigned to this agent.", autocompletion=complete_agents),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With this label. May be repeated: all of them.")
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME=VALUE", help="With this label. May be repeated: all of them."),
     ] = None,
-    batch: Annotated[
+    batch_id: Annotated[
         str | None,
         typer.Option(
+            "--batch",
             metavar="BATCH",
             help="The items of this batch, or of another operation.",
             autocompletion=complete_operations,
@@ -292,84 +291,83 @@ def read_conditions(  # noqa: PLR0913 - each is an option
     cancelled: Annotated[
         bool | None, typer.Option("--cancelled/--not-cancelled", help="Whose last execution was cancelled, or was not.")
     ] = None,
-    code: Annotated[
+    codes: Annotated[
         list[str] | None,
         typer.Option(
-            help="Whose last execution was not completed for this reason, a code. May be repeated: any of them."
+            "--code",
+            help="Whose last execution was not completed for this reason, a code. May be repeated: any of them.",
         ),
     ] = None,
     criterion_not_met: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Whose last verdict did not pass this required criterion.")
     ] = None,
-    not_agent: Annotated[
-        list[str] | None,
-        typer.Option(metavar="AGENT", help="Not this agent's. May be repeated.", autocompletion=complete_agents),
-    ] = None,
-    not_tenant: Annotated[list[str] | None, typer.Option(help="Not of this tenant. May be repeated.")] = None,
-    not_label: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Without this label. May be repeated: none of them.")
-    ] = None,
-    not_batch: Annotated[
+    not_agent_ids: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="BATCH", help="No item of this batch. May be repeated.", autocompletion=complete_operations
+            "--not-agent", metavar="AGENT", help="Not this agent's. May be repeated.", autocompletion=complete_agents
         ),
     ] = None,
-    not_code: Annotated[
-        list[str] | None, typer.Option(help="Not ended for this reason, a code. May be repeated: none of them.")
+    not_tenants: Annotated[
+        list[str] | None, typer.Option("--not-tenant", help="Not of this tenant. May be repeated.")
     ] = None,
-    not_criterion_not_met: Annotated[
+    not_labels: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="Whose last verdict did not fail this criterion. May be repeated."),
+        typer.Option("--not-label", metavar="NAME=VALUE", help="Without this label. May be repeated: none of them."),
     ] = None,
-    cost_min: Annotated[
-        str | None, typer.Option("--cost-usd-min", metavar="USD", help="Ended, and cost as much or more.")
+    not_batch_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not-batch",
+            metavar="BATCH",
+            help="No item of this batch. May be repeated.",
+            autocompletion=complete_operations,
+        ),
     ] = None,
-    cost_max: Annotated[
-        str | None, typer.Option("--cost-usd-max", metavar="USD", help="Ended, and cost as much or less.")
+    not_codes: Annotated[
+        list[str] | None,
+        typer.Option("--not-code", help="Not ended for this reason, a code. May be repeated: none of them."),
     ] = None,
-    duration_min: Annotated[
+    not_criteria_not_met: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not-criterion-not-met",
+            metavar="TEXT",
+            help="Whose last verdict did not fail this criterion. May be repeated.",
+        ),
+    ] = None,
+    cost_usd_min: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or more.")] = None,
+    cost_usd_max: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or less.")] = None,
+    duration_s_min: Annotated[
         float | None,
-        typer.Option("--duration-s-min", metavar="SECONDS", min=0, help="Ended, and took as long or longer."),
+        typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or longer."),
     ] = None,
-    duration_max: Annotated[
+    duration_s_max: Annotated[
         float | None,
-        typer.Option("--duration-s-max", metavar="SECONDS", min=0, help="Ended, and took as long or less."),
+        typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or less."),
     ] = None,
 ) -> dict[str, Any]:
-    """Return what was said of the jobs that a filter chooses."""
-    conditions = {
-        "statuses": status,
-        "agent_id": agent,
-        "tenant": tenant,
-        "labels": parse_pairs(label, "--label") if label else None,
-        "batch_id": batch,
-        "text": text,
-        "created_after": parse_past_time(created_after, "--created-after"),
-        "created_before": parse_past_time(created_before, "--created-before"),
-        "cancelled": cancelled,
-        "codes": code,
-        "criterion_not_met": criterion_not_met,
-        "not_agent_ids": not_agent,
-        "not_tenants": not_tenant,
-        "not_labels": not_label and [":".join(*parse_pairs([each], "--not-label").items()) for each in not_label],
-        "not_batch_ids": not_batch,
-        "not_codes": not_code,
-        "not_criteria_not_met": not_criterion_not_met,
-        "cost_usd_min": parse_usd(cost_min, "--cost-usd-min"),
-        "cost_usd_max": parse_usd(cost_max, "--cost-usd-max"),
-        "duration_s_min": duration_min,
-        "duration_s_max": duration_max,
-    }
-    return {name: value for name, value in conditions.items() if value is not None}
+    """Return the conditions of a filter that are given, by the names of its fields."""
+    return find_given(
+        locals(),
+        labels=(parse_pairs, "--label"),
+        created_after=(parse_past_time, "--created-after"),
+        created_before=(parse_past_time, "--created-before"),
+        not_labels=(_parse_labels, "--not-label"),
+        cost_usd_min=(parse_usd, "--cost-usd-min"),
+        cost_usd_max=(parse_usd, "--cost-usd-max"),
+    )
 
 
-#: Puts the options that choose jobs in the place of a command's parameter `conditions`: what was said of them.
+def _parse_labels(texts: Iterable[str], option: str) -> list[str]:
+    return [":".join(*parse_pairs([text], option).items()) for text in texts]
+
+
+#: Puts the options that choose jobs in the place of a command's parameter `conditions`.
 with_filter: Final = with_options(conditions=read_conditions)
 
 
 async def make_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
-    """Return a filter with whole ids, checked if anything in it may be wrong. Raise BadParameter with what is."""
+    """Return a filter with whole ids, checked if anything in it can be wrong. Raise BadParameter if it is."""
     found = await _find_ids(jobstore, conditions)
     if found.keys() <= {"statuses", "agent_id", "tenant", "labels", "cancelled"}:
         return found
@@ -377,12 +375,12 @@ async def make_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "Job
 
 
 async def make_checked_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "JobFilter":
-    """Return a filter with whole ids. Raise BadParameter with what is wrong in it."""
+    """Return a filter with whole ids, checked. Raise BadParameter if it is invalid."""
     return _check_filter(await _find_ids(jobstore, conditions))
 
 
 async def _find_ids(jobstore: AsyncClient, conditions: dict[str, Any]) -> dict[str, Any]:
-    """Return the same conditions with the whole ids of the agent and of the batch that are meant.
+    """Return the same conditions with whole ids of agents and batches.
 
     Raise SignoffError (`unknown_agent`) where there is no such agent: no job would be found, whatever was meant.
     """

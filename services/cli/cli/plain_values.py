@@ -12,7 +12,7 @@ from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 _NUMBERS: Final = {int: re.compile(r"-?[0-9]{1,15}"), float: re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")}
-#: How Typer names what an option takes, where nothing else is said: `<str>`, `<list[int range]>`, `<list[a|b]>`.
+#: Typer's name for the type of an option without a metavar: `<str>`, `<list[int range]>`, `<list[a|b]>`.
 _KINDS: Final = re.compile(r"<(?:list\[)?((-?\w+)[^>\]]*)\]?>")
 
 #: Names that options had earlier, by which commands take them still, unless these mean something else there.
@@ -39,7 +39,7 @@ EARLIER: Final = {
 
 
 def _name_kind(kind: re.Match[str]) -> str:
-    """Return what an option takes as a word that people use; values to choose from as they are."""
+    """Return the type of an option as a word that people use; a choice of values as it is."""
     return {"str": "TEXT", "int": "N", "float": "N", "path": "FILE"}.get(kind[2], f"<{kind[1]}>")
 
 
@@ -64,7 +64,7 @@ class PlainCommand(TyperCommand):
         return parser
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return what the line of usage names: an argument that is required stands without braces."""
+        """Return the parts of the usage line: a required argument stands without braces."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -83,10 +83,10 @@ class PlainCommand(TyperCommand):
 
 
 class PlainGroup(TyperGroup):
-    """A group that does the same with its own parameters."""
+    """A group that converts the plain values of its own parameters by itself."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Convert the values of all parameters, and keep what belongs to the command that is named."""
+        """Convert the values of all parameters, and keep the arguments of the command that is named."""
         _convert_plain_values(self, ctx)
         return super().parse_args(ctx, args)
 
@@ -109,7 +109,7 @@ def _convert_plain_values(command: TyperCommand | TyperGroup, ctx: Any) -> None:
 
 
 def _leave_to_typer(process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    """Return what Typer makes of a value. Raise BadParameter in the words that the services have for what is wrong."""
+    """Return a value as Typer converts it. Raise BadParameter in the words that the services have for the problem."""
     try:
         return process(ctx, value)
     except BadParameter as error:

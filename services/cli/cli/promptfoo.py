@@ -9,7 +9,7 @@
 | `not-` before any of them | a check that says so, or a criterion of kind `never` |
 | `pass` of each assertion; a person's rating (`human`) | the label of the criterion; of the whole |
 | weight 0 | an optional criterion |
-| scripts, thresholds of similarity, cost, latency, other files | nothing, and it is told |
+| scripts, thresholds of similarity, cost, latency, other files | nothing, and that is printed |
 """
 
 import json
@@ -24,7 +24,7 @@ from contracts.criteria import CRITERION_MAX_CHARS
 from contracts.judging.cases import LINE_MAX_BYTES, Case, make_case
 from signoff.jsontext import json_text
 
-#: Who said what is imported as a label.
+#: Who gave a label.
 HUMAN, GRADER = "human", "grader"
 #: Bytes of a file that is one document, and is read at once.
 DOCUMENT_MAX_BYTES: Final = 256 << 20
@@ -39,7 +39,7 @@ Criteria = list[dict[str, Any]]
 
 
 class Imported(NamedTuple):
-    """A case, and what of it could not be taken over."""
+    """A case, and the parts of it that could not be imported."""
 
     place: str
     case: Case
@@ -47,7 +47,7 @@ class Imported(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """Something that makes no case."""
+    """A part of a file that makes no case."""
 
     place: str
     reason: str
@@ -55,7 +55,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class Fields:
-    """Where to look in what another tool wrote, beside its own names; and by what all of it is judged."""
+    """The fields of a file that hold results and labels, and criteria in place of those that it has."""
 
     result: str | None = None
     label: str | None = None
@@ -64,7 +64,7 @@ class Fields:
 
 @dataclass
 class Draft:
-    """What is known of a case, before it is one."""
+    """A case that is being made."""
 
     id: str
     result: Any
@@ -78,7 +78,7 @@ class Draft:
 
 
 def finish(place: str, draft: Draft, fields: Fields) -> Imported | Skipped:
-    """Return the case, by the criteria that were asked for in place of its own; or why there is none."""
+    """Return the case of a draft, by criteria that were given in place of its own; or the reason why there is none."""
     own: dict[str, Any] = {"criteria": draft.criteria, "labels": draft.labels or None}
     if fields.criteria is not None:
         known = [label for label in draft.labels if label is not None]
@@ -122,7 +122,7 @@ def make_criterion(text: str, **more: Any) -> dict[str, Any]:
 
 
 def read_label(value: Any) -> bool | None:
-    """Return what a value says as a label: a boolean, 1 or 0, or a word such as `pass`; None if nothing known."""
+    """Return a value as a label: a boolean, 1 or 0, or a word such as `pass`; None for any other."""
     return _WORDS.get(str(value).strip().lower())
 
 
@@ -145,7 +145,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-#: Bytes of a YAML document, and its values, each alias counted as what it stands for.
+#: The largest YAML document in bytes, and in values, each alias counted as the values for which it stands.
 YAML_MAX_BYTES: Final = 8 << 20
 VALUES_MAX: Final = 1_000_000
 
@@ -290,7 +290,7 @@ _TEMPLATE: Final = re.compile(r"\{\{|\{%|\{#")
 
 
 class Promptfoo:
-    """Read values one after another; a configuration says what all its tests have in common."""
+    """Makes cases of the values in a file, one after another."""
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
@@ -363,7 +363,7 @@ class Promptfoo:
     def _add(
         self, draft: Draft, assertion: Mapping[str, Any], variables: Mapping[str, Any], label: bool | None
     ) -> None:
-        """Add an assertion as a criterion, or say that it is lost."""
+        """Add an assertion as a criterion, or note that it is lost."""
         kind = str(assertion.get("type"))
         if kind == "assert-set":
             for one in as_list(assertion.get("assert")):
@@ -385,7 +385,7 @@ class Promptfoo:
 
 
 def describe(kind: str, value: Any, variables: Mapping[str, Any]) -> str:
-    """Return an assertion in words. Raise ValueError if it cannot be said."""
+    """Return an assertion in words. Raise ValueError if it has none."""
     if kind in _BARE:
         if value:
             msg = "its schema is not taken over: give it as a check"

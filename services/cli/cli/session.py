@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import typer
 
@@ -25,20 +25,16 @@ from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.wire import read_record
 
-if TYPE_CHECKING:
-    from signoff.types import Execution, Job
-
-
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
 INTERRUPTED, TERMINATED = 130, 143
-#: Agents whose names are looked up where several are told of; the others are told of by their ids.
+#: Agents whose names are looked up where several are shown; any others are shown by their ids.
 _NAMED_MAX: Final = 500
 
 
 @dataclass(frozen=True)
 class Session:
-    """What a command works with: where the system is, and where its output goes."""
+    """The context of a command: the addresses of the system, and the output."""
 
     target: Target
     out: Output
@@ -53,7 +49,7 @@ class Session:
             yield jobstore
 
     def require_kafka(self) -> str:
-        """Return where Kafka is. Raise CommandError if nobody says, or if topics have another prefix there."""
+        """Return the address of Kafka. Raise CommandError if none is known, or if topics have another prefix there."""
         if self.target.kafka is None:
             raise CommandError(
                 "no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA
@@ -64,7 +60,7 @@ class Session:
         return self.target.kafka
 
     async def learn_agents(self, jobstore: AsyncClient, agent_ids: Iterable[str | None] | None = None) -> None:
-        """Look up the names of the agents that text tells of: of these, or of all. JSON has ids alone."""
+        """Look up the names of these agents, or of all, for output as text. JSON has ids alone."""
         wanted = None if agent_ids is None else {*agent_ids} - {None, ""} - self.out.agent_names.keys()
         if self.out.as_json or wanted == set():
             return
@@ -76,16 +72,6 @@ class Session:
                 agents, _ = await jobstore.list_agents(page_size=_NAMED_MAX)
             names |= {agent.id: agent.name for agent in agents}
         self.out.agent_names |= names
-
-    async def show_job(self, jobstore: AsyncClient, job: "Job") -> None:
-        """Show a job, with the name of its agent."""
-        await self.learn_agents(jobstore, [job.agent_id])
-        self.out.show_job(job)
-
-    async def show_execution(self, jobstore: AsyncClient, execution: "Execution") -> None:
-        """Show an execution, with the name of its agent."""
-        await self.learn_agents(jobstore, [execution.agent_id])
-        self.out.show_execution(execution)
 
 
 def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
@@ -163,7 +149,7 @@ def make_app(
 ) -> typer.Typer:
     """Make the Typer of one command, or of a group of commands, which has a help of its own.
 
-    `has_default`: what names no command of the group is meant for its first one.
+    `has_default`: arguments that begin with no command of the group are for its first one.
     """
     group = DefaultGroup if has_default else PlainGroup
     return typer.Typer(
@@ -172,15 +158,17 @@ def make_app(
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
-    """Make a command of a coroutine function: its first argument is the session, the others are its own options."""
+    """Make a command of a coroutine function, whose parameters are the session, `cli`, and the command's own options.
+
+    One that has `jobstore`, too, is given a client of the jobstore for as long as it runs.
+    """
 
     def register(function: Command) -> Command:
         def run(**options: Any) -> None:
             connection = {name: options.pop(name) for name in _CONNECTION_OPTIONS}
             _run(function, connection, options)
 
-        own = list(inspect.signature(function).parameters.values())[1:]
-        everything = (*own, *_CONNECTION_OPTIONS.values())
+        everything = (*_list_options(function), *_CONNECTION_OPTIONS.values())
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in everything]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -194,27 +182,33 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
 def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
     """Put options in the place of a command's parameters: those of `readers`, by the names of the parameters.
 
-    The command gets what each of these makes of its options.
+    The command gets the value that each of these returns for its options.
     """
 
     def replace(function: Command) -> Command:
         signatures = {name: inspect.signature(reader).parameters for name, reader in readers.items()}
 
-        async def run(session: Session, **options: Any) -> None:
+        async def run(*parts: Any, **options: Any) -> None:
             made = {
                 name: reader(**{option: options.pop(option) for option in signatures[name]})
                 for name, reader in readers.items()
             }
-            await function(session, **options, **made)
+            await function(*parts, **options, **made)
 
-        session, *own = inspect.signature(function).parameters.values()
-        parts = [part for one in own for part in signatures.get(one.name, {one.name: one}).values()]
-        keywords = [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parts]
-        run.__signature__ = inspect.Signature([session, *keywords])  # type: ignore[attr-defined]
+        own = _list_options(function)
+        parts = [one for one in inspect.signature(function).parameters.values() if one not in own]
+        everything = [option for one in own for option in signatures.get(one.name, {one.name: one}).values()]
+        keywords = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in everything]
+        run.__signature__ = inspect.Signature([*parts, *keywords])  # type: ignore[attr-defined]
         run.__doc__ = function.__doc__
         return cast("Command", run)
 
     return replace
+
+
+def _list_options(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters of a command that are options: all but the session and the jobstore."""
+    return [one for name, one in inspect.signature(function).parameters.items() if name not in {"cli", "jobstore"}]
 
 
 def _unwrap(text: str) -> str:
@@ -229,7 +223,7 @@ def _run(
     if unknown := describe_unknown(os.environ):
         out.print_aside({"warning": {"message": unknown}}, Styled(f"warning: {unknown}", "yellow"))
     try:
-        asyncio.run(_cancel_at_sigterm(function(_open_session(**connection), **options)))
+        asyncio.run(_cancel_at_sigterm(_call(function, _open_session(**connection), options)))
     except CommandError as error:
         status = error.status
         out.print_error(str(error), error.code, status)
@@ -250,6 +244,15 @@ def _run(
     else:
         return
     raise typer.Exit(status)
+
+
+async def _call(function: Callable[..., Coroutine[Any, Any, None]], cli: Session, options: dict[str, Any]) -> None:
+    """Run a command, with a client of the jobstore if it has a parameter for one."""
+    if "jobstore" not in inspect.signature(function).parameters:
+        await function(cli, **options)
+        return
+    async with cli.jobstore() as jobstore:
+        await function(cli, jobstore, **options)
 
 
 def _find_status(error: ServiceError) -> ExitStatus:

@@ -25,7 +25,7 @@ from servicekit.process import health, runtime
 from servicekit.process.settings import read_settings, split_address
 from signoff import AsyncClient
 
-#: How long open connections may take to end when the console is told to stop.
+#: How long open connections may take to end when the console stops.
 CONNECTIONS_END_S = 5
 #: Smaller bodies are sent uncompressed.
 COMPRESSED_MIN_BYTES = 1_000
@@ -96,7 +96,7 @@ class Server(uvicorn.Server):
         self._exiting = asyncio.Event()
 
     async def main_loop(self) -> None:
-        """Check all connections once a second, until told to exit; the base wakes ten times a second."""
+        """Check all connections once a second, until the server exits; the base wakes ten times a second."""
         while not await self.on_tick(0):
             for connection in list(self.server_state.connections):
                 cast("Connection", connection).check()

@@ -8,17 +8,17 @@ from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettin
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """The limits; docs/operations.md tells them."""
+    """The limits on clients of the console; docs/operations.md lists them."""
 
     #: Connections open at once; more are answered with 503, and closed.
     connections_max: int = 10_000
-    #: Requests that are worked on at once, as many as the jobstore answers within the patience of most clients.
+    #: Requests that are worked on at once, as many as the jobstore answers before usual clients time out.
     requests_max: int = 100
-    #: Seconds for which one more waits for its turn before it is answered with 429: who is told at once asks again at
-    #: once, and leaves others none.
+    #: Seconds for which one more request waits for its turn before it is answered with 429. A client that is refused
+    #: at once asks again at once, and takes the turns of others.
     turn_s: float = 3.0
-    #: Seconds for which a connection may stand idle between two requests: longer than in the pools of most clients,
-    #: whose request fails that crosses with the end of its connection.
+    #: Seconds for which a connection may stand idle between two requests: longer than in the pools of usual
+    #: clients, since a request fails that crosses with the end of its connection.
     idle_s: int = 75
     #: Seconds for the head of a request, from its first byte, or for the first one from the connection's begin.
     head_s: float = 10.0

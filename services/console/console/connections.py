@@ -1,4 +1,4 @@
-"""Speak HTTP with strangers: bound how slow and how large a request's head is, and how slowly answers are taken."""
+"""Serve HTTP to clients that may be hostile: bound a request's head in size and time, and the time of answers."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ FIELD_BYTES: Final = 32
 
 
 class Connection(HttpToolsProtocol):
-    """A connection of one client, who is cut off beyond the limits: with an answer, where one may be given.
+    """A connection of one client. Beyond the limits it is closed: with an answer, where one may be given.
 
     The server calls `check` once a second. The base ends connections that stand idle.
     """
@@ -38,7 +38,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(ErrorCode.TOO_MANY_CONNECTIONS, detail)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come."""
+        """Parse data that came from the client."""
         if self.timeout_keep_alive_task is not None:
             self._since = self.loop.time()
         self._held += len(data)
@@ -65,14 +65,14 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, or one whose head is too large."""
+        """Refuse a request that is malformed, or whose head is too large."""
         if self._held > self._limits.head_max_bytes:
             self._refuse(ErrorCode.HEAD_TOO_LARGE, f"A request's head has at most {self._limits.head_max_bytes} bytes.")
         else:
             self._refuse(ErrorCode.MALFORMED_REQUEST, msg)
 
     def resume_writing(self) -> None:
-        """Note that the client has taken most of what it was sent."""
+        """Note that the client takes its answer."""
         self._left = 0
         super().resume_writing()
 

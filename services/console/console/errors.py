@@ -27,7 +27,7 @@ _HEADERS_OF_FIELDS: Final = {
     "newest": "If-Match",
     "version": "If-Match",
 }
-#: Fields of gRPC's requests that hold what is a body here.
+#: Fields of gRPC's requests that hold the resource, which is the body here.
 _RESOURCES: Final = frozenset({"job", "agent", "limit", "operation"})
 #: Fields that a detail names; `errors` has all.
 FIELDS_MAX = 3
@@ -109,7 +109,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _join(errors: Sequence[FieldProblem]) -> str:
-    """Return what is wrong with the first fields, in one line."""
+    """Return the problems of the first fields, in one line."""
     detail = "; ".join(map(_describe, errors[:FIELDS_MAX]))
     if len(errors) > FIELDS_MAX:
         detail += f"; and {len(errors) - FIELDS_MAX} more in `errors`"
@@ -214,7 +214,7 @@ def _describe(field: FieldProblem) -> str:
 
 
 def _translate_field(request: Request, field: str, message: str) -> FieldProblem:
-    """Return what is wrong with a field of a gRPC request, by the name that the REST API has for it."""
+    """Return the problem of a field of a gRPC request, by the name that the REST API has for it."""
     first, *rest = field.split(".")
     if request.method in {"GET", "HEAD"} or first in request.path_params or first in request.query_params:
         return FieldProblem(parameter=".".join(rest) or first, message=message)

@@ -54,7 +54,7 @@ class JobNow(BaseModel):
     def of(cls, log: JobLog) -> "JobNow":
         """Return the job as an entry of its log left it."""
         changed: dict[str, Any] = {}
-        # A result that comes after its execution was cancelled says nothing of the one that is live by now.
+        # A result that comes after its execution was cancelled does not describe the one that is live by now.
         if not (log.kind == "result" and log.status is JobLogStatus.CANCELLED):
             is_requested = log.status is JobLogStatus.ASSIGNED and log.execution_id is not None
             changed["live"] = log.job_status is JobStatus.IN_PROGRESS or is_requested
@@ -86,7 +86,7 @@ class JobChange(BaseModel):
 
     @classmethod
     def of(cls, log: JobLog) -> "JobChange":
-        """Return what viewers are sent of an entry."""
+        """Return the change that viewers are sent for an entry."""
         cut = log.model_copy(update={"message": log.message and log.message[:MESSAGE_MAX_CHARS]})
         return cls(cursor=log.cursor, job_id=log.job_id, version=log.version, job=JobNow.of(log), log=cut)
 
@@ -143,7 +143,7 @@ def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> b
 OPENING = b"retry: %d\n\n" % RETRY_MS
 
 
-#: Frames of the past that wait for one viewer, who may read nothing for long.
+#: Frames of the past that are queued for one viewer, which may read nothing for long.
 FED_MAX = 100
 
 
@@ -162,7 +162,7 @@ class Viewer:
 
     @property
     def is_live(self) -> bool:
-        """Whether it has caught up, and is sent changes as they happen."""
+        """Whether the viewer has caught up, and is sent changes as they happen."""
         return self.position is not None
 
     @property
@@ -183,7 +183,7 @@ class Viewer:
             self.enqueue(change.frame)
 
     def enqueue(self, data: bytes) -> None:
-        """Queue a frame, or end the stream if the queue is full: nobody waits for a slow viewer."""
+        """Queue a frame, or end the stream if the queue is full: others do not wait for a slow viewer."""
         if len(self._frames) >= self._frames_max:
             self.end()
         else:
@@ -209,9 +209,9 @@ class Viewer:
         return True
 
     def ping(self, cursor: int | None, data: dict[str, Any]) -> None:
-        """Show that the stream is alive, at a cursor, unless none is known while the log is another than it was.
+        """Send a ping, with the cursor if the viewer is live and one is known.
 
-        While catching up it ends only if nothing was read since the last ping.
+        A viewer that is catching up is cut off only if it has read nothing since the last ping.
         """
         if self.is_live and cursor is not None:
             self.enqueue(make_frame("ping", {"cursor": cursor, **data}, cursor))
@@ -222,7 +222,7 @@ class Viewer:
         self._has_taken = False
 
     def end(self) -> None:
-        """End the stream after what is queued."""
+        """End the stream after the frames that are queued."""
         self.ended.set()
         self._filled.set()
 
@@ -255,7 +255,7 @@ PING_S = 15.0
 HEALTH_CHECK_S = 3.0
 #: Changes kept in memory, for viewers that come back.
 RING_MAX = 10_000
-#: How long the jobstore is watched for nobody: who comes back later reads from the jobstore what happened meanwhile.
+#: How long the jobstore is watched while no stream is open: a viewer that comes back later reads from the jobstore.
 UNSEEN_MAX_S = 10.0
 #: Entries of one job's log that are read at once.
 LOGS_PAGE = 500
@@ -266,7 +266,7 @@ QUEUED_MAX = 1_000
 
 
 class StreamRefusedError(Exception):
-    """A stream cannot be opened now; `code` says why."""
+    """A stream cannot be opened now; `code` has the reason."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
@@ -274,9 +274,9 @@ class StreamRefusedError(Exception):
 
 
 class LiveHub:
-    """Send changes to viewers, and keep the latest, so that a viewer that comes back soon is served from memory.
+    """Sends changes to viewers, and keeps the latest, so that a viewer that comes back soon is served from memory.
 
-    While nobody looks for long, nothing is watched.
+    It watches nothing while no stream has been open for long.
     """
 
     def __init__(
@@ -292,7 +292,7 @@ class LiveHub:
         self.cursor: int | None = None  # of the latest change; None while the jobstore cannot be watched
         self._base = 0  # the cursor after which the ring holds every change
         self._ring: deque[Change] = deque(maxlen=ring_max)
-        self._jobstore = jobstore.reading(lambda message: message)  # most entries are looked at by nobody
+        self._jobstore = jobstore.reading(lambda message: message)  # most entries are sent to no viewer
         self._viewers: set[Viewer] = set()
         self._viewers_max, self._queued_max, self._ping_s = viewers_max, queued_max, ping_s
         self._is_closed = False
@@ -301,7 +301,7 @@ class LiveHub:
         self._awake.set()
 
     async def run(self) -> None:
-        """Watch the jobstore while anybody looks, and ping the viewers, for ever."""
+        """Watch the jobstore while streams are open, and ping the viewers, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
             tasks.create_task(self._ping())
@@ -324,7 +324,7 @@ class LiveHub:
         return viewer
 
     async def _wake(self) -> None:
-        """Watch again, from now on, if nobody has looked for long."""
+        """Watch again, from now on, if the watch had ended since no stream was open."""
         async with self._waking:
             if not self._awake.is_set():
                 try:
@@ -453,7 +453,7 @@ class LiveHub:
     async def _feed_stored(self, viewer: Viewer, after: int) -> int:
         """Feed changes that the ring no longer holds, from the jobstore, as long as they are taken.
 
-        Return the cursor reached. So who reads nothing costs the jobstore nothing.
+        Return the cursor reached. A viewer that reads nothing costs the jobstore nothing.
         """
         await viewer.wait_for_room()
         async with aclosing(self._jobstore.watch_jobs(after=after)) as events:

@@ -22,7 +22,7 @@ _USABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class RequestIds:
-    """ASGI middleware; the id is also kept in `request.state.request_id`."""
+    """ASGI middleware that gives each request an id, which is also kept in `request.state.request_id`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class RequestIds:
 
 
 class RequestSlots:
-    """ASGI middleware. A request that waits for its client, for a body or as a stream of events, holds no slot."""
+    """ASGI middleware that bounds the requests under way. One that waits for its client holds no slot."""
 
     def __init__(self, app: ASGIApp, limits: ClientLimits) -> None:
         self._app = app
@@ -73,7 +73,7 @@ class RequestSlots:
             self._give_back()
             try:
                 return await receive()
-            finally:  # without waiting, as who was cancelled must not: a semaphore would
+            finally:  # without waiting, since a cancelled task must not wait: a semaphore would
                 self._under_way += 1
 
         try:
@@ -100,7 +100,7 @@ class RequestSlots:
         return True
 
     def _give_back(self) -> None:
-        """Give a slot back, to whoever has waited longest."""
+        """Give a slot back, to the request that has waited longest."""
         self._under_way -= 1
         while self._waiting and self._under_way < self._limits.requests_max:
             turn = self._waiting.popleft()
@@ -115,7 +115,7 @@ UNCHANGED: Final = 304
 
 
 class Heads:
-    """ASGI middleware around the compression; routes know GET alone."""
+    """ASGI middleware around the compression, which answers HEAD: routes know GET alone."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

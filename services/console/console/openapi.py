@@ -69,7 +69,7 @@ _TAGS: Final = {
     "events": "Changes as they happen",
     "health": "Whether the console can do its work",
 }
-#: Names of schemas, where those of the classes say nothing alone.
+#: Names of schemas whose classes have names that are unclear out of their module.
 _NAMES: Final = {
     "Ask": "JudgeAsk",
     "Circuit": "AgentCircuit",
@@ -131,7 +131,7 @@ def _make(app: FastAPI) -> dict[str, Any]:
 
 
 def _name(name: str) -> str:
-    """Return the name of a schema, which says alone what it is of."""
+    """Return the name of a schema, which is clear without its module."""
     page = re.fullmatch(r"Page_(\w+)_", name)
     return f"{_name(page[1])}Page" if page else _NAMES.get(name, name)
 
@@ -214,15 +214,15 @@ def _split_schemas(document: dict[str, Any], left_out: Mapping[str, set[str]]) -
         schemas[inputs.get(_REF + name, name).removeprefix(_REF)] = schema
     for body in bodies:
         _visit(body, lambda part: _refer(part, inputs))
-    for change in (_drop_title, _say_size):
+    for change in (_drop_title, _add_format):
         _visit([document["paths"], schemas], change)
     for schema in closed.values():
         for part in schema.get("properties", {}).values():
-            _say_default(part)
+            _describe_default(part)
 
 
 def _require(schema: dict[str, Any], left_out: set[str]) -> None:
-    """Say what an answer always has: all but what may be None, what is left out by a rule, and the JSON of users."""
+    """Require the fields that an answer always has: not those that may be None or are left out, nor JSON of users."""
     fields = schema.get("properties", {})
     always = [name for name, field in fields.items() if not _may_be_null(field) and name not in left_out]
     always = [name for name in always if name in schema.get("required", ()) or fields[name].keys() - _NO_TYPE]
@@ -236,24 +236,15 @@ def _require(schema: dict[str, Any], left_out: set[str]) -> None:
 
 #: What bounds the values of a schema.
 _BOUNDS: Final = {
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minimum",
-    "pattern",
-} | {
-    "exclusiveMaximum",
-    "exclusiveMinimum",
+    *("maxItems", "maxLength", "maxProperties", "maximum", "exclusiveMaximum", "pattern"),
+    *("minItems", "minLength", "minimum", "exclusiveMinimum"),
 }
 #: Members of the schema of any JSON.
 _NO_TYPE: Final = {"title", "description", "default"}
 
 
 def _open(part: dict[str, Any], words: Mapping[str, list[str]]) -> None:
-    """Let a part of an answer grow: in its words, its members, and beyond what bounds requests."""
+    """Open a part of an answer for later versions: other words, more members, values beyond the bounds of requests."""
     if part.get("$ref") in words:
         part |= {"type": "string", "x-extensible-enum": words[part.pop("$ref")]}
     if isinstance(part.get("enum"), list):
@@ -271,7 +262,7 @@ def _may_be_null(field: dict[str, Any]) -> bool:
 
 
 def _drop_null(part: dict[str, Any]) -> None:
-    """Let a part of a schema not be null."""
+    """Remove null from the types of a part of a schema."""
     if _may_be_null(part):
         others = [each for each in part.pop("anyOf") if each != {"type": "null"}]
         rest = dict(part)
@@ -282,19 +273,19 @@ def _drop_null(part: dict[str, Any]) -> None:
 
 
 def _drop_title(part: dict[str, Any]) -> None:
-    """Drop a title, which says the name again, and by which some generators name what they make."""
+    """Drop a title, which repeats the name, and from which some generators take the names of classes."""
     if isinstance(part.get("title"), str):
         del part["title"]
 
 
-def _say_size(part: dict[str, Any]) -> None:
-    """Say how many digits a number has, for languages in which that counts."""
+def _add_format(part: dict[str, Any]) -> None:
+    """Add the format of a number, for languages in which it counts."""
     if part.get("type") == "number":
         part["format"] = "double"
 
 
-def _say_default(part: dict[str, Any]) -> None:
-    """Say in words what holds without a member: some generators send each default that they know, or ask for it."""
+def _describe_default(part: dict[str, Any]) -> None:
+    """Describe a default in words: some generators send each default that they know, or require it."""
     default = part.pop("default", None)
     if default not in (None, "", [], {}, False):
         part["x-default"] = default

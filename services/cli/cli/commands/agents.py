@@ -1,165 +1,215 @@
 """The group `signoff agents`."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
-from cli.options import validate_model
+from cli.options import find_given, validate_model
+from cli.output import Output, format_policy, format_time
 from cli.parameters import AgentId, PolicyFields, find_agent, find_agent_id, parse_policy
-from cli.session import Session, command, make_app
+from cli.session import Session, command, make_app, with_options
+from cli.terminal import Styled
 from signoff import AsyncClient
-from signoff.status import Protocol
+from signoff.status import Circuit, Protocol
+
+if TYPE_CHECKING:
+    from signoff.types import Agent
 
 app = make_app("Register and change agents.")
 
-Capability = Annotated[list[str] | None, typer.Option("--capability", help="What it is able to do. May be repeated.")]
-Deterministic = Annotated[
-    bool | None,
-    typer.Option("--deterministic/--no-deterministic", help="Its result may be reused for an identical request."),
-]
-Concurrency = Annotated[
-    int | None, typer.Option(min=0, help="Executions that it has at once; `signoff limits` has the rest of its limit.")
-]
-Rate = Annotated[int | None, typer.Option(min=1, help="Executions that it begins in each --rate-period-s.")]
-PerS = Annotated[
-    float | None, typer.Option("--rate-period-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
-]
-Header = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--header",
-        metavar="NAME=REFERENCE",
-        help="Sent with every call; REFERENCE says where executors find the value: env:SIGNOFF_AGENT_<NAME> or "
-        "file:<path>. May be repeated.",
-    ),
-]
+
+def read_agent_options(
+    *,
+    capabilities: Annotated[
+        list[str] | None, typer.Option("--capability", help="What it is able to do. May be repeated.")
+    ] = None,
+    deterministic: Annotated[
+        bool | None,
+        typer.Option("--deterministic/--no-deterministic", help="Its result may be reused for an identical request."),
+    ] = None,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header",
+            metavar="NAME=REFERENCE",
+            help="Sent with every call; REFERENCE says where executors find the value: env:SIGNOFF_AGENT_<NAME> or "
+            "file:<path>. May be repeated.",
+        ),
+    ] = None,
+    policy: PolicyFields = None,
+) -> dict[str, Any]:
+    """Return the fields of an agent that are given, as NewAgent and AgentPatch have them."""
+    return find_given(
+        locals(), headers=(_parse_headers, "--header"), policy=(lambda texts, _: parse_policy(texts, None), "--policy")
+    )
+
+
+def read_limit_options(
+    *,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=0, help="Executions that it has at once; `signoff limits` has the rest of its limit."),
+    ] = None,
+    rate: Annotated[int | None, typer.Option(min=1, help="Executions that it begins in each --rate-period-s.")] = None,
+    rate_period_s: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="The period of --rate; 1 when not given.")
+    ] = None,
+) -> dict[str, Any]:
+    """Return the fields of an agent's limit that are given."""
+    return find_given(locals())
+
+
+with_agent_options = with_options(options=read_agent_options, limit=read_limit_options)
 
 
 @command(app, "create")
-async def create(  # noqa: PLR0913, PLR0917 - each is an option
+@with_agent_options
+async def create(  # noqa: PLR0917 - each is an option
     cli: Session,
     name: Annotated[str, typer.Option(help="The name that people see.")],
     url: Annotated[str, typer.Option(help="The address that it is called at.")],
+    options: dict[str, Any],
+    limit: dict[str, Any],
     agent_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
     protocol: Annotated[Protocol, typer.Option(help="How executors talk to it.")] = Protocol.HTTP,
-    capability: Capability = None,
-    deterministic: Deterministic = None,
-    header: Header = None,
-    policy: PolicyFields = None,
-    concurrency: Concurrency = None,
-    rate: Rate = None,
-    per_s: PerS = None,
 ) -> None:
     """Register an agent."""
     from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
 
-    fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
-    more = {
-        "deterministic": bool(deterministic),
-        "headers": _parse_headers(header),
-        "policy": parse_policy(policy, None),
-    }
-    agent = validate_model(NewAgent, fields | more, "the agent")
+    fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol}
+    agent = validate_model(NewAgent, fields | options, "the agent")
     async with cli.jobstore() as jobstore:
         created = await jobstore.create_agent(agent)
-        await _set_limit(jobstore, created.id, concurrency, rate, per_s)
-    cli.out.show_agent(created)
+        await _set_limit(jobstore, created.id, limit)
+    show_agent(cli.out, created)
 
 
-async def _set_limit(
-    jobstore: AsyncClient, agent_id: str, concurrency: int | None, rate: int | None, per_s: float | None
-) -> None:
-    """Change what is given of an agent's limit, and leave the rest."""
-    given = {"concurrency": concurrency, "rate": rate, "rate_period_s": per_s}
-    given = {field: value for field, value in given.items() if value is not None}
+async def _set_limit(jobstore: AsyncClient, agent_id: str, given: dict[str, Any]) -> None:
+    """Change the fields of an agent's limit that are given, and leave the rest."""
     if given:
         from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
 
         await jobstore.set_limit(f"agent:{agent_id}", validate_model(LimitPatch, given, "the limit"))
 
 
-def _parse_headers(texts: list[str] | None) -> dict[str, str]:
-    """Return references by name. What is none may be a secret, and is not quoted."""
-    if not all("=" in text for text in texts or ()):
-        raise typer.BadParameter("is not NAME=REFERENCE", param_hint="--header")
-    return {name: reference for name, _, reference in (text.partition("=") for text in texts or ())}
+def _parse_headers(texts: list[str], option: str) -> dict[str, str]:
+    """Return references by name. An invalid one may be a secret, and is not quoted."""
+    if not all("=" in text for text in texts):
+        raise typer.BadParameter("is not NAME=REFERENCE", param_hint=option)
+    return {name: reference for name, _, reference in (text.partition("=") for text in texts)}
 
 
 @command(app, "list")
-async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken = "") -> None:
+async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """List agents by name."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_agents(page_size=page_size, page_token=page_token)
-    cli.out.show_agents(*page)
+    page = await jobstore.list_agents(page_size=page_size, page_token=page_token)
+    show_agents(cli.out, *page)
 
 
 @command(app, "get")
-async def get(cli: Session, agent_id: AgentId) -> None:
+async def get(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Show one agent."""
-    async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await find_agent(jobstore, agent_id))
+    show_agent(cli.out, await find_agent(jobstore, agent_id))
 
 
 @command(app, "update")
+@with_agent_options
 async def update(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     agent_id: AgentId,
+    options: dict[str, Any],
+    limit: dict[str, Any],
     name: Annotated[str | None, typer.Option(help="The name that people see.")] = None,
     url: Annotated[str | None, typer.Option(help="The address that it is called at.")] = None,
     protocol: Annotated[Protocol | None, typer.Option(help="How executors talk to it.")] = None,
-    capability: Capability = None,
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it gets work.")] = None,
-    deterministic: Deterministic = None,
-    header: Header = None,
     remove_header: Annotated[
         list[str] | None, typer.Option("--remove-header", metavar="NAME", help="Send it no more. May be repeated.")
     ] = None,
     no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it no headers any more.")] = False,
-    policy: PolicyFields = None,
-    concurrency: Concurrency = None,
-    rate: Rate = None,
-    per_s: PerS = None,
 ) -> None:
-    """Change what is given of an agent, and nothing else; capabilities replace all that it had."""
+    """Change the given fields of an agent, and nothing else; capabilities replace all that it had."""
     from contracts.resources import AgentPatch  # noqa: PLC0415 - heavy, and only needed here
 
-    if no_headers and header:
+    if no_headers and "headers" in options:
         raise typer.BadParameter("give either this or --header", param_hint="--no-headers")
-    options = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
-    headers = {**_parse_headers(header), **dict.fromkeys(remove_header or ())}
-    more = {"deterministic": deterministic, "headers": headers or None, "policy": parse_policy(policy, None) or None}
-    changes: dict[str, Any] = {field: value for field, value in (options | more).items() if value is not None}
+    changes = options | find_given({"name": name, "url": url, "protocol": protocol, "enabled": enabled})
+    if remove_header:
+        changes["headers"] = {**options.get("headers", {}), **dict.fromkeys(remove_header)}
     if no_headers:
         changes["headers"] = None
     patch = validate_model(AgentPatch, changes, "the agent")
     async with cli.jobstore() as jobstore:
         agent_id = await find_agent_id(jobstore, agent_id)
-        await _set_limit(jobstore, agent_id, concurrency, rate, per_s)
+        await _set_limit(jobstore, agent_id, limit)
         changed = await (jobstore.update_agent(agent_id, patch) if changes else jobstore.get_agent(agent_id))
-        cli.out.show_agent(changed)
+        show_agent(cli.out, changed)
 
 
 @command(app, "disable")
-async def disable(cli: Session, agent_id: AgentId) -> None:
+async def disable(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Disable an agent: it gets no more work."""
-    async with cli.jobstore() as jobstore:
-        cli.out.show_agent(await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
+    show_agent(cli.out, await jobstore.disable_agent(await find_agent_id(jobstore, agent_id)))
 
 
 @command(app, "pause")
-async def pause(cli: Session, agent_id: AgentId) -> None:
+async def pause(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Pause an agent: it is given nothing new until it is resumed; what it has begun goes on."""
-    async with cli.jobstore() as jobstore:
-        agent_id = (await find_agent(jobstore, agent_id)).id
-        await jobstore.pause(f"agent:{agent_id}")
-        cli.out.show_agent(await jobstore.get_agent(agent_id))
+    agent_id = (await find_agent(jobstore, agent_id)).id
+    await jobstore.pause(f"agent:{agent_id}")
+    show_agent(cli.out, await jobstore.get_agent(agent_id))
 
 
 @command(app, "resume")
-async def resume(cli: Session, agent_id: AgentId) -> None:
+async def resume(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Resume an agent: it is given work again."""
-    async with cli.jobstore() as jobstore:
-        agent_id = (await find_agent(jobstore, agent_id)).id
-        await jobstore.resume(f"agent:{agent_id}")
-        cli.out.show_agent(await jobstore.get_agent(agent_id))
+    agent_id = (await find_agent(jobstore, agent_id)).id
+    await jobstore.resume(f"agent:{agent_id}")
+    show_agent(cli.out, await jobstore.get_agent(agent_id))
+
+
+def show_agent(out: Output, agent: "Agent") -> None:
+    """Show an agent."""
+    out.print_json(agent)
+    out.print_fields(
+        ("id", agent.id),
+        ("name", agent.name),
+        ("protocol", agent.protocol),
+        ("url", agent.url),
+        ("gets work", _gets_work(agent)),
+        ("circuit", _format_circuit(agent)),
+        ("capabilities", " ".join(agent.capabilities)),
+        ("deterministic", "yes" if agent.deterministic else ""),
+        *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
+        ("policy", format_policy(agent.policy)),
+    )
+
+
+def show_agents(out: Output, agents: "Sequence[Agent]", next_page_token: str) -> None:
+    """Show a page of agents."""
+    columns = {
+        "id": lambda agent: agent.id,
+        "name": lambda agent: agent.name,
+        "protocol": lambda agent: agent.protocol,
+        "gets work": _gets_work,
+        "circuit": _format_circuit,
+        "capabilities": lambda agent: " ".join(agent.capabilities),
+        "url": lambda agent: agent.url,
+    }
+    out.print_page(agents, next_page_token)
+    out.print_columns(columns, agents, spared=["capabilities", "protocol"])
+    out.print_next_page_token(next_page_token)
+
+
+def _gets_work(agent: "Agent") -> str:
+    return "no: disabled" if not agent.enabled else "no: paused" if agent.paused else "yes"
+
+
+def _format_circuit(agent: "Agent") -> Styled:
+    """Return the state of an agent's circuit, and until when an open one is open."""
+    words = agent.circuit.replace("_", " ").lower()
+    if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
+        words += f" until {format_time(agent.circuit_open_until)}"
+    return Styled(words, "" if agent.circuit is Circuit.CLOSED else "red")

@@ -1,6 +1,6 @@
 """The group `signoff dlq`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,11 +9,15 @@ from cli.commands.jobs import PageSize, PageToken
 from cli.commands.replay import parse_execution_id
 from cli.errors import CommandError, ExitStatus
 from cli.options import validate_model
+from cli.output import Output, format_time
 from cli.parameters import complete_jobs
 from cli.session import Session, command, make_app, with_options
 from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.status import LetterOutcome
+
+if TYPE_CHECKING:
+    from signoff.types import DeadLetter, DeadLetterResolution, DeadLetters
 
 app = make_app("Dead letters: what could not be processed, as it was, and why.")
 
@@ -27,6 +31,7 @@ Reason = Annotated[str | None, typer.Option(help="Why, which is kept beside them
 @command(app, "list")
 async def list_(
     cli: Session,
+    jobstore: AsyncClient,
     page_size: PageSize = 50,
     page_token: PageToken = "",
     *,
@@ -35,11 +40,8 @@ async def list_(
     ] = False,
 ) -> None:
     """Count open dead letters by topic, and show the newest."""
-    async with cli.jobstore() as jobstore:
-        letters = await jobstore.list_dead_letters(
-            page_size=page_size, page_token=page_token, include_done=include_done
-        )
-    cli.out.show_dead_letters(letters)
+    letters = await jobstore.list_dead_letters(page_size=page_size, page_token=page_token, include_done=include_done)
+    _show_letters(cli.out, letters)
 
 
 def read_selection(
@@ -53,7 +55,7 @@ def read_selection(
         str | None, typer.Option("--execution-id", metavar="UUID", help="Only those of this execution.")
     ] = None,
 ) -> dict[str, Any]:
-    """Return which dead letters are meant."""
+    """Return which dead letters are selected."""
     offsets = {"from_offset": from_offset, "to_offset": to_offset}
     return {"code": code, **offsets, "job_id": job, "execution_id": parse_execution_id(execution)}
 
@@ -97,7 +99,7 @@ async def discard(
 async def _resolve(
     cli: Session, topic_name: str, outcome: LetterOutcome, selection: dict[str, Any], reason: str | None, *, asks: bool
 ) -> dict[str, int]:
-    """Redrive or discard the open letters that are selected, and return how many; ask before, if that is wanted."""
+    """Redrive or discard the open letters that are selected, `asks`: once that is confirmed, and return how many."""
     topic = replay.get_topic(topic_name)
     if topic.dlq is None:
         raise CommandError(
@@ -124,3 +126,38 @@ async def _resolve_pages(jobstore: AsyncClient, asked: dict[str, Any]) -> dict[s
         if page.next_offset is None:
             return total
         asked = asked | {"from_offset": page.next_offset, "to_offset": page.to_offset}
+
+
+def _show_letters(out: Output, letters: "DeadLetters") -> None:
+    """Show how many dead letters there are, and the newest."""
+    out.print_json(letters)
+    for topic, count in sorted(letters.counts.items()):
+        out.print_line(f"{topic}: {count}")
+    has_done = any(letter.resolution for letter in letters.items)
+    rows = [
+        (
+            f"{letter.topic}/{letter.partition}/{letter.offset}",
+            format_time(letter.at),
+            letter.code,
+            _name_source(letter),
+            letter.key,
+            letter.message,
+            *([letter.resolution and _describe_resolution(letter.resolution)] if has_done else []),
+        )
+        for letter in letters.items
+    ]
+    if rows:
+        out.print_table(["dead letter", "time", "code", "came from", "key", "why", *["done"] * has_done], rows)
+    out.print_next_page_token(letters.next_page_token)
+
+
+def _describe_resolution(done: "DeadLetterResolution") -> str:
+    reason = f": {done.reason}" if done.reason else ""
+    return f"{done.outcome.lower()} by {done.actor}, {format_time(done.at)}{reason}"
+
+
+def _name_source(letter: "DeadLetter") -> str:
+    """Return the topic, partition and offset from which a dead letter came, as far as they are known."""
+    parts = (letter.source_topic, letter.source_partition, letter.source_offset)
+    place = "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
+    return place if letter.source_last_offset is None else f"{place}-{letter.source_last_offset}"

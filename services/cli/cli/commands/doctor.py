@@ -59,8 +59,8 @@ async def doctor(cli: Session) -> None:
             cli.out.print_line(f"         {check.remedy}")
     warned = sum(check.ok and bool(check.remedy) for check in checks)
     failed = sum(not check.ok for check in checks)
-    told = "all is well" if is_well else f"{failed} of {len(checks)} checks failed"
-    cli.out.print_line(told + (f"; warnings: {warned}" if warned else ""))
+    summary = "all is well" if is_well else f"{failed} of {len(checks)} checks failed"
+    cli.out.print_line(summary + (f"; warnings: {warned}" if warned else ""))
     if not is_well:
         raise typer.Exit(ExitStatus.NOT_MET)
 
@@ -68,7 +68,7 @@ async def doctor(cli: Session) -> None:
 TIMEOUT_S: Final = 3.0  # of each question to a part
 PART_TIMEOUT_S: Final = 7.5  # of all questions to a part
 POLL_S: Final = 0.3
-#: A worker that is silent for longer is gone, and told of no more while others are heard of.
+#: A worker that is silent for longer is gone, and not mentioned any more while others are heard of.
 FORGOTTEN_S: Final = 600.0
 #: A clock that differs by more is wrong, and not only asked slowly.
 SKEW_MAX_S: Final = 5.0
@@ -81,12 +81,12 @@ DISK_FREE_MIN: Final = 1 << 30
 ENDED_LATELY_S: Final = 60.0
 SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
 OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
-SUMS_TOLD: Final = 5
+SUMS_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found of one part, and if it is not well, the remedy; one that is ok and has a remedy is a warning."""
+    """The finding about one part, and the remedy if it is not well; one that is ok and has a remedy is a warning."""
 
     part: str
     ok: bool
@@ -117,7 +117,7 @@ async def _check_in_time(part: str, check: Callable[[Target], Awaitable[list[Che
 
 
 def check_endpoints(target: Target) -> Check:
-    """Check whether it is known where the system is."""
+    """Check whether the address of the system is known."""
     if target.file is not None:
         if target.file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             return Check("endpoints", False, f"others may read {target.file}, which holds a token", "chmod 600 it")
@@ -128,7 +128,7 @@ def check_endpoints(target: Target) -> Check:
 
 
 def check_disk(target: Target) -> list[Check]:
-    """Check whether the disk of a local stack has room. Of others brokers tell, and the database's outage once full."""
+    """Check whether the disk of a local stack has room. Of other disks, brokers report the free space."""
     if target.data_dir is None or not target.data_dir.exists():
         return []
     return [_check_space("disk", shutil.disk_usage(target.data_dir).free, str(target.data_dir))]
@@ -143,7 +143,7 @@ def _check_space(part: str, free_bytes: int, path: str) -> Check:
 
 
 async def check_processes(target: Target) -> list[Check]:
-    """Check whether the processes of a local stack run, and say that they are ready."""
+    """Check whether the processes of a local stack run, and report that they are ready."""
     return list(await asyncio.gather(*(_check_process(target, name, pid) for name, pid in target.processes.items())))
 
 
@@ -152,15 +152,15 @@ async def _check_process(target: Target, name: str, pid: int) -> Check:
     match _read_state(pid):
         case "gone":
             remedy = f"the supervisor of `signoff up` starts it again; if it stays away, see {_name_log(target, name)}"
-            return Check(part, False, f"pid {pid} is gone{_tell_last_words(target, name)}", remedy)
+            return Check(part, False, f"pid {pid} is gone{_describe_last_words(target, name)}", remedy)
         case "stopped":
             return Check(part, False, f"pid {pid} is stopped (SIGSTOP), and does nothing", f"kill -CONT {pid}")
     return Check(part, True, f"pid {pid}") if name not in target.metrics else await _check_ready(target, name, pid)
 
 
 async def _check_ready(target: Target, name: str, pid: int) -> Check:
-    """Check whether a service that runs says that it is ready."""
-    part, log, why = f"process {name}", _name_log(target, name), _tell_last_words(target, name)
+    """Check whether a service that runs reports that it is ready."""
+    part, log, why = f"process {name}", _name_log(target, name), _describe_last_words(target, name)
     try:
         status, body, _ = await _get(urljoin(target.metrics[name], "/readyz"))
     except TimeoutError:
@@ -184,7 +184,7 @@ def _name_log(target: Target, name: str) -> str:
     return f"its log: {_find_log(target, name) or 'in logs/ of the data directory'}"
 
 
-def _tell_last_words(target: Target, name: str) -> str:
+def _describe_last_words(target: Target, name: str) -> str:
     return f"; it ended by {words}" if (words := _read_last_words(target, name)) else ""
 
 
@@ -193,7 +193,7 @@ def _find_log(target: Target, name: str) -> Path | None:
 
 
 def _read_last_words(target: Target, name: str) -> "LastWords | None":
-    """Return why a process of the local stack ended, if that was of late, and nothing was logged since."""
+    """Return why a process of the local stack ended, if it ended lately, and has logged nothing since."""
     if (log := _find_log(target, name)) is None:
         return None
     from localstack.process import read_last_words  # noqa: PLC0415 - there is none but with a local stack
@@ -203,7 +203,7 @@ def _read_last_words(target: Target, name: str) -> "LastWords | None":
 
 
 def _read_state(pid: int) -> str:
-    """Return whether a process is `gone`, `stopped` or `running`; what is stopped is known on Linux alone."""
+    """Return whether a process is `gone`, `stopped` or `running`; a stopped one is known as such on Linux alone."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -226,16 +226,15 @@ async def check_http(target: Target) -> list[Check]:
         status, body, headers = await _get(f"{target.http.rstrip('/')}/api/health")
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         return [Check(part, False, f"{target.http}: {_describe(error)}", "is it running, and is this its address?")]
-    said: dict[str, Any] = {}
     try:
-        said = json.loads(body)
+        health: dict[str, Any] = json.loads(body)
     except ValueError:
         return [Check(part, False, f"{target.http} is no console", "correct its address: --http")]
-    version, skew = _check_versions([("console", str(said.get("version") or ""))]), _find_http_skew(headers)
+    version, skew = _check_versions([("console", str(health.get("version") or ""))]), _find_http_skew(headers)
     beside = [check for check in (*version, *_check_clocks([("console", skew)])) if not check.ok]
     if status == 200:  # noqa: PLR2004 - OK
         return [Check(part, True, target.http), *beside]
-    reason = said.get("database") or "it does not reach the jobstore"
+    reason = health.get("database") or "it does not reach the jobstore"
     return [Check(part, False, f"{target.http}: {reason}", "the console runs; look at the jobstore"), *beside]
 
 
@@ -262,7 +261,7 @@ async def check_jobstores(target: Target) -> list[Check]:
 
 
 async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]:
-    """Check whether a jobstore answers, and return the code of the database's outage, if it tells of one."""
+    """Check whether a jobstore answers, and return the code of its database's outage, if there is one."""
     async with AsyncClient(address, timeout_s=TIMEOUT_S) as jobstore:
         code = await jobstore.find_outage()
     if code is None or code in DATABASE_OUTAGES:
@@ -282,7 +281,7 @@ async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]
 
 
 async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
-    """Check what a jobstore that serves tells of itself and of all others; in an outage of its database what it can."""
+    """Check all parts by the answers of a jobstore that serves; in an outage of its database it gives some of them."""
     asked_at = time.time()
     agents, overview, validators, diagnosis = await asyncio.gather(
         list_all(jobstore.iter_agents()),
@@ -374,18 +373,18 @@ def _check_versions(processes: Iterable[tuple[str, str]]) -> list[Check]:
     foreign = {version: names for version, names in found.items() if version != VERSION}
     if not foreign:
         return [Check("versions", True, VERSION)]
-    told = "; ".join(f"{version}: {', '.join(names)}" for version, names in sorted(foreign.items()))
+    others = "; ".join(f"{version}: {', '.join(names)}" for version, names in sorted(foreign.items()))
     remedy = "have all of one version: replace one process after the other (docs/operations/upgrading.md)"
-    return [Check("versions", False, f"this command is {VERSION}, and of {told}", remedy)]
+    return [Check("versions", False, f"this command is {VERSION}, and of {others}", remedy)]
 
 
 def _check_clocks(clocks: Iterable[tuple[str, float | None]]) -> list[Check]:
     wrong = [(name, ahead) for name, ahead in clocks if ahead is not None and abs(ahead) > SKEW_MAX_S]
     if not wrong:
         return [Check("clocks", True, f"differ by less than {SKEW_MAX_S:g} s")]
-    told = ", ".join(f"{name} is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}" for name, ahead in wrong)
+    words = ", ".join(f"{name} is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}" for name, ahead in wrong)
     remedy = "synchronise the clocks (NTP); no lease depends on them, and what people read does"
-    return [Check("clocks", False, f"by the database's clock {told}", remedy)]
+    return [Check("clocks", False, f"by the database's clock {words}", remedy)]
 
 
 def _check_limits(diagnosis: pb.DiagnoseResponse) -> Check:
@@ -438,21 +437,21 @@ def _check_group(group: pb.GroupState) -> Check:
 
 def _check_overview(overview: Any, diagnosis: Any) -> list[Check]:
     letters = {topic: count for topic, count in overview.now.dead_letters.items() if count}
-    told = ", ".join(f"{count} in {topic}" for topic, count in sorted(letters.items()))
+    counts = ", ".join(f"{count} in {topic}" for topic, count in sorted(letters.items()))
     remedy = (
         "`signoff dlq list` says why; mend that and redrive them, or discard them (`signoff dlq`)" if letters else ""
     )
     return [
         Check("secrets", True, f"reports and facts are signed with the secret {overview.signing_secret!r}"),
         Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN),
-        Check("dead letters", True, told or ("none" if overview.now.dead_letters else "not counted"), remedy),
+        Check("dead letters", True, counts or ("none" if overview.now.dead_letters else "not counted"), remedy),
         *([_check_waiting(overview.waiting, diagnosis)] if diagnosis is not None else []),
     ]
 
 
 def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check:
-    told = ", ".join(f"{each.count} {' '.join(filter(None, (each.code, each.name)))}" for each in sums[:SUMS_TOLD])
-    found = f"`signoff explain` says what lifts it: {told}" if told else "nothing waits"
+    causes = ", ".join(f"{each.count} {' '.join(filter(None, (each.code, each.name)))}" for each in sums[:SUMS_SHOWN])
+    found = f"`signoff explain` says what lifts it: {causes}" if causes else "nothing waits"
     if diagnosis.unclaimed:
         found = f"{diagnosis.unclaimed} executions were offered again and again, and nobody takes them; {found}"
         remedy = "look at what is said here of executors, validators and their groups, and at their logs"
@@ -469,12 +468,12 @@ async def _list_validators(jobstore: AsyncClient) -> "Sequence[Validator]":
 
 def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
     """Check whether all validators judge alike where a job names no policy."""
-    said: dict[str, list[str]] = {}
+    owners: dict[str, list[str]] = {}
     for each in validators:
-        said.setdefault(each.judge or "unknown", []).append(each.owner)
-    if len(said) <= 1:
-        return [Check("judging", True, f"{len(each)} validators judge by {judge}") for judge, each in said.items()]
-    found = "; ".join(f"{judge}: {', '.join(owners)}" for judge, owners in sorted(said.items()))
+        owners.setdefault(each.judge or "unknown", []).append(each.owner)
+    if len(owners) <= 1:
+        return [Check("judging", True, f"{len(each)} validators judge by {judge}") for judge, each in owners.items()]
+    found = "; ".join(f"{judge}: {', '.join(each)}" for judge, each in sorted(owners.items()))
     remedy = (
         "how strict a job is judged depends on who comes first: give all of them the same settings, or name a policy; "
         "`signoff judges diff default VERSION VERSION` shows what differs"

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli.errors import CommandError
-from cli.output import Output, format_asks, format_criterion, format_seconds, format_spent, format_time, style_status_of
+from cli.output import (
+    Output,
+    format_asks,
+    format_criterion,
+    format_labels,
+    format_seconds,
+    format_spent,
+    format_time,
+    style_status_of,
+)
 from cli.parameters import JobId, find_job, find_job_id
 from cli.session import Session, command, make_app
 from cli.terminal import Styled, columns_of
@@ -31,7 +40,7 @@ app = make_app("Show all of one job.")
 Submission = Annotated[
     int | None, typer.Option("--submission", min=1, help="Show this one; the last with a result when not given.")
 ]
-#: Entries of a log that are read at most.
+#: The largest number of entries of a log that are read.
 _ENTRIES_MAX = 50_000
 
 
@@ -50,31 +59,31 @@ async def read_log(jobstore: AsyncClient, job_id: str) -> "list[JobLog]":
 @command(app, "show")
 async def show(
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     submission: Submission = None,
     full: Annotated[bool, typer.Option("--full", help="Show the whole result.")] = False,
 ) -> None:
     """Show a job: the verdict criterion by criterion, the result, why it waits, and where the time went."""
-    async with cli.jobstore() as jobstore:
-        job = await find_job(jobstore, job_id)
-        waiting = None if job.live is False else await jobstore.explain_job(job.id)
-        logs = await read_log(jobstore, job.id)
-        causes = [*(waiting.reasons if waiting else ()), *(wait for log in logs for wait in log.waited or ())]
-        await cli.learn_agents(jobstore, [job.agent_id, *list_agents_of(causes)])
+    job = await find_job(jobstore, job_id)
+    waiting = None if job.live is False else await jobstore.explain_job(job.id)
+    logs = await read_log(jobstore, job.id)
+    causes = [*(waiting.reasons if waiting else ()), *(wait for log in logs for wait in log.waited or ())]
+    await cli.learn_agents(jobstore, [job.agent_id, *list_agents_of(causes)])
     show_job(cli.out, job, waiting, logs, submission, in_full=full)
 
 
 @command(app, "diff")
 async def diff(
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     first: Annotated[int | None, typer.Argument(metavar="FROM", min=1, help="The number of a submission.")] = None,
     second: Annotated[int | None, typer.Argument(metavar="TO", min=1, help="The number of another one.")] = None,
 ) -> None:
     """Compare the results and verdicts of two submissions, the last two when none are given."""
-    async with cli.jobstore() as jobstore:
-        job_id = await find_job_id(jobstore, job_id)
-        logs = await read_log(jobstore, job_id)
+    job_id = await find_job_id(jobstore, job_id)
+    logs = await read_log(jobstore, job_id)
     with_results = sorted({log.submission for log in logs if log.kind == "result" and log.submission})
     if len(with_results) < 2 and second is None:  # noqa: PLR2004 - it takes two
         raise CommandError(f"{job_id} has results of fewer than two submissions", code=ErrorCode.NO_RESULT)
@@ -103,7 +112,7 @@ async def open_(cli: Session, job_id: JobId) -> None:
 
 QUEUE, AGENT, BACKOFF, JUDGE = "queue", "agent", "backoff", "judge"
 QUEUE_FOR_JUDGE = "queue for judge"
-#: What goes on after an entry of each kind; after any other that belongs to an execution, nothing does.
+#: The span that an entry of each kind begins; any other entry of an execution begins none.
 _FOLLOWS: Final = {
     "requested": QUEUE,
     "claimed": QUEUE,
@@ -122,12 +131,12 @@ _ENDS_CALL: Final = {"call_failed", "attempt_failed", "given_back", "lapsed"}
 
 @dataclass
 class Span:
-    """What was done or waited for, from when to when; `end` is None while it goes on."""
+    """A part of a call, such as the wait in the queue, from when to when; `end` is None while it goes on."""
 
     what: str
     begin: datetime
     end: datetime | None = None
-    #: What of it was waited for, where that is known.
+    #: The causes of the wait, where they are known.
     waits: "list[PastWait]" = field(default_factory=list)
 
 
@@ -176,12 +185,12 @@ def make_calls(logs: "Iterable[JobLog]") -> list[Call]:
 
 
 def _is_late(log: "JobLog") -> bool:
-    """Return whether an entry is a result that came after cancellation: nobody judges it."""
+    """Return whether an entry is a result that came after cancellation, which is not judged."""
     return log.kind == "result" and log.status == JobLogStatus.CANCELLED
 
 
 def _add(calls: Sequence[Call], log: "JobLog") -> None:
-    """Add an entry to the last call: it ends what went on, and says what goes on from then."""
+    """Add an entry to the last call: it ends the span under way, and may begin the next."""
     call = calls[-1]
     call.agent_id = log.agent_id or call.agent_id
     call.outcome = log.code or str(log.status)
@@ -201,9 +210,9 @@ def _add(calls: Sequence[Call], log: "JobLog") -> None:
 
 
 def _split(call: Call, log: "JobLog") -> None:
-    """Say of the span that an entry ends from when on it was done: before, it waited for a worker.
+    """Split the span that an entry ends: by the entry's duration it was worked on; before that, it waited for a worker.
 
-    That a call has begun may be recorded only as it ends.
+    The begin of a call may be recorded only as the call ends.
     """
     last = call.spans[-1] if call.spans else None
     if last is None or last.end is not None or log.duration_s is None:
@@ -227,7 +236,7 @@ def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
 
 
 def sum_waits(calls: Sequence[Call], name: "Callable[[PastWait], str]") -> dict[str, timedelta]:
-    """Return for how long executions waited in the queue for each thing, by its `name`."""
+    """Return for how long executions waited in the queue for each cause, by its `name`."""
     sums: dict[str, timedelta] = {}
     for wait in (wait for call in calls for span in call.spans for wait in span.waits):
         cause = name(wait)
@@ -236,7 +245,7 @@ def sum_waits(calls: Sequence[Call], name: "Callable[[PastWait], str]") -> dict[
 
 
 def draw(calls: Sequence[Call], now: datetime, columns: int) -> Iterator[list[tuple[str, str]]]:
-    """Yield for each call the parts of a bar of so many characters: (what, characters), "" where nothing was."""
+    """Yield for each call the parts of a bar of so many characters: (what, characters), "" for a gap."""
     begin = min(call.spans[0].begin for call in calls)
     end = max((call.spans[-1].end or now) for call in calls)
     length = max((end - begin).total_seconds(), 1e-3)
@@ -266,7 +275,7 @@ _SIGNS: Final = {
 #: Lines of a result that a terminal shows, unless all are asked for.
 RESULT_LINES_MAX: Final = 40
 _OUTCOMES: Final = {"pass": ("met", "green"), "fail": ("not met", "red"), "cannot_assess": ("cannot say", "yellow")}
-#: Of what must never be there.
+#: The same for criteria of kind `never`.
 _OUTCOMES_OF_NEVER: Final = _OUTCOMES | {"pass": ("absent", "green"), "fail": ("found", "red")}
 _BAR_STYLES: Final = {
     QUEUE: "yellow",
@@ -343,9 +352,9 @@ def _show_head(out: Output, job: "Job") -> None:
         ("created", format_time(job.created_at)),
         ("changed", format_time(job.updated_at)),
         ("spent", format_spent(job.cost_usd, job.tokens, claimed=True)),
-        ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
+        ("labels", format_labels(job.labels)),
     ]
-    out.print_table(["", ""], [row for row in rows if row[1]])
+    out.print_fields(*rows)
 
 
 def _show_criteria(out: Output, job: "Job") -> None:

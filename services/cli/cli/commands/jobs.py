@@ -9,8 +9,20 @@ import typer
 
 from cli.commands import job_views
 from cli.errors import CommandError, ExitStatus, find_exit_status
-from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
-from cli.output import Output, format_last_code, format_percent, style_status_of
+from cli.options import find_given, parse_future_time, parse_pairs, read_json, read_json_file, validate_model
+from cli.output import (
+    Output,
+    format_criterion,
+    format_labels,
+    format_last_code,
+    format_percent,
+    format_policy,
+    format_spent,
+    format_time,
+    style_status,
+    style_status_of,
+    to_json,
+)
 from cli.parameters import (
     AgentId,
     BudgetUsd,
@@ -25,7 +37,7 @@ from cli.parameters import (
     parse_policy,
     with_filter,
 )
-from cli.session import Session, command, make_app
+from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
 from cli.waiting import list_agents_of, name_cause, show_waiting
 from signoff import UNCHANGED, AsyncClient, SignoffError
@@ -33,8 +45,7 @@ from signoff.errors import ErrorCode
 from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View
 
 if TYPE_CHECKING:
-    from signoff.types import Job, JobCounts, JobLog
-
+    from signoff.types import Execution, Job, JobCounts, JobLog
 
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
@@ -52,23 +63,6 @@ Payload = Annotated[
 NotBefore = Annotated[
     str | None, typer.Option("--not-before", metavar="TIME", help="Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.")
 ]
-Title = Annotated[str | None, typer.Option(help="What it is, in a line.")]
-Description = Annotated[str | None, typer.Option(help="What the agent is to do, in full.")]
-Criteria = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--criteria",
-        help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. May be repeated.",
-    ),
-]
-Priority = Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")]
-Labels = Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label. May be repeated.")]
-Capabilities = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
-    ),
-]
 PageSize = Annotated[int, typer.Option("--page-size", min=1, max=2**31 - 1, help="How many to show; 500 at most.")]
 Detail = Annotated[
     View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
@@ -79,13 +73,53 @@ PageToken = Annotated[
 ]
 
 
+def read_job_options(  # noqa: PLR0913 - each is an option
+    *,
+    title: Annotated[str | None, typer.Option(help="What it is, in a line.")] = None,
+    description: Annotated[str | None, typer.Option(help="What the agent is to do, in full.")] = None,
+    acceptance_criteria: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--criteria",
+            help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. "
+            "May be repeated.",
+        ),
+    ] = None,
+    payload: Payload = None,
+    priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label. May be repeated.")
+    ] = None,
+    capabilities: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
+        ),
+    ] = None,
+    not_before: NotBefore = None,
+    policy: PolicyFields = None,
+    budget_usd: BudgetUsd = None,
+) -> dict[str, Any]:
+    """Return the fields of a job that are given, as NewJob and JobPatch have them."""
+    fields = find_given(
+        locals(),
+        acceptance_criteria=(lambda texts, _: "\n".join(texts), "--criteria"),
+        payload=(read_json, "--payload"),
+        labels=(parse_pairs, "--label"),
+        not_before=(parse_future_time, "--not-before"),
+    )
+    fields.pop("budget_usd", None)
+    return fields | {"policy": parse_policy(policy, budget_usd)}
+
+
+with_job_options = with_options(options=read_job_options)
+
+
 @command(app, "create")
+@with_job_options
 async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    title: Title = None,
-    description: Description = None,
-    criteria: Criteria = None,
-    payload: Payload = None,
+    options: dict[str, Any],
     agent: Annotated[
         str | None,
         typer.Option(
@@ -96,12 +130,6 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     job_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Whose job it is; `default` when not given.")] = None,
-    priority: Priority = None,
-    label: Labels = None,
-    capability: Capabilities = None,
-    not_before: NotBefore = None,
-    policy: PolicyFields = None,
-    budget_usd: BudgetUsd = None,
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The job as JSON, or - (standard input); options override it.")
     ] = None,
@@ -114,11 +142,8 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
-    given = {"agent_id": agent, "id": job_id, "tenant": tenant}
-    fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)
-    fields |= {name: value for name, value in given.items() if value is not None}
-    fields |= {"policy": {**(fields.get("policy") or {}), **parse_policy(policy, budget_usd)}}
-    new = validate_model(NewJob, fields, "--file" if file else "the job")
+    fields = _add_file(file, options) | find_given({"agent_id": agent, "id": job_id, "tenant": tenant})
+    new = validate_model(NewJob, fields | {"policy": fields.get("policy") or {}}, "--file" if file else "the job")
     if execute and not (new.agent_id or new.capabilities):
         raise typer.BadParameter("needs --agent, or --capability to match one", param_hint="--execute")
     async with cli.jobstore() as jobstore:
@@ -136,29 +161,28 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
                 ) from None
             await _show(cli, jobstore, job.id, job.version, wait=wait, timeout_s=timeout_s)
         else:
-            await cli.show_job(jobstore, job)
+            await _show_job(cli, jobstore, job)
 
 
 @command(app, "get")
-async def get(cli: Session, job_id: JobId) -> None:
+async def get(cli: Session, jobstore: AsyncClient, job_id: JobId) -> None:
     """Show one job."""
-    async with cli.jobstore() as jobstore:
-        await cli.show_job(jobstore, await find_job(jobstore, job_id))
+    await _show_job(cli, jobstore, await find_job(jobstore, job_id))
 
 
 @command(app, "explain")
-async def explain(cli: Session, job_id: JobId) -> None:
+async def explain(cli: Session, jobstore: AsyncClient, job_id: JobId) -> None:
     """Show why a job waits: what holds it back, whose move it is, and what lifts it."""
-    async with cli.jobstore() as jobstore:
-        waiting = await jobstore.explain_job(await find_job_id(jobstore, job_id))
-        await cli.learn_agents(jobstore, list_agents_of(waiting.reasons))
+    waiting = await jobstore.explain_job(await find_job_id(jobstore, job_id))
+    await cli.learn_agents(jobstore, list_agents_of(waiting.reasons))
     show_waiting(cli.out, waiting)
 
 
 @command(app, "list")
 @with_filter
-async def list_(
+async def list_(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     conditions: dict[str, Any],
     sort: Annotated[
         JobOrder, typer.Option("--order", help="By what to sort; after `-`, the newest or the most come first.")
@@ -168,22 +192,18 @@ async def list_(
     view: Detail = View.BASIC,
 ) -> None:
     """List jobs, newest first unless sorted otherwise, each that waits with why."""
-    async with cli.jobstore() as jobstore:
-        job_filter = await make_filter(jobstore, conditions)
-        page = await jobstore.list_matching(
-            job_filter, page_size=page_size, page_token=page_token, order=sort, view=view
-        )
-        await cli.learn_agents(jobstore, list_agents_in(page.jobs))
+    job_filter = await make_filter(jobstore, conditions)
+    page = await jobstore.list_matching(job_filter, page_size=page_size, page_token=page_token, order=sort, view=view)
+    await cli.learn_agents(jobstore, list_agents_in(page.jobs))
     show_jobs(cli.out, page.jobs, page.next_page_token, page.searched)
 
 
 @command(app, "count")
 @with_filter
-async def count(cli: Session, conditions: dict[str, Any]) -> None:
-    """Count jobs by status, and those that were cancelled; what a filter says of the status is ignored."""
-    async with cli.jobstore() as jobstore:
-        job_filter = await make_filter(jobstore, conditions)
-        found = await jobstore.count_jobs(job_filter)
+async def count(cli: Session, jobstore: AsyncClient, conditions: dict[str, Any]) -> None:
+    """Count jobs by status, and those that were cancelled; a filter's statuses are ignored."""
+    job_filter = await make_filter(jobstore, conditions)
+    found = await jobstore.count_jobs(job_filter)
     cli.out.print_json(found)
     show_counts(cli.out, found)
 
@@ -192,6 +212,7 @@ async def count(cli: Session, conditions: dict[str, Any]) -> None:
 @with_filter
 async def facets(
     cli: Session,
+    jobstore: AsyncClient,
     field: Annotated[
         str, typer.Argument(metavar="FIELD", help=f"One of: {', '.join(FACET_FIELDS)}; or label:NAME, for its values.")
     ],
@@ -199,10 +220,9 @@ async def facets(
     page_size: PageSize = 20,
     page_token: PageToken = "",
 ) -> None:
-    """Count jobs by the values of a field, the most frequent first; what a filter says of that field is ignored."""
-    async with cli.jobstore() as jobstore:
-        job_filter = await make_filter(jobstore, conditions)
-        found = await jobstore.list_job_facets(field, job_filter, page_size=page_size, page_token=page_token)
+    """Count jobs by the values of a field, the most frequent first; a filter's condition on that field is ignored."""
+    job_filter = await make_filter(jobstore, conditions)
+    found = await jobstore.list_job_facets(field, job_filter, page_size=page_size, page_token=page_token)
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
     cli.out.print_table(("jobs", field, "name"), rows)
@@ -213,14 +233,18 @@ async def facets(
 
 @command(app, "logs")
 async def logs(
-    cli: Session, job_id: JobId, page_size: PageSize = 100, page_token: PageToken = "", view: Detail = View.BASIC
+    cli: Session,
+    jobstore: AsyncClient,
+    job_id: JobId,
+    page_size: PageSize = 100,
+    page_token: PageToken = "",
+    view: Detail = View.BASIC,
 ) -> None:
-    """Show what was recorded about a job, oldest first."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_job_logs(
-            await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token, view=view
-        )
-        await cli.learn_agents(jobstore)
+    """Show the log of a job, oldest first."""
+    page = await jobstore.list_job_logs(
+        await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token, view=view
+    )
+    await cli.learn_agents(jobstore)
     cli.out.show_logs(*page)
 
 
@@ -242,8 +266,9 @@ async def execute(
 
 
 @command(app, "resubmit")
-async def resubmit(
+async def resubmit(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     comment: Annotated[str | None, typer.Option(help="Told to the agent beside the verdict's feedback.")] = None,
     execution_id: ExecutionId = None,
@@ -251,18 +276,16 @@ async def resubmit(
     timeout_s: Timeout = None,
 ) -> None:
     """Resubmit a job: the agent tries again, with the verdict's feedback."""
-    async with cli.jobstore() as jobstore:
-        before = await find_job(jobstore, job_id)
-        await jobstore.resubmit_job(before.id, execution_id, comment=comment)
-        await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
+    before = await find_job(jobstore, job_id)
+    await jobstore.resubmit_job(before.id, execution_id, comment=comment)
+    await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "watch")
-async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
-    """Show what happened and happens to a job until it rests; succeed if it COMPLETED."""
-    async with cli.jobstore() as jobstore:
-        job = await find_job(jobstore, job_id)
-        await show_until_rest(cli, jobstore, job.id, timeout_s=timeout_s)
+async def watch(cli: Session, jobstore: AsyncClient, job_id: JobId, timeout_s: Timeout = None) -> None:
+    """Show the transitions of a job, past and new, until it rests; succeed if it COMPLETED."""
+    job = await find_job(jobstore, job_id)
+    await show_until_rest(cli, jobstore, job.id, timeout_s=timeout_s)
 
 
 @command(app, "cancel")
@@ -275,16 +298,16 @@ async def cancel(
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, as the log tells it.")] = None,
 ) -> None:
-    """Cancel what waits or runs of a job; or one execution by its id, even before anybody has asked for it."""
+    """Cancel the live execution of a job; or one execution by its id, even before it is requested."""
     if job_id is None and execution_id is None:
         raise typer.BadParameter("is missing; or give --execution-id", param_hint="JOB")
     async with cli.jobstore() as jobstore:
         if job_id is not None:
             job = await jobstore.cancel_job(await find_job_id(jobstore, job_id), reason, execution_id=execution_id)
-            await cli.show_job(jobstore, job)
+            await _show_job(cli, jobstore, job)
             return
         execution = await jobstore.cancel_execution(execution_id or "", reason)
-        await cli.show_execution(jobstore, execution)
+        await _show_execution(cli, jobstore, execution)
         if execution.job_id is None:
             cli.out.print_line("nobody has asked for it yet; when somebody does, it is cancelled")
 
@@ -295,75 +318,47 @@ async def assign(cli: Session, job_id: JobId, agent: AgentId, payload: Payload =
     value = UNCHANGED if payload is None else read_json(payload, "--payload")
     async with cli.jobstore() as jobstore:
         job_id, agent = await find_job_id(jobstore, job_id), await find_agent_id(jobstore, agent)
-        await cli.show_job(jobstore, await jobstore.assign_agent(job_id, agent, value))
+        await _show_job(cli, jobstore, await jobstore.assign_agent(job_id, agent, value))
 
 
 @command(app, "edit")
-async def edit(  # noqa: PLR0913, PLR0917 - each is an option
+@with_job_options
+async def edit(
     cli: Session,
     job_id: JobId,
-    title: Title = None,
-    description: Description = None,
-    criteria: Criteria = None,
-    payload: Payload = None,
-    priority: Priority = None,
-    label: Labels = None,
+    options: dict[str, Any],
     remove_label: Annotated[
         list[str] | None, typer.Option("--remove-label", metavar="NAME", help="Drop a label. May be repeated.")
     ] = None,
-    capability: Capabilities = None,
-    not_before: NotBefore = None,
-    policy: PolicyFields = None,
-    budget_usd: BudgetUsd = None,
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="A JSON merge patch, or - (standard input); options override it.")
     ] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Change it only if this is its version.")] = None,
 ) -> None:
-    """Change what is given of a job, and nothing else; criteria and capabilities replace all that it had."""
+    """Change the given fields of a job, and nothing else; criteria and capabilities replace all that it had."""
     from contracts.resources import JobPatch  # noqa: PLC0415 - heavy, and only needed here
 
-    fields = _read_fields(file, title, description, criteria, payload, priority, label, capability, not_before)
+    fields = _add_file(file, options)
     if remove_label:
         fields["labels"] = {**(fields.get("labels") or {}), **dict.fromkeys(remove_label)}
-    policy_fields = parse_policy(policy, budget_usd)
-    if not (fields or policy_fields):
+    if not fields:
         raise typer.BadParameter("give at least one option that changes the job", param_hint="JOB")
     async with cli.jobstore() as jobstore:
         job = await find_job(jobstore, job_id)
-        if policy_fields:
-            fields["policy"] = {**(fields.get("policy") or {}), **policy_fields}
         saved = await jobstore.edit_job(job.id, validate_model(JobPatch, fields, "the change"), version=version)
         cli.out.print_warnings(saved.warnings)
-        await cli.show_job(jobstore, saved)
+        await _show_job(cli, jobstore, saved)
 
 
-def _read_fields(  # noqa: PLR0913, PLR0917 - each is an option
-    file: str | None,
-    title: str | None,
-    description: str | None,
-    criteria: list[str] | None,
-    payload: str | None,
-    priority: int | None,
-    label: list[str] | None,
-    capability: list[str] | None,
-    not_before: str | None,
-) -> dict[str, Any]:
-    """Return the fields of a job that a file gives, and over them those that options give."""
-    fields = _require_object(read_json_file(file, "--file")) if file else {}
-    if criteria:
+def _add_file(file: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a job in a file, and over them those that options give; a policy field by field."""
+    fields = read_json_file(file, "--file") if file else {}
+    if not isinstance(fields, dict):
+        raise typer.BadParameter("must be a JSON object", param_hint="--file")
+    if "acceptance_criteria" in options:
         fields.pop("criteria", None)
-    options = {
-        "title": title,
-        "description": description,
-        "acceptance_criteria": "\n".join(criteria) if criteria else None,
-        "priority": priority,
-        "labels": parse_pairs(label, "--label") if label else None,
-        "capabilities": capability,
-        "not_before": parse_future_time(not_before, "--not-before"),
-    }
-    fields |= {name: value for name, value in options.items() if value is not None}
-    return fields if payload is None else fields | {"payload": read_json(payload, "--payload")}
+    policy = options.pop("policy", None)
+    return fields | options | ({"policy": {**(fields.get("policy") or {}), **policy}} if policy else {})
 
 
 async def _show(
@@ -371,22 +366,68 @@ async def _show(
 ) -> None:
     job = await jobstore.get_job(job_id)
     if not wait:
-        await cli.show_job(jobstore, job)
+        await _show_job(cli, jobstore, job)
     elif job.version == before and job.status in RESTING:  # that execution was requested before, and is over
-        await cli.show_job(jobstore, job)
+        await _show_job(cli, jobstore, job)
         succeed_if_completed(job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s, only_end=True)
 
 
-def _require_object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise typer.BadParameter("must be a JSON object", param_hint="--file")
-    return value
+async def _show_job(cli: Session, jobstore: AsyncClient, job: "Job") -> None:
+    """Show a job, with the name of its agent."""
+    out, last = cli.out, job.last_log
+    await cli.learn_agents(jobstore, [job.agent_id])
+    out.print_json(job)
+    out.print_fields(
+        ("id", job.id),
+        ("title", job.title),
+        ("status", style_status_of(job)),
+        ("version", job.version),
+        ("agent", out.name_agent(job.agent_id)),
+        ("submission", job.submission),
+        ("execution", job.execution_id),
+        ("progress", format_percent(job.progress)),
+        ("the agent says", job.progress_message),
+        ("spent", format_spent(job.cost_usd, job.tokens, claimed=True)),
+        ("code", format_last_code(job)),
+        ("last", last and out.shorten(out.name_agents_in(last.message))),
+        *(("criterion", format_criterion(criterion)) for criterion in job.criteria or ()),
+        ("payload", out.shorten(to_json(job.payload))),
+        ("labels", format_labels(job.labels)),
+        ("policy", format_policy(job.policy)),
+    )
+
+
+async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execution") -> None:
+    """Show an execution, with the name of its agent."""
+    out, made = cli.out, execution
+    await cli.learn_agents(jobstore, [made.agent_id])
+    out.print_json(made)
+    times = {
+        "requested": made.created_at,
+        "not before": made.not_before,
+        "deadline": made.deadline_at,
+        "ended": made.ended_at,
+    }
+    out.print_fields(
+        ("id", made.id),
+        ("state", style_status(made.state)),
+        ("job", made.job_id),
+        ("agent", out.name_agent(made.agent_id)),
+        ("submission", made.submission),
+        ("attempt", made.attempt or None),
+        ("calls lost", f"{made.spent_calls} of {made.max_calls}" if made.max_calls else None),
+        ("batch", made.batch_id),
+        ("judge", made.judge),
+        ("code", made.code),
+        ("spent", format_spent(made.cost_usd, made.tokens, claimed=True)),
+        *((name, at and format_time(at)) for name, at in times.items()),
+    )
 
 
 def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
-    """Yield the ids of the agents that a list names."""
+    """Yield the ids of the agents that a list of jobs shows."""
     for job in jobs:
         yield job.agent_id
         if job.waiting:
@@ -394,23 +435,20 @@ def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
 
 
 def show_jobs(out: Output, jobs: "Sequence[Job]", next_page_token: str, searched: int | None) -> None:
-    """Show a page of jobs, each that waits with why, and whether only the newest were `searched` for them."""
+    """Show a page of jobs, with the causes for which they wait; `searched`: how many of the newest were searched."""
+    columns = {
+        "id": lambda job: job.id,
+        "status": style_status_of,
+        "code": format_last_code,
+        "waits for": lambda job: _name_causes(out, job),
+        "progress": lambda job: format_percent(job.progress),
+        "agent": lambda job: out.name_agent(job.agent_id, with_id=False),
+        "submission": lambda job: job.submission,
+        "title": lambda job: job.title,
+    }
+    spared = ["submission", "progress", "agent", "short", "waits for", "code"]
     out.print_page(jobs, next_page_token, **({} if searched is None else {"searched": searched}))
-    rows = [
-        (
-            job.id,
-            style_status_of(job),
-            format_last_code(job),
-            _name_causes(out, job),
-            format_percent(job.progress),
-            out.name_agent(job.agent_id, with_id=False),
-            job.submission,
-            job.title,
-        )
-        for job in jobs
-    ]
-    columns = ["id", "status", "code", "waits for", "progress", "agent", "submission", "title"]
-    out.print_list(columns, rows, spared=["submission", "progress", "agent", "short", "waits for", "code"])
+    out.print_columns(columns, jobs, spared=spared)
     if searched is not None:
         out.print_line(f"among the newest {searched}: older ones were not looked at")
     out.print_next_page_token(next_page_token)
@@ -427,10 +465,8 @@ def format_count(count: int, capped_at: int) -> str:
 
 def show_counts(out: Output, found: "JobCounts") -> None:
     """Show how many jobs there are by status, and how many were cancelled."""
-    rows = [(format_count(count, found.capped_at), status) for status, count in sorted(found.counts.items()) if count]
-    rows += [(format_count(found.cancelled, found.capped_at), "cancelled, whatever their status")] * bool(
-        found.cancelled
-    )
+    counts = {**dict(sorted(found.counts.items())), "cancelled, whatever their status": found.cancelled}
+    rows = [(format_count(count, found.capped_at), status) for status, count in counts.items() if count]
     out.print_table(("jobs", "status"), rows)
     if found.searched is not None:
         out.print_line(f"of the newest {found.searched} that match")
@@ -464,7 +500,7 @@ async def show_until_rest(
     `only_end`: as JSON nothing but the job is printed, as it ended.
     """
     try:
-        with told_that_it_goes_on(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
+        with printing_how_to_look_again(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
             async with asyncio.timeout(timeout_s):
                 await cli.learn_agents(jobstore)
                 logs = watch_transitions(jobstore, job_id, after_version=after_version)
@@ -484,8 +520,8 @@ async def show_until_rest(
 
 
 @contextmanager
-def told_that_it_goes_on(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
-    """Say, where looking is interrupted, that what is looked at goes on, and by what command to look again."""
+def printing_how_to_look_again(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
+    """Print, if the user interrupts, that the job or the operation continues, and the command that shows it again."""
     try:
         yield
     except asyncio.CancelledError:
@@ -513,8 +549,9 @@ def _group() -> None: ...  # without it, Typer makes its only command the group 
 
 @command(executions_app, "get")
 async def get_execution(
-    cli: Session, execution_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an execution.")]
+    cli: Session,
+    jobstore: AsyncClient,
+    execution_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an execution.")],
 ) -> None:
-    """Show one execution: where it stands, or how it ended, whatever ran later."""
-    async with cli.jobstore() as jobstore:
-        await cli.show_execution(jobstore, await jobstore.get_execution(execution_id))
+    """Show one execution: its state, or how it ended."""
+    await _show_execution(cli, jobstore, await jobstore.get_execution(execution_id))

@@ -27,11 +27,11 @@ from cli.parameters import (
 )
 from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
+from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, OperationKind
 
 if TYPE_CHECKING:
-    from signoff import AsyncClient
     from signoff.judging import CriterionVerdict, Judging, RejudgeReport
 
 
@@ -43,7 +43,7 @@ rejudge_app = make_app()
 
 @dataclass(frozen=True)
 class RejudgeOptions:
-    """By what results are judged again, and within which limits."""
+    """The options of judging again: the policy or the criteria, and limits of the cost and of the rate."""
 
     policy: Annotated[
         str | None,
@@ -71,7 +71,7 @@ class RejudgeOptions:
         typer.Option(
             "--budget-usd",
             metavar="USD",
-            help="Begin none that would exceed this cost in total; end where no cost is told.",
+            help="Begin none that would exceed this cost in total; end where a cost is not reported.",
         ),
     ] = None
 
@@ -99,13 +99,13 @@ async def rejudge(
     await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
 
 
-async def show_flips(out: "Output", jobstore: "AsyncClient", operation_id: str) -> None:
-    """Show what judging again came to."""
+async def show_flips(out: "Output", jobstore: AsyncClient, operation_id: str) -> None:
+    """Show the report of an operation that judged results again."""
     show_report(out, await jobstore.get_rejudge_report(operation_id))
 
 
 def read_judging(judging: RejudgeOptions) -> dict[str, Any]:
-    """Return what an operation is told of how it judges."""
+    """Return the parameters of an operation that judges again."""
     return {
         "judge": judging.policy,
         "criteria": read_texts(judging.criteria, "--criteria") if judging.criteria else None,
@@ -115,7 +115,7 @@ def read_judging(judging: RejudgeOptions) -> dict[str, Any]:
     }
 
 
-#: What any judge can be asked.
+#: A case that any judge can judge.
 SAMPLE: Final = {"result": {"answer": "Two and two are four."}, "acceptance_criteria": "Gives a number"}
 #: The newest results that a draft of criteria is run over.
 LAST: Final = 20
@@ -171,10 +171,9 @@ async def try_(
 
 
 @command(app, "test")
-async def probe(cli: Session, policy: Policy = None) -> None:
-    """Have a judge judge something harmless, and print what it answered and what its API can."""
-    async with cli.jobstore() as jobstore:
-        made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
+async def probe(cli: Session, jobstore: AsyncClient, policy: Policy = None) -> None:
+    """Have a judge judge a harmless case, and print its answer and the abilities of its API."""
+    made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
     show_judging(cli.out, made)
     if made.probe is None:
         raise typer.Exit(ExitStatus.NOT_MET)
@@ -211,17 +210,16 @@ async def draft(
 
 
 @command(app, "report")
-async def report(cli: Session, operation_id: OperationId, page_size: PageSize = 50, page_token: PageToken = "") -> None:
-    """Show what judging jobs again came to: what flips, by criterion, and job by job."""
-    async with cli.jobstore() as jobstore:
-        operation_id = await find_batch_id(jobstore, operation_id)
-        show_report(
-            cli.out, await jobstore.get_rejudge_report(operation_id, page_size=page_size, page_token=page_token)
-        )
+async def report(
+    cli: Session, jobstore: AsyncClient, operation_id: OperationId, page_size: PageSize = 50, page_token: PageToken = ""
+) -> None:
+    """Show the report of judging jobs again: verdicts that flip, by criterion, and job by job."""
+    operation_id = await find_batch_id(jobstore, operation_id)
+    show_report(cli.out, await jobstore.get_rejudge_report(operation_id, page_size=page_size, page_token=page_token))
 
 
-async def _judge(jobstore: "AsyncClient", fields: dict[str, Any]) -> "Judging":
-    """Have one case judged, and return what came of it."""
+async def _judge(jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
+    """Have one case judged, and return its judging."""
     from contracts.resources import NewJudgings  # noqa: PLC0415 - heavy, and only needed here
 
     new: NewJudgings = validate_model(NewJudgings, fields, "what is judged")
@@ -233,8 +231,8 @@ async def _judge(jobstore: "AsyncClient", fields: dict[str, Any]) -> "Judging":
     return made
 
 
-async def _read_job(jobstore: "AsyncClient", job_id: str) -> dict[str, Any]:
-    """Return the case of a job: its last result, and what that is judged by."""
+async def _read_job(jobstore: AsyncClient, job_id: str) -> dict[str, Any]:
+    """Return the case of a job: its last result, with the criteria and the task of the job."""
     from signoff.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 
     job = await jobstore.get_job(job_id)
@@ -272,7 +270,7 @@ SHOWN_MAX: Final = 10
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """How the cases of a file are judged."""
+    """The options of judging the cases of a file."""
 
     repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each case is judged.")] = 1
     submission: Annotated[
@@ -360,7 +358,7 @@ def _show(cli: Session, report: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Where to look in a file beside the names that its tool gives, and by what all of it is judged."""
+    """The fields of a foreign file that hold results and labels, and criteria in place of those that it has."""
 
     criteria: Annotated[
         list[str] | None,
@@ -380,29 +378,29 @@ async def import_(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="CASES.jsonl", help="Where the cases are written.")],
     where: ImportOptions,
 ) -> None:
-    """Make labelled cases of a file of promptfoo, and say what of it could not be taken over."""
+    """Make labelled cases of a file of promptfoo, and list the parts that could not be imported."""
     from cli import promptfoo  # noqa: PLC0415 - heavy, and only needed here
 
     criteria = "\n".join(where.criteria) if where.criteria else None
     counts = {"cases": 0, "skipped": 0, "in_part": 0}
-    told = []
+    remarks = []
     try:
         with output.open("x", encoding="utf-8") as lines:
             for item in promptfoo.import_cases(file, promptfoo.Fields(**asdict(where) | {"criteria": criteria})):
                 if isinstance(item, promptfoo.Skipped):
                     counts["skipped"] += 1
-                    told.append({"place": item.place, "skipped": item.reason})
+                    remarks.append({"place": item.place, "skipped": item.reason})
                     cli.out.print_line(f"{item.place} is skipped: {item.reason}")
                     continue
                 counts["cases"] += 1
                 counts["in_part"] += bool(item.lost)
                 lines.write(item.case.write() + "\n")
                 for reason in item.lost:
-                    told.append({"place": item.place, "lost": reason})
+                    remarks.append({"place": item.place, "lost": reason})
                     cli.out.print_line(f"{item.place} is taken over without {reason}")
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}", code=ErrorCode.UNREADABLE) from error
-    cli.out.print_json({**counts, "told": told})
+    cli.out.print_json({**counts, "told": remarks})
     cli.out.print_line(f"{counts['cases']} cases, {counts['in_part']} of them in part; {counts['skipped']} skipped")
 
 
@@ -446,7 +444,7 @@ def _make_rows(criteria: "Sequence[CriterionVerdict]") -> list[tuple[object, ...
 
 
 def show_report(out: Output, report: "RejudgeReport") -> None:
-    """Show a report of judging jobs again: sums, criteria that changed, and a page of flips."""
+    """Show a report of judging jobs again: sums, criteria whose outcomes changed, and a page of verdicts that flip."""
     out.print_json(report)
     out.print_line(
         f"{report.judged} judged again, {report.judged_before} of them judged before: "

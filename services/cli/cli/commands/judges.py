@@ -1,7 +1,6 @@
 """The groups `signoff judges` and `signoff criteria`: judge policies and criteria sets, with their versions."""
 
 import json
-import sys
 from collections.abc import Sequence
 from difflib import unified_diff
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import CommandError, ExitStatus
-from cli.options import read_document, read_json_file
+from cli.options import read_document, read_json_file, read_text
 from cli.output import Output, format_spent, format_time
 from cli.parameters import get_policy_version
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
+from signoff import AsyncClient
 from signoff.connection import list_all
 from signoff.errors import ErrorCode
 
@@ -49,28 +49,27 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a judge p
 
 
 @command(app, "list")
-async def list_(cli: Session) -> None:
-    """List judge policies by name, and by what each validator judges where a job names none."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_judge_policies(page_size=500)
-        policies, validators = page.policies, page.validators
-        while page.next_page_token:
-            page = await jobstore.list_judge_policies(page_size=500, page_token=page.next_page_token)
-            policies += page.policies
+async def list_(cli: Session, jobstore: AsyncClient) -> None:
+    """List judge policies by name, and the judge that each validator is set to, for jobs that name no policy."""
+    page = await jobstore.list_judge_policies(page_size=500)
+    policies, validators = page.policies, page.validators
+    while page.next_page_token:
+        page = await jobstore.list_judge_policies(page_size=500, page_token=page.next_page_token)
+        policies += page.policies
     show_judge_policies(cli.out, policies, validators)
 
 
 @command(app, "show")
 async def show(
     cli: Session,
+    jobstore: AsyncClient,
     name: Name,
     version: Version = None,
 ) -> None:
-    """Show a version of a judge policy, all its versions, and what came of them."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.get_judge_policy(name)
-        number = version or found.current or found.newest
-        shown = await get_policy_version(jobstore, name, number)
+    """Show a version of a judge policy, all its versions, and the outcomes of each."""
+    found = await jobstore.get_judge_policy(name)
+    number = version or found.current or found.newest
+    shown = await get_policy_version(jobstore, name, number)
     show_judge_policy(cli.out, found, shown)
 
 
@@ -118,14 +117,14 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
 @command(app, "diff")
 async def diff(
     cli: Session,
+    jobstore: AsyncClient,
     name: Name,
     before: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
     after: Annotated[int | None, typer.Argument(metavar="VERSION", min=1, help="The newest when not given.")] = None,
 ) -> None:
     """Show what differs between two versions of a judge policy."""
-    async with cli.jobstore() as jobstore:
-        other = after or (await jobstore.get_judge_policy(name, page_size=1)).newest
-        policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
+    other = after or (await jobstore.get_judge_policy(name, page_size=1)).newest
+    policies = [(await get_policy_version(jobstore, name, number)).policy for number in (before, other)]
     old, new = (json.dumps(policy, indent=2, sort_keys=True).splitlines() for policy in policies)
     lines = list(unified_diff(old, new, f"{name}@{before}", f"{name}@{other}", lineterm=""))
     cli.out.print_json({"before": policies[0], "after": policies[1], "diff": lines})
@@ -155,9 +154,9 @@ async def promote(
     Where the policy has a golden set, the version must pass it, by an evaluation that the jobstore counted itself: the
     report only names it.
     """
-    said = None if report is None else _read_report(report)
+    reduced = None if report is None else _read_report(report)
     async with cli.jobstore() as jobstore:
-        found = await jobstore.promote_judge_policy(name, version, report=said, force_reason=force)
+        found = await jobstore.promote_judge_policy(name, version, report=reduced, force_reason=force)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: version {found.current} is current")
 
@@ -195,7 +194,7 @@ async def golden(  # noqa: PLR0917 - each is an option
         if cases is not None:
             found = await jobstore.put_golden_set(
                 name,
-                _read_cases(cases),
+                read_text(f"@{cases}", "--set"),
                 true_positive_rate_min=least,
                 true_negative_rate_min=least,
                 flips_max=flips_max,
@@ -211,23 +210,15 @@ async def golden(  # noqa: PLR0917 - each is an option
 
 
 @command(app, "retire")
-async def retire(cli: Session, name: Name, reason: Reason = None) -> None:
+async def retire(cli: Session, jobstore: AsyncClient, name: Name, reason: Reason = None) -> None:
     """Retire a judge policy: nothing more is judged by it; its versions stay, and `promote` brings it back."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.retire_judge_policy(name, reason=reason)
+    found = await jobstore.retire_judge_policy(name, reason=reason)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: retired")
 
 
-def _read_cases(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"cannot be read: {error}", param_hint="--set") from error
-
-
 def _read_report(file: str) -> dict[str, Any]:
-    """Return what is looked at of a report."""
+    """Return the parts of a report that the jobstore reads."""
     from cli.evaluating import reduce_report  # noqa: PLC0415 - heavy, and only needed here
 
     report = read_json_file(file, "--report")
@@ -270,23 +261,22 @@ File = Annotated[
 
 
 @command(criteria_app, "list")
-async def list_sets(cli: Session) -> None:
-    """List criteria sets by name, and what came of the version that is current."""
-    async with cli.jobstore() as jobstore:
-        show_criteria_sets(cli.out, await list_all(jobstore.iter_criteria_sets()))
+async def list_sets(cli: Session, jobstore: AsyncClient) -> None:
+    """List criteria sets by name, and the outcomes of the current version."""
+    show_criteria_sets(cli.out, await list_all(jobstore.iter_criteria_sets()))
 
 
 @command(criteria_app, "show")
 async def show_set(
     cli: Session,
+    jobstore: AsyncClient,
     name: SetName,
     version: Version = None,
 ) -> None:
     """Show the criteria of a version, all versions, and what each accepted, failed and cost."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.get_criteria_set(name)
-        number = version or found.current or found.newest
-        of_version = await jobstore.get_criteria_set(name, page_size=1, before=number + 1)
+    found = await jobstore.get_criteria_set(name)
+    number = version or found.current or found.newest
+    of_version = await jobstore.get_criteria_set(name, page_size=1, before=number + 1)
     shown = of_version.versions[0] if of_version.versions else None
     if shown is None or shown.version != number:
         raise CommandError(f"there is no criteria set {name}@{number}", code=ErrorCode.UNKNOWN_CRITERIA_SET)
@@ -294,8 +284,9 @@ async def show_set(
 
 
 @command(criteria_app, "set")
-async def set_criteria(
+async def set_criteria(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     name: SetName,
     criteria: Criteria = None,
     file: File = None,
@@ -303,27 +294,22 @@ async def set_criteria(
     expected_version: ExpectedVersion = None,
 ) -> None:
     """Add a version of a criteria set, which is current at once; what is under way is judged as it was asked for."""
-    async with cli.jobstore() as jobstore:
-        saved = await jobstore.put_criteria_set(
-            name, _read_criteria(criteria, file), version=expected_version, note=note
-        )
+    saved = await jobstore.put_criteria_set(name, _read_criteria(criteria, file), version=expected_version, note=note)
     show_saved_set(cli.out, saved)
 
 
 @command(criteria_app, "retire")
-async def retire_set(cli: Session, name: SetName, reason: Reason = None) -> None:
+async def retire_set(cli: Session, jobstore: AsyncClient, name: SetName, reason: Reason = None) -> None:
     """Retire a criteria set: nothing more is judged by it; its versions stay, and `set` brings it back."""
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.retire_criteria_set(name, reason=reason)
+    found = await jobstore.retire_criteria_set(name, reason=reason)
     cli.out.print_json(found)
     cli.out.print_line(f"{name}: retired")
 
 
 @command(criteria_app, "lint")
-async def lint(cli: Session, criteria: Criteria = None, file: File = None) -> None:
+async def lint(cli: Session, jobstore: AsyncClient, criteria: Criteria = None, file: File = None) -> None:
     """Find criteria that are ambiguous, or that could be judged better; succeed if there are none."""
-    async with cli.jobstore() as jobstore:
-        remarks = await jobstore.lint_criteria(_read_criteria(criteria, file))
+    remarks = await jobstore.lint_criteria(_read_criteria(criteria, file))
     show_remarks(cli.out, remarks)
     if remarks.warnings:
         raise typer.Exit(ExitStatus.NOT_MET)
@@ -333,21 +319,16 @@ def _read_criteria(criteria: list[str] | None, file: str | None) -> str:
     """Return the text form of criteria that are given as options or in a file."""
     if (file is None) == (not criteria):
         raise typer.BadParameter("give either --criteria or --file", param_hint="--criteria")
-    if file is None:
-        return "\n".join(criteria or ())
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"cannot be read: {error}", param_hint="--file") from error
+    return "\n".join(criteria or ()) if file is None else read_text(file if file == "-" else f"@{file}", "--file")
 
 
-#: What labels say of a version.
+#: The fields of a version that come of evaluations on labelled cases.
 _MEASURED = ("evaluation", "warnings")
 _VERSIONS = ["version", "", "met", "not met", "unjudged", "spent", "made", "by", "note"]
 
 
 def show_judge_policies(out: Output, policies: "Sequence[NamedJudgePolicy]", validators: "Sequence[Validator]") -> None:
-    """Show judge policies, and by what validators judge."""
+    """Show judge policies, and the judge of each validator."""
     out.print_json({"policies": policies, "validators": validators})
     out.print_table(["policy", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in policies])
     if validators:
@@ -357,7 +338,7 @@ def show_judge_policies(out: Output, policies: "Sequence[NamedJudgePolicy]", val
 
 
 def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> None:
-    """Show one version of a judge policy whole, what labels say of it, and all versions that are there."""
+    """Show one version of a judge policy whole, with its evaluation, and all versions."""
     out.print_json({**vars(found), **{name: getattr(shown, name) for name in ("version", "policy", *_MEASURED)}})
     out.print_line(f"{found.name}@{shown.version}")
     for line in json.dumps(shown.policy, indent=2).splitlines():
@@ -379,7 +360,7 @@ def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> Non
 
 
 def show_saved_policy(out: Output, saved: "SavedJudgePolicy") -> None:
-    """Show which version was added, and what should be looked at."""
+    """Show which version was added, and the warnings about it."""
     out.print_json(saved)
     is_current = saved.current == saved.version
     how = "is current" if is_current else f"waits for `signoff judges promote {saved.name} {saved.version}`"
@@ -388,7 +369,7 @@ def show_saved_policy(out: Output, saved: "SavedJudgePolicy") -> None:
 
 
 def show_golden_set(out: Output, found: "NamedGoldenSet") -> None:
-    """Show what a new version of a policy must reach, and on which cases."""
+    """Show the golden set of a policy: its cases, and the shares that a new version must reach on them."""
     out.print_json(found)
     rows: list[tuple[str, object]] = [
         ("cases", f"{found.cases}: {found.good} good, {found.bad} bad"),
@@ -401,7 +382,7 @@ def show_golden_set(out: Output, found: "NamedGoldenSet") -> None:
     ]
     is_retired = Styled(" (removed: versions take over without it)", "yellow") if found.is_retired else ""
     out.print_line(f"the golden set of {found.name}", is_retired)
-    out.print_table(["", ""], [row for row in rows if row[1] != ""])
+    out.print_fields(*rows)
     from contracts.judging.statistics import count_missing  # noqa: PLC0415 - only needed here
 
     asked = (("good", found.good, found.true_positive_rate_min), ("bad", found.bad, found.true_negative_rate_min))
@@ -417,7 +398,7 @@ def show_criteria_sets(out: Output, sets: "Sequence[NamedCriteriaSet]") -> None:
 
 
 def show_criteria_set(out: Output, found: "NamedCriteriaSet", shown: "CriteriaSetVersion") -> None:
-    """Show the criteria of one version of a set, and all versions that are there."""
+    """Show the criteria of one version of a set, and all versions."""
     out.print_json({**vars(found), "version": shown.version, "acceptance_criteria": shown.acceptance_criteria})
     out.print_line(f"{found.name}@{shown.version}")
     for line in shown.acceptance_criteria.split("\n"):
@@ -427,14 +408,14 @@ def show_criteria_set(out: Output, found: "NamedCriteriaSet", shown: "CriteriaSe
 
 
 def show_saved_set(out: Output, saved: "SavedCriteriaSet") -> None:
-    """Show which version was added, and what is ambiguous in it."""
+    """Show which version was added, and warnings of ambiguous criteria in it."""
     out.print_json(saved)
     out.print_line(f"{saved.name}@{saved.version} is current")
     out.print_warnings(saved.warnings)
 
 
 def show_remarks(out: Output, remarks: "CriteriaRemarks") -> None:
-    """Show what is ambiguous in criteria, and which no section of a long result decides."""
+    """Show warnings of ambiguous criteria, and notes on criteria that no section of a long result decides."""
     out.print_json(remarks)
     out.print_warnings(remarks.warnings)
     for note in remarks.notes:

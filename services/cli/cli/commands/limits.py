@@ -1,14 +1,20 @@
 """The group `signoff limits`."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands.jobs import PageSize, PageToken
-from cli.options import validate_model
-from cli.output import find_agent_of
-from cli.session import Session, command, make_app
+from cli.options import find_given, validate_model
+from cli.output import Output, find_agent_of
+from cli.session import Session, command, make_app, with_options
+from cli.terminal import Styled
+from signoff import AsyncClient
 from signoff.connection import list_all
+
+if TYPE_CHECKING:
+    from signoff.types import Limit
 
 app = make_app(
     "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
@@ -24,29 +30,30 @@ Name = Annotated[
 
 
 @command(app, "list")
-async def list_(cli: Session, page_size: PageSize = 100, page_token: PageToken = "") -> None:
+async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """List limits by name."""
-    async with cli.jobstore() as jobstore:
-        limits, token = await jobstore.list_limits(page_size=page_size, page_token=page_token)
-        await cli.learn_agents(jobstore, [find_agent_of(each.name) for each in limits])
-    cli.out.show_limits(limits, token)
+    limits, token = await jobstore.list_limits(page_size=page_size, page_token=page_token)
+    await cli.learn_agents(jobstore, [find_agent_of(each.name) for each in limits])
+    cli.out.print_page(limits, token)
+    if limits:
+        _print_limits(cli.out, limits)
+    else:
+        cli.out.print_line("nothing is limited: `signoff limits set` sets a limit")
+    cli.out.print_next_page_token(token)
 
 
 @command(app, "get")
-async def get(cli: Session, name: Name) -> None:
+async def get(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Show one limit."""
-    async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.get_limit(name))
+    _show_limit(cli.out, await jobstore.get_limit(name))
 
 
-@command(app, "set")
-async def set_(  # noqa: PLR0913, PLR0917 - each is an option
-    cli: Session,
-    name: Name,
+def read_limit_options(
+    *,
     concurrency: Annotated[int | None, typer.Option(help="How many executions run at once.")] = None,
     rate: Annotated[int | None, typer.Option(help="How many executions begin in each --rate-period-s.")] = None,
-    per_s: Annotated[
-        float | None, typer.Option("--rate-period-s", metavar="SECONDS", help="The period of --rate; 1 when not given.")
+    rate_period_s: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="The period of --rate; 1 when not given.")
     ] = None,
     queue_max: Annotated[int | None, typer.Option(help="Of a tenant: how many executions may wait.")] = None,
     weight: Annotated[
@@ -56,56 +63,74 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
         bool | None,
         typer.Option("--paused/--no-paused", help="Begin nothing that it applies to; not given, it stays as it is."),
     ] = None,
+) -> dict[str, Any]:
+    """Return the fields of a limit that are given, as LimitPatch has them."""
+    return find_given(locals())
+
+
+@command(app, "set")
+@with_options(fields=read_limit_options)
+async def set_(
+    cli: Session,
+    name: Name,
+    fields: dict[str, Any],
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset", metavar="FIELD", help="Set no `concurrency`, say, any more. May be repeated."),
     ] = None,
 ) -> None:
-    """Set what is given of a limit, and leave the rest; it applies at once, also to what waits."""
+    """Set the given fields of a limit, and leave the rest; it applies at once, also to executions that wait."""
     from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
 
-    options = {
-        "concurrency": concurrency,
-        "rate": rate,
-        "rate_period_s": per_s,
-        "queue_max": queue_max,
-        "weight": weight,
-        "paused": paused,
-    }
-    fields = {field: value for field, value in options.items() if value is not None} | dict.fromkeys(unset or ())
-    patch = validate_model(LimitPatch, fields, "the limit")
+    patch = validate_model(LimitPatch, fields | dict.fromkeys(unset or ()), "the limit")
     async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.set_limit(name, patch))
+        _show_limit(cli.out, await jobstore.set_limit(name, patch))
 
 
 @command(app, "remove")
-async def remove(cli: Session, name: Name) -> None:
+async def remove(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Remove a limit."""
-    async with cli.jobstore() as jobstore:
-        await jobstore.remove_limit(name)
+    await jobstore.remove_limit(name)
     cli.out.print_json({"removed": name})
     cli.out.print_line(f"{name}: no limit")
 
 
 @command(app, "pause")
-async def pause(cli: Session, name: Name) -> None:
+async def pause(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Pause all that a limit applies to: nothing of it begins; what is with an agent goes on."""
-    async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.pause(name))
+    _show_limit(cli.out, await jobstore.pause(name))
 
 
 @command(app, "resume")
-async def resume(cli: Session, name: Name) -> None:
-    """Resume what was paused, within the rest of its limit."""
-    async with cli.jobstore() as jobstore:
-        cli.out.show_limit(await jobstore.resume(name))
+async def resume(cli: Session, jobstore: AsyncClient, name: Name) -> None:
+    """Resume all that a limit paused, within the rest of the limit."""
+    _show_limit(cli.out, await jobstore.resume(name))
 
 
 @command(app, "confirm")
-async def confirm(cli: Session) -> None:
-    """Confirm that what is set now is all there is, after a rebuild that did not find it: work begins again."""
-    async with cli.jobstore() as jobstore:
-        await jobstore.confirm_limits()
-        limits = await list_all(jobstore.iter_limits())
+async def confirm(cli: Session, jobstore: AsyncClient) -> None:
+    """Confirm the limits as they are, after a rebuild that did not find all that was set: work begins again."""
+    await jobstore.confirm_limits()
+    limits = await list_all(jobstore.iter_limits())
     cli.out.print_json({"confirmed": [limit.name for limit in limits]})
     cli.out.print_line(f"confirmed: {len(limits)} limits are set, and what waits begins")
+
+
+def _show_limit(out: Output, limit: "Limit") -> None:
+    out.print_json(limit)
+    _print_limits(out, [limit])
+
+
+def _print_limits(out: Output, limits: "Sequence[Limit]") -> None:
+    rows = [
+        (
+            out.name_limit(limit.name),
+            limit.concurrency,
+            None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
+            limit.queue_max,
+            limit.weight,
+            Styled("yes", "yellow") if limit.paused else "no",
+        )
+        for limit in limits
+    ]
+    out.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.commands.jobs import PageSize, PageToken, told_that_it_goes_on
+from cli.commands.jobs import PageSize, PageToken, printing_how_to_look_again
 from cli.errors import ExitStatus
 from cli.options import read_json_file, validate_model
 from cli.output import STYLES, Output, format_time, format_usd, style_status, style_status_of
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from contracts.resources import NewJob
-    from signoff import AsyncClient
     from signoff.types import Operation, OperationItem, OperationPreview
 
 
@@ -45,7 +44,7 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs t
 
 @dataclass(frozen=True)
 class OperationOptions:
-    """What is said of every operation beside what it does, and by which filter."""
+    """The options of every operation beside its filter."""
 
     job_ids: Annotated[
         list[str] | None,
@@ -123,6 +122,7 @@ async def retry(cli: Session, conditions: dict[str, Any], how: OperationOptions)
 @command(bulk_app, "list")
 async def list_(
     cli: Session,
+    jobstore: AsyncClient,
     kind: Annotated[
         list[OperationKind] | None, typer.Option(help="Operations of this kind. May be repeated; all when not given.")
     ] = None,
@@ -130,21 +130,20 @@ async def list_(
     page_token: PageToken = "",
 ) -> None:
     """List operations, newest first."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_operations(kind or [], page_size=page_size, page_token=page_token)
+    page = await jobstore.list_operations(kind or [], page_size=page_size, page_token=page_token)
     show_operations(cli.out, *page)
 
 
 @command(bulk_app, "get")
-async def get(cli: Session, operation_id: OperationId) -> None:
+async def get(cli: Session, jobstore: AsyncClient, operation_id: OperationId) -> None:
     """Show the state of an operation."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
+    await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(bulk_app, "report")
 async def report(
     cli: Session,
+    jobstore: AsyncClient,
     operation_id: OperationId,
     outcome: Annotated[
         list[ItemOutcome] | None,
@@ -154,38 +153,29 @@ async def report(
     page_token: PageToken = "",
 ) -> None:
     """Show what became of each job of an operation, and why it was refused."""
-    async with cli.jobstore() as jobstore:
-        operation_id = await find_batch_id(jobstore, operation_id)
-        page = await jobstore.list_operation_items(
-            operation_id, outcome or (), page_size=page_size, page_token=page_token
-        )
-        await cli.learn_agents(jobstore)
+    operation_id = await find_batch_id(jobstore, operation_id)
+    page = await jobstore.list_operation_items(operation_id, outcome or (), page_size=page_size, page_token=page_token)
+    await cli.learn_agents(jobstore)
     show_items(cli.out, *page)
 
 
 @command(bulk_app, "pause")
-async def pause(cli: Session, operation_id: OperationId) -> None:
+async def pause(cli: Session, jobstore: AsyncClient, operation_id: OperationId) -> None:
     """Pause an operation: nothing more of it begins; what is with an agent goes on."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
+    await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(bulk_app, "resume")
-async def resume(cli: Session, operation_id: OperationId) -> None:
+async def resume(cli: Session, jobstore: AsyncClient, operation_id: OperationId) -> None:
     """Resume a paused operation."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(
-            cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id))
-        )
+    await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, operation_id)))
 
 
 @command(bulk_app, "abort")
-async def abort(cli: Session, operation_id: OperationId, reason: Reason = None) -> None:
+async def abort(cli: Session, jobstore: AsyncClient, operation_id: OperationId, reason: Reason = None) -> None:
     """Abort an operation: nothing more of it begins, and its live executions are cancelled; what is done stays done."""
-    async with cli.jobstore() as jobstore:
-        operation_id = await find_batch_id(jobstore, operation_id)
-        aborted = await jobstore.cancel_operation(operation_id, reason)
-        await show_operation(cli, jobstore, aborted)
+    operation_id = await find_batch_id(jobstore, operation_id)
+    await show_operation(cli, jobstore, await jobstore.cancel_operation(operation_id, reason))
 
 
 async def make_operation(
@@ -197,9 +187,9 @@ async def make_operation(
     then: "Callable[[AsyncClient, str], Awaitable[None]] | None" = None,
     **parameters: object,
 ) -> None:
-    """Show what an operation is about, make it if that is wanted, show how it goes, and then, once it has ended, more.
+    """Preview an operation, create it once that is confirmed, and show it; with --wait until it has ended.
 
-    Fail if some of its jobs were refused.
+    `then` is called with its id once it has ended. The command fails unless all its jobs ended well.
     """
     from contracts.resources import NewOperation  # noqa: PLC0415 - heavy, and only needed here
 
@@ -233,7 +223,7 @@ async def make_operation(
 
 
 def _name_basis(kind: OperationKind, judge: str | None) -> str:
-    """Return by what the cost of an operation is estimated; "" of one that costs nothing."""
+    """Return the basis of the estimated cost of an operation; "" if it costs nothing."""
     if kind is not OperationKind.REJUDGE:
         return "what similar jobs have cost recently" if kind in BATCH_KINDS else ""
     return "what judging them cost last" if judge is None else f"what verdicts by {judge} cost on average"
@@ -270,65 +260,54 @@ async def create_batch(  # noqa: PLR0917 - each is an option
         job_filter = await make_checked_filter(jobstore, conditions) if conditions else None
         found = await find_job_ids(jobstore, job_ids or [])
         created = await jobstore.execute_jobs(found, jobs, filter=job_filter, name=name, idempotency_key=key)
-        if wait:
-            created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
-        await show_operation(cli, jobstore, created)
-    _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
+        await _show_created(cli, jobstore, created, wait=wait)
 
 
 @command(batches_app, "list")
-async def list_batches(cli: Session, page_size: PageSize = 50, page_token: PageToken = "") -> None:
+async def list_batches(
+    cli: Session, jobstore: AsyncClient, page_size: PageSize = 50, page_token: PageToken = ""
+) -> None:
     """List batches, newest first."""
-    async with cli.jobstore() as jobstore:
-        page = await jobstore.list_operations(BATCH_KINDS, page_size=page_size, page_token=page_token)
+    page = await jobstore.list_operations(BATCH_KINDS, page_size=page_size, page_token=page_token)
     show_operations(cli.out, *page)
 
 
 @command(batches_app, "get")
-async def get_batch(cli: Session, batch_id: BatchId) -> None:
+async def get_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Show the state of a batch."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, batch_id)))
+    await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(batches_app, "watch")
-async def watch_batch(cli: Session, batch_id: BatchId) -> None:
+async def watch_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Show the progress of a batch until it ends; succeed if all its jobs COMPLETED."""
-    async with cli.jobstore() as jobstore:
-        batch_id = await find_batch_id(jobstore, batch_id)
-        _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
+    batch_id = await find_batch_id(jobstore, batch_id)
+    _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
 
 
 @command(batches_app, "pause")
-async def pause_batch(cli: Session, batch_id: BatchId) -> None:
+async def pause_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Pause a batch: nothing more of it begins; what is with an agent goes on."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
+    await show_operation(cli, jobstore, await jobstore.pause_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(batches_app, "resume")
-async def resume_batch(cli: Session, batch_id: BatchId) -> None:
+async def resume_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Resume a paused batch."""
-    async with cli.jobstore() as jobstore:
-        await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
+    await show_operation(cli, jobstore, await jobstore.resume_operation(await find_batch_id(jobstore, batch_id)))
 
 
 @command(batches_app, "cancel")
-async def cancel_batch(
-    cli: Session,
-    batch_id: BatchId,
-    reason: Annotated[str | None, typer.Option(help="Why, as the logs tell it.")] = None,
-) -> None:
+async def cancel_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId, reason: Reason = None) -> None:
     """Cancel a batch: nothing more of it begins, and its live executions are cancelled; it is CANCELLED soon after."""
-    async with cli.jobstore() as jobstore:
-        batch_id = await find_batch_id(jobstore, batch_id)
-        cancelled = await jobstore.cancel_operation(batch_id, reason)
-        await show_operation(cli, jobstore, cancelled)
+    batch_id = await find_batch_id(jobstore, batch_id)
+    await show_operation(cli, jobstore, await jobstore.cancel_operation(batch_id, reason))
 
 
 @command(batches_app, "retry")
-async def retry_batch(
+async def retry_batch(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     batch_id: BatchId,
     status: Statuses = None,
     name: Name = None,
@@ -339,12 +318,16 @@ async def retry_batch(
 
     Jobs whose judge proved nothing are passed by: `signoff rejudge --batch BATCH --code verdict_unproven` helps them.
     """
-    async with cli.jobstore() as jobstore:
-        batch_id = await find_batch_id(jobstore, batch_id)
-        created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
-        if wait:
-            created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
-        await show_operation(cli, jobstore, created)
+    batch_id = await find_batch_id(jobstore, batch_id)
+    created = await jobstore.retry_operation(batch_id, status or [], name=name, idempotency_key=key)
+    await _show_created(cli, jobstore, created, wait=wait)
+
+
+async def _show_created(cli: Session, jobstore: AsyncClient, created: "Operation", *, wait: bool) -> None:
+    """Show a batch that was created, with `wait` until it ends; succeed if its jobs were accepted, or COMPLETED."""
+    if wait:
+        created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
+    await show_operation(cli, jobstore, created)
     _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 
@@ -366,12 +349,12 @@ def _validate_new_jobs(value: Any) -> "list[NewJob]":
         raise typer.BadParameter(wrong, param_hint="--file") from error
 
 
-#: Outcomes of items that are as they should be: DONE is that of what executes nothing.
+#: Outcomes of items that ended well: DONE is that of an operation that executes nothing.
 _GOOD: Final = (JobStatus.COMPLETED, "DONE")
 
 
 async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operation") -> None:
-    """Show an operation, such as a batch, why it waits, and those of its items that were refused first."""
+    """Show an operation, such as a batch, why it waits, and the first of its items that were refused."""
     await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
     cli.out.print_json(operation)
     cli.out.print_line(*_describe(operation))
@@ -388,26 +371,22 @@ async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operat
 
 def show_operations(out: Output, operations: "Sequence[Operation]", next_page_token: str) -> None:
     """Show a page of operations."""
+    columns = {
+        "id": lambda each: each.id,
+        "created": lambda each: format_time(each.created_at),
+        "kind": lambda each: each.kind,
+        "name": lambda each: each.name,
+        "state": _style_state,
+        "jobs": lambda each: each.total,
+        "of which": _list_counts,
+    }
     out.print_page(operations, next_page_token)
-    rows = [
-        (
-            each.id,
-            format_time(each.created_at),
-            each.kind,
-            each.name,
-            _style_state(each),
-            each.total,
-            _list_counts(each),
-        )
-        for each in operations
-    ]
-    columns = ["id", "created", "kind", "name", "state", "jobs", "of which"]
-    out.print_list(columns, rows, spared=["name", "kind", "created"])
+    out.print_columns(columns, operations, spared=["name", "kind", "created"])
     out.print_next_page_token(next_page_token)
 
 
 def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str) -> None:
-    """Show what an operation would be about; `basis` is by what its cost is estimated, "" where it costs nothing."""
+    """Show a preview of an operation; `basis` names that of its estimated cost, "" if it costs nothing."""
     out.print_json(preview)
     counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
     more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
@@ -440,7 +419,7 @@ async def show_until_ended(
     """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
     last = await jobstore.get_operation(operation_id)
     named, look = ("batch_id", "batches watch") if last.kind in BATCH_KINDS else ("operation_id", "bulk get")
-    with told_that_it_goes_on(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
+    with printing_how_to_look_again(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
         async with aclosing(jobstore.watch_operation(operation_id)) as operations:
             async for last in operations:
                 if as_json or not cli.out.as_json:
@@ -461,7 +440,7 @@ def _count_good(operation: "Operation") -> int:
 
 
 def _style_state(operation: "Operation") -> Styled:
-    """Return the state of an operation in a colour: one that is DONE in that of what became of its items."""
+    """Return the state of an operation in a colour: one that is DONE in that of its items' outcomes."""
     good = _count_good(operation)
     if operation.state is not OperationState.DONE or good == operation.total:
         return style_status(operation.state)

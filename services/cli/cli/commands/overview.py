@@ -12,6 +12,7 @@ from cli.output import Output, format_percent, format_seconds, format_spent
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
 from cli.waiting import describe_sum, list_agents_of, show_waiting_sums
+from signoff import AsyncClient
 from signoff.connection import list_all
 from signoff.status import View
 
@@ -38,28 +39,27 @@ async def overview(
 
 
 @command(app, "explain")
-async def explain(cli: Session) -> None:
+async def explain(cli: Session, jobstore: AsyncClient) -> None:
     """Show why jobs wait: how many for what, whose move it is, and what lifts it."""
-    async with cli.jobstore() as jobstore:
-        waiting = (await jobstore.get_overview()).waiting
-        await cli.learn_agents(jobstore, list_agents_of(waiting))
+    waiting = (await jobstore.get_overview()).waiting
+    await cli.learn_agents(jobstore, list_agents_of(waiting))
     show_waiting_sums(cli.out, waiting)
 
 
 @command(app, "watch")
 async def watch(
     cli: Session,
+    jobstore: AsyncClient,
     after: Annotated[int | None, typer.Option(min=0, help="Begin after this cursor; 0 is the beginning.")] = None,
     view: Detail = View.BASIC,
 ) -> None:
     """Show everything that happens to all jobs, until interrupted."""
-    async with cli.jobstore() as jobstore:
-        await cli.learn_agents(jobstore)
-        begin = await jobstore.get_latest_cursor() if after is None else after
-        async with aclosing(jobstore.watch_jobs(after=begin, view=view)) as events:
-            async for event in events:
-                if event.log is not None:
-                    cli.out.show_log(event.log, f"{event.log.job_id}  ")
+    await cli.learn_agents(jobstore)
+    begin = await jobstore.get_latest_cursor() if after is None else after
+    async with aclosing(jobstore.watch_jobs(after=begin, view=view)) as events:
+        async for event in events:
+            if event.log is not None:
+                cli.out.show_log(event.log, f"{event.log.job_id}  ")
 
 
 _ENDS: Final = ("completed", "resubmission_required", "rejected", "failed", "cancelled")
@@ -82,7 +82,7 @@ def show_overview(out: Output, range_: str, overview: "Overview", agents: "Seque
         ("judge", _format_percentiles(totals.judge)),
         ("in all", _format_percentiles(totals.duration)),
     ]
-    out.print_table(["", ""], [row for row in rows if row[1]])
+    out.print_fields(*rows)
     if agents:
         out.print_line()
         columns = ["agent", "runs", "waits", "completed in 24h", "wait", "answers in", "judged in"]

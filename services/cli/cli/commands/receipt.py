@@ -11,6 +11,7 @@ from cli.errors import CommandError, ExitStatus
 from cli.output import to_json
 from cli.parameters import JobId, find_job_id
 from cli.session import Session, command, make_app
+from signoff import AsyncClient
 from signoff.connection import list_all
 from signoff.errors import ErrorCode
 from signoff.status import View
@@ -25,6 +26,7 @@ app = make_app("Signed statements about verdicts: `signoff receipt JOB` prints o
 @command(app, "get")
 async def get(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     submission: Annotated[
         int | None, typer.Option("--submission", min=1, help="The last verdict on this one, though the job went on.")
@@ -43,11 +45,10 @@ async def get(  # noqa: PLR0917 - each is an option
     It is a DSSE envelope of an in-toto statement, signed by the jobstore. It holds hashes of the result and of the
     criteria, the criteria themselves unless left out, and the outcome of each; no word of the result.
     """
-    async with cli.jobstore() as jobstore:
-        job_id = await find_job_id(jobstore, job_id)
-        receipt = await jobstore.get_receipt(
-            job_id, version=version, submission=submission, view=View.BASIC if without_texts else view
-        )
+    job_id = await find_job_id(jobstore, job_id)
+    receipt = await jobstore.get_receipt(
+        job_id, version=version, submission=submission, view=View.BASIC if without_texts else view
+    )
     if out is None:
         cli.out.print_json(json.loads(receipt.envelope))
         cli.out.print_line(receipt.envelope)
@@ -61,13 +62,12 @@ async def get(  # noqa: PLR0917 - each is an option
 
 
 @command(app, "keys")
-async def keys(cli: Session) -> None:
+async def keys(cli: Session, jobstore: AsyncClient) -> None:
     """Print the public keys that receipts are and were signed with, as `verify --keys` takes them.
 
     Keep them with the receipts: a database that is rebuilt has those alone whose secrets are still set.
     """
-    async with cli.jobstore() as jobstore:
-        document = {"items": await list_all(jobstore.iter_receipt_keys())}
+    document = {"items": await list_all(jobstore.iter_receipt_keys())}
     cli.out.print_json(document)
     cli.out.print_line(to_json(document))
 
@@ -110,7 +110,7 @@ async def verify(
 
 
 async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "tuple[PublicKeys, str]":
-    """Return the keys to verify with, and whose word it is that they are the right ones."""
+    """Return the keys to verify with, and the source that vouches for them."""
     from contracts.receipts import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
 
     if file is not None and key is not None:
@@ -135,7 +135,7 @@ def _read(path: str, name: str) -> bytes:
 
 
 def _hash_forms(content: bytes) -> set[str]:
-    """Return the hashes that a result may have that was kept in a file: as JSON, however laid out, or as a text."""
+    """Return the hashes that a result in a file may have: as JSON, however laid out, or as a text."""
     from contracts.events import hash_result  # noqa: PLC0415 - heavy, and only needed here
     from signoff.jsontext import json_text, parse_json  # noqa: PLC0415
 

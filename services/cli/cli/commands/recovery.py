@@ -38,12 +38,12 @@ async def rebuild(
         ),
     ] = False,
 ) -> None:
-    """Fill an empty database from the facts in Kafka: job-changed, and what is told of all else.
+    """Fill an empty database from the facts in Kafka: job-changed, and the facts about all else.
 
     Jobs, their logs, agents, the answers given to execution ids, limits, judge policies, criteria sets and operations
-    are as they were. What was live is queued again;
-    but where an agent must not be called twice, its job is FAILED with the code `rebuilt`. A jobstore started on the
-    database goes on from there; the one that told the facts must not run any more then.
+    are as they were. Live executions are queued again, but where an agent must not be called twice: such a job is
+    FAILED with the code `rebuilt`. A jobstore that is started on the database continues from there; the one that
+    published the facts must not run any more then.
     """
     settings = {
         "KAFKA": cli.require_kafka(),
@@ -59,8 +59,8 @@ async def rebuild(
                 cli.out.print_line(_describe(line))
                 if line.get("are_limits_lost"):
                     cli.out.print_line(_LOST)
-                for told in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
-                    cli.out.print_line(told)
+                for text in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
+                    cli.out.print_line(text)
 
 
 def _describe(line: dict[str, Any]) -> str:
@@ -73,8 +73,8 @@ def _describe(line: dict[str, Any]) -> str:
         "gaps": "jobs or agents lack facts",
         "unreadable": "records were no facts",
     }
-    told = [f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))]
-    return "; ".join([*told, *([f"set aside: {', '.join(line['aside'])}"] if line.get("aside") else [])])
+    parts = [f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))]
+    return "; ".join([*parts, *([f"set aside: {', '.join(line['aside'])}"] if line.get("aside") else [])])
 
 
 @command(app, "verify")
@@ -88,8 +88,8 @@ async def verify(
 ) -> None:
     """Compare a rebuilt database with the live one, row by row; succeed if they are the same.
 
-    All differences are told, of each table up to 100 rows, by job, version and column. A rebuilt database that only
-    ends before the live one is told to be older, and what the live one has recorded since is no other difference.
+    All differences are shown, of each table up to 100 rows, by job, version and column. A rebuilt database that only
+    ends before the live one is reported as older, and what the live one has recorded since counts as no difference.
 
     Compared are agents, jobs, job_logs, executions and facts, each row in all its columns. Of executions that are
     live, state, owner, due_at, fails_at, offers, seq and lease are left out: they move without a fact. Executions
@@ -97,7 +97,7 @@ async def verify(
     is older than it.
 
     With a key (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file) and a Kafka, the facts are read, too, and
-    those are counted that nobody vouches for: a rebuild leaves them out.
+    those without a valid signature are counted: a rebuild leaves them out.
     """
     live_url = live or cli.target.postgres
     if live_url is None:
@@ -130,8 +130,8 @@ def _show_result(cli: Session, result: dict[str, Any]) -> None:
         cli.out.print_line(f"the live relay is behind: {result['behind']} facts are not published yet")
     if result["left"] is None:
         cli.out.print_line(f"the signatures of facts were not checked: {HOW_TO_GIVE}, and --kafka")
-    for told in (*describe_left(result["left"] or {}), *describe_unread(result["unread"])):
-        cli.out.print_line(told)
+    for text in (*describe_left(result["left"] or {}), *describe_unread(result["unread"])):
+        cli.out.print_line(text)
 
 
 def _show_differences(cli: Session, result: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def _show_differences(cli: Session, result: dict[str, Any]) -> None:
 
 
 def _name(difference: dict[str, Any]) -> str:
-    """Name what differs by what people know it by."""
+    """Return the name of the row or the column that differs."""
     table, key, job_id, version = (difference[name] for name in ("table", "key", "job_id", "version"))
     where = f"{table} {key}" if job_id is None else f"job {job_id or '(unknown)'}"
     where += f", version {version}" if version is not None else ""
@@ -161,9 +161,9 @@ def _name(difference: dict[str, Any]) -> str:
 
 @command(app, "fact-keys")
 async def print_fact_keys(cli: Session) -> None:
-    """Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.
+    """Print the keys of facts, for SIGNOFF_FACT_KEYS where facts are checked without the jobstore's secrets.
 
-    They are derived from SIGNOFF_SECRETS. Who has them can check facts and make them, but can forge no report. Keep
+    They are derived from SIGNOFF_SECRETS. With them facts can be checked and made, but no report can be forged. Keep
     the keys of secrets that no longer sign: without them, what those signed cannot be rebuilt.
     """
     keys = str(require_fact_keys(cli.target))
@@ -207,7 +207,7 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
         raise CommandError(message, code=ErrorCode.NO_RESULT, status=ExitStatus.OUT_OF_REACH)
 
 
-#: What to do where no key is known.
+#: How to give a key, for messages where none is known.
 HOW_TO_GIVE = "set SIGNOFF_SECRETS, or SIGNOFF_FACT_KEYS to what `signoff fact-keys` prints"
 _REASONS = {
     "unsigned": "unsigned",
@@ -260,13 +260,13 @@ def require_fact_keys(target: Target) -> FactKeys:
 
 
 def describe_unread(unread: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield a line where batches of records could not be read."""
+    """Yield a line if batches of records could not be read."""
     if unread and unread["batches"]:
         yield f"passed by, since nobody can read them: {unread['batches']} batches ({', '.join(unread['offsets'])})"
 
 
 def describe_left(left: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield a line for each topic with records that nobody vouches for, and why."""
+    """Yield a line for each topic that has records without a valid signature, with the reasons."""
     for topic, reasons in left.items():
         counts = ", ".join(f"{count} {_REASONS.get(reason, reason)}" for reason, count in reasons.items())
         yield f"left out of {topic}: {counts}"

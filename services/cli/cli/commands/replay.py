@@ -55,7 +55,7 @@ class TopicRecord:
 
     @property
     def is_marker(self) -> bool:
-        """Whether the record is no fact, but says that from here on another secret signs facts."""
+        """Whether the record is no fact, but marks the place from which another secret signs facts."""
         return MARKER_HEADER in self.headers
 
     def get_field(self, name: str) -> str | None:
@@ -180,8 +180,8 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     changes nothing, and the services' logs name it, a request with what it would have been answered. Facts and dead
     letters are never published again.
 
-    Of facts it says who signed each, where a key is known (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file),
-    else that this is not checked. Which secret vouches for what, `signoff verify` says, which reads them all.
+    Each fact is shown with the secret that signed it, where a key is known (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the
+    endpoints file). `signoff verify` reads all facts, and checks which secret may have signed which.
     """
     if partition is None and (from_offset is not None or to_offset is not None):
         raise typer.BadParameter("goes with --partition", param_hint="--from-offset, --to-offset")
@@ -224,13 +224,13 @@ async def _replay(cli: Session, selection: Selection, *, headers: bool, publish:
 
 
 def _show_unread(cli: Session, history: "History") -> None:
-    """Say what could not be read, and was passed by."""
+    """Print how many batches of records could not be read, and were skipped."""
     from servicekit.kafka.history import describe_unread as describe  # noqa: PLC0415 - heavy, and only needed here
 
     if history.unread.count:
         cli.out.print_json({"unread": (unread := describe([history]))})
-        for told in describe_unread(unread):
-            cli.out.print_line(told)
+        for text in describe_unread(unread):
+            cli.out.print_line(text)
 
 
 async def select(history: "History", selection: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
@@ -296,7 +296,7 @@ async def _is_confirmed(cli: Session, selection: Selection, selected: AsyncItera
 
 
 async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
-    """Publish the records again, without those that are replays themselves: they would double each time."""
+    """Publish the records again, except replays: these would double each time."""
     from servicekit.kafka.publisher import Outgoing  # noqa: PLC0415 - heavy, and only needed here
 
     at = time_text(datetime.now(UTC)).encode()
@@ -342,7 +342,7 @@ def _show_counts(cli: Session, published: int, skipped: int) -> None:
 
 
 def open_history(cli: Session, topic: str) -> "History":
-    """Return the history of a topic, to be read. Raise CommandError if nobody says where Kafka is."""
+    """Return the history of a topic, to be read. Raise CommandError if no address of Kafka is known."""
     from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
     from servicekit.patches import survive_lost_connections  # noqa: PLC0415 - same
 

@@ -29,13 +29,13 @@ async def create_agent(
 @router.get("")
 async def list_agents(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Agent]:
     """Agents by name."""
-    return Page[Agent].of(await jobstore.list_agents(page_size=query.page_size or 0, page_token=query.page_token))
+    return Page[Agent].of(await jobstore.list_agents(**query.page))
 
 
 @stats_router.get("")
 async def get_agent_stats(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[AgentStats]:
     """How agents do: now, and over the last 24 hours; those that had nothing to do are left out."""
-    page = await jobstore.get_agent_stats(page_size=query.page_size or 0, page_token=query.page_token)
+    page = await jobstore.get_agent_stats(**query.page)
     return Page[AgentStats].of(page)
 
 

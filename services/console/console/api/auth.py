@@ -59,8 +59,8 @@ class Sessions:
 
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Seconds after which the jobstore is asked again about a token that it accepted; meanwhile bodies are read of whoever
-#: has it, and so they are for as long as that takes, within the second number.
+#: Seconds after which the jobstore is asked again about a token that it accepted. Until it answers, bodies of requests
+#: with the token are still read, but no longer than for the second number of seconds.
 KNOWN_FOR_S, TRUSTED_FOR_S = 5.0, 60.0
 _REFUSALS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")  # RFC 6750
@@ -112,7 +112,7 @@ def _is_same_origin(request: Request) -> bool:
 
 
 class KnownTokens:
-    """Remember for a moment which tokens the jobstore accepted: bodies are read of their owners alone."""
+    """Remembers for a moment which tokens the jobstore accepted: bodies are read of their owners alone."""
 
     def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore
@@ -120,9 +120,9 @@ class KnownTokens:
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def check(self, token: str) -> None:
-        """Ask the jobstore about a token, unless it accepted it lately. SignoffError: it does not.
+        """Ask the jobstore about a token, unless it accepted it lately. Raise SignoffError if it refuses it.
 
-        Many who come at once with the same token, as viewers do after a restart, ask once.
+        Requests that come at once with the same token, as of viewers after a restart, share one question.
         """
         age_s = time.monotonic() - self._accepted_at.get(token, -math.inf)
         if age_s > KNOWN_FOR_S and token not in self._asking:

@@ -1,7 +1,7 @@
 """Versions of jobs as entity tags (RFC 9110): which one a caller has, and which one it means to change."""
 
 import re
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from fastapi import Header, Response
 
@@ -31,8 +31,11 @@ _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
+Shown = TypeVar("Shown")
+
+
 class Versioned(Protocol):
-    """What has a version."""
+    """A resource with a version."""
 
     version: int
 
@@ -43,11 +46,17 @@ def etag(version: int) -> str:
 
 
 def show(shown: Versioned, response: Response, if_none_match: str | None = None) -> Any:
-    """Return what has a version with its entity tag; only that where `If-None-Match` names it."""
+    """Return a resource, and set its entity tag; return 304 without it where `If-None-Match` names its version."""
     headers = {"ETag": etag(shown.version), "Cache-Control": "private, no-cache"}
     if is_among(shown.version, if_none_match):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
+    return shown
+
+
+def tag(shown: Shown, version: int, response: Response) -> Shown:
+    """Return a resource, and set the entity tag of its version."""
+    response.headers["ETag"] = etag(version)
     return shown
 
 
@@ -72,5 +81,5 @@ def version_of(if_match: str | None) -> int | None:
 
 
 def _name(tag: re.Match[str]) -> str:
-    """Return what an entity tag names: that of a compressed body names the same version."""
+    """Return the version in an entity tag: that of a compressed body has the same one."""
     return tag[2].removesuffix(GZIP)

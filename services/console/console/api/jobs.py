@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from console.api.auth import CallersJobStore
-from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, etag, show, version_of
+from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, show, tag, version_of
 from console.api.json_body import JsonRoute
 from console.api.schemas import (
     Cancellation,
@@ -58,8 +58,7 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
     """Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits."""
     page = await jobstore.list_matching(
         query.to_job_filter(query.status),
-        page_size=query.page_size or 0,
-        page_token=query.page_token,
+        **query.page,
         order=query.order,
         view=query.view,
     )
@@ -75,12 +74,7 @@ async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Que
 @facets_router.get("")
 async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuery, Query()]) -> JobFacets:
     """Count the jobs that match by the values of a field, the most frequent first; a filter by the field is ignored."""
-    return await jobstore.list_job_facets(
-        query.field,
-        query.to_job_filter(query.status),
-        page_size=query.page_size or 0,
-        page_token=query.page_token,
-    )
+    return await jobstore.list_job_facets(query.field, query.to_job_filter(query.status), **query.page)
 
 
 @router.get(
@@ -115,8 +109,7 @@ async def edit_job(
     The same edit again is one edit.
     """
     job = await jobstore.edit_job(job_id, patch, version=version_of(if_match))
-    response.headers["ETag"] = etag(job.version)
-    return job
+    return tag(job, job.version, response)
 
 
 @router.post("/{job_id}/assign", responses=VERSIONED)
@@ -225,8 +218,7 @@ async def list_job_logs(
     """
     logs, token = await jobstore.list_job_logs(
         job_id,
-        page_size=query.page_size or 0,
-        page_token=query.page_token,
+        **query.page,
         newest_first=query.newest_first,
         submission=query.submission,
         from_version=query.from_version,

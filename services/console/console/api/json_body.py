@@ -143,7 +143,7 @@ class JsonRequest(Request):
 
 
 class Bodies:
-    """Count the bytes of all bodies under way."""
+    """Counts the bytes of all bodies under way."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self._max = self._left = limits.bodies_max_bytes
@@ -167,7 +167,7 @@ class JsonRoute(APIRoute):
     request_class = JsonRequest
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Leave out of answers what is not set."""
+        """Make a route whose answers leave null out."""
         super().__init__(*arguments, **options | {"response_model_exclude_none": True})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

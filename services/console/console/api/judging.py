@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 
 from console.api.auth import CallersJobStore
-from console.api.etags import TAGGED, IfMatch, etag, version_of
+from console.api.etags import TAGGED, IfMatch, tag, version_of
 from console.api.json_body import JsonRoute, ManyJsonRoute
 from console.api.schemas import (
     IdempotencyKey,
@@ -48,7 +48,7 @@ NameInPath = Annotated[Name, Path()]
 @judges_router.get("")
 async def list_judge_policies(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> JudgePolicyPage:
     """Judge policies by name, each with the version that is current and without its body; and what validators say."""
-    found = await jobstore.list_judge_policies(page_size=query.page_size or 0, page_token=query.page_token)
+    found = await jobstore.list_judge_policies(**query.page)
     items = [NamedJudgePolicy.model_validate(each, from_attributes=True) for each in found.policies]
     return JudgePolicyPage(items=items, next_page_token=found.next_page_token or None, validators=found.validators)
 
@@ -59,8 +59,7 @@ async def get_judge_policy(
 ) -> NamedJudgePolicy:
     """One judge policy with its versions, newest first; its `ETag` is the newest."""
     found = await jobstore.get_judge_policy(name, page_size=query.page_size or 0, before=query.before or 0)
-    response.headers["ETag"] = etag(found.newest)
-    return NamedJudgePolicy.model_validate(found, from_attributes=True)
+    return tag(NamedJudgePolicy.model_validate(found, from_attributes=True), found.newest, response)
 
 
 @judges_router.put("/{name}", responses=CHANGES_NAME)
@@ -77,8 +76,7 @@ async def put_judge_policy(
     saved = await jobstore.put_judge_policy(
         new.policy.model_dump(mode="json"), version=version_of(if_match), note=new.note
     )
-    response.headers["ETag"] = etag(saved.newest)
-    return SavedJudgePolicy.model_validate(saved, from_attributes=True)
+    return tag(SavedJudgePolicy.model_validate(saved, from_attributes=True), saved.newest, response)
 
 
 @judges_router.post("/{name}/promote", responses=CHANGES_NAME)
@@ -97,8 +95,7 @@ async def promote_judge_policy(
         force_reason=promotion.force_reason,
         newest=version_of(if_match),
     )
-    response.headers["ETag"] = etag(promoted.newest)
-    return NamedJudgePolicy.model_validate(promoted, from_attributes=True)
+    return tag(NamedJudgePolicy.model_validate(promoted, from_attributes=True), promoted.newest, response)
 
 
 @judges_router.post("/{name}/retire", responses=CHANGES_NAME)
@@ -112,16 +109,13 @@ async def retire_judge_policy(
     """Let no new execution be judged by it; its versions stay, and promoting one brings it back."""
     reason = retirement.reason if retirement else None
     retired = await jobstore.retire_judge_policy(name, reason=reason, version=version_of(if_match))
-    response.headers["ETag"] = etag(retired.newest)
-    return NamedJudgePolicy.model_validate(retired, from_attributes=True)
+    return tag(NamedJudgePolicy.model_validate(retired, from_attributes=True), retired.newest, response)
 
 
 @sets_router.get("")
 async def list_criteria_sets(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[NamedCriteriaSet]:
     """Criteria sets by name, each with the version that is current, and without its criteria."""
-    return Page[NamedCriteriaSet].of(
-        await jobstore.list_criteria_sets(page_size=query.page_size or 0, page_token=query.page_token)
-    )
+    return Page[NamedCriteriaSet].of(await jobstore.list_criteria_sets(**query.page))
 
 
 @sets_router.get("/{name}")
@@ -130,8 +124,7 @@ async def get_criteria_set(
 ) -> NamedCriteriaSet:
     """One criteria set with its versions, newest first; its `ETag` is the newest."""
     found = await jobstore.get_criteria_set(name, page_size=query.page_size or 0, before=query.before or 0)
-    response.headers["ETag"] = etag(found.newest)
-    return found
+    return tag(found, found.newest, response)
 
 
 @sets_router.put("/{name}", responses=CHANGES_NAME)
@@ -145,8 +138,7 @@ async def put_criteria_set(
     """Add a version, which is current at once, unless the newest says the same."""
     expected = version_of(if_match)
     saved = await jobstore.put_criteria_set(name, criteria=new.criteria, version=expected, note=new.note)
-    response.headers["ETag"] = etag(saved.newest)
-    return saved
+    return tag(saved, saved.newest, response)
 
 
 @sets_router.post("/{name}/retire", responses=CHANGES_NAME)
@@ -160,8 +152,7 @@ async def retire_criteria_set(
     """Let no new execution be judged by it; its versions stay, and putting the set again brings it back."""
     reason = retirement.reason if retirement else None
     retired = await jobstore.retire_criteria_set(name, reason=reason, version=version_of(if_match))
-    response.headers["ETag"] = etag(retired.newest)
-    return retired
+    return tag(retired, retired.newest, response)
 
 
 @criteria_router.post("/lint")
@@ -176,7 +167,8 @@ golden_router = APIRouter(prefix="/api/judges/{name}/golden-set", tags=["judges"
 @golden_router.get("")
 async def get_golden_set(jobstore: CallersJobStore, name: NameInPath, response: Response) -> NamedGoldenSet:
     """Return the golden set of a policy, with its cases; its `ETag` is its version."""
-    return _tag(await jobstore.get_golden_set(name), response)
+    golden = await jobstore.get_golden_set(name)
+    return tag(golden, golden.version, response)
 
 
 @golden_router.put("", responses=CHANGES_NAME)
@@ -197,7 +189,7 @@ async def put_golden_set(
         note=new.note,
         version=version_of(if_match),
     )
-    return _tag(golden, response)
+    return tag(golden, golden.version, response)
 
 
 @golden_router.post("/retire", responses=CHANGES_NAME)
@@ -210,12 +202,8 @@ async def retire_golden_set(
 ) -> NamedGoldenSet:
     """Let versions of a policy take over without it; the cases stay, and putting a set again brings it back."""
     reason = retirement.reason if retirement else None
-    return _tag(await jobstore.retire_golden_set(name, reason=reason, version=version_of(if_match)), response)
-
-
-def _tag(golden: NamedGoldenSet, response: Response) -> NamedGoldenSet:
-    response.headers["ETag"] = etag(golden.version)
-    return golden
+    golden = await jobstore.retire_golden_set(name, reason=reason, version=version_of(if_match))
+    return tag(golden, golden.version, response)
 
 
 judgings_router = APIRouter(prefix="/api/judgings", tags=["judgings"], route_class=ManyJsonRoute)
@@ -243,7 +231,7 @@ async def get_judgings(
     jobstore: CallersJobStore, judgings_id: UUID, query: Annotated[PageQuery, Query()]
 ) -> Page[Judging]:
     """Judgings in the order of their cases, each with its verdict once there is one."""
-    page = await jobstore.get_judgings(judgings_id, page_size=query.page_size or 0, page_token=query.page_token)
+    page = await jobstore.get_judgings(judgings_id, **query.page)
     return Page[Judging].of(page)
 
 
@@ -252,4 +240,4 @@ async def get_rejudge_report(
     jobstore: CallersJobStore, operation_id: UUID, query: Annotated[PageQuery, Query()]
 ) -> RejudgeReport:
     """Verdicts before and after jobs were judged again, by criterion, and those that flip, as it stands by now."""
-    return await jobstore.get_rejudge_report(operation_id, page_size=query.page_size or 0, page_token=query.page_token)
+    return await jobstore.get_rejudge_report(operation_id, **query.page)

@@ -19,7 +19,7 @@ tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=J
 @router.get("")
 async def list_limits(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Limit]:
     """Limits by name."""
-    return Page[Limit].of(await jobstore.list_limits(page_size=query.page_size or 0, page_token=query.page_token))
+    return Page[Limit].of(await jobstore.list_limits(**query.page))
 
 
 @router.post("/confirm")

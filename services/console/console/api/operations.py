@@ -28,10 +28,10 @@ from signoff.types import Operation, OperationItem, OperationPreview
 
 batches_router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=ManyJsonRoute)
-#: What is answered at both doors.
+#: Endpoints of both doors.
 _shared: Final = APIRouter(route_class=ManyJsonRoute)
 
-#: What a stream of events of an operation is, as OpenAPI says it.
+#: The stream of events of an operation, for the OpenAPI document.
 STREAM: Final[dict[str, Any]] = {
     "description": (
         "`operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every "
@@ -83,7 +83,7 @@ async def list_operations(jobstore: CallersJobStore, query: Annotated[Operations
 
 
 async def _list(jobstore: AsyncClient, query: OperationsQuery) -> Page[Operation]:
-    page = await jobstore.list_operations(query.kind, page_size=query.page_size or 0, page_token=query.page_token)
+    page = await jobstore.list_operations(query.kind, **query.page)
     return Page[Operation].of(page)
 
 
@@ -98,9 +98,7 @@ async def list_operation_items(
     jobstore: CallersJobStore, operation_id: str, query: Annotated[ItemsQuery, Query()]
 ) -> Page[OperationItem]:
     """Its jobs, in the order in which they are carried out, with what became of each."""
-    page = await jobstore.list_operation_items(
-        operation_id, query.outcome, page_size=query.page_size or 0, page_token=query.page_token
-    )
+    page = await jobstore.list_operation_items(operation_id, query.outcome, **query.page)
     return Page[OperationItem].of(page)
 
 

@@ -29,9 +29,7 @@ async def get_overview(
 @router.get("/dead-letters")
 async def list_dead_letters(jobstore: CallersJobStore, query: Annotated[DeadLettersQuery, Query()]) -> DeadLetters:
     """What could not be processed, newest first: how many are open, by topic, and why, and where they came from."""
-    return await jobstore.list_dead_letters(
-        page_size=query.page_size or 0, page_token=query.page_token, include_done=query.include_done
-    )
+    return await jobstore.list_dead_letters(**query.page, include_done=query.include_done)
 
 
 @router.post("/dead-letters/resolve", responses={404: _NO_DLQ})

@@ -90,7 +90,7 @@ async def _begin_session(request: Request, token: str) -> Response:
 
 
 def _is_https(request: Request) -> bool:
-    """Return whether the browser uses TLS, by what a proxy or it itself says: it is its own cookie that is guarded."""
+    """Return whether the browser uses TLS, by its own headers or a proxy's: a false one harms its own cookie alone."""
     origin = urlsplit(request.headers.get("origin", "")).scheme
     return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto"), origin}
 

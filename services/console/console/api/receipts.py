@@ -54,7 +54,7 @@ class ReceiptEnvelope(BaseModel):
 
 
 class KeptKeys:
-    """Keep the keys of receipts for a moment: who has no token costs the jobstore one call in `KEPT_S` at most."""
+    """Keeps the keys of receipts: requests without a token cost the jobstore one call in `KEPT_S` at most."""
 
     def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore
@@ -63,7 +63,7 @@ class KeptKeys:
         self._asking: asyncio.Task[None] | None = None
 
     async def get(self) -> list[ReceiptKey]:
-        """Return all keys. Those who come while they are asked for wait for the same answer."""
+        """Return all keys. Requests that come while the jobstore is asked wait for the same answer."""
         if self._until <= time.monotonic():
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())

@@ -55,11 +55,24 @@ class PageQuery(Model):
     page_size: PageSize | None = Field(None, description="items a page, 500 at most; as many as are usual without it")
     page_token: Annotated[str, Field(description="`next_page_token` of the page before")] = ""
 
+    @property
+    def page(self) -> dict[str, Any]:
+        """The page as the jobstore's client takes it."""
+        return {"page_size": self.page_size or 0, "page_token": self.page_token}
+
 
 class ViewQuery(Model):
     """Query parameter that says how much is shown."""
 
     view: View = Field(View.BASIC, description="`basic` leaves out texts and bodies")
+
+
+#: By the name of a parameter that may be repeated: the field of a JobFilter that has all its values.
+_FIELDS_OF_FILTERS: Final = {
+    **{name: f"{name}s" for name in ("label", "code")},
+    **{f"not_{name}": f"not_{name}s" for name in ("agent_id", "tenant", "label", "batch_id", "code")},
+    "not_criterion_not_met": "not_criteria_not_met",
+}
 
 
 class JobsFilter(Model):
@@ -113,30 +126,9 @@ class JobsFilter(Model):
 
     def to_job_filter(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
         """Return the filter as the jobstore's client takes it."""
-        return JobFilter(
-            statuses=list(statuses),
-            agent_id=self.agent_id,
-            tenant=self.tenant,
-            batch_id=self.batch_id,
-            labels={name: value for name, _, value in (text.partition(":") for text in self.label)},
-            created_after=self.created_after,
-            created_before=self.created_before,
-            text=self.text,
-            cancelled=self.cancelled,
-            codes=self.code,
-            criterion_not_met=self.criterion_not_met,
-            cost_usd_min=self.cost_usd_min,
-            cost_usd_max=self.cost_usd_max,
-            duration_s_min=self.duration_s_min,
-            duration_s_max=self.duration_s_max,
-            id_part=self.id_part,
-            not_agent_ids=self.not_agent_id,
-            not_tenants=self.not_tenant,
-            not_labels=self.not_label,
-            not_batch_ids=self.not_batch_id,
-            not_codes=self.not_code,
-            not_criteria_not_met=self.not_criterion_not_met,
-        )
+        given = {_FIELDS_OF_FILTERS.get(name, name): getattr(self, name) for name in JobsFilter.model_fields}
+        labels = dict(text.split(":", 1) for text in self.label)
+        return JobFilter(**given | {"statuses": list(statuses), "labels": labels})
 
 
 class JobsQuery(JobsFilter, PageQuery, ViewQuery):
