@@ -22,11 +22,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "1"
 #: By the name of a field of gRPC's requests: the header that it is here.
-_HEADERS_OF_FIELDS: Final = {
-    "idempotency_key": "Idempotency-Key",
-    "newest": "If-Match",
-    "version": "If-Match",
-}
+_HEADERS_OF_FIELDS: Final = {"idempotency_key": "Idempotency-Key", "newest": "If-Match", "version": "If-Match"}
 #: Fields of gRPC's requests that hold the resource, which is the body here.
 _RESOURCES: Final = frozenset({"job", "agent", "limit", "operation"})
 #: Fields that a detail names; `errors` has all.
@@ -137,7 +133,7 @@ def _list_methods(request: Request) -> list[str]:
     allowed = [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
     own = request.app.openapi()["paths"].get(request.url.path)
     known = allowed if own is None else [method for method in allowed if method.lower() in own]
-    return [known[0], "HEAD", *known[1:]] if "GET" in known else known  # as console.heads answers it
+    return [known[0], "HEAD", *known[1:]] if "GET" in known else known  # as console.middleware answers it
 
 
 async def _on_bug(request: Request, _: Exception) -> Response:

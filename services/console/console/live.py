@@ -142,7 +142,6 @@ def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> b
 #: Opens every stream: how long a reader waits before it comes back.
 OPENING = b"retry: %d\n\n" % RETRY_MS
 
-
 #: Frames of the past that are queued for one viewer, which may read nothing for long.
 FED_MAX = 100
 

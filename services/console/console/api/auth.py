@@ -93,13 +93,11 @@ def token_of(request: Request) -> str:
     if not token and (session := find_session(request)) is not None:
         token = session.token
         if request.method not in SAFE_METHODS and not _is_same_origin(request):
-            raise ProblemError(
-                ErrorCode.CROSS_ORIGIN, "With a session cookie, requests must come from the same origin."
-            )
+            detail = "With a session cookie, requests must come from the same origin."
+            raise ProblemError(ErrorCode.CROSS_ORIGIN, detail)
     if not is_token(token):
-        raise ProblemError(
-            ErrorCode.UNAUTHENTICATED, "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
-        )
+        detail = "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
+        raise ProblemError(ErrorCode.UNAUTHENTICATED, detail)
     return token
 
 

@@ -30,7 +30,6 @@ CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: TAGGED, **VERSIONED}
 _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
-
 Shown = TypeVar("Shown")
 
 
@@ -73,10 +72,8 @@ def version_of(if_match: str | None) -> int | None:
         return None
     tag = _TAG.fullmatch(if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
     if tag is None or tag[1] or not _VERSION.fullmatch(_name(tag)):
-        raise ProblemError(
-            ErrorCode.VERSION_CONFLICT,
-            "If-Match: no version has this entity tag; send the ETag of its last answer.",
-        )
+        detail = "If-Match: no version has this entity tag; send the ETag of its last answer."
+        raise ProblemError(ErrorCode.VERSION_CONFLICT, detail)
     return int(_name(tag))
 
 

@@ -89,9 +89,8 @@ async def _open_job_stream(
 ) -> EventStream:
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit()):
-            raise ProblemError(
-                ErrorCode.INVALID_REQUEST, "Last-Event-ID: must be the id of one of this stream's events"
-            )
+            detail = "Last-Event-ID: must be the id of one of this stream's events"
+            raise ProblemError(ErrorCode.INVALID_REQUEST, detail)
         after = int(last_event_id)
     return await open_stream(live, live.enter(job_id, after))
 

@@ -57,10 +57,7 @@ async def create_job(
 async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobPage:
     """Jobs, newest first unless sorted otherwise, each with the newest entry of its log, and why it waits."""
     page = await jobstore.list_matching(
-        query.to_job_filter(query.status),
-        **query.page,
-        order=query.order,
-        view=query.view,
+        query.to_job_filter(query.status), **query.page, order=query.order, view=query.view
     )
     return JobPage(items=page.jobs, next_page_token=page.next_page_token or None, searched=page.searched)
 
@@ -77,11 +74,7 @@ async def list_job_facets(jobstore: CallersJobStore, query: Annotated[FacetsQuer
     return await jobstore.list_job_facets(query.field, query.to_job_filter(query.status), **query.page)
 
 
-@router.get(
-    "/{job_id}",
-    response_model=Job,
-    responses=READ,
-)
+@router.get("/{job_id}", response_model=Job, responses=READ)
 async def get_job(
     jobstore: CallersJobStore,
     job_id: str,
@@ -131,11 +124,8 @@ async def execute_job(
     if_match: IfMatch = None,
 ) -> Execution:
     """Ask for one execution with the payload of the latest assignment."""
-    not_before = execution.not_before if execution else None
-    name = execution.execution_id if execution else None
-    made = await jobstore.execute_job(
-        job_id, name, idempotency_key=key, not_before=not_before, version=version_of(if_match)
-    )
+    asked = dict(execution or NewExecution())
+    made = await jobstore.execute_job(job_id, **asked, idempotency_key=key, version=version_of(if_match))
     response.headers["Location"] = f"/api/executions/{made.id}"
     return made
 
@@ -148,9 +138,8 @@ async def cancel_job(
     if_match: IfMatch = None,
 ) -> Job:
     """Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id."""
-    asked = cancellation or JobCancellation()
-    version = version_of(if_match)
-    return await jobstore.cancel_job(job_id, asked.reason, execution_id=asked.execution_id, version=version)
+    asked = dict(cancellation or JobCancellation())
+    return await jobstore.cancel_job(job_id, **asked, version=version_of(if_match))
 
 
 @executions_router.get("/{execution_id}")
@@ -164,8 +153,7 @@ async def cancel_execution(
     jobstore: CallersJobStore, execution_id: UUID, cancellation: Strict[Cancellation | None] = None
 ) -> Execution:
     """Cancel one execution, also one that nobody has asked for yet. One that has ended by itself is a conflict."""
-    asked = cancellation or Cancellation()
-    return await jobstore.cancel_execution(execution_id, asked.reason)
+    return await jobstore.cancel_execution(execution_id, **dict(cancellation or Cancellation()))
 
 
 @router.post("/{job_id}/resubmit", status_code=201, responses=replays(Execution) | VERSIONED)
@@ -178,9 +166,8 @@ async def resubmit_job(
     if_match: IfMatch = None,
 ) -> Execution:
     """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
-    comment = resubmission.comment if resubmission else None
-    name = resubmission.execution_id if resubmission else None
-    made = await jobstore.resubmit_job(job_id, name, idempotency_key=key, comment=comment, version=version_of(if_match))
+    asked = dict(resubmission or Resubmission())
+    made = await jobstore.resubmit_job(job_id, **asked, idempotency_key=key, version=version_of(if_match))
     response.headers["Location"] = f"/api/executions/{made.id}"
     return made
 

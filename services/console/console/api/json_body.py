@@ -107,10 +107,8 @@ class JsonRequest(Request):
             media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
             has_body = length != "0" or "transfer-encoding" in self.headers
             if has_body and not (media_type == "application/json" or media_type.endswith("+json")):
-                raise ProblemError(
-                    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-                    "The body must be JSON: send it with Content-Type: application/json.",
-                )
+                detail = "The body must be JSON: send it with Content-Type: application/json."
+                raise ProblemError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, detail)
             self._body = await self._read_body(int(length), self.app.state.payload_max_bytes * self.body_factor)
         return self._body
 

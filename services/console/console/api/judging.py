@@ -88,13 +88,7 @@ async def promote_judge_policy(
     if_match: IfMatch = None,
 ) -> NamedJudgePolicy:
     """Let new executions be judged by a version; what is under way stays as it is."""
-    promoted = await jobstore.promote_judge_policy(
-        name,
-        promotion.version,
-        report=promotion.report,
-        force_reason=promotion.force_reason,
-        newest=version_of(if_match),
-    )
+    promoted = await jobstore.promote_judge_policy(name, **dict(promotion), newest=version_of(if_match))
     return tag(NamedJudgePolicy.model_validate(promoted, from_attributes=True), promoted.newest, response)
 
 
@@ -107,8 +101,8 @@ async def retire_judge_policy(
     if_match: IfMatch = None,
 ) -> NamedJudgePolicy:
     """Let no new execution be judged by it; its versions stay, and promoting one brings it back."""
-    reason = retirement.reason if retirement else None
-    retired = await jobstore.retire_judge_policy(name, reason=reason, version=version_of(if_match))
+    asked = dict(retirement or Retirement())
+    retired = await jobstore.retire_judge_policy(name, **asked, version=version_of(if_match))
     return tag(NamedJudgePolicy.model_validate(retired, from_attributes=True), retired.newest, response)
 
 
@@ -150,8 +144,8 @@ async def retire_criteria_set(
     if_match: IfMatch = None,
 ) -> NamedCriteriaSet:
     """Let no new execution be judged by it; its versions stay, and putting the set again brings it back."""
-    reason = retirement.reason if retirement else None
-    retired = await jobstore.retire_criteria_set(name, reason=reason, version=version_of(if_match))
+    asked = dict(retirement or Retirement())
+    retired = await jobstore.retire_criteria_set(name, **asked, version=version_of(if_match))
     return tag(retired, retired.newest, response)
 
 
@@ -173,22 +167,10 @@ async def get_golden_set(jobstore: CallersJobStore, name: NameInPath, response: 
 
 @golden_router.put("", responses=CHANGES_NAME)
 async def put_golden_set(
-    jobstore: CallersJobStore,
-    name: NameInPath,
-    new: Strict[NewGoldenSet],
-    response: Response,
-    if_match: IfMatch = None,
+    jobstore: CallersJobStore, name: NameInPath, new: Strict[NewGoldenSet], response: Response, if_match: IfMatch = None
 ) -> NamedGoldenSet:
     """Replace the golden set of a policy: from now on a version is promoted by its report on exactly these cases."""
-    golden = await jobstore.put_golden_set(
-        name,
-        new.cases_jsonl,
-        true_positive_rate_min=new.true_positive_rate_min,
-        true_negative_rate_min=new.true_negative_rate_min,
-        flips_max=new.flips_max,
-        note=new.note,
-        version=version_of(if_match),
-    )
+    golden = await jobstore.put_golden_set(name, **dict(new), version=version_of(if_match))
     return tag(golden, golden.version, response)
 
 
@@ -201,8 +183,8 @@ async def retire_golden_set(
     if_match: IfMatch = None,
 ) -> NamedGoldenSet:
     """Let versions of a policy take over without it; the cases stay, and putting a set again brings it back."""
-    reason = retirement.reason if retirement else None
-    golden = await jobstore.retire_golden_set(name, reason=reason, version=version_of(if_match))
+    asked = dict(retirement or Retirement())
+    golden = await jobstore.retire_golden_set(name, **asked, version=version_of(if_match))
     return tag(golden, golden.version, response)
 
 

@@ -46,9 +46,7 @@ async def create_batch(
     jobstore: CallersJobStore, batch: Strict[NewBatch], response: Response, key: IdempotencyKey = None
 ) -> Operation:
     """Execute many jobs as one operation, a batch; the answer comes once each was accepted or refused."""
-    created = await jobstore.execute_jobs(
-        batch.job_ids, batch.jobs, filter=batch.filter, name=batch.name, idempotency_key=key
-    )
+    created = await jobstore.execute_jobs(**dict(batch), idempotency_key=key)
     response.headers["Location"] = f"/api/batches/{created.id}"
     return created
 
@@ -119,8 +117,7 @@ async def cancel_operation(
     jobstore: CallersJobStore, operation_id: str, cancellation: Strict[Cancellation | None] = None
 ) -> Operation:
     """Let nothing more of it begin, and cancel what is live of its executions."""
-    cancellation = cancellation or Cancellation()
-    return await jobstore.cancel_operation(operation_id, cancellation.reason)
+    return await jobstore.cancel_operation(operation_id, **dict(cancellation or Cancellation()))
 
 
 @_shared.post("/{operation_id}/retry", status_code=201, responses=replays(Operation))
@@ -133,8 +130,8 @@ async def retry_operation(
     key: IdempotencyKey = None,
 ) -> Operation:
     """Execute its jobs that failed, as a new operation."""
-    retry = retry or OperationRetry()
-    created = await jobstore.retry_operation(operation_id, retry.statuses, name=retry.name, idempotency_key=key)
+    asked = dict(retry or OperationRetry())
+    created = await jobstore.retry_operation(operation_id, **asked, idempotency_key=key)
     door = request.url.path.removesuffix(f"/{operation_id}/retry")
     response.headers["Location"] = f"{door}/{created.id}"
     return created

@@ -81,7 +81,7 @@ async def get_receipt(
     request: Request, jobstore: CallersJobStore, job_id: str, query: Annotated[ReceiptQuery, Query()]
 ) -> Response:
     """A signed statement about the verdict that ended a job, or about the one that is chosen."""
-    receipt = await jobstore.get_receipt(job_id, version=query.version, submission=query.submission, view=query.view)
+    receipt = await jobstore.get_receipt(job_id, **dict(query))
     headers = {
         "Content-Disposition": f'attachment; filename="{job_id}-{receipt.version}.receipt.json"',
         "Vary": "Accept",

@@ -1,4 +1,7 @@
-"""Models of the API's requests and responses, beside the resources of the contracts."""
+"""Models of the API's requests and responses, beside the resources of the contracts.
+
+The fields of a body that asks for a call have the names of the parameters of the jobstore's client.
+"""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -6,13 +9,7 @@ from typing import Annotated, Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import (
-    AfterValidator,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
 from contracts.fields import AgentId, LabelPair, Moment, OperationName, StrictModel, Tenant, Text
