@@ -48,8 +48,7 @@ COMMANDS: Final = {
         "replay", "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
     ),
     "rebuild": Entry(
-        "recovery",
-        "Fill an empty database from the facts in Kafka: job-changed, and the facts about all else.",
+        "recovery", "Fill an empty database from the facts in Kafka: job-changed, and the facts about all else."
     ),
     "verify": Entry(
         "recovery", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."

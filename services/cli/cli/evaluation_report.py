@@ -41,14 +41,7 @@ def format_number(value: float | None, digits: int, unit: str = "") -> str:
 def list_measures(policies: Sequence[Report]) -> Sequence[Row]:
     """Return a row a measure, with a column a policy."""
     names = ["labelled results judged", *(name for name, _ in _RATES), "kappa", "unsure", "not judged"]
-    names += [
-        "flips over repeats",
-        "criteria: agreement",
-        "criteria: kappa",
-        "asks",
-        "cost",
-        "an ask: median; 95 %",
-    ]
+    names += ["flips over repeats", "criteria: agreement", "criteria: kappa", "asks", "cost", "an ask: median; 95 %"]
     rows: list[list[object]] = [[name] for name in names]
     for one in policies:
         overall, criteria, latency = one["overall"], one["all_criteria"], one["latency_s"]
@@ -222,10 +215,7 @@ def _disagreement(item: Report) -> str:
     verdicts = ", ".join(f"{policy}: {_describe(one)}" for policy, one in judged.items())
     title = f"{item['id']} {item['title'] or ''}".strip()
     rows = [
-        _row(
-            "td",
-            [_text(criterion), _LABELS[label], *(_outcome(one, place, label) for one in judged.values())],
-        )
+        _row("td", [_text(criterion), _LABELS[label], *(_outcome(one, place, label) for one in judged.values())])
         for place, (criterion, label) in enumerate(zip(item["criteria"], item["labels"], strict=True))
     ]
     reasons = [_paragraph(f"{policy}: {one['reason']}") for policy, one in judged.items() if one.get("reason")]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-
 Model = TypeVar("Model", bound="BaseModel")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")

@@ -17,12 +17,7 @@ from signoff.times import time_text
 
 if TYPE_CHECKING:
     from signoff.judging import Ask, Criterion, CriterionWarning, Verdict
-    from signoff.types import (
-        Job,
-        JobLog,
-        Policy,
-    )
-
+    from signoff.types import Job, JobLog, Policy
 
 #: A part of an id that a command takes has so many characters at least.
 PART_MIN_CHARS: Final = 4
@@ -61,7 +56,6 @@ STYLES = {
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 #: On a terminal longer messages and payloads are cut, unless it is to be `plain`.
 MESSAGE_MAX_CHARS = 300
-
 
 #: The kind of an entry that records an edit.
 _EDITED: Final = "edited"
@@ -217,6 +211,11 @@ class Output:
         """Return a text with the names of agents in the place of their ids, where those were made for them."""
         return _UUID.sub(lambda found: self.agent_names.get(found[0], found[0]), text or "")
 
+    def print(self, document: Any, *parts: str | Styled) -> None:
+        """Print a JSON document with --json, else a line."""
+        self.print_json(document)
+        self.print_line(*parts)
+
     def print_json(self, document: Any) -> None:
         """Print a JSON document on one line; nothing without --json."""
         if self.as_json:
@@ -236,11 +235,24 @@ class Output:
         """Print the fields of one thing that are set, a line each; nothing with --json."""
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
-    def print_columns(
-        self, columns: Mapping[str, Callable[[Any], object]], items: Sequence[Any], **options: Any
+    def print_items(
+        self,
+        items: Sequence[Any],
+        next_page_token: str,
+        columns: Mapping[str, Callable[[Any], object]],
+        *,
+        note: str = "",
+        spared: Sequence[str] = (),
+        wrapped: bool = False,
+        **more: Any,
     ) -> None:
-        """Print a list of items by its columns, each a function of an item; options as in `print_list`."""
-        self.print_list([*columns], [[get(item) for get in columns.values()] for item in items], **options)
+        """Print a page of items: as JSON with `more`, else by columns, each a function of an item, and with a note."""
+        self.print_page(items, next_page_token, **more)
+        rows = [[get(item) for get in columns.values()] for item in items]
+        self.print_list([*columns], rows, spared=spared, wrapped=wrapped)
+        if note:
+            self.print_line(note)
+        self.print_next_page_token(next_page_token)
 
     def print_list(
         self,
@@ -330,8 +342,7 @@ class Output:
     def print_progress(self, document: Any, *parts: str | Styled) -> None:
         """Print the progress of something: on a terminal in one line that changes, elsewhere in a new line each."""
         if self.as_json or self.is_whole:
-            self.print_json(document)
-            self.print_line(*parts)
+            self.print(document, *parts)
             return
         _write(sys.stdout, replace_line(render_line(parts, sys.stdout, plain=self.plain)))
         self._in_progress = True

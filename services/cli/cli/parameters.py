@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -24,7 +25,6 @@ from signoff.v1 import resources_pb2 as pb
 if TYPE_CHECKING:
     from contracts.resources import JobFilter
     from signoff.types import Agent, Job
-
 
 T = TypeVar("T")
 #: The judge policy that stands for the validators' own settings.
@@ -61,17 +61,14 @@ async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]
 
 async def find_job(jobstore: AsyncClient, given: str) -> "Job":
     """Return a job, found as `find_job_id` does; by its whole id it is asked for once."""
-    return await _get(given, jobstore.get_job, _list_ids(jobstore.iter_jobs(id_part=given)), "job")
+    return await _get(
+        given, jobstore.get_job, lambda part: _find_by_part(part, _list_ids(jobstore.iter_jobs(id_part=part)), "job")
+    )
 
 
 async def find_agent(jobstore: AsyncClient, given: str) -> "Agent":
     """Return an agent, found by its id, its name, or a part of its id."""
-    try:
-        return await jobstore.get_agent(given)
-    except SignoffError:
-        if (meant := await _find_agent_id(jobstore, given)) == given:
-            raise
-        return await jobstore.get_agent(meant)
+    return await _get(given, jobstore.get_agent, partial(_find_agent_id, jobstore))
 
 
 async def find_agent_id(jobstore: AsyncClient, given: str) -> str:
@@ -94,11 +91,11 @@ async def find_batch_id(jobstore: AsyncClient, given: str) -> str:
     return await _find(given, jobstore.get_operation, _list_ids(jobstore.iter_operations()), "batch")
 
 
-async def _get(given: str, get: Callable[[str], Awaitable[T]], ids: AsyncIterator[str], kind: str) -> T:
+async def _get(given: str, get: Callable[[str], Awaitable[T]], find: Callable[[str], Awaitable[str]]) -> T:
     try:
         return await get(given)
     except SignoffError:
-        if (meant := await _find_by_part(given, ids, kind)) == given:
+        if (meant := await find(given)) == given:
             raise
         return await get(meant)
 
@@ -128,9 +125,8 @@ def _match(given: str, ids: Iterable[str]) -> set[str]:
 def _choose(given: str, found: set[str], kind: str) -> str:
     if len(found) > 1:
         named = ", ".join(sorted(found)[:_NAMED_MAX]) + (", ..." if len(found) > _NAMED_MAX else "")
-        raise CommandError(
-            f"{given!r} could be each {kind} of these: {named}; give more of its id", code=ErrorCode.AMBIGUOUS_ID
-        )
+        message = f"{given!r} could be each {kind} of these: {named}; give more of its id"
+        raise CommandError(message, code=ErrorCode.AMBIGUOUS_ID)
     return found.pop() if found else given
 
 
@@ -231,8 +227,7 @@ PolicyFields = Annotated[
     ),
 ]
 BudgetUsd = Annotated[
-    str | None,
-    typer.Option("--budget-usd", metavar="USD", help="What all calls may cost; as --policy budget_usd=USD."),
+    str | None, typer.Option("--budget-usd", metavar="USD", help="What all calls may cost; as --policy budget_usd=USD.")
 ]
 
 
@@ -338,12 +333,10 @@ def read_conditions(  # noqa: PLR0913 - each is an option
     cost_usd_min: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or more.")] = None,
     cost_usd_max: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or less.")] = None,
     duration_s_min: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or longer."),
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or longer.")
     ] = None,
     duration_s_max: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or less."),
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or less.")
     ] = None,
 ) -> dict[str, Any]:
     """Return the conditions of a filter that are given, by the names of its fields."""

@@ -51,9 +51,8 @@ class Session:
     def require_kafka(self) -> str:
         """Return the address of Kafka. Raise CommandError if none is known, or if topics have another prefix there."""
         if self.target.kafka is None:
-            raise CommandError(
-                "no Kafka is known: start one with `signoff up`, or give --kafka", code=ErrorCode.NO_KAFKA
-            )
+            message = "no Kafka is known: start one with `signoff up`, or give --kafka"
+            raise CommandError(message, code=ErrorCode.NO_KAFKA)
         if self.target.other_prefix is not None:
             message = f"{self.target.other_prefix}: set SIGNOFF_TOPIC_PREFIX to that here, too"
             raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
@@ -120,8 +119,7 @@ def _open_session(
         str | None, typer.Option(envvar="SIGNOFF_TOKEN", show_envvar=True, help="The token to sign in with.")
     ] = None,
     token_file: Annotated[
-        Path | None,
-        typer.Option(envvar="SIGNOFF_TOKEN_FILE", help="A file that holds the token."),
+        Path | None, typer.Option(envvar="SIGNOFF_TOKEN_FILE", help="A file that holds the token.")
     ] = None,
     kafka: Annotated[
         str | None, typer.Option(envvar="SIGNOFF_KAFKA", metavar="HOST:PORT", help="Kafka's address.")

@@ -35,11 +35,7 @@ def render_line(parts: Iterable[object], stream: TextIO, *, plain: bool = False)
 
 
 def render_table(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    stream: TextIO,
-    *,
-    plain: bool = False,
+    columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO, *, plain: bool = False
 ) -> str:
     """Return the lines of a table; on a terminal, unless `plain`, with the last column wrapped to its width."""
     return _lay_out(_clean_table(columns, rows), stream, plain=plain)

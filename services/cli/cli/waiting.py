@@ -9,7 +9,6 @@ from cli.terminal import Styled
 if TYPE_CHECKING:
     from signoff.types import PastWait, Reason, Waiting, WaitingSum
 
-
 #: Codes whose name is the id of an agent (contracts.waiting.WaitCode).
 _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
 
@@ -50,8 +49,7 @@ def print_reasons(out: Output, waiting: "Waiting") -> None:
 
 def show_waiting_sums(out: Output, sums: "Sequence[WaitingSum]") -> None:
     """Show how many executions wait for each cause, and below it the remedy."""
-    out.print_json({"waiting": sums})
-    out.print_line(f"{sum(each.count for each in sums)} waiting")
+    out.print({"waiting": sums}, f"{sum(each.count for each in sums)} waiting")
     print_sums(out, sums)
 
 

@@ -198,9 +198,7 @@ def show_agents(out: Output, agents: "Sequence[Agent]", next_page_token: str) ->
         "capabilities": lambda agent: " ".join(agent.capabilities),
         "url": lambda agent: agent.url,
     }
-    out.print_page(agents, next_page_token)
-    out.print_columns(columns, agents, spared=["capabilities", "protocol"])
-    out.print_next_page_token(next_page_token)
+    out.print_items(agents, next_page_token, columns, spared=["capabilities", "protocol"])
 
 
 def _gets_work(agent: "Agent") -> str:

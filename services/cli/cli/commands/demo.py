@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.replay import open_publisher
 from cli.commands.up import show_message
 from cli.config import DATA_DIR, Target, read_endpoints
 from cli.errors import CommandError, ExitStatus
@@ -40,64 +41,66 @@ class DemoJob:
 def make_demo_jobs(run: str) -> list[DemoJob]:
     """Make the jobs of one run; its name is in their ids."""
 
-    def new(name: str, title: str, criteria: str, **fields: object) -> NewJob:
+    def make(
+        name: str,
+        shows: str,
+        title: str,
+        criteria: str,
+        ends: JobStatus = JobStatus.COMPLETED,
+        *,
+        is_event: bool = False,
+        **fields: object,
+    ) -> DemoJob:
         common = {"id": f"demo-{run}-{name}", "title": title, "acceptance_criteria": criteria, "agent_id": "writer"}
-        return NewJob.model_validate(common | {"labels": {"demo": run}} | fields)
+        job = NewJob.model_validate(common | {"labels": {"demo": run}} | fields)
+        return DemoJob(name, shows, job, ends, is_event)
 
     return [
-        DemoJob(
-            "haiku",
-            "met at once",
-            new("haiku", "A haiku about autumn", 'It mentions "autumn"\nIt mentions the "moon"'),
-        ),
-        DemoJob(
+        make("haiku", "met at once", "A haiku about autumn", 'It mentions "autumn"\nIt mentions the "moon"'),
+        make(
             "notes",
             "met at once; an optional criterion decides nothing",
-            new(
-                "notes",
-                "Release notes for version 2",
-                'It says what is "new"\noptional: it mentions "unicorns"',
-                payload={"text": "What is new: batches.", "omit": ["unicorns"]},
-            ),
+            "Release notes for version 2",
+            'It says what is "new"\noptional: it mentions "unicorns"',
+            payload={"text": "What is new: batches.", "omit": ["unicorns"]},
         ),
-        DemoJob(
+        make(
             "draft",
             "not met at first; resubmitted with feedback",
-            new(
-                "draft",
-                "A thank-you letter",
-                'It mentions the "harvest"',
-                agent_id="drafter",
-                policy=Policy(max_submissions=3),
-            ),
+            "A thank-you letter",
+            'It mentions the "harvest"',
+            agent_id="drafter",
+            policy=Policy(max_submissions=3),
         ),
-        DemoJob(
+        make(
             "cottage",
             "an asynchronous agent, which tells its progress",
-            new("cottage", "A plan of a cottage", 'It has a "chimney"', agent_id="builder"),
+            "A plan of a cottage",
+            'It has a "chimney"',
+            agent_id="builder",
         ),
-        DemoJob(
+        make(
             "unicorn",
             "a criterion that is never met",
-            new(
-                "unicorn",
-                "A story of a lake",
-                'It mentions a "unicorn"',
-                payload={"omit": ["unicorn"]},
-                policy=Policy(max_submissions=1),
-            ),
+            "A story of a lake",
+            'It mentions a "unicorn"',
             JobStatus.REJECTED,
+            payload={"omit": ["unicorn"]},
+            policy=Policy(max_submissions=1),
         ),
-        DemoJob(
+        make(
             "broken",
             "the agent answers 400",
-            new("broken", "A job for a broken agent", "It is an answer", payload={"agent": {"status": 400}}),
+            "A job for a broken agent",
+            "It is an answer",
             JobStatus.FAILED,
+            payload={"agent": {"status": 400}},
         ),
-        DemoJob(
+        make(
             "upstream",
             "an event with the whole job, published to Kafka",
-            new("upstream", "A greeting for a customer", 'It says "welcome"'),
+            "A greeting for a customer",
+            'It says "welcome"',
             is_event=True,
         ),
     ]
@@ -106,7 +109,6 @@ def make_demo_jobs(run: str) -> list[DemoJob]:
 #: The comment with which jobs are resubmitted.
 COMMENT = "Please mention what the criterion asks for."
 FINAL_STATUSES = frozenset({JobLogStatus.COMPLETED, JobLogStatus.REJECTED, JobLogStatus.FAILED})
-
 
 app = make_app()
 
@@ -130,10 +132,8 @@ async def demo(
                 async with asyncio.timeout(timeout_s):
                     submissions = await _run(cli, jobstore, target, jobs)
             except TimeoutError:
-                raise CommandError(
-                    f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why",
-                    status=ExitStatus.NOT_MET,
-                ) from None
+                message = f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why"
+                raise CommandError(message, status=ExitStatus.NOT_MET) from None
             ended = [await jobstore.get_job(str(job.job.id)) for job in jobs]
         _show_summary(cli, jobs, ended, submissions)
         link = await make_login_link(target) if target.http and not is_own else None
@@ -222,19 +222,15 @@ async def _run(cli: Session, jobstore: AsyncClient, target: Target, jobs: list[D
 
 async def _publish(target: Target, jobs: list[DemoJob]) -> None:
     """Publish the jobs that are events, as an upstream service would."""
-    from servicekit.kafka.publisher import Publisher, to_record  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.publisher import to_record  # noqa: PLC0415 - heavy, and only needed here
 
     upstream = Secrets.parse(text) if (text := os.environ.get("SIGNOFF_UPSTREAM_SECRETS")) else None
-    publisher = Publisher(_require(target.kafka, "Kafka"), "demo")
-    await publisher.start()
-    try:
+    async with open_publisher(_require(target.kafka, "Kafka"), "demo") as publisher:
         for demo in jobs:
             if demo.is_event:
                 event = ExecuteRequested(execution_id=new_execution_id(), job_id=str(demo.job.id), job=demo.job)
                 key = upstream.make_key(KeyUse.EXECUTE, event.execution_id) if upstream else None
                 await publisher.publish_records([to_record(event, "demo", signed_by=key)])
-    finally:
-        await publisher.stop()
 
 
 def _show_log(cli: Session, demo: DemoJob, log: JobLog) -> None:
@@ -281,7 +277,6 @@ def _show_next_steps(
 
 def _require(value: str | None, what: str) -> str:
     if value is None:
-        raise CommandError(
-            f"where is the {what}? Give --endpoints FILE of a local stack", code=ErrorCode.UNKNOWN_ADDRESS
-        )
+        message = f"where is the {what}? Give --endpoints FILE of a local stack"
+        raise CommandError(message, code=ErrorCode.UNKNOWN_ADDRESS)
     return value

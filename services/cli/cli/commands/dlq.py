@@ -92,8 +92,7 @@ async def discard(
     They stay in their topic for as long as it keeps records, and `dlq list --include-done` shows them.
     """
     done = await _resolve(cli, topic_name, LetterOutcome.DISCARDED, selection, reason, asks=not yes)
-    cli.out.print_json({"discarded": done["letters"]})
-    cli.out.print_line(f"{done['letters']} discarded")
+    cli.out.print({"discarded": done["letters"]}, f"{done['letters']} discarded")
 
 
 async def _resolve(
@@ -102,9 +101,8 @@ async def _resolve(
     """Redrive or discard the open letters that are selected, `asks`: once that is confirmed, and return how many."""
     topic = replay.get_topic(topic_name)
     if topic.dlq is None:
-        raise CommandError(
-            f"{topic_name} has no dead letters: name the topic that they came from", code=ErrorCode.NO_DLQ
-        )
+        message = f"{topic_name} has no dead letters: name the topic that they came from"
+        raise CommandError(message, code=ErrorCode.NO_DLQ)
     asked = {"topic": topic.name, "outcome": outcome, "reason": reason, **selection}
     async with cli.jobstore() as jobstore:
         if asks:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from localstack.process import LastWords
     from signoff.judging import Validator
 
-
 app = make_app()
 
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from signoff.judging import CriterionVerdict, Verdict
     from signoff.types import Job, JobLog, PastWait, Waiting
 
-
 app = make_app("Show all of one job.")
 
 Submission = Annotated[
@@ -104,8 +103,7 @@ async def open_(cli: Session, job_id: JobId) -> None:
     from urllib.parse import quote  # noqa: PLC0415 - only needed here
 
     address = f"{cli.target.http.rstrip('/')}/jobs/{quote(job_id, safe='')}"
-    cli.out.print_json({"address": address})
-    cli.out.print_line(address)
+    cli.out.print({"address": address}, address)
     if sys.stdout.isatty() and not cli.out.as_json and not cli.out.plain:
         typer.launch(address)
 
@@ -271,19 +269,12 @@ _SIGNS: Final = {
     JUDGE: "\N{DARK SHADE}",
 }
 
-
 #: Lines of a result that a terminal shows, unless all are asked for.
 RESULT_LINES_MAX: Final = 40
 _OUTCOMES: Final = {"pass": ("met", "green"), "fail": ("not met", "red"), "cannot_assess": ("cannot say", "yellow")}
 #: The same for criteria of kind `never`.
 _OUTCOMES_OF_NEVER: Final = _OUTCOMES | {"pass": ("absent", "green"), "fail": ("found", "red")}
-_BAR_STYLES: Final = {
-    QUEUE: "yellow",
-    QUEUE_FOR_JUDGE: "magenta",
-    AGENT: "cyan",
-    BACKOFF: "yellow",
-    JUDGE: "magenta",
-}
+_BAR_STYLES: Final = {QUEUE: "yellow", QUEUE_FOR_JUDGE: "magenta", AGENT: "cyan", BACKOFF: "yellow", JUDGE: "magenta"}
 _BAR_MIN_CHARS: Final = 20
 _BAR_MAX_CHARS: Final = 100
 

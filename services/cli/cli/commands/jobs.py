@@ -68,8 +68,7 @@ Detail = Annotated[
     View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
 ]
 PageToken = Annotated[
-    str,
-    typer.Option("--page-token", help="Go on where the page before ended: what it shows after `more:`."),
+    str, typer.Option("--page-token", help="Go on where the page before ended: what it shows after `more:`.")
 ]
 
 
@@ -447,11 +446,8 @@ def show_jobs(out: Output, jobs: "Sequence[Job]", next_page_token: str, searched
         "title": lambda job: job.title,
     }
     spared = ["submission", "progress", "agent", "short", "waits for", "code"]
-    out.print_page(jobs, next_page_token, **({} if searched is None else {"searched": searched}))
-    out.print_columns(columns, jobs, spared=spared)
-    if searched is not None:
-        out.print_line(f"among the newest {searched}: older ones were not looked at")
-    out.print_next_page_token(next_page_token)
+    note = "" if searched is None else f"among the newest {searched}: older ones were not looked at"
+    out.print_items(jobs, next_page_token, columns, note=note, spared=spared, searched=searched)
 
 
 def _name_causes(out: Output, job: "Job") -> str:
@@ -510,9 +506,8 @@ async def show_until_rest(
                             cli.out.show_log(log)
     except TimeoutError:
         job = await jobstore.get_job(job_id)
-        raise CommandError(
-            f"{job_id} is still {job.status} after {timeout_s} s", code=ErrorCode.TIMEOUT, status=ExitStatus.NOT_MET
-        ) from None
+        message = f"{job_id} is still {job.status} after {timeout_s} s"
+        raise CommandError(message, code=ErrorCode.TIMEOUT, status=ExitStatus.NOT_MET) from None
     job = await jobstore.get_job(job_id)
     if only_end:
         cli.out.print_json(job)

@@ -34,9 +34,7 @@ from signoff.status import RESTING, OperationKind
 if TYPE_CHECKING:
     from signoff.judging import CriterionVerdict, Judging, RejudgeReport
 
-
 app = make_app("Try judges, and criteria, without a job.")
-
 
 rejudge_app = make_app()
 

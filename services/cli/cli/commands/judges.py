@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         Validator,
     )
 
-
 Version = Annotated[
     int | None, typer.Option(min=1, help="Show this one; the current one, or else the newest, when not given.")
 ]
@@ -41,7 +40,6 @@ ExpectedVersion = Annotated[
     int | None, typer.Option("--version", min=0, help="The newest version that you know; fail if there is another.")
 ]
 Reason = Annotated[str | None, typer.Option(help="Why; it is kept.")]
-
 
 app = make_app("Keep judge policies, by which results are judged, by name and version, such as strict@3.")
 
@@ -60,12 +58,7 @@ async def list_(cli: Session, jobstore: AsyncClient) -> None:
 
 
 @command(app, "show")
-async def show(
-    cli: Session,
-    jobstore: AsyncClient,
-    name: Name,
-    version: Version = None,
-) -> None:
+async def show(cli: Session, jobstore: AsyncClient, name: Name, version: Version = None) -> None:
     """Show a version of a judge policy, all its versions, and the outcomes of each."""
     found = await jobstore.get_judge_policy(name)
     number = version or found.current or found.newest
@@ -157,8 +150,7 @@ async def promote(
     reduced = None if report is None else _read_report(report)
     async with cli.jobstore() as jobstore:
         found = await jobstore.promote_judge_policy(name, version, report=reduced, force_reason=force)
-    cli.out.print_json(found)
-    cli.out.print_line(f"{name}: version {found.current} is current")
+    cli.out.print(found, f"{name}: version {found.current} is current")
 
 
 @command(app, "golden")
@@ -213,8 +205,7 @@ async def golden(  # noqa: PLR0917 - each is an option
 async def retire(cli: Session, jobstore: AsyncClient, name: Name, reason: Reason = None) -> None:
     """Retire a judge policy: nothing more is judged by it; its versions stay, and `promote` brings it back."""
     found = await jobstore.retire_judge_policy(name, reason=reason)
-    cli.out.print_json(found)
-    cli.out.print_line(f"{name}: retired")
+    cli.out.print(found, f"{name}: retired")
 
 
 def _read_report(file: str) -> dict[str, Any]:
@@ -267,12 +258,7 @@ async def list_sets(cli: Session, jobstore: AsyncClient) -> None:
 
 
 @command(criteria_app, "show")
-async def show_set(
-    cli: Session,
-    jobstore: AsyncClient,
-    name: SetName,
-    version: Version = None,
-) -> None:
+async def show_set(cli: Session, jobstore: AsyncClient, name: SetName, version: Version = None) -> None:
     """Show the criteria of a version, all versions, and what each accepted, failed and cost."""
     found = await jobstore.get_criteria_set(name)
     number = version or found.current or found.newest
@@ -302,8 +288,7 @@ async def set_criteria(  # noqa: PLR0917 - each is an option
 async def retire_set(cli: Session, jobstore: AsyncClient, name: SetName, reason: Reason = None) -> None:
     """Retire a criteria set: nothing more is judged by it; its versions stay, and `set` brings it back."""
     found = await jobstore.retire_criteria_set(name, reason=reason)
-    cli.out.print_json(found)
-    cli.out.print_line(f"{name}: retired")
+    cli.out.print(found, f"{name}: retired")
 
 
 @command(criteria_app, "lint")
@@ -409,8 +394,7 @@ def show_criteria_set(out: Output, found: "NamedCriteriaSet", shown: "CriteriaSe
 
 def show_saved_set(out: Output, saved: "SavedCriteriaSet") -> None:
     """Show which version was added, and warnings of ambiguous criteria in it."""
-    out.print_json(saved)
-    out.print_line(f"{saved.name}@{saved.version} is current")
+    out.print(saved, f"{saved.name}@{saved.version} is current")
     out.print_warnings(saved.warnings)
 
 

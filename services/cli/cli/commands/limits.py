@@ -91,8 +91,7 @@ async def set_(
 async def remove(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     """Remove a limit."""
     await jobstore.remove_limit(name)
-    cli.out.print_json({"removed": name})
-    cli.out.print_line(f"{name}: no limit")
+    cli.out.print({"removed": name}, f"{name}: no limit")
 
 
 @command(app, "pause")

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from contracts.resources import NewJob
     from signoff.types import Operation, OperationItem, OperationPreview
 
-
 bulk_app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs tell it.")]
@@ -101,8 +100,7 @@ async def assign(
     conditions: dict[str, Any],
     how: OperationOptions,
     to: Annotated[
-        str,
-        typer.Option("--to", metavar="AGENT", help="The agent that gets them.", autocompletion=complete_agents),
+        str, typer.Option("--to", metavar="AGENT", help="The agent that gets them.", autocompletion=complete_agents)
     ],
 ) -> None:
     """Assign all jobs that match to an agent."""
@@ -356,8 +354,7 @@ _GOOD: Final = (JobStatus.COMPLETED, "DONE")
 async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operation") -> None:
     """Show an operation, such as a batch, why it waits, and the first of its items that were refused."""
     await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
-    cli.out.print_json(operation)
-    cli.out.print_line(*_describe(operation))
+    cli.out.print(operation, *_describe(operation))
     print_sums(cli.out, operation.waiting)
     if operation.refused:
         rows = [
@@ -380,9 +377,7 @@ def show_operations(out: Output, operations: "Sequence[Operation]", next_page_to
         "jobs": lambda each: each.total,
         "of which": _list_counts,
     }
-    out.print_page(operations, next_page_token)
-    out.print_columns(columns, operations, spared=["name", "kind", "created"])
-    out.print_next_page_token(next_page_token)
+    out.print_items(operations, next_page_token, columns, spared=["name", "kind", "created"])
 
 
 def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str) -> None:
@@ -404,13 +399,14 @@ def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str
 
 def show_items(out: Output, items: "Sequence[OperationItem]", next_page_token: str) -> None:
     """Show a page of the items of an operation."""
-    out.print_page(items, next_page_token)
-    rows = [
-        (i.job_id, style_status(i.outcome), i.code, i.retried_by, out.name_agents_in(i.message or i.title))
-        for i in items
-    ]
-    out.print_list(["job", "outcome", "code", "retried by", "why"], rows, spared=["retried by"], wrapped=True)
-    out.print_next_page_token(next_page_token)
+    columns = {
+        "job": lambda item: item.job_id,
+        "outcome": lambda item: style_status(item.outcome),
+        "code": lambda item: item.code,
+        "retried by": lambda item: item.retried_by,
+        "why": lambda item: out.name_agents_in(item.message or item.title),
+    }
+    out.print_items(items, next_page_token, columns, spared=["retried by"], wrapped=True)
 
 
 async def show_until_ended(

@@ -19,7 +19,6 @@ from signoff.status import View
 if TYPE_CHECKING:
     from signoff.types import AgentStats, Overview, Percentiles, WaitingSum
 
-
 app = make_app()
 
 

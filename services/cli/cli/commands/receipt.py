@@ -19,7 +19,6 @@ from signoff.status import View
 if TYPE_CHECKING:
     from contracts.receipts import PublicKey, PublicKeys, Statement
 
-
 app = make_app("Signed statements about verdicts: `signoff receipt JOB` prints one.", has_default=True)
 
 
@@ -50,8 +49,7 @@ async def get(  # noqa: PLR0917 - each is an option
         job_id, version=version, submission=submission, view=View.BASIC if without_texts else view
     )
     if out is None:
-        cli.out.print_json(json.loads(receipt.envelope))
-        cli.out.print_line(receipt.envelope)
+        cli.out.print(json.loads(receipt.envelope), receipt.envelope)
         return
     try:
         out.write_text(receipt.envelope + "\n", "utf-8")
@@ -68,8 +66,7 @@ async def keys(cli: Session, jobstore: AsyncClient) -> None:
     Keep them with the receipts: a database that is rebuilt has those alone whose secrets are still set.
     """
     document = {"items": await list_all(jobstore.iter_receipt_keys())}
-    cli.out.print_json(document)
-    cli.out.print_line(to_json(document))
+    cli.out.print(document, to_json(document))
 
 
 @command(app, "verify")
@@ -77,8 +74,7 @@ async def verify(
     cli: Session,
     receipt: Annotated[str, typer.Argument(metavar="FILE", help="The receipt, or - for standard input.")],
     keys_file: Annotated[
-        Path | None,
-        typer.Option("--keys", help="A file of the keys that you trust, as `receipt keys` prints them."),
+        Path | None, typer.Option("--keys", help="A file of the keys that you trust, as `receipt keys` prints them.")
     ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="BASE64", help="The one key that you trust.")] = None,
     result: Annotated[
@@ -165,17 +161,11 @@ def _compare_job(statement: "Statement", content: bytes) -> None:
         raise CommandError(message, code=ErrorCode.UNREADABLE) from None
     stated = statement.predicate
     if stated.task_sha256 != task.hex():
-        raise CommandError(
-            "the receipt is genuine, and its agent was asked for something else",
-            code=ErrorCode.OTHER_TASK,
-            status=ExitStatus.NOT_MET,
-        )
+        message = "the receipt is genuine, and its agent was asked for something else"
+        raise CommandError(message, code=ErrorCode.OTHER_TASK, status=ExitStatus.NOT_MET)
     if references and stated.references_sha256 != hash_references(format_references(references)):
-        raise CommandError(
-            "the receipt is genuine, and other references were judged by",
-            code=ErrorCode.OTHER_REFERENCES,
-            status=ExitStatus.NOT_MET,
-        )
+        message = "the receipt is genuine, and other references were judged by"
+        raise CommandError(message, code=ErrorCode.OTHER_REFERENCES, status=ExitStatus.NOT_MET)
 
 
 def _show(cli: Session, signer: "PublicKey", statement: "Statement", result: Path | None, keys_of: str) -> None:

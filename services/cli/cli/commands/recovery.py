@@ -55,8 +55,7 @@ async def rebuild(
     async with aclosing(run("rebuild", settings)) as lines:
         async for line in lines:
             if "error" not in line:
-                cli.out.print_json(line)
-                cli.out.print_line(_describe(line))
+                cli.out.print(line, _describe(line))
                 if line.get("are_limits_lost"):
                     cli.out.print_line(_LOST)
                 for text in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
@@ -167,8 +166,7 @@ async def print_fact_keys(cli: Session) -> None:
     the keys of secrets that no longer sign: without them, what those signed cannot be rebuilt.
     """
     keys = str(require_fact_keys(cli.target))
-    cli.out.print_json({"fact_keys": keys})
-    cli.out.print_line(keys)
+    cli.out.print({"fact_keys": keys}, keys)
 
 
 #: Bytes of the longest line that is read from the program.

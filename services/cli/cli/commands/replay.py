@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,9 +121,8 @@ class Selection:
         if self.partition is None:
             return dict(stored)
         if self.partition not in stored:
-            raise CommandError(
-                f"{self.topic.name} has the partitions 0 to {max(stored)}", code=ErrorCode.UNKNOWN_PARTITION
-            )
+            message = f"{self.topic.name} has the partitions 0 to {max(stored)}"
+            raise CommandError(message, code=ErrorCode.UNKNOWN_PARTITION)
         span = stored[self.partition]
         begin = span.start if self.first is None else max(self.first, span.start)
         end = span.stop if self.last is None else min(self.last + 1, span.stop)
@@ -149,7 +148,6 @@ def get_topic(name: str) -> Topic:
 
 #: Records that are published together, before their acknowledgements are waited for.
 BATCH = 500
-
 
 app = make_app()
 
@@ -201,9 +199,8 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if selection.since and selection.until and selection.until <= selection.since:
         raise typer.BadParameter("is not after --since", param_hint="--until")
     if publish and selection.topic.dlq is None:
-        raise CommandError(
-            f"{topic_name} is never published again: no service consumes it", code=ErrorCode.NOT_REPLAYABLE
-        )
+        message = f"{topic_name} is never published again: no service consumes it"
+        raise CommandError(message, code=ErrorCode.NOT_REPLAYABLE)
     await _replay(cli, selection, headers=headers, publish=publish, asks=not yes)
 
 
@@ -301,8 +298,7 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
 
     at = time_text(datetime.now(UTC)).encode()
     published, skipped = 0, 0
-    async with AsyncExitStack() as stack:
-        publisher = await start_publisher(stack, cli.require_kafka())
+    async with open_publisher(cli.require_kafka(), "cli") as publisher:
         batch: list[Outgoing] = []
         async for record in selected:
             raw = record.record
@@ -316,14 +312,17 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
     _show_counts(cli, published, skipped)
 
 
-async def start_publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
-    """Return a publisher that runs until the stack is left."""
+@asynccontextmanager
+async def open_publisher(kafka: str, name: str) -> "AsyncIterator[Publisher]":
+    """Yield a publisher, and stop it in the end."""
     from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
-    publisher = Publisher(kafka, "cli")
+    publisher = Publisher(kafka, name)
     await publisher.start()
-    stack.push_async_callback(publisher.stop)
-    return publisher
+    try:
+        yield publisher
+    finally:
+        await publisher.stop()
 
 
 async def send(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:

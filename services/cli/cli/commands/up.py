@@ -61,8 +61,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
 
 def show_message(cli: Session, message: str) -> None:
     """Show a message of the stack."""
-    cli.out.print_json({"message": message})
-    cli.out.print_line(message)
+    cli.out.print({"message": message}, message)
 
 
 async def _welcome(cli: Session, file: Path) -> None:
@@ -71,8 +70,7 @@ async def _welcome(cli: Session, file: Path) -> None:
     while not _is_written(file, began):  # noqa: ASYNC110 - a file wakes nobody
         await asyncio.sleep(POLL_S)
     target = read_endpoints(file)
-    cli.out.print_json({"message": "ready", "endpoints": str(file)})
-    cli.out.print_line("ready")
+    cli.out.print({"message": "ready", "endpoints": str(file)}, "ready")
     cli.out.print_line(f"  page and API   {await make_login_link(target)}")
     cli.out.print_line("                 (the link works once; `signoff login-link` gives another)")
     cli.out.print_line(f"  addresses      {file}")
@@ -93,5 +91,4 @@ async def login_link(cli: Session) -> None:
     Who opens it may do what the token may that this command has. The link holds no token.
     """
     link = await make_login_link(cli.target)
-    cli.out.print_json({"link": link})
-    cli.out.print_line(link)
+    cli.out.print({"link": link}, link)
