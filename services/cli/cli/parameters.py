@@ -227,7 +227,8 @@ PolicyFields = Annotated[
     ),
 ]
 BudgetUsd = Annotated[
-    str | None, typer.Option("--budget-usd", metavar="USD", help="What all calls may cost; as --policy budget_usd=USD.")
+    str | None,
+    typer.Option("--budget-usd", metavar="USD", help="The largest cost of all calls; as --policy budget_usd=USD."),
 ]
 
 

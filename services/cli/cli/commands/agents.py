@@ -23,7 +23,7 @@ app = make_app("Register and change agents.")
 def read_agent_options(
     *,
     capabilities: Annotated[
-        list[str] | None, typer.Option("--capability", help="What it is able to do. May be repeated.")
+        list[str] | None, typer.Option("--capability", help="A capability of it. May be repeated.")
     ] = None,
     deterministic: Annotated[
         bool | None,

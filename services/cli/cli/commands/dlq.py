@@ -25,7 +25,7 @@ Topic = Annotated[
     str, typer.Argument(metavar="TOPIC", help="The topic that they came from, such as execute-requested.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it is done.")]
-Reason = Annotated[str | None, typer.Option(help="Why, which is kept beside them.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, which is kept beside them.")]
 
 
 @command(app, "list")
@@ -82,7 +82,7 @@ async def redrive(
 async def discard(
     cli: Session,
     topic_name: Topic,
-    reason: Annotated[str, typer.Option(help="Why, which is kept beside them.")],
+    reason: Annotated[str, typer.Option(help="The reason, which is kept beside them.")],
     selection: dict[str, Any],
     *,
     yes: Yes = False,

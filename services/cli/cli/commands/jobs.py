@@ -50,7 +50,9 @@ if TYPE_CHECKING:
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
 
-Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the job rests; succeed if it COMPLETED.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Show its transitions until the job rests; succeed if it COMPLETED.")
+]
 Timeout = Annotated[
     float | None, typer.Option("--timeout-s", metavar="SECONDS", min=0, help="Wait no longer than this.")
 ]
@@ -58,7 +60,7 @@ ExecutionId = Annotated[
     str | None, typer.Option("--execution-id", metavar="UUID", help="Its id: asked for twice, it is one execution.")
 ]
 Payload = Annotated[
-    str | None, typer.Option("--payload", metavar="JSON", help="What the agent is given: JSON, @file or - (stdin).")
+    str | None, typer.Option("--payload", metavar="JSON", help="The input of the agent: JSON, @file or - (stdin).")
 ]
 NotBefore = Annotated[
     str | None, typer.Option("--not-before", metavar="TIME", help="Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.")
@@ -68,19 +70,19 @@ Detail = Annotated[
     View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
 ]
 PageToken = Annotated[
-    str, typer.Option("--page-token", help="Go on where the page before ended: what it shows after `more:`.")
+    str, typer.Option("--page-token", help="The token of the page, which the page before shows after `more:`.")
 ]
 
 
 def read_job_options(  # noqa: PLR0913 - each is an option
     *,
-    title: Annotated[str | None, typer.Option(help="What it is, in a line.")] = None,
-    description: Annotated[str | None, typer.Option(help="What the agent is to do, in full.")] = None,
+    title: Annotated[str | None, typer.Option(help="Its title, a line.")] = None,
+    description: Annotated[str | None, typer.Option(help="The task of the agent, in full.")] = None,
     acceptance_criteria: Annotated[
         list[str] | None,
         typer.Option(
             "--criteria",
-            help="What the result must be or do, after `optional:`, `never:` or `check:` if it is that. "
+            help="A criterion of the result, after `optional:`, `never:` or `check:` if it is one of these. "
             "May be repeated.",
         ),
     ] = None,
@@ -92,7 +94,7 @@ def read_job_options(  # noqa: PLR0913 - each is an option
     capabilities: Annotated[
         list[str] | None,
         typer.Option(
-            "--capability", help="What the agent must be able to do; without --agent, one is matched. May be repeated."
+            "--capability", help="A capability that the agent needs; without --agent, one is matched. May be repeated."
         ),
     ] = None,
     not_before: NotBefore = None,
@@ -128,7 +130,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
         ),
     ] = None,
     job_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose job it is; `default` when not given.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant that owns it; `default` when not given.")] = None,
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The job as JSON, or - (standard input); options override it.")
     ] = None,
@@ -184,7 +186,7 @@ async def list_(  # noqa: PLR0917 - each is an option
     jobstore: AsyncClient,
     conditions: dict[str, Any],
     sort: Annotated[
-        JobOrder, typer.Option("--order", help="By what to sort; after `-`, the newest or the most come first.")
+        JobOrder, typer.Option("--order", help="The order; with `-`, the newest or the largest come first.")
     ] = JobOrder.CREATED_DESC,
     page_size: PageSize = 50,
     page_token: PageToken = "",
@@ -269,7 +271,7 @@ async def resubmit(  # noqa: PLR0917 - each is an option
     cli: Session,
     jobstore: AsyncClient,
     job_id: JobId,
-    comment: Annotated[str | None, typer.Option(help="Told to the agent beside the verdict's feedback.")] = None,
+    comment: Annotated[str | None, typer.Option(help="A comment for the agent, beside the verdict's feedback.")] = None,
     execution_id: ExecutionId = None,
     wait: Wait = False,
     timeout_s: Timeout = None,
@@ -295,7 +297,7 @@ async def cancel(
         str | None,
         typer.Option("--execution-id", metavar="UUID", help="Cancel this execution, and none that began later."),
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why, as the log tells it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="The reason, for the log.")] = None,
 ) -> None:
     """Cancel the live execution of a job; or one execution by its id, even before it is requested."""
     if job_id is None and execution_id is None:

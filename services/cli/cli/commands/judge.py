@@ -82,7 +82,10 @@ async def rejudge(
     judging: RejudgeOptions,
     how: OperationOptions,
     shadow: Annotated[
-        bool, typer.Option("--shadow", help="Change nothing: put verdicts beside verdicts, and report what flips.")
+        bool,
+        typer.Option(
+            "--shadow", help="Change nothing: compare new verdicts with those before, and report the ones that flip."
+        ),
     ] = False,
 ) -> None:
     """Judge results of jobs again, as a shadow that changes nothing, or for real.
@@ -275,7 +278,9 @@ class EvaluationOptions:
         int,
         typer.Option(min=1, max=100, help="Judge each as this submission of its job: later ones need more to pass."),
     ] = 1
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out lines that are no cases; say so.")] = False
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out lines that are no cases, and list them.")] = (
+        False
+    )
 
 
 @command(app, "evaluate")
@@ -360,9 +365,7 @@ class ImportOptions:
 
     criteria: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="TEXT", help="By what all are judged, one a line, in place of what the file says. May be repeated."
-        ),
+        typer.Option(metavar="TEXT", help="A criterion for all cases, in place of those in the file. May be repeated."),
     ] = None
     result: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds a model's output.")] = None
     label: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds a person's label.")] = None

@@ -39,7 +39,7 @@ Note = Annotated[str | None, typer.Option(help="A note on the version, for peopl
 ExpectedVersion = Annotated[
     int | None, typer.Option("--version", min=0, help="The newest version that you know; fail if there is another.")
 ]
-Reason = Annotated[str | None, typer.Option(help="Why; it is kept.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, which is kept.")]
 
 app = make_app("Keep judge policies, by which results are judged, by name and version, such as strict@3.")
 
@@ -69,7 +69,7 @@ async def show(cli: Session, jobstore: AsyncClient, name: Name, version: Version
 @command(app, "set")
 async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name, where no file says it.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name, if no file has it.")] = None,
     file: Annotated[
         str | None,
         typer.Option(
@@ -131,7 +131,7 @@ async def promote(
     name: Name,
     version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
     report: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What `judge evaluate --json` printed of the golden set.")
+        str | None, typer.Option(metavar="FILE", help="The output of `judge evaluate --json` on the golden set.")
     ] = None,
     force: Annotated[
         str | None,
@@ -165,11 +165,11 @@ async def golden(  # noqa: PLR0917 - each is an option
         typer.Option(
             min=0,
             max=1,
-            help="What two shares reach with 95 % certainty: of good results that pass, and of bad ones that do not.",
+            help="The least of two shares, with 95 % certainty: of good results that pass, and of bad ones that fail.",
         ),
     ] = None,
     flips_max: Annotated[
-        float | None, typer.Option(min=0, max=1, help="The share of cases whose repeats may differ at most.")
+        float | None, typer.Option(min=0, max=1, help="The largest share of cases whose repeats may differ.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write its cases, to evaluate versions on.")

@@ -24,7 +24,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="agent:<id>, tenant:<name> or label:<key>=<value>; * for each, as far as its own limit does not say it.",
+        help="agent:<id>, tenant:<name> or label:<key>=<value>; * for each, as far as its own limit does not set it.",
     ),
 ]
 
@@ -76,7 +76,7 @@ async def set_(
     fields: dict[str, Any],
     unset: Annotated[
         list[str] | None,
-        typer.Option("--unset", metavar="FIELD", help="Set no `concurrency`, say, any more. May be repeated."),
+        typer.Option("--unset", metavar="FIELD", help="A field to unset, such as concurrency. May be repeated."),
     ] = None,
 ) -> None:
     """Set the given fields of a limit, and leave the rest; it applies at once, also to executions that wait."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 bulk_app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
 
-Reason = Annotated[str | None, typer.Option("--reason", help="Why, as the logs tell it.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="The reason, for the logs.")]
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class OperationOptions:
         list[str] | None,
         typer.Argument(metavar="JOB", help="These jobs, instead of all that match.", autocompletion=complete_jobs),
     ] = None
-    name: Annotated[
-        str | None, typer.Option("--name", help="What the operation is called, for whoever looks at it.")
-    ] = None
+    name: Annotated[str | None, typer.Option("--name", help="The name of the operation, for people.")] = None
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="Asked for twice with one key, it is one operation.")
     ] = None
@@ -87,7 +85,9 @@ async def resubmit(
     cli: Session,
     conditions: dict[str, Any],
     how: OperationOptions,
-    comment: Annotated[str | None, typer.Option(help="Told to the agents beside the verdict's feedback.")] = None,
+    comment: Annotated[
+        str | None, typer.Option(help="A comment for the agents, beside the verdict's feedback.")
+    ] = None,
 ) -> None:
     """Resubmit all jobs that match and were not accepted: the agents try again, with the verdict's feedback."""
     await make_operation(cli, OperationKind.RESUBMIT, conditions, how, comment=comment)
@@ -232,7 +232,7 @@ batches_app = make_app("Execute many jobs at once.")
 Statuses = Annotated[
     list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="At this status. May be repeated.")
 ]
-Name = Annotated[str | None, typer.Option("--name", help="What the batch is called, for whoever looks at it.")]
+Name = Annotated[str | None, typer.Option("--name", help="The name of the batch, for people.")]
 Key = Annotated[str | None, typer.Option("--idempotency-key", help="Asked for twice with one key, it is one batch.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show its progress until it ends; succeed if all COMPLETED.")]
 

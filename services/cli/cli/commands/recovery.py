@@ -34,7 +34,7 @@ async def rebuild(
     accept_gaps: Annotated[
         bool,
         typer.Option(
-            "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out what follows it."
+            "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out the versions after it."
         ),
     ] = False,
 ) -> None:
