@@ -105,7 +105,7 @@ class ResultProduced(_ExecutionEvent):
 
     @cached_property
     def result_hash(self) -> bytes:
-        """Return the SHA-256 of the result's JSON text, 32 bytes: what tells one result from another."""
+        """Return the SHA-256 of the result's JSON text, 32 bytes, by which results are compared."""
         return hash_result(self.result_text)
 
 
@@ -115,7 +115,7 @@ def hash_result(text: str) -> bytes:
 
 
 def hash_task(title: str, description: str, payload: str) -> bytes:
-    """Return the SHA-256 of what an agent was asked, as JSON text: whole, but for what it was told of its last try."""
+    """Return the SHA-256 of an agent's task as JSON text: all that it was sent but the feedback on its last result."""
     head = json_text({"title": title, "description": description})
     return hashlib.sha256(f'{head[:-1]},"payload":{payload}}}'.encode()).digest()
 

@@ -28,7 +28,7 @@ _ABSENCE: Final = re.compile(
 
 
 def is_about_absence(criterion: str) -> bool:
-    """Return whether a criterion says that something is not there, as far as its words tell."""
+    """Return whether a criterion asks for the absence of something, by its words."""
     return _ABSENCE.search(criterion) is not None
 
 

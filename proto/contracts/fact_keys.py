@@ -175,10 +175,10 @@ class FactFilter:
 
     def describe_left(self) -> dict[str, dict[str, int]]:
         """Return how many records were left, by topic and reason."""
-        told: dict[str, dict[str, int]] = {}
+        described: dict[str, dict[str, int]] = {}
         for (topic, reason), count in sorted(self.left.items()):
-            told.setdefault(topic, {})[reason.value] = count
-        return told
+            described.setdefault(topic, {})[reason.value] = count
+        return described
 
     def get_signers(self) -> list[str]:
         """Return the names of the keys that have signed facts by the markers seen, the oldest first."""
@@ -191,12 +191,12 @@ class FactFilter:
 
 
 def is_marker(record: TopicRecord) -> bool:
-    """Return whether a record of a topic of facts says that it is a marker; whoever reads facts passes it over."""
+    """Return whether a record of a topic of facts claims to be a marker, which readers of facts skip."""
     return MARKER_HEADER in dict(record.headers)
 
 
 def _join_fact(topic: str, key: bytes | None, value: bytes | None, version: str = _VERSION) -> bytes:
-    """Join what a fact's signature is of; the length tells where the key ends."""
+    """Join the parts of a fact that its signature covers; the length in front shows where the key ends."""
     key = key or b""
     return b"".join([f"signoff,{version},fact,{bare_name(topic)},{len(key)},".encode(), key, b",", value or b""])
 

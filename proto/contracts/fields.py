@@ -42,12 +42,12 @@ def _check_limit_name(text: str) -> str:
     return text
 
 
-#: By pattern, what a text that does not match is told.
+#: By pattern, the message for a text that does not match it.
 _WORDS_OF_PATTERNS: Final[dict[str, str]] = {}
 
 
 def matches(pattern: str, words: str) -> str:
-    """Return a pattern for the constraints of a text, once it is known how to say in words what it asks for."""
+    """Return a pattern for the constraints of a text, and remember the message for a text that does not match it."""
     _WORDS_OF_PATTERNS[pattern] = words
     return pattern
 
@@ -93,7 +93,7 @@ _A_TIME: Final = "must be a date and time with its zone, such as 2026-05-01T12:0
 _A_NUMBER: Final = "must be a number"
 _A_WHOLE_NUMBER: Final = "must be a whole number"
 _TRUE_OR_FALSE: Final = "must be true or false"
-#: By the type of a problem that pydantic finds, or the first word of it: what is said in place of pydantic's words.
+#: By the type of a problem that pydantic finds, or the first word of the type: the message in place of pydantic's.
 _WORDS: Final = {
     "missing": "must be given",
     "extra_forbidden": "cannot be given here: leave it out",
@@ -124,9 +124,9 @@ _WORDS: Final = {
 
 
 def message_of(problem: Mapping[str, Any], model: Any = None, path: Sequence[str | int] = ()) -> str:
-    """Return what a problem in a ValidationError is and what to do, in words for whoever sent it.
+    """Return the message of a problem in a ValidationError: what is wrong, and what its sender can do.
 
-    With the type that was asked for and the path in it, a member that is not known is answered with the nearest name.
+    With the expected type and the path in it, the message for an unknown member proposes the nearest name.
     """
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden" and model is not None:
@@ -146,7 +146,7 @@ def message_of(problem: Mapping[str, Any], model: Any = None, path: Sequence[str
 
 
 def _plain(value: Any) -> Any:
-    """Return a bound as people write it: 1, not 1.0, and names without quotes."""
+    """Return a bound as people write it: 1 instead of 1.0, and names without quotes."""
     return int(value) if isinstance(value, float) and value.is_integer() else str(value).replace("'", "")
 
 
@@ -214,7 +214,7 @@ def _check_moment(value: Any) -> Any:
 
 #: A time of RFC 3339; a number is refused, since pydantic would take it for seconds since 1970.
 Moment = Annotated[Time, BeforeValidator(_check_moment)]
-#: By type, whether a JSON value may stand for it, and what to say if not: JSON tells numbers, texts and booleans apart.
+#: By type, whether a JSON value may stand for it, and the message if not: JSON distinguishes numbers, texts, booleans.
 _MAY_STAND_FOR: dict[Any, tuple[Callable[[Any], bool], str]] = {
     bool: (lambda value: isinstance(value, bool), _TRUE_OR_FALSE),
     int: (lambda value: not isinstance(value, bool | str), _A_WHOLE_NUMBER),
@@ -225,11 +225,11 @@ _MAY_STAND_FOR: dict[Any, tuple[Callable[[Any], bool], str]] = {
 
 
 class _Narrowed(dict[str, Any]):
-    """The checks that a field of a request has besides."""
+    """The checks that a field of a request adds to those of the answer's field."""
 
 
 def narrow(**checks: Any) -> Any:
-    """Declare a field again that the model of an answer declares: with its default and description, and more checks."""
+    """Declare a field of a request that an answer has, too: with the same default and description, and with checks."""
     return _Narrowed(checks)
 
 
@@ -259,7 +259,7 @@ class StrictModel(Model):
 
 @cache
 def _find_check(model: type[StrictModel], name: str) -> tuple[Callable[[Any], bool], str] | None:
-    """Return how to tell whether a JSON value may stand for that of a field, and the words if not; None if any may."""
+    """Return the test of a JSON value for a field, and the message if it fails; None if any value may stand there."""
     annotation = model.model_fields[name].annotation
     types = (type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR)
     return next((_MAY_STAND_FOR[type_] for type_ in types), None)
@@ -300,6 +300,6 @@ def _merge(new: type[Model], name: str, before: Any, change: Any) -> Any:
 
 @cache
 def _make_map_adapter(model: type[Model], name: str) -> TypeAdapter[dict[str, Any]]:
-    """Return what checks a field by its name, as problems in it say."""
+    """Return the adapter that checks a field, and names it in the problems that it finds."""
     field = model.model_fields[name]
     return TypeAdapter(dict[str, Annotated[field.annotation, *field.metadata]])  # type: ignore[name-defined]

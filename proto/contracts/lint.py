@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from contracts.criteria import Criterion
-from contracts.lint_patterns import QUOTED, SUBJECT, WORD, find_unseen, is_about_the_whole, is_of_absence, say_broken
+from contracts.lint_patterns import (
+    QUOTED,
+    SUBJECT,
+    WORD,
+    describe_broken,
+    find_unseen,
+    is_about_the_whole,
+    is_of_absence,
+)
 from signoff.errors import ErrorCode
 from signoff.judging import CriterionWarning
 
@@ -78,7 +86,7 @@ def _to_unit(unit: str) -> str:
 def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
     """Yield a warning for each required criterion that no result meets together with one before it."""
     lengths: dict[str, tuple[int, float]] = {}  # the largest minimum, the smallest maximum, of each unit
-    said: dict[str, int] = {}
+    met: dict[str, int] = {}
     for place, one in enumerate(criteria):
         if not one.required:
             continue
@@ -90,9 +98,9 @@ def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarn
                 yield _contradict(place, one, f"asks for at least {number} {unit}, and another allows at most {most}")
             lengths[unit] = (max(least, number), most) if bound == "min" else (least, min(most, number))
         meaning, opposite = _normalize(one)
-        if (other := said.get(opposite)) is not None:
+        if (other := met.get(opposite)) is not None:
             yield _contradict(place, one, f"asks for the opposite of criterion {other + 1}")
-        said.setdefault(meaning, place)
+        met.setdefault(meaning, place)
 
 
 def _normalize(one: Criterion) -> tuple[str, str]:
@@ -202,7 +210,7 @@ _VALID: Final = re.compile(
 _URL: Final = re.compile(
     rf"(?:{SUBJECT}\s+)?(?:must\s+be|should\s+be|is)\s+an?\s+(?:valid\s+)?(?:url|link)\.?", re.IGNORECASE
 )
-#: A code, what is said after the number of the criterion, and what could stand there instead.
+#: A code, the message after the number of the criterion, and what could stand there instead.
 Warned = tuple[str, str, str | None]
 
 
@@ -281,7 +289,7 @@ def _find_absence(one: Criterion) -> Warned | None:
         "reads as if something must be absent, which no quotation can prove: "
         "write what must not be there after `never:` (kind `never`), and the judge looks for it"
     )
-    broken = say_broken(one.text.rstrip("."))
+    broken = describe_broken(one.text.rstrip("."))
     optional = "" if one.required else "optional: "
     return ErrorCode.CRITERION_READS_AS_ABSENCE, message, broken and f"{optional}never: {broken}"
 
@@ -328,7 +336,7 @@ def find_notes(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
 
 
 def _apply_rules(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
-    """Yield a warning for each criterion, by the first rule that has something to say."""
+    """Yield a warning for each criterion that a rule objects to, by the first such rule."""
     for place, one in enumerate(criteria):
         found = None if one.kind == "check" else next(filter(None, (rule(one) for rule in RULES)), None)
         if found is not None:

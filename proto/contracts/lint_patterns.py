@@ -65,7 +65,7 @@ def read_bare(text: str) -> str:
 
 
 def cut_clauses(text: str) -> str:
-    """Return in small letters what a criterion asks for itself, not what it quotes or what the result is to say."""
+    """Return a criterion in small letters, without quotations and clauses about what the result is to say."""
     bare = read_bare(text)
     clause = _CLAUSE.search(bare, 1)
     return bare[: clause.start()] if clause else bare
@@ -134,14 +134,14 @@ def is_of_absence(text: str) -> bool:
     return _ABSENCE.search(cut_clauses(text).rstrip(" .\u3002")) is not None
 
 
-def say_broken(text: str) -> str | None:
-    """Return what a result has or does that breaks a criterion of absence, where that can be said by rule."""
+def describe_broken(text: str) -> str | None:
+    """Return what a result that breaks a criterion of absence has or does, where a rule can put it into words."""
     if _MORE.search(QUOTED.sub("", text)):
         return None
     for pattern, broken in _BROKEN:
         if match := pattern.fullmatch(text):
-            said = match.expand(broken)
-            return said if pattern is _NEGATED else said[0].lower() + said[1:]
+            words = match.expand(broken)
+            return words if pattern is _NEGATED else words[0].lower() + words[1:]
     return None
 
 

@@ -35,7 +35,7 @@ class ReceiptError(Exception):
 ALGORITHM: Final = "ed25519"
 #: Bytes of a public key.
 KEY_BYTES: Final = 32
-#: What a secret is derived for: whoever has that seed can forge receipts, and nothing else that the secret signs.
+#: The purpose that a key is derived for: with its seed receipts can be forged, and nothing else that the secret signs.
 _PURPOSE: Final = "signoff,v1,receipts"
 
 

@@ -29,7 +29,7 @@ def largest_limit(message_max_bytes: int = MESSAGE_MAX_BYTES) -> int:
     return (message_max_bytes - JUDGED_MAX_BYTES - REST_MAX_BYTES) // PARTS_MAX
 
 
-#: The most that any door takes, and so what the jobstore takes from whoever passed another door.
+#: The largest size that any door accepts, and so what the jobstore accepts of jobs that came through another door.
 LIMIT_MAX_BYTES: Final = largest_limit()
 
 

@@ -1,4 +1,4 @@
-"""Why executions wait: codes, and what is told beside them."""
+"""Declare the codes of what holds executions back, and who can lift it."""
 
 from enum import StrEnum
 from typing import Final

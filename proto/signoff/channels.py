@@ -73,7 +73,7 @@ class _Channels:
         await self.close()
 
     async def close(self, grace: float | None = None) -> None:
-        """Close all."""
+        """Close the channels to all addresses."""
         await asyncio.gather(*(channel.close(grace) for channel in self._channels))
 
     def leave(self, number: int) -> None:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class _Open:
-    """Has a field take a word that is not known as the text that it is: a newer server may answer with it."""
+    """Marks an enumeration as open: an unknown word, as of a newer server, is taken as text."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         words = {"type": "string", "x-extensible-enum": [word.value for word in source]}

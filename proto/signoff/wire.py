@@ -40,7 +40,7 @@ _JOINED: Final = {
     "PutJudgePolicyResponse": "policy",
     "PutCriteriaSetResponse": "set",
 }
-#: Lists that are not set where they are empty: of a record, which has no model to say so.
+#: Lists of records that are None where they are empty, as the models declare them, which records do without.
 _NOT_SET: Final = frozenset(
     {
         *("Job.criteria", "Job.references", "JobLog.waited", "Policy.retry_codes", "Policy.no_retry_codes"),
@@ -58,7 +58,7 @@ class Record(SimpleNamespace):
 
 
 def read_fields(message: Any) -> dict[str, Any]:
-    """Return the fields of a message by name, those of messages in it likewise; what is not set is left out."""
+    """Return the fields of a request by name, those of messages in it likewise; what is not set is left out."""
     fields: dict[str, Any] = read(message, dict)
     return fields
 
@@ -70,17 +70,17 @@ def read_record(message: Any) -> Record:
 
 
 def read(message: Any, target: type) -> Any:
-    """Return what a message holds: a model, a Record or, for `dict`, a mapping without what is not set."""
+    """Return a message as a model, a Record or, for `dict`, a mapping without fields that are not set."""
     return _compile_reader(message.DESCRIPTOR, target)(message)
 
 
 def read_dataclass(message: Any, target: Callable[..., T], **given: Any) -> T:
-    """Return what a message holds as a dataclass, with the fields given here; what is not set has its default."""
+    """Return a message as a dataclass, with the fields given here; a field that is not set has its default."""
     return target(**{**_compile_reader(message.DESCRIPTOR, target)(message), **given})
 
 
 class _Empty(NamedTuple):
-    """What a target has of a message without any field: values, and makers of those that can be changed."""
+    """The values that a target has for an empty message, and makers of those that are mutable."""
 
     values: Mapping[str, Any]
     makers: Iterable[tuple[str, Callable[[], Any]]]
@@ -152,7 +152,7 @@ def _choose_one(field: FieldDescriptor, target: type, hint: Any) -> _Convert | N
 
 
 def _find_empty(descriptor: Descriptor, target: type) -> _Empty:
-    """Find what a message without any field holds: of models their defaults, of records what has no presence."""
+    """Find the values of an empty message: of models their defaults, of records those of fields without presence."""
     if target is dict:
         return _Empty({}, ())
     inner, by_name = _JOINED.get(descriptor.name), dict[str, FieldDescriptor | None]()
@@ -236,7 +236,7 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _parse_json(text: str) -> Any:
-    """Return the JSON in a request, which is a stranger's: ValueError for what is none, or too deep."""
+    """Return the value of a JSON text in a request. ValueError: it is no JSON, or too deep."""
     from signoff.jsontext import parse_json  # noqa: PLC0415 - needs pydantic
 
     return parse_json(text)
@@ -254,14 +254,14 @@ def _parse_time(stamp: Timestamp) -> datetime:
 
 
 def read_time(stamp: Timestamp) -> datetime:
-    """Return a time that the jobstore sent."""
+    """Return the time in an answer of the jobstore."""
     # The jobstore's own is within bounds: ToDatetime, which looks, takes six times as long.
     return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1_000)
 
 
 @cache
 def read_word(enum: EnumDescriptor, number: int) -> str | None:
-    """Return the member of the enum in `signoff.status`; None if it is not set."""
+    """Return the word of an enumeration's number, a member of its enum in `signoff.status`; None if it is not set."""
     values = enum.values_by_number
     if number not in values:
         return f"UNKNOWN_{number}"
@@ -271,7 +271,7 @@ def read_word(enum: EnumDescriptor, number: int) -> str | None:
 
 
 def parse_words(enum: EnumDescriptor, numbers: Iterable[int]) -> list[str]:
-    """Return the words that a request has in a field. ValueError: one of them is not set, or not known."""
+    """Return the words of an enumeration in a request. ValueError: one of them is not set, or not known."""
     if unknown := [number for number in numbers if not number or number not in enum.values_by_number]:
         msg = f"{unknown[0]} is not a valid {enum.name}"
         raise ValueError(msg)
@@ -299,10 +299,10 @@ def _compile_field_reader(field: FieldDescriptor) -> _Convert | None:
 
 
 def read_patch(message: Any, paths: Iterable[str], names: Collection[str]) -> dict[str, Any]:
-    """Return what a message of new values changes as a JSON merge patch has it, by the paths of its mask.
+    """Return the JSON merge patch that a message of new values and the paths of its mask stand for.
 
     A path names a field, or a member of one (`policy.max_calls`, `labels.team`; all after the first point is its name).
-    What the message does not set of it is removed, as null does it. ValueError: a path names none of these fields.
+    What the message does not set there is null, and so removed. ValueError: a path names none of these fields.
     """
     changes: dict[str, Any] = {}
     for path in paths:
@@ -353,17 +353,17 @@ class _Writer(NamedTuple):
 
 
 def write_message(kind: type[M], values: Any, **given: Any) -> M:
-    """Return a message of those fields that a model, a mapping or any other object has, without those that are None.
+    """Return a message with the fields of a model, a mapping or any other object, without those that are None.
 
-    What is given here is of protobuf's own types. ValueError: an unknown word.
+    Fields that are given here take precedence, and are of protobuf's types. ValueError: an unknown word.
     """
     return kind(**_write_fields(kind.DESCRIPTOR, values, given, is_row=False))  # type: ignore[attr-defined]
 
 
 def write_row(kind: type[M], row: Any, *, as_text: bool = True, **given: Any) -> M:
-    """Return a message of what is stored, in which JSON is text, and `x_usd` is `x_nanos`, its nano-dollars.
+    """Return a message with the fields of a row, in which JSON is text, and `x_usd` is `x_nanos`, its nano-dollars.
 
-    Models in it have their JSON as values. Without `as_text` JSON is sent as Values, as far as these hold it.
+    Models in a row have their JSON as values. Without `as_text` JSON is sent as Values, as far as these hold it.
     """
     message = kind(**_write_fields(kind.DESCRIPTOR, row, given, is_row=True))  # type: ignore[attr-defined]
     if not as_text:
@@ -387,7 +387,7 @@ def _write_fields(
 def _compile_writer(
     descriptor: Descriptor, source: type, given: Collection[str], is_row: bool
 ) -> Callable[[Any], dict[str, Any]]:
-    """Return what writes the fields of a kind of values as those of a message, but those that are given."""
+    """Return the function that turns values of a type into the fields of a message, but those that are given."""
     is_model, is_mapping = hasattr(source, "model_fields"), hasattr(source, "items")
     writers = _choose_writers(descriptor, is_row and not is_model)
     writers = {name: writer for name, writer in writers.items() if writer.field not in given}
@@ -417,7 +417,7 @@ def _write_mapping(writers: Mapping[str, _Writer]) -> Callable[[Any], dict[str, 
 
 
 def _write_object(writers: Mapping[str, _Writer], source: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return a writer of what has attributes; of a model's JSON null is sent only where it was given."""
+    """Return a writer of objects by their attributes; None in JSON of a model is null where it was set."""
     models = getattr(source, "model_fields", {})
     names = {**source.model_computed_fields, **models} if models else getattr(source, "__dataclass_fields__", ())
     chosen = [
@@ -455,7 +455,7 @@ def _find_unknown(descriptor: Descriptor, values: Mapping[str, Any], within: str
 
 @cache
 def _choose_writers(descriptor: Descriptor, is_row: bool) -> Mapping[str, _Writer]:
-    """Choose by the name of each value the field that it is sent in, and its conversion."""
+    """Choose for the name of each value the field that it is sent in, and its conversion."""
     writers = {
         name: _Writer(name, _choose_writer(field, is_row=is_row)) for name, field in descriptor.fields_by_name.items()
     }
@@ -517,13 +517,8 @@ def write_word(enum: EnumDescriptor, word: str) -> Any:
     return value.number
 
 
-def write_words(enum: EnumDescriptor, words: Iterable[str]) -> list[Any]:
-    """Return the numbers of words of an enumeration. ValueError: it has no such word."""
-    return [write_word(enum, word) for word in words]
-
-
 def write_time(at: datetime | str) -> Timestamp:
-    """Return a time as it is sent; as text, it is one of RFC 3339."""
+    """Return a time, or the text of one (RFC 3339), as it is sent."""
     # What gRPC makes of a datetime by itself takes three times as long.
     since = (datetime.fromisoformat(at) if isinstance(at, str) else at) - _EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)

@@ -1,7 +1,7 @@
 """Check a result by rule: what a check may ask for, and what it finds, without any model.
 
-`find_fault` is for whoever takes a check in; it is quick whatever the text. What a check does with a result is not:
-`python -m contracts.checks` runs checks in a process that ends when one takes too much time or memory.
+`find_fault` is for doors that accept checks: it is quick whatever the text. Making a check of a result may not be:
+`python -m contracts.checks` makes checks in a process that ends when one takes too much time or memory.
 """
 
 from functools import lru_cache
@@ -14,9 +14,9 @@ __all__ = ["CHECK_MAX_CHARS", "Check", "CheckError", "Finding", "Subject", "find
 
 @lru_cache(maxsize=500)
 def find_fault(text: str, *, may_be_vacuous: bool = False) -> CheckError | None:
-    """Return why a text is no check, or None if it is one; found once, for all jobs that have the check.
+    """Return why a text is no check, or None if it is one; kept for all jobs that have the same check.
 
-    One that was stored before that was looked at may be vacuous.
+    `may_be_vacuous` is for checks that were stored before vacuity was looked for.
     """
     try:
         check = read_check(text)

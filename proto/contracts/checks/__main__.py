@@ -3,7 +3,7 @@
 The first line of stdout says that it is ready. Two lines of stdin are a job: a list of checks' texts, and
 `{"result", "known", "is_repeated"}`. An answer is a line `[outcome, evidence, comment]` for each check, written as soon
 as it is known. A check that takes more seconds than the first argument says ends the process, as may one that takes
-more memory than MEMORY_MAX_BYTES: whoever reads sees how many were answered. Time is that of the CPU, so that a busy
+more memory than MEMORY_MAX_BYTES: the reader sees how many were answered. Time is that of the CPU, so that a busy
 machine changes no outcome.
 """
 
@@ -24,7 +24,7 @@ MEMORY_MAX_BYTES: Final = 1 << 30
 
 
 def run(check_cpu_s: float) -> None:
-    """Answer until stdin ends."""
+    """Answer the jobs on stdin until it ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.stdout.write("ready\n")

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 from signoff.errors import ErrorCode
 from signoff.status import Outcome
 
-#: Characters of what is quoted of a result, and of what is told of it; what is longer is cut.
+#: Characters of a quotation of a result, and of a comment on it; what is longer is cut.
 EVIDENCE_MAX_CHARS: Final = 200
 COMMENT_MAX_CHARS: Final = 500
 # Lone surrogates cannot be sent; control and direction characters steer terminals.

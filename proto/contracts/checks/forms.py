@@ -41,7 +41,7 @@ class Valid:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Read it."""
+        """Read the text in its form."""
         if not isinstance(subject.result, str):
             is_json = self.form == "json"
             comment = "the result itself is JSON" if is_json else f"the result must be a text with {self.form} in it"
@@ -69,7 +69,7 @@ class Within:
 
     @property
     def needs_context(self) -> bool:
-        """Whether the check does."""
+        """Whether the check of the data needs more than the result."""
         return self.check.needs_context
 
     def find(self, subject: Subject) -> Finding:

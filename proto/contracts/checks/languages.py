@@ -22,7 +22,7 @@ PATTERN_MAX_BYTES: Final = 1 << 16
 PATTERN_CACHE_MAX_BYTES: Final = 1 << 20
 #: Levels of a schema at most.
 LEVELS_MAX: Final = 100
-#: Faults of a result that are told.
+#: Faults of a result that a comment lists.
 FAULTS_MAX: Final = 3
 #: What the library says of a `$ref` that leads elsewhere.
 _FETCHED: Final = re.compile(r"cannot fetch [^\s()]+")

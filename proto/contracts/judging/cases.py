@@ -49,7 +49,7 @@ class Case:
         return json_text({"id": self.id, "result": self.result, "criteria": criteria, "labels": self.labels, **known})
 
     def ask(self, submission: int = 1) -> dict[str, Any]:
-        """Return what is judged, as the fields of a judging: of this submission of its job."""
+        """Return the case as the fields of a judging, of this submission of its job."""
         criteria = "\n".join(map(str, self.criteria))
         asked = {
             "acceptance_criteria": criteria,
@@ -62,7 +62,7 @@ class Case:
         return {"result": self.result, **{name: value for name, value in asked.items() if value is not None}}
 
     def write_labels(self) -> str:
-        """Return the labels as letters: of the whole, then of each criterion; `t`, `f`, or `-` where nobody said."""
+        """Return the labels of the whole and of each criterion as letters: `t`, `f`, or `-` where there is none."""
         return "".join(_LETTERS[label] for label in (self.label, *self.labels))
 
 
@@ -71,7 +71,7 @@ _LABELS: Final = {letter: label for label, letter in _LETTERS.items()}
 
 
 def read_labels(letters: str) -> list[Label]:
-    """Return the labels of the whole and of each criterion that letters say."""
+    """Return the labels of the whole and of each criterion, which letters stand for."""
     return [_LABELS[letter] for letter in letters]
 
 
@@ -134,7 +134,7 @@ def _read_labels(given: list[Label] | dict[str, Label] | None, criteria: list[Cr
 
 
 def _derive(labels: list[Label], criteria: list[Criterion]) -> Label:
-    """Return what the labels of the required criteria say of the whole; None where that is open."""
+    """Return the label of the whole that follows from those of the required criteria; None where none follows."""
     required = [label for label, criterion in zip(labels, criteria, strict=True) if criterion.required]
     return False if False in required else None if None in required else True
 
@@ -154,7 +154,7 @@ class NumberedCase(NamedTuple):
 
 
 def read_cases(lines: Iterable[bytes]) -> Iterator[NumberedCase | BadLine]:
-    """Read lines one by one: of what was read, only the ids are kept. Blank lines are nothing."""
+    """Read the cases in lines one by one; only their ids are kept, and blank lines are skipped."""
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -194,17 +194,17 @@ def make_case(value: Any) -> Case | str:
 
 
 def hash_question(asked: Mapping[str, Any]) -> str:
-    """Return what names the fields of a judging: all that is judged, whatever the order of members, and no label."""
+    """Return the hash of a judging's fields: of all that is judged, whatever the order of members, without labels."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def hash_questions(labelled: Iterable[tuple[str, str]]) -> str:
-    """Return what names questions with their labels, as letters, in any order, and no others."""
+    """Return the hash of questions with their labels as letters, which their order does not change."""
     return hashlib.sha256(
         "".join(f"{question} {labels}\n" for question, labels in sorted(labelled)).encode()
     ).hexdigest()
 
 
 def hash_cases(cases: Iterable[Case], submission: int = 1) -> str:
-    """Return what names these cases, judged as this submission, in any order, and no others."""
+    """Return the hash of cases that are judged as this submission, which their order does not change."""
     return hash_questions((hash_question(case.ask(submission)), case.write_labels()) for case in cases)

@@ -23,7 +23,7 @@ from signoff.judging import Ask, Verdict
 from signoff.money import to_nanos, usd_text
 from signoff.status import Outcome
 
-#: Criteria that are told apart, and those of them that a report lists: the ones with the most labels.
+#: Criteria that are counted each by itself, and those of them that a report lists: the ones with the most labels.
 CRITERIA_MAX, LISTED_MAX = 10_000, 100
 #: Cases that a report holds to be read.
 DISAGREEMENTS_MAX: Final = 200
@@ -36,7 +36,7 @@ Json = dict[str, Any]
 
 
 class Asked(NamedTuple):
-    """One ask of a model: what it said of each criterion, None if nonsense; what it took, None where nobody said.
+    """One ask of a model: its outcome for each criterion, None if nonsense; and what it took, None where not known.
 
     `vote`: of a quorum, which vote it was part of. `together`: how many asks these are.
     """
@@ -59,12 +59,12 @@ class Confirmation(NamedTuple):
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self | None:
-        """Return what a verdict says; None if nothing was to be confirmed at its end."""
+        """Return the confirmation in a verdict; None if nothing was to be confirmed at its end."""
         stage = next((stage for stage in verdict.stages or () if stage.kind == "confirm"), None)
         if stage is None:
             return None
-        said = zip(verdict.criteria, stage.outcomes, strict=True)
-        passed = all(letter in PASS + NOTHING for criterion, letter in said if criterion.required)
+        outcomes = zip(verdict.criteria, stage.outcomes, strict=True)
+        passed = all(letter in PASS + NOTHING for criterion, letter in outcomes if criterion.required)
         costs = [ask.cost_usd for ask in stage.asks]
         known = None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
         return cls(passed, sum(ask.sum_of or 1 for ask in stage.asks), known)
@@ -88,12 +88,12 @@ class Judged(NamedTuple):
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
-        """Return what a verdict says. Where the judge misbehaved, the case was not judged."""
+        """Return the judgement in a verdict. Where the judge misbehaved, the case was not judged."""
         outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
         asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
         evidence = [one.evidence for one in verdict.criteria]
-        told = (verdict.judge_error, verdict.reason, verdict.judge, evidence, Confirmation.of(verdict))
-        return cls(outcomes, verdict.is_valid, asks, *told)
+        others = (verdict.judge_error, verdict.reason, verdict.judge, evidence, Confirmation.of(verdict))
+        return cls(outcomes, verdict.is_valid, asks, *others)
 
 
 def _read_ask(ask: Ask) -> Asked:
@@ -103,7 +103,7 @@ def _read_ask(ask: Ask) -> Asked:
 
 
 def _list_votes(asks: Sequence[Asked], place: int, kind: str) -> list[str]:
-    """Return what each vote of a quorum said of a criterion: a letter, NOTHING where it gave no sound answer.
+    """Return the outcome that each vote of a quorum gave a criterion: a letter, NOTHING where its answer was not sound.
 
     Of several asks of one vote the last counts, of parts of a long result that which shows most: one part shows that
     something is there, or that there is what never may be.
@@ -113,9 +113,9 @@ def _list_votes(asks: Sequence[Asked], place: int, kind: str) -> list[str]:
     for number, ask in enumerate(asks):
         if ask.role == "vote":
             vote = number if ask.vote is None else ask.vote
-            said = NOTHING if ask.outcomes is None else ask.outcomes[place]
-            if votes.setdefault(vote, said) != decisive and said != NOTHING:
-                votes[vote] = said
+            outcome = NOTHING if ask.outcomes is None else ask.outcomes[place]
+            if votes.setdefault(vote, outcome) != decisive and outcome != NOTHING:
+                votes[vote] = outcome
     return [votes[vote] for vote in sorted(votes)]
 
 
@@ -229,15 +229,15 @@ class PolicyCounts:
             fails = any(criterion.required and letter == FAIL for criterion, letter in pairs)
             self.overall.add(label=case.label, passed=first.accepted, unsure=not fails)
             self._add_confirmation(case.label, first.confirmation)
-        said: dict[str, Confusion] = {}
+        counted: dict[str, Confusion] = {}
         for place, (label, criterion) in enumerate(zip(case.labels, case.criteria, strict=True)):
             if label is not None:
                 letter = first.outcomes[place]
-                confusion = said.setdefault(str(criterion), Confusion())
+                confusion = counted.setdefault(str(criterion), Confusion())
                 confusion.add(label=label, passed=letter == PASS, unsure=letter in UNSURE + NOTHING)
                 if criterion.kind != "check":  # which nobody is asked about
                     self._add_votes(label, _list_votes(first.asks, place, criterion.kind))
-        self._add_criteria(said)
+        self._add_criteria(counted)
 
     def _add_ask(self, ask: Asked) -> None:
         self._asks["total"] += ask.together
@@ -261,10 +261,10 @@ class PolicyCounts:
         columns = list(zip(*(one.outcomes for one in sound), strict=True))
         self._flipped.add(sum(len({letter == PASS for letter in column}) > 1 for column in columns), len(columns))
 
-    def _add_criteria(self, said: Mapping[str, Confusion]) -> None:
-        """Count what was said of the criteria of a case, in all and each by itself."""
-        self._all.add_case(sum(said.values(), Confusion()))
-        for criterion, confusion in said.items():
+    def _add_criteria(self, counted: Mapping[str, Confusion]) -> None:
+        """Count the outcomes of the criteria of a case, in all and each by itself."""
+        self._all.add_case(sum(counted.values(), Confusion()))
+        for criterion, confusion in counted.items():
             if criterion in self._criteria or len(self._criteria) < CRITERIA_MAX:
                 self._criteria.setdefault(criterion, ConfusionByCase()).add_case(confusion)
             else:
@@ -280,7 +280,7 @@ class PolicyCounts:
                 row.append(letter == NOTHING or (letter == PASS) is not label)
 
     def report(self) -> Json:
-        """Return it as JSON."""
+        """Return the counts as JSON."""
         ranked = sorted(self._criteria.items(), key=lambda item: -item[1].total)
         asked = self._asks["total"]
         flips = self._flips
@@ -344,8 +344,9 @@ def _disagrees(case: Case, judged: Judged) -> bool:
 def _describe(judged: Judged) -> Json:
     if judged.error is not None:
         return {"error": judged.error}
-    said = {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
-    return {**said, "evidence": [list(one) for one in judged.evidence]} if any(judged.evidence) else said
+    described = {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
+    evidence = {"evidence": [list(one) for one in judged.evidence]} if any(judged.evidence) else {}
+    return {**described, **evidence}
 
 
 def _shorten(result: Any) -> Json:

@@ -127,7 +127,7 @@ class JudgeModel(_Frozen):
 
     @property
     def asked_as(self) -> str:
-        """All of it that changes what is asked of whom, as JSON: two that have the same get the same answers."""
+        """The fields that change what the model is asked, as JSON: models with the same get the same asks."""
         return self.model_dump_json(exclude=_ASIDE)
 
     def price(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Decimal | None:
@@ -271,7 +271,7 @@ class JudgePolicy(_Frozen):
         return [*self.loop, LoopStep()] if self.loop and all(one.confirm for one in self.loop) else self.loop
 
     def list_judges(self) -> Iterator[JudgeModel]:
-        """Yield the models that it names, those of the loop last."""
+        """Yield the models that the policy names, those of the loop last."""
         for stage in self.stages:
             yield from stage.judges
         yield from (step.judge for step in self.loop if step.judge is not None)

@@ -140,7 +140,7 @@ class Spread:
     _sizes: int = 0
 
     def add(self, count: int, total: int) -> None:
-        """Count a case: so many of so many."""
+        """Count a case, with so many of so many items."""
         if total:
             self.cases, self.count, self.total = self.cases + 1, self.count + count, self.total + total
             self._squares += count * count
@@ -168,7 +168,7 @@ class Spread:
 
 @dataclass
 class Confusion:
-    """What was said against what is so, counted."""
+    """Counts of judgements against labels."""
 
     true_accepts: int = 0
     false_accepts: int = 0
@@ -185,7 +185,7 @@ class Confusion:
             self.unsure += unsure
 
     def __add__(self, other: "Confusion") -> "Confusion":
-        """Return both together."""
+        """Return the sum of both counts."""
         return Confusion(
             self.true_accepts + other.true_accepts,
             self.false_accepts + other.false_accepts,
@@ -250,14 +250,14 @@ class Confusion:
 
 @dataclass
 class ConfusionByCase(Confusion):
-    """What was said of criteria, several of a case: its intervals are by case."""
+    """Counts of judgements of criteria, several of a case: its intervals are by case."""
 
     _agreement: Spread = field(default_factory=Spread)
     _positives: Spread = field(default_factory=Spread)
     _negatives: Spread = field(default_factory=Spread)
 
     def add_case(self, case: Confusion) -> None:
-        """Count what was said of the criteria of a case."""
+        """Count the judgements of the criteria of a case."""
         self.true_accepts += case.true_accepts
         self.false_accepts += case.false_accepts
         self.true_rejects += case.true_rejects
@@ -284,7 +284,7 @@ class ConfusionByCase(Confusion):
 
 
 def _mirror(interval: Interval) -> Interval:
-    """Return the interval of the rest."""
+    """Return the interval of one minus a share."""
     if interval.share is None or interval.low is None or interval.high is None:
         return interval
     return Interval(1 - interval.share, 1 - interval.high, 1 - interval.low)
@@ -412,7 +412,7 @@ def _mean_correlation(sums: Sequence[int]) -> float | None:
 
 
 def quantile(values: Iterable[float], share: float) -> float | None:
-    """Return the least value that so many of all do not exceed; None of none."""
+    """Return the smallest value that this share of all values does not exceed; None where there are no values."""
     ranked = sorted(values)
     return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else None
 
@@ -439,7 +439,7 @@ class QuorumWorth(Model):
 
     @classmethod
     def of(cls, panel: Panel) -> Self:
-        """Return what a panel says."""
+        """Return the figures of a panel."""
         return cls(
             votes=panel.votes,
             labels=panel.cases,
@@ -502,7 +502,7 @@ class QuorumWorth(Model):
 def find_quorum_warnings(policy: JudgePolicy, measured: Sequence[QuorumWorth] | None) -> Iterator[tuple[str, str]]:
     """Yield codes and messages for what should be looked at in the quorum of a policy, if it has one.
 
-    `measured`: what an evaluation said of these votes; None: there was none.
+    `measured` is the evaluation of these votes; None: there was none.
     """
     stage = policy.stages[-1]
     if stage.kind != "quorum":

@@ -113,7 +113,7 @@ class Counts(Model):
         return cls(**{name: getattr(confusion, name) for name in cls.model_fields})
 
     def total(self) -> Confusion:
-        """Return them with what follows from them."""
+        """Return the counts as a confusion, with the rates that follow."""
         return Confusion(**self.model_dump())
 
 
