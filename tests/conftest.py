@@ -1,5 +1,6 @@
 """The fixtures that all tests share; helpers are in support/."""
 
+import gc
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -20,9 +21,9 @@ settings.register_profile("any load", deadline=None, suppress_health_check=[Heal
 settings.load_profile("any load")
 
 #: Whatever uses one of these is `real`: it needs Kafka, PostgreSQL, a browser or a build. Others say so themselves.
-REAL = {"servers", "system", "browser", "images"}
+REAL = {"servers", "images"}
 
-#: Of each of these folders all tests share one running system, so that one worker runs them.
+#: Of each of these folders all tests share one running system, so that one worker runs them; they are `real`.
 SHARED = ("tests/e2e/", "tests/journeys/")
 #: What takes longest, by how long: begun late, it would leave the other workers with nothing to do.
 LONGEST = (
@@ -52,10 +53,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
     return WholeFiles(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage among so many modules and tests, which all stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if REAL.intersection(getattr(item, "fixturenames", ())):
+        if item.nodeid.startswith(SHARED) or REAL.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("real")
     if hasattr(config, "workerinput"):  # where somebody waits for each in turn, small ones come first
         items.sort(key=lambda item: [name not in item.nodeid for name in LONGEST])

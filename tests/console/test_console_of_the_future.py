@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,6 @@ from support.future import AN_ID, NEW_CODE, UNKNOWN, jobstore_of_the_future
 from console.api.auth import Sessions
 from console.app import Server, create_app
 from console.config import ClientLimits
-from console.describe import describe
 from console.live import LiveHub
 from signoff import AsyncClient as JobStoreClient
 
@@ -24,9 +24,10 @@ WORDLESS = {
     *("/api/jobs/{job_id}/logs/{version}/result", "/api/jobs/{job_id}/logs/{version}/html", "/api/job-facets"),
     *("/api/judges/{name}/golden-set",),
 }
+OPENAPI = Path(__file__).parents[2] / "services/console/web/openapi.json"
 PATHS = sorted(
     path
-    for path, methods in json.loads(asyncio.run(describe()))["paths"].items()
+    for path, methods in json.loads(OPENAPI.read_text())["paths"].items()
     if "get" in methods
     and path != "/api/health"
     and "text/event-stream" not in methods["get"]["responses"]["200"].get("content", {})

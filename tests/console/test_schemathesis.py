@@ -12,14 +12,14 @@ from support.real_console import TOKEN, real_console
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 COMMAND = (
-    f"-m schemathesis.cli --config-file {CONFIG} run --checks all --phases examples,coverage,fuzzing --max-examples 12 "
+    f"-m schemathesis.cli --config-file {CONFIG} run --checks all --phases examples,coverage,fuzzing --max-examples 6 "
     "--generation-deterministic --continue-on-failure --max-failures 30 --exclude-path-regex /events$ "
     "--suppress-health-check all --no-color --warnings off --request-timeout 20"
 ).split()
 HEADER = ("-H", f"Authorization: Bearer {TOKEN}")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_nothing_is_found(postgres: str, tmp_path: Path) -> None:
     async with real_console(postgres) as console:
         process = await asyncio.create_subprocess_exec(

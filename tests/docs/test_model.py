@@ -5,25 +5,19 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-STATES_MAX = 25_000
 
 
 def explored(*arguments):
-    command = [sys.executable, ROOT / "docs" / "model", "--states-max", str(STATES_MAX), *arguments]
+    command = [sys.executable, ROOT / "docs" / "model", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_protocol_holds_with_all_rules_and_with_none_left_out():
-    whole = explored()
-    assert whole.returncode == 0, whole.stdout
-    assert "VIOLATED" not in whole.stdout
-    assert "NOT FOUND" not in whole.stdout
-
-
-def test_what_is_not_found_is_a_failure():
-    """Two states are too few to find out what goes wrong without a rule."""
-    short = explored("--states-max", "2", "keep-answers")
-    assert (short.returncode, "NOT FOUND" in short.stdout) == (1, True)
+def test_the_protocol_holds_with_all_rules_and_not_without_one():
+    """As far as 3,000 states of each scenario, which are too few to find what goes wrong without some of the rules."""
+    short = explored("--states-max", "3000")
+    assert "VIOLATED" not in short.stdout
+    assert short.stdout.count("without") - short.stdout.count("NOT FOUND") > short.stdout.count("NOT FOUND") > 0
+    assert short.returncode == 1, "what is not found is a failure"
 
 
 def test_a_name_that_is_none_is_said_so():

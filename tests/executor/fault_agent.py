@@ -113,11 +113,11 @@ async def pours(writer: asyncio.StreamWriter) -> None:
     writer.write(b"1]")
 
 
-def bomb() -> Script:
+async def bomb(writer: asyncio.StreamWriter) -> None:
     """The same in 100 KB."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
     body = b"".join([deflate.compress(b"["), *(deflate.compress(MEGABYTE) for _ in range(100))])
-    return says(body + deflate.compress(b"1]") + deflate.flush(), Content_Encoding="gzip")
+    await says(body + deflate.compress(b"1]") + deflate.flush(), Content_Encoding="gzip")(writer)
 
 
 def zipped(body: bytes) -> Script:

@@ -76,8 +76,10 @@ def killed(system: System, names: Iterable[str]) -> Any:
     supervisor.suspend()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    yield
-    supervisor.resume()
+    try:
+        yield
+    finally:  # else nothing works for any test that follows
+        supervisor.resume()
 
 
 @asynccontextmanager

@@ -119,10 +119,11 @@ def test_what_the_type_checker_refuses_is_told_from_what_it_lets_through(tmp_pat
     assert find_refused(tmp_path, []) == set()
 
 
-def test_each_explanation_is_of_a_mutant_that_there_is() -> None:
+def test_each_explanation_is_of_lines_that_there_are() -> None:
+    """`make mutants` finds the explanations that no mutant needs."""
     known = explained(EXPLAINED)
-    sources = [Source.read(ROOT, ROOT / file) for file in {file for file, _, _ in known}]
-    assert known.keys() - {(one.file, *one.change) for source in sources for one in source.mutants()} == set()
+    texts = {file: " ".join((ROOT / file).read_text("utf-8").split()) for file, _, _ in known}
+    assert [key for key in known if " ".join(key[1].split()) not in texts[key[0]]] == []
     assert all(known.values())
 
 

@@ -9,7 +9,7 @@ from peers_servers import aimock
 
 from validator.errors import JudgmentError
 from validator.judge_config import ApiName
-from validator.judges.budget import PatientJudge
+from validator.judges.budget import RetryingJudge
 from validator.judges.openai import OpenAIJudge
 from validator.judging import validate_agent_response
 
@@ -45,7 +45,7 @@ async def test_chaos_is_waited_out(tmp_path: Path, chaos: str) -> None:
     async with aimock(tmp_path, ANSWERS, chaos, "0.3") as url:
         config = judge_of(f"{url}/v1", "chat")
         async with OpenAIJudge(config) as own:
-            patient = PatientJudge(own, [])
+            patient = RetryingJudge(own, [])
             judgements = (validate_agent_response(RESULT, CRITERIA, config, judge=patient) for _ in range(20))
             verdicts = await asyncio.gather(*judgements)
     assert all(verdict.is_valid for verdict in verdicts)

@@ -7,7 +7,7 @@ import pytest
 from peers_judging import CRITERIA, GOOD, RESULT, judge_of
 
 from validator.judge_config import ApiName
-from validator.judges.budget import PatientJudge
+from validator.judges.budget import RetryingJudge
 from validator.judges.openai import OpenAIJudge
 from validator.judging import validate_agent_response
 
@@ -25,7 +25,7 @@ async def judge_well(llmock: Any, api: ApiName, *behaviors: dict[str, Any], many
     await llmock.post("/_llmock/scenario", {"behaviors": [*behaviors, {"type": "reply", "text": GOOD, "times": None}]})
     config = judge_of(f"{llmock.url}/v1", api)
     async with OpenAIJudge(config) as own:
-        patient = PatientJudge(own, [])
+        patient = RetryingJudge(own, [])
         judgements = (validate_agent_response(RESULT, CRITERIA, config, judge=patient) for _ in range(many))
         verdicts = await asyncio.gather(*judgements)
     assert all(verdict.is_valid for verdict in verdicts)

@@ -1,11 +1,13 @@
 """The commands of the command line, walked as a tree."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from cli.__main__ import COMMANDS, load_command
 
 
+@cache
 def list_commands() -> dict[str, Any]:
     """Return each command by all words that call it."""
     return {name: command for entry in COMMANDS for name, command in _walk(entry, load_command(entry))}

@@ -215,10 +215,9 @@ def floods(code: int = 200) -> Step:
 
 def bomb() -> Step:
     """100 MB of JSON in 100 kB of gzip, which nobody asked for."""
-    body = gzip.compress(MEBIBYTE * 100, 1)
 
     async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
-        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+        return web.Response(body=gzip.compress(MEBIBYTE * 100, 1), headers={"Content-Encoding": "gzip"})
 
     return step
 

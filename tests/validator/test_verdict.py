@@ -18,10 +18,10 @@ from validator.errors import JudgeAnswerError
 from validator.verdict import (
     TEXT_MAX,
     WORDS_MAX,
-    Ballot,
     CriterionAnswer,
-    Hearing,
-    Refutation,
+    OpenRefutation,
+    OpenVote,
+    Vote,
     is_reusable,
     judge_criterion,
     make_verdict,
@@ -38,15 +38,15 @@ def said(
     return CriterionAnswer.model_validate({"outcome": outcome, "evidence": evidence, "comment": comment})
 
 
-def heard(*answers: CriterionAnswer | None, kind: str = "meets", required: bool = True) -> Hearing:
+def heard(*answers: CriterionAnswer | None, kind: str = "meets", required: bool = True) -> OpenVote:
     """What comes of these answers; None is nonsense."""
-    hearing = Hearing(Criterion(text="It greets", kind=kind, required=required))
+    open_vote = OpenVote(Criterion(text="It greets", kind=kind, required=required))
     for one in answers:
         if one is None:
-            hearing.doubt("nonsense")
+            open_vote.add_fault("nonsense")
         else:
-            hearing.hear(one, HELLO)
-    return hearing
+            open_vote.add_answer(one, HELLO)
+    return open_vote
 
 
 class TestAnswers:
@@ -167,30 +167,30 @@ class TestHearings:
     def test_the_first_sound_answer_decides_and_after_an_invention_the_second_pass(
         self, answers: list[Any], outcome: str | None
     ) -> None:
-        hearing = heard(*answers)
-        assert (hearing.decided and hearing.decided.outcome) == outcome
-        assert hearing.conclude().outcome == (outcome or "cannot_assess")
+        open_vote = heard(*answers)
+        assert (open_vote.decided and open_vote.decided.outcome) == outcome
+        assert open_vote.close().outcome == (outcome or "cannot_assess")
 
     @pytest.mark.parametrize(
         ("evidence", "fault"), [(None, NOT_QUOTED), ("  ", NOT_QUOTED), ("goodbye", FALSE_QUOTE), ("!", SHOWS_NOTHING)]
     )
     def test_what_is_told_is_the_rule_and_the_criterion_is_unproven(self, evidence: str | None, fault: str) -> None:
-        concluded = heard(said(evidence=evidence)).conclude().verdict
+        concluded = heard(said(evidence=evidence)).close().verdict
         assert (concluded.outcome, concluded.unproven, concluded.evidence) == (Outcome.CANNOT_ASSESS, True, [])
         assert concluded.comment == f"{fault}; the judge said: so"
 
     def test_what_is_absent_needs_no_evidence_and_none_that_is_invented(self) -> None:
         for evidence in (None, "!"):
-            held = heard(said(evidence=evidence), kind="never").conclude()
+            held = heard(said(evidence=evidence), kind="never").close()
             assert (held.outcome, held.verdict.evidence, held.is_sure) == (Outcome.PASS, [], True)
-        assert heard(said(), kind="never").conclude().verdict.evidence == ["hello world"]
-        assert heard(INVENTED, kind="never").conclude().verdict.unproven
+        assert heard(said(), kind="never").close().verdict.evidence == ["hello world"]
+        assert heard(INVENTED, kind="never").close().verdict.unproven
 
     def test_a_refutation_without_words_is_the_judges_failure_and_its_own_doubt_is_not(self) -> None:
         def refute(answer: CriterionAnswer, kind: str = "meets") -> CriterionVerdict:
-            hearing = Refutation(Criterion(text="It greets", kind=kind))
-            hearing.hear(answer, HELLO)
-            return hearing.conclude().verdict
+            open_vote = OpenRefutation(Criterion(text="It greets", kind=kind))
+            open_vote.add_answer(answer, HELLO)
+            return open_vote.close().verdict
 
         assert (refute(FAIL).outcome, refute(FAIL).unproven) == (Outcome.CANNOT_ASSESS, True)
         assert (refute(UNSURE).outcome, refute(UNSURE).unproven) == (Outcome.CANNOT_ASSESS, False)
@@ -204,13 +204,13 @@ class TestHearings:
         ]  # fmt: skip
 
     def test_only_the_judges_failure_leaves_a_criterion_unproven(self) -> None:
-        assert not heard(UNSURE).conclude().verdict.unproven
-        assert heard(INVENTED, PASS).conclude().verdict.unproven
-        assert heard(None).conclude(JudgeAnswerError("it refused")).verdict.unproven
+        assert not heard(UNSURE).close().verdict.unproven
+        assert heard(INVENTED, PASS).close().verdict.unproven
+        assert heard(None).close(JudgeAnswerError("it refused")).verdict.unproven
 
     def test_evidence_of_what_did_not_pass_is_kept_if_it_stands_there(self) -> None:
-        assert heard(said("fail", "hello")).conclude().verdict.evidence == ["hello"]
-        invented = heard(said("fail", "goodbye")).conclude().verdict
+        assert heard(said("fail", "hello")).close().verdict.evidence == ["hello"]
+        invented = heard(said("fail", "goodbye")).close().verdict
         assert (invented.outcome, invented.evidence) == (Outcome.FAIL, [])
         assert FALSE_QUOTE in invented.comment
 
@@ -233,19 +233,19 @@ class TestHearings:
     def test_what_is_held_in_the_end(
         self, answers: list[Any], outcome: str, evidence: str | None, comment: str, fault: str | None, *, is_sure: bool
     ) -> None:
-        hearing = heard(*answers)
-        held = hearing.conclude()
-        assert hearing.is_answered
+        open_vote = heard(*answers)
+        held = open_vote.close()
+        assert open_vote.is_answered
         quotes, unproven = (evidence and [evidence]) or [], outcome == "cannot_assess" and answers[-1] is not UNSURE
         assert held.verdict == CriterionVerdict(
             text="It greets", outcome=Outcome(outcome), evidence=quotes, comment=comment, unproven=unproven
         )
-        assert (held.fault, held.is_sure, held.silence) == (fault, is_sure, None)
+        assert (held.fault, held.is_sure, held.judge_error) == (fault, is_sure, None)
 
     @pytest.mark.parametrize("kind", ["meets", "never"])
     @pytest.mark.parametrize("required", [True, False])
     def test_what_silenced_the_judge_is_told(self, kind: str, *, required: bool) -> None:
-        held = heard(None, kind=kind, required=required).conclude(JudgeAnswerError("it refused", code="judge_refused"))
+        held = heard(None, kind=kind, required=required).close(JudgeAnswerError("it refused", code="judge_refused"))
         comment = "the judge does not judge this result: it refused"
         assert held.verdict == CriterionVerdict(
             text="It greets",
@@ -264,31 +264,31 @@ class TestVerdicts:
         quotes = {100: "a" * 49 + " " + "b" * 50, 101: "a" * 50 + " " + "b" * 50}
         for length, quote in quotes.items():
             one = judge_criterion(Criterion(text="It greets"), Outcome.PASS, "c" * 101, [quote])
-            verdict = make_verdict([Ballot(one)] * criteria, ["because"], "m")
+            verdict = make_verdict([Vote(one)] * criteria, ["because"], "m")
             assert len(quote) == length
             assert verdict.criteria[0].evidence == [quote if length == 100 else "a" * 50]
             assert verdict.criteria[0].comment == "c" * 100
 
     @given(st.lists(st.tuples(st.sampled_from(Outcome), st.booleans()), min_size=1))
     def test_valid_is_what_passed_every_required_criterion(self, pairs: list[tuple[Outcome, bool]]) -> None:
-        ballots = [heard(said(outcome), required=must).conclude() for outcome, must in pairs]
-        verdict = make_verdict(ballots, ["because"], "m")
+        votes = [heard(said(outcome), required=must).close() for outcome, must in pairs]
+        verdict = make_verdict(votes, ["because"], "m")
         assert verdict.is_valid == all(outcome is Outcome.PASS for outcome, must in pairs if must)
         assert [(c.outcome, c.required) for c in verdict.criteria] == pairs
         assert (verdict.reason, verdict.judge_error) == ("because", None)
 
     def test_a_pass_on_an_invented_quote_is_told_in_the_reason(self) -> None:
-        verdict = make_verdict([heard(INVENTED).conclude(), heard(PASS).conclude()], ["because"], "m")
+        verdict = make_verdict([heard(INVENTED).close(), heard(PASS).close()], ["because"], "m")
         assert not verdict.is_valid
         assert FALSE_QUOTE in verdict.reason
 
     def test_what_was_never_answered_is_not_assessed_and_marked(self) -> None:
         nonsense = JudgeAnswerError("the judge refused to answer", code="judge_refused")
-        verdict = make_verdict([heard(PASS).conclude(nonsense), heard(None).conclude(nonsense)], ["because"], "m")
+        verdict = make_verdict([heard(PASS).close(nonsense), heard(None).close(nonsense)], ["because"], "m")
         assert [c.outcome for c in verdict.criteria] == [Outcome.PASS, Outcome.CANNOT_ASSESS]
         assert verdict.judge_error == "judge_refused"
         assert "refused" in verdict.criteria[1].comment
-        assert make_verdict([heard(BARE).conclude(nonsense)], ["because"], "m").judge_error is None
+        assert make_verdict([heard(BARE).close(nonsense)], ["because"], "m").judge_error is None
 
     def test_an_empty_result_meets_nothing(self) -> None:
         kinds = [Criterion(text="a"), Criterion(text="b", kind="never"), Criterion(text="c", required=False)]
@@ -301,7 +301,7 @@ class TestVerdicts:
 
     def test_what_is_told_of_all_is_who_failed_and_what_the_judge_said(self) -> None:
         refused = JudgeAnswerError("it refused", code="judge_refused")
-        passed, faulty, silent = heard(PASS).conclude(), heard(INVENTED).conclude(), heard(None).conclude(refused)
+        passed, faulty, silent = heard(PASS).close(), heard(INVENTED).close(), heard(None).close(refused)
         assert make_verdict([passed], [" one ", "", "two"], "m").reason == "one\ntwo"
         assert make_verdict([passed], ["", " "], "m").reason == "the judge gave no reason"
         told = make_verdict([passed, faulty], ["because"], "m", submission=4)
@@ -314,10 +314,10 @@ class TestVerdicts:
     @pytest.mark.parametrize(("count", "chars"), [(40, TEXT_MAX), (41, WORDS_MAX // 41), (100, WORDS_MAX // 100)])
     def test_words_of_many_criteria_share_the_room_of_a_record(self, count: int, chars: int) -> None:
         words = "word " * 400
-        hearing = Hearing(Criterion(text="x"))
-        hearing.hear(said("fail", words, "y" * TEXT_MAX), Evidence(words))
-        ballots = [hearing.conclude()._replace(verdict=hearing.conclude().verdict.model_copy()) for _ in range(count)]
-        for one in make_verdict(ballots, ["because"], "m").criteria:
+        open_vote = OpenVote(Criterion(text="x"))
+        open_vote.add_answer(said("fail", words, "y" * TEXT_MAX), Evidence(words))
+        votes = [open_vote.close()._replace(verdict=open_vote.close().verdict.model_copy()) for _ in range(count)]
+        for one in make_verdict(votes, ["because"], "m").criteria:
             assert len(one.comment) == chars
             (quote,) = one.evidence
             assert chars - len(" word ") <= len(quote) <= chars
@@ -328,7 +328,7 @@ class TestVerdicts:
         policy = JudgePolicy(name="strict")
         loop = policy.model_copy(update={"loop": [LoopStep(), LoopStep(asks=0, check=in_context)]})
         plain = policy.model_copy(update={"loop": [LoopStep(asks=0, check=on_its_own)]})
-        met = make_verdict([heard(PASS).conclude()], ["because"], "m")
+        met = make_verdict([heard(PASS).close()], ["because"], "m")
         checked = {
             text: Verdict.of([judge_criterion(Criterion(text=text, kind="check"), Outcome.PASS, "")], "so")
             for text in (on_its_own, in_context)
@@ -346,15 +346,15 @@ class TestVerdicts:
 
     @given(st.text(), st.text(), st.text(), st.text())
     def test_what_a_model_writes_can_be_stored(self, reason: str, comment: str, evidence: str, result: str) -> None:
-        hearing = Hearing(Criterion(text="x"))
-        hearing.hear(said("fail", evidence, comment), Evidence(result))
-        verdict = make_verdict([hearing.conclude()], [reason], reason)
+        open_vote = OpenVote(Criterion(text="x"))
+        open_vote.add_answer(said("fail", evidence, comment), Evidence(result))
+        verdict = make_verdict([open_vote.close()], [reason], reason)
         assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
         assert "\\u0000" not in json.dumps(verdict.model_dump(mode="json"))
 
     def test_control_characters_surrogates_and_lengths_are_cut(self) -> None:
         noisy = "a\x00b\x1b[31mc\u202ed\ud800e\nf"
-        verdict = make_verdict([heard(PASS).conclude()], [noisy + "x" * 5_000], "m\x00")
+        verdict = make_verdict([heard(PASS).close()], [noisy + "x" * 5_000], "m\x00")
         assert verdict.reason.startswith("ab[31mcde\nfx")
         assert len(verdict.reason) <= TEXT_MAX
         assert verdict.model == "m"

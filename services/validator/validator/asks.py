@@ -1,4 +1,4 @@
-"""Keep every ask of one judgement, as its verdict says them. Pure."""
+"""Keep the asks of one judgement in the form in which its verdict lists them. Pure."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -9,19 +9,19 @@ from validator.errors import JudgeAnswerError
 from validator.ports import Reply
 from validator.verdict import to_storable
 
-#: Asks of one judgement that are kept one by one; of more the sum is.
+#: Asks of one judgement that are kept one by one; those beyond are summed.
 ASKS_MAX: Final = 240
-#: Asks that are told in the words of a judgement without a verdict; of more their number is.
+#: Asks that the error of a judgement without a verdict describes; those beyond are counted.
 DESCRIBED_MAX: Final = 16
 #: Characters of a model's name, and of a request's id.
 _NAME_MAX_CHARS: Final = 100
-#: A letter for each outcome; NOT_ASKED where nobody was asked.
+#: A letter for each outcome; NOT_ASKED for a criterion that was not asked about.
 _LETTERS: Final = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
 NOT_ASKED: Final = "-"
 
 
 def to_letters(outcomes: Iterable[tuple[int, Outcome]], count: int) -> str:
-    """Return a letter for each of `count` criteria: of those that stand here by their places, the outcome."""
+    """Return the outcomes of `count` criteria as letters, from the places and outcomes of those asked about."""
     letters = [NOT_ASKED] * count
     for place, outcome in outcomes:
         letters[place] = _LETTERS[outcome]
@@ -38,21 +38,21 @@ class AskLog:
         self._first: list[dict[str, Any]] = []
         self._count = 0
         self._room = ASKS_MAX
-        self.models: dict[str, None] = {}  # who replied, in order
+        self.models: dict[str, None] = {}  # those that replied, in order
 
-    def note(self, said: Reply | JudgeAnswerError, latency_s: float, **fields: Any) -> dict[str, Any]:
-        """Keep an ask: a reply, or the nonsense that came instead, within so many seconds."""
-        usage = said.usage
-        if isinstance(said, Reply):
-            model = said.model or "unnamed"
+    def note(self, answer: Reply | JudgeAnswerError, latency_s: float, **fields: Any) -> dict[str, Any]:
+        """Keep an ask with its answer, or the error of an answer that cannot be used, and its latency."""
+        usage = answer.usage
+        if isinstance(answer, Reply):
+            model = answer.model or "unnamed"
             self.models[model] = None
         else:
             model = (usage and usage.model) or "unnamed"
         ask = {
             "model": _shorten(model),
             "prompt": self._prompt,
-            "latency_s": round(latency_s if said.latency_s is None else said.latency_s, 3),
-            "request_id": said.request_id and _shorten(said.request_id),
+            "latency_s": round(latency_s if answer.latency_s is None else answer.latency_s, 3),
+            "request_id": answer.request_id and _shorten(answer.request_id),
             **fields,
         }
         if usage is not None:
@@ -60,8 +60,8 @@ class AskLog:
             ask |= tokens | {"cost_usd": usage.cost_usd}
             if usage.cached_tokens:
                 ask["cached_tokens"] = usage.cached_tokens
-        if said.refused:
-            ask |= {"refused": said.refused, "last_refusal": said.last_refusal}
+        if answer.refused:
+            ask |= {"refused": answer.refused, "last_refusal": answer.last_refusal}
         self._asks.append(ask)
         self._count += 1
         if self._count <= DESCRIBED_MAX:
@@ -69,11 +69,11 @@ class AskLog:
         return ask
 
     def read(self, ask: dict[str, Any], outcomes: Iterable[tuple[int, Outcome]]) -> None:
-        """Add to an ask what it said of criteria, by their places."""
+        """Add to an ask the outcomes in its answer, by the places of the criteria."""
         ask["outcomes"] = to_letters(outcomes, self._criteria)
 
     def take(self) -> list[dict[str, Any]]:
-        """Return the asks since the last time, vote by vote; those beyond ASKS_MAX as one sum."""
+        """Return the asks since the last call, ordered by vote; those beyond ASKS_MAX as one sum."""
         asks, self._asks = self._asks, []
         asks.sort(key=lambda ask: ask.get("vote") or 0)
         kept, rest = asks[: self._room], asks[self._room :]
@@ -82,15 +82,15 @@ class AskLog:
 
     @property
     def words(self) -> str:
-        """Every ask in words, for a judgement that ends without a verdict; empty if there was none."""
+        """All asks in words, for the error of a judgement without a verdict; empty if there was none."""
         more = [f"and {self._count - DESCRIBED_MAX} more"] if self._count > DESCRIBED_MAX else []
-        told = "; ".join([*map(_describe, self._first), *more])
-        return f"asked by prompt {self._prompt}: {told}" if told else ""
+        asks = "; ".join([*map(_describe, self._first), *more])
+        return f"asked by prompt {self._prompt}: {asks}" if asks else ""
 
 
 def _describe(ask: dict[str, Any]) -> str:
     tokens, cost = ask.get("input_tokens"), ask.get("cost_usd")
-    told = [
+    parts = [
         f"{ask['role']} {ask['model']}",
         "" if tokens is None else f"{tokens}{_describe_cached(ask)} + {ask['output_tokens']} tokens",
         "" if cost is None else f"{cost:f} USD",
@@ -98,7 +98,7 @@ def _describe(ask: dict[str, Any]) -> str:
         ask["request_id"] or "",
         f"after {ask['refused']} refused, the last with {ask['last_refusal']}" if ask.get("refused") else "",
     ]
-    return ", ".join(filter(None, told))
+    return ", ".join(filter(None, parts))
 
 
 def _describe_cached(ask: dict[str, Any]) -> str:

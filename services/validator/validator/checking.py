@@ -1,4 +1,4 @@
-"""Make the checks of a judgement before any judge is asked: what they cost is bounded, whatever the result."""
+"""Make the checks of a judgement in processes of their own, which bound the cost of a check on any result."""
 
 import asyncio
 import json
@@ -21,11 +21,11 @@ from validator.ports import RunChecks, Subject
 
 #: Seconds of CPU that a check may take.
 CHECK_CPU_S: Final = 2.0
-#: Processes that make checks at once, so that one result that takes long does not keep all others waiting.
+#: Processes that make checks at once, so that one slow result does not delay all others.
 PROCESSES_MAX: Final = 2
-#: Checks of one judgement that may end their process; those that come after them are not made.
+#: Checks of one judgement that may exhaust their process; those after them are not made.
 ENDED_MAX: Final = 3
-#: How often checks are made again in another process, since somebody ended theirs.
+#: How often checks are made again in another process after theirs was killed from outside.
 LOST_MAX: Final = 2
 
 _FOREIGN_ENDS: Final = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
@@ -34,9 +34,9 @@ _NOT_MADE: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check was not made:
 
 
 class CheckProcesses:
-    """Processes that make checks, started when they are first needed; two at most.
+    """Processes that make checks, PROCESSES_MAX at most, each started when it is first needed.
 
-    They know no secret, and one that needs too much time or memory ends alone: a check may take `check_cpu_s`.
+    They have no secrets, and one that takes too much time or memory ends alone: a check may take `check_cpu_s`.
     """
 
     def __init__(self, check_cpu_s: float = CHECK_CPU_S) -> None:
@@ -55,18 +55,18 @@ class CheckProcesses:
         self._idle.clear()
 
     async def run(self, checks: Sequence[str], subject: Subject) -> list[Finding]:
-        """Make checks, given by their texts, and return what each found.
+        """Make checks, given by their texts, and return the finding of each.
 
         Raise JudgmentError if the subject cannot be written as JSON.
         """
-        told = _tell(subject)
+        subject_json = _write_subject(subject)
         findings: list[Finding] = []
         ended = lost = 0
         async with self._turns:
             while len(findings) < len(checks) and ended < ENDED_MAX:
                 process = await self._take()
                 try:
-                    findings += await _exchange(process, checks[len(findings) :], told)
+                    findings += await _exchange(process, checks[len(findings) :], subject_json)
                 finally:
                     if len(findings) == len(checks):
                         self._idle.append(process)
@@ -90,8 +90,8 @@ class CheckProcesses:
         return await _start(self._check_cpu_s)
 
 
-def _tell(subject: Subject) -> str:
-    """Return the JSON text of what checks look at; a first submission repeats none. Raise JudgmentError."""
+def _write_subject(subject: Subject) -> str:
+    """Return a subject as JSON text for checks; a first submission repeats none. Raise JudgmentError."""
     is_repeated = False if subject.submission == 1 else subject.is_repeated
     known = {"payload": subject.payload, "submission": subject.submission}
     try:
@@ -101,7 +101,7 @@ def _tell(subject: Subject) -> str:
 
 
 async def _exchange(process: Process, checks: Sequence[str], subject: str) -> list[Finding]:
-    """Return what the first checks found: those that were made before one ended the process."""
+    """Return the findings of the checks that were made before one ended the process."""
     assert process.stdin is not None
     assert process.stdout is not None
     findings: list[Finding] = []
@@ -115,7 +115,7 @@ async def _exchange(process: Process, checks: Sequence[str], subject: str) -> li
 
 
 async def _start(check_cpu_s: float) -> Process:
-    """Start a process, and wait until it is ready. What is sent to this one's group does not reach it."""
+    """Start a process in a group of its own, which signals to this one's do not reach, and wait until it is ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", "contracts.checks", str(check_cpu_s),
         stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True,
@@ -142,7 +142,7 @@ async def _end(process: Process) -> None:
 async def make_checks(
     criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
 ) -> dict[int, CriterionVerdict]:
-    """Return the verdicts on the criteria that are checks, by their place."""
+    """Return the verdicts on those criteria that are checks, by their places."""
     checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
     if not checks:
         return {}

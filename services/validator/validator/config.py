@@ -25,15 +25,15 @@ class Settings(WorkerSettings):
     """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL.
 
     `judge_keys` is JSON, {name: {"key": "env:NAME" or "file:PATH", "base_urls": [..]}}: the keys that judge policies
-    may name. `judge_networks` are the only places besides the public internet in which the judges of policies may be:
-    CIDR, and `host:port`, comma-separated. `judge_refuter_model` is asked to refute the pass of a resubmission that no
-    policy is named for: with the key that `judge_refuter_key_name` names, at that key's first base URL; without one,
-    where the judge is. `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
+    may name. `judge_networks` are the networks besides the public internet in which the judges of policies may be:
+    CIDR, and `host:port`, comma-separated. `judge_refuter_model` is asked to refute the pass of a resubmission of a job
+    without a policy, with the key `judge_refuter_key_name` at that key's first base URL, or without one where the judge
+    is. `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
     """
 
     validator_token: SecretSetting
     capacity: int = 200
-    #: Bytes of what waits for its judge, or for its share of the slots; beyond it leases are given back.
+    #: Bytes of results that wait for their judge or for a slot; beyond it leases are given back.
     waiting_max_bytes: int = WAITING_MAX_BYTES
     judge_model: str = JudgeConfig().model
     judge_api: ApiName | Literal["auto"] = "chat"
@@ -89,7 +89,7 @@ class Settings(WorkerSettings):
 
     @property
     def judge_config(self) -> JudgeConfig:
-        """How to reach the judge, and the limits of one judgement."""
+        """The configuration of the judge, and the limits of one judgement."""
         openai = _OpenAI()
         return JudgeConfig(
             api_key=openai.api_key.get_secret_value() if openai.api_key else None,

@@ -1,7 +1,7 @@
-"""Find what a judge's words disclose of a reference, so that no agent is sent it. Pure.
+"""Find parts of references that a judge's words disclose, so that agents are not sent them. Pure.
 
-It is looked for by words: what is in the reference and neither in the task, the criteria nor the result. A judge that
-says it in other words, in another language or in a cipher discloses it all the same.
+The search is by words that are in the reference and neither in the task, the criteria nor the result. It does not find
+a disclosure in other words, in another language or in a cipher.
 """
 
 import re
@@ -12,11 +12,11 @@ from contracts.judging.verdict import Verdict
 from contracts.words import fold_all, fold_in_order
 from signoff.jsontext import json_text
 
-#: Words of a run that is known again, and letters at which a word is, though it ends otherwise.
+#: Words in a row that count as a disclosure, and letters of a word that do, though it ends otherwise.
 _RUN: Final = 3
 _STEM: Final = 4
 _MARKS: Final = re.compile(r"\W+|_+")
-#: Words that say nothing of what is asked, in English and German, and those that judges speak in.
+#: Words that carry no content, in English and German, and those that judges use about any result.
 _COMMON_TEXT: Final = """
     a about after all also although an and any are as at be because been before being both but by can cannot could did
     do does done each either every few for from further had has have having here how however i if in instead into is it
@@ -36,9 +36,9 @@ _COMMON: Final = frozenset(_COMMON_TEXT.split())
 
 
 def mark_disclosing(verdict: Verdict, references: Mapping[int, str], known: Iterable[Any]) -> None:
-    """Mark the comments, and the reason, of a verdict that hold words of a reference which are not known otherwise.
+    """Mark the comments and the reason of a verdict that have words of a reference which the agent does not know.
 
-    `known` are values of JSON: what the agent was asked, and what it answered.
+    `known` are the agent's task and its result, as JSON values.
     """
     texts = [*_list_texts([*known, *(one.text for one in verdict.criteria)])]
     secret = _Secret(references.values(), texts)
@@ -48,7 +48,7 @@ def mark_disclosing(verdict: Verdict, references: Mapping[int, str], known: Iter
 
 
 class _Secret:
-    """What references say that is known from nothing else: words, the begins of words, and runs of words."""
+    """The parts of references that are not known otherwise: words, beginnings of words, and words in a row."""
 
     def __init__(self, references: Collection[str], known: Collection[str]) -> None:
         self._known = _list_forms(fold_all(known))
@@ -59,18 +59,18 @@ class _Secret:
         self._runs = runs - {run for text in known for run in _list_runs(text)} if runs else runs
 
     def _list_words(self, reference: str) -> set[str]:
-        """Return the words of a reference that say something; of one that has none of these, all: `pass`."""
+        """Return the words of a reference with content; if it has none of these, as `pass`, all of them."""
         words = _list_forms(fold_all([reference])) - self._known
         return words - _COMMON or words
 
     def is_in(self, text: str) -> bool:
-        """Return whether a text has any of it."""
+        """Return whether a text has any of these parts."""
         words = _list_forms(fold_all([text]))
         words |= {"".join(letters) for letters in _spell(fold_in_order(text))}
         words |= {word[::-1] for word in words if len(word) >= _STEM}
-        return any(map(self._is_known_again, words)) or not self._runs.isdisjoint(_list_runs(text))
+        return any(map(self._is_disclosed, words)) or not self._runs.isdisjoint(_list_runs(text))
 
-    def _is_known_again(self, word: str) -> bool:
+    def _is_disclosed(self, word: str) -> bool:
         if word in self._known:
             return False
         begins = (word[:end] for end in range(_STEM, len(word)))
@@ -78,19 +78,19 @@ class _Secret:
 
 
 def _list_forms(words: Iterable[str]) -> set[str]:
-    """Return words with a letter or digit, whole without marks, and each part between marks: 1,905 is 1905."""
+    """Return words without marks, whole and by their parts between marks: 1,905 is 1905, 1 and 905."""
     forms = {part for word in words for part in (_MARKS.sub("", word), *_MARKS.split(word))}
     return forms - {""}
 
 
 def _list_runs(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield runs of words that say something, whatever common ones are between."""
+    """Yield rows of words with content, common words between them left out."""
     words = [word for word in fold_in_order(text) if _MARKS.sub("", word) and word not in _COMMON]
     yield from zip(*(words[start:] for start in range(_RUN)), strict=False)
 
 
 def _spell(words: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the letters that stand by themselves in a row: O-s-l-o."""
+    """Yield rows of single letters: O-s-l-o."""
     letters: list[str] = []
     for word in [*(word for word in words if _MARKS.sub("", word)), "  "]:
         if len(word) == 1:
@@ -101,7 +101,7 @@ def _spell(words: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _list_texts(values: Iterable[Any]) -> Iterator[str]:
-    """Yield every text in values of JSON: names, strings, and numbers as they are written."""
+    """Yield every text in JSON values: names, strings, and numbers as they are written."""
     todo = [*values]
     while todo:
         value = todo.pop()

@@ -6,7 +6,7 @@ from signoff.errors import ErrorCode
 
 
 class JudgeUnavailableError(TransientError):
-    """The judge did not answer: the judgement waits, and nothing is decided. `status` is its server's, if there is one.
+    """The judge did not answer: the judgement waits, and nothing is decided. `status` is that of the HTTP response.
 
     Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx), and those that only an
     operator can mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured; and of a model
@@ -18,12 +18,12 @@ class JudgeUnavailableError(TransientError):
 
 
 class JudgeAnswerError(ServiceError):
-    """The judge answered nonsense: it is asked again, a bounded number of times.
+    """The judge's answer cannot be used: it is asked again, a bounded number of times.
 
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
     judge_criteria_mismatch, judge_canary (it did what the result told it to), judge_failed, judge_request_rejected
-    (400, 413, 422; final: asking again is no use). `usage` is what the answer consumed all the same, under which id and
-    in how long; `refused` and `last_refusal` are as of a Reply. `needs_room`: it was cut off by the thoughts before it.
+    (400, 413, 422; final: a retry is of no use). `usage` and the fields to `last_refusal` are those of a Reply.
+    `needs_room`: the thoughts before the answer used up its tokens.
     """
 
     code = ErrorCode.JUDGE_WRONG_SHAPE
@@ -41,8 +41,8 @@ class JudgmentError(PermanentError):
 
     Codes: those of JudgeAnswerError, where the judge does not answer about a harmless result either; no_criteria;
     no_required_criterion; result_not_json; result_too_large_to_judge; budget_exhausted; judge_prompt_unknown (a policy
-    names a version that this validator does not have); verdict_mismatch (our fault). `asked` says every ask until then:
-    no verdict does.
+    names a version that this validator does not have); verdict_mismatch (a fault of the validator). `asked` describes
+    the asks until then, which no verdict lists.
     """
 
     code = ErrorCode.JUDGMENT_FAILED

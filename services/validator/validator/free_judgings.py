@@ -1,7 +1,7 @@
-"""Make judgings without a job: take some while any wait, judge them, and report them together.
+"""Make judgings without a job: take some while any wait, judge them, and report their outcomes in batches.
 
-Live jobs go first: they have all of the validator's capacity, and these at most a share of it besides, while the
-validator has room for jobs at all. While outcomes are reported, as many more are judged.
+Jobs go first: they have all of the validator's capacity. Judgings without a job have a share of it besides, while
+the validator has room for jobs at all; while their outcomes are reported, as many more are judged.
 """
 
 import asyncio
@@ -25,35 +25,33 @@ from signoff.money import to_nanos
 from signoff.status import JudgingKind
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import Purse
+from validator.judges.budget import JudgingBudget
 from validator.judging import judge_granted, read_policy
 from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, JudgeOf, RunChecks
 from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
 
-#: The part of a validator's capacity that is judged without a job at once; outcomes that wait to be recorded have as
-#: much again.
+#: The share of a validator's capacity for judgings without a job; outcomes that are not recorded yet have as much.
 SHARE: Final = 0.5
-#: Outcomes that are reported together at most, and how long the first of them waits for others, as does the first place
-#: that is free.
+#: Outcomes in one report at most, and seconds for which the first of them, or the first free place, waits for others.
 OUTCOMES_MAX: Final = 200
 GATHER_S: Final = 0.05
-#: After so many seconds without any, a validator takes none until a renewal says that some wait.
+#: Seconds without any judging after which a validator takes none until the jobstore reports some.
 LINGER_S: Final = 5.0
-#: How long it waits before it asks again, where fewer were left than it took.
+#: Seconds until it asks again after it was given fewer than it has room for.
 AGAIN_S: Final = 0.1
 AGAIN_MAX_S: Final = 1.0
-#: How long before it listens again, where the jobstore is out of reach, or so old that it tells nobody.
-LISTEN_AGAIN_S: Final = 1.0
-LISTEN_AGAIN_MAX_S: Final = 30.0
-#: How long a validator that stops may take to report, and to give back what is under way.
+#: Seconds until it watches again, while the jobstore is out of reach or of a version without that call.
+WATCH_AGAIN_S: Final = 1.0
+WATCH_AGAIN_MAX_S: Final = 30.0
+#: Seconds that a validator that stops may take to report, and to give back judgings under way.
 STOP_S: Final = 2.0
 
-#: Find out what the server of a policy's model can; of None, that of the validator's own.
+#: Return the capabilities of the server of a policy's model; for None, of the validator's own.
 Probe = Callable[[JudgeModel | None], Awaitable[JsonValue]]
 
-#: Judgings for which somebody waits.
+#: Kinds of judgings whose caller waits for the answer.
 _AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
 
 
@@ -61,16 +59,16 @@ async def judge_free(
     judge_of: JudgeOf,
     config: JudgeConfig,
     grant: FreeGrant,
-    purse: Purse,
+    budget: JudgingBudget,
     *,
     run_checks: RunChecks | None = None,
     probe: Probe,
     name_own: Callable[[], str | None] = lambda: None,
 ) -> FreeOutcome:
-    """Make a judging without a job, from a purse. Where somebody waits for it, a judge that is away is an answer.
+    """Make a judging without a job, within a budget. If its caller waits for it, an absent judge is an outcome.
 
-    That of a test says of each judge besides what its server can, as `judges`. `name_own` names the version of the
-    policy `default` that the validator's own settings are.
+    The verdict of a test also has the capabilities of each judge's server, as `judges`. `name_own` returns the version
+    of the policy `default` that the own settings are.
     """
     started = time.monotonic()
     verdict, code, message = None, "", ""
@@ -78,7 +76,7 @@ async def judge_free(
     absences: list[float] | None = None if grant.kind in _AWAITED else []
     try:
         made = await judge_granted(
-            grant, grant.result, config, judge_of, purse, run_checks=run_checks, absences=absences
+            grant, grant.result, config, judge_of, budget, run_checks=run_checks, absences=absences
         )
         made.judge = made.judge or name_own()
         verdict = made.model_dump_json(exclude_defaults=True)
@@ -90,27 +88,27 @@ async def judge_free(
             verdict = json_text(from_json(verdict) | {"judges": judges})
     except (JudgmentError, JudgeUnavailableError, JudgeAnswerError, PolicyNotSupportedError) as error:
         code, message = error.code, to_storable(str(error))
-    usage = purse.usage or Usage()
+    usage = budget.usage or Usage()
     cost_nanos = to_nanos(usage.cost_usd or 0)
     return FreeOutcome(verdict, code, message, cost_nanos, usage.tokens, time.monotonic() - started)
 
 
 class FreeJudgingWorker:
-    """Hold the leases of judgings without a job, and report what came of them."""
+    """Hold the leases of judgings without a job, and report their outcomes."""
 
     def __init__(
         self,
         worker: Worker,
         judgings: FreeJudgings,
-        judge: Callable[[FreeGrant, Purse], Awaitable[FreeOutcome]],
+        judge: Callable[[FreeGrant, JudgingBudget], Awaitable[FreeOutcome]],
         capacity: int,
     ) -> None:
-        """`judge` makes one judging; an error that it raises is reported as ErrorCode.VALIDATOR_ERROR."""
+        """Take dependencies; `judge` makes one judging, and its errors are reported as ErrorCode.VALIDATOR_ERROR."""
         self._worker = worker
         self._judgings = judgings
         self._judge = judge
         self._share = max(1, int(capacity * SHARE))
-        self._held: dict[Lease, tuple[asyncio.Task[None], Purse]] = {}
+        self._held: dict[Lease, tuple[asyncio.Task[None], JudgingBudget]] = {}
         self._done: dict[Lease, FreeOutcome] = {}
         self._settling = set[asyncio.Task[None]]()
         self._lease_s = 10.0
@@ -119,25 +117,25 @@ class FreeJudgingWorker:
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Take judgings from now on, whenever the jobstore says that some wait."""
-        self._worker.on_waiting = self._hear
-        loops = (self._listen_for_ever(), self._take_for_ever(), self._report_for_ever())
+        """Take judgings from now on, whenever the jobstore reports that some wait."""
+        self._worker.on_waiting = self._note_waiting
+        loops = (self._watch_for_ever(), self._take_for_ever(), self._report_for_ever())
         self._loops = [asyncio.create_task(loop) for loop in loops]
 
-    def _hear(self, waiting: int) -> None:
+    def _note_waiting(self, waiting: int) -> None:
         if waiting:
             self._are_waiting.set()
 
-    async def _listen_for_ever(self) -> None:
-        """Hear it at once when some wait. Each renewal says it, too, but one that has nothing to renew makes few."""
-        waits = backoffs_s(LISTEN_AGAIN_S, LISTEN_AGAIN_MAX_S)
+    async def _watch_for_ever(self) -> None:
+        """Watch for waiting judgings. Renewals report them, too, but an idle worker makes few."""
+        waits = backoffs_s(WATCH_AGAIN_S, WATCH_AGAIN_MAX_S)
         while True:
             try:
                 async for waiting in self._judgings.watch():
-                    waits = backoffs_s(LISTEN_AGAIN_S, LISTEN_AGAIN_MAX_S)
-                    self._hear(waiting)
+                    waits = backoffs_s(WATCH_AGAIN_S, WATCH_AGAIN_MAX_S)
+                    self._note_waiting(waiting)
             except (TransientError, PermanentError) as error:
-                log.debug("not told that judgings wait", extra={"code": error.code, "reason": str(error)})
+                log.debug("waiting judgings are not watched", extra={"code": error.code, "reason": str(error)})
             await asyncio.sleep(next(waits))
 
     @property
@@ -164,7 +162,7 @@ class FreeJudgingWorker:
                     await asyncio.sleep(GATHER_S)
 
     async def _take(self, room: int) -> int:
-        """Take some, and return how many: none while the jobstore is out of reach."""
+        """Take up to `room` judgings, and return how many: none while the jobstore is out of reach."""
         asked_at = time.monotonic()
         try:
             taken = await self._judgings.take(self._worker.owner, room)
@@ -175,14 +173,14 @@ class FreeJudgingWorker:
             if time.monotonic() >= asked_at + grant.lease_s:  # another validator has it, or will
                 continue
             self._lease_s = grant.lease_s
-            purse = Purse(grant.budget)
-            self._held[grant.lease] = asyncio.create_task(self._make(grant, purse, asked_at)), purse
+            budget = JudgingBudget(grant.budget)
+            self._held[grant.lease] = asyncio.create_task(self._make(grant, budget, asked_at)), budget
             self._taken.set()
         return len(taken)
 
-    async def _make(self, grant: FreeGrant, purse: Purse, began_at: float) -> None:
+    async def _make(self, grant: FreeGrant, budget: JudgingBudget, began_at: float) -> None:
         try:
-            outcome = await self._judge(grant, purse)
+            outcome = await self._judge(grant, budget)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -195,11 +193,11 @@ class FreeJudgingWorker:
             self._done[grant.lease] = outcome
             self._changed.set()
 
-    async def _settle(self, lease: Lease, task: asyncio.Task[None], purse: Purse) -> None:
-        """Stop a judging whose lease the jobstore has ended, and have reported what it had spent."""
+    async def _settle(self, lease: Lease, task: asyncio.Task[None], budget: JudgingBudget) -> None:
+        """Stop a judging whose lease the jobstore has ended, and report its cost."""
         task.cancel()
         await asyncio.wait([task])
-        if (usage := await purse.settle()) is not None:
+        if (usage := await budget.settle()) is not None:
             cost_nanos = to_nanos(usage.cost_usd or 0)
             self._done[lease] = FreeOutcome(code=ErrorCode.CANCELLED, cost_nanos=cost_nanos, tokens=usage.tokens)
             self._taken.set()
@@ -225,7 +223,7 @@ class FreeJudgingWorker:
                 await asyncio.sleep(AGAIN_MAX_S)
 
     async def _report(self, held: list[Lease], given_back: list[Lease] | None = None) -> None:
-        """Report what is done, renew what is held, and forget both what is recorded and what is lost."""
+        """Report outcomes, renew leases, and forget the outcomes that are recorded and the leases that are lost."""
         outcomes = dict(list(self._done.items())[:OUTCOMES_MAX])
         kept = await self._judgings.finish(self._worker.owner, outcomes, held, given_back or [])
         for lease in outcomes:
@@ -238,7 +236,7 @@ class FreeJudgingWorker:
         self._changed.set()
 
     async def stop(self) -> None:
-        """Take nothing more, report what is done, and give back what is not."""
+        """Take nothing more, report outcomes, and give back judgings under way."""
         self._worker.on_waiting = None
         for loop in self._loops:
             loop.cancel()

@@ -20,7 +20,7 @@ from signoff.errors import ErrorCode
 from signoff.status import ReportKind
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import Purse
+from validator.judges.budget import JudgingBudget
 from validator.judging import judge_granted, read_policy
 from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks, Subject
 from validator.verdict import is_reusable, to_storable
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Handlers:
-    """Handle batches of `result-produced`: the validator's story from top to bottom."""
+    """Handle batches of `result-produced`, from the claims to the verdicts."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Handlers:
         name_own: Callable[[], str | None] = lambda: None,
         run_checks: RunChecks | None = None,
     ) -> None:
-        """`name_own` names the version of the policy `default` that the validator's own settings are."""
+        """Take dependencies; `name_own` returns the version of the policy `default` that the own settings are."""
         self._worker = worker
         self._judgings = judgings
         self._judge_of = judge_of
@@ -51,10 +51,10 @@ class Handlers:
         self._publisher = publisher
         self._name_own = name_own
         self._run_checks = run_checks
-        self._telling = set[asyncio.Task[None]]()
+        self._reporting = set[asyncio.Task[None]]()
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[ServiceError | None]:
-        """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
+        """Claim a batch in one call, and start the judgings that were granted; a replayed record is not claimed.
 
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
@@ -67,7 +67,7 @@ class Handlers:
         ]
 
     async def _claim(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
-        """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
+        """Return the time of this try, from which leases run, and its answers."""
         return time.monotonic(), await self._judgings.claim(self._worker.owner, self._worker.room, claims)
 
     def _handle_answer(
@@ -79,20 +79,20 @@ class Handlers:
             # The lease lapses, and the recorded result is offered again.
             log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})
             return None
-        purse = Purse(answer.budget)
+        budget = JudgingBudget(answer.budget)
         self._worker.start_work(
             answer.lease,
             event.job_id,
             asked_at + answer.lease_s,
-            lambda held: self._judge_result(event, answer, purse, held),
-            lambda held, bug: self._give_up(event, purse, held, bug),
+            lambda held: self._judge_result(event, answer, budget, held),
+            lambda held, bug: self._give_up(event, budget, held, bug),
             names=(f"tenant:{answer.tenant}",),
             size=size,
         )
         return None
 
     def _share_checks(self, held: HeldLease, run_checks: RunChecks, tenant: str) -> RunChecks:
-        """Return how to make checks in a slot: they wait for the few processes that make them."""
+        """Return a `run_checks` that takes a slot: it waits for one of the few processes."""
 
         async def run(checks: Sequence[str], subject: Subject) -> Sequence[Finding]:
             async with self._worker.with_slot(held, (tenant, "checks")):
@@ -100,8 +100,10 @@ class Handlers:
 
         return run
 
-    async def _judge_result(self, event: ResultProduced, grant: Grant, purse: Purse, held: HeldLease) -> PublishOutcome:
-        """Judge a result by the granted criteria, however long the judge is away; return what publishes the outcome."""
+    async def _judge_result(
+        self, event: ResultProduced, grant: Grant, budget: JudgingBudget, held: HeldLease
+    ) -> PublishOutcome:
+        """Judge a result by what was granted with it, and return the function that publishes the outcome."""
         held.begun = True
         started, tenant = time.monotonic(), f"tenant:{grant.tenant}"
         try:
@@ -110,7 +112,7 @@ class Handlers:
                 event.result,
                 self._config,
                 self._judge_of,
-                purse,
+                budget,
                 run_checks=self._run_checks and self._share_checks(held, self._run_checks, tenant),
                 absences=held.absences,
                 take_slot=lambda model: self._worker.with_slot(held, (tenant, f"model:{model}")),
@@ -123,9 +125,9 @@ class Handlers:
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
         except asyncio.CancelledError:
             if held.cancelled:
-                telling = asyncio.create_task(self._tell_spent(event, purse, held.lease))
-                self._telling.add(telling)
-                telling.add_done_callback(self._telling.discard)
+                reporting = asyncio.create_task(self._report_spent(event, budget, held.lease))
+                self._reporting.add(reporting)
+                reporting.add_done_callback(self._reporting.discard)
             raise
         else:
             verdict.judge = verdict.judge or self._name_own()
@@ -135,20 +137,20 @@ class Handlers:
                 fields["model_and_prompt"] = name_judging(
                     self._judge_name, None if policy is None else policy.reference
                 )
-        outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=purse.usage, **fields)
+        outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=budget.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
 
-    async def _tell_spent(self, event: ResultProduced, purse: Purse, lease: Lease) -> None:
-        """Publish what a judging had spent that was cancelled, or ran out of time, with the asks then under way."""
-        if (usage := await purse.settle()) is not None:
+    async def _report_spent(self, event: ResultProduced, budget: JudgingBudget, lease: Lease) -> None:
+        """Publish the cost of a judging that was cancelled or ran out of time, including asks that were under way."""
+        if (usage := await budget.settle()) is not None:
             report = _to_report(event, lease, kind=ReportKind.SPENT, usage=usage)
             await retry_transient(lambda: self._publisher.publish_report(report, lease), on="kafka")
 
-    async def _give_up(self, event: ResultProduced, purse: Purse, held: HeldLease, bug: Exception) -> None:
-        """Publish that judging failed by an unexpected error. Its words may be anyone's: the log alone has them."""
+    async def _give_up(self, event: ResultProduced, budget: JudgingBudget, held: HeldLease, bug: Exception) -> None:
+        """Publish that judging failed by an unexpected error, whose text may hold secrets: the log alone has it."""
         message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
         fields = {"kind": ReportKind.MISJUDGED, "code": ErrorCode.VALIDATOR_ERROR, "message": message}
-        await self._publisher.publish_report(_to_report(event, held.lease, usage=purse.usage, **fields), held.lease)
+        await self._publisher.publish_report(_to_report(event, held.lease, usage=budget.usage, **fields), held.lease)
 
 
 def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:

@@ -16,17 +16,17 @@ from signoff.jsontext import json_text
 from validator.errors import JudgeUnavailableError
 from validator.wordings import PROMPT_VERSION
 
-#: Whatever passed the doors is judged in full.
+#: By default all that the API accepts is judged in full.
 DOCUMENT_MAX_CHARS: Final = LIMIT_MAX_BYTES + CRITERIA_MAX * CRITERION_MAX_CHARS
 
-#: How results are judged where nobody says otherwise, made once for all of them.
+#: The policy of results without one, made once for all.
 _PLAIN: Final = JudgePolicy(name=DEFAULT_POLICY)
 
-#: The two shapes of OpenAI's API that a judge may speak.
+#: The two shapes of OpenAI's API.
 ApiName = Literal["chat", "responses"]
 
 
-#: Tokens for the thoughts of a model that was found to need them.
+#: Tokens for the thoughts of a model that was found to need some.
 THINKING_TOKENS: Final = 4_096
 
 
@@ -70,28 +70,28 @@ class JudgeConfig(BaseModel):
     def judge_name(self) -> str:
         """The name under which verdicts may be reused: model, place, and all settings that may change a verdict.
 
-        Verdicts under one name on the identical question are as good as each other. The place stands there if it is not
-        OpenAI's, since others give their models the same names. So do those that confirm and refute, if they are
-        others. What only delays or refuses a verdict does not.
+        Verdicts under one name on the identical question are equivalent. The place is named unless it is OpenAI's:
+        other servers use the same names of models. So are other models that confirm and refute. Settings that only
+        delay or refuse a verdict are not.
         """
-        told = [
+        settings = [
             self.api or "any API",
             f"prompt {PROMPT_VERSION}",
             f"sections of {self.section_chars}",
             f"{self.max_asks} asks within {self.asks_within_s:g} s",
         ]
         if self.thinking_tokens is not None:
-            told.append(f"{self.thinking_tokens} tokens to think")
+            settings.append(f"{self.thinking_tokens} tokens to think")
         if self.parameters:
-            told.append(json_text(self.parameters))
+            settings.append(json_text(self.parameters))
         for done, other in (("confirmed", self.confirmer), ("refuted", self.refuter)):
             if other is not None:
-                told.append(f"{done} by {other.model}{_name_place(other.base_url)}")
-        return f"{self.model}{_name_place(self.base_url)} ({', '.join(told)})"
+                settings.append(f"{done} by {other.model}{_name_place(other.base_url)}")
+        return f"{self.model}{_name_place(self.base_url)} ({', '.join(settings)})"
 
     @property
     def rules(self) -> JudgePolicy:
-        """By which stages a result is judged where no policy is named: checks, one judge, and who doubts its passes."""
+        """The policy of results without one: checks, one judge, and the judges that confirm and refute its passes."""
         if self.confirmer is None and self.refuter is None:
             return _PLAIN
         confirming = [] if self.confirmer is None else [LoopStep(confirm=True, judge=self.confirmer)]
@@ -99,7 +99,7 @@ class JudgeConfig(BaseModel):
 
     @property
     def policy(self) -> JudgePolicy:
-        """What validators report as the policy `default`: these settings, and nothing that is secret."""
+        """These settings as the policy `default` that validators report, without secrets."""
         url = urlsplit(self.base_url or "")
         base_url = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}" if self.base_url else None
         model = JudgeModel(
@@ -124,7 +124,7 @@ def _name_place(base_url: str | None) -> str:
     return f" at {url.netloc.rpartition('@')[2]}{url.path}" if base_url else ""
 
 
-#: What is sent where a policy names a URL and no key: servers without keys take any.
+#: The key for a URL that a policy names without one: servers without keys take any.
 NO_KEY: Final = "none"
 _OPENAI_URL: Final = "https://api.openai.com/v1"
 _PORTS: Final = {"http": 80, "https": 443}
@@ -143,7 +143,7 @@ _KEYS: Final = TypeAdapter(dict[Name, JudgeKey])
 
 
 def parse_keys(text: str) -> dict[str, JudgeKey]:
-    """Return the keys in a JSON text, by name. Raise ValueError if it is none."""
+    """Return the keys in a JSON text, by name. Raise ValueError if it is malformed."""
     return _KEYS.validate_json(text)
 
 
@@ -160,7 +160,7 @@ class JudgeKeys:
         return base_url is None or _normalize(base_url) == _normalize(self._own.base_url or _OPENAI_URL)
 
     def resolve(self, model: JudgeModel) -> JudgeConfig:
-        """Return how a model is reached. Raise JudgeUnavailableError if it may not be: an operator can mend that."""
+        """Return the configuration of a model's judge. Raise JudgeUnavailableError if the settings do not allow it."""
         base_url, api_key = model.base_url, NO_KEY
         if model.key is not None:
             named = self._find(model.key)

@@ -36,12 +36,12 @@ class GrpcFreeJudgings:
         self._leases = leases
 
     async def watch(self) -> AsyncIterator[int]:
-        """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
+        """Yield the number that wait, now and later. Raise TransientError if the jobstore is out of reach."""
         with translate_errors():
-            async for said in self._leases.stub.WatchWaitingJudgings(
+            async for answer in self._leases.stub.WatchWaitingJudgings(
                 pb.WatchWaitingJudgingsRequest(), metadata=self._leases.metadata
             ):
-                yield said.judgings_waiting
+                yield answer.judgings_waiting
 
     async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
@@ -77,7 +77,7 @@ def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
 
 
 class GrpcJudgings:
-    """Claim results over gRPC. `judge` is the name of who would judge: earlier verdicts by it may be reused."""
+    """Claim results over gRPC. `judge` is the name under which earlier verdicts may be reused."""
 
     def __init__(self, leases: GrpcLeases, judge: str) -> None:
         self._leases = leases
@@ -121,16 +121,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two reports: so late a jobstore that was emptied knows again.
-EVERY_S: Final = 60.0
-#: Seconds until the next try, while nobody has heard of it.
-AGAIN_S: Final = 2.0
+#: Seconds between two reports of the settings: a jobstore whose database was emptied misses them for as long.
+REPORT_EVERY_S: Final = 60.0
+#: Seconds until the next try while no report was taken yet.
+REPORT_AGAIN_S: Final = 2.0
 
 
 class SettingsReport:
-    """Report settings, at the start and then now and then; `policy` is the version of `default` that they are.
+    """Report the settings at the start and regularly; `policy` is the version of `default` that they are.
 
-    `keys` are the base URLs that each key may be sent to, by its name; no key is ever told.
+    `keys` are the base URLs that each key may be sent to, by its name; the keys themselves are not reported.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class SettingsReport:
         self.policy: str | None = None
 
     async def run(self) -> None:
-        """Report for ever. While the jobstore is away that is tried again: nothing waits for it."""
+        """Report for ever, again after a failure."""
         while True:
             try:
                 with translate_errors():
@@ -159,10 +159,10 @@ class SettingsReport:
                         self._request, timeout=CALL_TIMEOUT_S, metadata=self._metadata
                     )
             except ServiceError as error:
-                log.debug("the settings of the judge could not be told", extra={"code": error.code})
-                await asyncio.sleep(AGAIN_S if self.policy is None else EVERY_S)
+                log.debug("the settings of the judge are not reported", extra={"code": error.code})
+                await asyncio.sleep(REPORT_AGAIN_S if self.policy is None else REPORT_EVERY_S)
                 continue
             if answer.policy != self.policy:
                 log.info("results are judged by these settings", extra={"policy": answer.policy})
                 self.policy = answer.policy
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(REPORT_EVERY_S)

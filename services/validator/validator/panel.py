@@ -1,4 +1,4 @@
-"""Ask one judge about one result until each criterion is decided, or the asks run out."""
+"""Ask the judges of a panel about one result, each until it has decided every criterion or may not be asked again."""
 
 import asyncio
 import time
@@ -16,14 +16,14 @@ from validator.asks import AskLog
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.ports import Judge
 from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Question, Questions, cut_result, take_excerpt
-from validator.verdict import Answer, Ballot, Hearing, Refutation, is_settled, join_sections, read_answer
+from validator.verdict import Answer, OpenRefutation, OpenVote, Vote, is_settled, join_sections, read_answer
 from validator.wordings import Prompt
 
 
-class Patience:
-    """The time of a judge's answers about one result: of a slow one, fewer are waited for.
+class RetryLimit:
+    """Bound the retries of one judge on one result by the time that its answers took.
 
-    Only its answers count, and not the wait for its turn, or until it is back: a judge that is away decides nothing.
+    Neither the wait for its turn counts nor the time that it is away: an absent judge decides nothing.
     """
 
     def __init__(self, within_s: float) -> None:
@@ -31,13 +31,13 @@ class Patience:
         self._spent_s = self._longest_s = 0.0
 
     def spend(self, latency_s: float | None) -> None:
-        """Take note of an answer; None: nobody measured it."""
+        """Count the latency of an answer; None if it was not measured."""
         self._spent_s += latency_s or 0.0
         self._longest_s = max(self._longest_s, latency_s or 0.0)
 
     @property
-    def may_ask_again(self) -> bool:
-        """Whether another answer, as long in coming as the longest yet, would be in time."""
+    def may_retry(self) -> bool:
+        """Whether another answer would be in time if it took as long as the longest so far."""
         return self._spent_s + self._longest_s <= self._within_s
 
     def __str__(self) -> str:
@@ -46,20 +46,20 @@ class Patience:
 
 T = TypeVar("T")
 
-#: Characters of a result that is searched on the event loop; a longer one is searched in a thread.
+#: A result of more characters is searched in a thread, and not on the event loop.
 INLINE_MAX_CHARS: Final = 20_000
-#: Criteria that are asked about together, where the policy says `auto`: of more a judge overlooks something.
+#: Criteria in one ask under the policy `asks: auto`: among more a judge overlooks some.
 _AUTO_MAX: Final = 5
-#: The kind of criteria that passages can show.
+#: The kind of criteria whose pass rests on passages of the result.
 MEETS: Final = "meets"
-#: Asks at once, where criteria have several.
+#: Asks in flight at once, where the criteria are divided among several.
 AT_ONCE: Final = 8
-# Of a judge that answers about this, by the same criteria, it is the result that keeps it from answering.
+# A judge that answers about this by the same criteria is kept from answering by the result itself.
 _HARMLESS: Final = {"answer": "Two and two are four."}
 
 
 class Document:
-    """What all judges of one result read: its questions, in parts where it is long, and where its words are found."""
+    """The result as its judges read it: as questions, about its parts if it is long, and as evidence to search."""
 
     evidence: Evidence
     parts: Sequence[Questions]
@@ -75,9 +75,9 @@ class Document:
         task: str = "",
         references: Mapping[int, str] = {},
     ) -> None:
-        """Raise ValueError if the result cannot be written as JSON.
+        """Take a result, its task as JSON text, and references by the number of their criterion, from 1 on.
 
-        `task` is JSON text; `references` have the numbers of criteria, from 1 on.
+        Raise ValueError if the result cannot be written as JSON.
         """
         self.criteria = criteria
         self.prompt = prompt
@@ -93,7 +93,7 @@ class Document:
         return self._whole.chars
 
     async def open(self) -> None:
-        """Make ready what the judges read, and what they quote from."""
+        """Prepare the parts that judges read, and the evidence in which their quotations are searched."""
         texts = [criterion.text for criterion in self.criteria]
         self.evidence = await self.compute(Evidence, self._result, texts)
         self.parts = [self._whole]
@@ -106,14 +106,14 @@ class Document:
             self.excerpt = await self.compute(self._take_excerpt)
 
     def takes_excerpt(self, place: int) -> bool:
-        """Return whether a criterion is judged by the excerpt: a `meets` about the whole, of a result that has parts.
+        """Return whether a criterion is judged by the excerpt: a `meets` about the whole of a result in parts.
 
-        What must never be is looked for in all parts, whatever it is about.
+        A `never` is judged by all parts.
         """
         return place in self._of_excerpt
 
     async def confirm(self, place: int, quotes: Sequence[str], manner: Manner) -> tuple[Sequence[str], Question]:
-        """Return the passages around quotations, and the question whether they alone show what a criterion says."""
+        """Return the passages around quotations, and the question whether they alone show that a criterion is met."""
         passages = await self.compute(self.evidence.find_passages, quotes) or list(quotes)
         reference = self.references.get(place + 1, "")
         return passages, self._whole.confirm(self.criteria[place], passages, reference, manner)
@@ -125,10 +125,7 @@ class Document:
         manner: Manner,
         faults: Mapping[int, str] = {},
     ) -> Question:
-        """Return the question about the criteria at these places, with their references.
-
-        `faults` says by place what was wrong with the last answer.
-        """
+        """Return the question about the criteria at these places, with references and the faults of the last answer."""
         numbers = dict(enumerate(places, 1))
         references = self.references
         return questions.ask(
@@ -146,16 +143,16 @@ class Document:
         return self._whole.about(take_excerpt(render_result(self._result), self._section_chars), name=EXCERPT)
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function that looks at the whole result: of a long one not on the event loop."""
+        """Call a function that reads the whole result, in a thread if the result is long."""
         is_long = len(self._whole) > INLINE_MAX_CHARS
         return await asyncio.to_thread(function, *args) if is_long else function(*args)
 
 
-class Terms(NamedTuple):
-    """How a juror is asked: in which role and manner, about which criteria at once, how often at most and for how long.
+class AskOptions(NamedTuple):
+    """How a judge is asked: its role, the question's manner, the criteria in one ask, the number and time of asks.
 
-    `apart`: texts of criteria that have an ask of their own.
-    `is_tried`: whether its silence may be its own fault, which is found out by a harmless result.
+    `apart` are texts of criteria that have an ask of their own. `has_control`: a judge that does not answer is asked
+    about a harmless result, to find out whether it or the result is at fault.
     """
 
     role: str = "judge"
@@ -165,197 +162,203 @@ class Terms(NamedTuple):
     apart: frozenset[str] = frozenset()
     asks_max: int = 0
     asks_within_s: float = 0.0
-    is_tried: bool = True
+    has_control: bool = True
 
 
-def group_criteria(hearings: Sequence[Hearing], terms: Terms) -> list[Sequence[Hearing]]:
-    """Return what is asked together: of `auto` what stands apart alone, and of more than five others five of a kind."""
-    size = {"all": CRITERIA_MAX, "each": 1, "auto": _AUTO_MAX}[terms.asks]
-    is_apart = [terms.asks == "auto" and one.criterion.text in terms.apart for one in hearings]
-    is_by_kind = terms.asks == "auto" and is_apart.count(False) > size
-    groups: dict[str, list[Hearing]] = {}
-    for place, one in enumerate(hearings):
+def group_criteria(open_votes: Sequence[OpenVote], options: AskOptions) -> list[Sequence[OpenVote]]:
+    """Return the groups that are asked about together.
+
+    Under `auto` each criterion of `apart` is a group, and more than five others are grouped by kind, in fives.
+    """
+    size = {"all": CRITERIA_MAX, "each": 1, "auto": _AUTO_MAX}[options.asks]
+    is_apart = [options.asks == "auto" and one.criterion.text in options.apart for one in open_votes]
+    is_by_kind = options.asks == "auto" and is_apart.count(False) > size
+    groups: dict[str, list[OpenVote]] = {}
+    for place, one in enumerate(open_votes):
         name = f"{place}" if is_apart[place] else one.criterion.kind if is_by_kind else ""
         groups.setdefault(name, []).append(one)
     return [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
 
 
-class Juror:
-    """One judge, who is asked about one document; `reasons` are the summaries that it gave."""
+class PanelJudge:
+    """One judge of a panel, asked about one document; `reasons` are the summaries of its answers."""
 
     def __init__(
-        self, judge: Judge, document: Document, log: AskLog, terms: Terms, confirmer: "Confirmer | None" = None
+        self, judge: Judge, document: Document, log: AskLog, options: AskOptions, confirmer: "Confirmer | None" = None
     ) -> None:
         self._judge = judge
         self._document = document
         self._log = log
-        self._terms = terms
-        self._confirmer = confirmer  # of what a single part decides
+        self._options = options
+        self._confirmer = confirmer  # of votes by which one part decides for all
         self._nonsense: JudgeAnswerError | None = None
-        self._patience = Patience(terms.asks_within_s)
+        self._retry_limit = RetryLimit(options.asks_within_s)
         self.reasons: list[str] = []
 
-    async def judge(self, places: Sequence[int], faults: Mapping[int, str] = {}) -> list[Ballot]:
-        """Ask about the criteria at these places, again only about what is undecided, and return what is held of each.
+    async def judge(self, places: Sequence[int], faults: Mapping[int, str] = {}) -> list[Vote]:
+        """Ask about the criteria at these places, again only about undecided ones, and return a vote on each.
 
-        `faults` says by place what was wrong with the answer before. Raise JudgmentError if the judge does not answer
-        about a harmless result either.
+        `faults` are of the answers before, by place. Raise JudgmentError if the judge does not answer about a harmless
+        result either.
         """
-        parts, ballots = self._document.parts, dict[int, Ballot]()
+        parts, votes = self._document.parts, dict[int, Vote]()
         of_excerpt = [place for place in places if self._document.takes_excerpt(place)]
         if of_excerpt:
-            ballots = await self._hear(self._document.excerpt, of_excerpt, faults)
-        others = [place for place in places if place not in ballots]
+            votes = await self._ask_until_decided(self._document.excerpt, of_excerpt, faults)
+        others = [place for place in places if place not in votes]
         for part in parts:
-            if not (asked := [place for place in others if place not in ballots or not is_settled(ballots[place])]):
+            if not (asked := [place for place in others if place not in votes or not is_settled(votes[place])]):
                 break
-            here = await self._hear(part, asked, faults)
+            here = await self._ask_until_decided(part, asked, faults)
             for place in asked:
-                ballot = here[place] if len(parts) == 1 else await self._confirm_part(part, here[place], place)
-                ballots[place] = join_sections(ballots[place], ballot) if place in ballots else ballot
-        return [ballots[place] for place in places]
+                vote = here[place] if len(parts) == 1 else await self._confirm_part(part, here[place], place)
+                votes[place] = join_sections(votes[place], vote) if place in votes else vote
+        return [votes[place] for place in places]
 
-    async def _confirm_part(self, part: Questions, ballot: Ballot, place: int) -> Ballot:
-        """Return what is held of a criterion by one part, confirmed where it decides for all parts."""
-        if self._confirmer is None or not is_settled(ballot):
-            return ballot
+    async def _confirm_part(self, part: Questions, vote: Vote, place: int) -> Vote:
+        """Return the vote on a criterion by one part, confirmed if it decides for all parts."""
+        if self._confirmer is None or not is_settled(vote):
+            return vote
 
-        async def ask_again(wanting: str) -> Ballot:
-            return (await self._hear(part, [place], {place: wanting}))[place]
+        async def ask_again(missing: str) -> Vote:
+            return (await self._ask_until_decided(part, [place], {place: missing}))[place]
 
-        return await self._confirmer.confirm(place, ballot, ask_again)
+        return await self._confirmer.confirm(place, vote, ask_again)
 
-    async def _hear(
+    async def _ask_until_decided(
         self, questions: Questions, places: Sequence[int], faults: Mapping[int, str] = {}
-    ) -> dict[int, Ballot]:
-        criteria, terms = self._document.criteria, self._terms
-        make = Refutation if terms.manner.refutes else Hearing
-        hearings = terms.manner.arrange([make(criteria[place], place, faults.get(place)) for place in places])
+    ) -> dict[int, Vote]:
+        criteria, options = self._document.criteria, self._options
+        make = OpenRefutation if options.manner.refutes else OpenVote
+        open_votes = options.manner.arrange([make(criteria[place], place, faults.get(place)) for place in places])
         self._nonsense = None
-        self._patience = patience = Patience(terms.asks_within_s)
-        for asked in range(terms.asks_max):
-            undecided = [one for one in hearings if one.decided is None]
+        self._retry_limit = retry_limit = RetryLimit(options.asks_within_s)
+        for asked in range(options.asks_max):
+            undecided = [one for one in open_votes if one.decided is None]
             if not undecided or (self._nonsense is not None and self._nonsense.is_final):
                 break
-            if asked and not patience.may_ask_again:
+            if asked and not retry_limit.may_retry:
                 break
-            is_last_after_nonsense = asked + 1 == terms.asks_max and self._nonsense is not None
+            is_last_after_nonsense = asked + 1 == options.asks_max and self._nonsense is not None
             await self._ask_all(questions, _divide_required(undecided) if is_last_after_nonsense else [undecided])
-        silent = [one for one in hearings if one.criterion.required and not one.is_answered]
-        if silent and terms.is_tried and self._nonsense is not None:
-            if not patience.may_ask_again:
-                raise JudgmentError(f"{patience}: {self._nonsense}", code=self._nonsense.code)
-            await self._require_answer([one.place for one in silent[:CRITERIA_MAX]], self._nonsense)
-        return {one.place: one.conclude(self._nonsense) for one in hearings}
+        unanswered = [one for one in open_votes if one.criterion.required and not one.is_answered]
+        if unanswered and options.has_control and self._nonsense is not None:
+            if not retry_limit.may_retry:
+                raise JudgmentError(f"{retry_limit}: {self._nonsense}", code=self._nonsense.code)
+            await self._require_answer([one.place for one in unanswered[:CRITERIA_MAX]], self._nonsense)
+        return {one.place: one.close(self._nonsense) for one in open_votes}
 
-    async def _ask_all(self, questions: Questions, kinds: Sequence[Sequence[Hearing]]) -> None:
-        """Ask about each group: the first alone, so that a server's cache has what all begin with before the others."""
-        first, *others = [group for kind in kinds if kind for group in group_criteria(kind, self._terms)]
+    async def _ask_all(self, questions: Questions, kinds: Sequence[Sequence[OpenVote]]) -> None:
+        """Ask about each group: the first alone, so that the server has cached the common beginning for the others."""
+        first, *others = [group for kind in kinds if kind for group in group_criteria(kind, self._options)]
         await self._ask_about(questions, first)
-        at_once = 1 if self._terms.asks == "all" else AT_ONCE
+        at_once = 1 if self._options.asks == "all" else AT_ONCE
         await run_all((self._ask_about(questions, group) for group in others), at_once)
 
-    async def _ask_about(self, questions: Questions, hearings: Sequence[Hearing]) -> None:
-        faults = {one.place: one.fault for one in hearings if one.fault is not None}
-        question = self._document.ask(questions, [one.place for one in hearings], self._terms.manner, faults)
+    async def _ask_about(self, questions: Questions, open_votes: Sequence[OpenVote]) -> None:
+        faults = {one.place: one.fault for one in open_votes if one.fault is not None}
+        question = self._document.ask(questions, [one.place for one in open_votes], self._options.manner, faults)
         section = None if questions.part is None else questions.part[0]
         try:
-            ask, answer = await self.ask(question, role=self._terms.role, section=section)
+            ask, answer = await self.ask(question, role=self._options.role, section=section)
         except JudgeAnswerError as error:
             self._nonsense = error
-            for one in hearings:
-                one.doubt(str(error), is_invented=error.code == ErrorCode.JUDGE_CANARY)
+            for one in open_votes:
+                one.add_fault(str(error), is_invented=error.code == ErrorCode.JUDGE_CANARY)
             return
-        self._log.read(ask, [(one.place, said.outcome) for one, said in zip(hearings, answer.criteria, strict=True)])
-        if not all(one.is_answered for one in hearings):
+        self._log.read(
+            ask, [(one.place, found.outcome) for one, found in zip(open_votes, answer.criteria, strict=True)]
+        )
+        if not all(one.is_answered for one in open_votes):
             part = "" if questions.part is None else "part {} of {}: ".format(*questions.part)
             self.reasons.append(part + answer.reason)
-        for one, said in zip(hearings, answer.criteria, strict=True):
-            await self._document.compute(one.hear, said, self._document.evidence)
+        for one, found in zip(open_votes, answer.criteria, strict=True):
+            await self._document.compute(one.add_answer, found, self._document.evidence)
 
     async def ask(self, question: Question, **fields: Any) -> tuple[dict[str, Any], Answer]:
-        """Ask once, and return the ask in the log and the answer. Raise JudgeAnswerError if that is nonsense."""
+        """Ask once, and return the logged ask and the answer. Raise JudgeAnswerError if the answer cannot be used."""
         begun = time.monotonic()
         try:
             reply = await self._judge.ask(question)
         except JudgeAnswerError as error:
-            self._patience.spend(error.latency_s)
-            self._log.note(error, time.monotonic() - begun, vote=self._terms.vote, **fields)
+            self._retry_limit.spend(error.latency_s)
+            self._log.note(error, time.monotonic() - begun, vote=self._options.vote, **fields)
             raise
-        self._patience.spend(reply.latency_s)
-        ask = self._log.note(reply, time.monotonic() - begun, vote=self._terms.vote, **fields)
+        self._retry_limit.spend(reply.latency_s)
+        ask = self._log.note(reply, time.monotonic() - begun, vote=self._options.vote, **fields)
         return ask, read_answer(reply.text, question.count, *question.words)
 
     async def _require_answer(self, places: Sequence[int], nonsense: JudgeAnswerError) -> None:
         """Raise JudgmentError if the judge does not answer about a harmless result either."""
         document = self._document
-        question = document.ask(document.parts[0].about(_HARMLESS), places, self._terms.manner)
+        question = document.ask(document.parts[0].about(_HARMLESS), places, self._options.manner)
         try:
             await self.ask(question, role="control")
         except JudgeAnswerError as error:
-            message = f"the judge answered nonsense, asked {self._terms.asks_max} times at most: {nonsense}"
+            message = f"the judge answered nonsense, asked {self._options.asks_max} times at most: {nonsense}"
             raise JudgmentError(message, code=nonsense.code) from error
 
 
-def _divide_required(hearings: Sequence[Hearing]) -> Sequence[Sequence[Hearing]]:
-    """Return what decides, and what is optional: that may be all that the judge cannot answer."""
-    required = [one for one in hearings if one.criterion.required]
-    return required, [one for one in hearings if not one.criterion.required]
+def _divide_required(open_votes: Sequence[OpenVote]) -> Sequence[Sequence[OpenVote]]:
+    """Return the required votes, and the optional ones: those may be all that the judge cannot answer."""
+    required = [one for one in open_votes if one.criterion.required]
+    return required, [one for one in open_votes if not one.criterion.required]
 
 
 class Confirmer:
-    """A judge that is asked whether what another one quoted shows its outcome; of the result it sees nothing else.
+    """A judge that is asked whether the passages quoted by another judge show its outcome. It sees nothing else.
 
-    The same passages are shown once.
+    It is asked about the same passages once.
     """
 
-    def __init__(self, judge: Judge, document: Document, log: AskLog, terms: Terms) -> None:
+    def __init__(self, judge: Judge, document: Document, log: AskLog, options: AskOptions) -> None:
         self._judge = judge
         self._document = document
         self._log = log
-        self._terms = terms
+        self._options = options
         self._shown: dict[tuple[int, frozenset[str]], str | None] = {}
 
-    async def confirm(self, place: int, ballot: Ballot, ask_again: Callable[[str], Awaitable[Ballot]]) -> Ballot:
-        """Return what is held of a criterion in the end: a ballot whose passages show its outcome, or none such.
+    async def confirm(self, place: int, vote: Vote, ask_again: Callable[[str], Awaitable[Vote]]) -> Vote:
+        """Return the vote if its passages show its outcome.
 
-        Where they do not, the judge that quoted them is asked again, and told what is wanting.
+        Otherwise the judge that quoted them is asked again with what they miss; its outcome is withdrawn if its new
+        passages do not show it either.
         """
-        if (wanting := await self._find_wanting(place, ballot)) is None:
-            return ballot
-        again = await ask_again(wanting)
-        if again.outcome is not ballot.outcome or (wanting := await self._find_wanting(place, again)) is None:
+        if (missing := await self._find_missing(place, vote)) is None:
+            return vote
+        again = await ask_again(missing)
+        if again.outcome is not vote.outcome or (missing := await self._find_missing(place, again)) is None:
             return again
-        return again.withdraw(wanting)
+        return again.withdraw(missing)
 
-    async def _find_wanting(self, place: int, ballot: Ballot) -> str | None:
-        """Return what the passages of a ballot do not show, in words; None if they show its outcome."""
-        if not ballot.verdict.evidence:
+    async def _find_missing(self, place: int, vote: Vote) -> str | None:
+        """Return in words what the passages of a vote miss; None if they show its outcome."""
+        if not vote.verdict.evidence:
             return NOT_QUOTED
-        passages, question = await self._document.confirm(place, ballot.verdict.evidence, self._terms.manner)
+        passages, question = await self._document.confirm(place, vote.verdict.evidence, self._options.manner)
         key = (place, frozenset(passages))
         if key not in self._shown:
-            self._shown[key] = await self._ask(place, ballot.outcome, question)
+            self._shown[key] = await self._ask(place, vote.outcome, question)
         return self._shown[key]
 
     async def _ask(self, place: int, outcome: Outcome, question: Question) -> str | None:
-        juror, fault = Juror(self._judge, self._document, self._log, self._terms), ""
-        for _ in range(self._terms.asks_max):
+        judge, fault = PanelJudge(self._judge, self._document, self._log, self._options), ""
+        for _ in range(self._options.asks_max):
             try:
-                ask, answer = await juror.ask(question, role=self._terms.role)
+                ask, answer = await judge.ask(question, role=self._options.role)
             except JudgeAnswerError as error:
                 fault = str(error)
                 if error.is_final:
                     break
                 continue
-            (said,) = answer.criteria
-            self._log.read(ask, [(place, said.outcome)])
-            return None if said.outcome is outcome else said.comment.strip() or "the passages do not show it"
+            (found,) = answer.criteria
+            self._log.read(ask, [(place, found.outcome)])
+            return None if found.outcome is outcome else found.comment.strip() or "the passages do not show it"
         return f"nobody could confirm it: {fault}"
 
 
 async def run_all(work: Iterable[Coroutine[Any, Any, T]], at_once: int | None = None) -> list[T]:
-    """Run coroutines at once, or so many, and return what each returns; where one fails the others are stopped."""
+    """Run coroutines together, `at_once` at most, and return their results; if one fails the others are cancelled."""
     rest, done = iter(work), list[T]()
     while todo := list(islice(rest, at_once)):
         done += await _run(todo)

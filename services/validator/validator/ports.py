@@ -1,4 +1,4 @@
-"""Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
+"""Declare the validator's ports: judges, checks, and the jobstore with its grants."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,10 +20,10 @@ from validator.prompt import Question
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A judge's text as yet unread, the model that it says it is, and what it consumed.
+    """A judge's text, not parsed yet, the model that the server names, and the usage.
 
-    `request_id` is the server's own; `latency_s` is how long it took, without the wait for its turn. `refused` tries
-    before it had no answer, and `last_refusal` is what came of the last.
+    `request_id` is the server's; `latency_s` is without the wait for a turn. `refused` counts the tries before that had
+    no answer, and `last_refusal` is the status or code of the last.
     """
 
     text: str
@@ -36,22 +36,23 @@ class Reply:
 
 
 class Judge(Protocol):
-    """Answer by the rules of `prompt.RULES`, in the shape of `prompt.write_schema`."""
+    """Answer questions by the rules of the prompt, in the shape of `prompt.write_schema`."""
 
     async def ask(self, question: Question) -> Reply:
         """Ask once. Raise JudgeUnavailableError or JudgeAnswerError."""
         ...
 
 
-#: The judge of a policy's model; of None, the validator's own. One that may not be asked raises JudgeUnavailableError.
+#: Return the judge of a policy's model; for None the validator's own. A judge that may not be asked raises
+#: JudgeUnavailableError.
 JudgeOf = Callable[[JudgeModel | None], Judge]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What checks look at: a result, and what is known about it.
+    """The input of checks: a result, and its context.
 
-    `is_repeated` says whether the submission before had the same result; None if there was none, or nobody knows.
+    `is_repeated`: the submission before had the same result; None if there was none, or that is not known.
     """
 
     result: Any
@@ -60,10 +61,10 @@ class Subject:
     is_repeated: bool | None = None
 
 
-#: Have a slot while a judge is asked that is known by a name; until there is one, it waits.
+#: Hold a slot while the judge of this name is asked, once one is free.
 Slot = Callable[[str], AbstractAsyncContextManager[None]]
 
-#: Make checks, given by their texts, and return what each found.
+#: Make checks, given by their texts, and return the finding of each.
 RunChecks = Callable[[Sequence[str], Subject], Awaitable[Sequence[Finding]]]
 
 
@@ -77,13 +78,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A result to be judged, under this lease for `lease_s` seconds, and within what is left of its job's budget.
+    """A result to be judged, under this lease for `lease_s` seconds, and within the rest of its job's budget.
 
-    `result_hash` is the SHA-256 of the JSON text of the result that is recorded: no other may be judged. `judge_empty`:
-    whether the judge is asked about an empty one, too. `policy` is the judge policy as JSON; empty: the validator's
-    own. `payload` and the hash of the submission's result before are there only where a check looks at them. `task` is
-    what the agent was asked, as the JSON text of an object with the members that the policy names, cut where it is
-    long; `references` are by the number of their criterion, from 1.
+    `result_hash` is the SHA-256 of the JSON text of the recorded result: no other may be judged. `judge_empty`: the
+    judge is asked about an empty result, too. `policy` is the judge policy as JSON text, empty for the validator's own.
+    `payload` and `previous_result_hash` are set only for checks that look at them. `task` is the JSON text of an object
+    with those members of the agent's task that the policy names, cut if it is long; `references` are by the number of
+    their criterion, from 1.
     """
 
     lease: Lease
@@ -104,11 +105,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class FreeGrant:
-    """A judging without a job, under this lease for `lease_s` seconds, with all that is judged.
+    """A judging without a job, under this lease for `lease_s` seconds, with the result; other fields as in Grant.
 
-    `budget` is what is left of that of a job whose verdict this is to be.
-    `kind` is a JudgingKind of this version or a later one; `policy` is JSON text, and stands for this validator's own
-    settings where it is empty.
+    `kind` is a JudgingKind of this version or a later one. `budget` is the rest of the budget of a job whose verdict
+    this is to be.
     """
 
     lease: Lease
@@ -129,7 +129,7 @@ class FreeGrant:
 
 @dataclass(frozen=True, slots=True)
 class FreeOutcome:
-    """What came of a judging without a job: a verdict as JSON text, or why there is none."""
+    """The outcome of a judging without a job: a verdict as JSON text, or the code and message of its failure."""
 
     verdict: str | None = None
     code: str = ""
@@ -143,7 +143,7 @@ class FreeJudgings(Protocol):
     """The jobstore, where judgings without a job are taken and reported."""
 
     def watch(self) -> AsyncIterator[int]:
-        """Yield how many wait: now, and whenever some do. Raise TransientError if the jobstore is out of reach."""
+        """Yield the number that wait, now and later. Raise TransientError if the jobstore is out of reach."""
         ...
 
     async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:

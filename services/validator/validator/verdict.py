@@ -1,4 +1,4 @@
-"""Make a verdict of a job's criteria and a judge's answers. Pure, and the only place where an outcome is decided."""
+"""Make a verdict from a job's criteria and its judges' answers. Pure, and the only place where outcomes are decided."""
 
 import json
 import re
@@ -36,13 +36,13 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069
 M = TypeVar("M", bound=BaseModel)
 
 
-def _list_quotes(said: Any) -> Any:
-    """Return what a judge quotes as a list: by version 2 of the prompt it is one quotation, or null."""
-    return [] if said is None else [said] if isinstance(said, str) else said
+def _list_quotes(evidence: Any) -> Any:
+    """Return a judge's evidence as a list: under version 2 of the prompt it is one quotation, or null."""
+    return [] if evidence is None else [evidence] if isinstance(evidence, str) else evidence
 
 
 class CriterionAnswer(BaseModel):
-    """What the judge says of one criterion: by version 2 of the prompt with one quotation or none."""
+    """The judge's answer on one criterion."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -52,7 +52,7 @@ class CriterionAnswer(BaseModel):
 
 
 class Answer(NamedTuple):
-    """What the judge says of the criteria of one question, in order."""
+    """The judge's answers on the criteria of one question, in order, and its summary."""
 
     criteria: list[CriterionAnswer]
     reason: str
@@ -81,7 +81,7 @@ class _Names(BaseModel):
 def read_answer(text: str, count: int, *words: str) -> Answer:
     """Return the answer on `count` criteria, each exactly once.
 
-    Raise JudgeAnswerError if it is none, or has one of the words that were drawn for the question.
+    Raise JudgeAnswerError if the text is no such answer, or has one of the secret words of the question.
     """
     folded = text.casefold()
     if any(word in folded for word in words):
@@ -110,42 +110,42 @@ def _to_members(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_to_members)
 
 
-class Ballot(NamedTuple):
-    """What one or several judges hold of one criterion in the end.
+class Vote(NamedTuple):
+    """The vote of one judge, or of several together, on one criterion.
 
-    `fault` is why a pass does not count. `is_sure`: whether nothing was doubtful, neither the answers nor what they
-    quote. `silence` is the code of what came instead of an answer.
+    `fault` is why a pass does not count. `is_sure`: no answer and no quotation was doubtful. `judge_error` is the code
+    of the error that came instead of an answer.
     """
 
     verdict: CriterionVerdict
     fault: str | None = None
     is_sure: bool = True
-    silence: str | None = None
+    judge_error: str | None = None
 
     @property
     def outcome(self) -> Outcome:
         """The outcome that counts."""
         return self.verdict.outcome
 
-    def withdraw(self, wanting: str) -> "Ballot":
-        """Return the ballot without an outcome that its passages do not show: a pass is unproven, a breach is none.
+    def withdraw(self, missing: str) -> "Vote":
+        """Return the vote without its outcome, since its passages do not show it; `missing` says what they miss.
 
-        A breach that nothing was quoted for is unproven as well: nobody could look at it.
+        A pass becomes unproven, and so does a breach without quotations. A breach with quotations becomes a pass.
         """
         if self.outcome is Outcome.PASS or not self.verdict.evidence:
             update = {"outcome": Outcome.CANNOT_ASSESS, "unproven": True}
         else:
             update = {"outcome": Outcome.PASS, "evidence": []}
-        comment = to_storable(_prepend_note(f"{_UNCONFIRMED}: {wanting}", self.verdict.comment))
-        return Ballot(self.verdict.model_copy(update={**update, "comment": comment}), is_sure=False)
+        comment = to_storable(_prepend_note(f"{_UNCONFIRMED}: {missing}", self.verdict.comment))
+        return Vote(self.verdict.model_copy(update={**update, "comment": comment}), is_sure=False)
 
 
-class Hearing:
-    """What the judge has said of one criterion, and what follows.
+class OpenVote:
+    """A judge's vote on one criterion while it is asked.
 
-    The first sound answer decides, also one that follows a faulty answer: `fault` says what was wrong with the last.
-    After a quotation that does not stand in the result two sound passes are needed, so that asking again cannot turn an
-    invention into a pass by luck.
+    The first sound answer decides, also one that follows a faulty answer: `fault` is that of the last. After a
+    quotation that does not stand in the result two sound passes are needed, so that a retry cannot turn an invention
+    into a pass by luck.
     """
 
     def __init__(self, criterion: Criterion, place: int = 0, fault: str | None = None) -> None:
@@ -158,15 +158,15 @@ class Hearing:
         self._passes_missing = 1
         self._comment = ""
 
-    def hear(self, answer: CriterionAnswer, evidence: Evidence) -> None:
-        """Take an answer into account."""
+    def add_answer(self, answer: CriterionAnswer, evidence: Evidence) -> None:
+        """Count an answer."""
         self.is_answered, self.fault = True, None
         quotes, comment = list(filter(None, map(str.strip, answer.evidence))), answer.comment.strip()
         if answer.outcome is Outcome.PASS:
             quotes, fault = evidence.sift(quotes, self.criterion.text)
             self._comment = comment
             if fault == FALSE_QUOTE or (fault is not None and self.criterion.kind != "never"):
-                self.doubt(fault, is_invented=fault == FALSE_QUOTE)
+                self.add_fault(fault, is_invented=fault == FALSE_QUOTE)
                 return
             self._passes_missing -= 1
             if self._passes_missing:
@@ -176,83 +176,83 @@ class Hearing:
             self._is_doubtful = True
         self.decided = self._conclude(answer.outcome, comment, quotes)
 
-    def doubt(self, fault: str, *, is_invented: bool = False) -> None:
-        """Take into account what was wrong with an answer."""
+    def add_fault(self, fault: str, *, is_invented: bool = False) -> None:
+        """Count the fault of an answer."""
         self.fault, self._is_doubtful = fault, True
         if is_invented:
             self._passes_missing = 2
 
-    def conclude(self, nonsense: JudgeAnswerError | None = None) -> Ballot:
-        """Return what is held when the judge is asked no more; `nonsense` is what it did where it did not answer."""
+    def close(self, nonsense: JudgeAnswerError | None = None) -> Vote:
+        """Return the vote once the judge is asked no more; `nonsense` is the error of one that never answered."""
         if self.decided is not None:
             is_sure = not self._is_doubtful and self.decided.outcome is not Outcome.CANNOT_ASSESS
-            return Ballot(self.decided, is_sure=is_sure)
+            return Vote(self.decided, is_sure=is_sure)
         if not self.is_answered:
             comment = f"the judge does not judge this result: {nonsense}"
             code = JudgeAnswerError.code if nonsense is None else nonsense.code
-            return Ballot(self._leave_open(comment), is_sure=False, silence=code)
+            return Vote(self._leave_open(comment), is_sure=False, judge_error=code)
         note = self.fault or "the judge invented a quotation, and passed it only once without"
-        return Ballot(self._leave_open(_prepend_note(note, self._comment)), self.fault, is_sure=False)
+        return Vote(self._leave_open(_prepend_note(note, self._comment)), self.fault, is_sure=False)
 
     def _conclude(self, outcome: Outcome, comment: str, quotes: Sequence[str] = ()) -> CriterionVerdict:
         return judge_criterion(self.criterion, outcome, comment, quotes)
 
     def _leave_open(self, comment: str) -> CriterionVerdict:
-        """Return that the criterion is open by the judge's failure."""
+        """Return that the criterion stays open by the judge's failure."""
         return self._conclude(Outcome.CANNOT_ASSESS, comment).model_copy(update={"unproven": True})
 
 
-class Refutation(Hearing):
-    """What a judge says of one criterion that passed before, when it is told to refute that.
+class OpenRefutation(OpenVote):
+    """A vote on a criterion that passed before, by a judge that is asked to refute it.
 
-    It must be as well evidenced as a pass: what refutes without words of the result leaves the criterion undecided, and
-    so does a judge that cannot say. Neither is a pass.
+    A refutation needs evidence as a pass does: one without words of the result leaves the criterion undecided, and so
+    does a judge that cannot assess it. Neither is a pass.
     """
 
-    def hear(self, answer: CriterionAnswer, evidence: Evidence) -> None:
-        """Take an answer into account."""
-        super().hear(answer, evidence)
+    def add_answer(self, answer: CriterionAnswer, evidence: Evidence) -> None:
+        """Count an answer."""
+        super().add_answer(answer, evidence)
         if self.decided is None or self.decided.outcome is Outcome.PASS:
             return
         if not self.decided.evidence:
-            said = _prepend_note(_UNPROVEN, answer.comment.strip())
+            comment = _prepend_note(_UNPROVEN, answer.comment.strip())
             is_own_word = answer.outcome is Outcome.CANNOT_ASSESS
-            self.decided = self._conclude(Outcome.CANNOT_ASSESS, said) if is_own_word else self._leave_open(said)
+            self.decided = self._conclude(Outcome.CANNOT_ASSESS, comment) if is_own_word else self._leave_open(comment)
         else:
             comment = _prepend_note(_REFUTED, self.decided.comment)
             self.decided = self._conclude(self.decided.outcome, comment, self.decided.evidence)
 
 
-def make_verdict(ballots: Sequence[Ballot], reasons: Sequence[str], model: str | None, **terms: Any) -> Verdict:
-    """Return the verdict that follows from what is held of each criterion; `terms` are its other fields."""
-    deciding = [one for one in ballots if one.verdict.required]
-    silent = next((one for one in deciding if one.silence), None)
+def make_verdict(votes: Sequence[Vote], reasons: Sequence[str], model: str | None, **terms: Any) -> Verdict:
+    """Return the verdict that follows from the votes on the criteria; `terms` are its other fields."""
+    deciding = [one for one in votes if one.verdict.required]
+    unanswered = next((one for one in deciding if one.judge_error), None)
     reason = "\n".join(filter(None, map(str.strip, reasons))) or "the judge gave no reason"
     if fault := next((one.fault for one in deciding if one.fault), None):
         reason = _prepend_note(f"a pass does not count, for {fault}", reason)
-    if silent is not None:
-        reason = _prepend_note(silent.verdict.comment, "; ".join(reasons))
-    verdicts = [one.verdict for one in ballots]
-    if (most := WORDS_MAX // len(verdicts)) < TEXT_MAX:
+    if unanswered is not None:
+        reason = _prepend_note(unanswered.verdict.comment, "; ".join(reasons))
+    verdicts = [one.verdict for one in votes]
+    if (chars_max := WORDS_MAX // len(verdicts)) < TEXT_MAX:
         for one in verdicts:
-            one.comment, one.evidence = one.comment[:most], _cut_quotes(one.evidence, most)
-    code = None if silent is None else silent.silence
+            one.comment, one.evidence = one.comment[:chars_max], _cut_quotes(one.evidence, chars_max)
+    code = None if unanswered is None else unanswered.judge_error
     model = None if model is None else to_storable(model)
     return Verdict.of(verdicts, to_storable(reason), model, code, **terms)
 
 
 def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
-    """Return the verdict on an empty result: it meets nothing, and whether it breaks anything nobody can say."""
+    """Return the verdict on an empty result: it meets nothing, and whether it breaks a `never` cannot be assessed."""
     outcomes = {"meets": Outcome.FAIL}
     verdicts = [judge_criterion(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
     return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", **terms)
 
 
 def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None) -> bool:
-    """Return whether a verdict holds for this result wherever it comes again.
+    """Return whether a verdict holds for the same result of other jobs.
 
-    Not if the judge did not answer, a policy had its say, a check looked at more than the result, or the judge saw what
-    the agent was told before.
+    It does not if the judge did not answer, a check looked at more than the result, or the judge saw the feedback of
+    earlier submissions.
     """
     checks = [one.text for one in verdict.criteria if one.kind == "check"]
     if policy is not None:
@@ -263,14 +263,14 @@ def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None
 
 
 def to_storable(text: str) -> str:
-    """Return the part of a model's words that may be stored and shown, TEXT_MAX characters at most."""
+    """Return the characters of a model's text that may be stored and shown, TEXT_MAX at most."""
     return _UNSTORABLE.sub("", text[:TEXT_MAX])
 
 
 def judge_criterion(
     criterion: Criterion, outcome: Outcome, comment: str, quotes: Sequence[str] = ()
 ) -> CriterionVerdict:
-    """Return the verdict on one criterion, in words that may be stored."""
+    """Return the verdict on one criterion, with texts that may be stored."""
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
@@ -281,12 +281,12 @@ def judge_criterion(
     )
 
 
-def _cut_quotes(quotes: Iterable[str], most: int) -> list[str]:
-    """Return quotations of so many characters together: the last one cut, not within a word, since it is looked for."""
+def _cut_quotes(quotes: Iterable[str], chars_max: int) -> list[str]:
+    """Return quotations of so many characters together; the last is cut between words, since it is searched again."""
     kept: list[str] = []
     for quote in islice(quotes, QUOTES_MAX):
-        kept.append(quote if len(quote) <= most else quote[:most].rsplit(maxsplit=1)[0])
-        if (most := most - len(quote)) <= 0:
+        kept.append(quote if len(quote) <= chars_max else quote[:chars_max].rsplit(maxsplit=1)[0])
+        if (chars_max := chars_max - len(quote)) <= 0:
             break
     return kept
 
@@ -295,57 +295,57 @@ def _prepend_note(note: str, words: str) -> str:
     return f"{note}; the judge said: {words}" if words else note
 
 
-#: Outcomes from the weakest to the one that decides: one section shows what is there, or breaks what must never be.
+#: Outcomes from the weakest to the one that decides for all sections: one section can show a presence, or a breach.
 _PRESENCE: Final = (Outcome.FAIL, Outcome.CANNOT_ASSESS, Outcome.PASS)
 _ABSENCE: Final = (Outcome.PASS, Outcome.CANNOT_ASSESS, Outcome.FAIL)
 
 
-def is_settled(ballot: Ballot) -> bool:
-    """Return whether no other section can change what one section showed."""
-    return ballot.outcome is _order(ballot)[-1]
+def is_settled(vote: Vote) -> bool:
+    """Return whether no other section can change the vote by this one."""
+    return vote.outcome is _order(vote)[-1]
 
 
-def join_sections(before: Ballot, here: Ballot) -> Ballot:
-    """Return what is held of a criterion by two sections: presence by OR, absence by AND.
+def join_sections(before: Vote, here: Vote) -> Vote:
+    """Return the vote on a criterion by two sections: presence by OR, absence by AND.
 
-    What one section leaves open by itself is open, whatever of the other is unproven.
+    A criterion that one section leaves open is open, also where the other section's vote is unproven.
     """
     order = _order(before)
-    stronger = max(before, here, key=lambda ballot: (order.index(ballot.outcome), not ballot.verdict.unproven))
+    stronger = max(before, here, key=lambda vote: (order.index(vote.outcome), not vote.verdict.unproven))
     if is_settled(stronger):
         return stronger
-    silence = (before.silence or here.silence) if stronger.outcome is Outcome.CANNOT_ASSESS else None
-    return stronger._replace(is_sure=before.is_sure and here.is_sure, silence=silence)
+    judge_error = (before.judge_error or here.judge_error) if stronger.outcome is Outcome.CANNOT_ASSESS else None
+    return stronger._replace(is_sure=before.is_sure and here.is_sure, judge_error=judge_error)
 
 
-def _order(ballot: Ballot) -> Sequence[Outcome]:
-    return _ABSENCE if ballot.verdict.kind == "never" else _PRESENCE
+def _order(vote: Vote) -> Sequence[Outcome]:
+    return _ABSENCE if vote.verdict.kind == "never" else _PRESENCE
 
 
-def count_votes(ballots: Sequence[Ballot], votes: int) -> Ballot:
-    """Return what the majority of so many votes holds of a criterion; no majority is no pass.
+def count_votes(votes: Sequence[Vote], total: int) -> Vote:
+    """Return the vote of the majority of `total`; without a majority the criterion is not decided.
 
     A pass that counts has evidence, so that one with a majority does.
     """
-    outcomes = [ballot.outcome for ballot in ballots]
-    tally = f"{outcomes.count(Outcome.PASS)} of {votes} votes pass, {outcomes.count(Outcome.FAIL)} fail"
+    outcomes = [vote.outcome for vote in votes]
+    tally = f"{outcomes.count(Outcome.PASS)} of {total} votes pass, {outcomes.count(Outcome.FAIL)} fail"
     for outcome in (Outcome.PASS, Outcome.FAIL):
-        if 2 * outcomes.count(outcome) > votes:
-            voters = [ballot for ballot in ballots if ballot.outcome is outcome]
-            speaker = next((one for one in voters if one.verdict.evidence), voters[0])
-            return _speak(speaker, outcome, tally, is_sure=outcomes.count(outcome) == votes)
-    silences = [ballot.silence for ballot in ballots if ballot.silence]
-    most = max(outcomes.count(Outcome.PASS), outcomes.count(Outcome.FAIL))
-    missing = sum(bool(one.silence) or one.verdict.unproven for one in ballots) + votes - len(ballots)
-    speaker = next((one for one in ballots if one.outcome is Outcome.CANNOT_ASSESS), ballots[0])
-    undecided = _speak(speaker, Outcome.CANNOT_ASSESS, tally, is_sure=False)
-    # Where the votes that are missing could have decided, the judges are at fault, and not the result.
-    undecided.verdict.unproven = 2 * (most + missing) > votes
-    return undecided._replace(silence=next(iter(silences), None) if undecided.verdict.unproven else None)
+        if 2 * outcomes.count(outcome) > total:
+            agreeing = [vote for vote in votes if vote.outcome is outcome]
+            first = next((one for one in agreeing if one.verdict.evidence), agreeing[0])
+            return _sum_up(first, outcome, tally, is_sure=outcomes.count(outcome) == total)
+    errors = [vote.judge_error for vote in votes if vote.judge_error]
+    largest = max(outcomes.count(Outcome.PASS), outcomes.count(Outcome.FAIL))
+    missing = sum(bool(one.judge_error) or one.verdict.unproven for one in votes) + total - len(votes)
+    first = next((one for one in votes if one.outcome is Outcome.CANNOT_ASSESS), votes[0])
+    undecided = _sum_up(first, Outcome.CANNOT_ASSESS, tally, is_sure=False)
+    # Where the missing votes could have decided, the judges are at fault, and not the result.
+    undecided.verdict.unproven = 2 * (largest + missing) > total
+    return undecided._replace(judge_error=next(iter(errors), None) if undecided.verdict.unproven else None)
 
 
-def _speak(ballot: Ballot, outcome: Outcome, tally: str, *, is_sure: bool) -> Ballot:
-    comment = to_storable(f"{tally}; {ballot.verdict.comment}" if ballot.verdict.comment else tally)
-    evidence = ballot.verdict.evidence if outcome is ballot.outcome else []
-    verdict = ballot.verdict.model_copy(update={"outcome": outcome, "comment": comment, "evidence": evidence})
-    return Ballot(verdict, ballot.fault if outcome is ballot.outcome else None, is_sure)
+def _sum_up(vote: Vote, outcome: Outcome, tally: str, *, is_sure: bool) -> Vote:
+    comment = to_storable(f"{tally}; {vote.verdict.comment}" if vote.verdict.comment else tally)
+    evidence = vote.verdict.evidence if outcome is vote.outcome else []
+    verdict = vote.verdict.model_copy(update={"outcome": outcome, "comment": comment, "evidence": evidence})
+    return Vote(verdict, vote.fault if outcome is vote.outcome else None, is_sure)

@@ -17,7 +17,7 @@ from contracts.topics import TOPIC_OF, TOPICS
 from signoff.ids import new_execution_id
 from signoff.status import JobStatus
 
-EDITS = 10_000
+EDITS = 2_000
 SUBMISSIONS_MAX = 100
 AGENTS = 1_000
 #: Calls that are under way at once.
@@ -42,7 +42,7 @@ async def read_stream(system: System, job_id: str, is_last: Callable[[str], bool
     raise AssertionError
 
 
-async def test_criteria_edited_ten_thousand_times_are_seen_through(system: System, agent: Agent) -> None:
+async def test_criteria_edited_thousands_of_times_are_seen_through(system: System, agent: Agent) -> None:
     job, began = await system.create(), time.monotonic()
     edits = (JobPatch(acceptance_criteria=f'Says "blue"\nIs not empty, and edit {n} of it') for n in range(EDITS))
     await all_of(system.client.edit_job(job.id, edit) for edit in edits)

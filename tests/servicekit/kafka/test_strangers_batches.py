@@ -53,12 +53,12 @@ async def test_batches_that_nobody_can_read_stop_no_partition_and_leave_one_dead
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [batch(record(2**30)), bomb(512), bomb(512, GZIP), bomb(80, LZ4)],
+    "make",
+    [lambda: batch(record(2**30)), lambda: bomb(512), lambda: bomb(512, GZIP), lambda: bomb(80, LZ4)],
     ids=["offset", "zstd", "gzip", "lz4"],
 )
-async def test_what_a_broker_takes_stops_no_partition_and_fills_no_memory(place, dlq, handler, memory, bad):
-    assert await produce(place.kafka, TOPIC, 0, bad) == [0]
+async def test_what_a_broker_takes_stops_no_partition_and_fills_no_memory(place, dlq, handler, memory, make):
+    assert await produce(place.kafka, TOPIC, 0, make()) == [0]
     await place.put(body("after"), partition=0)
     async with subscribed(place, handler):
         await until(lambda: handler.seen == ["after"])

@@ -25,6 +25,13 @@ async def processes() -> AsyncIterator[CheckProcesses]:
         yield started
 
 
+@pytest.fixture(scope="module")
+async def lasting() -> AsyncIterator[CheckProcesses]:
+    """Processes that many tests share, as many judgements do."""
+    async with CheckProcesses(check_cpu_s=0.3) as started:
+        yield started
+
+
 DOUBLED = {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
 BOMB = {"$defs": {**DOUBLED, "a40": {"type": "null"}}, "$ref": "#/$defs/a0"}
 LONG = [
@@ -69,7 +76,7 @@ async def test_many_that_take_long_are_not_all_tried(processes: CheckProcesses) 
     ],
     ids=["long", "strange", "wide", "names", "digits", "numbers", "reference"],
 )
-async def test_whatever_the_result_each_check_has_an_outcome(result: Any, processes: CheckProcesses) -> None:
+async def test_whatever_the_result_each_check_has_an_outcome(result: Any, lasting: CheckProcesses) -> None:
     texts = [
         "max_words 3",
         'not_contains "k49999"',
@@ -82,10 +89,10 @@ async def test_whatever_the_result_each_check_has_an_outcome(result: Any, proces
         "differs",
     ]
     criteria = [Criterion(text=text, kind="check") for text in texts]
-    verdict, _ = await judge(criteria, result, run_checks=processes.run, judge_empty=True)
+    verdict, _ = await judge(criteria, result, run_checks=lasting.run, judge_empty=True)
     assert len(verdict.criteria) == len(texts)
     assert not verdict.is_valid
-    again, _ = await judge("check: min_words 1", run_checks=processes.run)
+    again, _ = await judge("check: min_words 1", run_checks=lasting.run)
     assert again.is_valid
 
 
@@ -112,18 +119,17 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("result", HOSTILE.values(), ids=HOSTILE)
-async def test_whatever_a_text_holds_each_check_of_it_has_an_outcome(result: str) -> None:
+async def test_whatever_a_text_holds_each_check_of_it_has_an_outcome(result: str, lasting: CheckProcesses) -> None:
     checks = [
         *("valid json", "valid jsonl", "valid csv", "valid python", "valid markdown_table"),
         *("in csv json_path $[*].x exists", "in markdown_table json_path $[*].x exists", "json_path $.x exists"),
         *('json_schema {"required": ["x"], "type": "object"}', "cel result.x == 1"),
     ]
-    async with CheckProcesses() as processes:
-        findings = await processes.run(checks, Subject(result))
-        assert len(findings) == len(checks)
-        assert {one.outcome for one in findings[5:]} <= {Outcome.FAIL, Outcome.CANNOT_ASSESS}
-        (still,) = await processes.run(["min_words 1"], Subject("still here"))
-        assert still.outcome is Outcome.PASS
+    findings = await lasting.run(checks, Subject(result))
+    assert len(findings) == len(checks)
+    assert {one.outcome for one in findings[5:]} <= {Outcome.FAIL, Outcome.CANNOT_ASSESS}
+    (still,) = await lasting.run(["min_words 1"], Subject("still here"))
+    assert still.outcome is Outcome.PASS
 
 
 async def test_a_deep_result_breaks_nothing(processes: CheckProcesses) -> None:

@@ -22,7 +22,7 @@ from validator import free_judgings
 from validator.errors import JudgeUnavailableError
 from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import Purse
+from validator.judges.budget import JudgingBudget
 from validator.ports import FreeGrant, FreeOutcome, Reply
 from validator.prompt import Question
 
@@ -86,11 +86,11 @@ class Judge:
         self.under_way = self.most = self.aborted = 0
         self.usage: Usage | None = None
 
-    async def __call__(self, _: FreeGrant, purse: Purse) -> FreeOutcome:
+    async def __call__(self, _: FreeGrant, budget: JudgingBudget) -> FreeOutcome:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         if self.usage is not None:
-            purse.spend(self.usage)
+            budget.spend(self.usage)
         try:
             await self.may.wait()
         except asyncio.CancelledError:
@@ -103,7 +103,7 @@ class Judge:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GATHER_S", "AGAIN_S", "AGAIN_MAX_S", "LISTEN_AGAIN_S", "LISTEN_AGAIN_MAX_S"):
+    for name in ("GATHER_S", "AGAIN_S", "AGAIN_MAX_S", "WATCH_AGAIN_S", "WATCH_AGAIN_MAX_S"):
         monkeypatch.setattr(free_judgings, name, 0.01)
 
 
@@ -308,8 +308,8 @@ class AwayJudge:
 async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
     grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
     away = AwayJudge()
-    purse = Purse(grant.budget)
-    return await judge_free(lambda _: away, JudgeConfig(), grant, purse, probe=_probe, name_own=lambda: "default@4")
+    budget = JudgingBudget(grant.budget)
+    return await judge_free(lambda _: away, JudgeConfig(), grant, budget, probe=_probe, name_own=lambda: "default@4")
 
 
 async def _probe(model: JudgeModel | None) -> JsonValue:

@@ -45,8 +45,8 @@ async def reported(jobstore: Jobstore, report: SettingsReport, times: int) -> No
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judgings, "EVERY_S", 0)
-    monkeypatch.setattr(judgings, "AGAIN_S", 0)
+    monkeypatch.setattr(judgings, "REPORT_EVERY_S", 0)
+    monkeypatch.setattr(judgings, "REPORT_AGAIN_S", 0)
 
 
 async def test_settings_are_told_again_and_again_and_their_version_is_known() -> None:

@@ -8,15 +8,15 @@ from prometheus_client import REGISTRY
 from support.fakes import until
 
 from validator.judges import pace
-from validator.judges.pace import Gate, Quota, Said
+from validator.judges.pace import AnswerHeaders, Gate, Quota
 
 
 async def test_who_may_go_by_what_the_server_said_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.0)
     gate = Gate("a server of its own")
     async with asyncio.timeout(0):  # which ends whatever waits at all
-        gate.answered(await gate.enter(1_000), Said(tokens=Quota(1_000, 10_000, 50)))
-        gate.refused(await gate.enter(1_000), Said(), 0.0)
+        gate.note_answer(await gate.enter(1_000), AnswerHeaders(tokens=Quota(1_000, 10_000, 50)))
+        gate.note_refusal(await gate.enter(1_000), AnswerHeaders(), 0.0)
         await gate.enter(0)
     assert REGISTRY.get_sample_value("signoff_judge_refusals_total", {"server": "a server of its own"}) == 1
 
@@ -24,14 +24,14 @@ async def test_who_may_go_by_what_the_server_said_goes_at_once(monkeypatch: pyte
 async def test_who_waits_goes_in_order_and_may_leave() -> None:
     gate = Gate("a-server")
     turn = await gate.enter(1.0)
-    gate.refused(turn, Said(), 0.05)
+    gate.note_refusal(turn, AnswerHeaders(), 0.05)
     went: list[int] = []
 
     async def go(number: int) -> None:
         mine = await gate.enter(1.0)
         went.append(number)
         await asyncio.sleep(0)
-        gate.answered(mine, Said())
+        gate.note_answer(mine, AnswerHeaders())
 
     tasks = [asyncio.create_task(go(number)) for number in range(6)]
     await asyncio.sleep(0)
@@ -43,7 +43,7 @@ async def test_who_waits_goes_in_order_and_may_leave() -> None:
 
 async def test_who_left_holds_up_nobody_behind() -> None:
     gate = Gate("a-server")
-    gate.refused(await gate.enter(1.0), Said(), 0.05)
+    gate.note_refusal(await gate.enter(1.0), AnswerHeaders(), 0.05)
     first, leaving, last = (asyncio.create_task(gate.enter(1.0)) for _ in range(3))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -67,7 +67,7 @@ async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
 
 async def test_a_small_question_does_not_overtake_a_large_one_that_waits_for_tokens() -> None:
     gate = Gate("a-server")
-    gate.answered(await gate.enter(1.0), Said(tokens=Quota(100, 10_000, 600)))
+    gate.note_answer(await gate.enter(1.0), AnswerHeaders(tokens=Quota(100, 10_000, 600)))
     large, small = (asyncio.create_task(gate.enter(tokens)) for tokens in (5_000.0, 1.0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -9,9 +9,9 @@ import pytest
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import PatientJudge
+from validator.judges.budget import RetryingJudge
 from validator.judging import validate_agent_response
-from validator.panel import Patience
+from validator.panel import RetryLimit
 from validator.ports import Reply
 from validator.prompt import Question
 
@@ -96,7 +96,7 @@ async def test_a_judge_that_is_away_is_waited_for_and_its_absence_is_told_meanwh
                 raise JudgeUnavailableError("away")
             return Reply(str(question.count))
 
-    patient, question = PatientJudge(Away(), absences), Question("", "", "", 1, "")
+    patient, question = RetryingJudge(Away(), absences), Question("", "", "", 1, "")
     reply = await patient.ask(question)
     assert (reply.text, told, absences) == ("1", [0, 1, 1, 1], [])
     assert (reply.refused, reply.last_refusal) == (3, "judge_unavailable")
@@ -114,12 +114,12 @@ async def test_what_refused_an_ask_before_nonsense_came_is_told_with_it(monkeypa
             raise answers.pop(0)
 
     with pytest.raises(JudgeAnswerError) as error:
-        await PatientJudge(Odd(), []).ask(Question("", "", "", 1, ""))
+        await RetryingJudge(Odd(), []).ask(Question("", "", "", 1, ""))
     assert (error.value.refused, error.value.last_refusal) == (2, "429")
 
 
 def test_answers_that_nobody_measured_take_no_time() -> None:
-    patience = Patience(0.5)
+    retry_limit = RetryLimit(0.5)
     for _ in range(9):
-        patience.spend(None)
-    assert patience.may_ask_again
+        retry_limit.spend(None)
+    assert retry_limit.may_retry

@@ -11,7 +11,8 @@ from fake_judge import FakeJudge, Step
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import JudgeConfig
-from validator.judges.openai import Allowance, Capabilities, OpenAIJudge
+from validator.judges.openai import Capabilities, OpenAIJudge
+from validator.judges.pace import Quota
 
 HEADERS = {
     "x-request-id": "req-7",
@@ -39,7 +40,7 @@ async def test_all_of_it(server: FakeJudge) -> None:
     assert (found.left_out, found.thinks, found.model, found.request_id) == ([], False, "gpt-4o-mini", "req-7")
     assert found.usage is not None
     assert (found.usage.input_tokens, found.usage.output_tokens) == (9, 5)
-    assert (found.requests, found.tokens) == (Allowance(left=59, most=60, reset_s=1), None)
+    assert (found.requests, found.tokens) == (Quota(left=59, most=60, reset_s=1), None)
     assert (found.sample.outcome, found.sample.fault) == (Outcome.PASS, None)
     assert found.latency_s is not None
     assert Capabilities.model_validate_json(found.model_dump_json()) == found

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from servicekit.clock import now
-from validator.judges.pace import Quota, Said, read_headers, read_id, read_pause_s
+from validator.judges.pace import AnswerHeaders, Quota, read_headers, read_id, read_pause_s
 
 
-def read(**headers: str) -> Said:
+def read(**headers: str) -> AnswerHeaders:
     return read_headers({name.replace("_", "-"): value for name, value in headers.items()})
 
 
@@ -22,7 +22,7 @@ def test_openai_says_what_is_left() -> None:
         x_ratelimit_remaining_tokens="149984",
         x_ratelimit_reset_tokens="6m0.5s",
     )
-    assert said == Said(Quota(59, 60, 1), Quota(149_984, 150_000, 360.5), "req_1")
+    assert said == AnswerHeaders(Quota(59, 60, 1), Quota(149_984, 150_000, 360.5), "req_1")
 
 
 def test_anthropic_says_it_in_its_own_way() -> None:
@@ -65,7 +65,7 @@ def test_what_is_left_is_at_most_all() -> None:
 
 
 def test_answers_without_any_say_nothing() -> None:
-    assert read(content_type="application/json", x_ratelimit_policy="1", ratelimit="2") == Said()
+    assert read(content_type="application/json", x_ratelimit_policy="1", ratelimit="2") == AnswerHeaders()
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 201, "\x1b[31m", 5, None])
@@ -87,4 +87,4 @@ def test_how_long_a_refusal_asks_to_wait(headers: dict[str, str], pause_s: float
 
 
 def test_a_request_has_its_id_where_nothing_is_said_of_quotas() -> None:
-    assert read_headers({"x-request-id": "req-1"}) == Said(request_id="req-1")
+    assert read_headers({"x-request-id": "req-1"}) == AnswerHeaders(request_id="req-1")

@@ -16,7 +16,7 @@ from contracts.criteria import Criterion
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judges import pace
-from validator.judges.budget import PatientJudge
+from validator.judges.budget import RetryingJudge
 from validator.judges.openai import OpenAIJudge, Servers
 from validator.prompt import Question, Questions
 
@@ -70,7 +70,7 @@ async def validators(server: FakeJudge, many: int, key: str = "sk-shared") -> As
 
 async def ask_all(judges: list[OpenAIJudge], many: int) -> None:
     """Ask as many questions at once, as workers do: each until it is answered."""
-    patient = [PatientJudge(judge, []) for judge in judges]
+    patient = [RetryingJudge(judge, []) for judge in judges]
     await asyncio.gather(*(patient[number % len(patient)].ask(question()) for number in range(many)))
 
 
@@ -104,7 +104,7 @@ async def test_what_was_refused_is_told_with_the_answer_that_came_in_the_end(
     monkeypatch.setattr("servicekit.retry.BACKOFF_FIRST_S", 0.01)
     server.plays(fake.hangs_up(), fake.status(503), fake.status(429), fake.ok())
     async with validators(server, 1) as judges:
-        reply = await PatientJudge(judges[0], []).ask(question())
+        reply = await RetryingJudge(judges[0], []).ask(question())
     assert (reply.refused, reply.last_refusal) == (3, "429")
 
 

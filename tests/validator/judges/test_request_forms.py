@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from validator.judges.shapes import FORMS_MAX, Form, Refusal, concede
+from validator.judges.shapes import FORMS_MAX, Form, Refusal, choose_fallback
 
 CHAT, RESPONSES = Form("chat", tokens_field="max_tokens"), Form("responses")
 
@@ -14,7 +14,7 @@ def refusal(text: str = "Bad request", status: int = 400, code: str = "") -> Ref
 
 
 def lower(form: Form, refused: Refusal, *, is_proven: bool = True, may_switch: bool = False, **parameters: Any) -> Any:
-    return concede(form, refused, parameters=parameters, may_switch=may_switch, is_proven=is_proven)
+    return choose_fallback(form, refused, parameters=parameters, may_switch=may_switch, is_proven=is_proven)
 
 
 @pytest.mark.parametrize(

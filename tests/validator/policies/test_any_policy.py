@@ -97,7 +97,7 @@ async def test_no_verdict_is_valid_without_words_of_the_result_for_all_that_is_r
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
-@pytest.mark.parametrize("character", ["x", "\N{GRINNING FACE}", '"', "\n"])
+@pytest.mark.parametrize("character", ["\N{GRINNING FACE}", "\n"])
 async def test_a_verdict_of_100_criteria_and_nine_votes_fits_whatever_is_written(character: str) -> None:
     words = f"{TRUE} " + "wörter " * 400
     criteria = [Criterion(text=f"Criterion number {n}") for n in range(100)]

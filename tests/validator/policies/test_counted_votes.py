@@ -6,7 +6,7 @@ import pytest
 
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
-from validator.verdict import TEXT_MAX, Ballot, count_votes, is_settled, join_sections
+from validator.verdict import TEXT_MAX, Vote, count_votes, is_settled, join_sections
 
 LETTERS = {
     "p": Outcome.PASS,
@@ -17,8 +17,8 @@ LETTERS = {
 }
 
 
-def ballot(letter: str, number: int = 0, kind: str = "meets", evidence: str | None = "", **fields: Any) -> Ballot:
-    """A ballot with words of its own; `s` is a judge that was silent, `u` one that proved nothing."""
+def vote(letter: str, number: int = 0, kind: str = "meets", evidence: str | None = "", **fields: Any) -> Vote:
+    """A vote with words of its own; `s` is a judge that was silent, `u` one that proved nothing."""
     verdict = CriterionVerdict(
         text="It rhymes",
         outcome=LETTERS[letter],
@@ -27,7 +27,7 @@ def ballot(letter: str, number: int = 0, kind: str = "meets", evidence: str | No
         comment=f"said {number}",
         unproven=letter == "u",
     )
-    return Ballot(verdict, silence="judge_refused" if letter == "s" else None, **fields)
+    return Vote(verdict, judge_error="judge_refused" if letter == "s" else None, **fields)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def ballot(letter: str, number: int = 0, kind: str = "meets", evidence: str | No
 def test_a_majority_decides_and_silence_counts_where_it_could_have(
     said: str, votes: int, outcome: str, *, is_sure: bool, is_silent: bool
 ) -> None:
-    counted = count_votes([ballot(letter, n) for n, letter in enumerate(said)], votes)
+    counted = count_votes([vote(letter, n) for n, letter in enumerate(said)], votes)
     assert (counted.outcome, counted.is_sure) == (LETTERS[outcome], is_sure)
-    assert counted.silence == ("judge_refused" if is_silent else None)
+    assert counted.judge_error == ("judge_refused" if is_silent else None)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_majority_decides_and_silence_counts_where_it_could_have(
 def test_votes_that_are_missing_are_the_judges_failure_where_they_could_have_decided(
     said: str, votes: int, *, is_unproven: bool
 ) -> None:
-    counted = count_votes([ballot(letter, n) for n, letter in enumerate(said)], votes)
+    counted = count_votes([vote(letter, n) for n, letter in enumerate(said)], votes)
     assert counted.verdict.unproven == is_unproven
 
 
@@ -95,29 +95,29 @@ def test_a_section_that_proves_nothing_leaves_the_whole_unproven_unless_another_
     kind: str, one: str, other: str, *, is_unproven: bool
 ) -> None:
     for first, second in ((one, other), (other, one)):
-        assert join_sections(ballot(first, 1, kind), ballot(second, 2, kind)).verdict.unproven == is_unproven
+        assert join_sections(vote(first, 1, kind), vote(second, 2, kind)).verdict.unproven == is_unproven
 
 
 def test_whoever_speaks_for_the_majority_has_evidence_and_the_tally_stands_before() -> None:
-    bare, quoting = ballot("p", 1, evidence=None), ballot("p", 2, fault="doubtful")
-    counted = count_votes([ballot("f", 0), bare, quoting], 3)
+    bare, quoting = vote("p", 1, evidence=None), vote("p", 2, fault="doubtful")
+    counted = count_votes([vote("f", 0), bare, quoting], 3)
     assert counted.verdict.evidence == ["quote 2"]
     assert counted.verdict.comment == "2 of 3 votes pass, 1 fail; said 2"
     assert counted.fault == "doubtful"
-    assert count_votes([bare, ballot("p", 3, evidence=None)], 2).verdict.comment == "2 of 2 votes pass, 0 fail; said 1"
+    assert count_votes([bare, vote("p", 3, evidence=None)], 2).verdict.comment == "2 of 2 votes pass, 0 fail; said 1"
 
 
 def test_without_a_majority_nobodys_evidence_counts_but_of_who_could_not_say() -> None:
-    split = count_votes([ballot("p", 0, fault="doubtful"), ballot("f", 1)], 2)
+    split = count_votes([vote("p", 0, fault="doubtful"), vote("f", 1)], 2)
     assert (split.verdict.evidence, split.fault) == ([], None)
     assert split.verdict.comment == "1 of 2 votes pass, 1 fail; said 0"
-    unsure = count_votes([ballot("p", 0), ballot("c", 1, fault="doubtful"), ballot("f", 2)], 3)
+    unsure = count_votes([vote("p", 0), vote("c", 1, fault="doubtful"), vote("f", 2)], 3)
     assert (unsure.verdict.evidence, unsure.fault) == (["quote 1"], "doubtful")
     assert unsure.verdict.comment == "1 of 3 votes pass, 1 fail; said 1"
 
 
 def test_a_tally_can_be_stored_and_stands_alone_where_nothing_was_said() -> None:
-    words = ballot("p")
+    words = vote("p")
     loud = words._replace(verdict=words.verdict.model_copy(update={"comment": "x\x00" * TEXT_MAX}))
     assert len(count_votes([loud], 1).verdict.comment) <= TEXT_MAX
     mute = words._replace(verdict=words.verdict.model_copy(update={"comment": ""}))
@@ -136,8 +136,8 @@ JOINED = {
 def test_two_sections(kind: str, sure: str) -> None:
     settling = {"meets": "p", "never": "f"}[kind]
     for (one, other), outcome in JOINED[kind].items():
-        before = ballot(one, 1, kind, is_sure=sure != "first")
-        here = ballot(other, 2, kind, is_sure=sure != "second")
+        before = vote(one, 1, kind, is_sure=sure != "first")
+        here = vote(other, 2, kind, is_sure=sure != "second")
         joined = join_sections(before, here)
         assert joined.outcome is LETTERS[outcome]
         assert is_settled(joined) == (outcome == settling)
@@ -156,5 +156,5 @@ def test_two_sections(kind: str, sure: str) -> None:
 def test_a_section_that_silenced_a_judge_is_told_where_it_leaves_a_doubt(
     kind: str, said: str, *, is_silent: bool
 ) -> None:
-    before, here = (ballot(letter, n, kind) for n, letter in enumerate(said))
-    assert join_sections(before, here).silence == ("judge_refused" if is_silent else None)
+    before, here = (vote(letter, n, kind) for n, letter in enumerate(said))
+    assert join_sections(before, here).judge_error == ("judge_refused" if is_silent else None)

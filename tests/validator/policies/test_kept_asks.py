@@ -6,7 +6,7 @@ from contracts.resources import Usage
 from signoff.status import Outcome
 from validator.asks import ASKS_MAX, DESCRIBED_MAX, AskLog, to_letters
 from validator.errors import JudgeAnswerError
-from validator.panel import Patience
+from validator.panel import RetryLimit
 from validator.ports import Reply
 
 USAGE = Usage(input_tokens=10, output_tokens=2, cost_usd=0.5, model="told by usage")
@@ -131,8 +131,8 @@ def test_letters_stand_at_their_places() -> None:
 
 
 def test_another_answer_is_waited_for_while_it_would_be_in_time() -> None:
-    patience = Patience(10.0)
-    for latency_s, may_ask_again in ((None, True), (3.0, True), (1.0, True), (3.0, True), (0.1, False)):
-        patience.spend(latency_s)
-        assert patience.may_ask_again == may_ask_again, str(patience)
-    assert str(patience) == "the judge's answers took 7 s, and it is not asked again"
+    retry_limit = RetryLimit(10.0)
+    for latency_s, may_retry in ((None, True), (3.0, True), (1.0, True), (3.0, True), (0.1, False)):
+        retry_limit.spend(latency_s)
+        assert retry_limit.may_retry == may_retry, str(retry_limit)
+    assert str(retry_limit) == "the judge's answers took 7 s, and it is not asked again"

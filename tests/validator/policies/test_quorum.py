@@ -23,7 +23,7 @@ from stand_ins import (
 from contracts.judging.policy import JudgeModel
 from contracts.spending import Budget
 from validator.errors import BudgetExhaustedError, JudgeUnavailableError, JudgmentError
-from validator.judges.budget import Purse, SpendingJudge
+from validator.judges.budget import BudgetedJudge, JudgingBudget
 from validator.judging import validate_agent_response
 from validator.ports import Reply
 from validator.prompt import PLAIN, Question
@@ -159,18 +159,18 @@ async def test_where_one_vote_fails_by_a_bug_the_others_are_stopped() -> None:
 
 
 async def test_all_votes_are_within_one_budget_and_each_says_its_cost() -> None:
-    purse = Purse(Budget(nanos=50_000_000))
+    budget = JudgingBudget(Budget(nanos=50_000_000))
     models = {name: JudgeModel(model=name, input_usd=100.0, output_usd=200.0) for name in "ab"}
     judges = {name: StandIn(PASS, name) for name in "ab"}
     policy = policy_of("quorum", "a", "b").model_copy(update={"loop": LOOP})
 
-    def judge_of(model: JudgeModel | None) -> SpendingJudge:
-        return SpendingJudge(judges[model.model], purse, models[model.model])
+    def judge_of(model: JudgeModel | None) -> BudgetedJudge:
+        return BudgetedJudge(judges[model.model], budget, models[model.model])
 
     terms = {"result": {"text": TRUE}, "acceptance_criteria": MEETS, "policy": policy, "judge_of": judge_of}
     verdict = await validate_agent_response(**terms)
     assert [ask.cost_usd for ask in verdict.stages[0].asks] == [Decimal("0.012")] * 2
-    assert purse.usage.cost_usd == Decimal("0.024")
+    assert budget.usage.cost_usd == Decimal("0.024")
     await validate_agent_response(**terms)
     with pytest.raises(BudgetExhaustedError):
         await validate_agent_response(**terms, submission=2)

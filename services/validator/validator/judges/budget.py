@@ -17,65 +17,65 @@ from validator.errors import BudgetExhaustedError, JudgeAnswerError, JudgeUnavai
 from validator.ports import Judge, Reply
 from validator.prompt import Question
 
-#: How long an ask that is under way as its judgement is stopped may take to answer: only then is known what it costs.
+#: Seconds that an ask under way may still take when its judgement is stopped: its cost is known by the answer alone.
 LEFT_S: Final = 30.0
-#: The most tokens of a usage, as contracts bounds them.
+#: Tokens of a usage at most, as contracts bounds them.
 TOKENS_MAX = 2**53
 
 
-class Purse:
-    """What one judgement may spend, whoever is asked.
+class JudgingBudget:
+    """The budget of one judgement, for all judges that it asks.
 
-    `usage` is what all asks consumed, also those that were answered with nonsense; None if no judge ever said.
+    `usage` is the sum over all asks, also those whose answers cannot be used; None if no judge reported any.
     """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.usage: Usage | None = None
-        self._left = set[asyncio.Task[None]]()
+        self._late = set[asyncio.Task[None]]()
 
-    def open(self) -> None:
+    def check(self) -> None:
         """Raise BudgetExhaustedError if the budget is used up."""
         if used_up := self._budget.used_up:
             raise BudgetExhaustedError(f"{used_up}, and the judge is not asked again")
 
     def spend(self, usage: Usage) -> None:
-        """Count what an ask consumed."""
+        """Count the usage of an ask."""
         self._budget.spend(usage)
         self.usage = usage if self.usage is None else _add(self.usage, usage)
 
-    def leave(self, counting: Coroutine[Any, Any, None]) -> None:
-        """Let an ask be counted that is under way as the judgement is stopped."""
+    def count_later(self, counting: Coroutine[Any, Any, None]) -> None:
+        """Have an ask counted that is under way as the judgement is stopped."""
         task = asyncio.create_task(counting)
-        self._left.add(task)
-        task.add_done_callback(self._left.discard)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     async def settle(self) -> Usage | None:
-        """Return what all asks consumed of a judgement that was stopped, once those under way answer, or are late."""
-        if self._left:
-            await asyncio.wait(self._left)
+        """Return the usage of a stopped judgement, once its asks under way have answered or are too late."""
+        if self._late:
+            await asyncio.wait(self._late)
         return self.usage
 
 
-class SpendingJudge:
-    """Ask a judge from a purse, but no more once it is empty; `model` says what its policy calls its price."""
+class BudgetedJudge:
+    """Ask a judge until a budget is used up; `model` has the price that its policy states."""
 
-    def __init__(self, judge: Judge, purse: Purse, model: JudgeModel | None = None) -> None:
+    def __init__(self, judge: Judge, budget: JudgingBudget, model: JudgeModel | None = None) -> None:
         self._judge = judge
-        self._purse = purse
+        self._budget = budget
         self._model = model
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once, as the port says. Raise BudgetExhaustedError, and do not ask, if the budget is used up.
+        """Ask once. Raise BudgetExhaustedError, and do not ask, if the budget is used up.
 
-        An ask under way is paid for also where nobody waits for it any more: it may answer until LEFT_S later.
+        An ask that is under way as the judgement is stopped is counted if it answers within LEFT_S.
         """
-        self._purse.open()
+        self._budget.check()
         asking = asyncio.ensure_future(self._judge.ask(question))
         try:
             reply = await asyncio.shield(asking)
         except asyncio.CancelledError:
-            self._purse.leave(self._count_late(asking))
+            self._budget.count_later(self._count_late(asking))
             raise
         except JudgeAnswerError as error:
             error.usage = self._spend(error.usage)
@@ -99,7 +99,7 @@ class SpendingJudge:
         tokens = usage.input_tokens, usage.output_tokens, usage.cached_tokens
         price = None if self._model is None else self._model.price(*tokens)
         usage = with_cost(usage) if price is None else usage.model_copy(update={"cost_usd": min(price, COST_MAX_USD)})
-        self._purse.spend(usage)
+        self._budget.spend(usage)
         return usage
 
 
@@ -118,11 +118,11 @@ def _add(one: Usage, other: Usage) -> Usage:
 JUDGE_WAIT_MAX_S: Final = 30.0
 
 
-class PatientJudge:
-    """Ask a judge, however long it is away: one judgement goes on where it was, and forgets no doubt.
+class RetryingJudge:
+    """Ask a judge again until it answers, so that a judgement goes on where it was.
 
-    While it is away, `absences` has since when, in seconds of the monotonic clock. `take_slot` is entered for each try,
-    and not for the waits between them.
+    While the judge is away, `absences` has the time since when, by the monotonic clock. `take_slot` is entered for each
+    try, and not for the waits between them.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class PatientJudge:
         self._take_slot = take_slot
 
     async def ask(self, question: Question) -> Reply:
-        """Ask until the judge answers, and say how often it did not. Raise JudgeAnswerError if it answers nonsense."""
+        """Ask until the judge answers, and count the tries before. Raise JudgeAnswerError as it does."""
         away_at: float | None = None
         refused, last = 0, ""
 
@@ -163,6 +163,6 @@ class PatientJudge:
 
 
 def _describe(error: TransientError) -> str:
-    """Return the status that a try met, or else its code."""
+    """Return the status of a failed try, or else its code."""
     status = error.status if isinstance(error, JudgeUnavailableError) else None
     return error.code if status is None else str(status)

@@ -1,8 +1,8 @@
-"""Ask a judge behind OpenAI's API, or whatever speaks it.
+"""Ask judges behind OpenAI's API, or a server that implements it.
 
 The SDK's client carries authentication, errors and connections. Its typed layer, which costs three times the CPU of
-everything else, is not used: `shapes` writes the request as plain JSON and reads the answer, and `transport` sends it.
-What a server does not take of the API is found out by its refusals, and remembered.
+everything else, is not used: `shapes` writes the request as plain JSON and reads the answer. What a server does not
+support of the API is found out by its refusals, and remembered.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ from signoff.errors import ErrorCode
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import THINKING_TOKENS, ApiName, JudgeConfig, JudgeKeys
-from validator.judges.pace import Gate, Said, Turn, read_headers, read_id, read_pause_s
-from validator.judges.shapes import APIS, FORMS_MAX, Api, Form, Output, Refusal, Request, Role, concede
+from validator.judges.pace import AnswerHeaders, Gate, Quota, Turn, read_headers, read_id, read_pause_s
+from validator.judges.shapes import APIS, FORMS_MAX, Api, Form, Output, Refusal, Request, Role, choose_fallback
 from validator.ports import Judge, Reply
 from validator.prompt import Question, Questions
 from validator.verdict import read_answer, to_storable
@@ -45,7 +45,7 @@ from validator.verdict import read_answer, to_storable
 def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | None = None) -> "LeanClient":
     """Return a client of a judge's server. Raise JudgeUnavailableError if there is no key.
 
-    `allowed` is where it may be besides the public internet; None: anywhere.
+    `allowed` are networks and hosts where it may be besides the public internet; None: anywhere.
     """
     try:
         return LeanClient(
@@ -61,12 +61,15 @@ def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | Non
 
 
 class LeanClient(AsyncOpenAI):
-    """The SDK's client of one server: all its requests go to one or two places, with the same headers."""
+    """The SDK's client of one server, without its options, copies, retries and casts, which cost as much as a request.
+
+    All its requests go to one or two URLs, with the same headers.
+    """
 
     async def send(self, path: str, body: bytes) -> httpx2.Response:
         """Post a body, and return the response as far as it is read.
 
-        Raise the SDK's APIStatusError for a status that is no success, and what the transport raises without one.
+        Raise the SDK's APIStatusError for a status that is no success, and the transport's errors as they are.
         """
         if path not in self._places:
             options = await self._prepare_options(FinalRequestOptions.construct(method="post", url=path))
@@ -89,7 +92,7 @@ class _Http(DefaultAioHttpClient):
     """
 
     def __init__(self, config: JudgeConfig, allowed: Sequence[Network | HostPort] | None) -> None:
-        super().__init__(trust_env=allowed is None)  # a proxy would connect for us to what nobody checked
+        super().__init__(trust_env=allowed is None)  # a proxy would connect to addresses that are not checked
         self._timeouts = {"connect": config.connect_timeout_s}
         self._bytes_max = config.answer_max_bytes
         if allowed is not None:
@@ -118,9 +121,9 @@ class _Http(DefaultAioHttpClient):
         )
 
 
-#: What a server could not do is tried again after this time, by one request.
+#: Seconds after which one request tries again a form that a server refused.
 TRY_AGAIN_S = 3_600.0
-#: Where the server took a request in no form, the next one is not tried in all of them within this time.
+#: Seconds within which, after a request that a server took in no form, the next is not tried in all forms.
 LOOK_AGAIN_S = 60.0
 #: Servers and models that are remembered, those used last.
 REMEMBERED_MAX = 256
@@ -133,24 +136,24 @@ T = TypeVar("T")
 
 
 class Memory:
-    """What was found out about one model at one server."""
+    """What this process found out about one model at one server."""
 
     def __init__(self, best: Form) -> None:
-        self.finding = asyncio.Lock()  # one request at a time looks for a form that is taken
+        self.finding = asyncio.Lock()  # one request at a time looks for a supported form
         self.form = best
         self.is_proven = False  # whether the server took a request of that form
         self.thinks = False  # whether the model needs room to think before it answers
-        self.told = Said()  # by the headers of the last answer
+        self.headers = AnswerHeaders()  # of the last answer
         self._best = best
         self._given_up_at = self._failed_at = float("-inf")
 
     @property
     def is_settled(self) -> bool:
-        """Whether a refusal that names no reason is of the question: also where no other form helped a while ago."""
+        """Whether a refusal without a reason is due to the question, and not to the form of the request."""
         return self.is_proven or time.monotonic() - self._failed_at < LOOK_AGAIN_S
 
     def choose(self) -> Form:
-        """Return the form for a request: the one that is taken, and now and then the best one."""
+        """Return the form for a request: the one that is supported, and now and then the best one."""
         if self.form is not self._best and time.monotonic() - self._given_up_at > TRY_AGAIN_S:
             self._given_up_at = time.monotonic()
             return self._best
@@ -169,29 +172,29 @@ class Memory:
 
 
 class Servers:
-    """The servers that this process asks: what each takes, and at which pace. Judges of one process share it."""
+    """The servers that this process asks, with what is known of each and its pace; all judges share them."""
 
     def __init__(self) -> None:
         self._memories: OrderedDict[tuple[str, str, ApiName | None], Memory] = OrderedDict()
         self._gates: OrderedDict[tuple[str, str], Gate] = OrderedDict()
 
     def recall(self, base_url: str, model: str, api: ApiName | None) -> Memory:
-        """Return what is known of a model at a server; `api` is None where that is to be found out, too."""
+        """Return the memory of a model at a server; `api` is None if it is to be found out, too."""
         return _get(self._memories, (base_url, model, api), lambda: Memory(_choose_best(base_url, api)))
 
     def find_gate(self, base_url: str, key: str) -> Gate:
-        """Return the way to a server with a key: limits are the key's."""
+        """Return the gate to a server for a key, to which its limits belong."""
         return _get(self._gates, (base_url, key), lambda: Gate(urlsplit(base_url).netloc.rpartition("@")[2]))
 
 
 def _choose_best(base_url: str, api: ApiName | None) -> Form:
-    """Return the form to begin with: others than OpenAI know the older name of a limit, and may ignore the newer."""
+    """Return the form to begin with: servers other than OpenAI's may know a limit by its older name alone."""
     is_openai = (urlsplit(base_url).hostname or "").endswith(_OPENAI)
     return Form(api or "chat", tokens_field="max_completion_tokens" if is_openai else "max_tokens")
 
 
 def _get(kept: OrderedDict[K, T], key: K, make: Callable[[], T]) -> T:
-    """Return what is kept under a key, made if it is not there; of too many the one longest unused goes."""
+    """Return the value of a key, made if it is missing; beyond REMEMBERED_MAX the least recently used is dropped."""
     value = kept.get(key)
     if value is None:
         value = kept[key] = make()
@@ -210,7 +213,7 @@ class _Frozen(BaseModel):
 
 
 class Sample(_Frozen):
-    """What the judge said of a harmless result, and what is wrong with that: a code, or words."""
+    """The judge's answer on a harmless result, and its fault: a code, or words."""
 
     outcome: Outcome | None = None
     evidence: list[str] = Field(default_factory=list)
@@ -218,16 +221,8 @@ class Sample(_Frozen):
     fault: str | None = Field(None, description="of a sound pass there is none")
 
 
-class Allowance(_Frozen):
-    """What is left of a quota, of how much, and in how many seconds all of it is there again."""
-
-    left: float
-    most: float
-    reset_s: float
-
-
 class Capabilities(_Frozen):
-    """What was found out about a model at a server, and what it said of a harmless result."""
+    """The capabilities of a model at a server, as one harmless question showed them, and its answer."""
 
     api: ApiName
     output: Output = Field(description="how an answer is held to its schema: `text` by the prompt alone")
@@ -237,8 +232,8 @@ class Capabilities(_Frozen):
     thinks: bool = Field(description="whether the model was given room for thoughts before its answer")
     model: str | None = Field(None, description="as the server names it")
     usage: Usage | None = Field(None, description="None: the server does not report it")
-    requests: Allowance | None = Field(None, description="by the headers of rate limits, as are tokens")
-    tokens: Allowance | None = None
+    requests: Quota | None = Field(None, description="by the headers of rate limits, as are tokens")
+    tokens: Quota | None = None
     request_id: str | None = None
     latency_s: float | None = None
     sample: Sample
@@ -250,20 +245,22 @@ def make_harmless_question() -> Question:
 
 
 def read_sample(question: Question, reply: Reply) -> Sample:
-    """Return what a judge said of the harmless result, read as strictly as any answer."""
+    """Return a judge's answer on the harmless result, checked as strictly as any answer."""
     try:
-        (said,) = read_answer(reply.text, question.count, *question.words).criteria
+        (found,) = read_answer(reply.text, question.count, *question.words).criteria
     except JudgeAnswerError as error:
         return Sample(fault=error.code)
-    _, fault = Evidence(_RESULT, [_CRITERION.text]).sift(said.evidence, _CRITERION.text)
-    if said.outcome is not Outcome.PASS:
+    _, fault = Evidence(_RESULT, [_CRITERION.text]).sift(found.evidence, _CRITERION.text)
+    if found.outcome is not Outcome.PASS:
         fault = "it should have passed"
-    quotes = [to_storable(quote) for quote in said.evidence]
-    return Sample(outcome=said.outcome, evidence=quotes, comment=to_storable(said.comment), fault=fault)
+    quotes = [to_storable(quote) for quote in found.evidence]
+    return Sample(outcome=found.outcome, evidence=quotes, comment=to_storable(found.comment), fault=fault)
 
 
-def describe(form: Form, told: Said, sample: Sample, said: Reply | JudgeAnswerError, *, thinks: bool) -> Capabilities:
-    """Return what was found out by one ask."""
+def describe(
+    form: Form, headers: AnswerHeaders, sample: Sample, answer: Reply | JudgeAnswerError, *, thinks: bool
+) -> Capabilities:
+    """Return the capabilities that one ask showed."""
     return Capabilities(
         api=form.api,
         output=form.output,
@@ -271,12 +268,12 @@ def describe(form: Form, told: Said, sample: Sample, said: Reply | JudgeAnswerEr
         role=form.role,
         left_out=sorted(form.without),
         thinks=thinks,
-        model=to_storable(said.model) if isinstance(said, Reply) and said.model else None,
-        usage=said.usage,
-        requests=Allowance(**told.requests._asdict()) if told.requests else None,
-        tokens=Allowance(**told.tokens._asdict()) if told.tokens else None,
-        request_id=said.request_id,
-        latency_s=None if said.latency_s is None else round(said.latency_s, 3),
+        model=to_storable(answer.model) if isinstance(answer, Reply) and answer.model else None,
+        usage=answer.usage,
+        requests=headers.requests,
+        tokens=headers.tokens,
+        request_id=answer.request_id,
+        latency_s=None if answer.latency_s is None else round(answer.latency_s, 3),
         sample=sample,
     )
 
@@ -288,7 +285,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 #: A token of a request has about so many bytes.
 _BYTES_A_TOKEN: Final = 4
 
-#: Statuses that say of the request itself that it is wrong: asking again is no use.
+#: Statuses of a request that is wrong in itself, so that a retry is of no use.
 _REJECTED = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY},
 )
@@ -298,7 +295,7 @@ _UNAVAILABLE_CODES: dict[int, str] = {
     HTTPStatus.NOT_FOUND: ErrorCode.JUDGE_NOT_FOUND,
     HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.JUDGE_RATE_LIMITED,
 }
-#: Statuses that say that there is too much to do: the third is Anthropic's.
+#: Statuses of a server that is overloaded or limits its rate; the third is Anthropic's.
 _TOO_MUCH: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, 529})
 
 
@@ -332,9 +329,9 @@ class OpenAIJudge:
         await self._client.close()
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once, as the port says; again in another form if the server does not take this one.
+        """Ask once, or again in another form if the server does not support this one.
 
-        A model that used up its tokens by thinking has room for that the next time. Both is remembered.
+        A model that used up its tokens by thinking gets more the next time. Both are remembered.
         """
         room = self._config.thinking_tokens
         if room is None:
@@ -346,19 +343,19 @@ class OpenAIJudge:
             raise
 
     async def probe(self) -> Capabilities:
-        """Ask about a harmless result, and say what the server can do.
+        """Ask about a harmless result, and return the capabilities of the server.
 
         Raise JudgeUnavailableError if it did not answer, and JudgeAnswerError if it takes a request in no form.
         """
         question = make_harmless_question()
-        said = await self._hear(question)
-        if isinstance(said, JudgeAnswerError) and said.needs_room:
-            said = await self._hear(question)
-        sample = read_sample(question, said) if isinstance(said, Reply) else Sample(fault=said.code)
+        answer = await self._ask_for_sample(question)
+        if isinstance(answer, JudgeAnswerError) and answer.needs_room:
+            answer = await self._ask_for_sample(question)
+        sample = read_sample(question, answer) if isinstance(answer, Reply) else Sample(fault=answer.code)
         memory = self._memory
-        return describe(memory.form, memory.told, sample, said, thinks=memory.thinks)
+        return describe(memory.form, memory.headers, sample, answer, thinks=memory.thinks)
 
-    async def _hear(self, question: Question) -> Reply | JudgeAnswerError:
+    async def _ask_for_sample(self, question: Question) -> Reply | JudgeAnswerError:
         try:
             return await self.ask(question)
         except JudgeAnswerError as error:
@@ -373,7 +370,7 @@ class OpenAIJudge:
             return await self._post(question, form, room, teaches=is_trial)
         except _FormRefusedError as refused:
             refusal = refused
-        async with self._memory.finding:  # one looks for another form, the others wait for what it finds
+        async with self._memory.finding:  # one request looks for another form, the others wait for it
             if self._memory.form != form:
                 form = self._memory.form
                 try:
@@ -383,19 +380,19 @@ class OpenAIJudge:
             return await self._find_form(question, form, room, refusal)
 
     async def _find_form(self, question: Question, form: Form, room: int, refused: "_FormRefusedError") -> Reply:
-        """Give up one thing after the other until the server takes a request, or nothing is left to give up."""
+        """Try one fallback after another until the server takes a request, or none is left."""
         config, first = self._config, refused
         for _ in range(FORMS_MAX):
-            lower = concede(
+            fallback = choose_fallback(
                 form,
                 refused.refusal,
                 parameters=config.parameters,
                 may_switch=config.api is None and form.api == first.form.api,
                 is_proven=self._memory.is_settled,
             )
-            if lower is None:
+            if fallback is None:
                 break
-            form = lower
+            form = fallback
             try:
                 return await self._post(question, form, room, teaches=True)
             except _FormRefusedError as again:
@@ -404,9 +401,9 @@ class OpenAIJudge:
         raise first.error from first
 
     async def _post(self, question: Question, form: Form, room: int, *, teaches: bool) -> Reply:
-        """Ask in a form, when it is this question's turn; that it is taken is remembered if it `teaches`.
+        """Ask in a form, once it is this question's turn. If it `teaches`, success is remembered.
 
-        Raise _FormRefusedError if another form may be taken.
+        Raise _FormRefusedError if the server may take another form.
         """
         api = APIS[form.api]
         tokens_max = question.tokens_max + room
@@ -421,11 +418,11 @@ class OpenAIJudge:
         except BaseException:
             self._gate.leave()
             raise
-        said = self._memory.told = read_headers(response.headers)
-        self._gate.answered(turn, said)
+        headers = self._memory.headers = read_headers(response.headers)
+        self._gate.note_answer(turn, headers)
         if teaches:
             self._learn(form)
-        return self._read(api, response.content, said, time.monotonic() - begun)
+        return self._read(api, response.content, headers, time.monotonic() - begun)
 
     async def _send(self, path: str, body: bytes) -> httpx2.Response:
         try:
@@ -446,13 +443,12 @@ class OpenAIJudge:
             ) from error
 
     def _note_status(self, error: APIStatusError, turn: Turn, form: Form) -> Exception:
-        """Tell the gate of a status, and return the error that it means."""
-        headers = error.response.headers
-        said, pause_s = read_headers(headers), read_pause_s(headers)
+        """Report a status to the gate, and return its error."""
+        headers, pause_s = read_headers(error.response.headers), read_pause_s(error.response.headers)
         if error.status_code in _TOO_MUCH:
-            self._gate.refused(turn, said, pause_s)
+            self._gate.note_refusal(turn, headers, pause_s)
         else:
-            self._gate.answered(turn, said)
+            self._gate.note_answer(turn, headers)
         meant = _to_error(error, pause_s)
         refusal = Refusal(error.status_code, f"{error.code or ''} {error.type or ''}", error.message)
         return _FormRefusedError(meant, refusal, form) if refusal.may_be_of_form else meant
@@ -460,12 +456,12 @@ class OpenAIJudge:
     def _learn(self, form: Form) -> None:
         if form != self._memory.form:
             log.warning(
-                "a judge's server does not take all of the API, which is remembered",
+                "a judge's server does not support all of the API, which is remembered",
                 extra={"model": self._config.model, "form": repr(form)},
             )
         self._memory.learn(form)
 
-    def _read(self, api: Api, body: bytes, said: Said, latency_s: float) -> Reply:
+    def _read(self, api: Api, body: bytes, headers: AnswerHeaders, latency_s: float) -> Reply:
         parsed, fault = api.parse(body)
         usage = _read_usage(api, parsed)
         try:
@@ -473,14 +469,14 @@ class OpenAIJudge:
                 raise fault
             reply = api.read(parsed)
         except JudgeAnswerError as error:
-            error.usage, error.request_id, error.latency_s = usage, said.request_id, latency_s
+            error.usage, error.request_id, error.latency_s = usage, headers.request_id, latency_s
             raise
-        request_id = said.request_id or read_id(reply.request_id)
+        request_id = headers.request_id or read_id(reply.request_id)
         return replace(reply, usage=usage, request_id=request_id, latency_s=latency_s)
 
 
 class _FormRefusedError(Exception):
-    """The server did not take a request, perhaps for its form. `error` is what that means if no other form helps."""
+    """The server refused a request, perhaps for its form. `error` is raised if no other form helps."""
 
     def __init__(self, error: JudgeUnavailableError | JudgeAnswerError, refusal: Refusal, form: Form) -> None:
         super().__init__(str(error))
@@ -498,7 +494,7 @@ def _read_usage(api: Api, parsed: Any) -> Usage | None:
 
 
 def _to_error(error: APIStatusError, retry_after_s: float | None) -> JudgeUnavailableError | JudgeAnswerError:
-    """Return the error of a status. Of the judge's words it shows the code alone: its messages may repeat the key."""
+    """Return the error of a status. It shows the server's code alone, since its messages may repeat the key."""
     named = f" ({error.code})" if error.code and _CODE.fullmatch(error.code) else ""
     message = f"the judge's API answered {error.status_code}{named}"
     if error.status_code in _REJECTED:
@@ -514,7 +510,7 @@ def _to_error(error: APIStatusError, retry_after_s: float | None) -> JudgeUnavai
 
 
 def _find_forbidden(error: BaseException | None) -> ForbiddenAddressError | None:
-    """Return the refusal of an address that stands behind an error."""
+    """Return the refusal of an address that caused an error, if one did."""
     while error is not None:
         inner = getattr(error, "os_error", error)
         if isinstance(inner, ForbiddenAddressError):
@@ -523,7 +519,7 @@ def _find_forbidden(error: BaseException | None) -> ForbiddenAddressError | None
     return None
 
 
-#: Judges that are kept; of more, those that were not asked for the longest time are closed.
+#: Judges that are kept; beyond, the least recently asked are closed.
 JUDGES_MAX: Final = 64
 
 
@@ -551,7 +547,7 @@ class JudgeRoster:
         return self._own if model is None else _Named(self, model)
 
     async def probe(self, model: JudgeModel | None) -> JsonValue:
-        """Return what the server of a model can, as JSON. Raise as OpenAIJudge.probe does."""
+        """Return the capabilities of a model's server, as JSON. Raise as OpenAIJudge.probe does."""
         judge = self._own if model is None else await self.find(model)
         return (await judge.probe()).model_dump(mode="json", exclude_none=True)
 
@@ -560,7 +556,7 @@ class JudgeRoster:
         name = model.asked_as
         if (kept := self._judges.get(name)) is None:
             config = self._keys.resolve(model)
-            # Where the validator's own judge is, is the operator's word; a policy is held to the public internet.
+            # An operator may place the own judge anywhere; policies are held to the public internet.
             allowed = None if self._keys.is_own(config.base_url) else self._allowed
             kept = self._judges[name] = _KeptJudge(OpenAIJudge(config, self._servers, allowed))
             if len(self._judges) > JUDGES_MAX:
@@ -570,19 +566,19 @@ class JudgeRoster:
 
 
 class _Named:
-    """The judge of a model, looked up at each ask: what an operator mends meanwhile counts."""
+    """The judge of a model, looked up at each ask, so that corrected settings take effect."""
 
     def __init__(self, roster: JudgeRoster, model: JudgeModel) -> None:
         self._roster = roster
         self._model = model
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once, as the port says."""
+        """Ask once."""
         return await (await self._roster.find(self._model)).ask(question)
 
 
 class _KeptJudge:
-    """A judge that is closed once it is asked no more."""
+    """A judge that is closed once it is retired and has answered."""
 
     def __init__(self, judge: OpenAIJudge) -> None:
         self._judge = judge

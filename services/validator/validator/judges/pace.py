@@ -1,9 +1,9 @@
-"""Decide when the next request may go to a server that limits its rate. Pure: it is told the time.
+"""Bound the requests to a server that limits its rate: their number at once, and their rate by its quotas.
 
 Requests at once are bounded by a window, as TCP does it: it opens by one with each answer; a refusal halves it, and it
-opens slower from there. The rate is bounded by the quotas of which the server tells. Of these a share is used, which a
-refusal halves and a minute doubles: so validators that know nothing of one another come to share a quota. Nothing is
-learned from a refusal of a server that tells nothing: it may mean a bad moment.
+opens slower from there. The rate is bounded by the quotas in the server's answers. A share of them is used, which a
+refusal halves and a minute doubles: so validators that do not know of each other come to share a quota. The refusal of
+a server that states no quota changes no rate: it may mean a bad moment.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from math import log2
 from typing import Any, Final, NamedTuple
@@ -22,7 +23,7 @@ from servicekit.clock import now, read_retry_after
 
 #: The longest wait that a server may ask for.
 RETRY_AFTER_MAX_S: Final = 3_600.0
-#: The time in which a quota is full again, where the server does not say: most quotas are per minute.
+#: Seconds until a quota is full again, where the server does not state it: most quotas are per minute.
 _RESET_S: Final = 60.0
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _DURATION: Final = re.compile(
@@ -34,16 +35,17 @@ _UNITS_S: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001
 _MOMENT_MIN_S: Final = 1e9
 
 
-class Quota(NamedTuple):
-    """What is left of a quota, of how much, and in how many seconds all of it is there again."""
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of a quota, its size, and the seconds until it is full again."""
 
     left: float
     most: float
     reset_s: float
 
 
-class Said(NamedTuple):
-    """What headers say: which requests and tokens are left, and under which id the server knows the request."""
+class AnswerHeaders(NamedTuple):
+    """The headers of an answer: the quotas of requests and of tokens, and the server's id of the request."""
 
     requests: Quota | None = None
     tokens: Quota | None = None
@@ -62,22 +64,22 @@ _NAMES: Final = {
 _LEFT: Final = {left for names in _NAMES.values() for left, *_ in names}
 
 
-def read_headers(headers: Mapping[str, str]) -> Said:
-    """Return what the headers of an answer say, in OpenAI's form or in Anthropic's; they are found by small letters."""
+def read_headers(headers: Mapping[str, str]) -> AnswerHeaders:
+    """Read the headers of an answer, in OpenAI's form or in Anthropic's; their names are in small letters."""
     headers = dict(headers.items())  # httpx's search all of them for a name
     request_id = read_id(headers.get("x-request-id") or headers.get("request-id"))
     if _LEFT.isdisjoint(headers):
-        return Said(request_id=request_id)
-    return Said(_read_quota(headers, "requests"), _read_quota(headers, "tokens"), request_id)
+        return AnswerHeaders(request_id=request_id)
+    return AnswerHeaders(_read_quota(headers, "requests"), _read_quota(headers, "tokens"), request_id)
 
 
 def read_id(value: Any) -> str | None:
-    """Return an id that a server gave, if it is one that may be stored and shown."""
+    """Return a server's id of a request if it may be stored and shown."""
     return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
 
 
 def read_pause_s(headers: Mapping[str, str]) -> float | None:
-    """Return for how many seconds a refusal asks to wait; None if it does not say."""
+    """Return the seconds that a refusal asks to wait; None if it states none."""
     exact = headers.get("retry-after-ms", "")
     if _NUMBER.fullmatch(exact):
         return min(float(exact) / 1_000, RETRY_AFTER_MAX_S)
@@ -112,14 +114,14 @@ def _read_reset_s(value: str) -> float:
     return min(max(seconds, 0.0), RETRY_AFTER_MAX_S)
 
 
-#: Requests at once to a server of which nothing is known yet, and at most.
+#: Requests at once to a server that is not known yet, and at most.
 WINDOW_FIRST: Final = 16.0
 WINDOW_MAX: Final = 1_000.0
-#: Requests at once, whatever was refused: one that hangs holds up nobody.
+#: Requests at once after any number of refusals: one that hangs does not block the others.
 WINDOW_MIN: Final = 4.0
 #: The first pause after a refusal that names none; each is twice the one before.
 PAUSE_FIRST_S: Final = 0.5
-#: The longest time without a request while some wait, whatever a server says.
+#: The longest time without a request while some wait, whatever the server answers.
 PAUSE_MAX_S: Final = 30.0
 #: The time in which the share of a quota that is used doubles.
 SHARE_DOUBLES_S: Final = 60.0
@@ -168,7 +170,7 @@ class Pace:
         self._one_may_go = False  # once the pause is over that a refusal asked for, whatever is left of the quotas
         self._requests: _Bucket | None = None
         self._tokens: _Bucket | None = None
-        self._heard_of = -1  # the number of the request whose answer told the quotas
+        self._quotas_of = -1  # the number of the request whose answer had the quotas
         self._tokens_begun = 0.0
         self._share, self._share_at = 1.0, 0.0
 
@@ -186,7 +188,7 @@ class Pace:
         return max(0.0, min(wait_s, self._last_at + PAUSE_MAX_S - now))
 
     def begin(self, tokens: float, now: float) -> "Turn":
-        """Take note of a request that begins."""
+        """Count a request that begins."""
         self.under_way += 1
         self._begun += 1
         self._tokens_begun += tokens
@@ -199,23 +201,25 @@ class Pace:
         return Turn(self._begun, self._tokens_begun)
 
     def end(self) -> None:
-        """Take note of a request that ended without an answer."""
+        """Count a request that ended without an answer."""
         self.under_way -= 1
 
-    def answered(self, turn: "Turn", said: Said, now: float) -> None:
-        """Take note of an answer."""
+    def note_answer(self, turn: "Turn", headers: AnswerHeaders, now: float) -> None:
+        """Count an answer."""
         if self.under_way * 2 >= self.window and turn.number >= self._first_since_refusal:
             self.window = min(WINDOW_MAX, self.window + (1.0 if self.window < self._threshold else 1.0 / self.window))
         if turn.number >= self._first_since_refusal:
             self.refusals = 0
         self.end()
-        if said.requests is None and said.tokens is None and turn.number > self._heard_of:
-            # What was told with a refusal is over: whoever counts tells it with each answer.
+        if headers.requests is None and headers.tokens is None and turn.number > self._quotas_of:
+            # Quotas that came with a refusal are over: a server that counts states them with each answer.
             self._requests = self._tokens = None
-        self._hear(turn, said, now)
+        self._note_quotas(turn, headers, now)
 
-    def refused(self, turn: "Turn", said: Said, now: float, pause_s: float | None, jitter: float) -> None:
-        """Take note of a refusal, which asks for a pause or not; `jitter`, from 0 to 1, tells validators apart."""
+    def note_refusal(
+        self, turn: "Turn", headers: AnswerHeaders, now: float, pause_s: float | None, jitter: float
+    ) -> None:
+        """Count a refusal, which may ask for a pause; `jitter`, from 0 to 1, differs between validators."""
         self.end()
         is_news = turn.number >= self._first_since_refusal
         if is_news:
@@ -223,7 +227,7 @@ class Pace:
             self._first_since_refusal = self._begun + 1
             self.refusals += 1
             self._share, self._share_at = max(self._grow_share(now) / 2, _SHARE_MIN), now
-        self._hear(turn, said, now)
+        self._note_quotas(turn, headers, now)
         self._one_may_go = bool(pause_s)
         if pause_s is None:
             pause_s = PAUSE_FIRST_S * 2.0 ** min(self.refusals - 1, 10)
@@ -236,17 +240,17 @@ class Pace:
         self._share_at = now
         return self._share
 
-    def _hear(self, turn: "Turn", said: Said, now: float) -> None:
-        """Remember quotas: they do not count what was begun after the request that they answer."""
-        if turn.number <= self._heard_of or (said.requests is None and said.tokens is None):
+    def _note_quotas(self, turn: "Turn", headers: AnswerHeaders, now: float) -> None:
+        """Take the quotas of an answer, which do not count requests that began after the one that it answers."""
+        if turn.number <= self._quotas_of or (headers.requests is None and headers.tokens is None):
             return
-        self._heard_of = turn.number
-        if said.requests is not None:
-            self._requests = _Bucket(said.requests, self._begun - turn.number, self._share, now)
-            if not self._first_since_refusal:  # there is no need to feel for what is told
-                self.window = min(WINDOW_MAX, max(self.window, said.requests.left / 4))
-        if said.tokens is not None:
-            self._tokens = _Bucket(said.tokens, self._tokens_begun - turn.tokens, self._share, now)
+        self._quotas_of = turn.number
+        if headers.requests is not None:
+            self._requests = _Bucket(headers.requests, self._begun - turn.number, self._share, now)
+            if not self._first_since_refusal:  # a stated quota needs no probing
+                self.window = min(WINDOW_MAX, max(self.window, headers.requests.left / 4))
+        if headers.tokens is not None:
+            self._tokens = _Bucket(headers.tokens, self._tokens_begun - turn.tokens, self._share, now)
 
 
 class Turn(NamedTuple):
@@ -262,7 +266,7 @@ REFUSALS = Counter("signoff_judge_refusals", "Questions that a judge's server re
 
 
 class Gate:
-    """The way to one server with one key; `server` is its name in metrics."""
+    """The queue of requests to one server with one key; `server` is its name in metrics."""
 
     def __init__(self, server: str) -> None:
         self._pace = Pace()
@@ -272,7 +276,7 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
 
     async def enter(self, tokens: float) -> Turn:
-        """Wait until a request of about so many tokens may begin. Whoever enters says how it ended."""
+        """Wait until a request of about so many tokens may begin. The caller then reports how the request ended."""
         now = time.monotonic()
         if not self._waiting and self._pace.wait_s(tokens, now) == 0.0:
             return self._pace.begin(tokens, now)
@@ -296,34 +300,34 @@ class Gate:
         self._pace.end()
         self._admit()
 
-    def answered(self, turn: Turn, said: Said) -> None:
-        """End a request that was answered, well or badly."""
-        self._pace.answered(turn, said, time.monotonic())
+    def note_answer(self, turn: Turn, headers: AnswerHeaders) -> None:
+        """End a request that was answered, with success or an error."""
+        self._pace.note_answer(turn, headers, time.monotonic())
         self._admit()
 
-    def refused(self, turn: Turn, said: Said, pause_s: float | None) -> None:
-        """End a request that was refused for the rate or the load, perhaps with the pause that it asks for."""
-        self._pace.refused(turn, said, time.monotonic(), pause_s, random.random())  # noqa: S311 - no secret
+    def note_refusal(self, turn: Turn, headers: AnswerHeaders, pause_s: float | None) -> None:
+        """End a request that was refused for rate or load; `pause_s` is the pause that the server asks for."""
+        self._pace.note_refusal(turn, headers, time.monotonic(), pause_s, random.random())  # noqa: S311 - no secret
         self._refusals.inc()
         self._admit()
 
     def _admit(self) -> None:
-        """Begin what may begin by now, and come back when the next may."""
+        """Begin the requests that may begin by now, and set a timer for the next."""
         waiting, pace = self._waiting, self._pace
         while waiting:
             turn, tokens = waiting[0]
-            if turn.done():  # whoever waited has gone
+            if turn.done():  # its caller was cancelled
                 waiting.popleft()
                 continue
             now = time.monotonic()
             wait_s = pace.wait_s(tokens, now)
             if wait_s != 0.0:
-                self._come_back(wait_s)
+                self._set_timer(wait_s)
                 return
             waiting.popleft()
             turn.set_result(pace.begin(tokens, now))
 
-    def _come_back(self, wait_s: float | None) -> None:
+    def _set_timer(self, wait_s: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

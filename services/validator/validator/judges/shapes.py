@@ -16,25 +16,25 @@ from validator.ports import Reply
 from validator.prompt import READ, READ_TASK, Question
 from validator.verdict import read_json
 
-#: How an answer is held to its schema: by the API, to any JSON object, or by the words of the prompt alone.
+#: How an answer is held to its schema: by the API, by the API to any JSON object, or by the prompt alone.
 Output = Literal["json_schema", "json_object", "text"]
-#: Who speaks the instructions.
+#: The role of the instructions.
 Role = Literal["system", "developer", "user"]
 
-#: Forms that one ask may go through, the first included.
+#: Forms that one ask may try, the first included.
 FORMS_MAX: Final = 12
-#: Characters of a refusal that are looked at: it may repeat the whole request.
+#: Characters of a refusal that are searched: it may repeat the whole request.
 _REFUSAL_MAX_CHARS: Final = 4_000
 
 _WEAKER_OUTPUT: dict[Output, Output] = {"json_schema": "json_object", "json_object": "text"}
-_HUMBLER_ROLE: dict[Role, Role] = {"system": "developer", "developer": "user"}
+_OTHER_ROLE: dict[Role, Role] = {"system": "developer", "developer": "user"}
 _OTHER_API: dict[ApiName, ApiName] = {"chat": "responses", "responses": "chat"}
 _OTHER_TOKENS_FIELD: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 #: Statuses that may be about the form: bad, not found, not allowed, unsupported, unprocessable, not implemented.
 _OF_FORM: Final = frozenset({400, 404, 405, 415, 422, 501})
-#: Those that say that there is no such API.
+#: Those of a server without this API.
 _NO_SUCH_API: Final = frozenset({404, 405, 501})
-#: Codes of what is wrong with the question, the model or the key, in whatever form they come.
+#: Codes of errors of the question, the model or the key, which no other form mends.
 _NOT_OF_FORM: Final = re.compile(
     r"content_(?:filter|policy)|responsible_?ai|safety|context|model_not_found|invalid_prompt|above_max|too_(?:long|large)"
     r"|quota|api_key|auth",
@@ -52,7 +52,7 @@ _NAMES_API: Final = re.compile(r"/responses\b|responses api|chat[/ ]completions"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What of the API a server is asked by; a new one uses all of it."""
+    """The features of the API that requests to a server use; by default all."""
 
     api: ApiName = "chat"
     output: Output = "json_schema"
@@ -69,7 +69,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The answer to a request that the API did not take: its status, code or type, and words."""
+    """The answer to a request that the server refused: its status, code or type, and message."""
 
     status: int
     code: str
@@ -81,13 +81,14 @@ class Refusal:
         return self.status in _OF_FORM and not _NOT_OF_FORM.search(self.code)
 
 
-def concede(
+def choose_fallback(
     form: Form, refusal: Refusal, *, parameters: dict[str, Any], may_switch: bool, is_proven: bool
 ) -> Form | None:
-    """Return the next form to try after a refusal, or None if none helps.
+    """Return the next form to try after a refusal, or None if no other may help.
 
-    It gives up the first thing that the refusal names. One that names nothing may be of the form only where none was
-    taken before (`is_proven`): then it gives up the first thing that is left. `may_switch`: to the other API.
+    It lacks the first feature that the refusal names. A refusal that names none may be due to the form only if the
+    server took none before (`is_proven`): then the form lacks the first feature that is left. `may_switch`: it may be
+    one of the other API.
     """
     if not refusal.may_be_of_form:
         return None
@@ -97,14 +98,14 @@ def concede(
         return other
     if refusal.status in _NO_SUCH_API and refusal.status != 501:  # noqa: PLR2004
         return None
-    given_up = list(_list_concessions(form, parameters))
-    if named := next((lower for pattern, lower in given_up if pattern.search(text)), None):
+    fallbacks = list(_list_fallbacks(form, parameters))
+    if named := next((fallback for pattern, fallback in fallbacks if pattern.search(text)), None):
         return named
-    return None if is_proven or not given_up else given_up[0][1]
+    return None if is_proven or not fallbacks else fallbacks[0][1]
 
 
-def _list_concessions(form: Form, parameters: dict[str, Any]) -> Iterator[tuple[re.Pattern[str], Form]]:
-    """Yield what may still be given up, the cheapest first: how it is named, and the form without it."""
+def _list_fallbacks(form: Form, parameters: dict[str, Any]) -> Iterator[tuple[re.Pattern[str], Form]]:
+    """Yield for each feature that may be left out, cheapest first, how refusals name it, and the form without it."""
     if form.bounds_strings:
         yield re.compile("maxLength|maxItems"), replace(form, is_bounded=False)
     other = _OTHER_TOKENS_FIELD[form.tokens_field]
@@ -116,15 +117,15 @@ def _list_concessions(form: Form, parameters: dict[str, Any]) -> Iterator[tuple[
             yield re.compile(rf"\b{re.escape(name)}\b"), replace(form, without=form.without | {name})
     if weaker := _WEAKER_OUTPUT.get(form.output):
         yield _NAMES_OUTPUT, replace(form, output=weaker)
-    if humbler := _HUMBLER_ROLE.get(form.role):
-        yield _NAMES_ROLE, replace(form, role=humbler)
+    if other_role := _OTHER_ROLE.get(form.role):
+        yield _NAMES_ROLE, replace(form, role=other_role)
 
 
 def find_answer(text: str) -> str:
-    """Return the JSON object that a text is, alone in a code fence or after the model's thoughts; else the text itself.
+    """Return the text without a code fence around all of it, and without the model's thoughts before it.
 
-    Words around an object are never passed over: a judge that quotes a verdict which it found in the result has given
-    none itself. What is ambiguous stays what it is, which is no JSON.
+    Words around a JSON object are not removed: a judge that quotes a verdict found in the result has given none itself.
+    An ambiguous text is returned as it is, and is no JSON.
     """
     answer = text.strip()
     if answer.startswith("{"):
@@ -140,43 +141,22 @@ def find_answer(text: str) -> str:
     return answer
 
 
-#: How the APIs say that an answer was as long as it may be.
+#: Reasons of the APIs for an answer that reached its limit of tokens.
 _CUT_OFF: Final = frozenset({"length", "max_output_tokens", "max_tokens"})
 
 
-#: What the instructions are answered with, where only a user may speak them.
+#: The assistant's message after instructions that only a user may give.
 _UNDERSTOOD: Final = "I have read the rules, and judge by them alone."
-#: Fields of a request that are the judge's own, whatever parameters an operator names.
+#: Fields of a request that an operator's parameters do not override.
 _OWN_FIELDS: Final = frozenset(
-    {
-        *(
-            "model",
-            "messages",
-            "input",
-            "instructions",
-            "prompt",
-            "response_format",
-            "text",
-            "store",
-            "n",
-            "background",
-        ),
-        *(
-            "max_tokens",
-            "max_completion_tokens",
-            "max_output_tokens",
-            "stream",
-            "stream_options",
-            "tools",
-            "tool_choice",
-        ),
-        *("functions", "function_call", "previous_response_id", "conversation"),
-    }
+    "model messages input instructions prompt response_format text store n background max_tokens max_completion_tokens "  # noqa: SIM905
+    "max_output_tokens stream stream_options tools tool_choice functions function_call previous_response_id "
+    "conversation".split()
 )
 
 
 class Request(NamedTuple):
-    """What is asked of which model, in which form: of `tokens_max` tokens at most, with an operator's `parameters`."""
+    """A question to a model in a form, with the tokens of its answer at most and an operator's `parameters`."""
 
     model: str
     question: Question
@@ -197,26 +177,26 @@ class Request(NamedTuple):
     @property
     def instructions(self) -> str:
         """The rules, and the schema where the API does not hold the answer to it."""
-        told = self.question.instructions
+        rules = self.question.instructions
         if self.form.output == "json_schema":
-            return told
+            return rules
         schema = json_text(self.schema)
-        return f"{told}\nThe answer is one JSON object, without words around it, of this JSON Schema:\n{schema}\n"
+        return f"{rules}\nThe answer is one JSON object, without words around it, of this JSON Schema:\n{schema}\n"
 
     def write_messages(self, role: Role | None) -> list[dict[str, str]]:
-        """Return what is said; `role`: who speaks the instructions, None if they are sent apart."""
+        """Return the messages; `role` is that of the instructions, None if they are sent apart."""
         question = self.question
-        said = [("user", question.result), ("assistant", READ), ("user", question.request)]
+        messages = [("user", question.result), ("assistant", READ), ("user", question.request)]
         if question.task:
-            said[:0] = [("user", question.task), ("assistant", READ_TASK)]
+            messages[:0] = [("user", question.task), ("assistant", READ_TASK)]
         if role == "user":
-            said.insert(0, ("assistant", _UNDERSTOOD))
+            messages.insert(0, ("assistant", _UNDERSTOOD))
         if role is not None:
-            said.insert(0, (role, self.instructions))
-        return [{"role": role, "content": content} for role, content in said]
+            messages.insert(0, (role, self.instructions))
+        return [{"role": role, "content": content} for role, content in messages]
 
     def finish(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a body with the operator's parameters, and without what the server does not take."""
+        """Return a body with the operator's parameters, and without the fields that the server does not take."""
         if not self.parameters and not self.form.without:
             return body
         added = {name: value for name, value in self.parameters.items() if name not in _OWN_FIELDS}
@@ -358,7 +338,7 @@ class _Consumed(BaseModel):
 
 
 def _read_cached(usage: dict[str, Any]) -> int:
-    """Return how many tokens a prompt cache had, as OpenAI's APIs say it, or DeepSeek's; 0 if that is no number."""
+    """Return the tokens read from a prompt cache, in OpenAI's fields or DeepSeek's; 0 if that is no number."""
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     cached = usage.get("prompt_cache_hit_tokens") if cached is None else cached
@@ -366,9 +346,9 @@ def _read_cached(usage: dict[str, Any]) -> int:
 
 
 class Api(NamedTuple):
-    """One shape of the API: the path below its base URL, and how to write a request and read the body that is answered.
+    """One shape of the API: its path below the base URL, and how to write a request and read the answer's body.
 
-    `read` raises JudgeAnswerError if there is nothing to read in what `parse` returned.
+    `read` raises JudgeAnswerError if a parsed body has no answer.
     """
 
     path: str
@@ -378,7 +358,7 @@ class Api(NamedTuple):
     usage_names: tuple[str, str]
 
     def parse(self, body: bytes) -> tuple[Any, JudgeAnswerError | None]:
-        """Return a body parsed, as far as it tells of what it consumed, and what is wrong with its shape."""
+        """Return a parsed body, or its model and usage alone with the fault of its shape."""
         try:
             return read_json(self.body, body), None
         except JudgeAnswerError as fault:
@@ -388,7 +368,7 @@ class Api(NamedTuple):
                 return _Consumed(), fault
 
     def read_usage(self, parsed: Any) -> Usage | None:
-        """Return what a parsed body says of tokens, whatever else is in it; raise ValueError if that is no usage."""
+        """Return the usage in a parsed body; None if there is none. Raise ValueError if it is malformed."""
         usage = parsed.usage
         if usage is None:
             return None
