@@ -32,6 +32,7 @@ const LAYERS: readonly (readonly string[])[][] = [
       "jobs/form/fields",
       "jobs/form/model",
       "jobs/actions",
+      "jobs",
     ],
   ],
   [["jobs/model"], ["policy"], ["judging"]],

@@ -30,10 +30,10 @@ function setVisibility(state: DocumentVisibilityState): void {
 
 describe("changes", () => {
   it("change a row where it stands, in lists, details and logs", async () => {
-    say({ version: 2, progress: 0.4, progress_message: "four of ten", log: { kind: "progress" } });
+    say({ version: 2, progress: 0.4, log: { kind: "progress" } });
     await frame();
     expect(rows().map((job) => job.id)).toEqual(["poem", "song"]);
-    const told = { status: "IN_PROGRESS", version: 2, progress: 0.4, progress_message: "four of ten" };
+    const told = { status: "IN_PROGRESS", version: 2, progress: 0.4 };
     expect(rows()[0]).toMatchObject({ ...told, last_log: { version: 2, kind: "progress" } });
     expect(live.client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(2);
     expect(live.client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(2);

@@ -9,7 +9,6 @@ export function patchJob(job: Job, changes: readonly JobChange[]): Job {
 }
 
 /** Apply what a transition left: an agent and progress that are not given are none, and all else is as it was. */
-function applyNow(job: Job, now: JobChange["job"]): Job {
-  const { agent_id: _agent, progress: _progress, progress_message: message, ...rest } = job;
-  return { ...rest, ...(now.progress == null ? {} : { progress_message: message }), ...now };
+function applyNow({ agent_id: _agent, progress: _progress, ...rest }: Job, now: JobChange["job"]): Job {
+  return { ...rest, ...now };
 }

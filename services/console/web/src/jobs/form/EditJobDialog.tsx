@@ -3,12 +3,19 @@ import { showFieldErrors } from "@/api/field-errors";
 import { isOutdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
-import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
-import { EDITABLE_NAMES, type Editable, findChanges, formatField, rebase, toJobPatch } from "@/jobs/form/model/edit";
-import { JOB_FIELDS, type JobValues, toJobValues } from "@/jobs/form/model/job-values";
+import type { FormField } from "@/jobs/fields";
+import { JobFields } from "@/jobs/form/fields/JobFields";
+import {
+  findChanges,
+  formatField,
+  type JobValues,
+  PLACED,
+  rebase,
+  toJobPatch,
+  toJobValues,
+} from "@/jobs/form/model/job-values";
 import { explainEditRefusal } from "@/jobs/model/status";
 import { useKeptForm, useKeptState } from "@/lib/kept";
-import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
@@ -31,7 +38,7 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
   const hasChanged = isOutdated(edit.error);
   const isReady = changed.length > 0 && refusal === null && !edit.isPending && !hasChanged;
   const save = form.handleSubmit((filled) => {
-    const onError = (error: Error) => showFieldErrors(error, JOB_FIELDS, form.setError);
+    const onError = (error: Error) => showFieldErrors(error, PLACED, form.setError);
     edit.mutate(
       { id: job.id, version: base.version, patch: toJobPatch(filled, base) },
       { onSuccess: onClose, onError },
@@ -60,16 +67,12 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
             if (isReady) void save();
           }}
         >
-          <TextFields />
-          <PayloadField />
-          <PriorityField />
-          <LabelsField />
-          <PolicyFields />
+          <JobFields isEdit />
           <div className="sticky -bottom-6 z-10 -mx-6 -mb-6 space-y-3 border-t bg-surface px-6 py-4">
             {hasChanged ? (
               <Outdated job={job} theirs={findChanges(toJobValues(job), base)} mine={changed} onGoOn={goOn} />
             ) : (
-              <ProblemState error={edit.error} placed={JOB_FIELDS} />
+              <ProblemState error={edit.error} placed={PLACED} />
             )}
             <div className="flex flex-wrap items-center justify-end gap-2">
               {refusal && <p className="mr-auto text-muted">{refusal}</p>}
@@ -86,21 +89,21 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
   );
 }
 
-type OutdatedProps = { job: Job; theirs: readonly Editable[]; mine: readonly Editable[]; onGoOn: () => void };
+type OutdatedProps = { job: Job; theirs: FormField[]; mine: FormField[]; onGoOn: () => void };
 
 /** Warning that the job has changed since the form was opened: which fields, and what going on will do. */
 function Outdated({ job, theirs, mine, onGoOn }: OutdatedProps) {
-  const both = theirs.filter((name) => mine.includes(name));
-  const only = theirs.filter((name) => !mine.includes(name));
-  const words = (names: readonly Editable[]) => names.map((name) => EDITABLE_NAMES[name]).join(", ");
+  const both = theirs.filter((field) => mine.includes(field));
+  const only = theirs.filter((field) => !mine.includes(field));
+  const words = (fields: FormField[]) => fields.map(({ word }) => word).join(", ");
   return (
     <div role="alert" className="space-y-2 rounded border border-resubmit bg-resubmit-tint p-3">
       <p className="font-medium text-resubmit">The job has changed meanwhile; nothing was saved.</p>
       {theirs.length === 0 && <p>What it asks for is the same. Going on saves your changes over the newer version.</p>}
       {both.length > 0 && <p>Changed elsewhere too: {words(both)}. Going on replaces this with your change:</p>}
-      {both.map((name) => (
-        <pre key={name} className="max-h-40 overflow-auto font-mono text-xs break-words whitespace-pre-wrap">
-          {formatField(job, name)}
+      {both.map((field) => (
+        <pre key={field.key} className="max-h-40 overflow-auto font-mono text-xs break-words whitespace-pre-wrap">
+          {formatField(job, field)}
         </pre>
       ))}
       {only.length > 0 && <p>Changed elsewhere: {words(only)}. Going on keeps that, beside what you changed.</p>}

@@ -4,13 +4,10 @@ import { useAgentNames } from "@/api/agents";
 import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
-import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
-import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
-import { JOB_FIELDS, type JobValues, toNewJob } from "@/jobs/form/model/job-values";
+import { JobFields } from "@/jobs/form/fields/JobFields";
+import { type JobValues, PLACED, toNewJob } from "@/jobs/form/model/job-values";
 import { useKeptForm } from "@/lib/kept";
-import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
-import { Field, Input } from "@/ui/controls/field";
 import { toast } from "@/ui/feedback/toast";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useCreateJob } from "./mutations";
@@ -19,12 +16,11 @@ import { useCreateJob } from "./mutations";
 export function JobForm({ initial, policy }: { initial: JobValues; policy?: Policy }) {
   const form = useForm<JobValues>({ defaultValues: initial, mode: "onTouched" });
   useKeptForm("job", form);
-  const { register, handleSubmit, setError, formState, watch } = form;
+  const { handleSubmit, setError, formState, watch } = form;
   const create = useCreateJob();
   const navigate = useNavigate();
   const { nameAllIn } = useAgentNames();
-  const { errors, isDirty } = formState;
-  const { warning } = useUnsavedWarning(isDirty);
+  const { warning } = useUnsavedWarning(formState.isDirty);
   const submit = (executesAtOnce: boolean) =>
     handleSubmit((values) => {
       create.mutate(
@@ -34,7 +30,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
             if (refused) toast("The job was created, but not executed", nameAllIn(refused.detail || refused.title));
             void navigate({ to: "/jobs/$id", params: { id: job.id }, ignoreBlocker: true });
           },
-          onError: (error) => showFieldErrors(error, JOB_FIELDS, setError),
+          onError: (error) => showFieldErrors(error, PLACED, setError),
         },
       );
     })();
@@ -49,21 +45,8 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
           void submit(false);
         }}
       >
-        <TextFields autoFocus />
-        <AgentChoice />
-        <PayloadField />
-        <div className="grid gap-3 sm:grid-cols-3">
-          <Field label="Tenant" error={errors.tenant?.message}>
-            {(field) => <Input {...field} {...register("tenant")} />}
-          </Field>
-          <PriorityField />
-          <Field label="Not before" hint="No execution begins earlier." error={errors.not_before?.message}>
-            {(field) => <Input {...field} type="datetime-local" {...register("not_before")} />}
-          </Field>
-        </div>
-        <LabelsField />
-        <PolicyFields />
-        <ProblemState error={create.error} placed={JOB_FIELDS} />
+        <JobFields />
+        <ProblemState error={create.error} placed={PLACED} />
         <div className="flex flex-wrap justify-end gap-2 border-t py-4">
           <Button type="submit" unavailable={create.isPending} aria-busy={create.isPending}>
             Create

@@ -3,13 +3,14 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useEffect, useRef } from "react";
 import type { JobStatus } from "@/api/types";
+import { COLUMNS, type ColumnId, type Sort } from "@/jobs/fields";
 import { BulkActions } from "@/jobs/list/bulk/BulkActions";
 import { useSelection } from "@/jobs/list/bulk/use-selection";
 import { FilterBar } from "@/jobs/list/filters/FilterBar";
 import { SavedViews } from "@/jobs/list/filters/SavedViews";
 import { SortChoice } from "@/jobs/list/filters/SortChoice";
 import { StatusCounts } from "@/jobs/list/filters/StatusCounts";
-import { isFiltered, type JobsSearch, type Sort } from "@/jobs/list/search/jobs-search";
+import { canAscend, isFiltered, type JobsSearch } from "@/jobs/list/search/jobs-search";
 import { rememberList } from "@/jobs/list/state/list-memory";
 import { countsQuery } from "@/jobs/list/state/queries";
 import { useCurrentRow } from "@/jobs/list/state/use-current-row";
@@ -17,7 +18,6 @@ import { useJobs } from "@/jobs/list/state/use-jobs";
 import { useNewJobCount } from "@/jobs/list/state/use-new-jobs";
 import { useReadWaiting, WaitingNow } from "@/jobs/list/state/use-waiting";
 import { ColumnChoice } from "@/jobs/list/table/ColumnChoice";
-import { type ColumnId, HIDDEN_BY_DEFAULT } from "@/jobs/list/table/columns";
 import { JobsTable } from "@/jobs/list/table/JobsTable";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useStoredChoice } from "@/lib/stored-choice";
@@ -28,6 +28,8 @@ import { ListFooter } from "./ListFooter";
 import { EmptyList, ListError, RowPlaceholders } from "./ListStates";
 import { NewRowsPill } from "./NewRowsPill";
 
+const HIDDEN_AT_FIRST = COLUMNS.filter(({ isHidden }) => isHidden).map(({ id }) => id);
+
 /** Page of the list of jobs, filtered as the address says. */
 export function JobsPage({ search }: { search: JobsSearch }) {
   useTitle("Jobs");
@@ -37,7 +39,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const { jobs, query } = list;
   const counts = useQuery(countsQuery(search)).data;
   const waiting = useReadWaiting(search, jobs);
-  const [hidden, setHidden] = useStoredChoice<ColumnId[]>("columns.hidden", HIDDEN_BY_DEFAULT);
+  const [hidden, setHidden] = useStoredChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
   const isNarrow = useMedia("(max-width: 640px)");
   const place = useCurrentRow(search, jobs);
   const { current } = place;
@@ -56,7 +58,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
     change({ status: next.length > 0 ? next : undefined, notStatus: undefined });
   };
   const sort = (by: Sort) => {
-    const isTurned = (search.sort ?? "created") === by && !search.ascending && by !== "priority";
+    const isTurned = (search.sort ?? "created") === by && !search.ascending && canAscend(by);
     change({ sort: by === "created" ? undefined : by, ascending: isTurned ? true : undefined });
   };
   const showNew = () => {

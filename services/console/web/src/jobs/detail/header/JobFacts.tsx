@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { AgentName } from "@/api/AgentName";
 import type { Job } from "@/api/types";
+import { FACTS, FILTERS } from "@/jobs/fields";
 import { useNow } from "@/lib/clock";
 import { formatCount, formatMoney, pluralize, shortenId } from "@/lib/format";
 import { CopyButton } from "@/ui/controls/copy-button";
@@ -10,45 +11,39 @@ import { ExactTime, Time } from "@/ui/display/time";
 
 const LINK = "text-accent hover:underline";
 
+/** Facts that are more than the value of their field. */
+const VALUES: Partial<Record<keyof Job, (props: { job: Job }) => ReactNode>> = {
+  id: Id,
+  agent_id: Performer,
+  batch_id: Batch,
+  cost_usd: Spent,
+};
+
 /** Facts of a job. Each has its place from the first, so that nothing moves when one becomes known. */
 export function JobFacts({ job }: { job: Job }) {
   const labels = Object.entries(job.labels ?? {});
   return (
     <div className="space-y-2">
       <dl className="grid grid-cols-2 gap-x-4 gap-y-1 sm:grid-cols-4 lg:grid-cols-8">
-        <Fact name="Id">
-          <span className="-my-1.5 flex items-center font-mono text-xs" title={job.id}>
-            {shortenId(job.id)}
-            <CopyButton text={job.id} label="Copy the id" className="size-6" />
-          </span>
-        </Fact>
-        <Fact name="Agent">
-          <Performer job={job} />
-        </Fact>
-        <Fact name="Tenant">
-          <Link to="/" search={{ tenant: job.tenant }} className={LINK} title={job.tenant}>
-            <bdi>{job.tenant}</bdi>
-          </Link>
-        </Fact>
-        <Fact name="Priority">{job.priority}</Fact>
-        <Fact name="Batch">
-          {job.batch_id ? (
-            <Link to="/batches/$id" params={{ id: job.batch_id }} title={job.batch_id} className={LINK}>
-              <span className="font-mono text-xs">{shortenId(job.batch_id)}</span>
-            </Link>
-          ) : (
-            "none"
-          )}
-        </Fact>
-        <Fact name="Spent">
-          <span title={describeSpent(job)}>{describeSpent(job)}</span>
-        </Fact>
-        <Fact name="Created">
-          <Time at={job.created_at} />
-        </Fact>
-        <Fact name="Changed">
-          <Time at={job.updated_at} />
-        </Fact>
+        {FACTS.map(({ key, word, name, kind }) => {
+          const Value = VALUES[key];
+          const value = String(job[key] ?? "none");
+          return (
+            <Fact key={key} name={name}>
+              {Value ? (
+                <Value job={job} />
+              ) : kind === "time" ? (
+                <Time at={value} />
+              ) : FILTERS.some((filter) => filter.key === key) && job[key] ? (
+                <Link to="/" search={{ [word]: value }} className={LINK} title={value}>
+                  <bdi>{value}</bdi>
+                </Link>
+              ) : (
+                value
+              )}
+            </Fact>
+          );
+        })}
       </dl>
       {labels.length > 0 && (
         <ul aria-label="Labels" className="flex flex-wrap gap-1">
@@ -81,6 +76,29 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
       </dd>
     </div>
   );
+}
+
+function Id({ job: { id } }: { job: Job }) {
+  return (
+    <span className="-my-1.5 flex items-center font-mono text-xs" title={id}>
+      {shortenId(id)}
+      <CopyButton text={id} label="Copy the id" className="size-6" />
+    </span>
+  );
+}
+
+function Batch({ job: { batch_id: id } }: { job: Job }) {
+  if (!id) return "none";
+  return (
+    <Link to="/batches/$id" params={{ id }} title={id} className={LINK}>
+      <span className="font-mono text-xs">{shortenId(id)}</span>
+    </Link>
+  );
+}
+
+function Spent({ job }: { job: Job }) {
+  const words = describeSpent(job);
+  return <span title={words}>{words}</span>;
 }
 
 /** The agent of a job, and the capabilities that it was found by or is sought by. */

@@ -1,7 +1,10 @@
 import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
-import { isFilled } from "@/jobs/form/model/criteria";
+import { FORM_FIELDS, type FormField } from "@/jobs/fields";
+import { type Criterion, isFilled } from "@/jobs/form/model/criteria";
 import { explainInvalidPayload, type JobValues } from "@/jobs/form/model/job-values";
+import { PolicyFields } from "@/policy/PolicyFields";
 import { Field, Input, Select, TextArea } from "@/ui/controls/field";
+import { AgentChoice } from "./AgentChoice";
 import { CriteriaEditor } from "./CriteriaEditor";
 import { LabelsEditor } from "./LabelsEditor";
 import { PayloadEditor } from "./PayloadEditor";
@@ -12,73 +15,99 @@ const PRIORITIES = ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"];
 const focusOn = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
   ref(editor && { focus: () => editor.querySelector<HTMLElement>(part)?.focus() });
 
-/** Fields of a job's title, description and criteria; the title takes the focus where the form is a page. */
-export function TextFields({ autoFocus }: { autoFocus?: boolean }) {
-  const { register, control, formState } = useFormContext<JobValues>();
-  const { errors } = formState;
-  return (
-    <>
-      <Field label="Title" error={errors.title?.message}>
-        {(field) => (
-          <Input {...field} autoFocus={autoFocus} {...register("title", { required: "It needs a title." })} />
-        )}
-      </Field>
-      <Field label="Description" hint="What is to be done; the agent gets it." error={errors.description?.message}>
-        {(field) => <TextArea {...field} rows={4} {...register("description")} />}
-      </Field>
-      <Controller
-        control={control}
-        name="acceptance_criteria"
-        rules={{ validate: (all) => all.some(isFilled) || "It needs at least one criterion." }}
-        render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
-          <div ref={focusOn(ref, "[data-criterion]")}>
-            <CriteriaEditor value={value} onChange={onChange} error={error?.message} />
-          </div>
-        )}
-      />
-    </>
+/** Fields of a new job, the first of which takes the focus, or those that an edit may change. */
+export function JobFields({ isEdit }: { isEdit?: boolean }) {
+  const fields = FORM_FIELDS.filter((field) => !isEdit || field.isEdited);
+  const narrow = fields.filter(({ isNarrow }) => isNarrow);
+  const draw = (field: FormField) => (
+    <JobField key={field.key} field={field} autoFocus={!isEdit && field === fields[0]} />
   );
-}
-
-export function PayloadField() {
-  return (
-    <Controller<JobValues, "payload">
-      name="payload"
-      rules={{ validate: explainInvalidPayload }}
-      render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
-        <div ref={focusOn(ref, "[role=textbox]")}>
-          <PayloadEditor value={value} onChange={onChange} error={error?.message ?? explainInvalidPayload(value)} />
+  return fields.map((field) => {
+    if (!field.isNarrow || narrow.length === 1) return draw(field);
+    return (
+      field === narrow[0] && (
+        <div key="narrow" className="grid gap-3 sm:grid-cols-3">
+          {narrow.map(draw)}
         </div>
-      )}
-    />
-  );
+      )
+    );
+  });
 }
 
-export function PriorityField() {
+function JobField({
+  field: { key, name, control, hint, required },
+  autoFocus,
+}: {
+  field: FormField;
+  autoFocus: boolean;
+}) {
   const { register, formState } = useFormContext<JobValues>();
+  switch (control) {
+    case "capabilities":
+      return null; // the choice of the agent has it
+    case "agent":
+      return <AgentChoice />;
+    case "policy":
+      return <PolicyFields />;
+    case "criteria":
+      return (
+        <Controller<JobValues, "acceptance_criteria">
+          name="acceptance_criteria"
+          rules={{ validate: (all: Criterion[]) => all.some(isFilled) || "It needs at least one criterion." }}
+          render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
+            <div ref={focusOn(ref, "[data-criterion]")}>
+              <CriteriaEditor value={value} onChange={onChange} error={error?.message} />
+            </div>
+          )}
+        />
+      );
+    case "json":
+      return (
+        <Controller<JobValues, "payload">
+          name="payload"
+          rules={{ validate: explainInvalidPayload }}
+          render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
+            <div ref={focusOn(ref, "[role=textbox]")}>
+              <PayloadEditor value={value} onChange={onChange} error={error?.message ?? explainInvalidPayload(value)} />
+            </div>
+          )}
+        />
+      );
+    case "labels":
+      return (
+        <Controller<JobValues, "labels">
+          name="labels"
+          render={({ field: { value, onChange }, fieldState: { error } }) => (
+            <LabelsEditor value={value} onChange={onChange} error={error?.message} />
+          )}
+        />
+      );
+  }
+  const registered = register(key, { required });
   return (
-    <Field label="Priority" error={formState.errors.priority?.message}>
-      {(field) => (
-        <Select {...field} {...register("priority")}>
-          {PRIORITIES.map((each) => (
-            <option key={each} value={each}>
-              {each}
-              {{ "9": ", first", "5": ", normal", "0": ", last" }[each]}
-            </option>
-          ))}
-        </Select>
-      )}
+    <Field label={name} hint={hint} error={formState.errors[key]?.message as string | undefined}>
+      {(props) => {
+        if (control === "lines") return <TextArea {...props} rows={4} {...registered} />;
+        if (control !== "priority")
+          return (
+            <Input
+              {...props}
+              type={control === "moment" ? "datetime-local" : undefined}
+              autoFocus={autoFocus}
+              {...registered}
+            />
+          );
+        return (
+          <Select {...props} {...registered}>
+            {PRIORITIES.map((each) => (
+              <option key={each} value={each}>
+                {each}
+                {{ "9": ", first", "5": ", normal", "0": ", last" }[each]}
+              </option>
+            ))}
+          </Select>
+        );
+      }}
     </Field>
-  );
-}
-
-export function LabelsField() {
-  return (
-    <Controller<JobValues, "labels">
-      name="labels"
-      render={({ field: { value, onChange }, fieldState: { error } }) => (
-        <LabelsEditor value={value} onChange={onChange} error={error?.message} />
-      )}
-    />
   );
 }

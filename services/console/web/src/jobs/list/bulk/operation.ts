@@ -10,13 +10,7 @@ import type {
   OperationKind,
   OperationPreview,
 } from "@/api/types";
-import {
-  findCancelled,
-  findCreatedAfter,
-  type JobsSearch,
-  parseLabel,
-  withoutUndefined,
-} from "@/jobs/list/search/jobs-search";
+import { findCancelled, type JobsSearch, parseLabel, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
 import { formatCount, pluralize } from "@/lib/format";
 
 /** What can be done to all that match, in the order of the buttons. */
@@ -75,36 +69,19 @@ export function useCreateOperation() {
 const findStatuses = (kind: OperationKind, { status, notStatus }: JobsSearch) =>
   STATUSES[kind].filter((each) => (status ? status.includes(each) : !notStatus?.includes(each)));
 
-/** Convert the search to the filter of an operation; a period becomes the time when it began. */
+/** Convert the search to the filter of an operation, which names lists in the plural; a period becomes the time when it began. */
 export function toFilter(kind: OperationKind, search: JobsSearch, now: number): JobFilter {
-  const labels = search.label?.map(parseLabel);
-  const cancelled = findCancelled(search);
+  const { label, ...query } = toJobsQuery({ ...withoutSort(search), status: undefined, notStatus: undefined }, now);
+  const filter = Object.entries(query).map(([name, value]) => [Array.isArray(value) ? toPlural(name) : name, value]);
   return {
+    ...Object.fromEntries(filter),
     statuses: findStatuses(kind, search),
-    ...(cancelled !== undefined && { cancelled }),
-    ...(search.agent && { agent_id: search.agent }),
-    ...(search.tenant && { tenant: search.tenant }),
-    ...(search.batch && { batch_id: search.batch }),
-    ...(labels && { labels: Object.fromEntries(labels) }),
-    ...((search.period || search.from) && { created_after: findCreatedAfter(search, now) }),
-    ...(search.to && { created_before: new Date(search.to).toISOString() }),
-    ...(search.text && { text: search.text }),
-    ...(search.code && { codes: search.code }),
-    ...(search.criterion && { criterion_not_met: search.criterion }),
-    ...withoutUndefined({
-      not_agent_ids: search.notAgent,
-      not_tenants: search.notTenant,
-      not_batch_ids: search.notBatch,
-      not_labels: search.notLabel,
-      not_codes: search.notCode,
-      not_criteria_not_met: search.notCriterion,
-      cost_usd_min: search.costMin?.toString(),
-      cost_usd_max: search.costMax?.toString(),
-      duration_s_min: search.durationMin,
-      duration_s_max: search.durationMax,
-    }),
+    cancelled: findCancelled(search),
+    ...(label && { labels: Object.fromEntries(label.map(parseLabel)) }),
   };
 }
+
+const toPlural = (name: string) => (/criterion/.test(name) ? name.replace("criterion", "criteria") : `${name}s`);
 
 /** Explain why a kind cannot be done to anything that matches, as far as that is counted; null where it can. */
 export function explainNone(kind: OperationKind, counts: JobCounts | undefined, search: JobsSearch): string | null {

@@ -1,6 +1,7 @@
 import { ChevronDown } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
-import type { JobsSearch } from "@/jobs/list/search/jobs-search";
+import { FILTERS, type Filter } from "@/jobs/fields";
+import { isSet, type JobsSearch } from "@/jobs/list/search/jobs-search";
 import { cn } from "@/lib/cn";
 import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
@@ -10,45 +11,32 @@ import { Popover } from "@/ui/overlays/popover";
 /** Read when one is first opened. */
 const FilterMenu = lazy(() => loadPart(() => import("@/jobs/list/filters/menus/FilterMenu")));
 
-/** Fields that have a menu, by the part of the address that each sets. */
-const MENUS = {
-  agent: { name: "Agent", sets: ["agent"] },
-  tenant: { name: "Tenant", sets: ["tenant"] },
-  batch: { name: "Batch", sets: ["batch"] },
-  label: { name: "Label", sets: ["label"] },
-  code: { name: "Code", sets: ["code"] },
-  criterion: { name: "Criterion", sets: ["criterion"] },
-  cost: { name: "Cost", sets: ["costMin", "costMax"] },
-  duration: { name: "Duration", sets: ["durationMin", "durationMax"] },
-  created: { name: "Created", sets: ["period", "from", "to"] },
-} as const satisfies Record<string, { name: string; sets: readonly (keyof JobsSearch)[] }>;
-export type MenuField = keyof typeof MENUS;
-const FIELDS = Object.keys(MENUS) as MenuField[];
+const MENUS = FILTERS.filter(({ kind }) => kind !== "status"); // the counts are its menu
 
 type FilterMenusProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>, replace?: boolean) => void };
 
 /** Menus of the filters, which wrap as a whole; each one reads its values when it is opened. */
 export function FilterMenus({ search, onChange }: FilterMenusProps) {
-  const [open, setOpen] = useState<MenuField | null>(null);
-  const menus = FIELDS.map((field) => {
-    const { name, sets } = MENUS[field];
-    const isSet = sets.some((key) => search[key] !== undefined);
+  const [open, setOpen] = useState<Filter | null>(null);
+  const menus = MENUS.map((filter) => {
+    const { word, name } = filter;
+    const isMarked = isSet(search, filter);
     return (
       <Popover
-        key={field}
+        key={word}
         label={name}
-        open={open === field}
-        onOpenChange={(isOpen) => setOpen(isOpen ? field : null)}
+        open={open === filter}
+        onOpenChange={(isOpen) => setOpen(isOpen ? filter : null)}
         trigger={
-          <Button className={cn("gap-0.5 px-2", isSet && "border-accent bg-running-tint")}>
+          <Button className={cn("gap-0.5 px-2", isMarked && "border-accent bg-running-tint")}>
             {name}
-            {isSet && <span className="sr-only">, is set</span>}
+            {isMarked && <span className="sr-only">, is set</span>}
             <ChevronDown aria-hidden size={12} className="text-muted" />
           </Button>
         }
       >
         <Suspense fallback={<Skeleton className="h-40 w-64" />}>
-          <FilterMenu field={field} search={search} onChange={onChange} onClose={() => setOpen(null)} />
+          <FilterMenu filter={filter} search={search} onChange={onChange} onClose={() => setOpen(null)} />
         </Suspense>
       </Popover>
     );

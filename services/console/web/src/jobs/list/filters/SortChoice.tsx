@@ -1,17 +1,9 @@
-import type { JobsSearch, Sort } from "@/jobs/list/search/jobs-search";
+import { SORTS, type Sort } from "@/jobs/fields";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { Select } from "@/ui/controls/field";
 
 type Order = Pick<JobsSearch, "sort" | "ascending">;
 type SortChoiceProps = { search: JobsSearch; onChange: (order: Order) => void };
-
-/** Orders by what comes first; those of ended jobs show no others. */
-const ORDERS: readonly (readonly [sort: Sort, words: string, ascendingWords?: string])[] = [
-  ["created", "Newest", "Oldest"],
-  ["updated", "Last updated", "Longest unchanged"],
-  ["priority", "Most urgent"],
-  ["cost", "Most expensive", "Cheapest"],
-  ["duration", "Slowest", "Fastest"],
-];
 
 /** Choice of the order, also by what no column shows. */
 export function SortChoice({ search, onChange }: SortChoiceProps) {
@@ -29,7 +21,7 @@ export function SortChoice({ search, onChange }: SortChoiceProps) {
         });
       }}
     >
-      {ORDERS.flatMap(([each, words, ascendingWords]) => [
+      {SORTS.flatMap(({ word: each, words: [words, ascendingWords] }) => [
         <option key={each} value={each}>
           {words}
         </option>,

@@ -1,62 +1,44 @@
+import { type Filter, RANGE_FILTERS, VALUE_FILTERS } from "@/jobs/fields";
 import { formatMinuteTime } from "@/lib/format";
-import type { JobsSearch, NotField } from "./jobs-search";
+import { boundsOf, type JobsSearch, negate, paramsOf, valuesOf } from "./jobs-search";
 
 /** Filter in words, with the change that takes it away. */
 export type FilterWords = { words: string; without: Partial<JobsSearch> };
 
 /** Describe the filters apart from status and text, with times in a zone and agents by name. */
 export function listFilters(search: JobsSearch, zone: string | undefined, nameOf = (id: string) => id): FilterWords[] {
-  const { agent, tenant, batch, label = [], code = [], criterion, notStatus } = search;
-  const describeNot = (name: NotField, format: (value: string) => string): FilterWords[] => {
-    const values = search[name] ?? [];
-    return values.map((each) => ({ words: format(each), without: { [name]: allBut(values, each) } }));
+  const { notStatus, cancelled } = search;
+  const describeValues = (filter: Filter, isNot: boolean): FilterWords[] => {
+    const name = isNot ? negate(filter.word) : filter.word;
+    const values = valuesOf(search, name);
+    return values.map((each) => {
+      const others = values.filter((other) => other !== each);
+      const words = describeValue(filter, filter.kind === "agent" ? nameOf(each) : each, isNot);
+      return { words, without: { [name]: others.length > 0 ? others : undefined } };
+    });
   };
-  const found: (FilterWords | false | undefined | "")[] = [
+  const found: (FilterWords | false | undefined)[] = [
     notStatus && { words: `status not ${notStatus.join(" or ")}`, without: { notStatus: undefined } },
-    search.cancelled === false && { words: "not cancelled", without: { cancelled: undefined } },
-    agent && { words: `agent ${nameOf(agent)}`, without: { agent: undefined } },
-    tenant && { words: `tenant ${tenant}`, without: { tenant: undefined } },
-    batch && { words: `batch ${batch}`, without: { batch: undefined } },
-    ...label.map((each) => ({ words: `label ${each}`, without: { label: allBut(label, each) } })),
-    ...code.map((each) => ({ words: `code ${each}`, without: { code: allBut(code, each) } })),
-    criterion && { words: `criterion not met “${criterion}”`, without: { criterion: undefined } },
-    ...describeNot("notAgent", (id) => `agent not ${nameOf(id)}`),
-    ...describeNot("notTenant", (each) => `tenant not ${each}`),
-    ...describeNot("notBatch", (each) => `batch not ${each}`),
-    ...describeNot("notLabel", (each) => `label not ${each}`),
-    ...describeNot("notCode", (each) => `code not ${each}`),
-    ...describeNot("notCriterion", (each) => `not: criterion not met “${each}”`),
-    describeRange("cost", search.costMin, search.costMax, (usd) => `$${usd}`, {
-      costMin: undefined,
-      costMax: undefined,
-    }),
-    describeRange("duration", search.durationMin, search.durationMax, (seconds) => `${seconds} s`, {
-      durationMin: undefined,
-      durationMax: undefined,
-    }),
+    cancelled === false && { words: "not cancelled", without: { cancelled: undefined } },
+    ...[false, true].flatMap((isNot) => VALUE_FILTERS.flatMap((filter) => describeValues(filter, isNot))),
+    ...RANGE_FILTERS.map((filter) => describeRange(filter, search)),
     describeTime(search, zone),
   ];
   return found.filter((each): each is FilterWords => Boolean(each));
 }
 
-function allBut(values: readonly string[], value: string): string[] | undefined {
-  const others = values.filter((each) => each !== value);
-  return others.length > 0 ? others : undefined;
+function describeValue({ word, chip }: Filter, value: string, isNot: boolean): string {
+  if (chip) return `${isNot ? "not: " : ""}${chip(value)}`;
+  return `${word}${isNot ? " not" : ""} ${value}`;
 }
 
-type Format = (amount: number) => string;
-
-function describeRange(
-  name: string,
-  min: number | undefined,
-  max: number | undefined,
-  format: Format,
-  without: Partial<JobsSearch>,
-): FilterWords | undefined {
+function describeRange(filter: Filter, search: JobsSearch): FilterWords | undefined {
+  const [min, max] = boundsOf(search, filter);
   if (min === undefined && max === undefined) return undefined;
-  if (max === undefined) return { words: `${name} at least ${format(min ?? 0)}`, without };
-  const words = min === undefined ? `at most ${format(max)}` : `from ${format(min)} to ${format(max)}`;
-  return { words: `${name} ${words}`, without };
+  const format = (amount = 0) => (filter.kind === "money" ? `$${amount}` : `${amount} s`);
+  const upTo = min === undefined ? `at most ${format(max)}` : `from ${format(min)} to ${format(max)}`;
+  const words = `${filter.word} ${max === undefined ? `at least ${format(min)}` : upTo}`;
+  return { words, without: Object.fromEntries(paramsOf(filter).map((name) => [name, undefined])) };
 }
 
 function describeTime({ period, from, to }: JobsSearch, zone: string | undefined): FilterWords | undefined {

@@ -1,4 +1,5 @@
 import type { JobStatus, JobsQuery } from "@/api/types";
+import { type Filter, type FilterWord, RANGE_FILTERS, SORTS, type Sort, VALUE_FILTERS } from "@/jobs/fields";
 import { JOB_STATUSES } from "@/jobs/model/status";
 
 /** Longest text, in characters, that the console searches for. */
@@ -9,18 +10,14 @@ export const PERIODS = ["1h", "24h", "7d", "30d"] as const;
 const PERIOD = /^(\d{1,4})([smhd])$/;
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** By what the list is sorted. Only jobs whose last execution ended have a place by cost or duration. */
-export const SORTS = {
-  created: "created_at",
-  updated: "updated_at",
-  priority: "priority",
-  cost: "cost_usd",
-  duration: "duration_s",
-} as const;
-export type Sort = keyof typeof SORTS;
+/** Parameter of values that a job must not have. */
+type NotName<W extends string> = `not${Capitalize<W>}`;
+export const negate = (word: string) => `not${word.charAt(0).toUpperCase()}${word.slice(1)}` as NotName<ValueWord>;
 
-/** Parameters of values that a job must not have. */
-export type NotField = "notAgent" | "notTenant" | "notBatch" | "notLabel" | "notCode" | "notCriterion";
+type OneWord = FilterWord<"agent" | "text" | "uuid">;
+type ManyWord = FilterWord<"words" | "labels">;
+type ValueWord = OneWord | ManyWord;
+type Bound = `${FilterWord<"money" | "span">}${"Min" | "Max"}`;
 
 /** Search parameters of the list's address. */
 export type JobsSearch = {
@@ -29,19 +26,6 @@ export type JobsSearch = {
   notStatus?: JobStatus[];
   /** Only those whose last execution was cancelled, or was not. */
   cancelled?: boolean;
-  agent?: string;
-  tenant?: string;
-  batch?: string;
-  label?: string[];
-  /** Any of them: why the last execution was not completed. */
-  code?: string[];
-  /** Text of a required criterion that the last verdict did not pass. */
-  criterion?: string;
-  /** In USD, and in seconds; at least and at most. */
-  costMin?: number;
-  costMax?: number;
-  durationMin?: number;
-  durationMax?: number;
   /** Within which until now it was created: "90m", "24h". */
   period?: string;
   /** Exact times in ISO 8601, in place of a period: created at `from` or later, and before `to`. */
@@ -53,7 +37,9 @@ export type JobsSearch = {
   ascending?: true;
   /** What of the address is not understood, as `name=value`: nothing is shown as if it were not there. */
   unknown?: string[];
-} & Partial<Record<NotField, string[]>>;
+} & Partial<
+  Record<OneWord, string> & Record<ManyWord | NotName<ValueWord>, string[]> & Record<Bound, number> // at least, and at most
+>;
 
 /** Parse a period such as "90m" to milliseconds; undefined when it is none. */
 export function parsePeriod(text: string): number | undefined {
@@ -66,35 +52,52 @@ export function withoutUndefined<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
+/** Return the bounds of a filter: at least, and at most. */
+export function boundsOf(search: JobsSearch, { word }: Filter): [min?: number, max?: number] {
+  return [search[`${word}Min` as Bound], search[`${word}Max` as Bound]];
+}
+
+/** Return the values of a parameter. */
+export const valuesOf = (search: JobsSearch, name: string): string[] => [search[name as "label"] ?? []].flat();
+
+/** Return the parameters that a filter sets in the address, but those of what it leaves out. */
+export function paramsOf({ word, kind }: Filter): (keyof JobsSearch)[] {
+  if (kind === "time") return ["period", "from", "to"];
+  return kind === "money" || kind === "span" ? [`${word}Min` as Bound, `${word}Max` as Bound] : [word as ValueWord];
+}
+
+export const isSet = (search: JobsSearch, filter: Filter) =>
+  paramsOf(filter).some((name) => search[name] !== undefined);
+
 /** Convert the search to the API's query; a period ends at `now`. */
 export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
   const { sort = "created", ascending } = search;
   const isFirst = sort === "created" && !ascending;
+  const order = SORTS.find(({ word }) => word === sort)?.key;
+  const ranges = RANGE_FILTERS.flatMap((filter) =>
+    boundsOf(search, filter).map((bound, at) => [
+      `${filter.asks}_${at === 0 ? "min" : "max"}`,
+      filter.kind === "money" ? bound?.toString() : bound,
+    ]),
+  );
   return withoutUndefined({
     status: search.status ?? (search.notStatus && JOB_STATUSES.filter((each) => !search.notStatus?.includes(each))),
     cancelled: findCancelled(search),
-    agent_id: search.agent,
-    tenant: search.tenant,
-    batch_id: search.batch,
-    label: search.label,
-    code: search.code,
-    criterion_not_met: search.criterion,
-    not_agent_id: search.notAgent,
-    not_tenant: search.notTenant,
-    not_batch_id: search.notBatch,
-    not_label: search.notLabel,
-    not_code: search.notCode,
-    not_criterion_not_met: search.notCriterion,
-    cost_usd_min: search.costMin?.toString(),
-    cost_usd_max: search.costMax?.toString(),
-    duration_s_min: search.durationMin,
-    duration_s_max: search.durationMax,
+    ...Object.fromEntries([
+      ...VALUE_FILTERS.map(({ word, asks }) => [asks, search[word as ValueWord]]),
+      ...VALUE_FILTERS.map(({ word, asks }) => [`not_${asks}`, search[negate(word)]]),
+      ...ranges,
+    ]),
     text: search.text,
     created_after: findCreatedAfter(search, now),
     created_before: search.to && new Date(search.to).toISOString(),
-    order: isFirst ? undefined : (`${ascending ? "" : "-"}${SORTS[sort]}` as JobsQuery["order"]),
+    order: isFirst ? undefined : (`${ascending ? "" : "-"}${order}` as JobsQuery["order"]),
   });
 }
+
+/** Whether a sort, or the one that is not named, goes in both directions. */
+export const canAscend = (sort: Sort = "created") =>
+  SORTS.some(({ word, words }) => word === sort && words[1] !== undefined);
 
 /** What is chosen of cancelled jobs: they stand at a status, mostly ASSIGNED, but are not shown as that. */
 export const findCancelled = ({ status, cancelled }: JobsSearch) =>

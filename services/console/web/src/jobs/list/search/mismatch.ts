@@ -1,37 +1,32 @@
 import type { Job } from "@/api/types";
-import { findCancelled, findCreatedAfter, type JobsSearch, parseLabel } from "./jobs-search";
+import { FILTERS, type Filter } from "@/jobs/fields";
+import { findCancelled, findCreatedAfter, isSet, type JobsSearch, negate, parseLabel, valuesOf } from "./jobs-search";
 
 /**
  * Explain which filter a job does not pass; null when it passes all, as far as its row tells. A row that no longer does
- * stays, dimmed, until the list is read again. By text and batch a row is not judged: words are found in what no row has,
- * and a batch keeps its jobs, also those that another one retried.
+ * stays, dimmed, until the list is read again. By text a row is not judged: words are found in what no row has.
  */
 export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
-  const { status, notStatus, agent, tenant, label = [] } = search;
+  const { status, notStatus } = search;
   const isIn = (statuses?: readonly string[]) => statuses?.includes(job.status);
   if (status ? !isIn(status) : isIn(notStatus)) return "its status has changed";
   const cancelled = findCancelled(search);
   if (cancelled !== undefined && job.cancelled !== cancelled)
     return cancelled ? "it is not cancelled any more" : "it was cancelled";
-  if (!passes(job.agent_id, agent, search.notAgent)) return "its agent has changed";
-  if (!passes(job.tenant, tenant, search.notTenant)) return "its tenant has changed";
-  if (job.live && asksHowItEnded(search)) return "it runs again";
+  const missed = FILTERS.find((filter) => filter.by === "value" && !passes(job, filter, search));
+  if (missed) return missed.kind === "labels" ? "its labels have changed" : `its ${missed.word} has changed`;
+  // No event tells how an execution ended: its code, criteria or duration.
+  if (job.live && FILTERS.some((filter) => filter.by === "ending" && isSet(search, filter))) return "it runs again";
   const created = Date.parse(job.created_at);
   if (created < Date.parse(findCreatedAfter(search, now) ?? job.created_at)) return "it was created earlier";
-  if (search.to && created >= Date.parse(search.to)) return "it was created later";
-  const has = (each: string) => hasLabel(job, each);
-  return label.every(has) && !search.notLabel?.some(has) ? null : "its labels have changed";
+  return search.to && created >= Date.parse(search.to) ? "it was created later" : null;
 }
 
-const passes = (value: string | null | undefined, wanted: string | undefined, excluded: string[] | undefined) =>
-  (!wanted || value === wanted) && !(value && excluded?.includes(value));
-
-function hasLabel(job: Job, label: string): boolean {
-  const [name, value] = parseLabel(label);
-  return job.labels?.[name] === value;
-}
-
-/** Whether a filter is about the end of the last execution: no event tells of its code, criteria or duration. */
-function asksHowItEnded({ code, criterion, costMin, costMax, durationMin, durationMax }: JobsSearch): boolean {
-  return [code, criterion, costMin, costMax, durationMin, durationMax].some((value) => value !== undefined);
+function passes(job: Job, { word, key, kind }: Filter, search: JobsSearch): boolean {
+  const has = (value: string) => {
+    if (kind !== "labels") return job[key] === value;
+    const [name, labelled] = parseLabel(value);
+    return job.labels?.[name] === labelled;
+  };
+  return valuesOf(search, word).every(has) && !valuesOf(search, negate(word)).some(has);
 }

@@ -1,31 +1,23 @@
 import type { JobStatus } from "@/api/types";
+import { type Kind, RANGE_FILTERS, SORTS, VALUE_FILTERS } from "@/jobs/fields";
 import { JOB_STATUSES } from "@/jobs/model/status";
-import { type JobsSearch, parsePeriod, SORTS, type Sort } from "./jobs-search";
+import { canAscend, type JobsSearch, negate, paramsOf, parsePeriod } from "./jobs-search";
 
 /** Names that filters have at other doors, by which they are taken here, too. */
 const OTHER_NAMES: Record<string, string> = {
-  q: "text",
-  agent_id: "agent",
-  batch_id: "batch",
-  criterion_not_met: "criterion",
-  not_agent_id: "notAgent",
-  not_tenant: "notTenant",
-  not_batch_id: "notBatch",
-  not_label: "notLabel",
-  not_code: "notCode",
-  not_criterion_not_met: "notCriterion",
-  cost_usd_min: "costMin",
-  cost_usd_max: "costMax",
-  cost_min: "costMin",
-  cost_max: "costMax",
-  spent_min: "costMin",
-  spent_max: "costMax",
-  duration_s_min: "durationMin",
-  duration_s_max: "durationMax",
-  duration_min: "durationMin",
-  duration_max: "durationMax",
-  created_after: "from",
-  created_before: "to",
+  ...{ q: "text", created_after: "from", created_before: "to", spent_min: "costMin", spent_max: "costMax" },
+  ...Object.fromEntries([
+    ...VALUE_FILTERS.flatMap(({ word, asks }) => [
+      [asks, word],
+      [`not_${asks}`, negate(word)],
+    ]),
+    ...RANGE_FILTERS.flatMap(({ word, asks }) =>
+      [asks, word].flatMap((name) => [
+        [`${name}_min`, `${word}Min`],
+        [`${name}_max`, `${word}Max`],
+      ]),
+    ),
+  ]),
 };
 
 type Raw = string | string[] | undefined;
@@ -46,41 +38,34 @@ export function parseJobsSearch(typed: RawSearch): JobsSearch {
 function parseKnown(raw: RawSearch): JobsSearch {
   const [from, to] = [toTime(raw.from), toTime(raw.to)];
   const period = from || to ? undefined : toText(raw.period);
-  const sort = (toText(raw.sort) ?? "") as Sort;
+  const sort = SORTS.find(({ word }) => word === toText(raw.sort));
+  const filters = [
+    ...VALUE_FILTERS.map(({ word, kind }) => [word, (isOfMany(kind) ? toMany(kind) : toText)(raw[word])]),
+    ...VALUE_FILTERS.map(({ word, kind }) => [negate(word), toMany(kind)(raw[negate(word)])]),
+    ...RANGE_FILTERS.flatMap(paramsOf).map((name) => [name, toAmount(raw[name])]),
+  ];
   return {
     status: toStatuses(raw.status),
     notStatus: toStatuses(raw.notStatus),
     cancelled: isTrue(raw.cancelled) ?? (toText(raw.cancelled) === "false" ? false : undefined),
-    agent: toText(raw.agent),
-    tenant: toText(raw.tenant),
-    batch: toText(raw.batch),
-    label: toLabels(raw.label),
-    code: toTexts(raw.code),
-    criterion: toText(raw.criterion),
-    notAgent: toTexts(raw.notAgent),
-    notTenant: toTexts(raw.notTenant),
-    notBatch: toTexts(raw.notBatch),
-    notLabel: toLabels(raw.notLabel),
-    notCode: toTexts(raw.notCode),
-    notCriterion: toTexts(raw.notCriterion),
-    costMin: toAmount(raw.costMin),
-    costMax: toAmount(raw.costMax),
-    durationMin: toAmount(raw.durationMin),
-    durationMax: toAmount(raw.durationMax),
+    ...(Object.fromEntries(filters) as Partial<JobsSearch>),
     period: period && parsePeriod(period) !== undefined ? period : undefined,
     from,
     to,
     text: toText(raw.text),
-    sort: Object.hasOwn(SORTS, sort) ? sort : undefined,
-    ascending: sort === "priority" ? undefined : isTrue(raw.ascending),
+    sort: sort?.word,
+    ascending: canAscend(sort?.word) ? isTrue(raw.ascending) : undefined,
   };
 }
+
+const isOfMany = (kind: Kind) => kind === "words" || kind === "labels";
+const toMany = (kind: Kind) => (kind === "labels" ? toLabels : toTexts);
 
 /** List what was typed and is no part of the search. */
 function listUnknown(raw: RawSearch, search: JobsSearch): string[] {
   const isGivenWay = (name: string) =>
     (name === "period" && (search.from ?? search.to) !== undefined) ||
-    (name === "ascending" && search.sort === "priority");
+    (name === "ascending" && !canAscend(search.sort));
   return Object.entries(raw).flatMap(([name, value]) => {
     if (name === "unknown" || isGivenWay(name)) return [];
     const taken = search[name as keyof JobsSearch];

@@ -1,7 +1,8 @@
 import type { Agent, JobStatus } from "@/api/types";
+import { FILTERS, type Filter, type Kind } from "@/jobs/fields";
 import { JOB_STATUSES } from "@/jobs/model/status";
 import { fromWallTime } from "@/lib/wall-time";
-import { type JobsSearch, type NotField, parseLabel, parsePeriod } from "./jobs-search";
+import { type JobsSearch, negate, paramsOf, parseLabel, parsePeriod, valuesOf } from "./jobs-search";
 import { type QueryPart, splitQuery } from "./split-query";
 
 /** What is wrong with a query, and where in its text. */
@@ -20,9 +21,16 @@ const DAY = /^\d{4}-\d\d-\d\d$/;
 const DAY_MS = 86_400_000;
 /** So many agents are known at most. */
 const AGENTS_MAX = 500;
+const wordsOf = (...kinds: Kind[]): string[] =>
+  FILTERS.filter(({ kind }) => kinds.includes(kind)).map(({ word }) => word);
+
+export const QUERY_FIELDS: readonly string[] = FILTERS.map(({ word }) => word);
 /** Fields of which any of several values may hold. */
-const ANY_OF: readonly (string | undefined)[] = ["status", "code"];
+const ANY_OF = wordsOf("status", "words");
+/** Fields that are compared. */
+export const COMPARED = wordsOf("money", "span", "time");
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const LIST = new Intl.ListFormat("en-GB");
 const AMOUNT = /^\$?(\d+(?:\.\d+)?)$/;
 const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
 const SPAN_UNITS_S = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 } as const;
@@ -31,49 +39,47 @@ const OTHER_WORDS: Record<string, JobStatus> = { RUNNING: "IN_PROGRESS", RESUBMI
 /** A value that cannot be, in words. */
 class Wrong extends Error {}
 
-type Read = (value: string, operator: string, search: Partial<JobsSearch>, context: Context) => Partial<JobsSearch>;
+/** Parsers of the amounts that are compared, by kind. */
+export const AMOUNT_PARSERS: Partial<Record<Kind, (text: string) => number>> = { money: parseCost, span: parseSpan };
 
-const is =
-  (read: (value: string, search: Partial<JobsSearch>, context: Context) => Partial<JobsSearch>): Read =>
-  (value, operator, search, context) => {
-    if (operator !== ":") throw new Wrong("only cost, duration and created are compared; write a colon");
+/** Read a part of a query as its field is read. Throws with what is wrong. */
+function readField(
+  filter: Filter,
+  { value, operator = ":" }: QueryPart,
+  search: Partial<JobsSearch>,
+  context: Context,
+) {
+  if (filter.kind === "time") return readCreated(value, operator, context);
+  const parse = AMOUNT_PARSERS[filter.kind];
+  if (!parse) {
+    if (operator !== ":") throw new Wrong(`only ${LIST.format(COMPARED)} are compared; write a colon`);
     if (value === "") throw new Wrong("a value is missing");
-    return read(value, search, context);
-  };
-
-const range =
-  (min: "costMin" | "durationMin", max: "costMax" | "durationMax", parse: (text: string) => number): Read =>
-  (value, operator) => ({ [operator.startsWith(">") ? min : max]: parse(requireCompared(value, operator)) });
-
-function requireCompared(value: string, operator: string): string {
+    return readValue(filter, value, search, context);
+  }
   if (operator === ":") throw new Wrong("write > or <, as in cost>0.1 or duration>60s");
-  return value;
+  const [min = "", max = ""] = paramsOf(filter);
+  return { [operator.startsWith(">") ? min : max]: parse(value) };
 }
 
-/** How each field of a query is read. */
-const READERS: Record<string, Read> = {
-  status: is(readStatuses),
-  agent: is((value, _, { agents }) => ({ agent: requireAgent(value, agents) })),
-  tenant: is((tenant) => ({ tenant })),
-  batch: is((batch) => {
-    if (!UUID.test(batch)) throw new Wrong("a batch is named by a UUID");
-    return { batch };
-  }),
-  label: is((value, { label = [] }, { before }) => {
-    const [name, rest] = parseLabel(value.replace(/^([^:=]+)=/, "$1:"));
-    if (!name || !value.slice(name.length)) throw new Wrong("a label is name=value, such as label:team=press");
-    const others = (label.length > 0 ? label : (before.label ?? [])).filter((each) => parseLabel(each)[0] !== name);
-    return { label: [...others, `${name}:${rest}`] };
-  }),
-  code: is((value, { code = [] }) => ({ code: [...new Set([...code, ...value.split(",").filter(Boolean)])] })),
-  criterion: is((criterion) => ({ criterion })),
-  cost: range("costMin", "costMax", parseCost),
-  duration: range("durationMin", "durationMax", parseSpan),
-  created: readCreated,
-};
-export const QUERY_FIELDS = Object.keys(READERS);
-/** Fields that are compared. */
-export const COMPARED: readonly string[] = ["cost", "duration", "created"];
+function readValue({ word, kind }: Filter, value: string, search: Partial<JobsSearch>, { before, agents }: Context) {
+  switch (kind) {
+    case "status":
+      return readStatuses(value, search);
+    case "words":
+      return { [word]: [...new Set([...valuesOf(search, word), ...value.split(",").filter(Boolean)])] };
+    case "labels":
+      return readLabel(value, search.label ?? before.label ?? []);
+    case "uuid":
+      if (!UUID.test(value)) throw new Wrong(`a ${word} is named by a UUID`);
+  }
+  return { [word]: kind === "agent" ? requireAgent(value, agents) : value };
+}
+
+function readLabel(value: string, labels: readonly string[]): Partial<JobsSearch> {
+  const [name, rest] = parseLabel(value.replace(/^([^:=]+)=/, "$1:"));
+  if (!name || !value.slice(name.length)) throw new Wrong("a label is name=value, such as label:team=press");
+  return { label: [...labels.filter((each) => parseLabel(each)[0] !== name), `${name}:${rest}`] };
+}
 
 function readStatuses(value: string, { status = [], cancelled }: Partial<JobsSearch>): Partial<JobsSearch> {
   const words = value.split(",").map((each) => each.trim().toUpperCase().replace(/[-\s]/g, "_"));
@@ -95,14 +101,14 @@ function requireAgent(value: string, agents: readonly Agent[]): string {
 }
 
 /** Parse dollars. Throws with what is wrong. */
-export function parseCost(text: string): number {
+function parseCost(text: string): number {
   const [, amount] = AMOUNT.exec(text.trim()) ?? [];
   if (amount === undefined) throw new Wrong("a cost is in dollars, such as 0.1");
   return Number(amount);
 }
 
 /** Parse a duration to seconds. Throws with what is wrong. */
-export function parseSpan(text: string): number {
+function parseSpan(text: string): number {
   const [, amount, unit = "s"] = SPAN.exec(text.trim().replace(/\s+/g, "")) ?? [];
   if (amount === undefined) throw new Wrong("a duration is such as 60s, 5m or 2h");
   return Number(amount) * SPAN_UNITS_S[unit as keyof typeof SPAN_UNITS_S];
@@ -112,7 +118,7 @@ export function parseSpan(text: string): number {
  * A span is an age: `created:1d` and `created<1d` are within the last day, `created>1d` is longer ago. A time is a time:
  * `created<2026-11-24` is before that day, `created:2026-11-24` on it.
  */
-function readCreated(value: string, operator: string, _: Partial<JobsSearch>, { now, zone }: Context) {
+function readCreated(value: string, operator: string, { now, zone }: Context) {
   const isGreater = operator.startsWith(">");
   const periodMs = parsePeriod(value);
   if (periodMs !== undefined)
@@ -141,7 +147,7 @@ export function parseQuery(text: string, context: Context): ParsedQuery {
     if (text.slice(part.from, part.to) === "OR") {
       if (isBetweenAnyOf(parts[index - 1], parts[index + 1])) continue;
       return problem(
-        "OR stands between values of status or of code, as in status:failed OR status:rejected; put it in quotation marks to search for the word.",
+        `OR stands between values of ${ANY_OF.join(" or of ")}, as in status:failed OR status:rejected; put it in quotation marks to search for the word.`,
       );
     }
     if (part.field === undefined) {
@@ -173,17 +179,16 @@ function isBetweenAnyOf(before: QueryPart | undefined, after: QueryPart | undefi
 }
 
 function readPart(part: QueryPart, search: Partial<JobsSearch>, context: Context): Partial<JobsSearch> {
-  const { field = "", operator = ":", value, isNegated } = part;
-  const name = field.toLowerCase();
-  const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
-  if (!read) throw new Wrong(`there is no such field; use ${QUERY_FIELDS.join(", ")}, or put words in quotation marks`);
-  if (!isNegated) return read(value, operator, search, context);
-  if (COMPARED.includes(name)) throw new Wrong("turn the comparison round instead of the minus");
-  const negated = read(value, operator, {}, { ...context, before: {} });
+  const filter = FILTERS.find(({ word }) => word === part.field?.toLowerCase());
+  if (!filter)
+    throw new Wrong(`there is no such field; use ${QUERY_FIELDS.join(", ")}, or put words in quotation marks`);
+  if (!part.isNegated) return readField(filter, part, search, context);
+  const { word } = filter;
+  if (COMPARED.includes(word)) throw new Wrong("turn the comparison round instead of the minus");
+  const negated: Partial<JobsSearch> = readField(filter, part, {}, { ...context, before: {} });
   if (negated.cancelled) return { cancelled: false };
-  const into = `not${name.charAt(0).toUpperCase()}${name.slice(1)}` as NotField;
-  const values = [negated[name as "label"] ?? []].flat();
-  return { [into]: [...new Set([...(search[into] ?? []), ...values])] };
+  const into = negate(word as "label");
+  return { [into]: [...new Set([...valuesOf(search, into), ...valuesOf(negated, word)])] };
 }
 
 /** Beside an end, a period becomes the time when it began: the address has one or the other. */

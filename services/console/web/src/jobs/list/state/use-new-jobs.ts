@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Job, JobsPage } from "@/api/types";
+import { SORTS } from "@/jobs/fields";
 import { isFiltered, type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
 import { createThrottle } from "@/live/throttle";
 import { useUnseen } from "@/live/use-live";
@@ -9,8 +10,9 @@ import { useUnseen } from "@/live/use-live";
 const ASK_EVERY_MS = 2_000;
 const COUNTED_MAX = 100;
 
-/** Whether new jobs come first, or soon; they have no place by cost or duration. */
-const isOnTop = ({ sort, ascending }: JobsSearch) => !ascending && sort !== "cost" && sort !== "duration";
+/** Whether new jobs come first, or soon; none has a place by how it ended. */
+const isOnTop = ({ sort, ascending }: JobsSearch) =>
+  !ascending && !SORTS.some(({ word, isOfEnded }) => isOfEnded && word === sort);
 
 /**
  * Count the jobs created since the list was read that would be at its top. An event does not tell a job's title

@@ -1,16 +1,13 @@
 import { Columns3 } from "lucide-react";
+import { COLUMNS, type ColumnId } from "@/jobs/fields";
 import { Button } from "@/ui/controls/button";
 import { Checkbox } from "@/ui/controls/field";
 import { Popover } from "@/ui/overlays/popover";
-import { COLUMN_LOOK, type ColumnId } from "./columns";
-
-const ALWAYS: ColumnId[] = ["status", "title"];
 
 type ColumnChoiceProps = { hidden: readonly ColumnId[]; onChange: (hidden: ColumnId[]) => void };
 
 /** Menu of the columns shown in this browser. */
 export function ColumnChoice({ hidden, onChange }: ColumnChoiceProps) {
-  const ids = (Object.keys(COLUMN_LOOK) as ColumnId[]).filter((id) => !ALWAYS.includes(id));
   return (
     <Popover
       label="Columns"
@@ -22,7 +19,7 @@ export function ColumnChoice({ hidden, onChange }: ColumnChoiceProps) {
       }
     >
       <ul>
-        {ids.map((id) => (
+        {COLUMNS.filter(({ isFixed }) => !isFixed).map(({ id, name }) => (
           <li key={id}>
             <label className="flex min-h-8 items-center gap-2">
               <Checkbox
@@ -31,7 +28,7 @@ export function ColumnChoice({ hidden, onChange }: ColumnChoiceProps) {
                   onChange(event.target.checked ? hidden.filter((each) => each !== id) : [...hidden, id])
                 }
               />
-              {COLUMN_LOOK[id].name}
+              {name}
             </label>
           </li>
         ))}

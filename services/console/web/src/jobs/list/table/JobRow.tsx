@@ -1,8 +1,9 @@
 import { type ReactNode, useRef } from "react";
 import type { Job } from "@/api/types";
+import type { ColumnId } from "@/jobs/fields";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/controls/field";
-import { type ColumnId, Mismatch } from "./columns";
+import { Mismatch } from "./columns";
 import { JobCard } from "./JobCard";
 
 type JobRowProps = {

@@ -2,10 +2,11 @@ import { useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type FocusEvent, type RefObject, useEffect, useRef } from "react";
 import type { Job } from "@/api/types";
-import type { JobsSearch, Sort } from "@/jobs/list/search/jobs-search";
+import { COLUMNS, type ColumnId, type Sort } from "@/jobs/fields";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { explainMismatch } from "@/jobs/list/search/mismatch";
 import { useNow } from "@/lib/clock";
-import { CARD_COLUMNS, type ColumnId, columns, features, sumMinWidths } from "./columns";
+import { columns, features, sumMinWidths } from "./columns";
 import { JobRow } from "./JobRow";
 import { TableHead } from "./TableHead";
 
@@ -14,6 +15,8 @@ const CARD_PX = 72;
 const HEAD_PX = 44;
 const NEAR_END_ROWS = 20;
 const MINUTE_MS = 60_000;
+/** Columns in the head above cards, for selecting all and sorting. */
+const CARD_COLUMNS = COLUMNS.filter(({ id }) => id === "title" || id === "updated");
 
 type JobsTableProps = {
   jobs: Job[];
@@ -74,8 +77,8 @@ export function JobsTable(props: JobsTableProps) {
   const now = useNow(MINUTE_MS);
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const shown = table.getVisibleLeafColumns().map((column) => column.id as ColumnId);
-  const ids = isNarrow ? CARD_COLUMNS : shown;
+  const shown = COLUMNS.filter(({ id }) => !hidden.includes(id));
+  const heads = isNarrow ? CARD_COLUMNS : shown;
   const onFocus = ({ target }: FocusEvent<HTMLElement>) => target.dataset.row && onCurrent(target.dataset.row);
   return (
     <table
@@ -86,7 +89,7 @@ export function JobsTable(props: JobsTableProps) {
     >
       <caption className="sr-only">Jobs</caption>
       <TableHead
-        ids={ids}
+        columns={heads}
         search={search}
         isEmpty={jobs.length === 0}
         isAll={jobs.length > 0 && jobs.every((job) => selected.has(job.id))}
@@ -99,7 +102,7 @@ export function JobsTable(props: JobsTableProps) {
         onSort={props.onSort}
       />
       <tbody>
-        {before > 0 && <Spacer height={before} span={ids.length + 1} />}
+        {before > 0 && <Spacer height={before} span={heads.length + 1} />}
         {items.map(({ index }) => {
           const row = rows[index];
           if (!row) return null;
@@ -109,7 +112,7 @@ export function JobsTable(props: JobsTableProps) {
               key={job.id}
               job={job}
               index={index}
-              span={ids.length}
+              span={heads.length}
               cells={
                 isNarrow
                   ? null
@@ -124,7 +127,7 @@ export function JobsTable(props: JobsTableProps) {
             />
           );
         })}
-        {after > 0 && <Spacer height={after} span={ids.length + 1} />}
+        {after > 0 && <Spacer height={after} span={heads.length + 1} />}
       </tbody>
     </table>
   );

@@ -1,11 +1,11 @@
 import { ArrowDown, ArrowUp } from "lucide-react";
-import type { JobsSearch, Sort } from "@/jobs/list/search/jobs-search";
+import { type Column, SORTS, type Sort } from "@/jobs/fields";
+import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/controls/field";
-import { COLUMN_LOOK, type ColumnId } from "./columns";
 
 type TableHeadProps = {
-  ids: readonly ColumnId[];
+  columns: readonly Column[];
   search: JobsSearch;
   isEmpty: boolean;
   isAll: boolean;
@@ -14,7 +14,7 @@ type TableHeadProps = {
 };
 
 /** Head of the table: names of columns, and by which the list is sorted. */
-export function TableHead({ ids, search, isEmpty, isAll, onAll, onSort }: TableHeadProps) {
+export function TableHead({ columns, search, isEmpty, isAll, onAll, onSort }: TableHeadProps) {
   return (
     <thead className="sticky top-0 z-10 bg-surface">
       <tr className="h-8 border-b text-left" aria-rowindex={1}>
@@ -26,8 +26,8 @@ export function TableHead({ ids, search, isEmpty, isAll, onAll, onSort }: TableH
             onChange={(event) => onAll(event.target.checked)}
           />
         </th>
-        {ids.map((id) => {
-          const { name, px, sort } = COLUMN_LOOK[id];
+        {columns.map(({ id, key, name, px }) => {
+          const sort = SORTS.find((each) => each.key === key)?.word;
           const isSorted = sort !== undefined && (search.sort ?? "created") === sort;
           const Arrow = search.ascending ? ArrowUp : ArrowDown;
           return (

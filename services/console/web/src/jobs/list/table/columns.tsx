@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
-import { createContext, use } from "react";
+import { createContext, type ReactNode, use } from "react";
 import { AgentName } from "@/api/AgentName";
 import { useAgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { usePendingAction } from "@/jobs/actions/mutations";
-import type { Sort } from "@/jobs/list/search/jobs-search";
+import { COLUMNS, type Column, type ColumnId, type Kind } from "@/jobs/fields";
 import { useReasons } from "@/jobs/list/state/use-waiting";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { formatCode, formatReason } from "@/jobs/model/logs";
@@ -17,43 +17,11 @@ import { Time } from "@/ui/display/time";
 export const features = tableFeatures({ columnVisibilityFeature });
 const helper = createColumnHelper<typeof features, Job>();
 
-export type ColumnId =
-  | "status"
-  | "title"
-  | "last"
-  | "agent"
-  | "submission"
-  | "tenant"
-  | "priority"
-  | "cost"
-  | "duration"
-  | "labels"
-  | "created"
-  | "updated";
-
-type Look = { name: string; px?: number; minPx?: number; sort?: Sort };
-
-/** Name, width in px and sort key of each column; those without a width share what is left. */
-export const COLUMN_LOOK: Record<ColumnId, Look> = {
-  status: { name: "Status", px: 216 },
-  title: { name: "Job", minPx: 240 },
-  last: { name: "Last entry", minPx: 200 },
-  agent: { name: "Agent", px: 120 },
-  submission: { name: "Submission", px: 92 },
-  tenant: { name: "Tenant", px: 112 },
-  priority: { name: "Priority", px: 80, sort: "priority" },
-  cost: { name: "Cost", px: 72, sort: "cost" },
-  duration: { name: "Duration", px: 92, sort: "duration" },
-  labels: { name: "Labels", px: 192 },
-  created: { name: "Created", px: 96, sort: "created" },
-  updated: { name: "Updated", px: 96, sort: "updated" },
-};
-
 const BOX_PX = 40;
 
 /** Sum the minimum widths of columns in px; with less room, the table scrolls. */
-export function sumMinWidths(ids: readonly ColumnId[]): number {
-  return ids.reduce((sum, id) => sum + (COLUMN_LOOK[id].px ?? COLUMN_LOOK[id].minPx ?? 0), BOX_PX);
+export function sumMinWidths(shown: readonly Column[]): number {
+  return shown.reduce((sum, { px, minPx = 0 }) => sum + (px ?? minPx), BOX_PX);
 }
 
 /** Context of a row: which filter its job no longer passes. */
@@ -65,37 +33,41 @@ export function MismatchText() {
   return reason && <span title={reason}>no longer matches: {reason}</span>;
 }
 
-/** Columns in the head above cards, for selecting all and sorting. */
-export const CARD_COLUMNS: ColumnId[] = ["title", "updated"];
+/** Cells that show more than the value of their field. */
+const CELLS: Partial<Record<ColumnId, (props: { job: Job }) => ReactNode>> = {
+  status: Status,
+  title: Title,
+  last: LastEntry,
+  submission: ({ job }) => formatSubmission(job),
+};
 
-export const HIDDEN_BY_DEFAULT: ColumnId[] = ["tenant", "priority", "duration", "labels", "created"];
+export const columns = helper.columns(
+  COLUMNS.map((column) => {
+    const Cell = CELLS[column.id] ?? (({ job }) => <Value kind={column.kind} value={job[column.key]} />);
+    return helper.display({ id: column.id, cell: ({ row }) => <Cell job={row.original} /> });
+  }),
+);
 
-export const columns = helper.columns([
-  helper.display({ id: "status", cell: ({ row }) => <Status job={row.original} /> }),
-  helper.display({ id: "title", cell: ({ row }) => <Title job={row.original} /> }),
-  helper.display({
-    id: "last",
-    cell: ({ row }) => <LastEntry job={row.original} />,
-  }),
-  helper.display({
-    id: "agent",
-    cell: ({ row }) => (row.original.agent_id ? <AgentName id={row.original.agent_id} /> : "–"),
-  }),
-  helper.display({ id: "submission", cell: ({ row }) => formatSubmission(row.original) }),
-  helper.display({ id: "tenant", cell: ({ row }) => row.original.tenant }),
-  helper.display({ id: "priority", cell: ({ row }) => row.original.priority }),
-  helper.display({
-    id: "cost",
-    cell: ({ row: { original: job } }) => (Number(job.cost_usd) > 0 ? formatMoney(job.cost_usd) : "–"), // nothing told is not free
-  }),
-  helper.display({
-    id: "duration",
-    cell: ({ row: { original: job } }) => (job.duration_s == null ? "–" : formatDuration(job.duration_s * 1_000)),
-  }),
-  helper.display({ id: "labels", cell: ({ row }) => formatLabels(row.original) }),
-  helper.display({ id: "created", cell: ({ row }) => <Time at={row.original.created_at} /> }),
-  helper.display({ id: "updated", cell: ({ row }) => <Time at={row.original.updated_at} /> }),
-]);
+function Value({ kind, value }: { kind: Kind; value: unknown }): ReactNode {
+  if (value == null) return "–";
+  const text = String(value);
+  switch (kind) {
+    case "agent":
+      return <AgentName id={text} />;
+    case "time":
+      return <Time at={text} />;
+    case "money":
+      return Number(value) > 0 ? formatMoney(text) : "–"; // nothing told is not free
+    case "span":
+      return formatDuration(Number(value) * 1_000);
+    case "labels":
+      return Object.entries(value)
+        .map((label) => label.join(":"))
+        .join(" ");
+    default:
+      return text;
+  }
+}
 
 export function Status({ job }: { job: Job }) {
   const pending = usePendingAction(job.id);
@@ -164,10 +136,4 @@ export function JobLink({ job, className }: { job: Job; className: string }) {
 
 export function formatSubmission(job: Job): string {
   return job.policy?.max_submissions ? `${job.submission}/${job.policy.max_submissions}` : String(job.submission);
-}
-
-function formatLabels(job: Job): string {
-  return Object.entries(job.labels ?? {})
-    .map(([name, value]) => `${name}:${value}`)
-    .join(" ");
 }

@@ -1,4 +1,5 @@
-import type { JobsSearch } from "@/jobs/list/search/jobs-search";
+import type { Filter } from "@/jobs/fields";
+import { type JobsSearch, valuesOf } from "@/jobs/list/search/jobs-search";
 import { CreatedMenu } from "./CreatedMenu";
 import { LabelMenu } from "./LabelMenu";
 import { RangeMenu } from "./RangeMenu";
@@ -11,37 +12,22 @@ export type MenuProps = {
   onClose: () => void;
 };
 
-type FilterMenuProps = MenuProps & {
-  field: "agent" | "tenant" | "batch" | "label" | "code" | "criterion" | "cost" | "duration" | "created";
-};
-
 /** Content of the menu of a field. */
-export default function FilterMenu({ field, search, onChange, onClose }: FilterMenuProps) {
-  const props = { search, onChange, onClose };
-  if (field === "cost" || field === "duration") return <RangeMenu {...props} field={field} />;
-  if (field === "created") return <CreatedMenu {...props} />;
-  if (field === "label") return <LabelMenu {...props} />;
-  if (field === "code") return <CodeMenu {...props} />;
-  const chosen = search[field];
-  return (
-    <ValueMenu
-      field={field}
-      search={search}
-      chosen={chosen === undefined ? [] : [chosen]}
-      onChoose={(value) => {
-        onChange({ [field]: value === chosen ? undefined : value });
-        onClose();
-      }}
-    />
-  );
-}
-
-/** Menu of codes, of which several may be chosen. */
-function CodeMenu({ search, onChange }: MenuProps) {
-  const { code = [] } = search;
-  const toggle = (value: string) => {
-    const next = code.includes(value) ? code.filter((each) => each !== value) : [...code, value];
-    onChange({ code: next.length > 0 ? next : undefined });
+export default function FilterMenu({ filter, ...props }: MenuProps & { filter: Filter }) {
+  const { search, onChange, onClose } = props;
+  const { word, kind } = filter;
+  if (kind === "money" || kind === "span") return <RangeMenu {...props} filter={filter} />;
+  if (kind === "time") return <CreatedMenu {...props} />;
+  if (kind === "labels") return <LabelMenu {...props} />;
+  const chosen = valuesOf(search, word);
+  const choose = (value: string) => {
+    const isTaken = chosen.includes(value);
+    if (kind === "words") {
+      const next = isTaken ? chosen.filter((each) => each !== value) : [...chosen, value];
+      return onChange({ [word]: next.length > 0 ? next : undefined });
+    }
+    onChange({ [word]: isTaken ? undefined : value });
+    onClose();
   };
-  return <ValueMenu field="code" search={search} chosen={code} onChoose={toggle} />;
+  return <ValueMenu field={word} search={search} chosen={chosen} onChoose={choose} />;
 }

@@ -1,31 +1,25 @@
 import { type FormEvent, useState } from "react";
-import { parseCost, parseSpan } from "@/jobs/list/search/parse-query";
+import type { Filter, Kind } from "@/jobs/fields";
+import { boundsOf, paramsOf } from "@/jobs/list/search/jobs-search";
+import { AMOUNT_PARSERS } from "@/jobs/list/search/parse-query";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import type { MenuProps } from "./FilterMenu";
 
-const RANGES = {
-  cost: { min: "costMin", max: "costMax", parse: parseCost, format: String, hint: "In dollars, such as 0.1." },
-  duration: {
-    min: "durationMin",
-    max: "durationMax",
-    parse: parseSpan,
-    format: (seconds: number) => `${seconds}s`,
-    hint: "Such as 60s, 5m or 2h.",
-  },
-} as const;
+const HINTS: Partial<Record<Kind, string>> = { money: "In dollars, such as 0.1.", span: "Such as 60s, 5m or 2h." };
 
 type Bound = { value?: number; error?: string };
 
 /** Menu of a range: at least, and at most. */
-export function RangeMenu({ field, search, onChange, onClose }: MenuProps & { field: keyof typeof RANGES }) {
-  const { min, max, parse, format, hint } = RANGES[field];
-  const show = (value: number | undefined) => (value === undefined ? "" : format(value));
-  const [texts, setTexts] = useState({ min: show(search[min]), max: show(search[max]) });
+export function RangeMenu({ filter, search, onChange, onClose }: MenuProps & { filter: Filter }) {
+  const { kind } = filter;
+  const unit = kind === "span" ? "s" : "";
+  const [min = "", max = ""] = boundsOf(search, filter).map((value) => (value === undefined ? "" : `${value}${unit}`));
+  const [texts, setTexts] = useState({ min, max });
   const [errors, setErrors] = useState<{ min?: string; max?: string }>({});
   const read = (text: string): Bound => {
     try {
-      return text.trim() === "" ? {} : { value: parse(text) };
+      return text.trim() === "" ? {} : { value: AMOUNT_PARSERS[kind]?.(text) };
     } catch (error) {
       return { error: (error as Error).message };
     }
@@ -37,7 +31,7 @@ export function RangeMenu({ field, search, onChange, onClose }: MenuProps & { fi
     const found = { min: least.error, max: most.error ?? (isTurned ? "Less than “At least”." : undefined) };
     setErrors(found);
     if (found.min || found.max) return;
-    onChange({ [min]: least.value, [max]: most.value });
+    onChange(Object.fromEntries(paramsOf(filter).map((name, at) => [name, [least, most][at]?.value])));
     onClose();
   };
   const input = (bound: "min" | "max", label: string) => (
@@ -56,7 +50,7 @@ export function RangeMenu({ field, search, onChange, onClose }: MenuProps & { fi
     <form className="w-56 space-y-3" onSubmit={apply}>
       {input("min", "At least")}
       {input("max", "At most")}
-      <p className="text-xs text-muted">{hint} Of jobs whose last execution ended.</p>
+      <p className="text-xs text-muted">{HINTS[kind]} Of jobs whose last execution ended.</p>
       <Button type="submit" kind="primary">
         Apply
       </Button>
