@@ -1,17 +1,16 @@
 import { type ReactNode, useRef } from "react";
 import type { Job } from "@/api/types";
-import type { ColumnId } from "@/jobs/fields";
+import type { Column } from "@/jobs/fields";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/controls/field";
-import { Mismatch } from "./columns";
+import { Cell, Mismatch } from "./columns";
 import { JobCard } from "./JobCard";
 
 type JobRowProps = {
   job: Job;
   index: number;
-  span: number;
-  /** Cells by column; null draws a card. */
-  cells: [ColumnId, ReactNode][] | null;
+  columns: readonly Column[];
+  isCard: boolean;
   /** Which filter the job no longer passes, in words. */
   mismatch: string | null;
   isCurrent: boolean;
@@ -20,7 +19,7 @@ type JobRowProps = {
 };
 
 /** Row of a job, as columns or as a card. */
-export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelected, onChoose }: JobRowProps) {
+export function JobRow({ job, index, columns, isCard, mismatch, isCurrent, isSelected, onChoose }: JobRowProps) {
   const isRange = useRef(false);
   return (
     <tr
@@ -28,7 +27,7 @@ export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelecte
       aria-current={isCurrent || undefined}
       aria-selected={isSelected}
       className={cn(
-        cells ? "h-10" : "h-18",
+        isCard ? "h-18" : "h-10",
         // The link's focus ring is drawn around the row, since a truncated title would cut it.
         "has-[a[data-row]:focus-visible]:outline-2 has-[a[data-row]:focus-visible]:-outline-offset-2",
         "border-b outline-accent hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
@@ -47,18 +46,20 @@ export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelecte
         />
       </td>
       <Mismatch value={mismatch}>
-        {cells ? (
-          cells.map(([id, cell]) => (
-            <td key={id} className="truncate px-2">
-              <Flash version={id === "status" ? job.version : 0}>{cell}</Flash>
-            </td>
-          ))
-        ) : (
-          <td colSpan={span} className="px-2">
+        {isCard ? (
+          <td colSpan={columns.length} className="px-2">
             <Flash version={job.version}>
               <JobCard job={job} />
             </Flash>
           </td>
+        ) : (
+          columns.map((column) => (
+            <td key={column.id} className="truncate px-2">
+              <Flash version={column.id === "status" ? job.version : 0}>
+                <Cell job={job} column={column} />
+              </Flash>
+            </td>
+          ))
         )}
       </Mismatch>
     </tr>

@@ -1,4 +1,3 @@
-import { useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type FocusEvent, type RefObject, useEffect, useRef } from "react";
 import type { Job } from "@/api/types";
@@ -6,7 +5,7 @@ import { COLUMNS, type ColumnId, type Sort } from "@/jobs/fields";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { explainMismatch } from "@/jobs/list/search/mismatch";
 import { useNow } from "@/lib/clock";
-import { columns, features, sumMinWidths } from "./columns";
+import { sumMinWidths } from "./columns";
 import { JobRow } from "./JobRow";
 import { TableHead } from "./TableHead";
 
@@ -43,14 +42,6 @@ type JobsTableProps = {
 /** Virtualized table of jobs; a row keeps its place whatever happens to its job. */
 export function JobsTable(props: JobsTableProps) {
   const { jobs, search, hidden, isNarrow, selected, current, onCurrent, onSelect, onChoose, onNearEnd, box } = props;
-  const columnVisibility = Object.fromEntries(hidden.map((id) => [id, false]));
-  const table = useTable({
-    features,
-    columns,
-    data: jobs,
-    getRowId: (job: Job) => job.id,
-    state: { columnVisibility },
-  });
   const virtual = useVirtualizer({
     count: jobs.length,
     estimateSize: () => (isNarrow ? CARD_PX : ROW_PX),
@@ -73,7 +64,6 @@ export function JobsTable(props: JobsTableProps) {
     shownFor.current = search;
   }, [search, virtual]);
   useWantedFocus(props, (place) => virtual.scrollToIndex(place));
-  const rows = table.getRowModel().rows;
   const now = useNow(MINUTE_MS);
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
@@ -104,22 +94,15 @@ export function JobsTable(props: JobsTableProps) {
       <tbody>
         {before > 0 && <Spacer height={before} span={heads.length + 1} />}
         {items.map(({ index }) => {
-          const row = rows[index];
-          if (!row) return null;
-          const job = row.original;
+          const job = jobs[index];
+          if (!job) return null;
           return (
             <JobRow
               key={job.id}
               job={job}
               index={index}
-              span={heads.length}
-              cells={
-                isNarrow
-                  ? null
-                  : row
-                      .getVisibleCells()
-                      .map((cell) => [cell.column.id as ColumnId, <table.FlexRender key={cell.id} cell={cell} />])
-              }
+              columns={heads}
+              isCard={isNarrow}
               mismatch={explainMismatch(job, search, now)}
               isCurrent={job.id === current}
               isSelected={selected.has(job.id)}

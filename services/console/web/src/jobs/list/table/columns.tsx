@@ -1,11 +1,10 @@
 import { Link } from "@tanstack/react-router";
-import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
 import { createContext, type ReactNode, use } from "react";
 import { AgentName } from "@/api/AgentName";
 import { useAgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { usePendingAction } from "@/jobs/actions/mutations";
-import { COLUMNS, type Column, type ColumnId, type Kind } from "@/jobs/fields";
+import type { Column, ColumnId, Kind } from "@/jobs/fields";
 import { useReasons } from "@/jobs/list/state/use-waiting";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { formatCode, formatReason } from "@/jobs/model/logs";
@@ -13,9 +12,6 @@ import { ReasonLine } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
 import { formatDuration, formatMoney, formatPercent, shortenId } from "@/lib/format";
 import { Time } from "@/ui/display/time";
-
-export const features = tableFeatures({ columnVisibilityFeature });
-const helper = createColumnHelper<typeof features, Job>();
 
 const BOX_PX = 40;
 
@@ -41,12 +37,11 @@ const CELLS: Partial<Record<ColumnId, (props: { job: Job }) => ReactNode>> = {
   submission: ({ job }) => formatSubmission(job),
 };
 
-export const columns = helper.columns(
-  COLUMNS.map((column) => {
-    const Cell = CELLS[column.id] ?? (({ job }) => <Value kind={column.kind} value={job[column.key]} />);
-    return helper.display({ id: column.id, cell: ({ row }) => <Cell job={row.original} /> });
-  }),
-);
+/** Cell of a job in a column. */
+export function Cell({ job, column: { id, key, kind } }: { job: Job; column: Column }) {
+  const Own = CELLS[id];
+  return Own ? <Own job={job} /> : <Value kind={kind} value={job[key]} />;
+}
 
 function Value({ kind, value }: { kind: Kind; value: unknown }): ReactNode {
   if (value == null) return "–";
