@@ -105,7 +105,8 @@ export const ACTION_VERBS = {
 
 export const ACTIONS = ["execute", "cancel", "resubmit", "assign"] as const satisfies readonly Action[];
 
-const ALLOWED: Record<Action, readonly string[]> = {
+/** Statuses of jobs that each action can be done to. */
+export const ALLOWED: Record<Action, readonly JobStatus[]> = {
   execute: ["ASSIGNED", "FAILED"],
   cancel: ["PENDING", "ASSIGNED", "IN_PROGRESS"],
   resubmit: ["RESUBMISSION_REQUIRED"],
@@ -118,7 +119,7 @@ const NOTHING_LIVE = "There is no execution that could be cancelled.";
 export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" | "capabilities">): string | null {
   // A job that asks for capabilities gets an agent when it is executed.
   const isMatched = action === "execute" && job.status === "PENDING" && (job.capabilities ?? []).length > 0;
-  if (!isMatched && !ALLOWED[action].includes(job.status))
+  if (!isMatched && !ALLOWED[action].some((status) => status === job.status))
     return REASONS[action](lookOf(job.status).word.toLowerCase());
   if (action !== "cancel" && job.live) return "An execution has been requested already.";
   return action === "cancel" && job.status !== "IN_PROGRESS" && job.live === false ? NOTHING_LIVE : null;

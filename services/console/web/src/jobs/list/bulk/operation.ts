@@ -11,33 +11,22 @@ import type {
   OperationPreview,
 } from "@/api/types";
 import { findCancelled, type JobsSearch, parseLabel, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
+import { ACTION_VERBS, ACTIONS, ALLOWED } from "@/jobs/model/status";
 import { formatCount, pluralize } from "@/lib/format";
 
 /** What can be done to all that match, in the order of the buttons. */
-export const KINDS = [
-  "execute",
-  "cancel",
-  "resubmit",
-  "assign",
-  "retry",
-  "rejudge",
-] as const satisfies readonly OperationKind[];
+export const KINDS = [...ACTIONS, "retry", "rejudge"] as const satisfies readonly OperationKind[];
 
 export const KIND_VERBS = {
-  execute: "Execute",
-  cancel: "Cancel",
-  resubmit: "Resubmit",
-  assign: "Assign",
+  ...ACTION_VERBS,
   retry: "Retry",
   rejudge: "Judge again",
 } as const satisfies Record<OperationKind, string>;
 
 /** Statuses of jobs that each kind can be done to, so that nothing is refused needlessly. */
 export const STATUSES: Record<OperationKind, readonly JobStatus[]> = {
-  execute: ["PENDING", "ASSIGNED", "FAILED"],
-  cancel: ["PENDING", "ASSIGNED", "IN_PROGRESS"],
-  resubmit: ["RESUBMISSION_REQUIRED"],
-  assign: ["PENDING", "ASSIGNED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
+  ...ALLOWED,
+  execute: ["PENDING", ...ALLOWED.execute],
   retry: ["FAILED"],
   rejudge: ["COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
 };
