@@ -2,15 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { agentsQuery } from "@/api/agents";
-import { ProblemState } from "@/api/ProblemState";
-import { toApiError } from "@/api/problem";
+import { ProblemState, ReadState } from "@/api/ProblemState";
 import type { Agent, AgentStats } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
 import { LimitDialog } from "@/limits/LimitDialog";
 import { findLimit, limitsQuery } from "@/limits/queries";
 import { Button } from "@/ui/controls/button";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { EmptyState, Skeleton } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentDialog } from "./AgentDialog";
 import { AgentRow } from "./AgentRow";
@@ -37,7 +36,6 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   const limits = useQuery(limitsQuery).data ?? [];
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
-  const error = agents.error && !agents.data ? toApiError(agents.error) : null;
   const navigate = useNavigate();
   const close = () => {
     setDialog(null);
@@ -60,17 +58,12 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
         </Button>
       </div>
       {dialog?.what !== "disable" && <ProblemState error={act.error} />}
-      {error && (
-        <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void agents.refetch()} />
-      )}
-      {agents.isPending && (
-        <Loading what="agents">
-          <div className="space-y-2">
-            <Skeleton className="h-12" />
-            <Skeleton className="h-12" />
-          </div>
-        </Loading>
-      )}
+      <ReadState query={agents} what="agents">
+        <div className="space-y-2">
+          <Skeleton className="h-12" />
+          <Skeleton className="h-12" />
+        </div>
+      </ReadState>
       {agents.data?.length === 0 && (
         <EmptyState title="No agents yet">
           <p>

@@ -1,4 +1,5 @@
-import { ErrorState } from "@/ui/display/states";
+import type { ReactNode } from "react";
+import { ErrorState, Loading } from "@/ui/display/states";
 import { useAgentNames } from "./agents";
 import { findField } from "./field-errors";
 import { toApiError } from "./problem";
@@ -19,4 +20,20 @@ export function ProblemState({ error, placed = [] }: { error: Error | null; plac
       requestId={requestId}
     />
   );
+}
+
+type Reading = { isPending: boolean; error: Error | null; data: unknown; refetch: () => unknown };
+type ReadStateProps = { query: Reading; what: string; children: ReactNode };
+
+/** Placeholder of what is being read, or why it cannot be; nothing once there is something to show. */
+export function ReadState({ query, what, children }: ReadStateProps) {
+  const { isPending, error, data, refetch } = query;
+  if (isPending) return <Loading what={what}>{children}</Loading>;
+  return error && data === undefined && <ReadError error={error} onRetry={() => void refetch()} />;
+}
+
+/** Error in place of what cannot be read, with a button that asks for it again. */
+export function ReadError({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  const { title, detail, code, requestId } = toApiError(error);
+  return <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={onRetry} />;
 }

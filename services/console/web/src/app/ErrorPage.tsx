@@ -1,13 +1,12 @@
 import { Link } from "@tanstack/react-router";
-import { toApiError } from "@/api/problem";
-import { EmptyState, ErrorState } from "@/ui/display/states";
+import { ReadError } from "@/api/ProblemState";
+import { EmptyState } from "@/ui/display/states";
 
 /** Page shown when a component throws: the error, and a button that loads the page anew. */
 export function ErrorPage({ error }: { error: unknown }) {
-  const { title, detail, code } = toApiError(error);
   return (
     <div className="p-4">
-      <ErrorState title={title} detail={detail} code={code} onRetry={() => location.reload()} />
+      <ReadError error={error} onRetry={() => location.reload()} />
     </div>
   );
 }

@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { toApiError } from "@/api/problem";
+import { ReadState } from "@/api/ProblemState";
 import { WaitingSums } from "@/jobs/model/WaitingSums";
 import { shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { CopyButton } from "@/ui/controls/copy-button";
-import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { Skeleton } from "@/ui/display/states";
 import { BatchActions } from "./BatchActions";
 import { BatchFacts } from "./BatchFacts";
 import { BatchItems } from "./BatchItems";
@@ -27,7 +27,6 @@ export function BatchPage({ id }: { id: string }) {
   const query = useQuery({ ...batchQuery(id), refetchInterval: isUnderWay && !isLive && ASKED_EVERY_MS });
   useTitle(`Batch ${shortenId(id)}`);
   const batch = query.data;
-  const error = query.error && !batch ? toApiError(query.error) : null;
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this batch" className="text-muted">
@@ -35,23 +34,12 @@ export function BatchPage({ id }: { id: string }) {
           <ChevronLeft aria-hidden size={14} /> Batches
         </Link>
       </nav>
-      {error && (
-        <ErrorState
-          title={error.title}
-          detail={error.detail}
-          code={error.code}
-          requestId={error.requestId}
-          onRetry={() => void query.refetch()}
-        />
-      )}
-      {query.isPending && (
-        <Loading what="the batch">
-          <div className="space-y-6">
-            <Skeleton className="h-40" />
-            <Skeleton className="h-40" />
-          </div>
-        </Loading>
-      )}
+      <ReadState query={query} what="the batch">
+        <div className="space-y-6">
+          <Skeleton className="h-40" />
+          <Skeleton className="h-40" />
+        </div>
+      </ReadState>
       {batch && (
         <>
           <header className="space-y-3 border-b pb-4">

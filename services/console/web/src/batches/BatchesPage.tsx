@@ -1,12 +1,12 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { toApiError } from "@/api/problem";
+import { ReadState } from "@/api/ProblemState";
 import type { Operation } from "@/api/types";
 import { formatCount, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { LabelledValue } from "@/ui/display/labelled-value";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { EmptyState, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 import { BatchEnd, formatRate } from "./BatchFacts";
 import { BatchBar, share } from "./BatchProgress";
@@ -26,22 +26,16 @@ export function BatchesPage() {
       state.data?.pages[0]?.items.some((batch) => !hasEnded(batch)) ? ASKED_EVERY_MS : false,
   });
   const batches = list.data?.pages.flatMap((page) => page.items) ?? [];
-  const error = list.error && !list.data ? toApiError(list.error) : null;
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <h1 className="text-xl font-semibold">Batches</h1>
-      {error && (
-        <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void list.refetch()} />
-      )}
-      {list.isPending && (
-        <Loading what="batches">
-          <div className="space-y-2">
-            <Skeleton className="h-12" />
-            <Skeleton className="h-12" />
-            <Skeleton className="h-12" />
-          </div>
-        </Loading>
-      )}
+      <ReadState query={list} what="batches">
+        <div className="space-y-2">
+          <Skeleton className="h-12" />
+          <Skeleton className="h-12" />
+          <Skeleton className="h-12" />
+        </div>
+      </ReadState>
       {list.data && batches.length === 0 && (
         <EmptyState
           title="No batches yet"

@@ -2,13 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
 import { useAgentNames } from "@/api/agents";
-import { ProblemState } from "@/api/ProblemState";
-import { toApiError } from "@/api/problem";
+import { ProblemState, ReadState } from "@/api/ProblemState";
 import type { Limit } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { EmptyState, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { describeLimit, describeLimitName } from "./describe-limit";
@@ -26,7 +25,6 @@ export function LimitsPage() {
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", null);
   const remove = useRemoveLimit();
   const close = () => setDialog(null);
-  const error = limits.error && !limits.data ? toApiError(limits.error) : null;
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <nav aria-label="Around the limits" className="text-muted">
@@ -40,14 +38,9 @@ export function LimitsPage() {
           <Plus aria-hidden size={14} /> Set a limit
         </Button>
       </div>
-      {error && (
-        <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void limits.refetch()} />
-      )}
-      {limits.isPending && (
-        <Loading what="limits">
-          <Skeleton className="h-24" />
-        </Loading>
-      )}
+      <ReadState query={limits} what="limits">
+        <Skeleton className="h-24" />
+      </ReadState>
       {limits.data?.length === 0 && (
         <EmptyState title="Nothing is limited">
           <p>

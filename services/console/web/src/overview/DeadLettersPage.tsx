@@ -2,12 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { useState } from "react";
-import { toApiError } from "@/api/problem";
+import { ReadState } from "@/api/ProblemState";
 import type { DeadLetter } from "@/api/types";
 import { formatCount, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Checkbox } from "@/ui/controls/field";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { EmptyState, Skeleton } from "@/ui/display/states";
 import { ExactTime } from "@/ui/display/time";
 import { deadLettersQuery } from "./queries";
 
@@ -19,7 +19,6 @@ export function DeadLettersPage() {
   useTitle("Dead letters");
   const [showsDone, setShowsDone] = useState(false);
   const letters = useQuery(deadLettersQuery(showsDone));
-  const error = letters.error && !letters.data ? toApiError(letters.error) : null;
   const counts = Object.entries(letters.data?.counts ?? {}).filter(([, number]) => number > 0);
   const items = letters.data?.items ?? [];
   const total = counts.reduce((sum, [, number]) => sum + number, 0);
@@ -40,19 +39,9 @@ export function DeadLettersPage() {
         <Checkbox checked={showsDone} onChange={(event) => setShowsDone(event.target.checked)} /> Also those that were
         redriven or discarded
       </label>
-      {error && (
-        <ErrorState
-          title={error.title}
-          detail={error.detail}
-          code={error.code}
-          onRetry={() => void letters.refetch()}
-        />
-      )}
-      {letters.isPending && (
-        <Loading what="dead letters">
-          <Skeleton className="h-40" />
-        </Loading>
-      )}
+      <ReadState query={letters} what="dead letters">
+        <Skeleton className="h-40" />
+      </ReadState>
       {letters.data && total === 0 && items.length === 0 && (
         <EmptyState title="No dead letters">
           <p>Every event was processed, redriven or discarded.</p>

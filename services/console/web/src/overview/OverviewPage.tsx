@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
-import { toApiError } from "@/api/problem";
+import { ReadState } from "@/api/ProblemState";
 import { WaitingSums } from "@/jobs/model/WaitingSums";
 import { cn } from "@/lib/cn";
 import { loadPart } from "@/lib/load-part";
 import { useTitle } from "@/lib/use-title";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { EmptyState, Loading, Skeleton } from "@/ui/display/states";
 import { type OverviewSearch, overviewQuery, RANGES, type Range } from "./queries";
 import { Tiles } from "./Tiles";
 
@@ -20,7 +20,6 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
   useTitle("Overview");
   const range = search.range ?? "1h";
   const overview = useQuery(overviewQuery(range));
-  const error = overview.error && !overview.data ? toApiError(overview.error) : null;
   const points = overview.data?.points ?? [];
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
@@ -44,23 +43,13 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
           ))}
         </nav>
       </div>
-      {error && (
-        <ErrorState
-          title={error.title}
-          detail={error.detail}
-          code={error.code}
-          onRetry={() => void overview.refetch()}
-        />
-      )}
-      {overview.isPending && (
-        <Loading what="the overview">
-          <div className="space-y-3">
-            <Skeleton className="h-20" />
-            <Skeleton className="h-20" />
-            <Places />
-          </div>
-        </Loading>
-      )}
+      <ReadState query={overview} what="the overview">
+        <div className="space-y-3">
+          <Skeleton className="h-20" />
+          <Skeleton className="h-20" />
+          <Places />
+        </div>
+      </ReadState>
       {overview.data && (
         <div className={cn("space-y-4", overview.isPlaceholderData && "opacity-60")} aria-busy={overview.isFetching}>
           <Tiles overview={overview.data} />

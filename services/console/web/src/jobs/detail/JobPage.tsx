@@ -3,6 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { agentsQuery } from "@/api/agents";
+import { ReadError } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
@@ -67,7 +68,7 @@ export function JobPage({ id }: { id: string }) {
       </nav>
       {!job.data && !isGone && <h1 className="sr-only">Job {id}</h1>}
       {isGone && <JobNotFound id={id} error={job.error} wasThere={job.data !== undefined} />}
-      {job.error && !job.data && !isGone && <LoadError error={job.error} onRetry={() => void job.refetch()} />}
+      {job.error && !job.data && !isGone && <ReadError error={job.error} onRetry={() => void job.refetch()} />}
       {isPending && <JobPlaceholder />}
       {job.data && !isPending && (
         <>
@@ -97,7 +98,7 @@ export function JobPage({ id }: { id: string }) {
           <JobInputs job={job.data} isHidden={isWide} />
           <section id={HISTORY_ID} aria-label="History" hidden={isWide}>
             <h2 className="pb-2 text-lg font-semibold">History</h2>
-            {logs.error && !logs.data && <LoadError error={logs.error} onRetry={() => void logs.refetch()} />}
+            {logs.error && !logs.data && <ReadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
             {logs.data && <HistoryTabs job={job.data} newest={newest} known={known} submissions={submissions} />}
           </section>
@@ -144,11 +145,6 @@ function JobNotFound({ id, error, wasThere }: { id: string; error: Error | null;
       <p className="text-xs wrap-anywhere">{toApiError(error).detail}</p>
     </EmptyState>
   );
-}
-
-function LoadError({ error, onRetry }: { error: Error; onRetry: () => void }) {
-  const { title, detail, code, requestId } = toApiError(error);
-  return <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={onRetry} />;
 }
 
 function JobPlaceholder() {

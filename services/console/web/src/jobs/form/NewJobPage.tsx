@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { toApiError } from "@/api/problem";
+import { ReadState } from "@/api/ProblemState";
 import { EMPTY_VALUES, toJobValues } from "@/jobs/form/model/job-values";
 import { jobQuery } from "@/jobs/model/queries";
 import { useTitle } from "@/lib/use-title";
-import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { Skeleton } from "@/ui/display/states";
 import { JobForm } from "./JobForm";
 
 /** Page of a new job: empty, or a duplicate of another job. */
@@ -27,7 +27,8 @@ export function NewJobPage({ from }: { from?: string }) {
 }
 
 function Duplicate({ id }: { id: string }) {
-  const { data: job, error, refetch } = useQuery(jobQuery(id));
+  const query = useQuery(jobQuery(id));
+  const job = query.data;
   if (job) {
     return (
       <>
@@ -42,17 +43,13 @@ function Duplicate({ id }: { id: string }) {
       </>
     );
   }
-  if (error) {
-    const { title, detail, code } = toApiError(error);
-    return <ErrorState title={title} detail={detail} code={code} onRetry={() => void refetch()} />;
-  }
   return (
-    <Loading what="the job">
+    <ReadState query={query} what="the job">
       <div className="space-y-5">
         <Skeleton className="h-14" />
         <Skeleton className="h-28" />
         <Skeleton className="h-28" />
       </div>
-    </Loading>
+    </ReadState>
   );
 }

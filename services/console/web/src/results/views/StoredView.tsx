@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import { toApiError } from "@/api/problem";
+import { ReadError } from "@/api/ProblemState";
 import type { Focus, Quote } from "@/results/model/evidence";
 import { RESULT_PATH, type Source, toPath } from "@/results/model/source";
-import { ErrorState, Skeleton } from "@/ui/display/states";
+import { Skeleton } from "@/ui/display/states";
 import { TextView } from "./TextView";
 
 type StoredViewProps = { source: Source; quotes: readonly Quote[]; focus: Focus | null };
@@ -17,8 +17,5 @@ export function StoredView({ source, quotes, focus }: StoredViewProps) {
   });
   if (stored.data !== undefined) return <TextView text={stored.data} quotes={quotes} focus={focus} />;
   if (!stored.error) return <Skeleton className="h-40" />;
-  const { title, detail, code, requestId } = toApiError(stored.error);
-  return (
-    <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={() => void stored.refetch()} />
-  );
+  return <ReadError error={stored.error} onRetry={() => void stored.refetch()} />;
 }
