@@ -144,21 +144,18 @@ export const OTHERS = {
 
 type Fields = typeof FIELDS;
 type Key = keyof Fields;
-type WordOf<K extends Key, Part = Fields[K]> = Part extends { word: infer W extends string }
-  ? W
-  : Fields[K] extends { word: infer W extends string }
-    ? W
-    : K;
 type With<Part extends string> = { [K in Key]: Fields[K] extends Record<Part, unknown> ? K : never }[Key];
+type WordOf<K extends Key> = K extends Key ? (Fields[K] extends { word: infer W extends string } ? W : K) : never;
 type KindOf<K extends Key> = Fields[K] extends { kind: infer J } ? J : "text";
+type FilterWordOf<K extends With<"filter">> = Fields[K]["filter"] extends { word: infer W } ? W : WordOf<K>;
 
-export type ColumnId = { [K in With<"column">]: WordOf<K> }[With<"column">];
-export type Sort = { [K in With<"sort">]: WordOf<K> }[With<"sort">];
+export type ColumnId = WordOf<With<"column">>;
+export type Sort = WordOf<With<"sort">>;
+export type FormName = With<"form">;
 /** Words of the filters by values of some kinds. */
 export type FilterWord<J extends Kind = Kind> = {
-  [K in With<"filter">]: KindOf<K> extends J ? WordOf<K, Fields[K]["filter"]> : never;
+  [K in With<"filter">]: KindOf<K> extends J ? FilterWordOf<K> : never;
 }[With<"filter">];
-export type FormName = With<"form">;
 
 const capitalize = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
@@ -173,19 +170,16 @@ export const COLUMNS = ALL.flatMap(({ column, ...field }) =>
 );
 export type Column = (typeof COLUMNS)[number];
 
-/** Where filters of a kind stand, if not beside each other in the order of the fields. */
-const PLACES: Partial<Record<Kind, number>> = { status: -1, money: 1, span: 1, time: 2 };
-const placeOf = ({ kind }: { kind: Kind }) => PLACES[kind] ?? 0;
-
-/** Filters of the list: first by values, then by bounds, and at last by time. */
-export const FILTERS = ALL.flatMap(({ key, kind, filter, ...field }) => {
-  if (!filter) return [];
-  const { word = field.word, asks = key, by, chip } = filter;
-  return [{ key, kind, word: word as FilterWord, name: capitalize(word), asks, by, chip }];
-}).toSorted((one, other) => placeOf(one) - placeOf(other));
+const UNORDERED = ALL.flatMap(({ key, kind, filter, ...field }) => {
+  const { word = field.word, asks = key, by, chip } = filter ?? {};
+  return filter ? [{ key, kind, word: word as FilterWord, name: capitalize(word), asks, by, chip }] : [];
+});
+export const filtersOf = (...kinds: Kind[]) => UNORDERED.filter(({ kind }) => kinds.includes(kind));
+export const VALUE_FILTERS = filtersOf("agent", "text", "uuid", "words", "labels");
+export const RANGE_FILTERS = filtersOf("money", "span");
+/** Filters of the list: by status, by other values, by bounds, and by time. */
+export const FILTERS = [...filtersOf("status"), ...VALUE_FILTERS, ...RANGE_FILTERS, ...filtersOf("time")];
 export type Filter = (typeof FILTERS)[number];
-export const VALUE_FILTERS = FILTERS.filter((each) => placeOf(each) === 0);
-export const RANGE_FILTERS = FILTERS.filter((each) => placeOf(each) === 1);
 
 /** Orders of the list: by time, by what all jobs have, and by what only those have whose last execution ended. */
 export const SORTS = ALL.flatMap(({ key, kind, word, sort: words, filter }) => {

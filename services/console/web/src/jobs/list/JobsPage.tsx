@@ -12,9 +12,8 @@ import { SortChoice } from "@/jobs/list/filters/SortChoice";
 import { StatusCounts } from "@/jobs/list/filters/StatusCounts";
 import { canAscend, isFiltered, type JobsSearch } from "@/jobs/list/search/jobs-search";
 import { rememberList } from "@/jobs/list/state/list-memory";
-import { countsQuery } from "@/jobs/list/state/queries";
+import { countsQuery, useJobs } from "@/jobs/list/state/queries";
 import { useCurrentRow } from "@/jobs/list/state/use-current-row";
-import { useJobs } from "@/jobs/list/state/use-jobs";
 import { useNewJobCount } from "@/jobs/list/state/use-new-jobs";
 import { useReadWaiting, WaitingNow } from "@/jobs/list/state/use-waiting";
 import { ColumnChoice } from "@/jobs/list/table/ColumnChoice";
@@ -24,9 +23,7 @@ import { useStoredChoice } from "@/lib/stored-choice";
 import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
 import { refetchJobs } from "@/live/apply-changes";
-import { ListFooter } from "./ListFooter";
-import { EmptyList, ListError, RowPlaceholders } from "./ListStates";
-import { NewRowsPill } from "./NewRowsPill";
+import { EmptyList, ListError, ListFooter, NewRowsPill, RowPlaceholders } from "./ListStates";
 
 const HIDDEN_AT_FIRST = COLUMNS.filter(({ isHidden }) => isHidden).map(({ id }) => id);
 

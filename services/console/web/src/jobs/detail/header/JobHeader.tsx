@@ -1,20 +1,22 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Pencil } from "lucide-react";
+import { Copy, FlaskConical, Gavel, Link2, ListChecks, MoreHorizontal, Pencil } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import type { Job, JobLog } from "@/api/types";
 import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons";
 import { usePendingAction } from "@/jobs/actions/mutations";
 import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
-import { explainRefusalOfAll } from "@/jobs/list/bulk/selected";
+import { explainRefusalOfAll } from "@/jobs/list/bulk/operation";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { waitingQuery } from "@/jobs/model/queries";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
 import type { Submission } from "@/jobs/model/submissions";
 import { useKeptState } from "@/lib/kept";
 import { loadPart } from "@/lib/load-part";
+import { Button } from "@/ui/controls/button";
+import { toast } from "@/ui/feedback/toast";
+import { Menu, MenuItem } from "@/ui/overlays/menu";
 import { JobFacts } from "./JobFacts";
-import { JobMenu } from "./JobMenu";
 import { JobProgress } from "./JobProgress";
 
 /** Read when it is first opened. */
@@ -83,5 +85,53 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
         last={submissions.findLast(({ number, isLate }) => number !== null && !isLate)}
       />
     </header>
+  );
+}
+
+type JobMenuProps = {
+  /** Why the criteria cannot be edited. */
+  reason: string | null;
+  onEditCriteria: () => void;
+  onDuplicate: () => void;
+  onTry: () => void;
+  /** Why it cannot be judged again. */
+  rejudgeReason: string | null;
+  onRejudge: () => void;
+};
+
+/** Menu of further actions: edit the criteria, duplicate, try others, judge again, copy the link. */
+function JobMenu(props: JobMenuProps) {
+  const { reason, onEditCriteria, onDuplicate, onTry, rejudgeReason, onRejudge } = props;
+  return (
+    <Menu
+      trigger={
+        <Button size="icon" aria-label="More">
+          <MoreHorizontal aria-hidden size={16} />
+        </Button>
+      }
+    >
+      <MenuItem onSelect={onEditCriteria} reason={reason}>
+        <ListChecks aria-hidden size={14} /> Edit criteria
+      </MenuItem>
+      <MenuItem onSelect={onDuplicate}>
+        <Copy aria-hidden size={14} /> Duplicate with edits
+      </MenuItem>
+      <MenuItem onSelect={onTry}>
+        <FlaskConical aria-hidden size={14} /> Try other criteria
+      </MenuItem>
+      <MenuItem onSelect={onRejudge} reason={rejudgeReason}>
+        <Gavel aria-hidden size={14} /> Judge again
+      </MenuItem>
+      <MenuItem onSelect={() => void copyLink()}>
+        <Link2 aria-hidden size={14} /> Copy the link
+      </MenuItem>
+    </Menu>
+  );
+}
+
+async function copyLink(): Promise<void> {
+  await navigator.clipboard.writeText(location.href).then(
+    () => toast("The link was copied"),
+    () => toast("The browser does not let the page copy", location.href),
   );
 }

@@ -7,8 +7,7 @@ import { pluralize } from "@/lib/format";
 import { useKeptState } from "@/lib/kept";
 import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
-import { describeMatching, explainNone, KIND_VERBS, KINDS } from "./operation";
-import { explainRefusalOfAll } from "./selected";
+import { describeMatching, explainNone, explainRefusalOfAll, KIND_VERBS, KINDS } from "./operation";
 
 /** Read when it is first opened: most visits do nothing to many jobs. */
 const OperationDialog = lazy(() => loadPart(() => import("./OperationDialog")));

@@ -12,8 +12,7 @@ import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { type Details, OperationFields } from "./OperationFields";
-import { KIND_VERBS, previewQuery, STATUSES, toFilter, useCreateOperation } from "./operation";
-import { listAllowed } from "./selected";
+import { KIND_VERBS, listAllowed, previewQuery, STATUSES, toFilter, useCreateOperation } from "./operation";
 
 type OperationDialogProps = {
   kind: OperationKind;

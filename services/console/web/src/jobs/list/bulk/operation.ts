@@ -2,6 +2,7 @@ import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import type {
+  Job,
   JobCounts,
   JobFilter,
   JobStatus,
@@ -11,7 +12,7 @@ import type {
   OperationPreview,
 } from "@/api/types";
 import { findCancelled, type JobsSearch, parseLabel, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
-import { ACTION_VERBS, ACTIONS, ALLOWED } from "@/jobs/model/status";
+import { ACTION_VERBS, ACTIONS, type Action, ALLOWED, explainRefusal } from "@/jobs/model/status";
 import { formatCount, pluralize } from "@/lib/format";
 
 /** What can be done to all that match, in the order of the buttons. */
@@ -100,4 +101,31 @@ export function describeMatching(counts: JobCounts | undefined, search: JobsSear
   const isAtLeast = counts.searched != null || numbers.some((number) => number >= counts.capped_at);
   if (isAtLeast) return `all of at least ${formatCount(sum)} jobs`;
   return sum === 1 ? "the 1 job" : `all ${pluralize(sum, "job")}`;
+}
+
+/** Action of which an operation's kind asks the same of a job; a retry is an execution of what failed. */
+const ASKED: Record<Exclude<OperationKind, "rejudge">, Action> = {
+  execute: "execute",
+  cancel: "cancel",
+  resubmit: "resubmit",
+  assign: "assign",
+  retry: "execute",
+};
+
+function explainRefusalOf(kind: OperationKind, job: Job): string | null {
+  if (kind === "retry" && job.status !== "FAILED") return "Only a job that failed can be retried.";
+  if (kind !== "rejudge") return explainRefusal(ASKED[kind], job);
+  return STATUSES.rejudge.some((status) => status === job.status)
+    ? null
+    : "Only a job that rests with a result can be judged again.";
+}
+
+export const listAllowed = (kind: OperationKind, jobs: readonly Job[]) =>
+  jobs.filter((job) => explainRefusalOf(kind, job) === null);
+
+/** Explain why a kind of operation can be done to none of the jobs; null when it can be to some. */
+export function explainRefusalOfAll(kind: OperationKind, jobs: readonly Job[]): string | null {
+  const reasons = new Set(jobs.map((job) => explainRefusalOf(kind, job)));
+  if (reasons.has(null)) return null;
+  return reasons.size === 1 ? ([...reasons][0] ?? null) : "It cannot be done with any of the jobs as they stand.";
 }

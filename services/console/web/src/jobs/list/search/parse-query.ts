@@ -1,5 +1,5 @@
 import type { Agent, JobStatus } from "@/api/types";
-import { FILTERS, type Filter, type Kind } from "@/jobs/fields";
+import { FILTERS, type Filter, filtersOf, type Kind } from "@/jobs/fields";
 import { JOB_STATUSES } from "@/jobs/model/status";
 import { fromWallTime } from "@/lib/wall-time";
 import { type JobsSearch, negate, paramsOf, parseLabel, parsePeriod, valuesOf } from "./jobs-search";
@@ -21,8 +21,7 @@ const DAY = /^\d{4}-\d\d-\d\d$/;
 const DAY_MS = 86_400_000;
 /** So many agents are known at most. */
 const AGENTS_MAX = 500;
-const wordsOf = (...kinds: Kind[]): string[] =>
-  FILTERS.filter(({ kind }) => kinds.includes(kind)).map(({ word }) => word);
+const wordsOf = (...kinds: Kind[]): string[] => filtersOf(...kinds).map(({ word }) => word);
 
 export const QUERY_FIELDS: readonly string[] = FILTERS.map(({ word }) => word);
 /** Fields of which any of several values may hold. */

@@ -1,10 +1,13 @@
-import { type ReactNode, useRef } from "react";
+import { type ReactNode, use, useRef } from "react";
+import { AgentName } from "@/api/AgentName";
 import type { Job } from "@/api/types";
 import type { Column } from "@/jobs/fields";
+import { useReasons } from "@/jobs/list/state/use-waiting";
+import { ReasonLine } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/controls/field";
-import { Cell, Mismatch } from "./columns";
-import { JobCard } from "./JobCard";
+import { Time } from "@/ui/display/time";
+import { Cell, formatSubmission, JobLink, Mismatch, MismatchText, Status } from "./columns";
 
 type JobRowProps = {
   job: Job;
@@ -74,6 +77,30 @@ function Flash({ version, children }: { version: number; children: ReactNode }) 
     <span className="relative block truncate">
       {hasChanged && <span key={version} aria-hidden className="changed-row absolute inset-0" />}
       <span className="relative block truncate">{children}</span>
+    </span>
+  );
+}
+
+/** Job as a card, where there is no room for columns. */
+function JobCard({ job }: { job: Job }) {
+  const mismatch = use(Mismatch);
+  const [reason] = useReasons(job);
+  return (
+    <span className="block min-w-0 space-y-1">
+      <JobLink job={job} className="block" />
+      <span className="flex items-center gap-2 text-xs text-muted">
+        <Status job={job} />
+        <span className="min-w-0 truncate">
+          {mismatch === null && reason && <ReasonLine reason={reason} />}
+          {mismatch !== null && <MismatchText />}
+          {mismatch === null && !reason && (
+            <>
+              {job.agent_id ? <AgentName id={job.agent_id} /> : "no agent"} · submission {formatSubmission(job)}
+            </>
+          )}
+        </span>
+        <Time at={job.updated_at} className="ml-auto shrink-0" />
+      </span>
     </span>
   );
 }

@@ -1,10 +1,11 @@
 import { Check } from "lucide-react";
 import { type JobsSearch, PERIODS } from "@/jobs/list/search/jobs-search";
+import { useDraft } from "@/lib/use-draft";
 import { fromWallTime, toWallTime } from "@/lib/wall-time";
 import { Button } from "@/ui/controls/button";
+import { Field, Input } from "@/ui/controls/field";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import type { MenuProps } from "./FilterMenu";
-import { TimeField } from "./TimeField";
 
 /** Menu of the time of creation: a period until now, or exact times in the chosen zone. */
 export function CreatedMenu({ search, onChange, onClose }: MenuProps) {
@@ -58,5 +59,31 @@ export function CreatedMenu({ search, onChange, onClose }: MenuProps) {
         />
       </div>
     </div>
+  );
+}
+
+type TimeFieldProps = {
+  label: string;
+  value: string;
+  onType: (text: string) => void;
+  check: (text: string) => string | null;
+};
+
+/** Field of a date and a time, which takes effect after a pause; says below why it is not valid. */
+function TimeField({ label, value, onType, check }: TimeFieldProps) {
+  const draft = useDraft({ value, onCommit: onType, check });
+  return (
+    <Field label={label} error={draft.error ?? undefined}>
+      {(control) => (
+        <Input
+          {...control}
+          type="datetime-local"
+          value={draft.text}
+          onChange={(event) => draft.onChange(event.target.value)}
+          onBlur={draft.onBlur}
+          onKeyDown={draft.onKeyDown}
+        />
+      )}
+    </Field>
   );
 }
