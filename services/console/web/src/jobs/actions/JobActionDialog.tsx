@@ -124,35 +124,25 @@ type ActionFieldsProps = {
   onChange: (details: ActionDetails) => void;
 };
 
+const TEXTS = {
+  cancel: { key: "reason", label: "Reason", hint: "Optional; recorded in the history." },
+  resubmit: { key: "comment", label: "Comment for the agent", hint: "Optional; sent with the verdict's feedback." },
+} as const;
+
 function ActionFields({ action, job, details, onChange }: ActionFieldsProps) {
-  switch (action) {
-    case "cancel":
-      return (
-        <Field label="Reason" hint="Optional; recorded in the history.">
-          {(control) => (
-            <TextArea
-              {...control}
-              value={details.reason ?? ""}
-              onChange={(event) => onChange({ reason: event.target.value })}
-            />
-          )}
-        </Field>
-      );
-    case "resubmit":
-      return (
-        <Field label="Comment for the agent" hint="Optional; sent with the verdict's feedback.">
-          {(control) => (
-            <TextArea
-              {...control}
-              value={details.comment ?? ""}
-              onChange={(event) => onChange({ comment: event.target.value })}
-            />
-          )}
-        </Field>
-      );
-    case "assign":
-      return <AgentField job={job} value={details.agentId ?? ""} onChange={(agentId) => onChange({ agentId })} />;
-    case "execute":
-      return null;
-  }
+  if (action === "execute") return null;
+  if (action === "assign")
+    return <AgentField job={job} value={details.agentId ?? ""} onChange={(agentId) => onChange({ agentId })} />;
+  const { key, label, hint } = TEXTS[action];
+  return (
+    <Field label={label} hint={hint}>
+      {(control) => (
+        <TextArea
+          {...control}
+          value={details[key] ?? ""}
+          onChange={(event) => onChange({ [key]: event.target.value })}
+        />
+      )}
+    </Field>
+  );
 }

@@ -33,18 +33,11 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
           onError: (error) => showFieldErrors(error, PLACED, setError),
         },
       );
-    })();
+    });
   const isForNobody = watch("who") === "later";
   return (
     <FormProvider {...form}>
-      <form
-        noValidate
-        className="space-y-5"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit(false);
-        }}
-      >
+      <form noValidate className="space-y-5" onSubmit={submit(false)}>
         <JobFields />
         <ProblemState error={create.error} placed={PLACED} />
         <div className="flex flex-wrap justify-end gap-2 border-t py-4">
@@ -56,7 +49,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
             unavailable={create.isPending || isForNobody}
             title={isForNobody ? "It needs an agent first." : undefined}
             aria-busy={create.isPending}
-            onClick={() => void submit(true)}
+            onClick={submit(true)}
           >
             Create and execute
           </Button>

@@ -5,27 +5,35 @@ type NameOf = (id: string) => string;
 /** What is the same of a reason and of a sum. */
 type Cause = Pick<WaitReason, "code" | "name"> & Partial<Pick<WaitReason, "used" | "allowed">>;
 
-/** The words of each code, in numbers where it has some. */
-const WORDS: Record<string, (cause: Cause, about: string) => string> = {
-  not_before: () => "waits for its time",
-  retry_backoff: () => "waits for its next call",
-  limits_lost: () => "what administrators set was lost, and is to be confirmed",
-  limit_paused: (_, about) => `${namePaused(about)} is paused`,
-  limit_concurrency: (cause, about) => `limit ${about} is reached${formatUse(cause, "running")}`,
-  limit_rate: (cause, about) => `rate limit of ${about} is reached${formatUse(cause, "started")}`,
-  circuit_open: ({ used }, about) => `circuit of ${about} is open${used ? ` after ${formatCount(used)} failures` : ""}`,
-  circuit_probing: (_, about) => `one call finds out whether ${about} answers`,
-  no_worker: () => "no executor is running",
-  no_room: (cause) => `executors are full${formatUse(cause, "taken")}`,
-  share: (cause, about) => `${about} has its share of the executors${formatUse(cause, "taken")}`,
-  queue: () => "waits for its turn",
-  offered: (_, about) => `offered to ${about === "validator" ? "validators" : "executors"}`,
-  judge_missing: () => "no validator is running",
-  judge_away: () => "the judge does not answer",
-  judge_no_room: (cause) => `validators are full${formatUse(cause, "taken")}`,
-  no_agent_matches: (_, about) => `no agent has ${about}`,
-  agent_disabled: (_, about) => `${about} is disabled`,
-  agent_missing: () => "no agent is assigned",
+type Reason = [words: (cause: Cause, about: string) => string, ink?: string];
+
+/** Words of each code, in numbers where it has some; and the ink of what was waited for, striped where a colour has two. */
+const REASONS: Record<string, Reason> = {
+  not_before: [() => "waits for its time", "bg-assigned"],
+  retry_backoff: [() => "waits for its next call"],
+  limits_lost: [() => "what administrators set was lost, and is to be confirmed", "bg-accent"],
+  limit_paused: [(_, about) => `${namePaused(about)} is paused`, "bg-accent striped"],
+  limit_concurrency: [(cause, about) => `limit ${about} is reached${formatUse(cause, "running")}`, "bg-completed"],
+  limit_rate: [
+    (cause, about) => `rate limit of ${about} is reached${formatUse(cause, "started")}`,
+    "bg-completed striped",
+  ],
+  circuit_open: [
+    ({ used }, about) => `circuit of ${about} is open${used ? ` after ${formatCount(used)} failures` : ""}`,
+    "bg-failed",
+  ],
+  circuit_probing: [(_, about) => `one call finds out whether ${about} answers`, "bg-failed striped"],
+  no_worker: [() => "no executor is running", "bg-text"],
+  no_room: [(cause) => `executors are full${formatUse(cause, "taken")}`, "bg-text striped"],
+  share: [(cause, about) => `${about} has its share of the executors${formatUse(cause, "taken")}`, "bg-accent"],
+  queue: [() => "waits for its turn"],
+  offered: [(_, about) => `offered to ${about === "validator" ? "validators" : "executors"}`],
+  judge_missing: [() => "no validator is running", "bg-text"],
+  judge_away: [() => "the judge does not answer", "bg-failed"],
+  judge_no_room: [(cause) => `validators are full${formatUse(cause, "taken")}`, "bg-text striped"],
+  no_agent_matches: [(_, about) => `no agent has ${about}`],
+  agent_disabled: [(_, about) => `${about} is disabled`],
+  agent_missing: [() => "no agent is assigned"],
 };
 
 const OWNERS: Record<string, string> = {
@@ -58,8 +66,10 @@ function namePaused(about: string): string {
 /** Describe in words what an execution waits for: "limit tenant:press is reached: 5 of 5 running". */
 export function describeCause(cause: Cause, nameOf: NameOf): string {
   const about = nameAbout(cause.name, nameOf);
-  return WORDS[cause.code]?.(cause, about) ?? [cause.code.replaceAll("_", " "), about].filter(Boolean).join(" ");
+  return REASONS[cause.code]?.[0](cause, about) ?? [cause.code.replaceAll("_", " "), about].filter(Boolean).join(" ");
 }
+
+export const findInk = (code: string) => REASONS[code]?.[1];
 
 /** What comes when the time is up, before the time that is left. */
 const ENDS: Record<string, string> = { circuit_open: ", tried again ", limit_rate: ", the next begins " };

@@ -50,14 +50,29 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
         </div>
         <JobActionButtons job={job} openByKey={openByKey} onOpenedByKey={onOpenedByKey}>
           <ActionButton icon={Pencil} verb="Edit" reason={reason} onClick={() => edit("all")} />
-          <JobMenu
-            reason={reason}
-            onEditCriteria={() => edit("criteria")}
-            onDuplicate={onDuplicate}
-            onTry={() => void navigate({ to: "/playground", search: { job: job.id } })}
-            rejudgeReason={explainRefusalOfAll("rejudge", [job])}
-            onRejudge={() => rejudge(true)}
-          />
+          <Menu
+            trigger={
+              <Button size="icon" aria-label="More">
+                <MoreHorizontal aria-hidden size={16} />
+              </Button>
+            }
+          >
+            <MenuItem onSelect={() => edit("criteria")} reason={reason}>
+              <ListChecks aria-hidden size={14} /> Edit criteria
+            </MenuItem>
+            <MenuItem onSelect={onDuplicate}>
+              <Copy aria-hidden size={14} /> Duplicate with edits
+            </MenuItem>
+            <MenuItem onSelect={() => void navigate({ to: "/playground", search: { job: job.id } })}>
+              <FlaskConical aria-hidden size={14} /> Try other criteria
+            </MenuItem>
+            <MenuItem onSelect={() => rejudge(true)} reason={explainRefusalOfAll("rejudge", [job])}>
+              <Gavel aria-hidden size={14} /> Judge again
+            </MenuItem>
+            <MenuItem onSelect={() => void copyLink()}>
+              <Link2 aria-hidden size={14} /> Copy the link
+            </MenuItem>
+          </Menu>
         </JobActionButtons>
       </div>
       {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
@@ -85,47 +100,6 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
         last={submissions.findLast(({ number, isLate }) => number !== null && !isLate)}
       />
     </header>
-  );
-}
-
-type JobMenuProps = {
-  /** Why the criteria cannot be edited. */
-  reason: string | null;
-  onEditCriteria: () => void;
-  onDuplicate: () => void;
-  onTry: () => void;
-  /** Why it cannot be judged again. */
-  rejudgeReason: string | null;
-  onRejudge: () => void;
-};
-
-/** Menu of further actions: edit the criteria, duplicate, try others, judge again, copy the link. */
-function JobMenu(props: JobMenuProps) {
-  const { reason, onEditCriteria, onDuplicate, onTry, rejudgeReason, onRejudge } = props;
-  return (
-    <Menu
-      trigger={
-        <Button size="icon" aria-label="More">
-          <MoreHorizontal aria-hidden size={16} />
-        </Button>
-      }
-    >
-      <MenuItem onSelect={onEditCriteria} reason={reason}>
-        <ListChecks aria-hidden size={14} /> Edit criteria
-      </MenuItem>
-      <MenuItem onSelect={onDuplicate}>
-        <Copy aria-hidden size={14} /> Duplicate with edits
-      </MenuItem>
-      <MenuItem onSelect={onTry}>
-        <FlaskConical aria-hidden size={14} /> Try other criteria
-      </MenuItem>
-      <MenuItem onSelect={onRejudge} reason={rejudgeReason}>
-        <Gavel aria-hidden size={14} /> Judge again
-      </MenuItem>
-      <MenuItem onSelect={() => void copyLink()}>
-        <Link2 aria-hidden size={14} /> Copy the link
-      </MenuItem>
-    </Menu>
   );
 }
 

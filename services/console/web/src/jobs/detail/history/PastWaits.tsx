@@ -1,26 +1,9 @@
-import { describeCause } from "@/jobs/model/waiting";
+import { describeCause, findInk } from "@/jobs/model/waiting";
 import { type Call, type Span, sumWaits } from "@/jobs/model/waterfall";
 import { cn } from "@/lib/cn";
 import { formatDuration } from "@/lib/format";
 
 type NameOf = (id: string) => string;
-
-/** How a wait looks by its reason: in a colour for each kind, and striped where one has two. A turn looks as the queue. */
-export const REASON_INKS: Record<string, string> = {
-  not_before: "bg-assigned",
-  limit_concurrency: "bg-completed",
-  limit_rate: "bg-completed striped",
-  limits_lost: "bg-accent",
-  limit_paused: "bg-accent striped",
-  circuit_open: "bg-failed",
-  circuit_probing: "bg-failed striped",
-  no_worker: "bg-text",
-  no_room: "bg-text striped",
-  share: "bg-accent",
-  judge_missing: "bg-text",
-  judge_no_room: "bg-text striped",
-  judge_away: "bg-failed",
-};
 
 /** Describe what was waited for in a span: "2.0 s: limit tenant:press is reached". */
 export const describePastWaits = ({ waits = [] }: Span, nameOf: NameOf) =>
@@ -39,7 +22,7 @@ export function PastWaits({ span: { begin, end, waits = [] } }: { span: Span }) 
       <span
         key={`${code} ${name} ${since}`}
         aria-hidden
-        className={cn("absolute h-1.5 rounded-sm", REASON_INKS[code])}
+        className={cn("absolute h-1.5 rounded-sm", findInk(code))}
         style={{ left: `${from}%`, width: `${to - from}%` }}
       />
     );
@@ -54,7 +37,7 @@ export function PastWaitsLegend({ calls, nameOf }: { calls: readonly Call[]; nam
     <ul aria-label="In the queue" className="flex flex-wrap items-center gap-x-4">
       {sums.map(({ wait, took }) => (
         <li key={`${wait.code} ${wait.name}`} className="flex items-center gap-1.5">
-          <span aria-hidden className={cn("h-1.5 w-4 rounded-sm", REASON_INKS[wait.code])} />
+          <span aria-hidden className={cn("h-1.5 w-4 rounded-sm", findInk(wait.code))} />
           {formatDuration(took)} {describeCause(wait, nameOf)}
         </li>
       ))}

@@ -5,14 +5,14 @@ import { useAgentNames } from "@/api/agents";
 import type { Job, JobLog, WaitReason } from "@/api/types";
 import { waitingQuery } from "@/jobs/model/queries";
 import { nameSubmission } from "@/jobs/model/submissions";
-import { currentReasons, describeCause } from "@/jobs/model/waiting";
+import { currentReasons, describeCause, findInk } from "@/jobs/model/waiting";
 import { type Call, makeCalls, SPAN_WORDS, type Span, type SpanKind, sumSpans } from "@/jobs/model/waterfall";
 import { useNow } from "@/lib/clock";
 import { cn } from "@/lib/cn";
 import { formatDuration, formatExactTime, formatNextPortion, formatPercent } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { toIntlZone, useZone } from "@/ui/display/time";
-import { describePastWaits, PastWaits, PastWaitsLegend, REASON_INKS } from "./PastWaits";
+import { describePastWaits, PastWaits, PastWaitsLegend } from "./PastWaits";
 
 const ROWS_SHOWN = 50;
 const TICKS_DRAWN = 100;
@@ -177,7 +177,7 @@ function SpanBar({ span, left, width, now, reason, nameOf, progress, onOpen }: S
       className="absolute inset-y-0 flex min-w-1 items-center"
       style={{ left, width }}
     >
-      <span className={cn("w-full rounded-sm", LOOKS[kind], reason && REASON_INKS[reason.code])} />
+      <span className={cn("w-full rounded-sm", LOOKS[kind], reason && findInk(reason.code))} />
       <PastWaits span={span} />
       {isFocused && (
         <span

@@ -3,7 +3,7 @@ import { lazy, type RefObject, Suspense, useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import { FILTERS, type Filter } from "@/jobs/fields";
 import { listFilters } from "@/jobs/list/search/describe-search";
-import { isSet, type JobsSearch } from "@/jobs/list/search/jobs-search";
+import { isSet, type SearchProps } from "@/jobs/list/search/jobs-search";
 import { cn } from "@/lib/cn";
 import { loadPart } from "@/lib/load-part";
 import { useMedia } from "@/lib/use-media";
@@ -13,13 +13,7 @@ import { toIntlZone, useZone } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
 import { QueryField } from "./QueryField";
 
-type FilterBarProps = {
-  search: JobsSearch;
-  /** Changes the filters. Typing replaces the address, choosing adds to the history. */
-  onChange: (change: Partial<JobsSearch>, replace?: boolean) => void;
-  onClear: () => void;
-  textRef: RefObject<HTMLInputElement | null>;
-};
+type FilterBarProps = SearchProps & { onClear: () => void; textRef: RefObject<HTMLInputElement | null> };
 
 /** Bar of filters; their values are the address. It is one row from 1280 px on, also until the font is there. */
 export function FilterBar({ search, onChange, onClear, textRef }: FilterBarProps) {
@@ -54,10 +48,8 @@ const FilterMenu = lazy(() => loadPart(() => import("@/jobs/list/filters/menus/F
 
 const MENUS = FILTERS.filter(({ kind }) => kind !== "status"); // the counts are its menu
 
-type FilterMenusProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>, replace?: boolean) => void };
-
 /** Menus of the filters, which wrap as a whole; each one reads its values when it is opened. */
-function FilterMenus({ search, onChange }: FilterMenusProps) {
+function FilterMenus({ search, onChange }: SearchProps) {
   const [open, setOpen] = useState<Filter | null>(null);
   const menus = MENUS.map((filter) => {
     const { word, name } = filter;
@@ -85,10 +77,8 @@ function FilterMenus({ search, onChange }: FilterMenusProps) {
   return <div className="flex flex-wrap gap-1 pointer-coarse:gap-2">{menus}</div>;
 }
 
-type FilterChipsProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>) => void };
-
 /** Chips of the filters that are set, each with a button to remove it. */
-function FilterChips({ search, onChange }: FilterChipsProps) {
+function FilterChips({ search, onChange }: SearchProps) {
   const zone = toIntlZone(useZone()[0]);
   const { nameOf } = useAgentNames();
   const filters = listFilters(search, zone, nameOf);

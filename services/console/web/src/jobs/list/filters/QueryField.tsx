@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Search, X } from "lucide-react";
 import { type KeyboardEvent, lazy, type RefObject, Suspense, useId, useRef, useState } from "react";
 import { agentsQuery } from "@/api/agents";
-import { isFiltered, type JobsSearch, TEXT_MAX } from "@/jobs/list/search/jobs-search";
+import { isFiltered, type SearchProps, TEXT_MAX } from "@/jobs/list/search/jobs-search";
 import { isQuery } from "@/jobs/list/search/split-query";
 import { cn } from "@/lib/cn";
 import { loadPart } from "@/lib/load-part";
@@ -17,12 +17,7 @@ const Suggestions = lazy(() => loadPart(() => import("@/jobs/list/filters/menus/
 
 const QUERY_MAX = 1_000;
 
-type QueryFieldProps = {
-  search: JobsSearch;
-  onChange: (change: Partial<JobsSearch>, replace?: boolean) => void;
-  onClear: () => void;
-  inputRef: RefObject<HTMLInputElement | null>;
-};
+type QueryFieldProps = SearchProps & { onClear: () => void; inputRef: RefObject<HTMLInputElement | null> };
 
 /**
  * Field of what is searched for. Words take effect while they are typed; a query such as `status:failed cost>0.1` with

@@ -1,12 +1,9 @@
 import { SORTS, type Sort } from "@/jobs/fields";
-import type { JobsSearch } from "@/jobs/list/search/jobs-search";
+import type { SearchProps } from "@/jobs/list/search/jobs-search";
 import { Select } from "@/ui/controls/field";
 
-type Order = Pick<JobsSearch, "sort" | "ascending">;
-type SortChoiceProps = { search: JobsSearch; onChange: (order: Order) => void };
-
 /** Choice of the order, also by what no column shows. */
-export function SortChoice({ search, onChange }: SortChoiceProps) {
+export function SortChoice({ search, onChange }: SearchProps) {
   const { sort = "created", ascending } = search;
   return (
     <Select

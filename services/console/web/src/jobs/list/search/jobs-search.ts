@@ -41,6 +41,9 @@ export type JobsSearch = {
   Record<OneWord, string> & Record<ManyWord | NotName<ValueWord>, string[]> & Record<Bound, number> // at least, and at most
 >;
 
+/** What shows the filters, and changes them: typing replaces the address, choosing adds to the history. */
+export type SearchProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>, replace?: boolean) => void };
+
 /** Parse a period such as "90m" to milliseconds; undefined when it is none. */
 export function parsePeriod(text: string): number | undefined {
   const [, number, unit] = PERIOD.exec(text) ?? [];

@@ -1,19 +1,14 @@
 import { ChevronLeft } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import type { Filter, Kind } from "@/jobs/fields";
-import { boundsOf, type JobsSearch, paramsOf, parseLabel, valuesOf } from "@/jobs/list/search/jobs-search";
+import { boundsOf, paramsOf, parseLabel, type SearchProps, valuesOf } from "@/jobs/list/search/jobs-search";
 import { AMOUNT_PARSERS } from "@/jobs/list/search/parse-query";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { CreatedMenu } from "./CreatedMenu";
 import { ValueMenu } from "./ValueMenu";
 
-export type MenuProps = {
-  search: JobsSearch;
-  /** Changes the filters. Typing replaces the address, choosing adds to the history. */
-  onChange: (change: Partial<JobsSearch>, replace?: boolean) => void;
-  onClose: () => void;
-};
+export type MenuProps = SearchProps & { onClose: () => void };
 
 /** Content of the menu of a field. */
 export default function FilterMenu({ filter, ...props }: MenuProps & { filter: Filter }) {
