@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { ReadState } from "@/api/ProblemState";
-import { WaitingSums } from "@/jobs/model/WaitingSums";
+import { WaitingSums } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
 import { loadPart } from "@/lib/load-part";
 import { useTitle } from "@/lib/use-title";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { agentsQuery } from "@/api/agents";
 import { ReadError } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
@@ -20,8 +20,8 @@ import { cn } from "@/lib/cn";
 import { useOfferCommands } from "@/lib/palette-commands";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
+import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
-import { JobInputs } from "./JobInputs";
 
 const NO_LOGS: never[] = [];
 /** HTTP statuses for an id that no job has, or that is not valid. */
@@ -158,5 +158,33 @@ function JobPlaceholder() {
         </div>
       </div>
     </Loading>
+  );
+}
+
+/** Payload and policy of a job, folded. */
+export function JobInputs({ job, isHidden }: { job: Job; isHidden: boolean }) {
+  const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
+  return (
+    <section aria-label="Inputs" hidden={isHidden} className="space-y-2 border-y py-3">
+      <Fold name="Payload">
+        {job.payload == null ? <p>No payload.</p> : <JsonTree value={job.payload} label="Payload" />}
+      </Fold>
+      <Fold name="Policy">
+        {Object.keys(policy).length === 0 ? (
+          <p>Default: the agent's, or else the service's.</p>
+        ) : (
+          <JsonTree value={policy} label="Policy" />
+        )}
+      </Fold>
+    </section>
+  );
+}
+
+function Fold({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <details>
+      <summary className="min-h-6 font-medium">{name}</summary>
+      <div className="pt-2 pl-4">{children}</div>
+    </details>
   );
 }

@@ -1,12 +1,21 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { ReadState } from "@/api/ProblemState";
-import { EMPTY_VALUES, toJobValues } from "@/jobs/form/model/job-values";
+import { FormProvider, useForm } from "react-hook-form";
+import { useAgentNames } from "@/api/agents";
+import { showFieldErrors } from "@/api/field-errors";
+import { ProblemState, ReadState } from "@/api/ProblemState";
+import type { Policy } from "@/api/types";
+import { JobFields } from "@/jobs/form/fields/JobFields";
+import { EMPTY_VALUES, type JobValues, PLACED, toJobValues, toNewJob } from "@/jobs/form/model/job-values";
 import { jobQuery } from "@/jobs/model/queries";
+import { useKeptForm } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
+import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/display/states";
-import { JobForm } from "./JobForm";
+import { toast } from "@/ui/feedback/toast";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
+import { useCreateJob } from "./mutations";
 
 /** Page of a new job: empty, or a duplicate of another job. */
 export function NewJobPage({ from }: { from?: string }) {
@@ -51,5 +60,53 @@ function Duplicate({ id }: { id: string }) {
         <Skeleton className="h-28" />
       </div>
     </ReadState>
+  );
+}
+
+/** Form of a new job. The server validates; its errors stand at their fields. */
+export function JobForm({ initial, policy }: { initial: JobValues; policy?: Policy }) {
+  const form = useForm<JobValues>({ defaultValues: initial, mode: "onTouched" });
+  useKeptForm("job", form);
+  const { handleSubmit, setError, formState, watch } = form;
+  const create = useCreateJob();
+  const navigate = useNavigate();
+  const { nameAllIn } = useAgentNames();
+  const { warning } = useUnsavedWarning(formState.isDirty);
+  const submit = (executesAtOnce: boolean) =>
+    handleSubmit((values) => {
+      create.mutate(
+        { body: toNewJob(values, policy), executesAtOnce },
+        {
+          onSuccess: ({ job, refused }) => {
+            if (refused) toast("The job was created, but not executed", nameAllIn(refused.detail || refused.title));
+            void navigate({ to: "/jobs/$id", params: { id: job.id }, ignoreBlocker: true });
+          },
+          onError: (error) => showFieldErrors(error, PLACED, setError),
+        },
+      );
+    });
+  const isForNobody = watch("who") === "later";
+  return (
+    <FormProvider {...form}>
+      <form noValidate className="space-y-5" onSubmit={submit(false)}>
+        <JobFields />
+        <ProblemState error={create.error} placed={PLACED} />
+        <div className="flex flex-wrap justify-end gap-2 border-t py-4">
+          <Button type="submit" unavailable={create.isPending} aria-busy={create.isPending}>
+            Create
+          </Button>
+          <Button
+            kind="primary"
+            unavailable={create.isPending || isForNobody}
+            title={isForNobody ? "It needs an agent first." : undefined}
+            aria-busy={create.isPending}
+            onClick={submit(true)}
+          >
+            Create and execute
+          </Button>
+        </div>
+      </form>
+      {warning}
+    </FormProvider>
   );
 }

@@ -1,13 +1,14 @@
 import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
-import type { Waiting, WaitReason } from "@/api/types";
+import type { Waiting, WaitingSum, WaitReason } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { formatCount, formatExactTime } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Countdown } from "@/ui/display/duration";
 import { ExactTime, Time, toIntlZone, useZone } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
-import { describeCause, describeEnd, describeOwner, findRemedyPage } from "./waiting";
+import { countWaiting, describeCause, describeEnd, describeOwner, findRemedyPage } from "./waiting";
 
 /** The place from which on the jobstore counts no further. */
 const PLACE_MAX = 10_001;
@@ -96,5 +97,33 @@ export function WhyButton({ waiting, reasons }: { waiting: Waiting; reasons: rea
         </p>
       )}
     </Popover>
+  );
+}
+
+const SUMS_SHOWN = 3;
+
+/** What many executions wait for, in one line: "Of 412 waiting, 390: limit tenant:press is reached". */
+export function WaitingSums({ sums }: { sums: readonly WaitingSum[] }) {
+  const [isWhole, setIsWhole] = useState(false);
+  const left = isWhole ? 0 : sums.length - SUMS_SHOWN;
+  if (sums.length === 0) return <p className="min-h-6 text-muted">Nothing waits.</p>;
+  return (
+    <p className="min-h-6 wrap-anywhere">
+      Of {formatCount(countWaiting(sums))} waiting,{" "}
+      {sums.slice(0, isWhole ? undefined : SUMS_SHOWN).map((sum, index) => (
+        <span key={`${sum.code} ${sum.name}`}>
+          {index > 0 && "; "}
+          <b className="font-medium">{formatCount(sum.count)}</b>: <ReasonLine reason={sum} />
+        </span>
+      ))}
+      {left > 0 && (
+        <>
+          ;{" "}
+          <button type="button" className="text-accent underline" onClick={() => setIsWhole(true)}>
+            {left === 1 ? "1 more reason" : `${left} more reasons`}
+          </button>
+        </>
+      )}
+    </p>
   );
 }

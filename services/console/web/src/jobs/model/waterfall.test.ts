@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { JobLog } from "@/api/types";
 import { aLog } from "@/testing/factories";
-import { makeCalls, sumSpans, sumWaits } from "./waterfall";
+import { formatTimes, makeCalls, measureTimes, sumSpans, sumWaits } from "./waterfall";
 
 const BEGIN = Date.parse("2026-11-25T00:00:00Z");
 const at = (seconds: number) => new Date(BEGIN + seconds * 1_000).toISOString();
@@ -119,4 +119,30 @@ it("what was waited for in the queue is kept with the wait, and summed up", () =
     ["limit_rate", 4_000],
     ["no_room", 1_000],
   ]);
+});
+
+const measured = (until: number, ...logs: ReturnType<typeof entry>[]) => measureTimes(logs, Date.parse(at(until)));
+
+it("what waited for a circuit did not run", () => {
+  const times = measured(127, entry("requested", 0), entry("claimed", 121), entry("call_begun", 121));
+  expect(times).toEqual({ waited: 121_000, ran: 6_000, judged: 0 });
+  expect(formatTimes(times)).toBe("waited 2m 01s, ran 6.0 s");
+});
+
+it("the pause before the next call is a wait, by the same worker and by another", () => {
+  const again = { next_attempt_at: at(13), duration_s: 2 };
+  const begun = [entry("requested", 0), entry("claimed", 1)];
+  const same = [...begun, entry("call_failed", 3, again), entry("result", 15, { duration_s: 2 })];
+  expect(measured(16, ...same)).toEqual({ waited: 11_000, ran: 4_000, judged: 1_000 });
+  const other = [...begun, entry("attempt_failed", 3, again), entry("claimed", 14), entry("call_begun", 14)];
+  expect(measured(15, ...other)).toEqual({ waited: 12_000, ran: 3_000, judged: 0 });
+});
+
+it("all of the time is told, also in the midst of it", () => {
+  const again = { next_attempt_at: at(13), duration_s: 2 };
+  const logs = [entry("requested", 0), entry("claimed", 1), entry("call_failed", 3, again), entry("progress", 14)];
+  for (const until of [14, 20]) {
+    const { waited, ran, judged } = measured(until, ...logs);
+    expect(waited + ran + judged).toBe(until * 1_000);
+  }
 });

@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { AgentName } from "@/api/AgentName";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import type { Submission } from "@/jobs/model/submissions";
-import { formatTimes, measureTimes } from "@/jobs/model/times";
+import { formatTimes, measureTimes } from "@/jobs/model/waterfall";
 import { useNow } from "@/lib/clock";
 import { cn } from "@/lib/cn";
 import { formatMoney, formatNextPortion, pluralize } from "@/lib/format";

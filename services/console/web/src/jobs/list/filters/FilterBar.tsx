@@ -1,13 +1,14 @@
 import { ChevronDown, SlidersHorizontal, X } from "lucide-react";
 import { lazy, type RefObject, Suspense, useState } from "react";
 import { useAgentNames } from "@/api/agents";
-import { FILTERS, type Filter } from "@/jobs/fields";
+import { FILTERS, type Filter, SORTS, type Sort } from "@/jobs/fields";
 import { listFilters } from "@/jobs/list/search/describe-search";
 import { isSet, type SearchProps } from "@/jobs/list/search/jobs-search";
 import { cn } from "@/lib/cn";
 import { loadPart } from "@/lib/load-part";
 import { useMedia } from "@/lib/use-media";
 import { Button } from "@/ui/controls/button";
+import { Select } from "@/ui/controls/field";
 import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
@@ -102,5 +103,35 @@ function FilterChips({ search, onChange }: SearchProps) {
         </li>
       ))}
     </ul>
+  );
+}
+
+/** Choice of the order, also by what no column shows. */
+export function SortChoice({ search, onChange }: SearchProps) {
+  const { sort = "created", ascending } = search;
+  return (
+    <Select
+      aria-label="Sort"
+      className="w-auto min-w-0 shrink-0 max-sm:shrink max-sm:grow"
+      value={`${sort}${ascending ? "+" : ""}`}
+      onChange={({ target: { value } }) => {
+        const chosen = value.replace("+", "") as Sort;
+        onChange({
+          sort: chosen === "created" ? undefined : chosen,
+          ascending: value.endsWith("+") ? true : undefined,
+        });
+      }}
+    >
+      {SORTS.flatMap(({ word: each, words: [words, ascendingWords] }) => [
+        <option key={each} value={each}>
+          {words}
+        </option>,
+        ascendingWords && (
+          <option key={`${each}+`} value={`${each}+`}>
+            {ascendingWords}
+          </option>
+        ),
+      ])}
+    </Select>
   );
 }

@@ -1,3 +1,5 @@
+import { useEffect, useRef, useState } from "react";
+import type { Job } from "@/api/types";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 
 /** Position in the list when it was left: search, scroll offset in px, current row and selection. */
@@ -25,7 +27,7 @@ export function rememberList(search: JobsSearch, more: Partial<Omit<ListPosition
 }
 
 /** Recall the position in this list; undefined when another one was shown since. */
-export function recallPosition(search: JobsSearch): Omit<ListPosition, "search"> | undefined {
+function recallPosition(search: JobsSearch): Omit<ListPosition, "search"> | undefined {
   return JSON.stringify(position.search) === JSON.stringify(search) ? position : undefined;
 }
 
@@ -39,15 +41,39 @@ export function rememberOpened(id: string): void {
   if (order.includes(id)) position = { ...position, current: id };
 }
 
-export function recallOpened(): string | null {
+function recallOpened(): string | null {
   return openedJob;
 }
 
-export function forgetOpened(): void {
+function forgetOpened(): void {
   openedJob = null;
 }
 
 export function findNeighbours(id: string): { before?: string; after?: string } {
   const place = order.indexOf(id);
   return place < 0 ? {} : { before: order[place - 1], after: order[place + 1] };
+}
+
+/** Current row of the list, restored as it was left, with the focus on the job that was opened. */
+export function useCurrentRow(search: JobsSearch, jobs: readonly Job[]) {
+  const [left] = useState(() => recallPosition(search));
+  const [current, setCurrentShown] = useState(left?.current ?? null);
+  const [wanted, setWanted] = useState(() => (left ? recallOpened() : null));
+  const at = useRef(current); // a key that is held down acts before the state is drawn
+  useEffect(forgetOpened, []);
+  useEffect(() => rememberList(search, { current }), [search, current]);
+  const setCurrent = (id: string) => {
+    at.current = id;
+    setCurrentShown(id);
+  };
+  const step = (by: number) => {
+    const place = jobs.findIndex((job) => job.id === at.current) + by;
+    const next = jobs[Math.max(0, Math.min(jobs.length - 1, place))];
+    if (!next) return;
+    setCurrent(next.id);
+    setWanted(next.id);
+  };
+  /** Called when a row has the focus or cannot get it; another one may be wanted already. */
+  const onFocused = (id: string) => setWanted((now) => (now === id ? null : now));
+  return { left, current, setCurrent, step, wanted, onFocused };
 }

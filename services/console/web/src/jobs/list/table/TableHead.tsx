@@ -1,8 +1,10 @@
-import { ArrowDown, ArrowUp } from "lucide-react";
-import { type Column, SORTS, type Sort } from "@/jobs/fields";
+import { ArrowDown, ArrowUp, Columns3 } from "lucide-react";
+import { COLUMNS, type Column, type ColumnId, SORTS, type Sort } from "@/jobs/fields";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { cn } from "@/lib/cn";
+import { Button } from "@/ui/controls/button";
 import { Checkbox } from "@/ui/controls/field";
+import { Popover } from "@/ui/overlays/popover";
 
 type TableHeadProps = {
   columns: readonly Column[];
@@ -55,5 +57,38 @@ export function TableHead({ columns, search, isEmpty, isAll, onAll, onSort }: Ta
         })}
       </tr>
     </thead>
+  );
+}
+
+type ColumnChoiceProps = { hidden: readonly ColumnId[]; onChange: (hidden: ColumnId[]) => void };
+
+/** Menu of the columns shown in this browser. */
+export function ColumnChoice({ hidden, onChange }: ColumnChoiceProps) {
+  return (
+    <Popover
+      label="Columns"
+      align="end"
+      trigger={
+        <Button>
+          <Columns3 aria-hidden size={14} /> Columns
+        </Button>
+      }
+    >
+      <ul>
+        {COLUMNS.filter(({ isFixed }) => !isFixed).map(({ id, name }) => (
+          <li key={id}>
+            <label className="flex min-h-8 items-center gap-2">
+              <Checkbox
+                checked={!hidden.includes(id)}
+                onChange={(event) =>
+                  onChange(event.target.checked ? hidden.filter((each) => each !== id) : [...hidden, id])
+                }
+              />
+              {name}
+            </label>
+          </li>
+        ))}
+      </ul>
+    </Popover>
   );
 }
