@@ -47,8 +47,8 @@ class FakeJudgings:
 
     def _grant(self, event: ResultProduced) -> Grant:
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        asked = event.acceptance_criteria, event.result_hash
-        return Grant(key, 10.0, self.budget, *asked, self.judge_empty)
+        asked = {"acceptance_criteria": event.acceptance_criteria, "result_hash": event.result_hash}
+        return Grant(lease=key, lease_s=10.0, budget=self.budget, **asked, judge_empty=self.judge_empty)
 
 
 @pytest.fixture(params=["chat", "responses"])

@@ -11,7 +11,6 @@ from support.fakes import FakeLeases, FakePublisher, until, working
 from contracts.events import ResultProduced
 from contracts.resources import Usage
 from contracts.signing import KeyUse
-from contracts.spending import Budget
 from servicekit.leasing.worker import Worker
 from signoff.jsontext import json_text
 from signoff.status import ReportKind
@@ -43,7 +42,8 @@ class Judgings:
         del owner, room
         event = ResultProduced.model_validate_json(claims[0].result)
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        return [Grant(key, 60.0, Budget(), event.acceptance_criteria, event.result_hash)]
+        asked = {"acceptance_criteria": event.acceptance_criteria, "result_hash": event.result_hash}
+        return [Grant(lease=key, lease_s=60.0, **asked)]
 
 
 class Newer(Judgings):

@@ -1,22 +1,14 @@
 """Claim executions at the jobstore over gRPC."""
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from contracts.resources import Policy
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
-from servicekit.leasing.client import (
-    CLAIM_WAIT,
-    CLAIMS_MAX,
-    CLAIMS_MAX_BYTES,
-    ClaimDenied,
-    GrpcLeases,
-    read_denial,
-    read_lease,
-)
-from servicekit.retry import chunk_by_size
+from servicekit.leasing.client import CLAIM_WAIT, ClaimDenied, GrpcLeases, claim_in_chunks, read_denial, read_lease
 from signoff.errors import ErrorCode
 from signoff.status import Protocol
 from signoff.wire import read, read_dataclass, read_field
@@ -34,14 +26,10 @@ class GrpcExecutions:
 
         Raise TransientError if the jobstore is out of reach.
         """
-        answers: list[Grant | ClaimDenied] = []
-        chunks = chunk_by_size(claims, lambda c: len(c.request), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
-        for chunk in chunks:
-            free = room - sum(isinstance(answer, Grant) for answer in answers)
-            answers += await self._claim_chunk(owner, max(0, free), chunk)
-        return answers
+        begin = partial(self._begin, owner)
+        return await claim_in_chunks(claims, lambda claim: len(claim.request), room, begin)
 
-    async def _claim_chunk(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
+    async def _begin(self, owner: UUID, claims: Sequence[Claim], room: int) -> list[Grant | ClaimDenied]:
         request = pb.BeginExecutionsRequest(
             owner=str(owner), room=room, capacity=self._leases.capacity, claims=[_to_message(c) for c in claims]
         )
@@ -52,10 +40,7 @@ class GrpcExecutions:
                 raise
             # The leases are granted by now; the jobstore gives their owner the same answers again.
             half = len(claims) // 2
-            return [
-                *await self._claim_chunk(owner, room, claims[:half]),
-                *await self._claim_chunk(owner, room, claims[half:]),
-            ]
+            return [*await self._begin(owner, claims[:half], room), *await self._begin(owner, claims[half:], room)]
         return [_read_answer(a) for a in answer.answers]
 
 

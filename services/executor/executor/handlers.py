@@ -1,9 +1,9 @@
 """Handle requests: claim them, start what was granted; then call the agents and publish the outcomes."""
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from contracts.spending import CALL_COST_MAX_USD
 from executor.attempt import PROGRESS_INTERVAL_S, Attempt
@@ -11,9 +11,8 @@ from executor.ports import Agent, Claim, Executions, Grant
 from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.client import ClaimDenied
+from servicekit.leasing.client import ClaimDenied, claim
 from servicekit.leasing.worker import Worker
-from servicekit.retry import retry_transient
 from signoff.status import Protocol as AgentProtocol
 
 log = logging.getLogger(__name__)
@@ -44,12 +43,8 @@ class Handlers:
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
         claims = [Claim(request.event, request.signature, request.replay) for request in requests]
-        asked_at, answers = await retry_transient(lambda: self._claim(claims), on="jobstore")
+        asked_at, answers = await claim(self._worker, partial(self._executions.claim, claims=claims))
         return [self._handle_answer(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
-
-    async def _claim(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
-        """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
-        return time.monotonic(), await self._executions.claim(self._worker.owner, self._worker.room, claims)
 
     def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> ServiceError | None:
         if isinstance(answer, Grant):

@@ -204,7 +204,8 @@ class HttpClient:
         beside the largest result.
         """
         values = self._header_values.read(call.grant.headers)
-        call.keep_secret(values.values())
+        if values:
+            call.keep_secret(values.values())
         try:
             note_called(url)
             async with self._session.request(
@@ -242,6 +243,12 @@ class HttpClient:
             return most
         criteria = parse_stored_criteria(parse_json(grant.request)["acceptance_criteria"])
         return max(0, min(most, chars - sum(len(criterion.text) for criterion in criteria)))
+
+    def read_result(self, call: Call, response: AgentResponse) -> Any:
+        """Return the result in the response to a call, and count its usage. Raise AgentError if there is none."""
+        if (usage := response.usage) is not None:
+            call.spend(usage)
+        return self.check_size(response.read_value())
 
     def check_size(self, result: Any) -> Any:
         """Return a result. Raise AgentAnswerError if it is too large to be stored."""
@@ -305,10 +312,7 @@ class HttpAgent:
 
     async def call(self, call: Call) -> Any:
         """Return the agent's result. Raise AgentError if there is none."""
-        response = await self._client.post(call)
-        if (usage := response.usage) is not None:
-            call.spend(usage)
-        return self._client.check_size(response.read_value())
+        return self._client.read_result(call, await self._client.post(call))
 
 
 #: The first wait between two polls; each is twice the one before, up to the setting `poll_max_s`.
@@ -360,9 +364,7 @@ class HttpAsyncAgent:
         """Return the agent's result. Raise AgentError if there is none."""
         response = await self._client.post(call)
         if response.status != _ACCEPTED:
-            if (usage := response.usage) is not None:
-                call.spend(usage)
-            return self._client.check_size(response.read_value())
+            return self._client.read_result(call, response)
         work = _Work(self._client, call, response)
         del response  # a call may last for hours; its body need not
         try:

@@ -44,7 +44,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             roster.judge_of,
             config,
             context.publisher,
-            name_own=lambda: report.policy,
+            name_own=report.get_policy,
             run_checks=checks.run,
         )
         free = GrpcFreeJudgings(context.leases)
@@ -54,7 +54,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             config,
             run_checks=checks.run,
             probe=roster.probe,
-            name_own=lambda: report.policy,
+            name_own=report.get_policy,
         )
         without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.capacity)
         without_job.start()

@@ -11,13 +11,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from contracts.checks import Finding
-from contracts.criteria import Criterion
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
-from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 from validator.errors import JudgmentError
-from validator.ports import RunChecks, Subject
+from validator.ports import Subject
 
 #: Seconds of CPU that a check may take.
 CHECK_CPU_S: Final = 2.0
@@ -137,28 +135,3 @@ async def _end(process: Process) -> None:
     if process.returncode is None and not process.stdout.at_eof():  # else it ended by itself
         process.kill()
     await process.wait()
-
-
-async def make_checks(
-    criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
-) -> dict[int, CriterionVerdict]:
-    """Return the verdicts on those criteria that are checks, by their places."""
-    checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
-    if not checks:
-        return {}
-    if run is None:
-        async with CheckProcesses() as own:
-            return await make_checks(criteria, subject, own.run)
-    findings = await run([one.text for one in checks.values()], subject)
-    return {place: _judge(one, found) for (place, one), found in zip(checks.items(), findings, strict=True)}
-
-
-def _judge(criterion: Criterion, found: Finding) -> CriterionVerdict:
-    return CriterionVerdict(
-        text=criterion.text,
-        required=criterion.required,
-        kind=criterion.kind,
-        outcome=found.outcome,
-        evidence=[] if found.evidence is None else [found.evidence],
-        comment=found.comment,
-    )

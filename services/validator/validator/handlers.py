@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from contracts.checks import Finding
@@ -13,7 +14,7 @@ from servicekit import clock
 from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.client import ClaimDenied
+from servicekit.leasing.client import ClaimDenied, claim
 from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
@@ -59,16 +60,12 @@ class Handlers:
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
         claims = [Claim(result.record.value or b"", result.signature) for result in results if not result.replay]
-        asked_at, claimed = await retry_transient(lambda: self._claim(claims), on="jobstore")
+        asked_at, claimed = await claim(self._worker, partial(self._judgings.claim, claims=claims))
         answers = iter(claimed)
         return [
             None if r.replay else self._handle_answer(r.event, next(answers), asked_at, len(r.record.value or b""))
             for r in results
         ]
-
-    async def _claim(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
-        """Return the time of this try, from which leases run, and its answers."""
-        return time.monotonic(), await self._judgings.claim(self._worker.owner, self._worker.room, claims)
 
     def _handle_answer(
         self, event: ResultProduced, answer: Grant | ClaimDenied, asked_at: float, size: int

@@ -1,6 +1,7 @@
 """Declare how a judge is reached, with which key, and the limits of one judgement."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -89,7 +90,7 @@ class JudgeConfig(BaseModel):
                 settings.append(f"{done} by {other.model}{_name_place(other.base_url)}")
         return f"{self.model}{_name_place(self.base_url)} ({', '.join(settings)})"
 
-    @property
+    @cached_property
     def rules(self) -> JudgePolicy:
         """The policy of results without one: checks, one judge, and the judges that confirm and refute its passes."""
         if self.confirmer is None and self.refuter is None:

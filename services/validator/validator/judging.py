@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 
+from contracts.checks import Finding
 from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.events import hash_result
 from contracts.evidence import is_empty
@@ -17,17 +18,17 @@ from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
 from contracts.judging.verdict import Verdict, find_mismatch
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
-from signoff.judging import StageVerdict
+from signoff.judging import CriterionVerdict, StageVerdict
 from signoff.status import Outcome
 from validator.asks import AskLog, to_letters
-from validator.checking import make_checks
+from validator.checking import CheckProcesses
 from validator.disclosure import mark_disclosing
 from validator.errors import BudgetExhaustedError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
 from validator.judges.budget import BudgetedJudge, JudgingBudget, RetryingJudge
 from validator.judges.openai import OpenAIJudge
 from validator.panel import AT_ONCE, MEETS, AskOptions, Confirmer, Document, PanelJudge, run_all
-from validator.ports import FreeGrant, Grant, Judge, JudgeOf, RunChecks, Slot, Subject
+from validator.ports import Judge, JudgeOf, JudgingGrant, RunChecks, Slot, Subject
 from validator.prompt import CONFIRMING, Manner
 from validator.verdict import Vote, count_votes, judge_criterion, make_verdict, refuse_empty
 from validator.wordings import PROMPT_VERSION, PROMPTS
@@ -84,7 +85,7 @@ class Judgement:
 
     async def check(self, run_checks: RunChecks | None, subject: Subject) -> None:
         """Make the checks among the criteria."""
-        checked = await make_checks(self._document.criteria, subject, run_checks)
+        checked = await _make_checks(self._document.criteria, subject, run_checks)
         if not checked:
             return
         self._decide("checks", list(checked), [Vote(verdict) for verdict in checked.values()])
@@ -225,7 +226,7 @@ class Judgement:
 
     async def _check_besides(self, text: str, run_checks: RunChecks | None, subject: Subject) -> None:
         """Make a check of the loop: if it does not pass, no required criterion passes."""
-        (found,) = (await make_checks([Criterion(text=text, kind=CHECK)], subject, run_checks)).values()
+        (found,) = (await _make_checks([Criterion(text=text, kind=CHECK)], subject, run_checks)).values()
         if found.outcome is Outcome.PASS:
             self._decide("checks", [], [])
             return
@@ -260,6 +261,31 @@ class Judgement:
         letters = to_letters(outcomes, len(self._document.criteria))
         stage = {"kind": kind, "outcomes": letters, "asks": self._log.take()}
         self.stages.append(StageVerdict.model_validate(stage))
+
+
+async def _make_checks(
+    criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
+) -> dict[int, CriterionVerdict]:
+    """Return the verdicts on those criteria that are checks, by their places."""
+    checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
+    if not checks:
+        return {}
+    if run is None:
+        async with CheckProcesses() as own:
+            return await _make_checks(criteria, subject, own.run)
+    findings = await run([one.text for one in checks.values()], subject)
+    return {place: _judge_check(one, found) for (place, one), found in zip(checks.items(), findings, strict=True)}
+
+
+def _judge_check(criterion: Criterion, found: Finding) -> CriterionVerdict:
+    return CriterionVerdict(
+        text=criterion.text,
+        required=criterion.required,
+        kind=criterion.kind,
+        outcome=found.outcome,
+        evidence=[] if found.evidence is None else [found.evidence],
+        comment=found.comment,
+    )
 
 
 async def _poll(judge: PanelJudge, places: Sequence[int]) -> list[Vote] | JudgmentError:
@@ -342,7 +368,7 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
 
 
 async def judge_granted(
-    grant: Grant | FreeGrant,
+    grant: JudgingGrant,
     result: JsonValue,
     config: JudgeConfig,
     judge_of: JudgeOf,

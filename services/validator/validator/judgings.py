@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
 from contracts.judging.policy import JudgePolicy
@@ -12,21 +13,26 @@ from servicekit.errors import ServiceError
 from servicekit.leasing.client import (
     CALL_TIMEOUT_S,
     CLAIM_WAIT,
-    CLAIMS_MAX,
-    CLAIMS_MAX_BYTES,
     RENEWAL_WAIT,
     ClaimDenied,
     GrpcLeases,
+    claim_in_chunks,
     prove,
     read_denial,
     read_lease,
     translate_errors,
 )
 from servicekit.leasing.worker import Lease
-from servicekit.retry import chunk_by_size
 from signoff.wire import read_dataclass, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
-from validator.ports import Claim, FreeGrant, FreeOutcome, Grant
+from validator.ports import Claim, FreeGrant, FreeOutcome, Grant, JudgingGrant
+
+if TYPE_CHECKING:
+    from signoff.worker.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+
+log = logging.getLogger(__name__)
+
+G = TypeVar("G", bound=JudgingGrant)
 
 
 class GrpcFreeJudgings:
@@ -47,7 +53,7 @@ class GrpcFreeJudgings:
         """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
         request = pb.BeginJudgingsRequest(owner=str(owner), take=room)
         answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
-        return [_read_free_grant(taken) for taken in answer.taken]
+        return [_read_grant(taken, FreeGrant, kind=taken.judging_kind) for taken in answer.taken]
 
     async def finish(
         self,
@@ -69,13 +75,6 @@ class GrpcFreeJudgings:
         return {lease for lease, state in zip(held, answer.held, strict=True) if state == pb.LEASE_STATE_KEEP}
 
 
-def _read_free_grant(answer: pb.JudgingAnswer) -> FreeGrant:
-    kind, policy = answer.judging_kind, answer.judge_policy_json
-    return read_dataclass(
-        answer, FreeGrant, lease=read_lease(answer.lease), kind=kind, policy=policy, budget=_read_budget(answer)
-    )
-
-
 class GrpcJudgings:
     """Claim results over gRPC. `judge` is the name under which earlier verdicts may be reused."""
 
@@ -88,38 +87,31 @@ class GrpcJudgings:
 
         Raise TransientError if the jobstore is out of reach.
         """
-        answers: list[Grant | ClaimDenied] = []
-        for chunk in chunk_by_size(claims, lambda c: len(c.result), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
-            free = room - sum(isinstance(answer, Grant) for answer in answers)
-            messages = [pb.JudgingClaim(result=claim.result, signature=claim.signature) for claim in chunk]
-            request = pb.BeginJudgingsRequest(
-                owner=str(owner), room=free, claims=messages, model_and_prompt=self._judge
-            )
-            answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
-            answers += [_read_answer(a) for a in answer.answers]
-        return answers
+        return await claim_in_chunks(claims, lambda claim: len(claim.result), room, partial(self._begin, owner))
+
+    async def _begin(self, owner: UUID, claims: Sequence[Claim], room: int) -> list[Grant | ClaimDenied]:
+        messages = [pb.JudgingClaim(result=claim.result, signature=claim.signature) for claim in claims]
+        request = pb.BeginJudgingsRequest(owner=str(owner), room=room, claims=messages, model_and_prompt=self._judge)
+        answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
+        return [_read_answer(each) for each in answer.answers]
 
 
 def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
         return read_denial(answer)
-    lease, policy = read_lease(answer.lease), answer.judge_policy_json
-    return read_dataclass(answer, Grant, lease=lease, policy=policy, budget=_read_budget(answer))
+    return _read_grant(answer, Grant)
 
 
-def _read_budget(answer: pb.JudgingAnswer) -> Budget:
-    return Budget.with_left(
+def _read_grant(answer: pb.JudgingAnswer, kind_of_grant: type[G], **fields: Any) -> G:
+    budget = Budget.with_left(
         answer.budget_usd if answer.HasField("budget_usd") else None,
         answer.budget_left_usd if answer.HasField("budget_left_usd") else None,
         answer.budget_tokens if answer.HasField("budget_tokens") else None,
         answer.budget_left_tokens if answer.HasField("budget_left_tokens") else None,
     )
+    fields |= {"lease": read_lease(answer.lease), "policy": answer.judge_policy_json, "budget": budget}
+    return read_dataclass(answer, kind_of_grant, **fields)
 
-
-if TYPE_CHECKING:
-    from signoff.worker.v1.work_service_pb2_grpc import WorkServiceAsyncStub
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two reports of the settings: a jobstore whose database was emptied misses them for as long.
 REPORT_EVERY_S: Final = 60.0
@@ -149,6 +141,10 @@ class SettingsReport:
             keys=[pb.JudgeKey(name=name, base_urls=urls) for name, urls in keys.items()],
         )
         self.policy: str | None = None
+
+    def get_policy(self) -> str | None:
+        """Return `policy` as it is known by now."""
+        return self.policy
 
     async def run(self) -> None:
         """Report for ever, again after a failure."""

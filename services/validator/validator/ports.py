@@ -76,55 +76,50 @@ class Claim:
     signature: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A result to be judged, under this lease for `lease_s` seconds, and within the rest of its job's budget.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingGrant:
+    """A lease for `lease_s` seconds on a judging, its budget, and all by which it is judged.
 
-    `result_hash` is the SHA-256 of the JSON text of the recorded result: no other may be judged. `judge_empty`: the
-    judge is asked about an empty result, too. `policy` is the judge policy as JSON text, empty for the validator's own.
-    `payload` and `previous_result_hash` are set only for checks that look at them. `task` is the JSON text of an object
-    with those members of the agent's task that the policy names, cut if it is long; `references` are by the number of
-    their criterion, from 1.
+    `judge_empty`: the judge is asked about an empty result, too. `policy` is the judge policy as JSON text, empty for
+    the validator's own. `payload` and `previous_result_hash` are set only for checks that look at them. `task` is the
+    JSON text of an object with those members of the agent's task that the policy names, cut if it is long;
+    `references` are by the number of their criterion, from 1.
     """
 
     lease: Lease
     lease_s: float
-    budget: Budget
+    budget: Budget = field(default_factory=Budget)
     acceptance_criteria: str
-    result_hash: bytes
     judge_empty: bool = False
     policy: str = ""
     submission: int = 1
     submissions: int | None = None
     payload: JsonValue = None
     previous_result_hash: bytes | None = None
-    tenant: str = ""
     task: str = ""
     references: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class FreeGrant:
-    """A judging without a job, under this lease for `lease_s` seconds, with the result; other fields as in Grant.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant(JudgingGrant):
+    """The judging of a job's result, within the rest of the job's budget.
 
-    `kind` is a JudgingKind of this version or a later one. `budget` is the rest of the budget of a job whose verdict
-    this is to be.
+    `result_hash` is the SHA-256 of the JSON text of the recorded result: no other may be judged.
     """
 
-    lease: Lease
-    lease_s: float
+    result_hash: bytes
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeGrant(JudgingGrant):
+    """A judging without a job, with its result; its budget is the rest of that of a job whose verdict this is to be.
+
+    `kind` is a JudgingKind of this version or a later one.
+    """
+
     kind: str
     result: JsonValue
-    acceptance_criteria: str
-    policy: str = ""
-    judge_empty: bool = False
-    submission: int = 1
-    submissions: int | None = None
-    payload: JsonValue = None
-    previous_result_hash: bytes | None = None
-    task: str = ""
-    references: Mapping[int, str] = field(default_factory=dict)
-    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)

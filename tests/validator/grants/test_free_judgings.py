@@ -64,7 +64,8 @@ class Store:
         self._check(owner)
         self.taken.append(room)
         granted, self.waiting = self.waiting[:room], self.waiting[room:]
-        return [FreeGrant(each, self.lease_s, JudgingKind.SHADOW, "blue", "A") for each in granted]
+        asked = {"kind": JudgingKind.SHADOW, "result": "blue", "acceptance_criteria": "A"}
+        return [FreeGrant(lease=each, lease_s=self.lease_s, **asked) for each in granted]
 
     async def finish(
         self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]
@@ -306,7 +307,9 @@ class AwayJudge:
 
 
 async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
-    grant = FreeGrant(lease(uuid4()), 10.0, kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields})
+    grant = FreeGrant(
+        lease=lease(uuid4()), lease_s=10.0, kind=kind, **{"result": "blue", "acceptance_criteria": "A\nB", **fields}
+    )
     away = AwayJudge()
     budget = JudgingBudget(grant.budget)
     return await judge_free(lambda _: away, JudgeConfig(), grant, budget, probe=_probe, name_own=lambda: "default@4")

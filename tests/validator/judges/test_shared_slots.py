@@ -12,7 +12,6 @@ from support.fakes import FakeLeases, FakePublisher, until, working
 from contracts.events import ResultProduced
 from contracts.judging.policy import JudgeModel, JudgePolicy, Stage
 from contracts.signing import KeyUse
-from contracts.spending import Budget
 from servicekit.leasing.worker import WORK_BYTES, Worker
 from validator.errors import JudgeUnavailableError
 from validator.handlers import Handlers
@@ -36,11 +35,10 @@ class Judgings:
     def _grant(self, event: ResultProduced) -> Grant:
         is_dead = event.title == "dead"
         return Grant(
-            lease(event.execution_id, 7, KeyUse.JUDGING),
-            60.0,
-            Budget(),
-            event.acceptance_criteria,
-            event.result_hash,
+            lease=lease(event.execution_id, 7, KeyUse.JUDGING),
+            lease_s=60.0,
+            acceptance_criteria=event.acceptance_criteria,
+            result_hash=event.result_hash,
             policy=DEAD if is_dead else "",
             tenant="large" if is_dead else "small",
         )

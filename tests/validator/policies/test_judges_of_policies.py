@@ -20,7 +20,6 @@ from contracts.criteria import Criterion
 from contracts.events import ResultProduced
 from contracts.judging.policy import JudgeModel, LoopStep, name_judging
 from contracts.signing import KeyUse
-from contracts.spending import Budget
 from servicekit.addresses import parse_allowed
 from servicekit.errors import PermanentError
 from servicekit.leasing.worker import Worker
@@ -207,8 +206,8 @@ class FakeJudgings:
         del owner, room
         event = ResultProduced.model_validate_json(claims[0].result)
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        asked = event.acceptance_criteria, event.result_hash
-        return [Grant(key, 60.0, Budget(), *asked, **self.terms)]
+        asked = {"acceptance_criteria": event.acceptance_criteria, "result_hash": event.result_hash}
+        return [Grant(lease=key, lease_s=60.0, **asked, **self.terms)]
 
 
 async def report_of(judge: StandIn, **terms: Any) -> Any:

@@ -241,8 +241,9 @@ class Publisher:
         # A producer that is only late is kept: what it has yet to send comes before what it is given next.
         is_late = any(isinstance(answer, UnacknowledgedError) for answer in answers)
         lost = next((result for result in results if isinstance(result, TransientError)), None)
-        unsent = TransientError("not sent: a record before it failed", code=ErrorCode.KAFKA_UNAVAILABLE)
-        results += [unsent] * (len(records) - len(results))
+        if unsent := len(records) - len(results):
+            not_sent = TransientError("not sent: a record before it failed", code=ErrorCode.KAFKA_UNAVAILABLE)
+            results += [not_sent] * unsent
         if lost is not None:
             log.warning("publishing failed", extra={"reason": str(lost), "records": len(records)})
         if (lost is not None or is_broken) and not is_late:

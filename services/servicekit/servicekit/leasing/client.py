@@ -13,7 +13,8 @@ from google.protobuf.message import Message
 
 from contracts.signing import SigningKey
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
-from servicekit.leasing.worker import GivenBackLease, HeldLease, Lease, LeaseState, Renewal
+from servicekit.leasing.worker import GivenBackLease, HeldLease, Lease, LeaseState, Renewal, Worker
+from servicekit.retry import chunk_by_size, retry_transient
 from signoff.worker.v1 import work_service_pb2 as pb
 
 
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from signoff.worker.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
 A = TypeVar("A")
+C = TypeVar("C")
 
 #: The largest gRPC message, either way.
 MESSAGE_MAX_BYTES = 64 << 20
@@ -167,6 +169,34 @@ class GrpcLeases:
             [read_lease(key) for key in answer.new_keys],
             answer.judgings_waiting,
         )
+
+
+async def claim(
+    worker: Worker, begin: Callable[[UUID, int], Awaitable[Sequence[A | ClaimDenied]]]
+) -> tuple[float, Sequence[A | ClaimDenied]]:
+    """Claim for a worker until the jobstore answers. Return the answers, and when they were asked for.
+
+    Leases run from then, and not from a try before an outage. `begin` gets the worker's id and its room.
+    """
+
+    async def try_once() -> tuple[float, Sequence[A | ClaimDenied]]:
+        return time.monotonic(), await begin(worker.owner, worker.room)
+
+    return await retry_transient(try_once, on="jobstore")
+
+
+async def claim_in_chunks(
+    claims: Sequence[C],
+    size: Callable[[C], int],
+    room: int,
+    begin: Callable[[Sequence[C], int], Awaitable[Sequence[A | ClaimDenied]]],
+) -> list[A | ClaimDenied]:
+    """Claim by calls of bounded size, and return one answer each, in order. New grants are at most `room`."""
+    answers: list[A | ClaimDenied] = []
+    for chunk in chunk_by_size(claims, size, limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
+        granted = sum(not isinstance(answer, ClaimDenied) for answer in answers)
+        answers += await begin(chunk, max(0, room - granted))
+    return answers
 
 
 def prove(lease: Lease, owner: UUID, judge_away_s: float | None = None) -> pb.Lease:
