@@ -28,9 +28,8 @@ from pydantic import BaseModel
 from viewers_and_lists import TOKEN, measure_list, run_services, seed
 
 from console.api.schemas import FacetsQuery, JobsQuery
-from jobstore.reads.job_facets import list_job_facets
-from jobstore.reads.job_list import list_jobs
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.jobs.lists import list_job_facets, list_jobs
 from localstack.backing import infrastructure
 from signoff.status import JobOrder
 

@@ -31,12 +31,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import NewAgent, NewJob
-from jobstore.commands.rows import WorkerRoom
-from jobstore.dispatching.execution_offers import _HEADS, FairQueue
-from jobstore.dispatching.offers import OfferTerms
-from jobstore.domain.model import ExecutionStage
-from jobstore.storage.database import Database
-from jobstore.storage.work.writing import note_worker
+from jobstore.engine.database import Database
+from jobstore.engine.rows import WorkerRoom
+from jobstore.engine.writing import note_worker
+from jobstore.executions.offers import _HEADS, FairQueue, OfferTerms
+from jobstore.jobs.model import ExecutionStage
 from localstack.backing import infrastructure
 from signoff import AsyncClient
 

@@ -29,7 +29,7 @@ from measuring.seeding import store_jobs, vacuum
 
 from contracts.resources import NewJob
 from contracts.signing import make_secret
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
 from localstack.backing import infrastructure
 from signoff import AsyncClient
 

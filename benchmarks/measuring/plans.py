@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobstore.storage.database import Database
-from jobstore.storage.sql import Connection, Parameters, Row, Rows, Statement, bind
+from jobstore.engine.database import Database
+from jobstore.engine.sql import Connection, Parameters, Row, Rows, Statement, bind
 
 
 @dataclass

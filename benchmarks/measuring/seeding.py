@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import aiohttp
 import asyncpg
 
-from jobstore.maintenance.texts import TextIndex
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.jobs.texts import TextIndex
 from signoff import AsyncClient
 
 SQL_MAX_S = 7_200.0

@@ -17,16 +17,14 @@ from types import CodeType, FrameType
 from uuid import uuid4
 
 from contracts.resources import NewAgent, NewJob, Policy
-from jobstore import runner as runner_module
-from jobstore.commands.agents import RegisterAgent
-from jobstore.commands.claims import ClaimExecution
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.ids import IdKey
-from jobstore.domain.terms import ExecutionTerms
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.agents.commands import RegisterAgent
+from jobstore.engine import runner as runner_module
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.claims import ClaimExecution
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import SIGNOFF, ExecutionTerms, IdKey
 from localstack.backing import infrastructure
 from signoff.ids import new_execution_id
 

@@ -10,7 +10,7 @@ from support.kafka.batches import poison, produce
 
 from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets, make_secret
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
 from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.publisher import Outgoing, Publisher
 

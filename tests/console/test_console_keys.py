@@ -10,8 +10,8 @@ import pytest
 from support.jobstore.steps import Steps, verdict
 from support.real_console import RealConsole
 
-from jobstore.commands.executions import CancelJob
-from jobstore.domain.actor import SIGNOFF
+from jobstore.executions.commands import CancelJob
+from jobstore.jobs.model import SIGNOFF
 from signoff.status import Outcome, ReportKind
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}

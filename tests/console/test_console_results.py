@@ -12,11 +12,10 @@ from support.real_console import RealConsole
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.verdict import Verdict
-from jobstore.commands.claims import ClaimExecution, ClaimJudging
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.reports import RecordReport
-from jobstore.domain.actor import SIGNOFF, WORKER
+from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.commands import ExecuteJob, RecordReport
 from jobstore.insights.rollups import Rollups
+from jobstore.jobs.model import SIGNOFF, WORKER
 from signoff.ids import new_execution_id
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind

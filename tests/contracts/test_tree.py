@@ -52,6 +52,18 @@ def test_no_module_is_longer_than_one_can_keep_in_mind(files):
     assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}
 
 
+def test_each_module_of_the_jobstore_has_a_place_among_its_layers(files):
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each["name"].startswith("inside the jobstore:"))
+    placed = {name for layer in layers for name in re.findall(r"[\w.]+", layer)} | {"jobstore.schema.migrations"}
+    modules = {
+        ".".join(path.relative_to(ROOT / "services/jobstore").with_suffix("").parts)
+        for path in files
+        if path.is_relative_to(ROOT / "services/jobstore/jobstore") and path.suffix == ".py" and path.stem != "__init__"
+    }
+    assert {name for name in modules if "migrations" not in name} | {"jobstore.schema.migrations"} == placed
+
+
 def test_the_jobstore_says_what_its_values_are(files):
     """Lines with `Any` are for what strangers send, and for what libraries do not say."""
     package = ROOT / "services/jobstore/jobstore"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from contracts.topics import TOPICS
-from jobstore.domain.model import TransitionKind
-from jobstore.domain.transitions import RULES
+from jobstore.jobs.model import TransitionKind
+from jobstore.jobs.transitions import RULES
 from signoff.status import JobStatus
 from signoff.v1 import (
     agent_service_pb2,

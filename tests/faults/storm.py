@@ -25,8 +25,8 @@ from faults.stack.operator import Operator
 from faults.stack.strangers import registered
 from faults.stack.wishes import LIMITS
 from faults.stack.world import World, world
-from jobstore.domain.ids import IdKey
-from jobstore.storage.outages import DRIVER_ERRORS
+from jobstore.engine.database import DRIVER_ERRORS
+from jobstore.jobs.model import IdKey
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
 from signoff import AsyncClient

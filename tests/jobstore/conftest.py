@@ -6,9 +6,9 @@ from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps
 from support.jobstore.tables import database, database_url, runner, template
 
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.dispatcher import Dispatcher
 
 __all__ = ["database", "database_url", "runner", "template"]
 

@@ -28,7 +28,14 @@ class Part:
 PARTS = (
     Part(
         "jobs",
-        ["services/jobstore/jobstore/domain/**/[!_]*.py", "services/jobstore/jobstore/commands/**/[!_]*.py"],
+        [
+            f"services/jobstore/jobstore/{name}.py"
+            for name in (
+                *("*/commands", "*/rules", "engine/rows", "engine/unit_of_work", "executions/claims"),
+                *("executions/granting", "executions/requesting", "executions/states", "jobs/model"),
+                *("jobs/transitions", "jobs/waiting", "judging/judgings", "upstreams"),
+            )
+        ],
         ["tests/jobstore/domain", "tests/jobstore/commands"],
     ),
     Part(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
 
 _JOBS = "SELECT id, status, version, execution_id, live, progress, progress_message, tokens FROM jobs ORDER BY id"
 _RESTING = {"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"}

@@ -18,16 +18,15 @@ from world_jobs import spec
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.resources import JobPatch
 from jobstore.api.work_service import WorkService
-from jobstore.commands.base import Command
-from jobstore.commands.edits import EditJob
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.sweeper import Sweeper
 from jobstore.handlers import EventHandlers
-from jobstore.maintenance.sweeper import Sweeper
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
+from jobstore.jobs.model import SIGNOFF
 from servicekit.errors import PermanentError
 from signoff.worker.v1 import work_service_pb2 as pb
 

@@ -20,19 +20,18 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 from test_state_machine import EXAMPLES, SETTINGS
 
 from contracts.resources import NewAgent, NewJob, NewLimit
-from jobstore.commands.base import Command
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.actor import ADMINISTRATOR
-from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import ExecutionStage
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import ADMINISTRATOR, ExecutionStage
+from jobstore.limits import store as limits
+from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
+from jobstore.limits.rules import batch_limit
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
-from jobstore.runner import CommandRunner
-from jobstore.storage import limits
-from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from signoff.status import OperationState, ReportKind
 

@@ -18,9 +18,9 @@ from world import LEASE_S, World
 from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
-from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.agents.rules import BreakerTerms
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 
 EXAMPLES = int(os.environ.get("SIGNOFF_EXAMPLES", "0"))
 SETTINGS = settings(

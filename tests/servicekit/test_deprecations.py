@@ -11,7 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from promises.__main__ import CATALOGUE, DOCUMENT, ROOT
 
 from jobstore.api.auth import Role, Tokens
-from jobstore.api.interceptors import CallInterceptor, CallLimits
+from jobstore.api.server import CallInterceptor, CallLimits
 from servicekit.deprecations import DEPRECATIONS, Deprecation, find_in_call
 
 TEXT, MESSAGE = descriptor_pb2.FieldDescriptorProto.TYPE_STRING, descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE

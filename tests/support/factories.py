@@ -13,7 +13,7 @@ from contracts.resources import Policy
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.topics import TOPIC_OF
 from executor.ports import Grant
-from jobstore.domain.actor import UPSTREAM
+from jobstore.jobs.model import UPSTREAM
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.worker import Lease
 from signoff.ids import new_execution_id

@@ -16,7 +16,7 @@ from contracts.lint import find_warnings
 from contracts.messages import job_message, new_job_of, patch_of
 from contracts.receipts import PublicKey
 from contracts.resources import AgentPatch, Job, NewAgent, NewJob
-from jobstore.api.error_details import make_details
+from jobstore.api.server import make_details
 from jobstore.errors import Violation
 from signoff.connection import REPLAYED
 from signoff.jsontext import json_text

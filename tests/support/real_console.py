@@ -21,18 +21,16 @@ from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.receipt_service import ReceiptService
+from jobstore.api.receipt_service import ReceiptService, add_keys
 from jobstore.api.server import create_server, set_serving
-from jobstore.domain.ids import IdKey
-from jobstore.domain.terms import ExecutionTerms
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.insights.dead_letters import DeadLetterTopics
-from jobstore.insights.waiting_sums import WaitingSums
+from jobstore.insights.overview import WaitingSums
+from jobstore.jobs.model import ExecutionTerms, IdKey
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.receipt_keys import add_keys
 from servicekit.kafka.publisher import Publisher
 from signoff import AsyncClient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server

@@ -2,10 +2,10 @@
 
 from uuid import uuid4
 
-from jobstore.commands.judgings import FinishJudging, QueueRejudging
-from jobstore.commands.rows import NewJudging
-from jobstore.domain.actor import ADMINISTRATOR, VALIDATOR
-from jobstore.storage.judging import judgings
+from jobstore.engine.rows import NewJudging
+from jobstore.jobs.model import ADMINISTRATOR, VALIDATOR
+from jobstore.judging import store as judgings
+from jobstore.judging.judgings import FinishJudging, QueueRejudging
 from signoff.status import JudgingKind, Outcome
 from support.jobstore.steps import Steps, verdict
 

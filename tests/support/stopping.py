@@ -7,9 +7,9 @@ import sys
 
 from sqlalchemy import text
 
-from jobstore.storage import locks
-from jobstore.storage.database import Database
-from jobstore.storage.locks import Lock
+from jobstore.engine import locks
+from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock
 
 #: More than the buffers of a connection hold, so that the server cannot send it to who does not read.
 LARGE = text("SELECT repeat('x', 1000) FROM generate_series(1, 100000)")

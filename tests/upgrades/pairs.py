@@ -12,7 +12,7 @@ from faults.stack.links import Link
 from faults.stack.world import numbered
 from support.free_ports import free_port
 
-from jobstore.storage.locks import Lock
+from jobstore.engine.locks import Lock
 from localstack.backing import infrastructure
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn

@@ -45,7 +45,7 @@ def make_next_jobstore(directory: Path) -> None:
     """Copy today's jobstore into a directory, with a migration behind its last."""
     package = directory / "jobstore"
     shutil.copytree(ROOT / "services/jobstore/jobstore", package, ignore=shutil.ignore_patterns("__pycache__"))
-    versions = package / "storage/migrations/versions"
+    versions = package / "schema/migrations/versions"
     head = max(path.name for path in versions.glob("[0-9]*.py")).partition("_")[0]
     (versions / f"{REVISION}.py").write_text(MIGRATION.format(head=head))
 

@@ -13,42 +13,40 @@ from contracts.fact_keys import FactKeys
 from contracts.receipts import ReceiptKey, derive_keys
 from contracts.signing import Secrets
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
+from jobstore.agents.matcher import Matcher
+from jobstore.api import receipt_service
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
-from jobstore.api.interceptors import CallLimits
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
-from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
+from jobstore.api.server import MESSAGE_MAX_BYTES, CallLimits, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
-from jobstore.dispatching.dispatcher import ACKNOWLEDGED_WITHIN_S, Dispatcher
-from jobstore.dispatching.judging_queue import JudgingQueue
-from jobstore.domain.terms import ExecutionTerms
-from jobstore.domain.upstreams import Upstreams
+from jobstore.engine import facts
+from jobstore.engine.database import Database
+from jobstore.engine.notifications import Wake
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions import leases
+from jobstore.executions.dispatcher import ACKNOWLEDGED_WITHIN_S, Dispatcher
+from jobstore.executions.sweeper import Cleanup, Sweeper
 from jobstore.handlers import EventHandlers, check_cancel, read_report
-from jobstore.insights.consumer_groups import ConsumerGroups
 from jobstore.insights.dead_letters import DeadLetterTopics
-from jobstore.insights.processes import Report
+from jobstore.insights.overview import WaitingSums
+from jobstore.insights.processes import ConsumerGroups, Report
 from jobstore.insights.rollups import Rollups
-from jobstore.insights.waiting_sums import WaitingSums
-from jobstore.maintenance.cleanup import Cleanup
-from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.sweeper import Sweeper
-from jobstore.maintenance.texts import TextIndex
+from jobstore.jobs.model import ExecutionTerms
+from jobstore.jobs.texts import TextIndex
+from jobstore.judging import store as judgings
+from jobstore.judging.queue import JudgingQueue
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
+from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
-from jobstore.runner import CommandRunner
-from jobstore.storage import facts, receipt_keys, reusable, room
-from jobstore.storage.database import Database
-from jobstore.storage.judging import judgings
-from jobstore.storage.notifications import Wake
+from jobstore.upstreams import Upstreams
 from servicekit import clock
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries
@@ -158,10 +156,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             database.listen(wake, watches.set_settled),
             Sweeper(database, runner, readers).run(),
             Cleanup(
-                database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
+                database,
+                "reuse cleanup",
+                partial(judgings.forget_reusable, terms=terms.reuse),
+                judgings.FORGET_REUSABLE_BATCH,
             ).run(),
             Cleanup(database, "answer cleanup", facts.forget_remembered, facts.FORGET_BATCH).run(),
-            Cleanup(database, "worker cleanup", room.forget_workers, room.FORGET_BATCH).run(),
+            Cleanup(database, "worker cleanup", leases.forget_workers, leases.FORGET_BATCH).run(),
             Cleanup(database, "judging cleanup", judgings.forget, judgings.FORGET_BATCH).run(),
             judging_queue.run(),
             matcher.run(),
@@ -256,7 +257,7 @@ async def _prepare(database: Database, keys: Sequence[ReceiptKey]) -> None:
 
     async def add_keys() -> None:
         async with database.session() as session:
-            await receipt_keys.add_keys(session, [key.public for key in keys])
+            await receipt_service.add_keys(session, [key.public for key in keys])
 
     await retry_transient(add_keys, on="postgres")
 

@@ -11,15 +11,13 @@ from pydantic import ValidationError
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
-from jobstore.commands.base import Command
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
-from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER, Actor
-from jobstore.domain.model import TransitionKind
-from jobstore.domain.upstreams import Upstreams
-from jobstore.runner import CommandRunner
-from jobstore.storage import leases
-from jobstore.storage.database import Database
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions import leases
+from jobstore.executions.commands import OUTCOMES, CancelJob, EndLease, RecordReport, RecordResult
+from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, Actor, TransitionKind
+from jobstore.upstreams import Upstreams
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.kafka.dead_letters import Refused, UnvouchedError
 from servicekit.kafka.subscription import Incoming, is_replay, leave_frames, parse_event

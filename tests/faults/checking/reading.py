@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from contracts.fact_keys import is_marker
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
-from jobstore.storage.locks import Lock
+from jobstore.engine.locks import Lock
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff import AsyncClient
 from signoff.jsontext import json_text

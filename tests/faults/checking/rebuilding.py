@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from jobstore.storage.outages import DRIVER_ERRORS
+from jobstore.engine.database import DRIVER_ERRORS
 from localstack.services import Addresses
 
 #: A rebuild fails what was live and must not be called again; that is no fact.

@@ -18,7 +18,7 @@ from contracts.events import CancelRequested, ExecuteRequested
 from contracts.resources import JobFilter, JobPatch
 from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
 from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
-from jobstore.domain.ids import IdKey
+from jobstore.jobs.model import IdKey
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 from signoff import AsyncClient, SignoffError

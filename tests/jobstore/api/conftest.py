@@ -19,12 +19,12 @@ from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
-from jobstore.insights.waiting_sums import WaitingSums
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.insights.overview import WaitingSums
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub, add_JudgeServiceServicer_to_server

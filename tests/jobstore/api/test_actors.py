@@ -20,10 +20,10 @@ from contracts.events import (
 )
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from jobstore.api.work_service import WorkService
-from jobstore.domain.upstreams import OPEN, Upstreams
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.handlers import EventHandlers, check_cancel
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.upstreams import OPEN, Upstreams
 from servicekit.kafka.subscription import Incoming
 from signoff.jsontext import json_text
 from signoff.status import Outcome, ReportKind

@@ -13,7 +13,7 @@ from support.factories import execute_requested
 from support.jobstore.administered import add_old_agent
 
 from contracts.resources import NewAgent
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2

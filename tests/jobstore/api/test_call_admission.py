@@ -12,8 +12,7 @@ from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, VALIDATOR, Status, refuse
 from support.fakes import until
 
 from jobstore.api.auth import Tokens
-from jobstore.api.interceptors import CallLimits
-from jobstore.api.server import create_server, set_serving
+from jobstore.api.server import CallLimits, create_server, set_serving
 
 LARGE = bytes(60 << 20)
 #: HTTP/2 lets a client send 64 KiB unasked.

@@ -19,10 +19,9 @@ from support.fakes import until
 from support.jobstore.steps import new_job
 
 from jobstore.api.auth import Role, Tokens
-from jobstore.api.interceptors import CallInterceptor
-from jobstore.api.server import create_server, set_serving
+from jobstore.api.server import CallInterceptor, create_server, set_serving
+from jobstore.engine.database import Database
 from jobstore.errors import InvalidError, RefusedError
-from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, TransientError
 from signoff import UNREACHABLE, AsyncClient, SignoffError
 from signoff.connection import make_error

@@ -11,10 +11,10 @@ from api_calls import ADMINISTRATOR, JOB, Status, create, refused
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
-from jobstore.commands.executions import CancelJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob
+from jobstore.jobs.model import SIGNOFF
 from signoff.connection import REPLAYED
 from signoff.status import Outcome, ReportKind
 from signoff.v1 import agent_service_pb2 as agents_pb

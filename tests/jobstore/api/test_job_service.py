@@ -10,10 +10,10 @@ from google.protobuf import json_format
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.reads import get_settled_cursor
 from jobstore.publishing.watches import Watches
-from jobstore.reads.job_logs import get_settled_cursor
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from signoff.status import ReportKind
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb

@@ -14,12 +14,12 @@ from support.jobstore.terms import TERMS
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.statistics import QuorumWorth
 from contracts.judging.versions import Counts, Evaluated, Measured
-from jobstore.commands.judging.versions import KeepEvaluation, PutVersion
-from jobstore.domain.actor import ADMINISTRATOR as ADMINISTERED
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.model import ADMINISTRATOR as ADMINISTERED
+from jobstore.jobs.model import SIGNOFF
+from jobstore.judging.commands import KeepEvaluation, PutVersion
+from jobstore.judging.rules import POLICY_MAX_BYTES, Kind, Named
 from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judge_service_pb2 as pb

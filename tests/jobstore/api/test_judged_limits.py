@@ -11,11 +11,11 @@ from support.jobstore.steps import Steps, new_job
 
 from contracts.judging.policy import JudgePolicy
 from jobstore.api.work_service import WorkService
-from jobstore.commands.judging.versions import PutVersion
-from jobstore.domain.actor import ADMINISTRATOR
-from jobstore.domain.judging.versions import Kind, Named, format_body
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.model import ADMINISTRATOR
+from jobstore.judging.commands import PutVersion
+from jobstore.judging.rules import Kind, Named, format_body
 from signoff.worker.v1 import work_service_pb2 as pb
 
 

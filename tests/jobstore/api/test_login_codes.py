@@ -9,8 +9,8 @@ from sqlalchemy import text
 from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
 from support.real_console import TOKEN, jobstore_on
 
-from jobstore.storage.database import Database
-from jobstore.storage.login_codes import create_code, spend_code
+from jobstore.api.operations_service import create_code, spend_code
+from jobstore.engine.database import Database
 from signoff import AsyncClient, SignoffError
 
 

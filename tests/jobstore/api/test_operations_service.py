@@ -10,15 +10,15 @@ from sqlalchemy import text
 from support.jobstore.administered import put_agent
 
 from contracts.resources import NewAgent
+from jobstore.agents.store import get_agent
 from jobstore.api.operations_service import OperationsService
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
-from jobstore.insights.waiting_sums import WaitingSums
+from jobstore.insights.overview import WaitingSums
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
-from jobstore.reads.agents import get_agent
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources

@@ -16,12 +16,12 @@ from support.jobstore.steps import Steps
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.server import create_server
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.reads import get_settled_cursor
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import FAR_BEHIND, Watches
-from jobstore.reads.job_logs import get_settled_cursor
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server

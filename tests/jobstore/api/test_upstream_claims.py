@@ -11,11 +11,11 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 from contracts.events import CancelRequested, ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from jobstore.api.work_service import WorkService
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import ExecutionStage
-from jobstore.domain.upstreams import OPEN, Upstreams
+from jobstore.engine.database import Database
+from jobstore.executions.dispatcher import Dispatcher
 from jobstore.handlers import check_cancel
-from jobstore.storage.database import Database
+from jobstore.jobs.model import ExecutionStage
+from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import PermanentError
 from signoff.ids import new_execution_id
 from signoff.worker.v1 import work_service_pb2 as pb

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from support.jobstore.administered import put_agent
 from support.jobstore.reused import SURE, Life
 
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 from support.jobstore.builders import TIMES, job, report
 
-from jobstore.commands.resubmission import build_history
-from jobstore.commands.rows import AgentHistory
-from jobstore.domain.model import Decision, TransitionKind
-from jobstore.domain.transitions import decide
+from jobstore.engine.rows import AgentHistory
+from jobstore.executions.requesting import build_history
+from jobstore.jobs.model import Decision, TransitionKind
+from jobstore.jobs.transitions import decide
 from signoff.status import JobStatus
 
 CREATED, FIRST, SECOND = (

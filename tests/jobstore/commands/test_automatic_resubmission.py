@@ -13,15 +13,14 @@ from support.jobstore.terms import IDS
 
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, NewLimit
-from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.jobs import AssignAgent
-from jobstore.commands.reports import RecordReport
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.domain.actor import SIGNOFF, WORKER
-from jobstore.runner import CommandRunner
-from jobstore.storage import locks
-from jobstore.storage.database import Database
+from jobstore.engine import locks
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.commands import AssignAgent
+from jobstore.jobs.model import SIGNOFF, WORKER
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 

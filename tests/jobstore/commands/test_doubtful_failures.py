@@ -10,15 +10,13 @@ from support.factories import SECRETS, incoming
 from support.jobstore.steps import Steps, new_job, reported, result, swept
 
 from contracts.events import ResultProduced
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
-from jobstore.domain.model import ExecutionState
-from jobstore.domain.terms import ExecutionTerms
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import DatabaseFaultError
+from jobstore.executions.commands import RecordReport, RecordResult
 from jobstore.handlers import EventHandlers
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, ExecutionState, ExecutionTerms
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from signoff.status import ReportKind
 

@@ -8,14 +8,13 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps, new_job
 
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import ExecutionState
+from jobstore.engine import facts
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, RefusedError
-from jobstore.maintenance.cleanup import Cleanup
-from jobstore.runner import CommandRunner
-from jobstore.storage import facts
-from jobstore.storage.database import Database
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.sweeper import Cleanup
+from jobstore.jobs.model import SIGNOFF, ExecutionState
 from signoff.ids import new_execution_id
 
 DAY_S = 86_400

@@ -6,13 +6,13 @@ from uuid import uuid4
 import pytest
 from support.jobstore.steps import Steps, new_job
 
-from jobstore.commands.claims import ClaimExecution
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, RefusedError
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.claims import ClaimExecution
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id
 
 

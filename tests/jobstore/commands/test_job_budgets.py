@@ -9,12 +9,12 @@ from support.jobstore.steps import Steps, result, verdict
 
 from contracts.resources import Usage
 from jobstore.api.work_service import WorkService
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.commands import ExecuteJob
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb

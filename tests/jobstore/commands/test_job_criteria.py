@@ -11,13 +11,13 @@ from support.jobstore.steps import Steps, new_job, verdict
 from contracts.criteria import Criterion
 from contracts.resources import NewJob
 from jobstore.api.work_service import WorkService
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.jobs import CreateJob
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, RefusedError
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.commands import ExecuteJob
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import Outcome, ReportKind

@@ -11,16 +11,15 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, verdict
 
 from contracts.resources import JobPatch, NewAgent
-from jobstore.commands.edits import EditJob
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import NotFoundError, RefusedError
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.commands import CreateJob, EditJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.reads import get_job
 from jobstore.json_members import members
-from jobstore.publishing import fact_reader, job_changed, late_facts
-from jobstore.reads.jobs import get_job
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.publishing import fact_reader
 from signoff.ids import new_execution_id
 from signoff.jsontext import parse_json
 from signoff.status import Outcome, ReportKind
@@ -161,8 +160,8 @@ async def bodies(steps: Steps) -> list[str]:
     async with steps.database.session() as session:
         seqs = await session.scalars(text("SELECT seq FROM job_logs WHERE job_id = :id"), {"id": steps.job_id})
         rows = await session.execute(fact_reader._ROWS, {"seqs": sorted(seqs), "bytes": 2**62})
-        reverted = await late_facts.find_reverted(session, rows)
-    return [job_changed.make_job_changed(row, reverted.get(row.seq, {})).value.decode() for row in rows]
+        reverted = await fact_reader.find_reverted(session, rows)
+    return [fact_reader.make_job_changed(row, reverted.get(row.seq, {})).value.decode() for row in rows]
 
 
 async def test_a_job_made_and_edited_in_one_transaction_is_both(runner: CommandRunner, steps: Steps) -> None:

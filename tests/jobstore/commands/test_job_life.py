@@ -3,17 +3,15 @@
 import pytest
 from support.jobstore.steps import Steps, new_job, result, verdict
 
-from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.commands.reports import RecordResult
-from jobstore.domain.actor import EXECUTOR, SIGNOFF
-from jobstore.domain.model import Refusal, TransitionKind
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.reads.job_logs import get_result
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.commands import CancelJob, ExecuteJob, RecordResult
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.commands import AssignAgent, CreateJob
+from jobstore.jobs.model import EXECUTOR, SIGNOFF, Refusal, TransitionKind
+from jobstore.jobs.reads import get_result
 from servicekit.errors import PermanentError
 from signoff.ids import new_execution_id
 from signoff.jsontext import parse_json

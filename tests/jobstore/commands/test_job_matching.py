@@ -8,15 +8,15 @@ from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.matched import circuit_opened, put, wanting
 from support.jobstore.steps import Steps, new_job
 
-from jobstore.commands.base import Command
-from jobstore.commands.claims import ClaimExecution
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.jobs import CreateJob
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.claims import ClaimExecution
+from jobstore.executions.commands import ExecuteJob
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id
 
 

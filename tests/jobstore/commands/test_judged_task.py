@@ -14,16 +14,15 @@ from contracts.events import hash_task
 from contracts.judging.policy import JudgePolicy
 from contracts.signing import KeyUse
 from jobstore.api.work_service import WorkService
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.judging.versions import PutVersion
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
-from jobstore.domain.judging.task import CUT, TASK_MAX_CHARS
-from jobstore.domain.judging.versions import Kind, Named, format_body
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
-from jobstore.reads.verdicts import get_verdict
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.commands import ExecuteJob
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.jobs.reads import get_verdict
+from jobstore.judging.commands import PutVersion
+from jobstore.judging.rules import CUT, TASK_MAX_CHARS, Kind, Named, format_body
 from signoff.jsontext import json_text
 from signoff.status import Outcome, ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb

@@ -13,18 +13,15 @@ from support.fakes import FakeLeases
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.events import CancelRequested
-from jobstore.commands.base import Command
-from jobstore.commands.claims import ClaimExecution, ClaimJudging
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.domain.actor import SIGNOFF, WORKER
-from jobstore.domain.model import Refusal
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database, RaceError
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
+from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport, RecordResult
+from jobstore.executions.granting import ClaimOutcome
 from jobstore.handlers import EventHandlers
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.outages import RaceError
+from jobstore.jobs.model import SIGNOFF, WORKER, Refusal
 from servicekit.leasing.worker import Worker
 from signoff.ids import new_execution_id
 from signoff.status import ReportKind

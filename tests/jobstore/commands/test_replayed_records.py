@@ -11,13 +11,13 @@ from support.factories import SECRETS, incoming
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.events import CancelRequested
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.granting import ClaimOutcome
 from jobstore.handlers import EventHandlers
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id
 from signoff.status import ReportKind
 

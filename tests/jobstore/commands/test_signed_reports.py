@@ -14,11 +14,11 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
 from contracts.topics import TOPIC_OF
 from jobstore.api.work_service import WorkService
-from jobstore.commands.executions import CancelJob
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob
 from jobstore.handlers import EventHandlers, read_report
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs.model import SIGNOFF
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import Refused, to_dead_letter
 from servicekit.retry import isolate_failures

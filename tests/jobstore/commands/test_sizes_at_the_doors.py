@@ -8,13 +8,12 @@ from support.jobstore.steps import CRITERIA, Steps, new_job
 
 from contracts.judging.verdict import Verdict
 from contracts.sizes import LIMIT_MAX_BYTES, MESSAGE_MAX_CHARS, PAYLOAD_MAX_BYTES, measure_job
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.jobs import AssignAgent
-from jobstore.commands.reports import RESPONSE_MAX_BYTES
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.commands import RESPONSE_MAX_BYTES, CancelJob
+from jobstore.jobs.commands import AssignAgent
+from jobstore.jobs.model import SIGNOFF
 from servicekit.errors import PermanentError
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
@@ -67,7 +66,7 @@ async def test_a_result_beyond_every_limit_that_is_claimed_first_fails_its_job(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease = await steps.running()
-    monkeypatch.setattr("jobstore.commands.reports.LIMIT_MAX_BYTES", 5)
+    monkeypatch.setattr("jobstore.executions.commands.LIMIT_MAX_BYTES", 5)
     answer = await steps.claim_judging(lease)
     assert answer.outcome == "DUPLICATE"
     await _failed_with(steps, "result_too_large")

@@ -10,11 +10,11 @@ from support.factories import SECRETS
 from support.fakes import until
 from support.jobstore.steps import Published, Steps, seen
 
-from jobstore.dispatching.dispatcher import CLAIMED_AFTER_S, POLL_S, Dispatcher
-from jobstore.domain.model import ExecutionStage
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.notifications import CHANNEL, Wake
+from jobstore.engine.database import Database
+from jobstore.engine.notifications import CHANNEL, Wake
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.dispatcher import CLAIMED_AFTER_S, POLL_S, Dispatcher
+from jobstore.jobs.model import ExecutionStage
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 

@@ -9,11 +9,11 @@ from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps, seen
 
 from contracts.events import ExecuteRequested, ResultProduced
-from jobstore.dispatching import offers
-from jobstore.dispatching.dispatcher import POLL_S, Dispatcher
-from jobstore.domain.model import ExecutionStage
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions import offers
+from jobstore.executions.dispatcher import POLL_S, Dispatcher
+from jobstore.jobs.model import ExecutionStage
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 

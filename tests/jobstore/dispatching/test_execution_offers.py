@@ -18,18 +18,16 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
-from jobstore.commands.base import Command, LimitsLock, Locks
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.dispatching.execution_offers import _HEADS, DEPTH_FIRST, FairQueue
-from jobstore.dispatching.offers import OfferTerms
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import ExecutionStage
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.work.locking import lock_rows
+from jobstore.engine.commands import Command, LimitsLock, Locks
+from jobstore.engine.database import Database
+from jobstore.engine.loading import lock_rows
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.offers import _HEADS, DEPTH_FIRST, FairQueue, OfferTerms
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import SIGNOFF, ExecutionStage
 from servicekit.errors import PermanentError
 from signoff.status import ReportKind
 

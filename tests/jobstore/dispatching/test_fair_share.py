@@ -7,9 +7,9 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
-from jobstore.domain.limits import SharedRoom
-from jobstore.domain.waiting.circumstances import AGEING
+from jobstore.executions.fair_share import Flow, Head, Shares, pick, rank
+from jobstore.jobs.waiting import AGEING
+from jobstore.limits.rules import SharedRoom
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

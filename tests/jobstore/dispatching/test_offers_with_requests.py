@@ -11,16 +11,15 @@ from support.jobstore.administered import pause_limit, put_agent, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
 
 from contracts.resources import NewAgent, NewLimit, Policy
-from jobstore.commands.base import Command
-from jobstore.commands.executions import CreateAndExecute, ExecuteJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.execution_states import ROOM_TO_SPARE
-from jobstore.domain.model import ExecutionStage
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.work.recorded import Recorded
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.writing import Recorded
+from jobstore.executions.commands import CreateAndExecute, ExecuteJob
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.states import ROOM_TO_SPARE
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import SIGNOFF, ExecutionStage
 from servicekit.errors import TransientError
 from signoff.status import Outcome, ReportKind, Resubmit
 

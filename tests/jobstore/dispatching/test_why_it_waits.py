@@ -15,16 +15,15 @@ from support.jobstore.terms import TERMS
 
 from contracts.resources import NewLimit
 from contracts.waiting import WaitCode
-from jobstore.commands.rows import Stored, WorkerRoom
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.dispatching.execution_offers import FairQueue
-from jobstore.dispatching.offers import OfferTerms
-from jobstore.domain.limits import flow_of, wildcard
-from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
-from jobstore.reads.waiting import explain_jobs, sum_up_all
-from jobstore.storage.database import Database
-from jobstore.storage.limits import WILDCARD
-from jobstore.storage.work.writing import note_worker, write
+from jobstore.engine.database import Database
+from jobstore.engine.rows import Stored, WorkerRoom
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.writing import note_worker, write
+from jobstore.executions.offers import FairQueue, OfferTerms
+from jobstore.jobs.model import Clock, Execution, ExecutionStage, ExecutionState
+from jobstore.jobs.waits import explain_jobs, sum_up_all
+from jobstore.limits.rules import flow_of, wildcard
+from jobstore.limits.store import WILDCARD
 from signoff.types import Waiting
 
 #: Codes that tell whose turn it is, and hold nothing back.

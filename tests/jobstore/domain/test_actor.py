@@ -1,6 +1,6 @@
 """Who asked, as it is stored and published."""
 
-from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, UPSTREAM, VALIDATOR, WORKER, name_upstream
+from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, UPSTREAM, VALIDATOR, WORKER, name_upstream
 
 
 def test_actors_are_stored_as_these_words_and_an_upstream_by_its_secret() -> None:

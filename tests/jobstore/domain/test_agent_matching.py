@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobstore.domain.matching import Candidate, describe_missing, find_best
+from jobstore.agents.rules import Candidate, describe_missing, find_best
 
 SKILLS = st.frozensets(st.sampled_from("abcd"), max_size=4)
 CANDIDATES = st.lists(

@@ -9,9 +9,15 @@ from support.jobstore.builders import NOW, TIMES, done, job, judging, queued, re
 from support.jobstore.steps import verdict
 
 from contracts.judging.verdict import Verdict
-from jobstore.domain.decisions import CODE_MAX_CHARS, CRITERION_MAX_CHARS, NO_ENDING, cut_criterion, list_not_met
-from jobstore.domain.model import Decision, Execution, Job, TransitionKind
-from jobstore.domain.transitions import decide
+from jobstore.jobs.model import Decision, Execution, Job, TransitionKind
+from jobstore.jobs.transitions import (
+    CODE_MAX_CHARS,
+    CRITERION_MAX_CHARS,
+    NO_ENDING,
+    cut_criterion,
+    decide,
+    list_not_met,
+)
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome
 

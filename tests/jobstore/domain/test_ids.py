@@ -5,7 +5,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from jobstore.domain.ids import IdKey
+from jobstore.jobs.model import IdKey
 
 KEY = bytes(range(32))
 #: Of which + and / are digits, - and _ where base64 stands in a URL.

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from support.jobstore.builders import NOW
 
-from jobstore.domain.limits import batch_limit, flow_of, is_held_back, window_start
+from jobstore.limits.rules import batch_limit, flow_of, is_held_back, window_start
 
 BATCH = UUID(int=7)
 

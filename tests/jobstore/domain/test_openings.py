@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from support.jobstore.builders import NOW, queued
 
-from jobstore.domain.execution_states import Openings
+from jobstore.executions.states import Openings
 
 FLOW = ("agent:writer", "label:team=red")
 

@@ -8,7 +8,7 @@ import pytest
 from support.jobstore.builders import NOW
 from support.jobstore.steps import verdict
 
-from jobstore.domain.reuse import Asked, Reusable, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
+from jobstore.judging.rules import Asked, Reusable, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
 
 RESULT = b"\x01" * 32
 

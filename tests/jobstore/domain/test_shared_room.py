@@ -1,6 +1,6 @@
 """Room is shared by the names of tenants and agents, and nothing else is counted."""
 
-from jobstore.domain.limits import SharedRoom
+from jobstore.limits.rules import SharedRoom
 
 
 def test_what_is_offered_takes_room_and_counts_for_its_tenant_and_its_agent() -> None:

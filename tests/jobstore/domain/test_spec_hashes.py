@@ -6,7 +6,7 @@ from typing import Any
 from support.jobstore.builders import NOW
 
 from contracts.resources import NewJob, Policy
-from jobstore.domain.spec import Spec, hash_spec, is_same
+from jobstore.jobs.model import Spec, hash_spec, is_same
 
 FORM = 'Says "blue"\noptional: Is kind'
 SPELLED = '- Says "blue"\n\n1. optional:Is kind\r\n'

@@ -19,9 +19,9 @@ from support.jobstore.builders import (
     running,
 )
 
-from jobstore.commands.rows import Changes
-from jobstore.domain.model import Decision, Execution, ExecutionState, Refusal, TransitionKind
-from jobstore.domain.transitions import decide
+from jobstore.engine.rows import Changes
+from jobstore.jobs.model import Decision, Execution, ExecutionState, Refusal, TransitionKind
+from jobstore.jobs.transitions import decide
 from signoff.status import JobStatus
 
 S = JobStatus

@@ -21,15 +21,8 @@ from support.jobstore.builders import (
     running,
 )
 
-from jobstore.domain.model import (
-    Decision,
-    Execution,
-    ExecutionStage,
-    ExecutionState,
-    Refusal,
-    TransitionKind,
-)
-from jobstore.domain.transitions import decide
+from jobstore.jobs.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, TransitionKind
+from jobstore.jobs.transitions import decide
 from signoff.status import JobLogStatus, JobStatus
 
 S = JobStatus

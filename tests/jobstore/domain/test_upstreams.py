@@ -6,7 +6,7 @@ import pytest
 from support.factories import execute_requested, request_body
 
 from contracts.signing import KeyUse, Secret, Secrets
-from jobstore.domain.upstreams import OPEN, Upstreams
+from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import PermanentError
 from signoff.ids import new_execution_id
 

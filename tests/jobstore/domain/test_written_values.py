@@ -23,15 +23,28 @@ from support.jobstore.steps import reported
 from contracts.judging.verdict import Verdict
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
-from jobstore.domain import execution_states, limits
-from jobstore.domain.circuit_breaker import Breaker, BreakerTerms
-from jobstore.domain.fences import describe_timeout, is_claimable, is_current
-from jobstore.domain.ids import IdKey
-from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Report, TransitionKind, budget_of
-from jobstore.domain.reports import format_feedback, format_response, has_answered, with_cost
-from jobstore.domain.reuse import ReuseTerms
-from jobstore.domain.spec import Spec, format_edit, format_request_body
-from jobstore.domain.terms import ExecutionTerms
+from jobstore.agents.rules import Breaker, BreakerTerms
+from jobstore.executions import states
+from jobstore.jobs.model import (
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    ExecutionTerms,
+    IdKey,
+    Report,
+    Spec,
+    TransitionKind,
+    budget_of,
+    format_edit,
+    format_feedback,
+    format_request_body,
+    format_response,
+    has_answered,
+    with_cost,
+)
+from jobstore.jobs.transitions import describe_timeout, is_claimable, is_current
+from jobstore.judging.rules import ReuseTerms
+from jobstore.limits import rules
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
 
@@ -51,47 +64,47 @@ SPEC = Spec(
 def test_a_step_changes_these_fields_and_no_others() -> None:
     steps = [
         (
-            execution_states.renew(queued(attempt=1, lease=1, spent=2, deadline_at=SOON, fails_at=NOW), OWNER, TIMES),
+            states.renew(queued(attempt=1, lease=1, spent=2, deadline_at=SOON, fails_at=NOW), OWNER, TIMES),
             queued(
                 attempt=1, lease=1, spent=1, deadline_at=SOON, fails_at=SOON, state=LEASED, owner=OWNER, due_at=SOON
             ),
         ),
         (
-            execution_states.renew(running(spent=2, due_at=NOW), OWNER, TIMES),
+            states.renew(running(spent=2, due_at=NOW), OWNER, TIMES),
             running(spent=2, due_at=NOW + timedelta(seconds=10)),
         ),
         (
-            execution_states.renew(awaiting_judge(validators_lost=2, fails_at=SOON), OWNER, TIMES),
+            states.renew(awaiting_judge(validators_lost=2, fails_at=SOON), OWNER, TIMES),
             judging(lease=1, validators_lost=1, fails_at=SOON),
         ),
         (
-            execution_states.offer(queued(offers=12, deadline_at=LATE), NOW, again_s=1.0, again_max_s=1e6),
+            states.offer(queued(offers=12, deadline_at=LATE), NOW, again_s=1.0, again_max_s=1e6),
             offered(offers=13, deadline_at=LATE, due_at=LATE),
         ),
         (
-            execution_states.offer(queued(offers=12), NOW, again_s=1.0, again_max_s=1e6),
+            states.offer(queued(offers=12), NOW, again_s=1.0, again_max_s=1e6),
             offered(offers=13, due_at=NOW + timedelta(seconds=1024)),
         ),
         (
-            execution_states.offer_at_once(offered(offers=4, deadline_at=SOON), LATE),
+            states.offer_at_once(offered(offers=4, deadline_at=SOON), LATE),
             offered(offers=0, deadline_at=SOON, due_at=SOON),
         ),
-        (execution_states.decline_offer(offered(offers=4, due_at=LATE), NOW), queued(offers=4)),
-        (execution_states.take_back(offered(offers=4, due_at=LATE), NOW), queued()),
+        (states.decline_offer(offered(offers=4, due_at=LATE), NOW), queued(offers=4)),
+        (states.take_back(offered(offers=4, due_at=LATE), NOW), queued()),
         (
-            execution_states.make_answer(EXECUTION_ID, None, "refused:x"),
+            states.make_answer(EXECUTION_ID, None, "refused:x"),
             Execution(EXECUTION_ID, "", state=DONE, answer="refused:x"),
         ),
         (
-            execution_states.make_remembered(EXECUTION_ID, "job-1", "cancelled", NOW),
+            states.make_remembered(EXECUTION_ID, "job-1", "cancelled", NOW),
             Execution(EXECUTION_ID, "job-1", state=DONE, answer="cancelled", due_at=NOW + timedelta(days=7)),
         ),
         (
-            execution_states.keep_for_good(Execution(EXECUTION_ID, "job-1", state=DONE, due_at=SOON)),
+            states.keep_for_good(Execution(EXECUTION_ID, "job-1", state=DONE, due_at=SOON)),
             Execution(EXECUTION_ID, "job-1", state=DONE),
         ),
         (
-            execution_states.lease(offered(seq=3, offers=2, lease=4), OWNER, TIMES),
+            states.lease(offered(seq=3, offers=2, lease=4), OWNER, TIMES),
             queued(state=LEASED, lease=5, owner=OWNER, due_at=NOW + timedelta(seconds=10)),
         ),
     ]
@@ -123,16 +136,16 @@ def test_a_timeout_of_an_older_version_without_a_policy_is_told_all_the_same() -
 
 
 def test_limits_apply_by_name_and_kind() -> None:
-    assert [limits.wildcard(name) for name in ("agent:a:b", "tenant:t", "label:team=a=b", "batch:x")] == [
+    assert [rules.wildcard(name) for name in ("agent:a:b", "tenant:t", "label:team=a=b", "batch:x")] == [
         *("agent:*", "tenant:*", "label:team=*", "batch:*")
     ]
-    assert (limits.agent_limit("a"), limits.tenant_limit("t")) == ("agent:a", "tenant:t")
-    assert limits.batch_limit(UUID(int=1)) == "batch:00000000-0000-0000-0000-000000000001"
-    assert limits.flow_of("a", {"team": "red"}, None, {"label:team=red"}) == ["agent:a", "label:team=red"]
+    assert (rules.agent_limit("a"), rules.tenant_limit("t")) == ("agent:a", "tenant:t")
+    assert rules.batch_limit(UUID(int=1)) == "batch:00000000-0000-0000-0000-000000000001"
+    assert rules.flow_of("a", {"team": "red"}, None, {"label:team=red"}) == ["agent:a", "label:team=red"]
 
 
 def test_starts_are_counted_for_a_period_and_a_twentieth() -> None:
-    assert limits.window_start(NOW, 60.0) == NOW - timedelta(seconds=63)
+    assert rules.window_start(NOW, 60.0) == NOW - timedelta(seconds=63)
 
 
 @pytest.mark.parametrize(

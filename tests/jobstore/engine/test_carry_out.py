@@ -9,17 +9,16 @@ from support.jobstore.administered import put_limit
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.resources import NewLimit
-from jobstore.commands.base import Command
-from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.limits import RemoveLimit, SetLimit
-from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER
-from jobstore.runner import CommandRunner
-from jobstore.storage import locks
-from jobstore.storage.database import Database
+from jobstore.engine import locks
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport, RecordResult
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER
+from jobstore.limits.commands import RemoveLimit, SetLimit
 from signoff.status import Outcome, ReportKind
 
 _WAITS = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND NOT granted")
@@ -100,7 +99,7 @@ async def test_a_capped_queue_counts_a_job_that_is_created_in_the_batch(
 async def test_who_changes_a_limit_is_logged_which_has_no_history(
     runner: CommandRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "jobstore.runner")
+    caplog.set_level(logging.INFO, "jobstore.engine.runner")
     await runner.limit.run_one(SetLimit("agent:logged", NewLimit(rate=1), actor=ADMINISTRATOR))
     await runner.limit.run_one(RemoveLimit("agent:logged", actor=ADMINISTRATOR))
     told = [vars(record) for record in caplog.records if record.msg == "a limit was changed"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from jobstore.lanes import SET_ASIDE, Lane
-from jobstore.storage.outages import RaceError
+from jobstore.engine.database import RaceError
+from jobstore.engine.runner import SET_ASIDE, Lane
 
 
 async def test_what_is_set_aside_is_carried_out_by_itself_and_the_others_once() -> None:

@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from jobstore.storage.database import Database
-from jobstore.storage.pipelining import get_pipeline
-from jobstore.storage.sql import Connection
+from jobstore.engine.database import Database
+from jobstore.engine.patches import get_pipeline
+from jobstore.engine.sql import Connection
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 
 _COUNT = text("SELECT count(*) FROM pipelined")

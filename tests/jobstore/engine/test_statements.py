@@ -6,10 +6,10 @@ from support.jobstore.reused import JUDGE, Life
 from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import verdict
 
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.jobs.model import SIGNOFF
 from signoff.status import Outcome, ReportKind
 
 

@@ -2,7 +2,7 @@
 
 from tracing.carry_out import trace_claim
 
-from jobstore.runner import CommandRunner
+from jobstore.engine.runner import CommandRunner
 
 STAYS_MAX = 6
 

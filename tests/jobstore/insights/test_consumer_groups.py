@@ -11,12 +11,11 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from contracts.topics import EXECUTOR_GROUP
-from jobstore.commands.rows import WorkerRoom
-from jobstore.domain.model import ExecutionStage
-from jobstore.insights.consumer_groups import ConsumerGroups
-from jobstore.insights.processes import Report
-from jobstore.storage.database import Database
-from jobstore.storage.work.writing import note_worker
+from jobstore.engine.database import Database
+from jobstore.engine.rows import WorkerRoom
+from jobstore.engine.writing import note_worker
+from jobstore.insights.processes import ConsumerGroups, Report
+from jobstore.jobs.model import ExecutionStage
 from servicekit.errors import TransientError
 from servicekit.kafka.broker import Group, Member
 

@@ -18,12 +18,12 @@ from contracts.fact_keys import FactKeys
 from contracts.resources import NewResolution
 from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import TOPICS
-from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import NotFoundError
 from jobstore.insights import dead_letters
 from jobstore.insights.dead_letters import MARK_HEADER, DeadLetterTopics, Mark
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs.model import ADMINISTRATOR
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.dead_letters import to_dead_letter

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
-from jobstore.insights import gauges, overview, rollups
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
-from jobstore.reads.waiting import sum_up_all
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs.waits import sum_up_all
 from servicekit.errors import TransientError
 from signoff.types import Overview, OverviewPoint
 
@@ -89,7 +89,7 @@ async def test_of_all_jobstores_one_samples_and_every_ten_seconds_at_most(
 ) -> None:
     await Steps(database, runner).requested()
     async with database.session() as one, database.session() as other:
-        assert sorted(await asyncio.gather(*map(gauges.claim_sample, (one, other)))) == [False, True]
+        assert sorted(await asyncio.gather(*map(rollups.claim_sample, (one, other)))) == [False, True]
     await sql(database, LATER)
     await sampling.sample()
     await Steps(database, runner).requested()
@@ -122,7 +122,7 @@ async def test_a_sample_that_takes_too_long_is_given_up_and_another_taken_later(
     database: Database, runner: CommandRunner, sampling: Rollups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await Steps(database, runner).requested()
-    monkeypatch.setattr(gauges, "SAMPLE_MAX_MS", 50)
+    monkeypatch.setattr(rollups, "SAMPLE_MAX_MS", 50)
     async with database.transaction() as other:
         await other.execute(text("LOCK TABLE executions"))
         with pytest.raises(TransientError):

@@ -12,17 +12,17 @@ from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.judging.policy import JudgePolicy
 from contracts.resources import Usage
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.judging.versions import ReportDefault
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.judging.versions import RESERVED, format_body
+from jobstore.engine import locks
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob
 from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
-from jobstore.reads.judging import get_judge_policy
-from jobstore.reads.waiting import sum_up_all
-from jobstore.runner import CommandRunner
-from jobstore.storage import locks
-from jobstore.storage.database import Database
+from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.waits import sum_up_all
+from jobstore.judging.commands import ReportDefault
+from jobstore.judging.reads import get_judge_policy
+from jobstore.judging.rules import RESERVED, format_body
 from signoff.status import Outcome, ReportKind
 from signoff.types import Overview
 

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
-from jobstore.commands.rows import WorkerRoom
-from jobstore.domain.model import ExecutionStage
+from jobstore.engine.database import Database
+from jobstore.engine.rows import WorkerRoom
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.writing import note_worker
 from jobstore.insights.processes import Report, list_processes, read_backlog
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.work.writing import note_worker
+from jobstore.jobs.model import ExecutionStage
 
 OWNER = uuid4()
 PUBLISH = text(

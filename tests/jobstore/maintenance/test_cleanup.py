@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.reused import Life, aged, rows
 
-from jobstore.commands.rows import WorkerRoom
-from jobstore.domain.model import ExecutionStage
-from jobstore.domain.reuse import ReuseTerms
-from jobstore.maintenance.cleanup import Cleanup
-from jobstore.runner import CommandRunner
-from jobstore.storage import reusable, room
-from jobstore.storage.database import Database
-from jobstore.storage.work.writing import note_worker
+from jobstore.engine.database import Database
+from jobstore.engine.rows import WorkerRoom
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.writing import note_worker
+from jobstore.executions import leases
+from jobstore.executions.sweeper import Cleanup
+from jobstore.jobs.model import ExecutionStage
+from jobstore.judging import store as judgings
+from jobstore.judging.rules import ReuseTerms
 
 
 @pytest.fixture
@@ -27,7 +28,9 @@ async def life(database: Database, runner: CommandRunner) -> Any:
 
 
 async def forgotten(database: Database, terms: ReuseTerms) -> int:
-    return await Cleanup(database, "reuse", partial(reusable.forget, terms=terms), reusable.FORGET_BATCH).forget()
+    return await Cleanup(
+        database, "reuse", partial(judgings.forget_reusable, terms=terms), judgings.FORGET_REUSABLE_BATCH
+    ).forget()
 
 
 async def test_what_is_known_is_bounded_in_number_and_age(life: Any, database: Database) -> None:
@@ -47,11 +50,11 @@ async def test_workers_that_are_gone_are_forgotten(life: Any, database: Database
     starts = [uuid4() for _ in range(4)]
     for seconds_ago, owner in enumerate(starts):
         await heard(database, owner, seconds_ago)
-    await heard(database, uuid4(), room.WORKERS_AGE_S + 1)
-    cleanup = Cleanup(database, "workers", room.forget_workers, room.FORGET_BATCH)
+    await heard(database, uuid4(), leases.WORKERS_AGE_S + 1)
+    cleanup = Cleanup(database, "workers", leases.forget_workers, leases.FORGET_BATCH)
     assert (await cleanup.forget(), await cleanup.forget()) == (1, 0)
     assert await owners(database) == set(starts)
-    few = Cleanup(database, "workers", partial(room.forget_workers, workers_max=2), room.FORGET_BATCH)
+    few = Cleanup(database, "workers", partial(leases.forget_workers, workers_max=2), leases.FORGET_BATCH)
     assert await few.forget() == 2
     assert await owners(database) == set(starts[:2]), "those that were heard of last"
     await heard(database, starts[3], 0)

@@ -12,12 +12,12 @@ from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S
 
 import jobstore
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import ExecutionStage
-from jobstore.maintenance.sweeper import Sweeper
-from jobstore.runner import CommandRunner
-from jobstore.storage import leases
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions import leases
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.sweeper import Sweeper
+from jobstore.jobs.model import ExecutionStage
 from signoff.status import ReportKind
 
 JUMP_S = 60.0

@@ -12,21 +12,23 @@ from support.factories import SECRETS
 from support.fakes import FakeReaders
 from support.jobstore.steps import Published, Steps, seen
 
+from jobstore.agents import matcher
+from jobstore.agents.matcher import Matcher
 from jobstore.api.work_service import WorkService
-from jobstore.dispatching.dispatcher import POLL_S, Dispatcher
-from jobstore.domain.model import ExecutionStage
-from jobstore.insights import gauges, rollups
+from jobstore.engine import facts
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions import sweeper as cleanup
+from jobstore.executions.dispatcher import POLL_S, Dispatcher
+from jobstore.executions.sweeper import SWEEP_MAX_S, Cleanup, Sweeper
+from jobstore.insights import rollups
 from jobstore.insights.rollups import Rollups
-from jobstore.maintenance import cleanup, matcher, texts
-from jobstore.maintenance.cleanup import Cleanup
-from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.sweeper import SWEEP_MAX_S, Sweeper
-from jobstore.maintenance.texts import TextIndex
+from jobstore.jobs import texts
+from jobstore.jobs.model import ExecutionStage
+from jobstore.jobs.texts import TextIndex
+from jobstore.judging import store as judgings
 from jobstore.operations import worker
 from jobstore.operations.worker import OperationWorker
-from jobstore.runner import CommandRunner
-from jobstore.storage import facts, reusable
-from jobstore.storage.database import Database
 from signoff.worker.v1 import work_service_pb2 as pb
 
 #: All loops together, less the relay, the watches and the probe: they are other parts'.
@@ -79,7 +81,7 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
     sweeper = Sweeper(database, runner, FakeReaders())
     sampling = Rollups(database)
     operating = OperationWorker(database, runner)
-    sampled_every_s = gauges.SAMPLED_EVERY.total_seconds()
+    sampled_every_s = rollups.SAMPLED_EVERY.total_seconds()
     loops: list[tuple[Callable[[], Awaitable[Any]], int, float]] = [  # a pass, its statements, seconds between two
         (dispatcher.offer, 4, POLL_S),
         (sweeper.sweep, 1, SWEEP_MAX_S),
@@ -89,7 +91,7 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
         (TextIndex(counted)._look_and_index, 1, texts.POLL_S),  # type: ignore[arg-type]
         (Matcher(database, runner).match, 1, matcher.POLL_S),
         (
-            Cleanup(database, "reuse", partial(reusable.forget, terms=runner.terms.reuse), 10).forget,
+            Cleanup(database, "reuse", partial(judgings.forget_reusable, terms=runner.terms.reuse), 10).forget,
             1,
             cleanup.PERIOD_S,
         ),

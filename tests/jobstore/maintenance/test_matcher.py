@@ -10,13 +10,13 @@ from support.jobstore.administered import pause_limit
 from support.jobstore.matched import put, said, wanting
 from support.jobstore.steps import Steps, new_job
 
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.maintenance.matcher import CHUNK, Matcher
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.notifications import CHANNEL, Wake
+from jobstore.agents.matcher import CHUNK, Matcher
+from jobstore.engine.database import Database
+from jobstore.engine.notifications import CHANNEL, Wake
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob
+from jobstore.jobs.commands import AssignAgent, CreateJob, MatchJob
+from jobstore.jobs.model import SIGNOFF
 
 
 @pytest.fixture

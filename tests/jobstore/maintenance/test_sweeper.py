@@ -8,12 +8,12 @@ import pytest
 from support.fakes import FakeReaders, until
 from support.jobstore.steps import NO_TIME_S, Published, Steps, seen, swept, verdict
 
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import ExecutionStage
-from jobstore.maintenance.sweeper import READ_AGAIN_S, SWEEP_MIN_S, Sweeper
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.notifications import CHANNEL, Wake
+from jobstore.engine.database import Database
+from jobstore.engine.notifications import CHANNEL, Wake
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.sweeper import READ_AGAIN_S, SWEEP_MIN_S, Sweeper
+from jobstore.jobs.model import ExecutionStage
 from signoff.status import ReportKind
 
 

@@ -17,10 +17,10 @@ from contracts.events import ResultProduced
 from contracts.resources import Policy
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import TOPIC_OF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.sweeper import Sweeper
 from jobstore.handlers import EventHandlers, read_report
-from jobstore.maintenance.sweeper import Sweeper
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.kafka.broker import Readers, ensure_topics
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming

@@ -12,14 +12,14 @@ from support.jobstore.terms import IDS
 from contracts.judging.verdict import Verdict
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.insights.waiting_sums import WaitingSums
-from jobstore.operations import repository
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.insights.overview import WaitingSums
+from jobstore.operations import worker
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from signoff.status import Outcome, ReportKind
 from signoff.types import Operation, OperationItem, read_model
@@ -76,7 +76,7 @@ class World:
         """A batch of these jobs; each learns which execution was asked of it."""
         batch = await self.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
         for job in jobs:
-            job.execution_id = repository.derive_execution_id(IDS, UUID(batch.id), job.job_id)
+            job.execution_id = worker.derive_execution_id(IDS, UUID(batch.id), job.job_id)
         return batch
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:

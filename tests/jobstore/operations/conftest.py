@@ -5,9 +5,9 @@ from batch_world import World
 from rejudge_world import Validator
 from support.jobstore.steps import seen
 
-from jobstore.domain.model import ExecutionStage
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.model import ExecutionStage
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from contracts.resources import NewOperation
 from contracts.signing import SigningKey
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
-from jobstore.commands.executions import ExecuteJob
-from jobstore.dispatching.judging_queue import JudgingQueue
-from jobstore.domain.actor import SIGNOFF
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.judging.queue import JudgingQueue
 from signoff.status import Outcome
 from signoff.types import Operation, read_model
 from signoff.v1 import judging_service_pb2 as judging_pb

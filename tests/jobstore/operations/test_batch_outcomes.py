@@ -8,10 +8,10 @@ from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from support.jobstore.steps import CRITERIA, Steps, unproven
 from support.jobstore.terms import IDS
 
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import RefusedError
-from jobstore.operations import repository
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.operations import worker
 from signoff.status import Outcome, ReportKind
 from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -43,7 +43,7 @@ async def test_retrying_a_batch_changes_nothing_of_it(world: World) -> None:
     new = read_model((await world.doors.RetryOperation(request, NOBODY)).operation)
     assert (new.name, new.kind, new.total, new.retry_of) == ("once more", "retry", 2, UUID(old.id))
     for job in jobs[:2]:
-        job.execution_id = repository.derive_execution_id(IDS, new.id, job.job_id)
+        job.execution_id = worker.derive_execution_id(IDS, new.id, job.job_id)
     await judged(jobs[0], Outcome.PASS)
     await ended(jobs[1])
     await world.worked()

@@ -11,9 +11,9 @@ from support.jobstore.steps import Steps, verdict
 from support.jobstore.terms import IDS
 
 from contracts.resources import Policy, Usage
-from jobstore.commands.executions import ExecuteJob
-from jobstore.domain.actor import SIGNOFF
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.model import SIGNOFF
 from jobstore.operations.worker import OperationWorker
 from signoff.status import Outcome, ReportKind
 from signoff.types import read_model

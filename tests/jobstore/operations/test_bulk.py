@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from support.jobstore.steps import Steps, unproven
 
 from contracts.resources import NewAgent, NewOperation
-from jobstore.commands.agents import RegisterAgent
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.jobs import AssignAgent
-from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
+from jobstore.agents.commands import RegisterAgent
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
+from jobstore.executions.commands import CancelJob
+from jobstore.jobs.commands import AssignAgent
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from signoff.status import OperationKind, Outcome, ReportKind

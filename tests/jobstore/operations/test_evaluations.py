@@ -20,8 +20,8 @@ from contracts.resources import NewJudgings
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.errors import InvalidError
-from jobstore.reads import evaluations
-from jobstore.storage.judging import judgings
+from jobstore.judging import reads
+from jobstore.judging import store as judgings
 from servicekit.errors import PermanentError
 from signoff.jsontext import json_text
 from signoff.judging import Ask, CriterionVerdict, StageVerdict
@@ -240,7 +240,7 @@ async def test_what_is_kept_is_what_the_report_says_of_each_version(evaluator: E
 async def test_an_evaluation_of_many_judgings_is_counted_page_by_page(evaluator: Evaluator) -> None:
     await evaluator.put_two_and_golden(flips_max=0.1)
     evaluation = uuid4()
-    for repeat in range(1, evaluations.PAGE // len(GOLDEN) + 3):
+    for repeat in range(1, reads.PAGE // len(GOLDEN) + 3):
         await evaluator.judge(
             evaluation, 2, GOLDEN, lambda result, at: is_good(result, at) != (result == "bad 7" and at > 1), repeat
         )

@@ -11,10 +11,10 @@ from support.jobstore.steps import Steps
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewOperation
-from jobstore.commands.judging.versions import PromoteVersion, PutVersion
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError
+from jobstore.jobs.model import SIGNOFF
+from jobstore.judging.commands import PromoteVersion, PutVersion
+from jobstore.judging.rules import Kind, Named, format_body
 from signoff.judging import Ask, StageVerdict
 from signoff.money import SUM_NANOS_MAX
 from signoff.status import JobStatus

@@ -17,13 +17,13 @@ from contracts.resources import NewOperation
 from contracts.signing import KeyUse
 from jobstore.api import judging_service
 from jobstore.api.judging_service import JudgingService
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.judging.versions import PutVersion
-from jobstore.commands.judgings import GRANTS_MAX
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.judging.versions import Kind, Named, format_body
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
-from jobstore.storage.judging import judgings
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.judging import store as judgings
+from jobstore.judging.commands import PutVersion
+from jobstore.judging.judgings import GRANTS_MAX
+from jobstore.judging.rules import Kind, Named, format_body
 from signoff.status import JobStatus, Outcome
 from signoff.types import read_model
 from signoff.v1 import judging_service_pb2 as judging_pb

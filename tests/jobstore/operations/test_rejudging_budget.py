@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobstore.operations.pace import AHEAD_MAX, AHEAD_UNKNOWN_MAX, COST_UNKNOWN, OVER_BUDGET, Spent, find_affordable
+from jobstore.operations.kinds import AHEAD_MAX, AHEAD_UNKNOWN_MAX, COST_UNKNOWN, OVER_BUDGET, Spent, find_affordable
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ from support.jobstore.relays import make_relay
 from support.jobstore.signed_facts import TopicsInMemory, make_keys
 from support.jobstore.steps import Steps
 
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.publishing.relay import FactSigner, Relay
 from servicekit.kafka.publisher import BoundedPublisher, Outgoing, UnacknowledgedError
 
 LOCKS = text(

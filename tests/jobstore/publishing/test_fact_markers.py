@@ -10,10 +10,9 @@ from support.jobstore.steps import Steps
 from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.signing import Secrets, make_secret
 from contracts.topics import FACT_TOPICS, TOPICS
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.publishing.relay import FactSigner, Relay
 from servicekit.errors import TransientError
 
 PLACES = {(topic, number) for topic in FACT_TOPICS for number in range(TOPICS[topic].partitions)}

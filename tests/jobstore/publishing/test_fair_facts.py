@@ -12,10 +12,9 @@ from sqlalchemy import text
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
 
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.publishing.relay import FactSigner, Relay
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 

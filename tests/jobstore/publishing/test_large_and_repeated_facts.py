@@ -8,12 +8,11 @@ from sqlalchemy import text
 from support.jobstore.signed_facts import TopicsInMemory, make_keys
 from support.jobstore.steps import Steps
 
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.publishing import fact_reader
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
+from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.kafka.publisher import Outgoing
 
 LARGE, SIZE = 500, 1 << 20

@@ -11,9 +11,9 @@ from support.jobstore.relays import make_relay, recorded
 from support.jobstore.signed_facts import TopicsInMemory
 from support.jobstore.steps import Steps
 
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.publishing import fact_reader
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 
 WRITERS, STEPS = 4, 150
 _ADD = text(

@@ -21,21 +21,19 @@ from support.jobstore.terms import TERMS
 
 from contracts.messages import job_message
 from contracts.resources import Job, JobPatch, Usage
-from jobstore.commands.edits import EditJob
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import TransitionKind
+from jobstore.engine import writing
+from jobstore.engine.database import Database
+from jobstore.engine.notifications import CHANNEL, Wake, number_handed_over
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.sql import Connection
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
+from jobstore.jobs.model import SIGNOFF, TransitionKind
+from jobstore.jobs.reads import get_job
 from jobstore.publishing import recent
 from jobstore.publishing import relay as relaying
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
-from jobstore.reads.jobs import get_job
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.notifications import CHANNEL, Wake, number_handed_over
-from jobstore.storage.sql import Connection
-from jobstore.storage.work import recorded
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 from signoff.wire import read
@@ -205,7 +203,7 @@ async def test_an_edit_is_read_and_known_again(
 async def test_what_is_large_is_read(
     relay: Relay, database: Database, handing: CommandRunner, topics: TopicsInMemory
 ) -> None:
-    large = await Steps(database, handing).created(payload="x" * recorded.BODY_MAX)
+    large = await Steps(database, handing).created(payload="x" * writing.BODY_MAX)
     assert any("taken" in each for each in await publish(relay, database))
     await handing.submit.run_one(ExecuteJob(large.job_id, large.execution_id, chosen=True, actor=SIGNOFF))
     assert any("taken" in each for each in await publish(relay, database)), "the request has the payload"

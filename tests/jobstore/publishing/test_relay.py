@@ -23,10 +23,9 @@ from contracts.events import JobChanged
 from contracts.fact_keys import FactFilter
 from contracts.resources import NewAgent
 from contracts.topics import TOPIC_OF
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.publishing.relay import FactSigner, Relay
 from servicekit.errors import TransientError
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher

@@ -29,11 +29,18 @@ from contracts.sizes import (
     measure_job,
 )
 from contracts.waiting import WaitCode
-from jobstore.domain.model import Execution, Job, TransitionKind
-from jobstore.domain.reports import format_feedback
-from jobstore.domain.spec import Spec, format_assignment, format_edit, format_request_body
-from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, format_waits
-from jobstore.publishing.job_changed import make_job_changed
+from jobstore.jobs.model import (
+    Execution,
+    Job,
+    Spec,
+    TransitionKind,
+    format_assignment,
+    format_edit,
+    format_feedback,
+    format_request_body,
+)
+from jobstore.jobs.waiting import WAITS_MAX, Cause, Hold, format_waits
+from jobstore.publishing.fact_reader import make_job_changed
 from servicekit.kafka.publisher import Outgoing, to_record
 from signoff.judging import CriterionVerdict
 from signoff.money import SUM_NANOS_MAX

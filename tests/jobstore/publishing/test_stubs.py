@@ -19,12 +19,11 @@ from contracts.events import JobChanged
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
-from jobstore.publishing import stubs
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.publishing import fact_reader
+from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 from servicekit.patches import skip_unreadable_batches
@@ -266,8 +265,8 @@ async def test_a_watch_tells_the_whole_of_what_is_a_stub_in_its_topic(
 async def test_a_running_relay_tries_stubs_again_by_itself(
     relay: Relay, database: Database, runner: CommandRunner, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stubs, "AGAIN_FIRST_S", 0.05)
-    monkeypatch.setattr(stubs, "AGAIN_MAX_S", 0.2)
+    monkeypatch.setattr(fact_reader, "AGAIN_FIRST_S", 0.05)
+    monkeypatch.setattr(fact_reader, "AGAIN_MAX_S", 0.2)
     await limit_topic(kafka, LOW)
     for size in (LOW, 2 * LOW):
         await Steps(database, runner).created(payload="x" * size)

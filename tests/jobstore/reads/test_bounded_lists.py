@@ -10,8 +10,8 @@ from sqlalchemy import text
 from support.jobstore.rows import parsed
 
 from contracts.resources import JobFilter
-from jobstore.reads import job_facets, job_filter, job_finding, job_list
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.jobs import finding, lists
 from signoff.status import JobOrder
 
 JOBS = 3_000
@@ -70,9 +70,7 @@ async def walk(database: Database, order: JobOrder, limit: int, **chosen: Any) -
     ids, searched, after = [], set(), None
     async with database.transaction() as connection:
         while True:
-            page = await job_list.list_jobs(
-                connection, limit=limit, chosen=JobFilter(**chosen), order=order, after=after
-            )
+            page = await lists.list_jobs(connection, limit=limit, chosen=JobFilter(**chosen), order=order, after=after)
             ids += [view["id"] for view in page.views]
             searched.add(page.searched)
             if (after := page.next) is None:
@@ -101,8 +99,8 @@ async def test_a_list_is_what_sorting_all_that_match_gives_however_short_its_wal
 ) -> None:
     wanted = sort([row for row in rows if has(row)], order)
     assert await walk(database, order, 400, **chosen) == (wanted, {None})
-    monkeypatch.setattr(job_finding, "SKIMMED_MAX", 450)
-    monkeypatch.setattr(job_finding, "WALKED_MAX", 600)
+    monkeypatch.setattr(finding, "SKIMMED_MAX", 450)
+    monkeypatch.setattr(finding, "WALKED_MAX", 600)
     assert await walk(database, order, 400, **chosen) == (wanted, {None}), "fewer than are sorted"
 
 
@@ -111,7 +109,7 @@ async def test_of_more_than_are_sorted_the_newest_are_and_that_is_said(
     database: Database, rows: list[Any], monkeypatch: pytest.MonkeyPatch, order: JobOrder
 ) -> None:
     for name, most in (("SKIMMED_MAX", 40), ("WALKED_MAX", 60), ("SORTED_MAX", 200)):
-        monkeypatch.setattr(job_finding, name, most)
+        monkeypatch.setattr(finding, name, most)
     matching = sorted((row for row in rows if row.tenant == "tenant-0"), key=lambda row: row.created_at)
     elsewhere = {"tenant": "tenant-0", "labels": {"team": "t0"}}
     found, searched = await walk(database, order, 30, **elsewhere)
@@ -127,7 +125,7 @@ async def test_where_exclusions_leave_few_the_newest_are_looked_at_and_that_is_s
     database: Database, rows: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, most in (("SKIMMED_MAX", 40), ("WALKED_MAX", 60), ("SORTED_MAX", 1_500), ("COUNTED_MAX", 1_500)):
-        monkeypatch.setattr(job_finding, name, most)
+        monkeypatch.setattr(finding, name, most)
     chosen: dict[str, Any] = {"not_tenants": ["tenant-2"]}
     newest = sorted(
         (row for row in rows if row.created_at >= BEGIN + timedelta(seconds=1_500)), key=lambda r: r.created_at
@@ -137,8 +135,8 @@ async def test_where_exclusions_leave_few_the_newest_are_looked_at_and_that_is_s
     assert found[: len(left)] == sort(left, JobOrder.CREATED_DESC)
     assert 1_500 in searched
     async with database.transaction() as connection:
-        assert await job_list.count_jobs(connection, JobFilter(**chosen)) == ({"PENDING": len(left)}, 0, 1_500)
-        codes = await job_facets.list_job_facets(connection, "code", JobFilter(**chosen), 20)
+        assert await lists.count_jobs(connection, JobFilter(**chosen)) == ({"PENDING": len(left)}, 0, 1_500)
+        codes = await lists.list_job_facets(connection, "code", JobFilter(**chosen), 20)
     assert ([(one.value, one.count) for one in codes.facets], codes.searched) == (
         [("rare", sum(row.code == "rare" for row in left))],
         1_500,
@@ -149,11 +147,11 @@ async def test_of_a_large_batch_the_newest_items_are_counted(
     database: Database, rows: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database.transaction() as connection:
-        assert await job_list.count_jobs(connection, JobFilter(batch_id=BATCH)) == ({"PENDING": 2_000}, 0, None)
-        monkeypatch.setattr(job_finding, "COUNTED_MAX", 150)
-        counts = await job_list.count_jobs(connection, JobFilter(batch_id=BATCH))
+        assert await lists.count_jobs(connection, JobFilter(batch_id=BATCH)) == ({"PENDING": 2_000}, 0, None)
+        monkeypatch.setattr(finding, "COUNTED_MAX", 150)
+        counts = await lists.count_jobs(connection, JobFilter(batch_id=BATCH))
         assert counts == ({"PENDING": 150}, 0, 150)
-        few = await job_list.count_jobs(connection, JobFilter(batch_id=BATCH, codes=["rare"]))
+        few = await lists.count_jobs(connection, JobFilter(batch_id=BATCH, codes=["rare"]))
     assert few == ({"PENDING": 1}, 0, 150), "those among the newest items"
     assert rows
 
@@ -165,14 +163,14 @@ async def test_frequent_words_are_searched_among_the_newest(
     async with database.transaction() as connection:
         await connection.execute(text(words))
         for modules, name, most in (
-            ((job_filter, job_finding), "FOUND_MAX", 300),
-            ((job_filter,), "FREQUENT", 30),
-            ((job_finding,), "SEARCHED_MAX", 300),
+            ((finding, finding), "FOUND_MAX", 300),
+            ((finding,), "FREQUENT", 30),
+            ((finding,), "SEARCHED_MAX", 300),
         ):
             for module in modules:
                 monkeypatch.setattr(module, name, most)
-        counts = await job_list.count_jobs(connection, JobFilter(text="often"))
-        rare = await job_list.count_jobs(connection, JobFilter(text="page 1234"))
+        counts = await lists.count_jobs(connection, JobFilter(text="often"))
+        rare = await lists.count_jobs(connection, JobFilter(text="page 1234"))
     assert counts == ({"PENDING": 300}, 0, 300), "what many have, of the newest"
     assert rare.by_status == {"PENDING": 1}, "what few have, of all"
     found, _ = await walk(database, JobOrder.UPDATED, 100, text="often")

@@ -11,13 +11,13 @@ from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobFilter
-from jobstore.commands.jobs import CreateJob
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
-from jobstore.reads import job_facets, job_finding, job_list
-from jobstore.reads.job_facets import Facet, Facets
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs import finding, lists
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.lists import Facet, Facets
+from jobstore.jobs.model import SIGNOFF
 from signoff.status import FACET_FIELDS, JobStatus
 
 NUMBERS = 60
@@ -76,7 +76,7 @@ async def rows(database: Database, runner: CommandRunner) -> list[Any]:
 
 async def facets(database: Database, field: str, limit: int = 20, **chosen: Any) -> Facets:
     async with database.transaction() as connection:
-        return await job_facets.list_job_facets(connection, field, JobFilter(**chosen), limit)
+        return await lists.list_job_facets(connection, field, JobFilter(**chosen), limit)
 
 
 VALUES: dict[str, Callable[[Any], Iterable[Any]]] = {
@@ -158,20 +158,20 @@ async def test_the_most_frequent_come_first_and_what_is_left_out_is_said(
     whole, seen, last = (await facets(database, "label:team")).facets, [], None
     while True:
         async with database.transaction() as connection:
-            page = await job_facets.list_job_facets(connection, "label:team", JobFilter(), 1, last)
+            page = await lists.list_job_facets(connection, "label:team", JobFilter(), 1, last)
         seen += page.facets
         if (last := page.last) is None:
             break
     assert seen == whole
     assert len(whole) > 1
-    monkeypatch.setattr(job_finding, "COUNTED_MAX", 5)
+    monkeypatch.setattr(finding, "COUNTED_MAX", 5)
     assert (await facets(database, "criterion", limit=1)).facets == [Facet("x", 5)]
     assert (await facets(database, "criterion", 1, text="translate")).facets == [Facet("x", 5)]
-    monkeypatch.setattr(job_finding, "COUNTED_MAX", 12)
+    monkeypatch.setattr(finding, "COUNTED_MAX", 12)
     found = await facets(database, "tenant")
     assert found == Facets([Facet(f"tenant-{n}", 4) for n in range(3)], 12)
     assert (await facets(database, "label:nobody")).searched == 12
-    monkeypatch.setattr(job_finding, "SEARCHED_MAX", 30)
+    monkeypatch.setattr(finding, "SEARCHED_MAX", 30)
     assert (await facets(database, "criterion", text="translate")).searched == 30, "of more, the newest were searched"
     assert (await facets(database, "code", agent_id="writer")).facets == [Facet("no_progress", 12)]
 
@@ -182,7 +182,7 @@ async def test_as_many_are_counted_of_a_batch_as_its_list_has(
 ) -> None:
     (counted,) = [one.count for one in (await facets(database, "batch")).facets if one.value == str(batch_id)]
     async with database.transaction() as connection:
-        page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(batch_id=batch_id))
+        page = await lists.list_jobs(connection, limit=100, chosen=JobFilter(batch_id=batch_id))
     assert counted == len(page.views) == sum(str(batch_id) in batches_of(row) for row in rows)
 
 

@@ -13,13 +13,12 @@ from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobFilter, JobPatch
-from jobstore.commands.edits import EditJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.maintenance.texts import TextIndex
-from jobstore.reads import job_filter, job_finding, job_list, job_order
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs import finding, lists
+from jobstore.jobs.commands import CreateJob, EditJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.texts import TextIndex
 from signoff.status import JobOrder, JobStatus
 
 BATCH = uuid4()
@@ -78,12 +77,10 @@ async def listed(
 ) -> list[str]:
     """All that match, page by page."""
     found: list[str] = []
-    after: job_order.Place | None = None
+    after: finding.Place | None = None
     while True:
         async with database.transaction() as connection:
-            page = await job_list.list_jobs(
-                connection, limit=limit, chosen=JobFilter(**chosen), order=order, after=after
-            )
+            page = await lists.list_jobs(connection, limit=limit, chosen=JobFilter(**chosen), order=order, after=after)
         found += [view["id"] for view in page.views]
         after = page.next
         if after is None:
@@ -154,7 +151,7 @@ async def test_every_filter_finds_what_matches_and_nothing_else(
     wanted = sorted(job_id for job_id, row in jobs.items() if matches(row))
     assert sorted(await listed(database, order=order, **chosen)) == wanted
     async with database.transaction() as connection:
-        counts = await job_list.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
+        counts = await lists.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
     assert counts.searched is None, "all were"
     if "statuses" not in chosen:
         assert sum(counts.by_status.values()) == len(wanted)
@@ -166,9 +163,9 @@ async def test_counts_are_by_status_and_end_at_their_limit(
     database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database.transaction() as connection:
-        assert await job_list.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, 6, None)
-        monkeypatch.setattr(job_finding, "COUNTED_MAX", 4)
-        counts = await job_list.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
+        assert await lists.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, 6, None)
+        monkeypatch.setattr(finding, "COUNTED_MAX", 4)
+        counts = await lists.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
     assert counts.by_status == {"PENDING": 4, "ASSIGNED": 4}
     assert len(jobs) == NUMBERS
 
@@ -177,7 +174,7 @@ async def test_counts_are_by_status_and_end_at_their_limit(
 async def test_words_are_found_in_all_jobs_and_their_middle_in_the_newest(
     database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, order: JobOrder
 ) -> None:
-    monkeypatch.setattr(job_finding, "SEARCHED_MAX", 10)
+    monkeypatch.setattr(finding, "SEARCHED_MAX", 10)
     with_page = sorted(i for i, row in jobs.items() if "page" in row.title)
     for words in ("page", "pag translat", "Translate page"):
         assert sorted(await listed(database, 5, order, text=words)) == with_page
@@ -206,10 +203,10 @@ async def test_a_search_says_that_only_the_newest_were_searched_where_more_match
     assert jobs
     wanted = JobFilter(text="page", **chosen)
     for most, searched in ((number, None), (number - 1, number - 1)):
-        monkeypatch.setattr(job_finding, "SEARCHED_MAX", most)
+        monkeypatch.setattr(finding, "SEARCHED_MAX", most)
         async with database.transaction() as connection:
-            page = await job_list.list_jobs(connection, limit=5, chosen=wanted, order=order)
-            counts = await job_list.count_jobs(connection, wanted)
+            page = await lists.list_jobs(connection, limit=5, chosen=wanted, order=order)
+            counts = await lists.count_jobs(connection, wanted)
         assert (page.searched, counts.searched) == (searched, searched)
 
 
@@ -217,10 +214,10 @@ async def test_of_a_batch_larger_than_is_looked_at_the_newest_items_are_searched
     database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert jobs
-    monkeypatch.setattr(job_finding, "COUNTED_MAX", 12)
+    monkeypatch.setattr(finding, "COUNTED_MAX", 12)
     async with database.transaction() as connection:
-        counts = await job_list.count_jobs(connection, JobFilter(text="page", batch_id=BATCH))
-    assert counts.searched == job_finding.SEARCHED_MAX
+        counts = await lists.count_jobs(connection, JobFilter(text="page", batch_id=BATCH))
+    assert counts.searched == finding.SEARCHED_MAX
 
 
 async def test_of_several_words_the_rarest_is_looked_up_however_it_is_written(
@@ -230,7 +227,7 @@ async def test_of_several_words_the_rarest_is_looked_up_however_it_is_written(
     new = new_job(title="Zero", description=odd, tenant="rarest")
     await runner.submit.run_one(CreateJob(new, "rarest-1", actor=SIGNOFF))
     await index(database)
-    monkeypatch.setattr(job_finding, "SEARCHED_MAX", 0)
+    monkeypatch.setattr(finding, "SEARCHED_MAX", 0)
     assert jobs
     asked = {
         "summarise page": "page",
@@ -240,10 +237,10 @@ async def test_of_several_words_the_rarest_is_looked_up_however_it_is_written(
     }
     async with database.transaction() as connection:
         for words, rarest in asked.items():
-            found = await job_filter.find_rarest_word(connection, JobFilter(text=words))
+            found = await finding.find_rarest_word(connection, JobFilter(text=words))
             assert found == f"'{rarest}':* & '{rarest}':*"
-        assert await job_filter.find_rarest_word(connection, JobFilter(text="page")) is None
-        assert await job_filter.find_rarest_word(connection, JobFilter(text="? !")) is None
+        assert await finding.find_rarest_word(connection, JobFilter(text="page")) is None
+        assert await finding.find_rarest_word(connection, JobFilter(text="? !")) is None
     parts = odd.split()
     for words in (odd, *(f"summarise {part}" for part in parts), *(f"{part} zero" for part in parts), "dir quot"):
         for order in (JobOrder.CREATED_DESC, JobOrder.UPDATED):
@@ -271,7 +268,7 @@ async def test_all_that_is_asked_for_is_searched_also_after_an_edit(database: Da
     assert await listed(database, text="arctic criteria", tenant="searched") == []
     assert await listed(database, text="arctic says", tenant="searched") == ["searched-1"]
     async with database.transaction() as connection:
-        counts = await job_list.count_jobs(connection, JobFilter(text="arctic", tenant="searched"))
+        counts = await lists.count_jobs(connection, JobFilter(text="arctic", tenant="searched"))
     assert counts.by_status == {"ASSIGNED": 1}
 
 
@@ -289,7 +286,7 @@ async def test_a_list_without_texts_leaves_them_out(database: Database, jobs: Ma
     assert jobs
     for chosen in (JobFilter(), JobFilter(text="page")):
         async with database.transaction() as connection:
-            page = await job_list.list_jobs(connection, limit=3, chosen=chosen, texts=False)
+            page = await lists.list_jobs(connection, limit=3, chosen=chosen, texts=False)
         assert all((view["acceptance_criteria"], view["payload"]) == (None, None) for view in page.views)
 
 
@@ -303,7 +300,7 @@ async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
         await runner.submit.run_one(CreateJob(large, job_id, actor=SIGNOFF))
     chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}
     async with database.transaction() as connection:
-        page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)
-        bare = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), texts=False)
+        page = await lists.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)
+        bare = await lists.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), texts=False)
     assert (len(page.views), len(bare.views)) == (2, 5)
     assert await listed(database, 100, JobOrder.CREATED, **chosen) == ids

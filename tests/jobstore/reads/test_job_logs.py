@@ -6,10 +6,9 @@ from typing import Any
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
-from jobstore.reads.job_logs import LogFilter, list_changes, list_job_logs
-from jobstore.reads.jobs import add_last_logs, list_jobs_after
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.reads import LogFilter, add_last_logs, list_changes, list_job_logs, list_jobs_after
 from signoff.status import Outcome, ReportKind
 
 

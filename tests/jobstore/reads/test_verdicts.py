@@ -10,14 +10,13 @@ from contracts.events import hash_result
 from contracts.messages import job_message
 from contracts.receipts import derive_keys
 from contracts.signing import Secrets, make_secret
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.jobs import AssignAgent
-from jobstore.domain.actor import SIGNOFF
+from jobstore.api.receipt_service import add_keys, list_keys
+from jobstore.engine.database import Database
 from jobstore.errors import NotFoundError, RefusedError
-from jobstore.reads.jobs import get_job
-from jobstore.reads.verdicts import RecordedVerdict, get_verdict
-from jobstore.storage.database import Database
-from jobstore.storage.receipt_keys import add_keys, list_keys
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.commands import AssignAgent
+from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.reads import RecordedVerdict, get_job, get_verdict
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 from signoff.types import Job, read_model

@@ -11,13 +11,12 @@ from support.jobstore.administered import disable_agent, pause_limit, put_agent
 from support.jobstore.steps import Steps, seen
 
 from contracts.resources import NewAgent
-from jobstore.commands.executions import ExecuteJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import ExecutionStage
-from jobstore.insights.waiting_sums import WaitingSums
-from jobstore.reads.waiting import explain_jobs, sum_up_all, sum_up_batch
-from jobstore.storage.database import Database
-from jobstore.storage.leases import renew
+from jobstore.engine.database import Database
+from jobstore.executions.commands import ExecuteJob
+from jobstore.executions.leases import renew
+from jobstore.insights.overview import WaitingSums
+from jobstore.jobs.model import SIGNOFF, ExecutionStage
+from jobstore.jobs.waits import explain_jobs, sum_up_all, sum_up_batch
 from signoff.status import ReportKind
 
 ALIVE_S = 60.0
@@ -143,7 +142,7 @@ async def test_all_that_wait_are_summed_up_as_each_is_explained(
     async with database.session() as session:
         each = await explain_jobs(session, [f"flows-{n}" for n in range(600)], ALIVE_S)
         everything = await sum_up_all(session, ALIVE_S)
-        monkeypatch.setattr("jobstore.reads.waiting.PARSED_AT_ONCE", 0)
+        monkeypatch.setattr("jobstore.jobs.waits.PARSED_AT_ONCE", 0)
         assert (await sum_up_all(session, ALIVE_S)).sums == everything.sums, "in a thread"
     firsts = Counter((waiting.reasons[0].code, waiting.reasons[0].name) for waiting in each.values())
     assert {(one.code, one.name): one.count for one in everything.sums} == firsts
@@ -186,7 +185,7 @@ async def test_a_dear_sum_is_read_once_for_all_and_ahead_of_who_asks_next(
         await asyncio.sleep(0.05)
         return sums
 
-    monkeypatch.setattr("jobstore.insights.waiting_sums.sum_up_all", read_slowly)
+    monkeypatch.setattr("jobstore.insights.overview.sum_up_all", read_slowly)
     waiting = WaitingSums(database, ALIVE_S)
     first, *others = await asyncio.gather(*(waiting.get() for _ in range(10)))
     assert all(other is first for other in others)
@@ -200,7 +199,7 @@ async def test_a_dear_sum_is_read_once_for_all_and_ahead_of_who_asks_next(
 
 
 async def test_a_cheap_sum_is_counted_anew(steps: Steps, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobstore.insights.waiting_sums.USED_AGAIN", 0.0)
+    monkeypatch.setattr("jobstore.insights.overview.USED_AGAIN", 0.0)
     waiting = WaitingSums(database, ALIVE_S)
     assert (await waiting.get()).queued == 0
     await steps.requested()

@@ -7,9 +7,9 @@ from support.jobstore.steps import Steps
 from told_facts import TOPICS, Facts, Since, empty, rebuilding
 from told_lives import every_life
 
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.recovery.rebuild import OpenHistory
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 

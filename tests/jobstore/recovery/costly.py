@@ -6,9 +6,9 @@ from support.jobstore.administered import put_agent
 from support.jobstore.steps import Steps, result, verdict
 
 from contracts.resources import NewAgent, Usage
-from jobstore.commands.claims import ClaimJudging
-from jobstore.domain.actor import SIGNOFF
-from jobstore.runner import CommandRunner
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.claims import ClaimJudging
+from jobstore.jobs.model import SIGNOFF
 from signoff.status import Outcome, ReportKind
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from jobstore.recovery.rebuild import TABLES
-from jobstore.storage.tables import metadata
+from jobstore.schema.tables import metadata
 
 PAGE = Path(__file__).parents[3] / "docs/operations/backup.md"
 #: What is made again by whoever runs: of the log, of who is there, and of what is under way.

@@ -14,13 +14,12 @@ from told_lives import claimed_and_judged
 
 from contracts.fact_keys import FactKeys
 from contracts.signing import SIGNATURE_HEADER
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.recovery import rebuild
 from jobstore.recovery.database_age import check_age, refuse_older_database
 from jobstore.recovery.rebuild import OpenHistory
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import Outcome

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from contracts.events import JobChanged, Requested
 from contracts.resources import Job
 from jobstore.recovery.fact_parsing import Fact, parse_fact, read_as_known, read_by_pydantic
-from jobstore.recovery.fact_rows import LOG_COLUMNS
-from jobstore.storage import tables
+from jobstore.recovery.projection import LOG_COLUMNS
+from jobstore.schema import tables
 from signoff.jsontext import LEVELS_MAX
 from signoff.types import JobLog
 

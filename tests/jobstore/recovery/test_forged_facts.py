@@ -17,14 +17,14 @@ from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.resources import NewAgent
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, compute_mac, make_secret
 from contracts.topics import TOPICS as CATALOGUE
-from jobstore.commands.executions import ExecuteJob
-from jobstore.domain.actor import SIGNOFF
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
-from jobstore.publishing.fact_signer import FactSigner
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.publishing.relay import FactSigner
 from jobstore.recovery.database_age import check_age
 from jobstore.recovery.verify import check_facts
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import Record
 from servicekit.kafka.publisher import Outgoing

@@ -10,12 +10,12 @@ from told_facts import TOPICS, Facts, Since, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.fact_keys import is_marker
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.recovery import rebuild
 from jobstore.recovery.fact_parsing import read_as_known
 from jobstore.recovery.rebuild import OpenHistory
 from jobstore.recovery.verify import open_snapshot
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import Record
 from signoff.status import Outcome, ReportKind

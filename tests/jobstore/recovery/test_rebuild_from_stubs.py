@@ -15,12 +15,12 @@ from contracts.events import AgentChanged
 from contracts.resources import NewAgent
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
-from jobstore.commands.executions import ExecuteJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.recovery import set_aside
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.recovery import projection
 from jobstore.recovery.rebuild import OpenHistory
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from signoff.status import Outcome
 
@@ -89,7 +89,7 @@ async def test_a_job_goes_on_in_order_once_the_whole_has_come(
     assert (result["gaps"], result["aside"]) == (0, [])
     compared = await verified(url, database_url)
     assert (compared["ok"], compared["stubs"]) == (True, []), compared
-    monkeypatch.setattr(set_aside, "BATCH", 1)
+    monkeypatch.setattr(projection, "BATCH", 1)
     async with empty(postgres) as (again, url):
         await rebuilding(again, told).run()
         assert (await verified(url, database_url))["ok"]

@@ -18,22 +18,20 @@ from told_settings import ODD, items_of, made
 from contracts.resources import NewAgent, NewJob, NewLimit
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.waiting import WaitCode
-from jobstore.commands.limits import ConfirmLimits
-from jobstore.commands.operations import CreateOperation
-from jobstore.commands.rows import OperationSpec, WorkerRoom
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.actor import ADMINISTRATOR
-from jobstore.domain.model import ExecutionStage
+from jobstore.engine import facts as stored_facts
+from jobstore.engine.database import Database
+from jobstore.engine.facts import ADMINISTRATION, PART_ROWS
+from jobstore.engine.rows import OperationSpec, WorkerRoom
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.writing import note_worker
+from jobstore.executions.dispatcher import Dispatcher
 from jobstore.insights.processes import read_backlog
-from jobstore.operations.repository import make_items
-from jobstore.operations.worker import OperationWorker
-from jobstore.reads.waiting import explain_jobs
+from jobstore.jobs.model import ADMINISTRATOR, ExecutionStage
+from jobstore.jobs.waits import explain_jobs
+from jobstore.limits.commands import ConfirmLimits
+from jobstore.operations.commands import CreateOperation
+from jobstore.operations.worker import OperationWorker, make_items
 from jobstore.recovery.database_age import check_age
-from jobstore.runner import CommandRunner
-from jobstore.storage import facts as stored_facts
-from jobstore.storage.database import Database
-from jobstore.storage.facts import ADMINISTRATION, PART_ROWS
-from jobstore.storage.work.writing import note_worker
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import OperationKind, Outcome

@@ -7,10 +7,10 @@ from sqlalchemy import text
 from support.jobstore.steps import Steps
 
 from contracts.events import JobChanged
-from jobstore.domain.decisions import NO_ENDING
+from jobstore.engine.database import Database
+from jobstore.jobs.transitions import NO_ENDING
 from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import OpenHistory
-from jobstore.storage.database import Database
 
 ENDINGS = text(f"SELECT id, {', '.join(NO_ENDING)} FROM jobs ORDER BY id")
 

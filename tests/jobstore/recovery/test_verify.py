@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from jobstore.engine.database import Database
 from jobstore.recovery import verify
 from jobstore.recovery.verify import TABLES, Verify, open_snapshot
-from jobstore.storage.database import Database
 
 PLANTED = {
     "agents": ("UPDATE agents SET capabilities = '{}' WHERE id = 'changed'", "capabilities"),

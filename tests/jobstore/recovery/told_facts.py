@@ -11,12 +11,11 @@ from support.jobstore.signed_facts import make_keys
 
 from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.signing import SIGNATURE_HEADER
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.relay import Relay
+from jobstore.engine.database import Database
+from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import OpenHistory, Rebuild
 from jobstore.recovery.verify import Verify, open_snapshot
-from jobstore.storage.database import Database
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Publisher

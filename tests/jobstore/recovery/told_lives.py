@@ -15,14 +15,13 @@ from told_settings import set_everything
 
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, Usage
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.jobs import AssignAgent, MatchJob
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import TransitionKind
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.commands import AssignAgent, MatchJob
+from jobstore.jobs.model import SIGNOFF, TransitionKind
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 

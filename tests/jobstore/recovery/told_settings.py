@@ -7,20 +7,19 @@ from support.jobstore.steps import Steps
 from support.jobstore.terms import IDS
 
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLimit
-from jobstore.commands.agents import RegisterAgent, UpdateAgent
-from jobstore.commands.base import Command
-from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
-from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.commands.operations import CreateOperation, EndOperation, MoveOperation
-from jobstore.commands.rows import Item, NewEvaluation, OperationSpec
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
-from jobstore.domain.judging.versions import Kind, Named
-from jobstore.operations.repository import make_items
-from jobstore.operations.worker import OperationWorker
-from jobstore.runner import CommandRunner
-from jobstore.storage import facts
-from jobstore.storage.database import Database
+from jobstore.agents.commands import RegisterAgent, UpdateAgent
+from jobstore.engine import facts
+from jobstore.engine.commands import Command
+from jobstore.engine.database import Database
+from jobstore.engine.rows import Item, NewEvaluation, OperationSpec
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
+from jobstore.judging.rules import Kind, Named
+from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
+from jobstore.operations.commands import CreateOperation, EndOperation, MoveOperation
+from jobstore.operations.worker import OperationWorker, make_items
 from signoff.status import OperationKind, OperationState
 
 #: A job whose JSON PostgreSQL can keep, and cannot read.

@@ -8,10 +8,10 @@ from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps
 
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.reads.agents import get_agent
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.agents.store import get_agent
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.dispatcher import Dispatcher
 from signoff.status import Circuit, ReportKind
 from signoff.types import Agent
 

@@ -9,10 +9,10 @@ from support.jobstore.administered import put_agent
 from support.jobstore.steps import Published, seen
 
 from contracts.resources import NewAgent
-from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.domain.model import ExecutionStage
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.agents.rules import BreakerTerms
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.model import ExecutionStage
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy import text
 
+from jobstore.engine.database import Database
 from jobstore.errors import TooManyCallsError
-from jobstore.storage.database import Database
 
 CALLERS = 30
 

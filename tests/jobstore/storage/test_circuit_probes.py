@@ -10,12 +10,11 @@ from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import Steps, new_job, swept
 
-from jobstore.commands.claims import ClaimExecution
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.granting import ClaimAnswer
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import TransitionKind
+from jobstore.executions.claims import ClaimExecution
+from jobstore.executions.commands import CancelJob
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.granting import ClaimAnswer
+from jobstore.jobs.model import SIGNOFF, TransitionKind
 from signoff.ids import new_execution_id
 from signoff.status import Circuit, ReportKind
 

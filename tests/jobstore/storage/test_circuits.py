@@ -11,10 +11,10 @@ from support.jobstore.steps import NO_TIME_S, Steps, new_job, reported, swept, v
 
 from contracts.resources import NewAgent
 from jobstore.api.agent_service import AgentService
-from jobstore.commands.reports import RecordReport
-from jobstore.dispatching import offers
-from jobstore.dispatching.execution_offers import FairQueue
-from jobstore.domain.actor import WORKER
+from jobstore.executions import offers
+from jobstore.executions.commands import RecordReport
+from jobstore.executions.offers import FairQueue
+from jobstore.jobs.model import WORKER
 from signoff.status import Circuit, Outcome, Protocol, ReportKind
 from signoff.types import read_model
 from signoff.v1 import agent_service_pb2 as agent_pb

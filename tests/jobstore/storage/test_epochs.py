@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from jobstore.storage import locks
-from jobstore.storage.database import Database
-from jobstore.storage.locks import Lock
+from jobstore.engine import locks
+from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock
 from servicekit.errors import TransientError
 
 TESTS = Path(__file__).parents[2]

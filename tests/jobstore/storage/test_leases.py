@@ -11,12 +11,11 @@ from support.jobstore.steps import NO_TIME_S, Steps, swept
 
 from contracts.signing import KeyUse, Secrets, make_secret
 from jobstore.api.work_service import WorkService
-from jobstore.commands.executions import CancelJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import ExecutionStage, TransitionKind
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.leases import renew
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import CancelJob
+from jobstore.executions.leases import renew
+from jobstore.jobs.model import SIGNOFF, ExecutionStage, TransitionKind
 from signoff.status import ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
 

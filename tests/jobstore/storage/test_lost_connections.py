@@ -7,8 +7,8 @@ from asyncpg import connect_utils
 from faults.stack.links import Link
 from sqlalchemy import text
 
-from jobstore.storage import database as database_module
-from jobstore.storage.database import Database
+from jobstore.engine import database as database_module
+from jobstore.engine.database import Database
 from servicekit.errors import DoubtfulError, TransientError
 
 #: What a server says on a connection before it closes it (an ErrorResponse of PostgreSQL's protocol).

@@ -10,9 +10,9 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from support.jobstore.older import find_differences, new_database
 
-from jobstore.storage.database import Database
-from jobstore.storage.locks import Lock
-from jobstore.storage.tables import metadata
+from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock
+from jobstore.schema.tables import metadata
 from servicekit.errors import PermanentError
 
 LIMITS = ("statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")

@@ -12,20 +12,21 @@ from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S, TERMS
 
-from jobstore.commands.executions import CancelJob
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import ExecutionStage
+from jobstore.agents.matcher import Matcher
+from jobstore.engine import facts
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.sql import bind
+from jobstore.executions import leases
+from jobstore.executions.commands import CancelJob
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.sweeper import Sweeper
 from jobstore.insights.rollups import Rollups
-from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.sweeper import Sweeper
+from jobstore.jobs.model import SIGNOFF, ExecutionStage
+from jobstore.limits.rules import batch_limit
 from jobstore.operations.worker import OperationWorker
-from jobstore.publishing import fact_reader, relay
-from jobstore.runner import CommandRunner
-from jobstore.storage import facts, leases
-from jobstore.storage.database import Database
-from jobstore.storage.sql import bind
+from jobstore.publishing import fact_reader
+from jobstore.publishing import relay as relaying
 from signoff.status import Outcome, ReportKind
 
 #: Jobs that have ended: each has an execution and five entries. Some executions are live, in each state.
@@ -175,7 +176,7 @@ async def test_the_relay_looks_jobs_up_by_their_ids_also_where_all_were_made_at_
     await tables.execute("UPDATE jobs SET created_at = now()", "VACUUM ANALYZE")
     look, _ = bind(fact_reader._LOOK, dict.fromkeys(("firsts", "lasts", "limit")))
     async with tables.database.session() as session:
-        for statement in (*relay._SETTINGS, f"PREPARE look(bigint[], bigint[], bigint) AS {look}"):
+        for statement in (*relaying._SETTINGS, f"PREPARE look(bigint[], bigint[], bigint) AS {look}"):
             await session.driver.execute(statement)
         plan = await session.driver.fetch("EXPLAIN EXECUTE look('{1}', '{9000}', 50000)")
         session.invalidate()  # its settings would stay

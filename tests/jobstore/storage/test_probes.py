@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.statements import recorded_statements
 
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
 from servicekit.errors import TransientError
 
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from jobstore.storage import sql
-from jobstore.storage.database import Database
+from jobstore.engine import sql
+from jobstore.engine.database import Database
 
 
 async def test_a_column_is_an_attribute_of_the_rows_that_have_it(database: Database) -> None:

@@ -17,24 +17,20 @@ from support.jobstore.administered import put_limit, remove_limit
 from support.jobstore.steps import new_job
 
 from contracts.resources import NewLimit
-from jobstore.commands.base import Locks
-from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.rows import Stored, WorkerRoom
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.dispatching import offers
-from jobstore.dispatching.execution_offers import FairQueue
-from jobstore.dispatching.offers import OfferTerms
-from jobstore.domain import execution_states
-from jobstore.domain.actor import ADMINISTRATOR
-from jobstore.domain.limits import batch_limit, flow_of
-from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
-from jobstore.runner import CommandRunner
-from jobstore.storage import leases
-from jobstore.storage.database import Database
-from jobstore.storage.work.locking import lock_rows
-from jobstore.storage.work.writing import note_worker, write
+from jobstore.engine.commands import Locks
+from jobstore.engine.database import Database
+from jobstore.engine.loading import lock_rows
+from jobstore.engine.rows import Stored, WorkerRoom
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.writing import note_worker, write
+from jobstore.executions import leases, offers, states
+from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
+from jobstore.executions.offers import FairQueue, OfferTerms
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import ADMINISTRATOR, Clock, Execution, ExecutionStage, ExecutionState
+from jobstore.limits.rules import batch_limit, flow_of
 
 Rule = Callable[[Execution, datetime], Execution | None]
 
@@ -135,7 +131,7 @@ async def test_a_lease_is_renewed_as_the_rule_says(table: Table, stage: Executio
     def rule(execution: Execution, now: datetime) -> Execution | None:
         if execution.stage is not stage or execution.state is ExecutionState.DONE:
             return None
-        return execution_states.renew(execution, OWNER, table.clock(now))
+        return states.renew(execution, OWNER, table.clock(now))
 
     assert await table.check(lambda c: leases.renew(c, OWNER, stage, tokens, LEASE_S), rule) > 100
 
@@ -148,9 +144,9 @@ async def test_an_execution_is_offered_as_the_rule_says(
     terms = OfferTerms(AGAIN_S, AGAIN_MAX_S, alive_s=60.0)
 
     def rule(execution: Execution, now: datetime) -> Execution | None:
-        if (execution.stage, execution.state) != (stage, state) or not execution_states.may_offer(execution, now):
+        if (execution.stage, execution.state) != (stage, state) or not states.may_offer(execution, now):
             return None
-        return execution_states.offer(execution, now, AGAIN_S, AGAIN_MAX_S)
+        return states.offer(execution, now, AGAIN_S, AGAIN_MAX_S)
 
     async def offer(connection: Any) -> None:
         if state is ExecutionState.OFFERED:
@@ -166,7 +162,7 @@ async def test_an_execution_is_offered_as_the_rule_says(
 async def test_an_offer_that_was_not_published_is_repeated_as_the_rule_says(table: Table) -> None:
     def rule(execution: Execution, now: datetime) -> Execution | None:
         is_offered = execution.state is ExecutionState.OFFERED
-        return execution_states.offer_at_once(execution, now) if is_offered else None
+        return states.offer_at_once(execution, now) if is_offered else None
 
     assert await table.check(lambda c: offers.offer_at_once(c, list(table.before)), rule) > 60
 
@@ -174,7 +170,7 @@ async def test_an_offer_that_was_not_published_is_repeated_as_the_rule_says(tabl
 async def test_what_is_paused_is_taken_back_as_the_rule_says(table: Table) -> None:
     def rule(execution: Execution, now: datetime) -> Execution | None:
         is_offered = (execution.stage, execution.state) == (ExecutionStage.EXECUTING, ExecutionState.OFFERED)
-        return execution_states.take_back(execution, now) if is_offered else None
+        return states.take_back(execution, now) if is_offered else None
 
     assert await table.check(lambda c: put_limit(c, f"tenant:{TENANT}", NewLimit(paused=True)), rule) > 30
 

@@ -4,15 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.resources import NewAgent, NewLimit
-from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
-from jobstore.commands.base import Command
-from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.commands.rows import AgentChange, Changes
-from jobstore.domain.actor import ADMINISTRATOR
-from jobstore.storage.work import administration
-from jobstore.storage.work.loading import load
-from jobstore.storage.work.locking import lock
-from jobstore.storage.work.writing import write
+from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
+from jobstore.engine import administration
+from jobstore.engine.commands import Command
+from jobstore.engine.loading import load, lock
+from jobstore.engine.rows import AgentChange, Changes
+from jobstore.engine.writing import write
+from jobstore.jobs.model import ADMINISTRATOR
+from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
 from signoff.types import Agent
 from support.jobstore.terms import TERMS
 

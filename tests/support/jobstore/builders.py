@@ -5,17 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from jobstore.domain.model import (
-    Clock,
-    Decision,
-    Execution,
-    ExecutionStage,
-    ExecutionState,
-    Job,
-    Report,
-    TransitionKind,
-)
-from jobstore.domain.transitions import decide
+from jobstore.jobs.model import Clock, Decision, Execution, ExecutionStage, ExecutionState, Job, Report, TransitionKind
+from jobstore.jobs.transitions import decide
 from signoff.status import JobStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 from contracts.resources import JobPatch
-from jobstore.commands.edits import EditJob
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest
-from jobstore.domain.actor import SIGNOFF
+from jobstore.executions.commands import ExecuteJob
+from jobstore.executions.requesting import PLAIN_REQUEST, ExecutionRequest
+from jobstore.jobs.commands import EditJob
+from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 from support.jobstore.steps import Steps, verdict

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import text
 
 from contracts.resources import NewAgent
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
 from support.jobstore.administered import put_agent
 from support.jobstore.steps import Steps
 

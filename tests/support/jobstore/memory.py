@@ -9,15 +9,9 @@ from contracts.criteria import format_references
 from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, Policy
-from jobstore.commands.base import Command, Locks, Reads
-from jobstore.commands.claims import ClaimExecution, ClaimJudging
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import ClaimAnswer
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.judging.versions import PutVersion
-from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
-from jobstore.commands.rows import (
+from jobstore.agents.rules import Breaker, Candidate
+from jobstore.engine.commands import Command, Locks, Reads
+from jobstore.engine.rows import (
     Changes,
     Grant,
     JudgedCount,
@@ -27,20 +21,30 @@ from jobstore.commands.rows import (
     Stored,
     StoredJudging,
 )
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
-from jobstore.domain.circuit_breaker import Breaker
-from jobstore.domain.decisions import is_verdict
-from jobstore.domain.execution_states import Openings
-from jobstore.domain.ids import IdKey
-from jobstore.domain.judging.task import Task, read_task
-from jobstore.domain.judging.versions import Kind, Named, Version, Versions, Wanted
-from jobstore.domain.matching import Candidate
-from jobstore.domain.model import Clock, Execution, Job, LogEntry, Said
-from jobstore.domain.reuse import Reusable
-from jobstore.domain.spec import Spec
-from jobstore.domain.terms import ExecutionTerms
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
+from jobstore.executions.granting import ClaimAnswer
+from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history
+from jobstore.executions.states import Openings
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import (
+    EXECUTOR,
+    SIGNOFF,
+    WORKER,
+    Clock,
+    Execution,
+    ExecutionTerms,
+    IdKey,
+    Job,
+    LogEntry,
+    Said,
+    Spec,
+)
+from jobstore.jobs.transitions import is_verdict
 from jobstore.json_members import members
+from jobstore.judging.commands import PutVersion
+from jobstore.judging.rules import Kind, Named, Reusable, Task, Version, Versions, Wanted, read_task
 from servicekit.errors import PermanentError
 from signoff.ids import new_execution_id
 from signoff.status import Delivery, JudgingState, Outcome, ReportKind

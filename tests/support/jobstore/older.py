@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from jobstore.storage.database import Database
-from jobstore.storage.tables import metadata
+from jobstore.engine.database import Database
+from jobstore.schema.tables import metadata
 
 
 @asynccontextmanager

@@ -6,16 +6,15 @@ from typing import Any, ClassVar
 
 from pydantic_core import from_json
 
-from jobstore.domain.model import TransitionKind
+from jobstore.engine.database import Database
+from jobstore.engine.sql import Connection
+from jobstore.engine.writing import JOB_PART, Recorded
+from jobstore.jobs.model import TransitionKind
+from jobstore.jobs.reads import list_changes
 from jobstore.publishing import fact_reader
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.job_changed import make_job_changed
+from jobstore.publishing.fact_reader import make_job_changed
 from jobstore.publishing.recent import Recent
-from jobstore.publishing.relay import Relay
-from jobstore.reads.job_logs import list_changes
-from jobstore.storage.database import Database
-from jobstore.storage.sql import Connection
-from jobstore.storage.work.recorded import JOB_PART, Recorded
+from jobstore.publishing.relay import FactSigner, Relay
 from signoff.status import JobLogStatus
 from support.jobstore.signed_facts import TopicsInMemory, make_keys
 

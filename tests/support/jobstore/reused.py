@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import text
 
 from contracts.resources import NewAgent
-from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
-from jobstore.domain.actor import SIGNOFF
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.granting import ClaimAnswer, ClaimOutcome
+from jobstore.jobs.model import SIGNOFF
 from signoff.status import Outcome, ReportKind
 from support.jobstore.steps import CRITERIA, Steps, result, verdict
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from jobstore.storage import sql
+from jobstore.engine import sql
 
 
 @contextmanager

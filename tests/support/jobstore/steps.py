@@ -14,18 +14,16 @@ from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.topics import TOPIC_OF
-from jobstore.commands.claims import ClaimExecution, ClaimJudging
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import ClaimAnswer
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.commands.rows import WorkerRoom
-from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
-from jobstore.domain.model import ExecutionStage, TransitionKind
-from jobstore.maintenance.sweeper import Sweeper
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.work.writing import note_worker
+from jobstore.engine.database import Database
+from jobstore.engine.rows import WorkerRoom
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.writing import note_worker
+from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
+from jobstore.executions.granting import ClaimAnswer
+from jobstore.executions.sweeper import Sweeper
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, ExecutionStage, TransitionKind
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 from signoff.ids import new_execution_id

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from contracts.resources import NewAgent
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from support.jobstore.administered import put_agent
 from support.jobstore.terms import TERMS
 

@@ -1,8 +1,7 @@
 """The terms of the tests' executions."""
 
 from contracts.resources import Policy
-from jobstore.domain.ids import IdKey
-from jobstore.domain.terms import ExecutionTerms
+from jobstore.jobs.model import ExecutionTerms, IdKey
 from signoff.status import Delivery
 
 POLICY = Policy(

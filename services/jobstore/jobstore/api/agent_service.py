@@ -2,6 +2,8 @@
 
 from contracts.agents import hide_userinfo
 from contracts.resources import AgentPatch, NewAgent
+from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent, make_unknown_agent_error
+from jobstore.agents.store import get_agent, list_agents
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
@@ -13,13 +15,11 @@ from jobstore.api.requests import (
     read_key,
     read_version,
 )
-from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent, make_unknown_agent_error
-from jobstore.commands.base import Once
-from jobstore.commands.unit_of_work import generate_id
-from jobstore.domain.ids import DEFAULT_TENANT, RequestKey
-from jobstore.reads.agents import get_agent, list_agents
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.commands import Once
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.unit_of_work import generate_id
+from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
 from signoff.types import Agent
 from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import resources_pb2 as resources_pb

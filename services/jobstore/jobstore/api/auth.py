@@ -6,8 +6,8 @@ from contextvars import ContextVar
 from enum import Enum
 from typing import Final
 
-from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor
 from jobstore.errors import ForbiddenError, UnauthenticatedError
+from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor
 from signoff.worker.v1 import work_service_pb2 as work_pb
 
 Metadata = Iterable[tuple[str, str | bytes]]

@@ -29,27 +29,32 @@ from jobstore.api.requests import (
     reject_nul,
     wants_text,
 )
-from jobstore.commands.base import Once
-from jobstore.commands.edits import EditJob
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.commands.operations import check_batch_size
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.unit_of_work import ExecutionView, generate_id
-from jobstore.domain.ids import IdKey, RequestKey
-from jobstore.domain.spec import hash_spec
+from jobstore.engine.commands import Once
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.sql import PAGE_MAX_BYTES
+from jobstore.engine.unit_of_work import ExecutionView, generate_id
 from jobstore.errors import InvalidError, NotFoundError
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs import finding, lists
+from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
+from jobstore.jobs.lists import Facet
+from jobstore.jobs.model import IdKey, RequestKey, hash_spec
+from jobstore.jobs.reads import (
+    LogFilter,
+    LogView,
+    add_last_logs,
+    add_waiting,
+    get_execution,
+    get_job,
+    get_result,
+    list_job_logs,
+)
+from jobstore.jobs.waits import explain_jobs
 from jobstore.operations.batches import Batches
+from jobstore.operations.commands import check_batch_size
 from jobstore.publishing.watches import Watches
-from jobstore.reads import job_facets, job_finding, job_list, job_order
-from jobstore.reads.executions import get_execution
-from jobstore.reads.job_facets import Facet
-from jobstore.reads.job_logs import LogFilter, LogView, get_result, list_job_logs
-from jobstore.reads.jobs import add_last_logs, add_waiting, get_job
-from jobstore.reads.page import PAGE_MAX_BYTES
-from jobstore.reads.waiting import explain_jobs
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.retry import chunk_by_size
 from signoff.errors import ErrorCode
 from signoff.ids import new_execution_id
@@ -115,7 +120,7 @@ class JobService(JobServiceServicer):
         order = asked if isinstance(asked, JobOrder) else JobOrder.CREATED_DESC
         request.order = request.order or pb.JOB_ORDER_CREATED_DESC  # as page tokens know it, asked for or not
         async with self._database.transaction() as connection:
-            page = await job_list.list_jobs(
+            page = await lists.list_jobs(
                 connection,
                 limit=parse_page_size(request.page_size, 50),
                 chosen=JobFilter(**read_fields(request.filter)),
@@ -135,10 +140,10 @@ class JobService(JobServiceServicer):
     async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
         del context
         async with self._database.transaction() as connection:
-            counts = await job_list.count_jobs(connection, JobFilter(**read_fields(request.filter)))
+            counts = await lists.count_jobs(connection, JobFilter(**read_fields(request.filter)))
         return pb.CountJobsResponse(
             counts=counts.by_status,
-            capped_at=job_finding.COUNTED_MAX,
+            capped_at=finding.COUNTED_MAX,
             searched=counts.searched,
             cancelled=counts.cancelled,
         )
@@ -149,11 +154,11 @@ class JobService(JobServiceServicer):
         after = parse_page_token(request, lambda count, value: Facet(str(value), int(count)))
         async with self._database.transaction() as connection:
             chosen = JobFilter(**read_fields(request.filter))
-            found = await job_facets.list_job_facets(connection, request.field, chosen, limit, after)
+            found = await lists.list_job_facets(connection, request.field, chosen, limit, after)
         last = None if found.last is None else (found.last.count, found.last.value)
         return pb.ListJobFacetsResponse(
             facets=[write_message(pb.JobFacet, each) for each in found.facets],
-            capped_at=job_finding.COUNTED_MAX,
+            capped_at=finding.COUNTED_MAX,
             searched=found.searched,
             next_page_token=make_page_token(request, last),
         )
@@ -300,9 +305,9 @@ def _format_value(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _parse_place(order: JobOrder, *values: str | float) -> job_order.Place:
+def _parse_place(order: JobOrder, *values: str | float) -> finding.Place:
     """Return the place that the parts of a page token name."""
-    columns = job_order.get_order_columns(order)
+    columns = finding.get_order_columns(order)
     return tuple(_parse_value(column.type.python_type, value) for column, value in zip(columns, values, strict=True))
 
 

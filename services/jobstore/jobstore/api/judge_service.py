@@ -21,20 +21,14 @@ from jobstore.api.requests import (
     read_version,
     reject_nul,
 )
-from jobstore.commands.judging.versions import (
-    KeepEvaluation,
-    PromoteVersion,
-    PutVersion,
-    RetireName,
-    make_unknown_error,
-)
-from jobstore.domain.judging.versions import POLICY_MAX_BYTES, Kind, Named, format_body
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
-from jobstore.reads import judging
-from jobstore.reads.evaluations import count_evaluation, find_evaluated
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
-from jobstore.storage.judging.versions import Validator, list_validators
+from jobstore.judging import reads
+from jobstore.judging.commands import KeepEvaluation, PromoteVersion, PutVersion, RetireName, make_unknown_error
+from jobstore.judging.reads import count_evaluation, find_evaluated
+from jobstore.judging.rules import POLICY_MAX_BYTES, Kind, Named, format_body
+from jobstore.judging.store import Validator, list_validators
 from signoff.errors import ErrorCode
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb
@@ -62,7 +56,7 @@ class JudgeService(JudgeServiceServicer):
         del context
         limit, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
         async with self._read.session() as session:
-            policies = await judging.list_judge_policies(session, limit, after or "")
+            policies = await reads.list_judge_policies(session, limit, after or "")
         validators = [
             pb.Validator(owner=str(each.owner), judge=each.judge, keys=sorted(each.keys))
             for each in await self._list_validators()
@@ -155,7 +149,7 @@ class JudgeService(JudgeServiceServicer):
         del context
         limit, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
         async with self._read.session() as session:
-            sets = await judging.list_criteria_sets(session, limit, after or "")
+            sets = await reads.list_criteria_sets(session, limit, after or "")
         token = make_page_token(request, (sets[-1].name,) if len(sets) == limit else None)
         return write_message(pb.ListCriteriaSetsResponse, {"sets": sets, "next_page_token": token})
 
@@ -192,14 +186,14 @@ class JudgeService(JudgeServiceServicer):
     async def _show_policy(self, name: str, page_size: int = 0, before: int = 0) -> pb.JudgePolicy:
         limit = _parse_versions_page(page_size, before)
         async with self._database.session() as session:
-            found = await judging.get_judge_policy(session, name, limit, before)
+            found = await reads.get_judge_policy(session, name, limit, before)
         if found is None:
             raise make_unknown_error(Kind.JUDGE, name[:100])
         return write_message(pb.JudgePolicy, found)
 
     async def _show_golden(self, name: str) -> pb.GoldenSet:
         async with self._database.session() as session:
-            found = await judging.get_golden_set(session, name)
+            found = await reads.get_golden_set(session, name)
         if found is None:
             raise make_unknown_error(Kind.GOLDEN, name[:100])
         return write_message(pb.GoldenSet, found)
@@ -207,7 +201,7 @@ class JudgeService(JudgeServiceServicer):
     async def _show_set(self, name: str, page_size: int = 0, before: int = 0) -> pb.CriteriaSet:
         limit = _parse_versions_page(page_size, before)
         async with self._database.session() as session:
-            found = await judging.get_criteria_set(session, name, limit, before)
+            found = await reads.get_criteria_set(session, name, limit, before)
         if found is None:
             raise make_unknown_error(Kind.CRITERIA, name[:100])
         return write_message(pb.CriteriaSet, found)
@@ -220,7 +214,7 @@ class JudgeService(JudgeServiceServicer):
 def _parse_versions_page(page_size: int, before: int) -> int:
     if before < 0:
         raise InvalidError("must not be negative", field="before")
-    return parse_page_size(page_size, judging.VERSIONS_PAGE, judging.VERSIONS_PAGE)
+    return parse_page_size(page_size, reads.VERSIONS_PAGE, reads.VERSIONS_PAGE)
 
 
 def _read_note(text: str, field: str) -> str | None:

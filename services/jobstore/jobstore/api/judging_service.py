@@ -18,18 +18,18 @@ from jobstore.api.requests import (
     parse_uuid,
     read_key,
 )
-from jobstore.commands.base import Once
-from jobstore.commands.judgings import QueueJudgings, read_reference
-from jobstore.commands.operations import make_unknown_batch_error
-from jobstore.commands.rows import NewJudging
-from jobstore.dispatching.judging_queue import JudgingQueue
-from jobstore.domain.ids import DEFAULT_TENANT, RequestKey
+from jobstore.engine.commands import Once
+from jobstore.engine.database import Database
+from jobstore.engine.rows import NewJudging
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError, NotFoundError, check_size
-from jobstore.operations import progress
-from jobstore.operations.judged_by import freeze_policy
-from jobstore.reads import judgings
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
+from jobstore.judging import reads
+from jobstore.judging.judgings import QueueJudgings, read_reference
+from jobstore.judging.queue import JudgingQueue
+from jobstore.operations import reads as operations
+from jobstore.operations.commands import make_unknown_batch_error
+from jobstore.operations.reads import freeze_policy
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -95,7 +95,7 @@ class JudgingService(JudgingServiceServicer):
         group_id = parse_uuid(request.judgings_id, "judgings_id")
         limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
         async with self._database.transaction() as connection:
-            found, more = await judgings.list_judgings(connection, group_id, limit, -1 if after is None else after)
+            found, more = await reads.list_judgings(connection, group_id, limit, -1 if after is None else after)
             if not found and after is None:
                 raise make_unknown_error(group_id)
         token = make_page_token(request, (found[-1].item,) if more and found else None)
@@ -109,7 +109,7 @@ class JudgingService(JudgingServiceServicer):
         while True:
             answers = self._queue.answers  # taken before the look, so that what is answered meanwhile is not missed
             async with self._database.session() as session:
-                found = await judgings.get_progress(session, group_id)
+                found = await reads.get_progress(session, group_id)
             if not found.total:
                 raise make_unknown_error(group_id)
             if found.answered != sent:
@@ -130,12 +130,12 @@ class JudgingService(JudgingServiceServicer):
         operation_id = parse_uuid(request.operation_id, "operation_id")
         limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
         async with self._database.transaction() as connection:
-            operation = await progress.get(connection, operation_id)
+            operation = await operations.get(connection, operation_id)
             if operation is None:
                 raise make_unknown_batch_error(str(operation_id))
             if operation.kind != OperationKind.REJUDGE:
                 raise InvalidError(f"the operation is of the kind {operation.kind}: only `rejudge` has such a report")
-            report = await judgings.get_report(connection, operation_id, limit, -1 if after is None else after)
+            report = await reads.get_report(connection, operation_id, limit, -1 if after is None else after)
         last = None if report.next_page_token is None else (int(report.next_page_token),)
         report.next_page_token = make_page_token(request, last)
         return write_message(pb.GetRejudgeReportResponse, report)

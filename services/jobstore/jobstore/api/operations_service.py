@@ -1,13 +1,17 @@
 """Serve OperationsService over gRPC: operations on many jobs, limits, the overview and dead letters."""
 
+import hmac
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
+from hashlib import sha256
+from secrets import token_urlsafe
 from typing import Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from sqlalchemy import text
 
 from contracts.fields import LimitName
 from contracts.messages import job_message
@@ -26,21 +30,21 @@ from jobstore.api.requests import (
     reject_nul,
     wants_text,
 )
-from jobstore.commands.limits import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
-from jobstore.commands.unit_of_work import ENDED
-from jobstore.domain.upstreams import OPEN, Upstreams
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.sql import Connection
+from jobstore.engine.unit_of_work import ENDED
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights import overview
-from jobstore.insights.consumer_groups import ConsumerGroups, GroupFindings
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
-from jobstore.insights.processes import Process, list_processes, read_backlog
-from jobstore.insights.waiting_sums import WaitingSums
-from jobstore.operations import progress
+from jobstore.insights.overview import WaitingSums
+from jobstore.insights.processes import ConsumerGroups, GroupFindings, Process, list_processes, read_backlog
+from jobstore.limits import store as limits
+from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
+from jobstore.operations import reads as operations
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
-from jobstore.runner import CommandRunner
-from jobstore.storage import limits, login_codes
-from jobstore.storage.database import Database
+from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import TransientError
 from servicekit.process.health import VERSION
 from signoff.errors import ErrorCode
@@ -50,6 +54,47 @@ from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 from signoff.wire import parse_words, read_fields, write_message, write_row, write_time
+
+#: Seconds for which a code can be spent.
+LASTS_S: Final = 900
+
+_FORGET: Final = text("DELETE FROM login_codes WHERE ends_at <= signoff_now()")
+_ADD: Final = text(
+    """
+    INSERT INTO login_codes (code_hash, token_mac, ends_at)
+    VALUES (:code_hash, :token_mac, signoff_now() + make_interval(secs => :lasts_s))
+    """
+)
+_SPEND: Final = text(
+    """
+    DELETE FROM login_codes WHERE code_hash = :code_hash
+    RETURNING CASE WHEN ends_at > signoff_now() THEN token_mac END
+    """
+)
+
+
+async def create_code(connection: Connection, token: str) -> str:
+    """Make a code for a token. Forget those that have ended."""
+    code = token_urlsafe()
+    await connection.execute(_FORGET)
+    new = {"code_hash": _hash(code), "token_mac": _sign(code, token), "lasts_s": float(LASTS_S)}
+    await connection.execute(_ADD, new)
+    return code
+
+
+async def spend_code(connection: Connection, code: str, tokens: Iterable[str]) -> str | None:
+    """Spend a code, and return which of these tokens it is for; None: it is none, was spent, or has ended."""
+    mac = await connection.scalar(_SPEND, {"code_hash": _hash(code)})
+    return next((token for token in tokens if mac and hmac.compare_digest(mac, _sign(code, token))), None)
+
+
+def _hash(code: str) -> bytes:
+    return sha256(code.encode()).digest()
+
+
+def _sign(code: str, token: str) -> bytes:
+    return hmac.digest(code.encode(), token.encode(), "sha256")
+
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +177,9 @@ class OperationsService(OperationsServiceServicer):
         before = parse_page_token(request, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
         kinds = parse_words(resources_pb2.OperationKind.DESCRIPTOR, request.kinds)
         async with self._database.session() as session:
-            operations = await progress.list_operations(session, limit, before, kinds)
-        last = (operations[-1].created_at.isoformat(), str(operations[-1].id)) if len(operations) == limit else None
-        messages = [write_message(resources_pb2.Operation, operation) for operation in operations]
+            found = await operations.list_operations(session, limit, before, kinds)
+        last = (found[-1].created_at.isoformat(), str(found[-1].id)) if len(found) == limit else None
+        messages = [write_message(resources_pb2.Operation, operation) for operation in found]
         return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(request, last))
 
     async def WatchOperation(
@@ -289,14 +334,14 @@ class OperationsService(OperationsServiceServicer):
         del request
         token = (read_token(context.invocation_metadata()) or b"").decode()
         async with self._database.session() as session:
-            code = await login_codes.create_code(session, token)
+            code = await create_code(session, token)
         log.info("a login code was made", extra={"actor": CALLER.get()})
         return pb.CreateLoginCodeResponse(code=code)
 
     async def SpendLoginCode(self, request: pb.SpendLoginCodeRequest, context: Context) -> pb.SpendLoginCodeResponse:
         del context
         async with self._database.session() as session:
-            token = await login_codes.spend_code(session, request.code, self._tokens)
+            token = await spend_code(session, request.code, self._tokens)
         if token is None:
             raise NotFoundError("the link was used already, or is too old", code=ErrorCode.UNKNOWN_LOGIN_CODE)
         log.info("a login code was spent")

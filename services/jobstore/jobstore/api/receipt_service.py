@@ -2,16 +2,49 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from contracts.receipts import ReceiptKey, Statement, sign
+from sqlalchemy import text
+
+from contracts.receipts import PublicKey, ReceiptKey, Statement, sign
 from jobstore.api.requests import Context, is_full, make_page_token, parse_page_size, parse_page_token
-from jobstore.reads.verdicts import get_verdict
-from jobstore.storage import receipt_keys
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.sql import Connection
+from jobstore.jobs.reads import get_verdict
 from signoff.status import View
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
 from signoff.wire import write_message
+
+# Jobstores that start at once, or with secrets in another order, add the same keys, whichever of them is first.
+_ADD: Final = text(
+    """
+    INSERT INTO receipt_keys (public_key, secret_id)
+    SELECT * FROM unnest(CAST(:public_keys AS bytea[]), CAST(:secret_ids AS text[])) AS added (public_key, secret_id)
+    ORDER BY public_key ON CONFLICT DO NOTHING
+    """
+)
+_LIST: Final = text(
+    """
+    SELECT public_key, secret_id, added_at FROM receipt_keys
+    WHERE (added_at, public_key) < (CAST(:added_at AS timestamptz), CAST(:public_key AS bytea))
+        OR CAST(:added_at AS timestamptz) IS NULL
+    ORDER BY added_at DESC, public_key DESC LIMIT :limit
+    """
+)
+
+
+async def add_keys(connection: Connection, keys: Sequence[PublicKey]) -> None:
+    """Add the keys that are not there yet."""
+    parameters = {"public_keys": [key.value for key in keys], "secret_ids": [key.secret_id for key in keys]}
+    await connection.execute(_ADD, parameters)
+
+
+async def list_keys(connection: Connection, limit: int, after: tuple[datetime, bytes] | None = None) -> list[PublicKey]:
+    """Return keys, the newest first, after one."""
+    added_at, public_key = after or (None, None)
+    rows = await connection.execute(_LIST, {"limit": limit, "added_at": added_at, "public_key": public_key})
+    return [PublicKey.of(row.public_key, row.secret_id, row.added_at) for row in rows]
 
 
 class ReceiptService(ReceiptServiceServicer):
@@ -53,7 +86,7 @@ class ReceiptService(ReceiptServiceServicer):
         limit = parse_page_size(request.page_size, 100)
         after = parse_page_token(request, lambda at, key: (datetime.fromisoformat(at), bytes.fromhex(key)))
         async with self._database.session() as session:
-            keys = await receipt_keys.list_keys(session, limit, after)
+            keys = await list_keys(session, limit, after)
         last = (str(keys[-1].added_at), keys[-1].value.hex()) if len(keys) == limit else None
         token = make_page_token(request, last)
         return pb.ListReceiptKeysResponse(

@@ -17,7 +17,7 @@ from contracts.fields import OperationName, Patch
 from contracts.messages import patch_of
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
-from jobstore.commands.base import Answer
+from jobstore.engine.commands import Answer
 from jobstore.errors import InvalidError, check_size
 from signoff.connection import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from signoff.errors import ErrorCode

@@ -21,13 +21,13 @@ from contracts.fact_keys import FactKey, FactKeys
 from contracts.resources import NewResolution
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import TOPICS, find_topic
-from jobstore.commands.executions import ForgetAnswer
-from jobstore.domain.actor import Actor
+from jobstore.engine import locks
+from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock
+from jobstore.engine.runner import CommandRunner
 from jobstore.errors import NotFoundError
-from jobstore.runner import CommandRunner
-from jobstore.storage import locks
-from jobstore.storage.database import Database
-from jobstore.storage.locks import Lock
+from jobstore.executions.commands import ForgetAnswer
+from jobstore.jobs.model import Actor
 from servicekit import clock
 from servicekit.errors import TransientError
 from servicekit.kafka.broker import Topics

@@ -8,22 +8,78 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import text
 
 from contracts.judging.policy import DEFAULT_POLICY
-from jobstore.domain.actor import VALIDATOR
-from jobstore.domain.decisions import REJUDGED
-from jobstore.domain.model import UNPROVEN, TransitionKind
-from jobstore.insights import gauges, histogram
-from jobstore.reads.job_logs import SETTLED
-from jobstore.storage import locks, sql, tables
-from jobstore.storage.database import Database
-from jobstore.storage.locks import Lock
-from jobstore.storage.sql import Connection, Row
-from jobstore.storage.work.administration import COUNTED as JUDGED
+from jobstore.engine import locks, sql
+from jobstore.engine.administration import COUNTED as JUDGED
+from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock
+from jobstore.engine.sql import Connection, Row
+from jobstore.insights import histogram
+from jobstore.jobs.model import UNPROVEN, VALIDATOR, TransitionKind
+from jobstore.jobs.reads import SETTLED
+from jobstore.jobs.transitions import REJUDGED
+from jobstore.schema import tables
 from servicekit.process.runtime import run_forever
+
+
+class Gauges(NamedTuple):
+    """How many executions are queued, running and judging, and at which time of the database's clock."""
+
+    at: datetime
+    queued: int
+    running: int
+    judging: int
+
+
+GAUGES: Final = Gauges._fields[1:]
+#: Between two samples, of all jobstores together.
+SAMPLED_EVERY: Final = timedelta(seconds=10)
+#: Milliseconds that a sample may take: enough for millions of executions. One that takes longer is a gap.
+SAMPLE_MAX_MS: Final = 5_000
+
+#: Each count reads the partial index that holds only such rows: executions that are DONE cost nothing.
+_NOW: Final = text(
+    """
+    SELECT signoff_now() AS at,
+        (SELECT count(*) FROM executions WHERE stage = 'EXECUTING' AND state = 'QUEUED') AS queued,
+        (SELECT count(*) FROM executions WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED')) AS running,
+        (SELECT count(*) FROM executions WHERE stage = 'JUDGING' AND state <> 'DONE') AS judging
+    """,
+)
+#: Whether the gauges were sampled of late. A sample in the future does not count: the database's clock was set back.
+_IS_RECENT: Final = "sampled_at BETWEEN signoff_now() - CAST(:every AS interval) AND signoff_now()"
+#: A column of the row of `rollup`, or of none.
+IS_SAMPLE_DUE: Final = f"({_IS_RECENT}) IS NOT TRUE AS is_sample_due"
+#: Of several that claim at once, the first updates the row, and the others find that it is recent.
+_CLAIM: Final = text(
+    f"""
+    INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, signoff_now())
+    ON CONFLICT (id) DO UPDATE SET sampled_at = excluded.sampled_at
+    WHERE (rollup.{_IS_RECENT}) IS NOT TRUE RETURNING id
+    """,  # noqa: S608 - words of our own
+)
+_SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
+
+
+async def count_now(connection: Connection) -> Gauges:
+    """Count the executions that are queued, running and judging, all at one moment."""
+    return Gauges(*(await connection.execute(_NOW)).one())
+
+
+async def count_in_time(connection: Connection) -> Gauges:
+    """Return the counts as `count_now` does, in a transaction. TransientError: it takes over SAMPLE_MAX_MS."""
+    await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
+    return await count_now(connection)
+
+
+async def claim_sample(connection: Connection) -> bool:
+    """Return whether to take a sample, and claim it: one that fails then is not taken again at once."""
+    return await connection.scalar(_CLAIM, {"every": SAMPLED_EVERY}) is not None
+
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +95,7 @@ COUNTED: Final = ("created", "completed", "failed", "rejected", "resubmission_re
 _SUMS: Final = (*COUNTED, "cost_nanos")
 _HISTOGRAMS: Final = ("waits", "calls", "judgings", "durations")
 #: Columns that hold maxima, not sums; NULL where no sample was taken.
-MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
+MAXIMA: Final = tuple(f"{name}_max" for name in GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
 _CURSOR: Final = text(
@@ -47,7 +103,7 @@ _CURSOR: Final = text(
 )
 #: What there is to do: one statement while nothing is settled that was not counted.
 _LOOK: Final = text(
-    f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, {gauges.IS_SAMPLE_DUE} "  # noqa: S608
+    f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, {IS_SAMPLE_DUE} "  # noqa: S608
     "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1",
 )
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
@@ -197,7 +253,7 @@ class Rollups:
 
     async def _sample_and_count(self) -> bool:
         async with self._database.session() as session:
-            look = (await session.execute(_LOOK, {"every": gauges.SAMPLED_EVERY})).one()
+            look = (await session.execute(_LOOK, {"every": SAMPLED_EVERY})).one()
         if look.is_sample_due:
             await self.sample()
         if look.is_uncounted and await self.count():
@@ -225,11 +281,11 @@ class Rollups:
     async def sample(self) -> None:
         """Sample the gauges unless that was done of late. Executions that are stuck show here, and in no entry."""
         async with self._database.session() as session:
-            if not await gauges.claim_sample(session):
+            if not await claim_sample(session):
                 return
         async with self._database.transaction() as connection:
-            now = await gauges.count_in_time(connection)
-            maxima = {f"{name}_max": getattr(now, name) for name in gauges.GAUGES}
+            now = await count_in_time(connection)
+            maxima = {f"{name}_max": getattr(now, name) for name in GAUGES}
             rows = [_make_row(span_s, get_span_begin(now.at, span_s), Counts()) | maxima for span_s in KEPT]
             await connection.execute_many(_ADD, rows)
 

@@ -1,1 +1,1 @@
-"""Carry out operations on many jobs at once. A batch is one of them."""
+"""Operations, which are carried out item by item."""

@@ -5,8 +5,19 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.resources import JobFilter, NewJob, NewOperation
-from jobstore.commands.base import Answer, Once
-from jobstore.commands.operations import (
+from jobstore.agents.store import get_agent
+from jobstore.engine.commands import Answer, Once
+from jobstore.engine.database import Database
+from jobstore.engine.rows import OperationSpec
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.unit_of_work import ENDED
+from jobstore.errors import InvalidError, RefusedError
+from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN, Actor, RequestKey, hash_spec
+from jobstore.jobs.waits import sum_up_batch
+from jobstore.operations import reads as operations
+from jobstore.operations import snapshots
+from jobstore.operations import worker as repository
+from jobstore.operations.commands import (
     BATCH_MAX,
     ITEMS_MAX,
     CreateOperation,
@@ -14,21 +25,9 @@ from jobstore.commands.operations import (
     check_batch_size,
     make_unknown_batch_error,
 )
-from jobstore.commands.rows import OperationSpec
-from jobstore.commands.unit_of_work import ENDED
-from jobstore.domain.actor import Actor
-from jobstore.domain.ids import DEFAULT_TENANT, RequestKey
-from jobstore.domain.model import UNPROVEN
-from jobstore.domain.spec import hash_spec
-from jobstore.errors import InvalidError, RefusedError
-from jobstore.operations import progress, repository, snapshots
-from jobstore.operations.judged_by import find_policy, freeze_parameters
+from jobstore.operations.reads import find_policy, freeze_parameters
 from jobstore.operations.snapshots import Preview
 from jobstore.operations.worker import OperationWorker
-from jobstore.reads.agents import get_agent
-from jobstore.reads.waiting import sum_up_batch
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, JobStatus, OperationKind, OperationState
@@ -179,14 +178,14 @@ class Batches:
 
     async def _describe(self, database: Database, operation_id: UUID) -> Operation:
         async with database.session() as session:
-            operation = await progress.get(session, operation_id)
+            operation = await operations.get(session, operation_id)
             if operation is None:
                 raise make_unknown_batch_error(str(operation_id))
             if operation.state not in ENDED:
                 operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
-            if progress.REFUSED in operation.counts:
-                operation.refused = await progress.list_items(
-                    session, operation.id, REFUSED_SHOWN, outcomes=[progress.REFUSED]
+            if operations.REFUSED in operation.counts:
+                operation.refused = await operations.list_items(
+                    session, operation.id, REFUSED_SHOWN, outcomes=[operations.REFUSED]
                 )
         return operation
 
@@ -195,7 +194,7 @@ class Batches:
     ) -> list[OperationItem]:
         """Return items of an operation after a number. NotFoundError: there is none of that id."""
         async with self._read.session() as session:
-            items = await progress.list_items(session, _parse_id(operation_id), limit, after, outcomes)
+            items = await operations.list_items(session, _parse_id(operation_id), limit, after, outcomes)
         if not items:
             await self.get_operation(operation_id)
         return items

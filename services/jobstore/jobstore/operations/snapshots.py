@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, literal, null, select, text
 
 from contracts.resources import JobFilter
-from jobstore.commands.unit_of_work import JobView
-from jobstore.domain.judging.versions import Version
-from jobstore.operations.progress import retried_jobs
-from jobstore.reads.job_filter import Query, where_matching
-from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, make_job_view
-from jobstore.storage.sql import PLAN_ANEW, Connection, is_verdict
-from jobstore.storage.tables import jobs
+from jobstore.engine.sql import PLAN_ANEW, Connection, is_verdict
+from jobstore.engine.unit_of_work import JobView
+from jobstore.jobs.finding import Query, where_matching
+from jobstore.jobs.reads import JOB_COLUMNS, NO_TEXTS, make_job_view
+from jobstore.judging.rules import Version
+from jobstore.operations.reads import retried_jobs
+from jobstore.schema.tables import jobs
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind
 
 #: Jobs that are shown of what an operation would be about.

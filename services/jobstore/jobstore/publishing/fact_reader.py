@@ -1,19 +1,400 @@
 """Look for rows of the log that were not seen yet, and read the facts of those that are to be published."""
 
-from collections.abc import Sequence
-from typing import Final
+import asyncio
+import hashlib
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
 
+from prometheus_client import Counter
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
-from jobstore.domain.decisions import BEGINNINGS, ENDS
-from jobstore.domain.model import TransitionKind
-from jobstore.publishing import job_changed
-from jobstore.publishing.backlog import LAST, Taken
-from jobstore.publishing.late_facts import find_reverted
-from jobstore.publishing.recent import Recent
-from jobstore.publishing.stubs import Fact
-from jobstore.storage import agents
-from jobstore.storage.sql import Connection
+from contracts.agents import hide_userinfo
+from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused, JobChanged, Stub, fact_id
+from contracts.resources import JobPatch
+from contracts.topics import TOPIC_OF
+from jobstore.agents import store as agents
+from jobstore.engine.facts import ADMINISTRATION, COMPLETE
+from jobstore.engine.sql import Connection, Row
+from jobstore.engine.writing import EntryRow
+from jobstore.jobs.model import TransitionKind
+from jobstore.jobs.reads import split
+from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
+from jobstore.json_members import members
+from jobstore.publishing.recent import LAST, Recent, Taken
+from servicekit.errors import PermanentError
+from servicekit.kafka.publisher import Outgoing, build_event_headers
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.money import usd_text
+from signoff.status import JobLogStatus
+from signoff.times import time_text
+
+#: The CloudEvents type of the fact that all is told from there on, which tells of nothing else.
+COMPLETE_TYPE: Final = "signoff.administration-complete.v1"
+_OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at", "version"})
+_TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
+
+
+def make_fact(row: Row) -> Outgoing:
+    """Return the record of a stored fact: an AgentChanged, an ExecutionRefused or an AdministrationChanged."""
+    body = row.body.encode()
+    subject = row.execution_id or row.key
+    schema = _TYPES[row.topic]
+    event_type = COMPLETE_TYPE if (row.topic, row.key) == (ADMINISTRATION, COMPLETE) else schema
+    headers = build_event_headers(fact_id(subject, row.seq), event_type, None, row.happened_at, row.key, schema)
+    return Outgoing(row.topic, body, row.key.encode(), headers)
+
+
+def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
+    """Return the record of one transition, a JobChanged, from its row of the log, read back or as it was recorded.
+
+    `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
+    """
+    cost_usd = None if row.cost_nanos is None else usd_text(row.cost_nanos)
+    log_part = {
+        "id": row.id,
+        "job_id": row.job_id,
+        "version": row.version,
+        "status": row.status,
+        "job_status": row.job_status,
+        "agent_id": row.agent_id,
+        "message": row.message,
+        "code": row.code,
+        "execution_id": row.execution_id,
+        "attempt": row.attempt,
+        "lease": row.lease,
+        "submission": row.submission,
+        "event_id": row.event_id,
+        "progress": row.progress,
+        "cost_usd": cost_usd,
+        "tokens": row.tokens,
+        "next_attempt_at": row.next_attempt_at,
+        "kind": row.kind,
+        "max_calls": row.max_calls,
+        "spent_calls": row.spent,
+        "actor": row.actor,
+        "duration_s": row.duration_s,
+        "cursor": row.seq,
+        "created_at": row.created_at,
+    }
+    standing = row.standing if isinstance(row.standing, Mapping) else _find_standing(from_json(row.standing or "[]"))
+    job_part = {
+        "id": row.job_id,
+        "title": row.title,
+        "status": row.job_status,
+        "version": row.version,
+        "agent_id": row.agent_id,
+        "execution_id": row.job_execution_id,
+        "submission": row.job_submission or 1,
+        "priority": row.priority,
+        "tenant": row.tenant,
+        "progress": row.progress,
+        "progress_message": row.progress_message,
+        "capabilities": row.capabilities,
+        "not_before": row.job_not_before,
+        "batch_id": row.batch_id,
+        "cost_usd": cost_usd,
+        "tokens": row.tokens,
+        "live": standing["live"] or None,
+        "cancelled": standing["cancelled"] or None,
+        "code": standing["code"],
+        "duration_s": standing["duration_s"],
+        "created_at": row.job_created_at,
+        "updated_at": row.created_at,
+    }
+    request = _split_request(row)
+    if request is not None:
+        job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
+    texts = {name: reverted[name] for name in reverted.keys() & {*job_part, "labels", "policy"}}
+    texts = {"labels": row.labels, "policy": row.policy} | texts
+    if request is not None:
+        if (references := reverted.get("references", row.reference_texts)) not in {None, "{}"}:
+            texts["references"] = references
+        texts |= members(request.get("changed", "{}")) | {"payload": request["payload"]}
+    body = _join_json(
+        {"job_id": row.job_id, "version": row.version, "spec_hash": row.spec_hash},
+        log=_join_json(
+            log_part,
+            waited=row.waited,
+            **_get_bodies(row, request),
+        ),
+        job=_join_json({name: value for name, value in job_part.items() if name not in texts}, **texts),
+        agent=_conceal(row.agent),
+        requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
+    )
+    headers = build_event_headers(row.id, JobChanged.type, None, row.created_at, row.job_id)
+    return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
+
+
+def _find_standing(turns: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
+    """Return how a job stood after the entries of its log since it began anew, of those that may change that."""
+    standing: dict[str, object] = {"live": False, **NO_ENDING}
+    for turn in turns:
+        kind, status, code = turn["kind"], JobLogStatus(turn["status"]), turn.get("code")
+        if is_end(kind, status, turn.get("execution_id")):
+            requested_at, at = (datetime.fromisoformat(turn[name]) for name in ("requested_at", "at"))
+            standing |= {"live": False, **make_ending(status, code, requested_at, at, ())}
+        else:
+            standing |= change_ending(kind, code)
+            standing["live"] = standing["live"] or kind in {TransitionKind.REQUESTED, TransitionKind.REJUDGED}
+    return standing
+
+
+def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
+    """Return the record that stands for a fact that its topic does not take: small, and with the same event id."""
+    stub = Stub(hash=hashlib.sha256(whole.value).hexdigest(), code=code, bytes=len(whole.value))
+    fields = _outline_job(row, reverted) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
+    return Outgoing(whole.topic, to_json(fields | {"stub": stub}), whole.key, whole.headers)
+
+
+def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object]:
+    """Return what a JobChanged must have. Its entry has no `kind`: a reader that knows no stubs does not apply it."""
+    title = reverted.get("title")
+    log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status")}
+    log |= {"created_at": time_text(row.created_at), "cursor": row.seq}
+    job = {
+        "id": row.job_id,
+        "title": row.title if title is None else from_json(title),
+        "status": row.job_status,
+        "version": row.version,
+        "created_at": time_text(row.job_created_at),
+        "updated_at": time_text(row.created_at),
+    }
+    return {"job_id": row.job_id, "version": row.version, "log": log, "job": job}
+
+
+def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """Return what a stored fact must have."""
+    agent = {name: value for name, value in body.get("agent", {}).items() if name in _OUTLINE_OF_AN_AGENT}
+    return {**body, **({"agent": agent} if agent else {}), **({"rows": []} if "rows" in body else {})}
+
+
+def _split_request(row: EntryRow) -> Mapping[str, str] | None:
+    """Return the members of the request of version 1 or of an edit, whose texts the job's part has; else None."""
+    if row.kind == TransitionKind.EDITED:
+        return members(row.request)
+    is_first = row.version == 1  # it is `{"payload":...}`, and may be large
+    return {"payload": row.request.removeprefix('{"payload":')[:-1]} if is_first else None
+
+
+def _get_bodies(row: EntryRow, request: Mapping[str, str] | None) -> Mapping[str, str | None]:
+    """Return the texts of an entry that its fact has: of the request what the job's part has not."""
+    if request is not None:
+        return {**split(row.kind, None, row.response), "before": request.get("before")}
+    return split(row.kind, row.request, row.response)
+
+
+def _conceal(agent: str | None) -> str | None:
+    """Return an agent's JSON without a user and password in its URL. A rebuild takes agents from other facts."""
+    if agent is None or "@" not in agent:
+        return agent
+    fields = from_json(agent)
+    return json_text(fields | {"url": hide_userinfo(fields["url"])})
+
+
+def _join_request(row: EntryRow) -> str:
+    columns = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
+    return _join_json({name: getattr(row, column) for name, column in columns.items()}, policy=row.frozen_policy)
+
+
+def _join_json(fields: Mapping[str, object], **texts: str | None) -> str:
+    """Return one JSON object of values, and of JSON texts that are put in as they are."""
+    head = to_json({name: _write(value) for name, value in fields.items() if value is not None}).decode()
+    tail = "".join(f',"{name}":{value}' for name, value in texts.items() if value is not None)
+    return f"{head[:-1]}{tail}}}"
+
+
+def _write(value: object) -> object:
+    return time_text(value) if isinstance(value, datetime) else value
+
+
+#: The payload stands in the entry itself, wherever its fact tells it.
+_FIELDS: Final = JobPatch.model_fields.keys() - {"payload"}
+_PREFIX: Final = "edited: "
+_NEXT_EDIT: Final = text(
+    """
+    SELECT request_payload::text AS request, version FROM job_logs
+    WHERE job_id = :job_id AND version > :version AND kind = 'edited'
+        AND string_to_array(substr(message, :begin), ', ') && CAST(:names AS text[])
+    ORDER BY version LIMIT 1
+    """,
+)
+
+
+async def find_reverted(session: Connection, rows: Sequence[Row]) -> Mapping[int, Mapping[str, str]]:
+    """Return by number what is to be told of a job instead of what it asks for now, as JSON texts by field.
+
+    `rows` are all entries of some span, in order.
+    """
+    reverted: dict[int, Mapping[str, str]] = {}
+    of_jobs = defaultdict[str, list[Row]](list)
+    for row in rows:
+        of_jobs[row.job_id].append(row)
+    for entries in of_jobs.values():
+        if entries[0].is_edited_later:
+            before = await _find_before_edits(session, entries[-1])
+            for row in reversed(entries):
+                reverted[row.seq] = before
+                if row.kind == TransitionKind.EDITED:
+                    before = {**before, **members(members(row.request)["before"])}
+    return reverted
+
+
+async def _find_before_edits(session: Connection, row: Row) -> Mapping[str, str]:
+    """Return each field that edits after an entry changed, as it was before the first of them."""
+    found: dict[str, str] = {}
+    names = set(_FIELDS) if row.is_edited_later else set()
+    while names:
+        parameters = {"job_id": row.job_id, "version": row.version, "begin": len(_PREFIX) + 1, "names": sorted(names)}
+        edit = (await session.execute(_NEXT_EDIT, parameters)).one_or_none()
+        if edit is None:
+            break
+        before = members(members(edit.request)["before"])
+        found |= {name: before[name] for name in names & before.keys()}
+        names -= before.keys()
+    return found
+
+
+log = logging.getLogger(__name__)
+
+STUBS: Final = Counter("signoff_fact_stubs", "Facts that their topic refused for good", ["topic", "code"])
+
+#: Seconds until stubs are tried again, doubled while none is taken, and at most.
+AGAIN_FIRST_S: Final = 5.0
+AGAIN_MAX_S: Final = 60.0
+
+
+#: Of what was published, again perhaps, the rest is whole by now.
+_STORE: Final = text(
+    """
+    WITH whole AS (DELETE FROM stubs WHERE seq = ANY(CAST(:told AS bigint[])) AND seq <> ALL(CAST(:seqs AS bigint[])))
+    INSERT INTO stubs (seq, topic, key, version, code, bytes)
+    SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:topics AS text[]), CAST(:keys AS text[]),
+        CAST(:versions AS bigint[]), CAST(:codes AS text[]), CAST(:bytes AS bigint[]))
+    ON CONFLICT (seq) DO UPDATE SET code = excluded.code, bytes = excluded.bytes
+    """,
+)
+_SMALLEST: Final = text(
+    "SELECT DISTINCT ON (topic, code) CASE WHEN version IS NULL THEN '' ELSE key END AS tenant, seq FROM stubs "
+    "ORDER BY topic, code, bytes, seq"
+)
+_ANY: Final = text("SELECT EXISTS (SELECT FROM stubs)")
+_FORGET: Final = text("DELETE FROM stubs WHERE seq = :seq")
+_FORGET_ALL: Final = text("DELETE FROM stubs")
+
+
+class Fact(NamedTuple):
+    """A fact to publish: its number, its row, what the job asked for then if that was edited, and the whole record."""
+
+    seq: int
+    row: EntryRow
+    reverted: Mapping[str, str]
+    record: Outgoing
+
+    def make_stub(self, code: str) -> Outgoing:
+        """Return the record of its stub."""
+        return make_stub(self.row, self.reverted, self.record, code)
+
+
+class Progress(NamedTuple):
+    """How many facts, from the first, were acknowledged; stubs of these facts by code; whether one was lost."""
+
+    told: int
+    stubs: dict[int, str]
+    is_lost: bool = False
+
+
+class Stubs:
+    """Say what is published as a stub, and when stubs are tried again."""
+
+    def __init__(self) -> None:
+        self._refused_bytes: dict[str, int] = {}
+        self._are_there = False
+        self._wait_s = AGAIN_FIRST_S
+        self._due_at = 0.0
+
+    async def load(self, session: Connection) -> None:
+        """Read whether there are any; what their topics take by now is found out anew."""
+        self._refused_bytes.clear()
+        self._are_there = bool(await session.scalar(_ANY))
+        self._due_at, self._wait_s = 0.0, AGAIN_FIRST_S
+
+    def has_room_for(self, record: Outgoing) -> bool:
+        """Return whether a record may fit its topic, which has refused none of its size."""
+        return len(record.value) < self._refused_bytes.get(record.topic, math.inf)
+
+    def note_refusal(self, fact: Fact, error: PermanentError) -> str:
+        """Return the code of a fact whose record was refused by itself, and learn from its size."""
+        if error.code != ErrorCode.MESSAGE_TOO_LARGE:
+            return ErrorCode.FACT_REFUSED
+        topic, size = fact.record.topic, len(fact.record.value)
+        self._refused_bytes[topic] = min(size, self._refused_bytes.get(topic, size))
+        return ErrorCode.FACT_TOO_LARGE
+
+    async def store(self, session: Connection, facts: Sequence[Fact], codes: dict[int, str]) -> None:
+        """Remember of facts that were published which of them are stubs, by the code."""
+        if not facts or not (codes or self._are_there):
+            return
+        stubs = [fact for fact in facts if fact.seq in codes]
+        for fact in stubs:
+            _tell(fact, codes[fact.seq])
+        parameters = {
+            "told": [fact.seq for fact in facts],
+            "seqs": [fact.seq for fact in stubs],
+            "topics": [fact.record.topic for fact in stubs],
+            "keys": [(fact.record.key or b"").decode() for fact in stubs],
+            "versions": [fact.row.get("version") for fact in stubs],
+            "codes": [codes[fact.seq] for fact in stubs],
+            "bytes": [len(fact.record.value) for fact in stubs],
+        }
+        await session.execute(_STORE, parameters)
+        if codes:
+            self._are_there = True
+            self._retry_in(AGAIN_FIRST_S)
+
+    async def find_due(self, session: Connection) -> list[tuple[str, int]]:
+        """Return the stubs that may be tried again now, as `read` takes them: the smallest of each topic and code."""
+        if not self._are_there or asyncio.get_running_loop().time() < self._due_at:
+            return []
+        due = [(row.tenant, row.seq) for row in await session.execute(_SMALLEST)]
+        self._are_there = bool(due) or bool(await session.scalar(_ANY))
+        self._retry_in(min(self._wait_s * 2, AGAIN_MAX_S))
+        return due
+
+    async def forget(self, session: Connection, fact: Fact) -> None:
+        """Forget a stub, since the whole was published; its topic takes more than it did, and the next is due."""
+        log.info("a fact that stood as a stub is whole", extra=_describe(fact))
+        self._refused_bytes.pop(fact.record.topic, None)
+        self._retry_in(AGAIN_FIRST_S)
+        self._due_at = 0.0
+        await session.execute(_FORGET, {"seq": fact.seq})
+
+    async def forget_all(self, session: Connection) -> None:
+        """Forget all stubs, since their topics lost them: each fact is told again, and before it those below it."""
+        self._refused_bytes.clear()
+        self._are_there = False
+        await session.execute(_FORGET_ALL)
+
+    def _retry_in(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._due_at = asyncio.get_running_loop().time() + wait_s
+
+
+def _tell(fact: Fact, code: str) -> None:
+    STUBS.labels(fact.record.topic, code).inc()
+    log.error("a topic refuses a fact: a stub stands in its place", extra=_describe(fact) | {"code": code})
+
+
+def _describe(fact: Fact) -> dict[str, object]:
+    key = (fact.record.key or b"").decode()
+    version = fact.row.get("version")
+    return {"topic": fact.record.topic, "key": key, "version": version, "bytes": len(fact.record.value)}
+
 
 #: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
 BATCH_BYTES: Final = 4 << 20
@@ -150,15 +531,15 @@ async def read(session: Connection, taken: Sequence[Taken], recent: Recent) -> t
     reverted = await find_reverted(session, entries)
     for row in entries:
         before = reverted.get(row.seq, {})
-        facts[row.seq] = Fact(row.seq, row, before, job_changed.make_job_changed(row, before))
+        facts[row.seq] = Fact(row.seq, row, before, make_job_changed(row, before))
         recent.learn(row)
         size += len(facts[row.seq].record.value)
         if row.bytes >= BATCH_BYTES or size >= RECORDS_BYTES:
             seqs = seqs[: seqs.index(row.seq) + 1]
             break
     for recorded in recent.pop_whole(seqs):
-        facts[recorded.seq] = Fact(recorded.seq, recorded, {}, job_changed.make_job_changed(recorded, {}))
+        facts[recorded.seq] = Fact(recorded.seq, recorded, {}, make_job_changed(recorded, {}))
     if len(seqs) > len(facts):
         for row in await session.execute(_FACTS, {"seqs": [seq for seq in seqs if seq not in facts]}):
-            facts[row.seq] = Fact(row.seq, row, {}, job_changed.make_fact(row))
+            facts[row.seq] = Fact(row.seq, row, {}, make_fact(row))
     return [facts[seq] for seq in seqs if seq in facts], len(seqs)

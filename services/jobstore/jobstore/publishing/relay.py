@@ -17,29 +17,144 @@ under the same version (`stubs`).
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from aiokafka.structs import RecordMetadata
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
-from contracts.topics import FACT_TOPICS
+from contracts.events import fact_id
+from contracts.fact_keys import FactKeys
+from contracts.signing import SIGNATURE_HEADER
+from contracts.topic_prefix import bare_name
+from contracts.topics import FACT_TOPICS, TOPICS
+from jobstore.engine import locks
+from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock
+from jobstore.engine.notifications import CHANNEL, SETTLED
+from jobstore.engine.sql import Connection
+from jobstore.engine.writing import Recorded
 from jobstore.publishing import fact_reader
-from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
-from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.marks import Marks
-from jobstore.publishing.recent import Recent
-from jobstore.publishing.stubs import Fact, Progress, Stubs
-from jobstore.storage import locks
-from jobstore.storage.database import Database
-from jobstore.storage.locks import Lock
-from jobstore.storage.sql import Connection
-from jobstore.storage.work.recorded import Recorded
+from jobstore.publishing.fact_reader import Fact, Progress, Stubs
+from jobstore.publishing.recent import LAST, Backlog, Recent, Unseen, Writers
 from servicekit.errors import PermanentError, TransientError
-from servicekit.kafka.publisher import BoundedPublisher, Outgoing, Publisher
+from servicekit.kafka.publisher import BoundedPublisher, Outgoing, Publisher, name_source
 from servicekit.process.runtime import Alarm, run_forever, wait_for_wake
 from signoff.errors import ErrorCode
 from signoff.status import RESTING
+
+_STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
+#: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
+_STORE: Final = text(
+    "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "
+    "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) WHERE id = 1 RETURNING settled_seq) "
+    "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored",
+)
+
+
+class Marks:
+    """The numbers up to which all is published, and settled; each partition's last offset; whose keys have signed."""
+
+    def __init__(self) -> None:
+        self.offsets: dict[str, int] = {}
+        self.signers: list[str] = []
+        self._stored: tuple[object, ...] = ()
+        #: When what has changed is to be stored, by the clock of the event loop.
+        self.store_at = math.inf
+
+    async def load(self, session: Connection) -> tuple[int, int]:
+        """Load what is stored, and return up to which number all is published, and settled."""
+        row = (await session.execute(_STATE)).one()
+        self.offsets, self.signers = from_json(row.offsets), from_json(row.signers)
+        published, settled = row.published_seq, max(row.published_seq, row.settled_seq)
+        self._stored = self._get_state(published, published)  # what is settled is seen anew
+        return published, settled
+
+    def note_offset(self, place: RecordMetadata) -> bool:
+        """Note where a record stands. Return False if it does not stand behind all before it: the topic is new."""
+        partition = f"{place.topic}/{place.partition}"
+        is_behind: bool = place.offset > self.offsets.get(partition, -1)
+        if is_behind:
+            self.offsets[partition] = place.offset
+        return is_behind
+
+    async def store(self, session: Connection, published: int, settled: int, after_s: float = 0.0) -> None:
+        """Store the marks, where they have changed, once they have waited for so long."""
+        state, now = self._get_state(published, settled), asyncio.get_running_loop().time()
+        self.store_at = math.inf if state == self._stored else min(self.store_at, now + after_s)
+        if self.store_at <= now:
+            texts = {"offsets": to_json(self.offsets).decode(), "signers": to_json(self.signers).decode()}
+            numbers = {"published": published, "settled": settled}
+            await session.execute(_STORE, {**numbers, **texts, "channel": CHANNEL, "kind": SETTLED})
+            self._stored, self.store_at = state, math.inf
+
+    def _get_state(self, published: int, settled: int) -> tuple[object, ...]:
+        return published, settled, self.offsets.copy(), self.signers.copy()
+
+
+#: The CloudEvents type of markers.
+MARKER_TYPE: Final = b"signoff.marker.v1"
+
+
+class FactSigner:
+    """Sign with the first of the keys; `name` tells it from all others.
+
+    `markers`: one for every partition. Without a key, and `{}` instead of null, they delete nothing anywhere, and a
+    reader that knows none leaves them out by their type. `places` are those partitions, as `topic/number`.
+    """
+
+    def __init__(self, keys: FactKeys, installation: str = "") -> None:
+        self._keys = keys
+        self.name = keys.signing.name
+        self._source = ("ce_source", name_source("jobstore", installation).encode())
+        self.markers = [
+            Outgoing(topic, b"{}", None, self._make_headers(topic, partition), partition)
+            for topic in FACT_TOPICS
+            for partition in range(TOPICS[topic].partitions)
+        ]
+        self.places = {f"{marker.topic}/{marker.partition}" for marker in self.markers}
+
+    def sign(self, fact: Outgoing) -> Outgoing:
+        """Return the record of a fact with its source and signature."""
+        signature = self._keys.signing.sign(fact.topic, fact.key, fact.value)
+        return replace(fact, headers=[*fact.headers, self._source, (SIGNATURE_HEADER, signature.encode())])
+
+    def _make_headers(self, topic: str, partition: int) -> list[tuple[str, bytes]]:
+        """Return the headers of a marker, which is a CloudEvent, too."""
+        marker_id = fact_id(f"{bare_name(topic)}/{partition}/{self.name}", 0)
+        return [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(marker_id).encode()),
+            ("ce_type", MARKER_TYPE),
+            self._source,
+            ("content-type", b"application/json"),
+            *self._keys.signing.make_marker(topic, partition),
+        ]
+
+    def check_order(self, signers: Sequence[str]) -> None:
+        """Raise TransientError if a fact signed now would be worth nothing, given the keys that have signed so far.
+
+        Whoever reads facts takes the order of the secrets for their age: a secret that was replaced must not sign
+        again. A jobstore that has not been told of its successor leaves the relay to those that have.
+        """
+        names = [key.name for key in self._keys]
+        values = {name.partition(":")[0]: name for name in names}
+        for name in signers:
+            secret_id = name.partition(":")[0]
+            if values.get(secret_id, name) != name:
+                raise _make_error(f"the secret {secret_id!r} has another value than when it signed facts; give it back")
+        known = [name for name in reversed(signers) if name in names]
+        if known != [name for name in names if name in signers] or self.name in signers[:-1]:
+            newest = signers[-1].partition(":")[0]
+            raise _make_error(f"{newest!r} signs facts by now, and no older secret will again; list the newest first")
+
+
+def _make_error(message: str) -> TransientError:
+    return TransientError(f"SIGNOFF_SECRETS: {message}", code=ErrorCode.WRONG_SECRETS)
+
 
 log = logging.getLogger(__name__)
 

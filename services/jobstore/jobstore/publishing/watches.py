@@ -5,12 +5,11 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-from jobstore.commands.unit_of_work import JobView
+from jobstore.engine.database import Database
+from jobstore.engine.unit_of_work import JobView
 from jobstore.errors import UnknownCursorError
+from jobstore.jobs.reads import LogView, get_cursors, get_settled_cursor, list_changes, list_jobs_after
 from jobstore.publishing.recent import Recent
-from jobstore.reads.job_logs import LogView, get_cursors, get_settled_cursor, list_changes
-from jobstore.reads.jobs import list_jobs_after
-from jobstore.storage.database import Database
 from servicekit.process.runtime import run_forever
 
 POLL_S = 2.0

@@ -14,9 +14,9 @@ from sqlalchemy import text
 from contracts.events import AdministrationChanged, JobChanged
 from contracts.fact_keys import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
 from contracts.topics import TOPIC_OF
+from jobstore.engine.database import Database
+from jobstore.engine.sql import Connection
 from jobstore.recovery.fact_parsing import parse_fact
-from jobstore.storage.database import Database
-from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History, Record
 from signoff.errors import ErrorCode

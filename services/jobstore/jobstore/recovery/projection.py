@@ -3,17 +3,235 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from jobstore.domain.decisions import NO_ENDING, REJUDGED
-from jobstore.recovery import fact_rows
+from contracts.criteria import format_references, read_references
+from contracts.events import JobChanged, hash_result, hash_task
+from contracts.judging.verdict import Verdict
+from jobstore.engine import sql
+from jobstore.engine.sql import Connection, Row, Values
+from jobstore.jobs.model import ExecutionStage, ExecutionState, TransitionKind, format_feedback
+from jobstore.jobs.reads import join_response
+from jobstore.jobs.transitions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
+from jobstore.json_members import members
+from jobstore.judging.rules import read_task
+from jobstore.limits.rules import agent_limit
 from jobstore.recovery.fact_parsing import Fact, parse_fact
-from jobstore.recovery.set_aside import SetAside
-from jobstore.storage import sql, tables
-from jobstore.storage.sql import Connection, Values
+from jobstore.schema import tables
+from signoff.money import to_nanos
+from signoff.status import JobLogStatus
+
+#: Columns of a log that have the name that the entry has in its fact.
+_ENTRY: Final = (
+    *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
+    *("lease", "submission", "event_id", "progress", "created_at", "tokens", "next_attempt_at"),
+    *("actor", "duration_s"),
+)
+#: What a job, and each of its executions, has spent.
+SPENT: Final = ("cost_nanos", "tokens")
+_get_entry: Final = attrgetter("kind", "spent_calls", "cursor", *_ENTRY)
+#: The columns of `make_log`.
+LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, "cost_nanos", "waited", "request_payload", "response_payload")
+
+
+def make_log(fact: Fact) -> tuple[object, ...]:
+    """Return a row of the log."""
+    log = fact.event.log
+    cost_nanos = None if log.cost_usd is None else to_nanos(log.cost_usd)
+    return (*_get_entry(log), cost_nanos, fact.log.get("waited"), fact.request, join_response(fact.log))
+
+
+def _get_specification(fact: Fact) -> Values:
+    """Return what a job asks for, from a fact that has the whole of it: its first, or an edit."""
+    names = ("title", "description", "acceptance_criteria", "priority", "capabilities", "not_before")
+    defaults = {"payload": "null", "labels": "{}", "policy": "{}"}
+    return {
+        **{name: getattr(fact.event.job, name) for name in names},
+        **{name: fact.job.get(name, default) for name, default in defaults.items()},
+        "reference_texts": format_references(read_references(fact.job.get("references"))),
+    }
+
+
+def make_job(fact: Fact) -> Values:
+    """Return the columns of a new job that its changes do not give."""
+    job = fact.event.job
+    return {
+        **_get_specification(fact),
+        **{name: getattr(job, name) for name in ("id", "tenant", "created_at")},
+        "cost_nanos": 0,
+        "tokens": 0,
+        "live": False,
+        "not_met": 0,
+        **NO_ENDING,
+        "spec_hash": bytes.fromhex(fact.event.spec_hash or ""),
+    }
+
+
+def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
+    """Return a job's columns after a fact, as far as the fact gives them; its execution was requested at a time."""
+    event, log = fact.event, fact.event.log
+    change: Values = {
+        "status": event.job.status,
+        "version": event.version,
+        "agent_id": log.agent_id,
+        "progress": event.job.progress,
+        "progress_message": event.job.progress_message,
+        "updated_at": log.created_at,
+    }
+    not_met: list[str] = []
+    if event.log.kind == TransitionKind.ASSIGNED:
+        change |= {"not_met": 0, "feedback": None, "payload": fact.log["payload"]}
+    if event.log.kind == TransitionKind.EDITED:
+        change |= _get_specification(fact)
+    if event.log.kind == TransitionKind.REJUDGED:
+        change |= {"live": True, "not_met": (log.submission or 1) - 1, "feedback": None}
+    if event.log.kind != TransitionKind.MET and is_verdict(event.log.kind, log.code):
+        verdict = Verdict.model_validate_json(fact.log["verdict"])
+        not_met = list_not_met(verdict)
+        if event.log.kind == TransitionKind.NOT_MET:
+            change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
+    if log.cost_usd is not None or log.tokens is not None:
+        change |= {"cost_nanos": to_nanos(log.cost_usd or 0), "tokens": log.tokens or 0}
+    if event.requested is not None:
+        change |= {"execution_id": log.execution_id, "live": True}
+    if event.requested is not None and event.requested.batch_id is not None:
+        change["batch_id"] = event.requested.batch_id
+    if is_conclusion(event):
+        ending = make_ending(log.status, log.code, requested_at, log.created_at, not_met)
+        return {**change, "live": False, **ending, "keeps_duration": "duration_s" not in ending}
+    ending = change_ending(event.log.kind, log.code)
+    return {**change, **ending, **({"keeps_duration": False} if ending else {})}
+
+
+def make_execution(fact: Fact) -> Values:
+    """Return the columns of a new execution."""
+    event, log = fact.event, fact.event.log
+    assert event.requested is not None
+    return {
+        "execution_id": log.execution_id,
+        "job_id": event.job_id,
+        "stage": ExecutionStage.EXECUTING.value,
+        "state": ExecutionState.QUEUED.value,
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged", "validators_lost", *SPENT), 0),
+        "deadline_at": event.requested.deadline_at,
+        "submission": log.submission,
+        "agent_id": log.agent_id,
+        "policy": fact.requested["policy"],
+        "request_version": event.version,
+        "priority": event.job.priority,
+        "created_at": event.requested.created_at,
+        "tenant": event.job.tenant,
+        "flow": [agent_limit(log.agent_id or "")],
+        "batch_id": event.requested.batch_id,
+        "not_before": event.requested.not_before,
+        "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
+        "task_hash": hash_task(*read_task(members(fact.log["request"]))[:3]),
+    }
+
+
+def make_execution_change(fact: Fact) -> Values:
+    """Return an execution's columns after a fact, as far as the fact gives them."""
+    event, log = fact.event, fact.event.log
+    counts = {"attempt": log.attempt, "lease": log.lease, "spent": event.log.spent_calls}
+    change: Values = {name: count for name, count in counts.items() if count is not None}
+    if event.log.kind == TransitionKind.RESULT:
+        change |= {"result_version": event.version, "result_lease": log.lease}
+        change["result_hash"] = hash_result(fact.log["result"])
+        if log.status is JobLogStatus.IN_PROGRESS:
+            change["stage"] = ExecutionStage.JUDGING.value
+    if event.log.kind == TransitionKind.SPENT:
+        change["seq"] = 1
+    if event.log.kind == TransitionKind.REJUDGED:
+        change["state"] = ExecutionState.QUEUED.value
+    if is_conclusion(event):
+        change["state"] = ExecutionState.DONE.value
+        if log.code != REJUDGED:  # it is answered once
+            change["answer"] = log.status.lower()
+    return change
+
+
+def is_conclusion(event: JobChanged) -> bool:
+    """Return whether an execution ended."""
+    return is_end(event.log.kind, event.log.status, event.log.execution_id)
+
+
+#: Facts, and bytes of them, that one statement applies at most.
+BATCH, BATCH_BYTES = 500, 16 << 20
+
+_MAKE: Final = text(
+    "CREATE TEMPORARY TABLE aside (job_id text, version bigint, body text, PRIMARY KEY (job_id, version)) "
+    "ON COMMIT DROP"
+)
+_PUT: Final = text(
+    """
+    INSERT INTO aside (job_id, version, body)
+    SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]), CAST(:bodies AS text[]))
+    ON CONFLICT (job_id, version) DO UPDATE SET body = coalesce(excluded.body, aside.body)
+    """,
+)
+_FIND_NEXT: Final = text(
+    """
+    SELECT version, body FROM (
+        SELECT version, body, sum(coalesce(octet_length(body), 0)) OVER (ORDER BY version)
+            - coalesce(octet_length(body), 0) AS bytes_before
+        FROM aside WHERE job_id = :job_id AND version > :head
+    ) AS waiting WHERE bytes_before < :bytes ORDER BY version LIMIT :limit
+    """,
+)
+_DROP: Final = text("DELETE FROM aside WHERE job_id = :job_id AND version <= :head")
+_IS_LEFT: Final = text("SELECT EXISTS (SELECT FROM aside WHERE job_id = :job_id)")
+_LIST: Final = text(
+    """
+    SELECT a.job_id, coalesce(j.version, 0) + 1 AS version, bool_or(a.version = coalesce(j.version, 0) + 1) AS is_stub
+    FROM aside a LEFT JOIN jobs j ON j.id = a.job_id GROUP BY a.job_id, j.version ORDER BY a.job_id LIMIT :limit
+    """,
+)
+
+
+class SetAside:
+    """Keep what waits, for one transaction. `jobs` has the ids of the jobs that are set aside."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.jobs: set[str] = set()
+
+    async def begin(self) -> None:
+        """Make the table; it is gone with the transaction."""
+        await self._connection.execute(_MAKE)
+
+    async def put(self, facts: Mapping[tuple[str, int], str | None]) -> None:
+        """Keep the bodies of facts by job and version; None: it is there, and cannot be applied, as a stub."""
+        if facts:
+            ids, versions = zip(*facts, strict=True)
+            parameters = {"ids": list(ids), "versions": list(versions), "bodies": list(facts.values())}
+            await self._connection.execute(_PUT, parameters)
+            self.jobs.update(ids)
+
+    async def find_next(self, job_id: str, head: int) -> list[str]:
+        """Return the bodies of the versions that follow on `head` without a gap, some at a time."""
+        parameters = {"job_id": job_id, "head": head, "bytes": BATCH_BYTES, "limit": BATCH}
+        bodies: list[str] = []
+        for row in await self._connection.execute(_FIND_NEXT, parameters):
+            if row.version != head + len(bodies) + 1 or row.body is None:
+                break
+            bodies.append(row.body)
+        return bodies
+
+    async def drop(self, job_id: str, head: int) -> None:
+        """Drop what is not above `head`, which is applied; where nothing is left, the job is not aside any more."""
+        await self._connection.execute(_DROP, {"job_id": job_id, "head": head})
+        if not await self._connection.scalar(_IS_LEFT, {"job_id": job_id}):
+            self.jobs.discard(job_id)
+
+    async def describe(self, limit: int) -> list[str]:
+        """Return what jobs wait for, one each."""
+        rows: list[Row] = list(await self._connection.execute(_LIST, {"limit": limit}))
+        return [f"{row.job_id} version {row.version} ({'a stub' if row.is_stub else 'missing'})" for row in rows]
+
 
 _JOB: Final = sql.columns(tables.jobs)
 _EXECUTION: Final = sql.columns(tables.executions)
@@ -29,7 +247,7 @@ _TOGETHER: Final = ("feedback", "not_before", "reference_texts")
 _JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, *_TOGETHER)} | {
     "keeps_duration": "boolean"
 }
-_EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED, *fact_rows.SPENT)}
+_EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED, *SPENT)}
 
 
 def _set_given(table: str, alias: str, columns: Mapping[str, str], names: Iterable[str]) -> str:
@@ -56,7 +274,7 @@ _CHANGE_JOBS: Final = text(
 _CHANGE_EXECUTIONS: Final = text(
     f"""
     UPDATE executions SET {_set_given("executions", "u", _EXECUTION, _CHANGED)},
-        {", ".join(f"{name} = executions.{name} + coalesce(u.{name}, 0)" for name in fact_rows.SPENT)}
+        {", ".join(f"{name} = executions.{name} + coalesce(u.{name}, 0)" for name in SPENT)}
     FROM {sql.unnest("u", _EXECUTION_CHANGE)} WHERE executions.execution_id = u.execution_id
     """,  # noqa: S608 - names of our own
 )
@@ -110,7 +328,7 @@ class Projection:
         """Return a batch that knows what jobs had spent, and when the executions were requested that the facts end."""
         ids = sorted({fact.event.job_id for fact in facts})
         spent = {row.id: dict(row) for row in await self.connection.execute(_SPENT, {"ids": ids})}
-        ended = {fact.event.log.execution_id for fact in facts if fact_rows.is_conclusion(fact.event)}
+        ended = {fact.event.log.execution_id for fact in facts if is_conclusion(fact.event)}
         rows = await self.connection.execute(_REQUESTED, {"ids": list(ended)}) if ended else []
         return _Batch({row.execution_id: row.created_at for row in rows}, spent)
 
@@ -131,36 +349,36 @@ class _Batch:
     def add(self, fact: Fact) -> None:
         """Add the rows and the changes of a fact."""
         if fact.event.version == 1:
-            self.made_jobs[fact.event.job_id] = fact_rows.make_job(fact)
+            self.made_jobs[fact.event.job_id] = make_job(fact)
         if fact.event.requested is not None and fact.event.log.execution_id is not None:
-            self.made_executions[fact.event.log.execution_id] = fact_rows.make_execution(fact)
+            self.made_executions[fact.event.log.execution_id] = make_execution(fact)
             self.requested_at[fact.event.log.execution_id] = fact.event.requested.created_at
         self._change(fact)
-        self.logs.append(fact_rows.make_log(fact))
+        self.logs.append(make_log(fact))
 
     def _change(self, fact: Fact) -> None:
         job_id, execution_id = fact.event.job_id, fact.event.log.execution_id
         job = self.made_jobs.get(job_id)
         if job is None:
             job = self.changed_jobs.setdefault(job_id, {"id": job_id})
-        before = self.spent.setdefault(job_id, dict.fromkeys(fact_rows.SPENT, 0))
-        job |= fact_rows.make_job_change(fact, self.requested_at.get(execution_id) if execution_id else None)
-        after = self.spent[job_id] = {name: job.get(name, before[name]) for name in fact_rows.SPENT}
+        before = self.spent.setdefault(job_id, dict.fromkeys(SPENT, 0))
+        job |= make_job_change(fact, self.requested_at.get(execution_id) if execution_id else None)
+        after = self.spent[job_id] = {name: job.get(name, before[name]) for name in SPENT}
         if execution_id is None:
             return
         execution = self.made_executions.get(execution_id)
         if execution is None:
             execution = self.changed_executions.setdefault(execution_id, {"execution_id": execution_id})
-        execution |= fact_rows.make_execution_change(fact)
+        execution |= make_execution_change(fact)
         if fact.event.log.code != REJUDGED:
-            for name in fact_rows.SPENT:
+            for name in SPENT:
                 execution[name] = execution.get(name, 0) + after[name] - before[name]
 
     async def write(self, connection: Connection) -> None:
         """Write all rows and changes."""
         await _copy(connection, "jobs", _JOB, _take(_JOB, self.made_jobs.values()))
         await _copy(connection, "executions", _EXECUTION, _take(_EXECUTION, self.made_executions.values()))
-        await _copy(connection, "job_logs", fact_rows.LOG_COLUMNS, self.logs)
+        await _copy(connection, "job_logs", LOG_COLUMNS, self.logs)
         await _change(connection, _CHANGE_JOBS, _JOB_CHANGE, self.changed_jobs.values())
         await _change(connection, _CHANGE_EXECUTIONS, _EXECUTION_CHANGE, self.changed_executions.values())
 

@@ -5,8 +5,8 @@ import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Final, TypeVar, cast
 
@@ -26,25 +26,60 @@ from contracts.events import (
 from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
-from jobstore.commands.base import Locks
 from jobstore.config import RebuildSettings
-from jobstore.domain.ids import IdKey
-from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
-from jobstore.domain.terms import ExecutionTerms
+from jobstore.engine.commands import Locks
+from jobstore.engine.database import Database
+from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION
+from jobstore.engine.loading import lock_rows
+from jobstore.engine.sql import Connection
+from jobstore.engine.writing import write
+from jobstore.jobs.model import ExecutionState, ExecutionTerms, IdKey, Refusal, Report, TransitionKind
 from jobstore.recovery import process, stored_facts
-from jobstore.recovery.bulk_loading import bulk_load
 from jobstore.recovery.fact_parsing import Fact, parse_fact
-from jobstore.recovery.projection import Projection
-from jobstore.recovery.set_aside import SetAside
-from jobstore.storage.database import Database
-from jobstore.storage.facts import ADMINISTERED, ADMINISTRATION
-from jobstore.storage.sql import Connection
-from jobstore.storage.work.locking import lock_rows
-from jobstore.storage.work.writing import write
+from jobstore.recovery.projection import Projection, SetAside
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record, describe_unread
 from servicekit.process.settings import load_settings
 from signoff.errors import ErrorCode
+
+_INDEXES: Final = text(
+    """
+    SELECT format('DROP INDEX %I', c.relname) AS drop, pg_get_indexdef(i.indexrelid) AS make
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
+        AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
+    """,
+)
+_FOREIGN_KEYS: Final = text(
+    """
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop,
+        format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS make
+    FROM pg_constraint
+    WHERE contype = 'f' AND conrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
+    """,
+)
+#: Of a table that is empty at first the planner believes that it is best read as a whole.
+_BY_KEY: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+
+
+@asynccontextmanager
+async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncIterator[None]:
+    """Load these tables within a transaction. Only primary keys are there meanwhile, and every look-up is by key.
+
+    Statistics are left to autovacuum, as of any table that has just grown: no plan hangs on them (docs/adr/0024).
+    """
+    driver = connection.driver
+    parts = [row for query in (_FOREIGN_KEYS, _INDEXES) for row in await connection.execute(query, {"tables": tables})]
+    for part in parts:
+        await driver.execute(part.drop)
+    for name in _BY_KEY:
+        await driver.execute(f"SET LOCAL {name} = off")
+    yield
+    for name in _BY_KEY:
+        await driver.execute(f"SET LOCAL {name} TO DEFAULT")
+    for part in reversed(parts):  # an index may serve to check a key
+        await driver.execute(part.make)
+
 
 T = TypeVar("T")
 

@@ -5,10 +5,11 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Table, TextClause, text
 
-from jobstore.storage import sql, tables
-from jobstore.storage.facts import ADMINISTERED, ADMINISTRATION, AGENTS, REFUSALS, told_columns
-from jobstore.storage.sql import Connection
-from jobstore.storage.work.administration import add_to_flows
+from jobstore.engine import sql
+from jobstore.engine.administration import add_to_flows
+from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION, AGENTS, REFUSALS, told_columns
+from jobstore.engine.sql import Connection
+from jobstore.schema import tables
 from signoff.status import OperationKind
 
 _FACT: Final = sql.columns(tables.facts)

@@ -12,14 +12,14 @@ from sqlalchemy import Table, Text, text
 from contracts.fact_keys import FactFilter, FactKeys
 from contracts.topics import FACT_TOPICS
 from jobstore.config import VerifySettings
-from jobstore.domain.decisions import NO_ENDING
-from jobstore.domain.model import TransitionKind
+from jobstore.engine.database import Database
+from jobstore.engine.facts import ADMINISTERED, REMEMBERED
+from jobstore.engine.facts import UNTOLD as UNTOLD_OF_ADMINISTERED
+from jobstore.engine.sql import Connection, Row
+from jobstore.jobs.model import TransitionKind
+from jobstore.jobs.transitions import NO_ENDING
 from jobstore.recovery import process
-from jobstore.storage import tables
-from jobstore.storage.database import Database
-from jobstore.storage.facts import ADMINISTERED, REMEMBERED
-from jobstore.storage.facts import UNTOLD as UNTOLD_OF_ADMINISTERED
-from jobstore.storage.sql import Connection, Row
+from jobstore.schema import tables
 from servicekit.kafka.history import History, describe_unread
 from servicekit.process.settings import load_settings
 

@@ -12,11 +12,10 @@ from pydantic import BaseModel
 from support.jobstore.builders import NOW
 from support.jobstore.memory import POLICY, MemoryJobstore
 
-from jobstore.commands.base import Command, Locks, Reads
-from jobstore.commands.rows import Changes
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import SIGNOFF, Actor
-from jobstore.domain.model import Execution, Job
+from jobstore.engine.commands import Command, Locks, Reads
+from jobstore.engine.rows import Changes
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.jobs.model import SIGNOFF, Actor, Execution, Job
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus

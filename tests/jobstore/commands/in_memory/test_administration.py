@@ -8,24 +8,17 @@ import pytest
 from support.jobstore.terms import TERMS
 
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLimit
-from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
-from jobstore.commands.base import Command, LimitsLock, Locks
-from jobstore.commands.jobs import CreateJob
-from jobstore.commands.limits import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
-from jobstore.commands.operations import (
-    AnswerItems,
-    CarryOutItem,
-    CreateOperation,
-    EndOperation,
-    MoveOperation,
-)
-from jobstore.commands.rows import Item, ItemAnswer, OperationSpec, Stored, StoredOperation
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
-from jobstore.domain.circuit_breaker import CLOSED, Breaker
-from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import Clock, Job, Refusal
+from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
+from jobstore.agents.rules import CLOSED, Breaker
+from jobstore.engine.commands import Command, LimitsLock, Locks
+from jobstore.engine.rows import Item, ItemAnswer, OperationSpec, Stored, StoredOperation
+from jobstore.engine.unit_of_work import UnitOfWork
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF, Clock, Job, Refusal
+from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
+from jobstore.limits.rules import batch_limit
+from jobstore.operations.commands import AnswerItems, CarryOutItem, CreateOperation, EndOperation, MoveOperation
 from servicekit.errors import PermanentError
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from signoff.types import Agent, Limit

@@ -10,15 +10,13 @@ from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job, result
 
 from contracts.resources import NewJob
-from jobstore.commands.claims import ClaimExecution, ClaimJudging
-from jobstore.commands.executions import CancelJob, ForgetAnswer
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.reports import EndLease
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.circuit_breaker import Breaker
-from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
+from jobstore.agents.rules import Breaker
 from jobstore.errors import RefusedError
+from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.commands import CancelJob, EndLease, ForgetAnswer
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.model import SIGNOFF, ExecutionStage, ExecutionState, TransitionKind
 from signoff import jsontext
 from signoff.status import Outcome, ReportKind
 

@@ -6,9 +6,8 @@ import pytest
 from support.jobstore.memory import Life
 from support.jobstore.steps import verdict
 
-from jobstore.commands.reports import OUTCOMES, EndLease
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import ExecutionState, TransitionKind
+from jobstore.executions.commands import OUTCOMES, EndLease
+from jobstore.jobs.model import SIGNOFF, ExecutionState, TransitionKind
 from signoff.status import JobStatus, ReportKind
 
 

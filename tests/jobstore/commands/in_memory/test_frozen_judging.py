@@ -12,14 +12,15 @@ from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from contracts.judging.verdict import Verdict
 from contracts.resources import JobPatch, NewAgent, Usage
 from contracts.sizes import measure_job
-from jobstore.commands import claims, unit_of_work
-from jobstore.commands.agents import RegisterAgent, UpdateAgent
-from jobstore.commands.edits import EditJob
-from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
-from jobstore.commands.judging.versions import PromoteVersion, RetireName
-from jobstore.commands.rows import JudgedCount
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.judging.versions import Kind, Named, format_body
+from jobstore.agents.commands import RegisterAgent, UpdateAgent
+from jobstore.engine import unit_of_work
+from jobstore.engine.rows import JudgedCount
+from jobstore.executions import claims
+from jobstore.executions.granting import ClaimAnswer, ClaimOutcome
+from jobstore.jobs.commands import EditJob
+from jobstore.jobs.model import SIGNOFF
+from jobstore.judging.commands import PromoteVersion, RetireName
+from jobstore.judging.rules import Kind, Named, format_body
 from servicekit.errors import PermanentError
 from signoff.ids import new_execution_id
 from signoff.status import JobStatus, Outcome, ReportKind

@@ -9,9 +9,9 @@ from support.jobstore.memory import MemoryJobstore
 from contracts.judging.cases import hash_question, make_case
 from contracts.judging.policy import JudgePolicy, Stage
 from contracts.judging.versions import Counts, Evaluated, Measured, Report, make_golden
-from jobstore.commands.judging.versions import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.judging.versions import (
+from jobstore.jobs.model import SIGNOFF
+from jobstore.judging.commands import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
+from jobstore.judging.rules import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
     RESERVED,

@@ -10,13 +10,13 @@ from support.jobstore.steps import CRITERIA, verdict
 
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
-from jobstore.commands.jobs import AssignAgent
-from jobstore.commands.judging.versions import PromoteVersion, PutVersion, RetireName
-from jobstore.commands.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
-from jobstore.commands.rows import NewJudging
-from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
-from jobstore.domain.judging.versions import Kind, Named, format_body
+from jobstore.engine.rows import NewJudging
 from jobstore.errors import NotFoundError, RefusedError
+from jobstore.jobs.commands import AssignAgent
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
+from jobstore.judging.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
+from jobstore.judging.rules import Kind, Named, format_body
 from signoff.judging import StageVerdict
 from signoff.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 

@@ -8,15 +8,14 @@ import pytest
 from support.jobstore.memory import Life
 
 from contracts.resources import NewAgent
-from jobstore.commands.agents import RegisterAgent
-from jobstore.commands.base import Once
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.judgings import QueueJudgings
-from jobstore.commands.operations import CreateOperation
-from jobstore.commands.rows import Item, NewJudging, OperationSpec
-from jobstore.domain.actor import ADMINISTRATOR
-from jobstore.domain.ids import RequestKey
+from jobstore.agents.commands import RegisterAgent
+from jobstore.engine.commands import Once
+from jobstore.engine.rows import Item, NewJudging, OperationSpec
 from jobstore.errors import ConflictError, InvalidError, RefusedError
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.jobs.model import ADMINISTRATOR, RequestKey
+from jobstore.judging.judgings import QueueJudgings
+from jobstore.operations.commands import CreateOperation
 from servicekit.errors import PermanentError
 from signoff.status import ExecutionState, JudgingKind
 

@@ -6,10 +6,9 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobPatch
-from jobstore.commands.edits import EditJob
-from jobstore.commands.jobs import CreateJob, MatchJob
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.matching import Candidate
+from jobstore.agents.rules import Candidate
+from jobstore.jobs.commands import CreateJob, EditJob, MatchJob
+from jobstore.jobs.model import SIGNOFF
 from signoff.status import JobStatus
 
 

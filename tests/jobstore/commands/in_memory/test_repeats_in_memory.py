@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from support.jobstore.memory import Life
 
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.jobs import AssignAgent
-from jobstore.domain.actor import ADMINISTRATOR, UPSTREAM
+from jobstore.executions.commands import CancelJob
+from jobstore.jobs.commands import AssignAgent
+from jobstore.jobs.model import ADMINISTRATOR, UPSTREAM
 
 
 def test_a_cancel_that_comes_again_is_recorded_once(life: Life) -> None:

@@ -11,13 +11,11 @@ from support.jobstore.steps import reported, result, verdict
 
 from contracts.resources import Usage
 from contracts.sizes import LIMIT_MAX_BYTES
-from jobstore.commands.base import Command
-from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.reports import RESPONSE_MAX_BYTES, EndLease, RecordReport, RecordResult
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.domain.actor import EXECUTOR, SIGNOFF, WORKER
-from jobstore.domain.model import Refusal, TransitionKind
+from jobstore.engine.commands import Command
+from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.commands import RESPONSE_MAX_BYTES, CancelJob, EndLease, RecordReport, RecordResult
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, Refusal, TransitionKind
 from servicekit.errors import PermanentError
 from signoff.status import JobStatus, Outcome, ReportKind
 

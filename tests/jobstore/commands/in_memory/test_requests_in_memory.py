@@ -11,17 +11,15 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobPatch, Policy
-from jobstore.commands.edits import EditJob
-from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.unit_of_work import generate_id
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.execution_states import Openings
-from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import ExecutionState, Job, TransitionKind
+from jobstore.engine.unit_of_work import generate_id
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.executions.states import Openings
+from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
+from jobstore.jobs.model import SIGNOFF, ExecutionState, Job, TransitionKind
+from jobstore.limits.rules import batch_limit
 from signoff.ids import new_execution_id
 from signoff.status import JobStatus, Outcome
 

@@ -9,13 +9,13 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, unproven, verdict
 
 from contracts.judging.verdict import Verdict
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.judgings import FinishJudging, QueueRejudging
-from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.rows import JudgingAnswer, NewJudging
-from jobstore.domain.actor import ADMINISTRATOR, SIGNOFF
-from jobstore.domain.circuit_breaker import CLOSED
-from jobstore.domain.judging.versions import Kind
+from jobstore.agents.rules import CLOSED
+from jobstore.engine.rows import JudgingAnswer, NewJudging
+from jobstore.executions.commands import CancelJob
+from jobstore.executions.requesting import ExecutionRequest
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.judging.judgings import FinishJudging, QueueRejudging
+from jobstore.judging.rules import Kind
 from signoff.status import JobStatus, JudgingKind, Outcome, ReportKind
 
 AUTOMATIC = {"resubmit": "automatic"}

@@ -7,8 +7,8 @@ import pytest
 from support.jobstore.steps import Steps
 
 from contracts.events import to_call_begun
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from signoff.status import ReportKind
 
 #: What both ways of telling must give alike: all but ids, times and the lease's number.

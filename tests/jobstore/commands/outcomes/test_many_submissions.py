@@ -3,11 +3,11 @@
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
-from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.jobs import AssignAgent
-from jobstore.domain.actor import SIGNOFF
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.commands import ExecuteJob
+from jobstore.jobs.commands import AssignAgent
+from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 

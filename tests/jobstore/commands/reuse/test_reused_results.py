@@ -11,15 +11,14 @@ from support.jobstore.reused import JUDGE, SURE, rows
 from support.jobstore.steps import Published, seen
 
 from contracts.events import ResultProduced
-from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.model import ExecutionStage
-from jobstore.domain.reuse import ReuseTerms
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.model import SIGNOFF, ExecutionStage
+from jobstore.judging.rules import ReuseTerms
 from signoff.ids import new_execution_id
 from signoff.status import Outcome
 

@@ -11,13 +11,13 @@ from support.jobstore.steps import CRITERIA, result
 from support.rejudged import rejudged
 
 from contracts.resources import Usage
-from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.executions import CancelJob
-from jobstore.commands.granting import ClaimOutcome
-from jobstore.domain.actor import SIGNOFF
-from jobstore.domain.reuse import ReuseTerms
-from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.commands import CancelJob
+from jobstore.executions.granting import ClaimOutcome
+from jobstore.jobs.model import SIGNOFF
+from jobstore.judging.rules import ReuseTerms
 from signoff.status import Outcome
 
 

@@ -3,8 +3,8 @@
 import pytest
 from support.jobstore.builders import OWNER, TIMES, done, job, report
 
-from jobstore.domain.model import Decision, Execution, ExecutionStage, Job, Refusal, TransitionKind
-from jobstore.domain.transitions import decide
+from jobstore.jobs.model import Decision, Execution, ExecutionStage, Job, Refusal, TransitionKind
+from jobstore.jobs.transitions import decide
 from signoff.status import JobStatus
 
 S = JobStatus

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from contracts.criteria import Criterion
-from jobstore.domain.judging import criteria
-from jobstore.domain.judging.criteria import join_criteria, loop_needs_context, needs_context
+from jobstore.judging import rules
+from jobstore.judging.rules import join_criteria, loop_needs_context, needs_context
 
 
 def test_a_set_adds_what_a_job_does_not_ask_for_already() -> None:
@@ -28,7 +28,7 @@ def test_a_set_adds_what_a_job_does_not_ask_for_already() -> None:
 )
 def test_some_checks_look_beyond_the_result(monkeypatch: pytest.MonkeyPatch, check: str, looks_beyond: bool) -> None:
     listed = [Criterion(text="Says red"), Criterion(text=check, kind="check")]
-    monkeypatch.setattr(criteria, "parse_stored_criteria", lambda _: listed)
+    monkeypatch.setattr(rules, "parse_stored_criteria", lambda _: listed)
     assert needs_context(f"Says red\ncheck: {check}") is looks_beyond
     assert not needs_context("Says red")
 

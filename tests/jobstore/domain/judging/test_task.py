@@ -6,7 +6,7 @@ import json
 import pytest
 
 from contracts.events import hash_task
-from jobstore.domain.judging.task import CUT, TASK_MAX_CHARS, Task, format_task, list_members, read_task
+from jobstore.judging.rules import CUT, TASK_MAX_CHARS, Task, format_task, list_members, read_task
 
 TASK = Task("A title", 'Say "so"', '{"n": 1.0}', '{"reason":"why"}')
 

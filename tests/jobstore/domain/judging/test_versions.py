@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobstore.domain.judging.versions import Version, bound_chars
+from jobstore.judging.rules import Version, bound_chars
 
 
 @pytest.mark.parametrize(("most", "told"), [(None, None), (7, 7), ("7", 7), (2**53, 2**53), (2**53 + 1, 2**53)])

@@ -7,9 +7,9 @@ import pytest
 from support.jobstore.builders import TIMES, job, offered, report
 
 from contracts.waiting import WaitCode
-from jobstore.domain.model import Decision, TransitionKind
-from jobstore.domain.transitions import decide
-from jobstore.domain.waiting.holds import WAITS_MAX, Cause, Hold, Holds, choose_waits, format_waits
+from jobstore.jobs.model import Decision, TransitionKind
+from jobstore.jobs.transitions import decide
+from jobstore.jobs.waiting import WAITS_MAX, Cause, Hold, Holds, choose_waits, format_waits
 from signoff.status import JobStatus
 from signoff.types import PastWait
 

@@ -7,9 +7,18 @@ from typing import Any
 import pytest
 
 from contracts.waiting import Owner, WaitCode
-from jobstore.domain.model import ExecutionStage, ExecutionState
-from jobstore.domain.waiting.circumstances import Candidate, CircuitUse, Circumstances, LimitUse, Room, Wait
-from jobstore.domain.waiting.reasons import explain, find_start, sum_up
+from jobstore.jobs.model import ExecutionStage, ExecutionState
+from jobstore.jobs.waiting import (
+    Candidate,
+    CircuitUse,
+    Circumstances,
+    LimitUse,
+    Room,
+    Wait,
+    explain,
+    find_start,
+    sum_up,
+)
 from signoff.types import Reason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Agents, their circuits, and the match of jobs to them."""

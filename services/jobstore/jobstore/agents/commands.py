@@ -1,0 +1,144 @@
+"""Commands on agents: register, update or disable one. Pure."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.agents import has_userinfo, hide_userinfo
+from contracts.fields import Merged
+from contracts.resources import AgentPatch, NewAgent, Policy
+from jobstore.agents.rules import CLOSED
+from jobstore.engine.commands import Command, Creation, Locks, Reads, check_version, merge_patch
+from jobstore.engine.rows import Stored
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.errors import ConflictError, InvalidError, NotFoundError
+from jobstore.judging.commands import check_named, read_named
+from signoff.errors import ErrorCode
+from signoff.types import Agent
+
+#: What whoever registers an agent gives, apart from its id.
+_GIVEN: Final = frozenset(NewAgent.model_fields) - {"id"}
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangeAgent(Command[None]):
+    agent_id: str
+
+    def locks(self) -> Locks:
+        return Locks(agents=frozenset({self.agent_id}))
+
+    @abstractmethod
+    def decide(self, uow: UnitOfWork) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterAgent(_ChangeAgent, Creation[None]):
+    """Register an agent, unless it is registered so already.
+
+    ConflictError (`agent_conflict`): another agent has the id. InvalidError (`url_has_userinfo`,
+    `unknown_judge_policy`, `unknown_criteria_set`).
+    """
+
+    new: NewAgent
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return read_named(self.new.policy)
+
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.agent_id in uow.agents
+
+    def show(self, uow: UnitOfWork) -> None:
+        """Return nothing: an agent is read as it stands, with its circuit."""
+
+    def decide(self, uow: UnitOfWork) -> None:
+        stored = uow.agents.get(self.agent_id)
+        if stored is None:
+            _check_url(self.new, stored=None)
+            check_named(uow, self.new.policy)
+            now = uow.clock.now
+            given = self.new.model_dump(include=set(_GIVEN))
+            uow.put_agent(Agent(**given, id=self.agent_id, created_at=now, updated_at=now), self.actor)
+        elif stored.model_dump(include=set(_GIVEN)) != self.new.model_dump(include=set(_GIVEN)):
+            raise ConflictError(
+                f"another agent has the id {self.agent_id}: choose another id, or update that agent",
+                code=ErrorCode.AGENT_CONFLICT,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAgent(_ChangeAgent):
+    """Change what is said of an agent, or replace all of it, and close its circuit.
+
+    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`). InvalidError (`url_has_userinfo`,
+    `unknown_judge_policy`, `unknown_criteria_set`).
+    """
+
+    change: NewAgent | AgentPatch
+    version: int | None = None
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return read_named(self.change.policy or Policy())
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return Reads(circuits=frozenset({self.agent_id} if stored.has_circuits else ()))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        stored = _require_agent(uow, self.agent_id)
+        check_version("the agent", stored.version, self.version)
+        changes = self._find_changes(stored)
+        after = stored.model_copy(update=changes)
+        _check_url(after, stored=stored.url)
+        if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
+            check_named(uow, self.change.policy)
+        uow.change_agent(stored, changes, self.actor)
+        if self.agent_id in uow.circuits:
+            uow.circuits[self.agent_id] = CLOSED
+
+    def _find_changes(self, stored: Agent) -> Merged:
+        if isinstance(self.change, AgentPatch):
+            changes = merge_patch(stored, self.change, NewAgent)
+        else:
+            changes = {name: getattr(self.change, name) for name in _GIVEN}
+        if changes.get("url") == hide_userinfo(stored.url):  # as everybody is shown it
+            del changes["url"]
+        return changes
+
+
+@dataclass(frozen=True, slots=True)
+class DisableAgent(_ChangeAgent):
+    """Disable an agent: no further execution is requested of it.
+
+    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`).
+    """
+
+    version: int | None = None
+
+    def decide(self, uow: UnitOfWork) -> None:
+        stored = _require_agent(uow, self.agent_id)
+        check_version("the agent", stored.version, self.version)
+        uow.change_agent(stored, {"enabled": False}, self.actor)
+
+
+def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
+    if agent_id not in uow.agents:
+        raise make_unknown_agent_error(agent_id)
+    return uow.agents[agent_id]
+
+
+def make_unknown_agent_error(agent_id: str) -> NotFoundError:
+    """Return the error of an id that is no agent's."""
+    return NotFoundError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
+
+
+def _check_url(new: NewAgent | Agent, stored: str | None) -> None:
+    """Refuse a user and password in a URL, unless they are stored already and no header says them again."""
+    is_said_twice = "authorization" in map(str.lower, new.headers)
+    if has_userinfo(new.url) and (new.url != stored or is_said_twice):
+        raise InvalidError(
+            "a user and password in a URL would be seen by whoever reads facts and backups: leave them out of it, and "
+            'give a header instead, such as "Authorization": "env:SIGNOFF_AGENT_<NAME>", a variable of the executors '
+            "whose value is `Basic` and the base64 of user:password",
+            code=ErrorCode.URL_HAS_USERINFO,
+        )

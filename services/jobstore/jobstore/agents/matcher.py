@@ -1,0 +1,53 @@
+"""Find agents for the jobs that wait for one, whenever agents change and now and then."""
+
+import asyncio
+from typing import Final
+
+from jobstore.agents import store as agents
+from jobstore.agents.rules import describe_missing, find_best
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.commands import MatchJob
+from jobstore.jobs.model import SIGNOFF
+from servicekit.process.runtime import run_forever
+
+#: Jobs that are looked at in one transaction.
+CHUNK: Final = 500
+#: Seconds that a job waits at most whose creation and its agent's registration did not see each other.
+POLL_S: Final = 30.0
+
+
+class Matcher:
+    """Match waiting jobs to agents. One for which nothing has changed costs a read, and its log does not grow."""
+
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
+        self._database = database
+        self._runner = runner
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Match for ever; each commit that changes an agent wakes it."""
+        await run_forever(self.match, name="matcher", every_s=POLL_S, wake=self.wake)
+
+    async def match(self) -> None:
+        """Try once to find an agent for every job that waits for one."""
+        after: str | None = ""
+        while after is not None:
+            commands, after = await self._select_promising(after)
+            await self._runner.match.run(commands)
+
+    async def _select_promising(self, after: str) -> tuple[list[MatchJob], str | None]:
+        """Return commands for those of the next jobs that match now, or lack something else than before.
+
+        Also return the id after which to go on, None at the end.
+        """
+        async with self._database.session() as session:
+            rows = await agents.find_waiting_jobs(session, after, CHUNK)
+            needs = {name for row in rows for name in row.capabilities}
+            able = [agent for _, agent in await agents.find_with_any(session, needs)] if needs else []
+        commands: list[MatchJob] = [
+            MatchJob(row.id, row.version, actor=SIGNOFF)
+            for row in rows
+            if find_best(row.id, row.capabilities, able) or describe_missing(row.capabilities, able) != row.missing
+        ]
+        return commands, rows[-1].id if len(rows) == CHUNK else None

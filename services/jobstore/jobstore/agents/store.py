@@ -1,0 +1,205 @@
+"""Read agents from their rows."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Final
+
+from pydantic_core import from_json
+from sqlalchemy import case, func, select, text, tuple_
+
+from jobstore.agents.rules import CLOSED, Breaker, Candidate
+from jobstore.engine import sql
+from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.rows import AgentHistory
+from jobstore.engine.sql import Connection, Row
+from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history
+from jobstore.limits.store import is_agent_paused
+from jobstore.schema import tables
+from jobstore.schema.tables import agents, circuits
+from jobstore.schema.tables import circuits as circuits_table
+from signoff.status import Circuit
+from signoff.types import Agent
+
+#: The columns of an agent, policy and headers as JSON text.
+COLUMNS: Final = (
+    "id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, headers::text AS headers, "
+    "created_at, updated_at, version"
+)
+
+
+def json_object(alias: str) -> str:
+    """Return the expression of an agent's JSON, as facts have it, from its row."""
+    fields = (
+        f"'{name}', {sql.time_text(f'{alias}.{name}') if kind == sql.TIME else f'{alias}.{name}'}"
+        for name, kind in sql.columns(tables.agents).items()
+    )
+    return f"json_strip_nulls(json_build_object({', '.join(fields)}))"  # which leaves out spaces, too
+
+
+def to_agent(row: Row) -> Agent:
+    """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
+    return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})
+
+
+def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
+    """Return agents by their ids, from the JSON of their rows."""
+    return {agent.id: agent for agent in map(Agent.model_validate_json, texts)}
+
+
+#: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
+#: would collect all live executions of an agent first, however many are queued.
+_CANDIDATES: Final = text(
+    f"""
+    SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
+        a.created_at, a.updated_at, a.headers::text AS headers,
+        NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS circuit_closed,
+        (SELECT count(*) FILTER (WHERE live.agent_id = a.id) FROM (
+            SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
+            ORDER BY agent_id LIMIT :load_max) AS live) AS load
+    FROM agents a
+    WHERE a.enabled AND a.capabilities && (CAST(:capabilities AS text[]) || ARRAY(
+        SELECT unnest(capabilities) FROM jobs WHERE id = ANY(CAST(:job_ids AS text[]))))
+        AND NOT {is_agent_paused("a.id")}
+    """,  # noqa: S608 - words of our own
+)
+_WAITING: Final = text(
+    """
+    SELECT j.id, j.version, j.capabilities, (
+        SELECT l.message FROM job_logs l WHERE l.job_id = j.id AND l.kind = 'matching_failed'
+        ORDER BY l.version DESC LIMIT 1) AS missing
+    FROM jobs j WHERE j.status = 'PENDING' AND j.capabilities <> '{}' AND j.id > :after ORDER BY j.id LIMIT :limit
+    """,
+)
+_HISTORIES: Final = text(
+    """
+    SELECT l.job_id, l.kind, l.agent_id, e.result_hash
+    FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
+    WHERE l.job_id = ANY(CAST(:ids AS text[])) AND l.kind = ANY(CAST(:kinds AS text[])) AND NOT (l.kind = 'not_met'
+        AND EXISTS (SELECT FROM job_logs r WHERE r.job_id = l.job_id AND r.version > l.version
+            AND r.execution_id = l.execution_id AND r.kind = 'rejudged'))
+    ORDER BY l.job_id, l.version
+    """,
+)
+
+
+async def find_with_any(
+    connection: Connection, capabilities: Collection[str], *, job_ids: Collection[str] = (), load_max: int = 0
+) -> list[tuple[Agent, Candidate]]:
+    """Return the enabled agents, not paused, that have any of these capabilities, or of those that these jobs need.
+
+    Their load is counted up to `load_max`.
+    """
+    parameters = {"capabilities": sorted(capabilities), "job_ids": sorted(job_ids), "load_max": load_max}
+    rows = await connection.execute(_CANDIDATES, parameters)
+    return [(to_agent(row), _to_candidate(row)) for row in rows]
+
+
+def _to_candidate(row: Row) -> Candidate:
+    return Candidate(row.id, frozenset(row.capabilities), circuit_closed=row.circuit_closed, load=row.load)
+
+
+async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> Sequence[Row]:
+    """Return the next jobs that wait for an agent, by id: (id, version, capabilities, missing).
+
+    `missing` is the message of the last entry MATCHING_FAILED.
+    """
+    return await connection.execute(_WAITING, {"after": after, "limit": limit})
+
+
+async def load_histories(connection: Connection, job_ids: Iterable[str]) -> dict[str, AgentHistory]:
+    """Return the histories of these jobs' agents."""
+    rows_of: dict[str, list[HistoryRow]] = {job_id: [] for job_id in job_ids}
+    parameters = {"ids": sorted(rows_of), "kinds": [kind.value for kind in HISTORY_KINDS]}
+    for row in await connection.execute(_HISTORIES, parameters):
+        rows_of[row.job_id].append(HistoryRow(row.kind, row.agent_id, row.result_hash))
+    return {job_id: build_history(rows) for job_id, rows in rows_of.items()}
+
+
+_CIRCUIT: Final = sql.columns(circuits)
+_LOCK: Final = text(
+    f"SELECT {', '.join(_CIRCUIT)} FROM circuits "  # noqa: S608 - names of our own
+    "WHERE agent_id = ANY(CAST(:ids AS text[])) ORDER BY agent_id FOR UPDATE",
+)
+#: A statement of its own: the one that waits for the lock has a snapshot from before, without the present probe.
+#: `|| ''`: only the index of the ids can serve.
+_PROBING: Final = text(
+    "SELECT execution_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) "
+    "AND stage || '' = 'EXECUTING' AND state || '' IN ('OFFERED', 'LEASED')",
+)
+_WRITE: Final = text(
+    f"""
+    WITH closed AS (DELETE FROM circuits WHERE agent_id = ANY(CAST(:closed AS text[]))),
+    updated AS (
+        UPDATE circuits SET {sql.assignments("m", _CIRCUIT, key="agent_id")}
+        FROM {sql.unnest("m", _CIRCUIT)} WHERE circuits.agent_id = m.agent_id
+    ),
+    inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", alias="n").text})
+    SELECT {notify(Wake.QUEUED)}
+    """,  # noqa: S608 - names of our own
+)
+
+
+async def lock(connection: Connection, agent_ids: Collection[str]) -> dict[str, Breaker]:
+    """Lock the stored circuits of agents, in the order of their ids. Called after jobs and executions are locked."""
+    rows = await connection.execute(_LOCK, {"ids": sorted(agent_ids)})
+    probes = [row.probe_id for row in rows if row.probe_id is not None]
+    probing = set(await connection.scalars(_PROBING, {"ids": probes})) if probes else set()
+    return {
+        row.agent_id: Breaker(
+            failures=row.failures,
+            opened=row.opened,
+            open_until=row.open_until,
+            probe_id=row.probe_id,
+            probing=row.probe_id in probing,
+        )
+        for row in rows
+    }
+
+
+async def write(connection: Connection, stored: Mapping[str, Breaker], changes: Mapping[str, Breaker]) -> None:
+    """Write the circuits that differ from the stored ones. RaceError: another transaction has inserted one since."""
+    changed = {agent_id: breaker for agent_id, breaker in changes.items() if breaker != stored.get(agent_id, CLOSED)}
+    if not changed:
+        return
+    closed = [agent_id for agent_id, breaker in changed.items() if breaker == CLOSED]
+    rows = [{"agent_id": agent_id} | asdict(breaker) for agent_id, breaker in changed.items() if breaker != CLOSED]
+    updated = [row for row in rows if row["agent_id"] in stored]
+    inserted = [row for row in rows if row["agent_id"] not in stored]
+    arrays = sql.arrays(_CIRCUIT, "m", updated) | sql.arrays(_CIRCUIT, "n", inserted)
+    await connection.execute(_WRITE, {"closed": closed, **arrays})
+
+
+_STATE_COLUMNS: Final = (
+    case(
+        (circuits_table.c.open_until.is_(None), Circuit.CLOSED.value),
+        (circuits_table.c.open_until > func.signoff_now(), Circuit.OPEN.value),
+        else_=Circuit.HALF_OPEN.value,
+    ).label("circuit"),
+    circuits_table.c.open_until.label("circuit_open_until"),
+    text(f"{is_agent_paused('agents.id')} AS paused"),
+)
+
+
+async def get_agent(connection: Connection, agent_id: str) -> Agent | None:
+    """Return an agent, or None where there is none of that id."""
+    rows = await list_agents(connection, limit=1, agent_id=agent_id)
+    return rows[0] if rows else None
+
+
+async def list_agents(
+    connection: Connection,
+    *,
+    limit: int,
+    after: tuple[str, str] | None = None,
+    agent_id: str | None = None,
+) -> list[Agent]:
+    """Return agents in the order of (name, id), after the one named by `after`; only one where an id is given."""
+    columns = [column for column in agents.c if column.name not in {"policy", "headers"}]
+    as_text = text("policy::text AS policy, headers::text AS headers")
+    query = select(*columns, *_STATE_COLUMNS, as_text).outerjoin_from(agents, circuits_table)
+    query = query.order_by(agents.c.name, agents.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
+    if agent_id is not None:
+        query = query.where(agents.c.id == agent_id)
+    return [to_agent(row) for row in await connection.execute(query)]

@@ -1,1 +1,0 @@
-"""Commands on judge policies and criteria sets, and how an execution freezes their versions. Pure."""

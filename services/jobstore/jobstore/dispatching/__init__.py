@@ -1,1 +1,0 @@
-"""Offer executions to workers: by fair share, within limits, and no more than there is room for."""

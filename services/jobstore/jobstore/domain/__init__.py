@@ -1,1 +1,0 @@
-"""Values and rules of jobs and executions. Pure: nothing here does I/O."""

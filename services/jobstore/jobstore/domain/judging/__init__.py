@@ -1,1 +1,0 @@
-"""Judge policies and criteria sets: their versions, and what is judged by. Pure."""

@@ -1,1 +1,0 @@
-"""Why executions wait: what they may wait for, and what of that holds one back now."""

@@ -1,0 +1,586 @@
+"""The database: its connections, its migrations, and its transactions."""
+
+import asyncio
+import contextlib
+import copy
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final, Self, TypeVar
+
+import asyncpg
+from prometheus_client import Gauge
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import NullPool, make_url, text
+from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from jobstore.engine import patches
+from jobstore.engine.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
+from jobstore.engine.sql import Connection, Row
+from jobstore.errors import TooManyCallsError
+from jobstore.schema.migrations import migration
+from jobstore.schema.tables import metadata
+from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from servicekit.outages import DATABASE_OUTAGES
+from servicekit.process.runtime import run_forever
+from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
+
+log = logging.getLogger(__name__)
+
+OUTAGE = Gauge("signoff_database_outage", "1 while the database cannot be written, by why", ["code"])
+
+#: Seconds between two probes, and how long one may take: together, how late an outage is noticed.
+PROBE_EVERY_S: Final = 2.0
+PROBE_TIMEOUT_S: Final = 4.0
+#: Seconds between two looks at what may be done with each table, while nothing fails.
+TABLES_EVERY_S: Final = 60.0
+#: For how long an outage that a transaction met is believed, whatever the probe says: on a disk that is full its small
+#: write may still find room. Longer than the waits between two tries of whoever waits (servicekit.retry).
+MET_S: Final = 7.0
+
+READ_ONLY: Final = "25006"
+#: By the beginning of the SQLSTATE; the first that fits decides. What is not here is doubtful: it is waited for, and
+#: once it has met one record alone for long, while the database could be written, that record is given up.
+_DATA: Final = (
+    "22",  # a value, such as a text with U+0000
+    "23",  # a constraint; another transaction may have been first, so that it is tried again at once
+    "54001",  # JSON that is nested deeper than the server's stack
+)
+_BUSY: Final = (
+    "0A000",  # a plan that was made before a migration
+    "40",  # a deadlock, or a transaction that was rolled back for another
+    "55",  # a lock that is not to be had
+)
+_OUTAGES: Final = {
+    READ_ONLY: ErrorCode.DATABASE_READ_ONLY,
+    "53100": ErrorCode.DATABASE_OUT_OF_SPACE,
+    "53300": ErrorCode.DATABASE_OUT_OF_CONNECTIONS,
+    "28": ErrorCode.DATABASE_FORBIDDEN,  # who may log in
+    "42501": ErrorCode.DATABASE_FORBIDDEN,
+    "3D000": ErrorCode.DATABASE_NOT_MIGRATED,  # no such database
+    "3F000": ErrorCode.DATABASE_NOT_MIGRATED,  # no such schema
+    "42P01": ErrorCode.DATABASE_NOT_MIGRATED,  # no such table
+    "42703": ErrorCode.DATABASE_NOT_MIGRATED,  # no such column
+    "42883": ErrorCode.DATABASE_NOT_MIGRATED,  # no such function
+    "57P03": ErrorCode.DATABASE_IN_RECOVERY,  # it starts, stops or recovers
+    **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), ErrorCode.DATABASE_UNAVAILABLE),
+}
+
+#: What asyncpg raises. An InternalClientError is a statement on a session that the server has just ended.
+DRIVER_ERRORS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+_STATE: Final = text(
+    "SELECT pg_is_in_recovery() AS recovering, "
+    "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing, "
+    "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name CROSS JOIN unnest("
+    "ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege "
+    "WHERE NOT has_table_privilege(to_regclass(name), privilege) GROUP BY name) AS forbidden"
+)
+
+
+class RaceError(TransientError):
+    """Another transaction wrote first; a retry at once sees what it wrote."""
+
+    code = ErrorCode.RACED
+
+
+class ConstraintError(RaceError):
+    """A constraint was not kept: by a race, or, if it is met alone again and again, by the data."""
+
+
+class Availability:
+    """Know whether the database can be written, from a write of its own every few seconds and from others' fortune."""
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[Connection]], write: Callable[[Connection], Awaitable[None]]
+    ) -> None:
+        """`connect` is for the probe alone: a pool whose connections are all at work says nothing of the database."""
+        self._connect = connect
+        self._write_once = write
+        self._connection: Connection | None = None
+        self._probed: str | None = None
+        self._met, self._met_at = "", 0.0
+        self._checked_at = 0.0
+        #: While this process migrates, tables that are missing are no outage.
+        self.is_migrating = False
+
+    def find_outage(self) -> str | None:
+        """Return the code of the outage that lasts (servicekit.outages), or None."""
+        if self._probed is None and self._met and time.monotonic() - self._met_at < MET_S:
+            return self._met
+        return self._probed
+
+    def check(self) -> str | None:
+        """Return why the database cannot be written, in words, or None."""
+        code = self.find_outage()
+        return None if code is None else f"{DATABASE_OUTAGES[code]}. To do: {DATABASE_OUTAGES[code].remedy}"
+
+    async def run(self, on_change: Callable[[str | None], Awaitable[None]] | None = None) -> None:
+        """Probe for ever. Call `on_change` with the code of an outage that begins, and with None at its end."""
+        told: list[str | None] = []
+
+        async def look() -> None:
+            reason = None
+            try:
+                await self.probe(thoroughly=False)
+            except TransientError as error:
+                reason = str(error)
+            outage = self.find_outage()
+            if self.is_migrating and outage == ErrorCode.DATABASE_NOT_MIGRATED:
+                return
+            if [outage] != told:
+                for code in DATABASE_OUTAGES:
+                    OUTAGE.labels(code).set(code == outage)
+                told[:] = [outage]
+                level = logging.WARNING if outage else logging.INFO
+                log.log(level, self.check() or "the database can be written", extra={"reason": reason})
+                if on_change is not None:
+                    await on_change(outage)
+
+        await run_forever(look, name="database probe", every_s=PROBE_EVERY_S)
+
+    async def probe(self, *, thoroughly: bool = True) -> None:
+        """Write once, and look at all tables. TransientError: the database cannot be written; the code says why.
+
+        If not `thoroughly`, the tables are looked at only where that is due: once in TABLES_EVERY_S, on a new
+        connection, and once a transaction met an outage.
+        """
+        try:
+            with translate_errors():
+                await self._write_in_time(thoroughly=thoroughly)
+        except DoubtfulError as error:
+            self._probed = ErrorCode.DATABASE_UNAVAILABLE
+            raise TransientError(str(error), code=self._probed) from error
+        except TransientError as error:
+            if error.code in DATABASE_OUTAGES:
+                self._probed = error.code
+            raise
+        self._probed = None
+
+    async def _write_in_time(self, *, thoroughly: bool) -> None:
+        """Write, or raise TimeoutError. What hangs in a server that stands still is left behind with its connection."""
+        writing = asyncio.ensure_future(self._write(thoroughly=thoroughly))
+        writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        try:
+            done, _ = await asyncio.wait({writing}, timeout=PROBE_TIMEOUT_S)
+        finally:
+            writing.cancel()
+        if not done:
+            raise TimeoutError(f"no answer within {PROBE_TIMEOUT_S:g} s")
+        await writing
+
+    async def _write(self, *, thoroughly: bool) -> None:
+        """Write on the connection of the last probe, or on a new one after any error."""
+        kept, self._connection = self._connection, None
+        connection, began_at = kept or await self._connect(), time.monotonic()
+        try:
+            if thoroughly or kept is None or self._checked_at < max(self._met_at, began_at - TABLES_EVERY_S):
+                await _check_tables(connection)
+                self._checked_at = began_at
+            await self._write_once(connection)
+        except BaseException:
+            connection.invalidate()
+            raise
+        if self._connection is not None:  # of another probe at the same time
+            self._connection.invalidate()
+        self._connection = connection
+
+    async def close(self) -> None:
+        """Close the connection of the probe."""
+        if self._connection is not None:
+            self._connection.invalidate()
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Translate errors, and remember an outage that is met."""
+        try:
+            with translate_errors():
+                yield
+        except TransientError as error:
+            if error.code in DATABASE_OUTAGES:
+                self._met, self._met_at = error.code, time.monotonic()
+            raise
+
+
+async def _check_tables(connection: Connection) -> None:
+    names = [table.name for table in metadata.sorted_tables]
+    state = (await connection.execute(_STATE, {"tables": names})).one()
+    if state.recovering:
+        raise TransientError("pg_is_in_recovery()", code=ErrorCode.DATABASE_IN_RECOVERY)
+    if state.missing:
+        raise TransientError(f"missing: {', '.join(state.missing)}", code=ErrorCode.DATABASE_NOT_MIGRATED)
+    if state.forbidden:
+        raise TransientError(f"tables: {', '.join(state.forbidden)}", code=ErrorCode.DATABASE_FORBIDDEN)
+
+
+@contextlib.contextmanager
+def translate_errors() -> Iterator[None]:
+    """Translate the driver's errors: PermanentError for the data's own; TransientError, or DoubtfulError."""
+    try:
+        yield
+    except (PermanentError, TransientError):
+        raise
+    except (DBAPIError, *DRIVER_ERRORS) as error:
+        raise _classify(error) from error
+
+
+def _classify(error: Exception) -> PermanentError | TransientError:
+    reason = _first_line(error)
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+    if state.startswith("23"):
+        return ConstraintError(reason)
+    if state.startswith(_DATA):
+        log.warning("the database refused a value; what held it fails for good", extra={"reason": reason})
+        return PermanentError("a value cannot be stored, such as a text with U+0000", code=ErrorCode.INVALID_DATA)
+    if state.startswith(_BUSY):
+        return TransientError(reason, code=ErrorCode.DATABASE_BUSY)
+    outage = next((code for prefix, code in _OUTAGES.items() if state.startswith(prefix)), None)
+    if outage is None and _is_connection_lost(error):
+        outage = ErrorCode.DATABASE_UNAVAILABLE
+    if outage is not None:
+        return TransientError(reason, code=outage)
+    return DoubtfulError(f"{state or type(error).__name__}: {reason}", code=ErrorCode.DATABASE_ERROR)
+
+
+def _is_connection_lost(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    if isinstance(error, asyncpg.InterfaceError):  # also of a call that is wrong, such as too many arguments
+        return any(word in str(error) for word in ("closed", "closing", "released"))
+    return not isinstance(error, asyncpg.PostgresError)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:500]
+
+
+#: Seconds until an epoch lapses that is not renewed. The probe of the database renews it, and whoever probes next ends
+#: it: with the seconds until another relay tries to lead, these are less than 15.
+EPOCH_S: Final = 10.0
+#: Seconds after which sessions of epochs that have ended are looked for, though none has ended since.
+LOOK_EVERY_S: Final = 60.0
+#: The `application_name` of sessions, followed by their epoch.
+SESSION_NAME: Final = "signoff-jobstore"
+
+_BEGIN: Final = text(
+    "INSERT INTO epochs (until, report) VALUES (signoff_now() + make_interval(secs => :epoch_s), "
+    "CAST(CAST(:report AS text) AS jsonb) || jsonb_build_object('at', signoff_now())) RETURNING epoch"
+)
+#: Only whose own epoch has not lapsed ends others: during an outage of the database all lapse.
+_RENEW: Final = text(
+    """
+    WITH lapsed AS (
+        DELETE FROM epochs WHERE epoch <> :epoch AND until < signoff_now()
+            AND EXISTS (SELECT FROM epochs own WHERE own.epoch = :epoch AND own.until >= signoff_now())
+        RETURNING 1
+    )
+    UPDATE epochs SET until = signoff_now() + make_interval(secs => :epoch_s),
+        report = CAST(CAST(:report AS text) AS jsonb) || jsonb_build_object('at', signoff_now()) WHERE epoch = :epoch
+    RETURNING (SELECT count(*) FROM lapsed)
+    """
+)
+_IS_CURRENT: Final = text("SELECT EXISTS (SELECT FROM epochs WHERE epoch = :epoch)")
+#: A session shows its name before its epoch is looked up: whichever comes first, none is left of an epoch that ended.
+_END_SESSIONS: Final = text(
+    f"""
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name LIKE '{SESSION_NAME} %'
+        AND NOT EXISTS (SELECT FROM epochs WHERE '{SESSION_NAME} ' || epoch = application_name)
+    """  # noqa: S608 - a name of our own
+)
+
+
+class Epochs:
+    """Hold the epoch of this process; `current` is None until it is first renewed."""
+
+    def __init__(self) -> None:
+        self.current: int | None = None
+        #: Returns what this process says of itself, as JSON, where it does (insights.processes).
+        self.describe: Callable[[], str | None] = lambda: None
+        self._renewing = asyncio.Lock()
+        self._look_at = 0.0
+
+    @property
+    def session_name(self) -> str:
+        """The name of the sessions that are opened now."""
+        return SESSION_NAME if self.current is None else f"{SESSION_NAME} {self.current}"
+
+    async def renew(self, session: Connection) -> None:
+        """Renew the epoch, or begin another if it has ended; end those of others that have lapsed, with their sessions.
+
+        Once in a while sessions are looked for in any case: whoever has ended their epoch may have ended before them.
+        `session` is of no epoch.
+        """
+        async with self._renewing:  # of two probes at once only one begins it
+            parameters = {"epoch": self.current, "epoch_s": EPOCH_S, "report": self.describe()}
+            lapsed = None if self.current is None else await session.scalar(_RENEW, parameters)
+            if lapsed is None:
+                before, self.current = self.current, await session.scalar(_BEGIN, parameters)
+                log.info("an epoch begins", extra={"epoch": self.current, "ended": before})
+        if lapsed == 0 and time.monotonic() < self._look_at:
+            return
+        ended = await session.scalar(_END_SESSIONS)
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        if ended:
+            log.warning("sessions were ended of a jobstore that had stopped or was cut off", extra={"sessions": ended})
+
+    async def check(self, session: Connection, name: str) -> None:
+        """Raise TransientError (`epoch_ended`) if the epoch has ended under which a session was opened."""
+        number = name.removeprefix(SESSION_NAME)
+        if number and not await session.scalar(_IS_CURRENT, {"epoch": int(number)}):
+            session.invalidate()
+            raise TransientError(
+                "this jobstore had stopped or was cut off: its epoch has ended", code=ErrorCode.EPOCH_ENDED
+            )
+
+
+T = TypeVar("T")
+
+#: Milliseconds that a statement may take, and that a transaction may be idle: what a jobstore that is stopped holds is
+#: let go then where no other jobstore runs that ends its epoch. The longest statement is the snapshot of an operation.
+STATEMENT_TIMEOUT_MS = 15_000
+IDLE_TIMEOUT_MS = 10_000
+#: Seconds after which an answer is no longer waited for: it was lost, since the server would have given up before.
+COMMAND_TIMEOUT_S = 16.0
+#: Rows are looked up by key, whatever the statistics say and however large a table was when a plan was made; a rebuild
+#: and migrations read whole tables (docs/adr/0024).
+_BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
+#: Seconds that a transaction waits for a free connection of the pool.
+POOL_TIMEOUT_S = 10.0
+#: Seconds that a call of a person or program waits for one.
+CALLERS_TIMEOUT_S = 2.0
+#: What share of the connections callers have at most, by whether their calls last: one in so many.
+_SHARES = {False: 3, True: 6}
+#: Seconds that connecting may take.
+CONNECT_TIMEOUT_S = 5.0
+#: Seconds after which a process asks again whether its turn to migrate has come.
+TURN_POLL_S = 0.5
+#: Seconds within which the server must end the statement of somebody who was cancelled; else its connection is closed.
+CANCEL_TIMEOUT_S = 1.0
+#: Prepared statements that a connection keeps: more than there are. Their plans live as long as it does.
+STATEMENTS_MAX = 500
+#: Statements after which the pool would close a connection: never, since its plans would have to be made anew.
+QUERIES_MAX = 2**62
+
+
+class Database:
+    """Connect to PostgreSQL. Every error is a TransientError or a PermanentError (outages.py).
+
+    `bounded`: whether statements time out, and rows are looked up by key; a rebuild's are not.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
+        self.url = make_url(url)
+        dialect = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
+        self._options: dict[str, object] = {
+            **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": COMMAND_TIMEOUT_S if bounded else None,
+            "record_class": Row,
+            "statement_cache_size": STATEMENTS_MAX,
+            "max_cached_statement_lifetime": 0,
+            "max_cacheable_statement_size": 0,
+        }
+        self._settings = {
+            "jit": "off",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS if bounded else 0),
+            "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS if bounded else 0),
+            **(_BY_KEY if bounded else {}),
+        }
+        self._pool_size = pool_size
+        self._pools: list[asyncpg.Pool[Row]] = []  # one, once it is open; shared with the view for callers
+        self._callers = {lasting: asyncio.Semaphore(max(1, pool_size // share)) for lasting, share in _SHARES.items()}
+        self._places: asyncio.Semaphore | None = None
+        self._places_timeout_s: float | None = None
+        self.epochs = Epochs()
+        self.availability = Availability(lambda: self._connect(SESSION_NAME), self.epochs.renew)
+
+    def for_callers(self, *, lasting: bool = False) -> Self:
+        """Return a view for what people and programs read, which never takes all connections of the pool.
+
+        However many callers there are, half of them are left to what is recorded, to workers and to loops: a third is
+        for calls, which are refused where they wait too long (TooManyCallsError), and a sixth for those that last, such
+        as watches, which wait.
+        """
+        view = copy.copy(self)
+        view._places, view._places_timeout_s = self._callers[lasting], None if lasting else CALLERS_TIMEOUT_S  # noqa: SLF001 - its own
+        return view
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Open a transaction: commit it at the end, roll it back on an error."""
+        async with self.session() as connection, connection.driver.transaction():
+            with _close_if_unanswered(connection):
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def pipelined_transaction(self) -> AsyncIterator[Connection]:
+        """Open a transaction as `transaction` does, whose first statement begins it; its last may commit it.
+
+        Its first statement is one that `execute` or `scalar` executes. It has no cursors: asyncpg opens these in
+        transactions of its own alone.
+        """
+        async with self.session() as connection, patches.begin_with_next(connection.driver):
+            with _close_if_unanswered(connection):
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[Connection]:
+        """Open a connection on which each statement is a transaction of its own."""
+        async with self._hold_place():
+            with self.availability.watching(), _stay_cancelled():
+                pool = await self._open_pool()
+                driver = await _acquire(pool)
+                connection = Connection(driver)
+                try:
+                    with _close_if_unanswered(connection):
+                        yield connection
+                except asyncpg.PostgresError as error:
+                    if error.sqlstate == READ_ONLY:  # a session that began so stays so, when the database no longer is
+                        driver.terminate()
+                    raise
+                finally:
+                    await pool.release(driver)
+
+    @contextlib.asynccontextmanager
+    async def _hold_place(self) -> AsyncIterator[None]:
+        if self._places is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._places_timeout_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise TooManyCallsError("too much is read at once; try again later") from None
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _open_pool(self) -> "asyncpg.Pool[Row]":
+        if not self._pools:
+            bounds: dict[str, int] = {"min_size": 0, "max_size": self._pool_size, "max_queries": QUERIES_MAX}
+            self._pools.append(asyncpg.create_pool(**bounds, reset=_keep, connect=self._open, record_class=Row))
+        return await self._pools[0]
+
+    async def _open(self, *_: object, **__: object) -> "asyncpg.Connection[Row]":
+        """Open a session of this process's epoch, and of none before it has one."""
+        name = self.epochs.session_name
+        session = await self._connect(name)
+        await self.epochs.check(session, name)
+        return session.driver
+
+    async def _connect(self, name: str) -> Connection:
+        settings = self._settings | {"application_name": name}
+        return Connection(await asyncpg.connect(**self._options, server_settings=settings))
+
+    async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
+        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, however long it takes.
+
+        It may commit; what it leaves is committed at the end.
+        """
+        settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migration.SESSION}
+        engine = create_async_engine(self.url, poolclass=NullPool, connect_args=settings)
+        try:
+            with self.availability.watching():
+                async with engine.connect() as connection:
+                    result = await connection.run_sync(use)
+                    await connection.commit()
+                    return result
+        finally:
+            await engine.dispose()
+
+    async def migrate(self, *, tell_every_s: float = migration.TELL_S) -> None:
+        """Bring the tables up to date. Processes that start at the same time take turns, however long that takes."""
+        migrating = migration.Migration()
+        telling = asyncio.create_task(migrating.tell(tell_every_s))
+        self.availability.is_migrating = True
+        try:
+            while not await retry_transient(lambda: self.run_sync(migrating.run), on="postgres"):  # noqa: ASYNC110
+                await asyncio.sleep(TURN_POLL_S)
+        finally:
+            self.availability.is_migrating = False
+            telling.cancel()
+
+    async def prepare(self) -> None:
+        """Migrate, and begin the epoch under which every session is opened from now on."""
+        await self.migrate()
+        await retry_transient(self.availability.probe, on="postgres")
+
+    async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
+        """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
+
+        `wake` is told the number of the last row that was recorded, too, if this process hands it over. After a
+        connection was lost, it is called with everything that may have been missed.
+        """
+
+        def dispatch(payload: str) -> None:
+            cursor = settled_cursor(payload)
+            if cursor is None:
+                wake(Wake.of_payload(payload), number_handed_over(payload))
+            else:
+                settled(cursor)
+
+        while True:
+            with contextlib.suppress(TransientError, *DRIVER_ERRORS):
+                driver = await self._open()
+                lost = asyncio.Event()
+                driver.add_termination_listener(lambda _, lost=lost: lost.set())
+                await driver.add_listener(CHANNEL, lambda *message: dispatch(message[-1]))
+                wake(EVERYTHING, None)
+                await lost.wait()
+            await asyncio.sleep(0.5)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.availability.close()
+        for pool in self._pools:
+            pool.terminate()
+
+
+async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
+    try:
+        return await pool.acquire(timeout=POOL_TIMEOUT_S)
+    except TimeoutError as error:
+        if pool.get_size() < pool.get_max_size() or pool.get_idle_size():
+            raise  # not for want of a free one: the server did not answer
+        raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code=ErrorCode.DATABASE_BUSY) from error
+
+
+@contextlib.contextmanager
+def _close_if_unanswered(connection: Connection) -> Iterator[None]:
+    """Close a connection whose answer was lost; and one that is not free soon after its user was cancelled.
+
+    What would follow on it, a rollback at least, would wait as long again: the server may stand still.
+    """
+    try:
+        yield
+    except TimeoutError:
+        connection.invalidate()
+        raise
+    except asyncio.CancelledError:
+        asyncio.get_running_loop().call_later(CANCEL_TIMEOUT_S, connection.invalidate)
+        raise
+
+
+@contextlib.contextmanager
+def _stay_cancelled() -> Iterator[None]:
+    """Keep a cancellation from becoming an error of the rollback after it: a loop would wait that out, and go on."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError from error
+        raise
+
+
+async def _keep(_: object) -> None:
+    """Reset nothing when a connection goes back to the pool: what would have to be, closes it (`invalidate`)."""

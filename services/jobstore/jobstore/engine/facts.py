@@ -1,0 +1,192 @@
+"""Add the facts that are not in job logs: agents, what administrators set, ids that were answered without a request.
+
+A cancel of an execution that nobody has asked for is a row of executions, and no fact until somebody asks; nor is why a
+record was wrong. Both are remembered for a time.
+
+A fact takes its number from the sequence of the logs, in the transaction that writes the row that it tells of, so that
+the relay sees both or neither (docs/adr/0023).
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Integer, Table, TextClause, text
+
+from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused
+from contracts.topics import TOPIC_OF
+from jobstore.agents import store as agents
+from jobstore.engine import sql
+from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.sql import Connection
+from jobstore.jobs.model import SIGNOFF, Actor
+from jobstore.schema import tables
+
+AGENTS, REFUSALS, ADMINISTRATION = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused], TOPIC_OF[AdministrationChanged]
+#: The tables of what administrators set, in the order in which rows refer to each other.
+ADMINISTERED: Final = (
+    tables.limits,
+    tables.judging_versions,
+    tables.judging_moves,
+    tables.judging_evaluations,
+    tables.operations,
+    tables.operation_items,
+)
+#: Columns of these that change without a fact: whose turn it is to go on with an operation, and when.
+UNTOLD: Final[Mapping[str, Collection[str]]] = {"operations": frozenset({"turn_at"})}
+#: The key of the fact that all is told from there on, since no name of a limit, policy, set or operation is it.
+COMPLETE: Final = "*"
+#: Rows of one fact, and the bytes of them behind which the next fact begins.
+PART_ROWS: Final = 1_000
+PART_BYTES: Final = 1 << 20
+
+_JSON: Final = frozenset({"json", "jsonb"})
+_NOW: Final = sql.time_text("signoff_now()")
+_ADD_AGENT: Final = text(
+    f"""
+    WITH added AS (
+        INSERT INTO facts (seq, topic, key, body)
+        SELECT number, '{AGENTS}', id, json_strip_nulls(json_build_object('agent_id', id, 'cursor', number, 'agent',
+            {agents.json_object("numbered")}, 'actor', CAST(:actor AS text)))
+        FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
+    )
+    SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
+    """,  # noqa: S608 - names of our own
+)
+_ADD_REFUSALS: Final = text(
+    f"""
+    WITH added AS (
+        INSERT INTO facts (seq, topic, key, body)
+        SELECT number, '{REFUSALS}', coalesce(nullif(job_id, ''), CAST(execution_id AS text)),
+            json_strip_nulls(json_build_object(
+                'execution_id', execution_id, 'job_id', nullif(job_id, ''), 'cursor', number,
+                'answer', split_part(answer, ':', 1), 'code', nullif(split_part(answer, ':', 2), ''),
+                'refused_at', {sql.time_text("created_at")}, 'actor', actor))
+        FROM (
+            SELECT nextval('job_logs_seq_seq') AS number, *
+            FROM executions JOIN unnest(CAST(:ids AS uuid[]), CAST(:actors AS text[])) AS asked (execution_id, actor)
+                USING (execution_id)
+        ) AS numbered
+    )
+    SELECT {notify(Wake.RECORDED)}
+    """,  # noqa: S608 - names of our own
+)
+#: The answers that are remembered for a time; an index has them.
+REMEMBERED: Final = "state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"
+#: Rows deleted by one `forget_remembered`.
+FORGET_BATCH: Final = 10_000
+_COUNT_REMEMBERED: Final = text(
+    f"""
+    SELECT count(*) FROM (
+        SELECT FROM executions WHERE {REMEMBERED} AND (answer = 'cancelled') = :cancelled LIMIT :limit
+    ) AS remembered
+    """,  # noqa: S608 - words of our own
+)
+#: SKIP LOCKED: a row whose execution is just asked for is not forgotten.
+_FORGET_REMEMBERED: Final = text(
+    f"""
+    DELETE FROM executions WHERE execution_id = ANY(ARRAY(
+        SELECT execution_id FROM executions WHERE {REMEMBERED} AND due_at <= signoff_now()
+        LIMIT :limit FOR UPDATE SKIP LOCKED))
+    """,  # noqa: S608 - words of our own
+)
+_FORGET_ANSWERS: Final = text(
+    f"DELETE FROM executions WHERE {REMEMBERED} AND execution_id = ANY(CAST(:ids AS uuid[]))",  # noqa: S608 - words of our own
+)
+
+
+async def add_agent_fact(connection: Connection, agent_id: str, actor: Actor) -> None:
+    """Add a fact of an agent as its row is now, which an actor has changed."""
+    await connection.execute(_ADD_AGENT, {"id": agent_id, "actor": actor})
+
+
+async def add_refusal_facts(connection: Connection, answered: Mapping[UUID, Actor]) -> None:
+    """Add a fact of each execution id that was answered without a request, with who asked."""
+    await connection.execute(_ADD_REFUSALS, {"ids": list(answered), "actors": list(answered.values())})
+
+
+async def count_remembered(connection: Connection, limit: int, *, cancelled: bool) -> int:
+    """Count the answers that are remembered, early cancels or all others, up to a limit."""
+    return int(await connection.scalar(_COUNT_REMEMBERED, {"limit": limit, "cancelled": cancelled}) or 0)
+
+
+async def forget_remembered(connection: Connection) -> int:
+    """Delete up to FORGET_BATCH answers whose time is over, and return how many."""
+    return await connection.change(_FORGET_REMEMBERED, {"limit": FORGET_BATCH})
+
+
+async def forget_answers(connection: Connection, execution_ids: Collection[UUID]) -> None:
+    """Delete answers that are remembered, before their time."""
+    await connection.execute(_FORGET_ANSWERS, {"ids": list(execution_ids)})
+
+
+def told_columns(table: Table) -> dict[str, str]:
+    """Return the columns of a table of ADMINISTERED that facts tell, each with its type."""
+    return sql.columns(table, without=UNTOLD.get(table.name, ()))
+
+
+def tell(table: Table, rows: str, *, removed: bool = False, beside: str = "") -> TextClause:
+    """Return the statement that adds facts of rows of a table, as they are or, if `removed`, as they were.
+
+    `rows` is a query of them, or a change that returns them; `beside`, what else is changed, as a part of WITH. The
+    actor is a parameter. JSON is a string in its row: PostgreSQL does not read what has an escaped NUL as JSON.
+    """
+    columns = ", ".join(
+        f"{sql.time_text(name) if kind == sql.TIME else f'{name}::text' if kind in _JSON else name} AS {name}"
+        for name, kind in told_columns(table).items()
+    )
+    name = ", ".join(f"told.{column.name}" for column in table.primary_key if not isinstance(column.type, Integer))
+    return text(
+        f"""
+        WITH {beside} changed AS ({rows}), numbered AS (
+            SELECT concat_ws(':', {name}) AS name, row, row_number() OVER in_order AS number,
+                sum(octet_length(row::text)) OVER in_order - octet_length(row::text) AS bytes_before
+            FROM (SELECT {columns} FROM changed) AS told, LATERAL json_strip_nulls(row_to_json(told)) AS row
+            WINDOW in_order AS (ORDER BY {", ".join(f"told.{column.name}" for column in table.primary_key)})
+        ), parts AS (
+            SELECT nextval('job_logs_seq_seq') AS seq, part.* FROM (
+                SELECT name, json_agg(row ORDER BY number) AS rows FROM numbered
+                GROUP BY name, (number - 1) / {PART_ROWS}, bytes_before / {PART_BYTES}
+            ) AS part
+        ), added AS (
+            INSERT INTO facts (seq, topic, key, body)
+            SELECT seq, '{ADMINISTRATION}', name, json_build_object('kind', '{table.name}', 'name', name, 'cursor', seq,
+                'rows', rows, 'removed', {removed}, 'changed_at', {_NOW}, 'actor', CAST(:actor AS text))
+            FROM parts
+        )
+        SELECT {notify(Wake.RECORDED)} WHERE EXISTS (SELECT FROM parts)
+        """,  # noqa: S608 - names of our own
+    )
+
+
+_COMPLETE: Final = text(
+    f"""
+    WITH added AS (
+        INSERT INTO facts (seq, topic, key, body)
+        SELECT seq, '{ADMINISTRATION}', '{COMPLETE}', json_build_object('kind', 'complete', 'name', '{COMPLETE}',
+            'cursor', seq, 'rows', CAST('[]' AS json), 'changed_at', {_NOW}, 'actor', CAST(:actor AS text))
+        FROM (SELECT nextval('job_logs_seq_seq') AS seq) AS numbered RETURNING seq
+    )
+    UPDATE relay SET administered_since = added.seq FROM added
+    """,  # noqa: S608 - names of our own
+)
+#: Whoever has drawn a number has committed then, and a rebuild has, so that a snapshot has all that stands before it.
+_LOCK_FACTS: Final = text("LOCK TABLE facts IN SHARE ROW EXCLUSIVE MODE")
+_SNAPSHOTS: Final = [tell(table, f"SELECT * FROM {table.name}") for table in ADMINISTERED]  # noqa: S608 - our own
+_IS_UNTOLD: Final = text("SELECT administered_since = 0 FROM relay")
+
+
+async def complete_administration(connection: Connection, actor: Actor) -> None:
+    """Tell that what administrators set is all told from here on, and how it stands now."""
+    await connection.execute(_LOCK_FACTS)
+    await connection.execute(_COMPLETE, {"actor": actor})
+    for snapshot in _SNAPSHOTS:
+        await connection.execute(snapshot, {"actor": actor})
+
+
+async def begin_administration(connection: Connection) -> None:
+    """Tell so as the first of all jobstores on a database that was not rebuilt."""
+    if await connection.scalar(_IS_UNTOLD):
+        await connection.execute(_LOCK_FACTS)
+        if await connection.scalar(_IS_UNTOLD):
+            await complete_administration(connection, SIGNOFF)

@@ -1,0 +1,65 @@
+"""All locks of the jobstore, and the one order in which every transaction takes them.
+
+A transaction that takes two of them in another order can deadlock with one that keeps to it. The order:
+
+1. LIMITS: shared to request or claim executions, exclusive to change limits or to move an operation.
+2. OFFERS, exclusive: to change limits, and for the dispatcher, which counts them. The dispatcher waits for no other
+   lock.
+3. Rows of `jobs`, in the order of their ids.
+4. Rows of `operations`, and then of `agents`, that a command changes, in the order of their ids; an operation's worker
+   claims a row that nobody holds (SKIP LOCKED).
+5. Rows of `executions`, in the order of their ids; the dispatcher and the offers skip those that are locked.
+6. Rows of `limits` whose queues are capped, in the order of their names.
+7. Rows of `circuits`, in the order of their agents.
+8. Rows of `reusable`, in the order of their keys, when all else is written.
+9. Rows of `workers`, in the order of their owners.
+10. Rows of `judging_evaluations`, in the order of their names, versions and cases.
+11. Rows of `judging_counts`, in the order of their kinds, names and versions. Those of the policy `default`, of which
+    most verdicts are, are written by the holder of ROLLUPS alone, so that no command waits for another there.
+
+Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
+
+The table `facts` is locked to tell all that administrators set, when LIMITS alone is held, or nothing.
+
+RELAY, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY
+and MIGRATION are held by a session, and are free as soon as its process is gone or, of RELAY, its epoch has ended
+(epochs.py); all others end with their transaction.
+"""
+
+from enum import IntEnum
+
+from sqlalchemy import text
+
+from jobstore.engine.sql import Connection
+
+
+class Lock(IntEnum):
+    """Number the advisory locks; the numbers are the same in all processes of all versions."""
+
+    MIGRATION = 0x51_6E_0F_01
+    RELAY = 0x51_6E_0F_02
+    LIMITS = 0x51_6E_0F_03
+    OFFERS = 0x51_6E_0F_04
+    ROLLUPS = 0x51_6E_0F_05
+    TEXTS = 0x51_6E_0F_06
+    DEAD_LETTERS = 0x51_6E_0F_07
+
+
+_HOLD = text("SELECT pg_advisory_xact_lock(:lock)")
+_TRY_HOLD = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_TRY_HOLD_BY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
+
+
+async def hold(connection: Connection, lock: Lock) -> None:
+    """Wait for a lock, and hold it alone until the transaction ends."""
+    await connection.execute(_HOLD, {"lock": lock})
+
+
+async def try_hold(connection: Connection, lock: Lock) -> bool:
+    """Hold a lock alone until the transaction ends. Return False if anybody else holds or shares it."""
+    return bool(await connection.scalar(_TRY_HOLD, {"lock": lock}))
+
+
+async def try_hold_by_session(session: Connection, lock: Lock) -> bool:
+    """Hold a lock alone for as long as the connection lives. Return False if anybody else holds it."""
+    return bool(await session.scalar(_TRY_HOLD_BY_SESSION, {"lock": lock}))

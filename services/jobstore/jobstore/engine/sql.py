@@ -1,0 +1,266 @@
+"""Speak SQL to PostgreSQL: execute statements by asyncpg, and build those that write a batch of rows at once.
+
+A batch is written by `unnest` over one array parameter a column; few rows by VALUES, with a parameter for each cell.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final, TypeAlias, cast
+
+import asyncpg
+from sqlalchemy import ClauseElement, Table, TextClause, text
+from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from jobstore.engine.patches import get_pipeline
+from jobstore.jobs.model import UNPROVEN
+from signoff.money import SUM_NANOS_MAX
+
+_DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+#: SQL as a constant of a module with `:name` for each parameter, or what SQLAlchemy's expressions build.
+Statement: TypeAlias = ClauseElement
+Parameters: TypeAlias = Mapping[str, object]
+#: A row to write: a value for each column.
+Values: TypeAlias = dict[str, Any]
+
+
+#: Plans anew for each value, until the commit: a filter that nearly all jobs match needs another plan than a rare one.
+#: What is read is in memory, or on a disk that seeks fast: by default, rows that an index has in order are taken for so
+#: dear that all that match are read and sorted instead.
+PLAN_ANEW: Final = text(
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('random_page_cost', '1.1', true)"
+)
+
+
+#: The type of the columns that are times.
+TIME: Final = "timestamp with time zone"
+
+
+def time_text(time: str) -> str:
+    """Return the expression of a time as all JSON has it (signoff.times)."""
+    return f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"')"""
+
+
+def is_verdict(alias: str) -> str:
+    """Return the condition that an entry of a log holds a verdict (domain.decisions)."""
+    return f"({alias}.kind IN ('met', 'not_met') OR {alias}.kind = 'failed' AND {alias}.code = '{UNPROVEN}')"
+
+
+class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types
+    """A row. Its columns are attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a column, and make it a property of all rows, which is seven times as fast from then on."""
+        try:
+            value = self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+        setattr(Row, name, property(itemgetter(name)))
+        return value
+
+
+class Rows(list[Row]):
+    """The rows that a statement returned."""
+
+    def one(self) -> Row:
+        """Return the only row. Raise ValueError if there is another number of them."""
+        (row,) = self
+        return row
+
+    def one_or_none(self) -> Row | None:
+        """Return the only row, or None if there is none."""
+        return self.one() if self else None
+
+
+class Connection:
+    """A connection of the pool, for one transaction or one session."""
+
+    def __init__(self, driver: "asyncpg.Connection[Row]") -> None:
+        self.driver = driver
+        self._pipeline, self._prepared = get_pipeline(driver), driver._stmt_cache  # noqa: SLF001 - no public way
+
+    async def execute(
+        self, statement: Statement, parameters: Parameters | None = None, *, commits: bool = False
+    ) -> Rows:
+        """Execute a statement, and return its rows.
+
+        `commits`: it is the last of the pipelined transaction, and COMMIT may go with it: execute nothing behind it.
+        """
+        sql, values = bind(statement, parameters)
+        if commits and self._prepared.has((sql, Row, False)):  # else asyncpg asks for its types first, and for no more
+            self._pipeline.commit_with_next()
+        return Rows(await self.driver.fetch(sql, *values))
+
+    async def scalars(self, statement: Statement, parameters: Parameters | None = None) -> list[Any]:
+        """Execute a statement, and return the first column of its rows."""
+        return [row[0] for row in await self.execute(statement, parameters)]
+
+    async def scalar(self, statement: Statement, parameters: Parameters | None = None) -> Any:
+        """Execute a statement, and return the first column of its first row, or None if there is none."""
+        sql, values = bind(statement, parameters)
+        return await self.driver.fetchval(sql, *values)
+
+    async def change(self, statement: Statement, parameters: Parameters | None = None) -> int:
+        """Execute a statement, and return how many rows it inserted, updated or deleted."""
+        sql, values = bind(statement, parameters)
+        return int((await self.driver.execute(sql, *values)).rpartition(" ")[2])
+
+    async def execute_many(self, statement: TextClause, parameters: Sequence[Parameters]) -> None:
+        """Execute a statement once for each of the parameters."""
+        sql, names = _compile_text(statement.text)
+        await self.driver.executemany(sql, [[one[name] for name in names] for one in parameters])
+
+    async def stream(
+        self, statement: Statement, parameters: Parameters | None = None, *, rows_ahead: int
+    ) -> AsyncIterator[Row]:
+        """Yield the rows of a statement, of which few are held; call within a transaction."""
+        sql, values = bind(statement, parameters)
+        async for row in self.driver.cursor(sql, *values, prefetch=rows_ahead):
+            yield row
+
+    def invalidate(self) -> None:
+        """Close the connection, so that no other user of the pool gets it."""
+        with contextlib.suppress(asyncpg.InterfaceError):  # it was lost, and the pool has dropped it
+            self.driver.terminate()
+
+
+def bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
+    """Return a statement's SQL for asyncpg, and its values in order."""
+    if isinstance(statement, TextClause):
+        sql, names = _compile_text(statement.text)
+        return sql, map((parameters or {}).__getitem__, names)
+    compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
+    values = compiled.construct_params(parameters)
+    return str(compiled), map(values.__getitem__, compiled.positiontup or ())
+
+
+@lru_cache(maxsize=1_000)
+def _compile_text(statement: str) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL of a text for asyncpg, and its parameters' names in order."""
+    compiled = text(statement).compile(dialect=_DIALECT)
+    return str(compiled), tuple(compiled.positiontup or ())
+
+
+#: Types that are passed as another and cast in the row. `unnest` would flatten arrays of arrays.
+CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
+
+
+def columns(table: Table, *, only: Collection[str] = (), without: Collection[str] = ()) -> dict[str, str]:
+    """Return columns of a table in its order, each with its type: all, or only some, or all without some."""
+    return {
+        column.name: column.type.compile(dialect=_DIALECT).lower()
+        for column in table.columns
+        if column.name not in without and (not only or column.name in only)
+    }
+
+
+def unnest(alias: str, columns: Mapping[str, str]) -> str:
+    """Return `unnest(...)` of one array a column, with the row's number `n`. Parameters are named alias_column."""
+    arrays = ", ".join(f"CAST(:{alias}_{name} AS {CAST.get(kind, kind)}[])" for name, kind in columns.items())
+    return f"unnest({arrays}) WITH ORDINALITY AS {alias}({', '.join(columns)}, n)"
+
+
+def value(alias: str, name: str, kind: str) -> str:
+    """Return a column of such an `unnest`, cast to its type in the table."""
+    return f"{alias}.{name}::{kind}" if kind in CAST else f"{alias}.{name}"
+
+
+def values(alias: str, columns: Mapping[str, str]) -> str:
+    """Return all columns of such an `unnest`, cast to their types in the table."""
+    return ", ".join(value(alias, name, kind) for name, kind in columns.items())
+
+
+def named_values(alias: str, columns: Mapping[str, str]) -> str:
+    """Return all columns of such an `unnest`, cast, and each under its own name."""
+    return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
+
+
+def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
+    """Return what UPDATE sets to such an `unnest`: all columns but the key, cast to their types in the table."""
+    return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
+
+
+def few(alias: str, columns: Mapping[str, str], count: int) -> str:
+    """Return VALUES of so many rows, which stand for an `unnest`. Parameters are named alias_row_column.
+
+    For one row PostgreSQL puts the parameters where its columns are asked for, while it makes a table in memory of each
+    array of an `unnest`.
+    """
+    rows = (
+        ", ".join(f"CAST(:{alias}_{n}_{name} AS {CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
+        for n in range(1, 1 + count)
+    )
+    return f"(VALUES ({'), ('.join(rows)})) AS {alias}({', '.join(columns)}, n)"
+
+
+def cells(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dict[str, object]:
+    """Return the parameters of such VALUES, from rows that have at least its columns."""
+    return {
+        f"{alias}_{n}_{name}": _literal(row[name]) if kind == "text[]" else row[name]
+        for n, row in enumerate(rows, 1)
+        for name, kind in columns.items()
+    }
+
+
+def arrays(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dict[str, list[object]]:
+    """Return the parameters of an `unnest`, from rows that have at least its columns.
+
+    A column of NULLs alone is an empty array: `unnest` fills it up with them, and nobody encodes them.
+    """
+    parameters: dict[str, list[object]] = {}
+    for name, kind in columns.items():
+        column = [row[name] for row in rows]
+        if column.count(None) == len(column):
+            column = []
+        parameters[f"{alias}_{name}"] = [_literal(each) for each in column] if kind == "text[]" else column
+    return parameters
+
+
+def _literal(texts: Sequence[str] | None) -> str | None:
+    """Return an array as a literal of PostgreSQL."""
+    if texts is None:
+        return None
+    quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
+    return f"{{{','.join(quoted)}}}"
+
+
+def add_up(table: str, name: str) -> str:
+    """Return what an upsert sets of a sum: what there is and what comes, no more than a BIGINT holds."""
+    return f"{name} = least({table}.{name}::numeric + excluded.{name}, {SUM_NANOS_MAX})"
+
+
+def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: str = "u") -> TextClause:
+    """Return an INSERT of the rows of an `unnest`, in an order: `n` is that of the rows."""
+    names = ", ".join(columns)
+    return text(
+        f"INSERT INTO {table} ({names}) SELECT {values(alias, columns)} "  # noqa: S608 - names of our own
+        f"FROM {unnest(alias, columns)} ORDER BY {order}",
+    )
+
+
+#: Characters of texts that a page holds at most: well below the 4 MiB that gRPC's clients take by default.
+PAGE_MAX_BYTES: Final = 2 << 20
+#: Rows read ahead of the page's end: few, since each may hold bodies of a megabyte.
+ROWS_AT_ONCE: Final = 20
+
+
+async def fetch_page(
+    connection: Connection, query: Statement, parameters: Parameters | None = None, *, bodies: bool
+) -> tuple[list[Row], bool]:
+    """Fetch a page of rows; with bodies, stop at PAGE_MAX_BYTES. Return the rows and whether more were left.
+
+    At least one row is returned where there is one. Call within a transaction.
+    """
+    if not bodies:
+        return list(await connection.execute(query, parameters)), False
+    rows: list[Row] = []
+    total = 0
+    async for row in connection.stream(query, parameters, rows_ahead=ROWS_AT_ONCE):
+        total += sum(len(value) for value in row if isinstance(value, str))
+        if rows and total > PAGE_MAX_BYTES:
+            return rows, True
+        rows.append(row)
+    return rows, False

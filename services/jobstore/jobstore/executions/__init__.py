@@ -1,0 +1,1 @@
+"""Executions: requests, offers, claims, leases and reports."""

@@ -1,0 +1,493 @@
+"""Commands on executions: request one, or cancel one. Pure."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from contracts.criteria import parse_stored_criteria
+from contracts.events import JobStatusReported, ResultProduced, to_call_begun
+from contracts.judging.verdict import Verdict, find_mismatch
+from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
+from jobstore.engine.commands import (
+    NOTHING,
+    REFUSED,
+    Command,
+    Creation,
+    LimitsLock,
+    Locks,
+    Reads,
+    check_version,
+    optional,
+    raise_refusal,
+    read_circuit,
+    require_job,
+)
+from jobstore.engine.rows import Stored
+from jobstore.engine.unit_of_work import ExecutionView, JobView, UnitOfWork
+from jobstore.errors import ConflictError, RefusedError
+from jobstore.executions.granting import describe_open_circuit
+from jobstore.executions.requesting import (
+    PLAIN_REQUEST,
+    ExecutionRequest,
+    read_for_resubmission,
+    record_not_met,
+    request_execution,
+)
+from jobstore.jobs import model
+from jobstore.jobs.commands import CreateJob
+from jobstore.jobs.model import (
+    ADMINISTRATOR,
+    CANCELLED,
+    EXECUTOR,
+    UPSTREAM,
+    VALIDATOR,
+    Actor,
+    Decision,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Refusal,
+    Report,
+    TransitionKind,
+    replace,
+)
+from jobstore.jobs.transitions import is_cut_short, list_not_met
+from jobstore.judging.rules import Kind, list_frozen
+from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.status import JobStatus, ReportKind
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteJob(Creation[ExecutionView]):
+    """Request an execution. If the caller chose the id, a refusal is kept as the id's answer, too.
+
+    `resubmission`: only where a not-met verdict left feedback. RefusedError, ConflictError (`execution_conflict`).
+    """
+
+    job_id: str
+    execution_id: UUID
+    chosen: bool = False
+    resubmission: bool = False
+    parameters: ExecutionRequest = PLAIN_REQUEST
+    version: int | None = None
+
+    def locks(self) -> Locks:
+        job_ids = frozenset({self.job_id})
+        execution_ids = frozenset({self.execution_id})
+        return Locks(
+            limits=LimitsLock.SHARED,
+            jobs=job_ids,
+            executions=execution_ids,
+            specs=job_ids,
+            agents_of=job_ids,
+            offers=True,
+        )
+
+    def reads(self, stored: Stored) -> Reads:
+        job = stored.jobs.get(self.job_id)
+        return NOTHING if job is None else Reads(agents=optional(job.agent_id))
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return Reads(queues=frozenset({stored.specs[self.job_id].tenant})) if self.job_id in stored.specs else NOTHING
+
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.execution_id in uow.executions
+
+    def show(self, uow: UnitOfWork) -> ExecutionView:
+        return uow.show_execution(self.execution_id)
+
+    def decide(self, uow: UnitOfWork) -> ExecutionView:
+        execution = uow.executions.get(self.execution_id)
+        if execution is not None:
+            return self._repeat_answer(uow, execution)
+        job = require_job(uow, self.job_id)
+        check_version("the job", job.version, self.version)  # which is no answer of the id: it may be asked for anew
+        decision: object
+        if self.resubmission and job.feedback is None:
+            decision = Refusal(ErrorCode.ILLEGAL_TRANSITION, f"the job is {job.status}, not RESUBMISSION_REQUIRED")
+        else:
+            decision = request_execution(uow, self.job_id, self.execution_id, self.actor, self.parameters)
+        if isinstance(decision, Refusal) and self.chosen:
+            # Written even though this command fails: the error ends neither the transaction nor its other commands.
+            uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code, self.actor)
+        raise_refusal(decision)
+        return self.show(uow)
+
+    def _repeat_answer(self, uow: UnitOfWork, execution: Execution) -> ExecutionView:
+        if execution.job_id not in {self.job_id, ""}:
+            raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
+        if execution.answer is not None and execution.answer.startswith(REFUSED):
+            raise RefusedError("the execution id was refused before", code=execution.answer.removeprefix(REFUSED))
+        if execution.request_version is None:
+            uow.settle_answer(execution, self.actor)
+            raise RefusedError("the execution was cancelled before it was requested", code=CANCELLED)
+        return self.show(uow)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAndExecute(Command[ExecutionView]):
+    """Create a job unless it exists, and request an execution of it, in one transaction."""
+
+    creation: CreateJob
+    request: ExecuteJob
+
+    def locks(self) -> Locks:
+        return Locks.join([self.creation.locks(), self.request.locks()])
+
+    def reads(self, stored: Stored) -> Reads:
+        return Reads.join([self.creation.reads(stored), self.request.reads(stored)])
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return Reads.join([self.creation.late_reads(stored), self.request.late_reads(stored)])
+
+    def decide(self, uow: UnitOfWork) -> ExecutionView:
+        # What was answered before any job was made is answered so again. Of a batch, two items may have one id.
+        if self.request.execution_id not in uow.executions or self.creation.job_id in uow.jobs:
+            self.creation.decide(uow)
+        return self.request.decide(uow)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAnswer(Command[bool]):
+    """Forget why the record of an execution was wrong, so that it may be processed anew. Return False if none was."""
+
+    execution_id: UUID
+
+    def locks(self) -> Locks:
+        return Locks(executions=frozenset({self.execution_id}))
+
+    def decide(self, uow: UnitOfWork) -> bool:
+        execution = uow.executions.get(self.execution_id)
+        if execution is None or not execution.is_wrong_record:
+            return False
+        uow.forget_answer(execution, self.actor)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJob(Command[JobView | None]):
+    """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
+
+    Where nothing is live the log tells of it all the same, but not of the same one again right behind it. An id that is
+    not known yet is remembered for a time, and only so many are. `by_call`: a caller waits, who gets the job if it is
+    known, and each refusal as RefusedError: of what has ended by itself, too (`illegal_transition`), by id or not. A
+    cancel by id that no caller waits for returns None.
+    """
+
+    job_id: str | None
+    execution_id: UUID | None = None
+    reason: str | None = None
+    by_call: bool = False
+    version: int | None = None
+
+    def locks(self) -> Locks:
+        if self.execution_id is not None and not self.by_call:  # the execution's own job is locked, whatever was said
+            return Locks(executions=frozenset({self.execution_id}))
+        return Locks(
+            jobs=optional(self.job_id),
+            specs=optional(self.job_id),
+            executions=frozenset() if self.execution_id is None else frozenset({self.execution_id}),
+        )
+
+    def reads(self, stored: Stored) -> Reads:
+        if self.execution_id is None:
+            job = stored.jobs.get(self.job_id or "")
+            return NOTHING if job is None or job.live else Reads(last_entries=frozenset({job.id}))
+        execution = stored.executions.get(self.execution_id)
+        if execution is None:
+            return Reads(early_cancels=True)
+        shown = {execution.job_id} & stored.jobs.keys() if self.by_call else set()
+        return Reads(specs=frozenset(shown - stored.specs.keys()))
+
+    def decide(self, uow: UnitOfWork) -> JobView | None:
+        reason = f": {self.reason}" if self.reason else ""
+        message = f"cancelled by {_name_asker(self.actor)}{reason}"
+        report = Report(TransitionKind.CANCELLED, message=message, code=ErrorCode.CANCELLED, actor=self.actor)
+        if self.execution_id is None:
+            job = require_job(uow, self.job_id or "")
+            live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
+            if live is not None or uow.find_last_said(job.id) != (report.kind, report.message, report.actor):
+                check_version("the job", job.version, self.version)
+                raise_refusal(uow.record(job.id, live, report))
+            return uow.show_job(job.id)
+        if self.by_call and self.job_id is not None:
+            job = require_job(uow, self.job_id)
+            known = uow.executions.get(self.execution_id)
+            if known is None or known.answer != CANCELLED:
+                check_version("the job", job.version, self.version)
+        decision = self._cancel_execution(uow, self.execution_id, report)
+        if not self.by_call:
+            return None
+        raise_refusal(decision)
+        job_id = self.job_id or uow.executions[self.execution_id].job_id
+        return uow.show_job(job_id) if job_id in uow.jobs else None
+
+    def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> Decision | Refusal | None:
+        execution = uow.executions.get(execution_id)
+        if execution is None and uow.stored.cancel_room <= 0:
+            message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
+            return uow.refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
+        if execution is None:  # rule `cancel-before-arrival`
+            uow.remember(self.job_id, execution_id, CANCELLED)
+            uow.stored.cancel_room -= 1
+        elif execution.job_id not in {self.job_id or execution.job_id, ""}:
+            raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
+        elif execution.state is not ExecutionState.DONE:
+            return uow.record(execution.job_id, execution, report)
+        elif self.by_call and execution.answer != CANCELLED and not (execution.answer or "").startswith(REFUSED):
+            message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
+            return uow.refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
+        return None
+
+
+def _name_asker(actor: Actor) -> str:
+    """Return who asked, as a log's message names them."""
+    return f"the {actor}" if actor in {ADMINISTRATOR, UPSTREAM} else str(actor)
+
+
+#: What a verdict may have: the criteria, which are part of a job, and a judge's words. A partial result has far less.
+RESPONSE_MAX_BYTES = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult(Command[Refusal | None]):
+    """Record an agent's result. A repeat is refused and changes nothing. `size` is the record's, in bytes."""
+
+    event: ResultProduced
+    size: int = 0
+
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.event.job_id}), executions=frozenset({self.event.execution_id}))
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return read_circuit(stored, self.event.execution_id)
+
+    def decide(self, uow: UnitOfWork) -> Refusal | None:
+        event = self.event
+        report = Report(
+            TransitionKind.RESULT,
+            lease=event.lease,
+            response=f'{{"result":{event.result_text}}}',
+            message="the agent answered",
+            event_id=event.event_id,
+            answered=True,
+            result_hash=event.result_hash,
+            duration_s=event.duration_s,
+            actor=self.actor,
+        )
+        report = model.with_cost(report, event.usage)
+        if (size := len(event.result_text.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
+            message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
+            kind = TransitionKind.FAILED
+            report = replace(report, kind=kind, code=ErrorCode.RESULT_TOO_LARGE, message=message, response=None)
+        _record_begin(uow, event)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReport(Command[Refusal | None]):
+    """Record what a worker says happened under its lease. The actor is WORKER: which, the execution's stage says."""
+
+    event: JobStatusReported
+
+    def locks(self) -> Locks:
+        job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
+        return Locks(
+            limits=LimitsLock.SHARED if self._may_resubmit else LimitsLock.NONE,
+            jobs=job_ids,
+            executions=execution_ids,
+            followed=execution_ids if self._may_resubmit else frozenset(),
+            questions=job_ids if self.event.verdict is not None else frozenset(),
+            offers=self._may_resubmit,
+        )
+
+    @property
+    def _may_resubmit(self) -> bool:
+        """Whether there is a judgement that an agent could do better by: not if the judge failed."""
+        verdict = self.event.verdict
+        return verdict is not None and model.read_verdict(verdict) == (TransitionKind.NOT_MET, None)
+
+    def reads(self, stored: Stored) -> Reads:
+        reads = read_for_resubmission(stored, self.event.execution_id) if self._may_resubmit else NOTHING
+        execution = stored.executions.get(self.event.execution_id) if self.event.verdict is not None else None
+        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
+        return Reads.join([reads, Reads(references=references)])
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return read_circuit(stored, self.event.execution_id)
+
+    def decide(self, uow: UnitOfWork) -> Refusal | None:
+        event = self.event
+        job, execution = uow.jobs.get(event.job_id), uow.executions.get(event.execution_id)
+        if job is not None and event.usage is not None and is_cut_short(execution, job, event.lease):
+            return self._count_spending(uow)
+        verdict, question = event.verdict, uow.stored.questions.get(event.job_id)
+        if verdict is not None and question is not None:
+            verdict = model.name_references(verdict, question.references)
+        response = model.format_response(event, verdict)
+        if response and (size := len(response.encode())) > RESPONSE_MAX_BYTES:
+            return self._refuse_size(uow, size)
+        if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:
+            return self._judge_again(uow, mismatch)
+        if verdict is None:
+            kind, judge_failed = model.TRANSITION_KINDS[event.kind], None
+        else:
+            kind, judge_failed = model.read_verdict(verdict)
+        report = Report(
+            kind,
+            lease=event.lease,
+            seq=event.seq,
+            code=judge_failed or event.code,
+            message=event.message or (verdict.reason if verdict else None),
+            response=response,
+            feedback=model.format_feedback(verdict) if verdict else None,
+            not_met_criteria=list_not_met(verdict) if verdict else (),
+            event_id=event.event_id,
+            retry_after_s=event.retry_after_s or 0.0,
+            call=event.call or 0,
+            progress=event.progress,
+            answered=model.has_answered(event),
+            judge=None if judge_failed else event.model_and_prompt,
+            is_unjudged=judge_failed is not None,
+            duration_s=event.duration_s,
+            actor=self._name_worker(uow),
+        )
+        report = model.with_cost(report, event.usage)
+        _record_begin(uow, event)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _count_spending(self, uow: UnitOfWork) -> Refusal | None:
+        """Count what judging had cost that was cut short, whatever came of it: that comes too late."""
+        event, message = self.event, "judging was stopped, and had cost this"
+        report = Report(TransitionKind.SPENT, lease=event.lease, message=message, actor=VALIDATOR)
+        report = replace(model.with_cost(report, event.usage), event_id=event.event_id)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _name_worker(self, uow: UnitOfWork) -> Actor:
+        """Return who holds the leases of the execution's stage: a report counts under one of those alone."""
+        execution = uow.executions.get(self.event.execution_id)
+        is_judging = execution is not None and execution.stage is ExecutionStage.JUDGING
+        return VALIDATOR if is_judging else EXECUTOR
+
+    def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
+        """Return why a verdict is none on the criteria and by the policy that were frozen with the execution."""
+        execution = uow.executions.get(self.event.execution_id)
+        if self.event.job_id not in uow.stored.questions or execution is None:
+            return None  # which is refused, whatever it judges
+        question = uow.stored.find_question(execution)
+        if question is None:
+            return "the criteria set that was frozen with the execution is not known any more"
+        frozen = [each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE]
+        if frozen and verdict.judge not in frozen:
+            return f"the verdict was made by the judge policy {verdict.judge}, and not by {frozen[0]}"
+        if verdict.submission not in {None, execution.submission}:
+            return f"the verdict is of submission {verdict.submission}, and the result of {execution.submission}"
+        return find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
+
+    def _judge_again(self, uow: UnitOfWork, mismatch: str) -> Refusal | None:
+        event = self.event
+        report = Report(
+            TransitionKind.MISJUDGED,
+            lease=event.lease,
+            code=ErrorCode.VERDICT_MISMATCH,
+            message=mismatch,
+            duration_s=event.duration_s,
+            actor=VALIDATOR,
+        )
+        report = model.with_cost(report, event.usage)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _refuse_size(self, uow: UnitOfWork, size: int) -> Refusal | None:
+        """Fail the job of a verdict that is too large. PermanentError: it is what an agent has so far."""
+        event, message = self.event, f"it has {size} bytes, more than {RESPONSE_MAX_BYTES}"
+        if event.verdict is None:
+            raise PermanentError(f"a partial result is too large: {message}", code=ErrorCode.PAYLOAD_TOO_LARGE)
+        message = f"the verdict is too large: {message}"
+        code = ErrorCode.VERDICT_TOO_LARGE
+        report = Report(TransitionKind.FAILED, lease=event.lease, code=code, message=message, actor=VALIDATOR)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+
+#: The reports that end a lease.
+OUTCOMES = frozenset(
+    {ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED, ReportKind.MISJUDGED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EndLease(Command[Refusal | None]):
+    """End a lease that was given back, that lapsed, or whose outcome cannot be recorded; or a timed-out execution.
+
+    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `code` is, of FAILED, why the outcome cannot be recorded: a lease
+    for judging is then spent, and the result judged again. Of a lease given back, `begun`: the agent may have been
+    called under it, and `due_after_s`: its result is due again then.
+    """
+
+    execution_id: UUID
+    kind: TransitionKind
+    lease: int
+    code: str | None = None
+    begun: bool = False
+    due_after_s: float = 0.0
+
+    def locks(self) -> Locks:
+        return Locks(executions=frozenset({self.execution_id}))
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return read_circuit(stored, self.execution_id)
+
+    def decide(self, uow: UnitOfWork) -> Refusal | None:
+        execution = uow.executions.get(self.execution_id)
+        lease = self.lease
+        if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
+            lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
+        kind, message = self.kind, None
+        code = ErrorCode.BEGUN if self.begun else self.code
+        if kind is TransitionKind.FAILED:
+            message = "what was reported cannot be recorded; it is among the dead letters"
+            if execution is not None and execution.stage is ExecutionStage.JUDGING:
+                kind = TransitionKind.MISJUDGED
+        if execution is not None and self.kind is TransitionKind.DEADLINE:
+            message = describe_open_circuit(uow, execution)
+        report = Report(kind, lease=lease, code=code, message=message, retry_after_s=self.due_after_s, actor=self.actor)
+        return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
+
+
+def _record_begin(uow: UnitOfWork, event: ResultProduced | JobStatusReported) -> None:
+    """Record that the call began of which an outcome tells, if no report under its lease is recorded yet.
+
+    The worker's clock is another: the entry's time is not before the entry before, nor in the future.
+    """
+    execution, job = uow.executions.get(event.execution_id), uow.jobs.get(event.job_id)
+    if event.began_at is None or execution is None or job is None or job.status is not JobStatus.IN_PROGRESS:
+        return
+    is_running = execution.stage is ExecutionStage.EXECUTING and execution.state is ExecutionState.LEASED
+    is_first = (execution.job_id, execution.lease, execution.seq) == (job.id, event.lease, 0)
+    if not is_running or not is_first:
+        return
+    begun = to_call_begun(execution.execution_id, job.id, execution.attempt, execution.lease, event.began_at)
+    at = min(max(event.began_at, job.updated_at or event.began_at), uow.clock.now)
+    report = Report(
+        TransitionKind.CALL_BEGUN,
+        lease=begun.lease,
+        seq=begun.seq,
+        message=begun.message,
+        event_id=begun.event_id,
+        at=at,
+        actor=EXECUTOR,
+    )
+    uow.record(job.id, execution, report)
+
+
+def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
+    execution = uow.executions.get(execution_id)
+    if execution is None or execution.job_id != job_id or job_id not in uow.jobs:
+        refusal = Refusal(ErrorCode.UNKNOWN_EXECUTION, "no such execution of this job is known")
+        return uow.refuse(job_id, report, refusal)
+    record = record_not_met if report.kind is TransitionKind.NOT_MET else _record
+    decision = record(uow, execution, report)
+    return decision if isinstance(decision, Refusal) else None
+
+
+def _record(uow: UnitOfWork, execution: Execution, report: Report) -> Decision | Refusal:
+    return uow.record(execution.job_id, execution, report)

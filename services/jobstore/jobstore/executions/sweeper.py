@@ -1,0 +1,157 @@
+"""End lapsed leases and executions out of time, but never because of an outage of our own."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple, Protocol
+
+from sqlalchemy import text
+
+from jobstore.engine.database import Database
+from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.sql import Connection
+from jobstore.executions import leases
+from jobstore.executions.leases import Late, LateLease
+from jobstore.jobs.model import SIGNOFF, TransitionKind
+from servicekit.kafka.broker import Ends
+from servicekit.process.runtime import Alarm, run_forever
+
+#: Rows of one kind that a sweep takes up.
+BATCH_MAX = 500
+#: The shortest and the longest wait in seconds between two sweeps. Between, they come when the next lease lapses or the
+#: next time is up; of what another jobstore has written since the last sweep, that may be noticed late by the longest.
+SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
+#: The longest wait between two looks whether what may hold an outcome was read by now: they come after as long again as
+#: it has taken already, the first of them soon, since all were told to hurry.
+READ_AGAIN_S = 0.5
+_HURRY = text(f"SELECT {notify(Wake.LATE)}")
+
+
+class ReportReaders(Protocol):
+    """The consumers of what workers report, of all jobstores together."""
+
+    async def find_ends(self) -> Ends:
+        """Return where the topics end now. TransientError: the broker is out of reach."""
+
+    async def have_read(self, ends: Ends) -> bool:
+        """Return whether all that stood before these ends was handled. TransientError, as above."""
+
+
+class _Mark(NamedTuple):
+    """Where the topics ended once it was `at`: no outcome of what was late by then stands behind these ends."""
+
+    at: datetime
+    ends: Ends
+    made_at: float
+
+
+class Sweeper:
+    """End lapsed leases and executions out of time; after a gap in this service, wait before doing so.
+
+    The wait is one lease length. What a worker may have reported in time is always read before, in whichever jobstore's
+    partitions it stands: all are told to hurry with it.
+
+    While the database was away nobody could take work, renew a lease or have an outcome recorded: without this wait an
+    outage would have every agent called again. So would a clock of the database that jumps, by which all leases lapse
+    at once: that is a gap, too.
+    """
+
+    def __init__(self, database: Database, runner: CommandRunner, readers: ReportReaders) -> None:
+        self._database = database
+        self._runner = runner
+        self._readers = readers
+        self._lease_s = runner.terms.lease_s
+        self._period_s = self._wait_s = min(SWEEP_MAX_S, self._lease_s / 5)
+        self._swept_at = 0.0
+        self._ahead_s: float | None = None  # by how much the database's clock is ahead of this process's own
+        self._lapse_from = time.monotonic() + self._lease_s
+        self._mark: _Mark | None = None
+        self._wake = Alarm()
+
+    async def run(self) -> None:
+        """Sweep for ever; meanwhile the runner tells what it writes that is out of time before the next sweep."""
+        self._runner.on_timed = self.expect
+        try:
+            await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s, wake=self._wake)
+        finally:
+            self._runner.on_timed = None
+
+    def expect(self, in_s: float) -> None:
+        """Sweep in so many seconds, unless a sweep comes before that in any case, which finds it."""
+        if in_s < self._period_s:
+            self._wake.set_within(max(in_s, SWEEP_MIN_S))
+
+    async def sweep(self) -> None:
+        """Notice once what has lapsed or is out of time, unless this service had a gap of late.
+
+        While the database cannot be written it may still be read, and yet nobody can renew a lease: that is a gap, too.
+        """
+        self._wait_s = self._period_s  # if it fails, too
+        if self._database.availability.find_outage() is not None:
+            return
+        async with self._database.session() as session:
+            asked_at = time.monotonic()
+            late = await leases.find_late(session, BATCH_MAX)
+        self._wait_s = max(min(self._period_s, late.next_in_s or self._period_s), SWEEP_MIN_S)
+        now = time.monotonic()
+        ahead_s = late.now.timestamp() - asked_at
+        jumped_s = 0.0 if self._ahead_s is None else abs(ahead_s - self._ahead_s)
+        if max(now - self._swept_at, jumped_s) > self._lease_s / 2:
+            self._lapse_from = now + self._lease_s
+        self._swept_at, self._ahead_s = now, ahead_s
+        if not late.leases or now < self._lapse_from:
+            return
+        await self._end([lease for lease in late.leases if not lease.may_be_reported])
+        await self._end(await self._choose_read(late))
+
+    async def _choose_read(self, late: Late) -> Sequence[LateLease]:
+        """Return those of which no outcome that came in time is still to be read."""
+        reported = [lease for lease in late.leases if lease.may_be_reported]
+        if not reported:
+            return ()
+        mark = self._mark = self._mark or _Mark(late.now, await self._readers.find_ends(), time.monotonic())
+        if not await self._readers.have_read(mark.ends):
+            waited_s = time.monotonic() - mark.made_at
+            self._wait_s = min(self._wait_s, max(SWEEP_MIN_S, min(waited_s, READ_AGAIN_S)))
+            async with self._database.session() as session:
+                await session.execute(_HURRY)
+            return ()
+        self._mark = None
+        # What became late after the mark has the next one, at once.
+        chosen = [lease for lease in reported if lease.since <= mark.at]
+        if len(chosen) < len(reported):
+            self._wait_s = SWEEP_MIN_S
+        return chosen
+
+    async def _end(self, late: Sequence[LateLease]) -> None:
+        for kind, is_overdue in ((TransitionKind.DEADLINE, True), (TransitionKind.LAPSED, False)):
+            ended = [(lease.execution_id, lease.lease, False) for lease in late if lease.is_overdue is is_overdue]
+            await self._runner.end_leases(kind, ended, actor=SIGNOFF)
+
+
+PERIOD_S: Final = 60.0
+
+
+class Cleanup:
+    """Keep one kind of rows bounded. `forget` deletes some that are due, at most `batch`, and returns how many."""
+
+    def __init__(
+        self, database: Database, name: str, forget: Callable[[Connection], Awaitable[int]], batch: int
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._forget = forget
+        self._batch = batch
+
+    async def run(self) -> None:
+        """Forget for ever."""
+        await run_forever(self._forget_some, name=self._name, every_s=PERIOD_S)
+
+    async def _forget_some(self) -> bool:
+        return await self.forget() == self._batch
+
+    async def forget(self) -> int:
+        """Forget some rows, and return how many."""
+        async with self._database.session() as session:
+            return await self._forget(session)

@@ -1,0 +1,307 @@
+"""Commands on jobs: create one, assign an agent, match one to a job. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from contracts.criteria import format_criteria, parse_stored_criteria
+from contracts.resources import JobPatch, NewJob, Policy
+from jobstore.agents.rules import describe_missing, find_best
+from jobstore.engine.commands import (
+    NOTHING,
+    Command,
+    Creation,
+    Locks,
+    Reads,
+    check_version,
+    merge_patch,
+    optional,
+    raise_refusal,
+    require_agent,
+    require_job,
+)
+from jobstore.engine.rows import Stored
+from jobstore.engine.unit_of_work import JobView, UnitOfWork
+from jobstore.errors import ConflictError
+from jobstore.jobs.model import (
+    Actor,
+    Decision,
+    Job,
+    Refusal,
+    Report,
+    Spec,
+    TransitionKind,
+    format_assignment,
+    format_edit,
+    hash_spec,
+    is_same,
+)
+from jobstore.jobs.transitions import NO_ENDING
+from jobstore.judging.commands import check_criteria, check_named, check_references, read_named
+from jobstore.judging.rules import list_wanted
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import JobStatus
+from signoff.times import time_text
+
+
+def read_for_creation(new: NewJob) -> Reads:
+    """Return what the creation of a job needs: its agent, or those it may be matched to, and what its policy names."""
+    capabilities = frozenset(() if new.agent_id else new.capabilities)
+    references = frozenset(list_wanted(new.policy))
+    return Reads(agents=optional(new.agent_id), capabilities=capabilities, references=references)
+
+
+def check_creation(uow: UnitOfWork, new: NewJob) -> None:
+    """Raise InvalidError if a new job names what is not there.
+
+    Its code is `unknown_agent`, `unknown_judge_policy` or `unknown_criteria_set`.
+    """
+    require_agent(uow, new.agent_id)
+    check_named(uow, new.policy)
+
+
+def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
+    """Add a new job: ASSIGNED if it names an agent, else PENDING. Match one that names capabilities at once.
+
+    InvalidError (`payload_too_large`): it asks for too much.
+    """
+    status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
+    job = Job(job_id, status, 1, agent_id=new.agent_id)
+    now = uow.clock.now
+    spec = Spec(
+        title=new.title,
+        description=new.description,
+        acceptance_criteria=format_criteria(new.criteria) if new.criteria else "",
+        references=new.references,
+        payload=json_text(new.payload),
+        priority=new.priority,
+        tenant=new.tenant,
+        labels=new.labels,
+        policy=new.policy,
+        capabilities=new.capabilities,
+        not_before=new.not_before,
+        spec_hash=hash_spec(new),
+        created_at=now,
+        updated_at=now,
+    )
+    uow.check_spec_size(spec)
+    message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
+    report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message, actor=actor)
+    uow.add_job(job, spec, report)
+    if new.capabilities and not new.agent_id:
+        match_agent(uow, job_id)
+    return uow.jobs[job_id]
+
+
+def match_agent(uow: UnitOfWork, job_id: str) -> None:
+    """Assign the best agent for a PENDING job by its capabilities, or record which are missing."""
+    spec = uow.specs[job_id]
+    best = find_best(job_id, spec.capabilities, uow.stored.candidates.values())
+    if best is None:
+        message = describe_missing(spec.capabilities, uow.stored.candidates.values())
+        uow.record(
+            job_id, None, Report(TransitionKind.MATCHING_FAILED, code=ErrorCode.MATCHING_FAILED, message=message)
+        )
+        return
+    best.load += 1  # later matches of this transaction count it
+    _change_agent(uow, job_id, TransitionKind.MATCHED, ErrorCode.MATCHED, best.agent_id, f"matched to {best.agent_id}")
+
+
+def hand_on(uow: UnitOfWork, job_id: str, agent_id: str, reason: str) -> None:
+    """Give a job to another agent, by policy. `reason` ends the log's message."""
+    message = f"handed on from {uow.jobs[job_id].agent_id} to {agent_id} {reason}"
+    _change_agent(uow, job_id, TransitionKind.HANDED_ON, ErrorCode.HANDED_ON, agent_id, message)
+
+
+def _change_agent(
+    uow: UnitOfWork, job_id: str, kind: TransitionKind, code: ErrorCode, agent_id: str, message: str
+) -> None:
+    request = format_assignment(uow.specs[job_id].payload)
+    report = Report(kind, agent_id=agent_id, code=code, message=message, request=request)
+    uow.record(job_id, None, report)
+
+
+def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None, actor: Actor) -> Decision | Refusal:
+    """Assign an agent by hand. A payload, as JSON text, replaces the job's."""
+    spec = uow.specs[job_id]
+    if payload is not None:
+        spec = replace(spec, payload=payload)
+        uow.check_spec_size(spec)
+    request = format_assignment(spec.payload)
+    message = f"assigned to {agent_id}"
+    report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=request, message=message, actor=actor)
+    decision = uow.record(job_id, None, report)
+    if isinstance(decision, Decision) and payload is not None:
+        uow.specs[job_id] = spec
+    return decision
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob(Creation[JobView]):
+    """Create a job, or return the one of this id.
+
+    ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`, `unknown_judge_policy`,
+    `unknown_criteria_set`).
+    """
+
+    new: NewJob
+    job_id: str
+
+    def locks(self) -> Locks:
+        job_ids = frozenset({self.job_id})
+        return Locks(jobs=job_ids, specs=job_ids, read_agents=optional(self.new.agent_id))
+
+    def reads(self, stored: Stored) -> Reads:
+        return NOTHING if self.job_id in stored.jobs else read_for_creation(self.new)
+
+    def late_reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(queues=frozenset({self.new.tenant}))  # for another command of its batch, that executes it
+
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.job_id in uow.jobs
+
+    def show(self, uow: UnitOfWork) -> JobView:
+        return uow.show_job(self.job_id)
+
+    def decide(self, uow: UnitOfWork) -> JobView:
+        if self.is_made(uow):
+            if not is_same(uow.specs[self.job_id], self.new):
+                raise ConflictError(f"another job has the id {self.job_id}", code=ErrorCode.JOB_CONFLICT)
+            return self.show(uow)
+        check_creation(uow, self.new)
+        create_job(uow, self.new, self.job_id, self.actor)
+        return self.show(uow)
+
+
+@dataclass(frozen=True, slots=True)
+class AssignAgent(Command[JobView]):
+    """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's.
+
+    What changes nothing is accepted and not recorded, so that an assignment may be repeated.
+    """
+
+    job_id: str
+    agent_id: str
+    payload: str | None = None
+    version: int | None = None
+
+    def locks(self) -> Locks:
+        job_ids = frozenset({self.job_id})
+        return Locks(jobs=job_ids, specs=job_ids, read_agents=frozenset({self.agent_id}))
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(agents=frozenset({self.agent_id}))
+
+    def decide(self, uow: UnitOfWork) -> JobView:
+        job = require_job(uow, self.job_id)
+        require_agent(uow, self.agent_id)
+        if self._changes_nothing(job, uow.specs[self.job_id]):
+            return uow.show_job(self.job_id)
+        check_version("the job", job.version, self.version)
+        raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload, self.actor))
+        return uow.show_job(self.job_id)
+
+    def _changes_nothing(self, job: Job, spec: Spec) -> bool:
+        may_be_same = job.status is JobStatus.ASSIGNED and not job.live and job.agent_id == self.agent_id
+        after = {**NO_ENDING, "not_met": 0, "feedback": None}
+        stays = all(getattr(job, name) == value for name, value in after.items())
+        return may_be_same and stays and self.payload in {None, spec.payload}
+
+
+@dataclass(frozen=True, slots=True)
+class MatchJob(Command[None]):
+    """Match an agent to a job that waits for one. If the job has moved on from this version, do nothing."""
+
+    job_id: str
+    version: int
+
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
+
+    def reads(self, stored: Stored) -> Reads:
+        is_waiting = self._is_waiting(stored.jobs.get(self.job_id))
+        return Reads(match_jobs=frozenset({self.job_id})) if is_waiting else NOTHING
+
+    def _is_waiting(self, job: Job | None) -> bool:
+        return job is not None and (job.status, job.version) == (JobStatus.PENDING, self.version)
+
+    def decide(self, uow: UnitOfWork) -> None:
+        if self._is_waiting(uow.jobs.get(self.job_id)):
+            match_agent(uow, self.job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class EditJob(Command[JobView]):
+    """Change fields of a job's spec. An edit that changes nothing is accepted, so that it may be repeated.
+
+    With a `version`, RefusedError (`version_conflict`) if the job is at another one.
+    """
+
+    job_id: str
+    patch: JobPatch
+    version: int | None = None
+
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
+
+    def reads(self, stored: Stored) -> Reads:
+        may_be_matched = self._may_be_matched(stored.jobs.get(self.job_id))
+        named = read_named(self.patch.policy or Policy())
+        return replace(named, capabilities=frozenset(self.patch.capabilities or ())) if may_be_matched else named
+
+    def _may_be_matched(self, job: Job | None) -> bool:
+        return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.patch.model_fields_set
+
+    def decide(self, uow: UnitOfWork) -> JobView:
+        job = require_job(uow, self.job_id)
+        before = uow.specs[self.job_id]
+        after = _apply(before, self.patch)
+        named = self.patch.model_fields_set | {"references"}  # which new criteria drop
+        changed = [name for name in sorted(named) if _field_json(before, name) != _field_json(after, name)]
+        if not changed:
+            return uow.show_job(self.job_id)
+        uow.check_spec_size(after)
+        check_criteria(after)
+        check_references(after)
+        if "policy" in changed and self.patch.policy is not None:
+            check_named(uow, self.patch.policy)
+        check_version("the job", job.version, self.version)
+        new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
+        request = format_edit(after.payload, new, old)
+        message = f"edited: {', '.join(changed)}"
+        report = Report(
+            TransitionKind.EDITED, code=ErrorCode.EDITED, message=message, request=request, actor=self.actor
+        )
+        raise_refusal(uow.record(self.job_id, None, report))
+        uow.specs[self.job_id] = after
+        if after.capabilities and "capabilities" in changed and self._may_be_matched(job):
+            match_agent(uow, self.job_id)
+        return uow.show_job(self.job_id)
+
+
+def _apply(before: Spec, patch: JobPatch) -> Spec:
+    given = patch.model_fields_set
+    if "acceptance_criteria" not in given:
+        changes = merge_patch(before, patch, NewJob)
+    else:
+        changes = merge_patch(replace(before, references={}), patch, NewJob)
+        changes.setdefault("references", {})
+        criteria = patch.criteria or []
+        is_same = criteria == parse_stored_criteria(before.acceptance_criteria)  # perhaps spelled otherwise
+        given_text = format_criteria(criteria) if criteria else ""
+        changes["acceptance_criteria"] = before.acceptance_criteria if is_same else given_text
+    if "payload" in given:
+        changes["payload"] = json_text(patch.payload)
+    return replace(before, **changes)
+
+
+def _field_json(spec: Spec, name: str) -> str:
+    """Return a field of a spec as JSON text."""
+    value = getattr(spec, name)
+    if name == "payload":
+        return str(value)
+    if isinstance(value, datetime):
+        return json_text(time_text(value))
+    return json_text(value.model_dump(exclude_none=True) if name == "policy" else value)

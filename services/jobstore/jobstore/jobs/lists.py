@@ -1,0 +1,297 @@
+"""List and count the jobs that match a filter."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    SelectBase,
+    Table,
+    Text,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+    union_all,
+)
+from sqlalchemy.sql.roles import ColumnsClauseRole
+
+from contracts.resources import JobFilter
+from jobstore.engine.sql import PLAN_ANEW, Connection, fetch_page
+from jobstore.engine.unit_of_work import JobView
+from jobstore.errors import InvalidError
+from jobstore.jobs import finding
+from jobstore.jobs.finding import (
+    PARTS,
+    Columns,
+    Place,
+    Query,
+    get_place,
+    has_exclusions,
+    is_search,
+    sort_and_seek,
+    where_matching,
+)
+from jobstore.jobs.reads import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
+from jobstore.schema.tables import agents, jobs, operation_items, operations
+from signoff.errors import ErrorCode
+from signoff.status import FACET_FIELDS, JobOrder, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A page of jobs as `job_message` takes them.
+
+    `next`: where the next page begins, None at the end; `searched`: only so many of the newest jobs were searched for a
+    text, or of those that match were sorted.
+    """
+
+    views: Sequence[JobView]
+    next: Place | None
+    searched: int | None = None
+
+
+async def list_jobs(
+    connection: Connection,
+    *,
+    limit: int,
+    chosen: JobFilter,
+    order: JobOrder = JobOrder.CREATED_DESC,
+    after: Place | None = None,
+    texts: bool = True,
+) -> JobPage:
+    """Return a page of the jobs that match, without their bodies if not `texts`; call within a transaction."""
+    await connection.execute(PLAN_ANEW)
+    if chosen == JobFilter() and order not in PARTS:
+        query = sort_and_seek(select(*_get_columns(texts=texts)), order, after).limit(limit)
+        rows, is_cut = await fetch_page(connection, query, bodies=texts)
+        has_next = is_cut or len(rows) == limit
+        return JobPage([*map(make_job_view, rows)], get_place(rows[-1], order) if has_next else None)
+    find = finding.search_jobs if is_search(chosen) else finding.find_jobs
+    found, searched = await find(connection, limit, chosen, order, after)
+    views, is_cut = await _fetch_by_id(connection, [row.id for row in found], texts=texts)
+    has_next = is_cut or len(found) == limit
+    return JobPage(views, get_place(found[len(views) - 1], order) if has_next else None, searched)
+
+
+def _get_columns(*, texts: bool) -> Sequence[ColumnsClauseRole]:
+    return (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
+
+
+_IDS: Final = "CAST(:job_ids AS text[])"
+#: Jobs in the order of their ids as given, with texts and without: written once, since a query is long in the making.
+_BY_ID: Final = {
+    texts: text(
+        f"{select(*_get_columns(texts=texts))} WHERE jobs.id = ANY({_IDS}) ORDER BY array_position({_IDS}, jobs.id)"
+    )
+    for texts in (True, False)
+}
+
+
+async def _fetch_by_id(connection: Connection, job_ids: Sequence[str], *, texts: bool) -> tuple[list[JobView], bool]:
+    rows, is_cut = await fetch_page(connection, _BY_ID[texts], {"job_ids": job_ids}, bodies=texts)
+    return [make_job_view(row) for row in rows], is_cut
+
+
+class Counts(NamedTuple):
+    """How many jobs match, by status, and how many were cancelled; only `searched` of the newest were looked at."""
+
+    by_status: dict[str, int]
+    cancelled: int
+    searched: int | None = None
+
+
+_CANCELLED: Final = "cancelled"
+
+
+async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
+    """Count the jobs that match by status, ignoring the filter's statuses; call within a transaction.
+
+    Each status is counted up to COUNTED_MAX; of a search, of a batch, or with exclusions among so many of the newest.
+    Those that were cancelled are counted at their status, too.
+    """
+    await connection.execute(PLAN_ANEW)
+    rest = chosen.model_copy(update={"statuses": []})
+    if not is_search(rest) and rest.batch_id is None and not has_exclusions(rest):
+        return await _count_each(connection, rest)
+    columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)
+    if is_search(rest):
+        found = (await finding.select_found(connection, columns, rest)).subquery()
+    else:
+        found = finding.select_newest(columns, rest, finding.COUNTED_MAX).subquery()
+    numbers = func.count().label("number"), func.count().filter(found.c.cancelled).label("cancelled")
+    rows = await connection.execute(select(found.c.status, *numbers).group_by(found.c.status))
+    by_status = dict(sorted((row.status, row.number) for row in rows))
+    searched = await finding.find_bound(connection, rest, sum(by_status.values()))
+    return Counts(by_status, sum(row.cancelled for row in rows), searched)
+
+
+async def _count_each(connection: Connection, chosen: JobFilter) -> Counts:
+    counts = [_make_count_query(status.value, chosen, statuses=[status]) for status in JobStatus]
+    rows = await connection.execute(union_all(*counts, _make_count_query(_CANCELLED, chosen, cancelled=True)))
+    by_word = {word: count for word, count in rows if count}
+    return Counts({w: n for w, n in by_word.items() if w != _CANCELLED}, by_word.get(_CANCELLED, 0))
+
+
+def _make_count_query(word: str, chosen: JobFilter, **conditions: object) -> Select[str, int]:
+    matching = where_matching(select(literal(1)).select_from(jobs), chosen.model_copy(update=conditions))
+    return select(cast(literal(word), Text), func.count()).select_from(matching.limit(finding.COUNTED_MAX).subquery())
+
+
+_LABEL: Final = "label"
+#: The word under which jobs whose last execution was cancelled are counted, besides at their status.
+CANCELLED: Final = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of jobs that facets are of.
+
+    `conditions`: those of a filter that are about it; `wanted`: what holds of jobs that have a value, as an index of
+    these says it; `make_values`: the values of found jobs; `names`: a table whose rows name the values.
+    """
+
+    column: ColumnElement[object]
+    conditions: Mapping[str, object]
+    wanted: str | None = None
+    make_values: Callable[[ColumnElement[object]], ColumnElement[object]] = lambda column: column
+    names: Table | None = None
+
+    def select_values(self, found: Columns) -> SelectBase:
+        """Return the query of the values of found jobs, a row for each that a job has."""
+        return select(self.make_values(found[str(self.column.key)]).label("value"))
+
+
+class _Batches(_Field):
+    """All batches that a job is an item of, as the filter has it: not only the last that executed it."""
+
+    def select_values(self, found: Columns) -> SelectBase:
+        """Return the query of the batches of found jobs, which are looked up by their ids."""
+        of_found = operation_items.c.job_id == any_(func.ARRAY(select(found["id"]).scalar_subquery()))
+        items = select(operation_items.c.job_id, operation_items.c.operation_id.label("value")).where(of_found)
+        is_known = exists().where(operations.c.id == found["batch_id"])
+        unknown = select(found["batch_id"]).where(~is_known)  # as after a rebuild
+        return union_all(select(items.distinct().subquery().c.value), unknown)
+
+
+_FIELDS: Final[Mapping[str, _Field]] = {
+    "agent": _Field(jobs.c.agent_id, {"agent_id": None, "not_agent_ids": []}, names=agents),
+    "tenant": _Field(jobs.c.tenant, {"tenant": None, "not_tenants": []}),
+    "batch": _Batches(jobs.c.batch_id, {"batch_id": None, "not_batch_ids": []}, names=operations),
+    "code": _Field(jobs.c.code, {"codes": [], "not_codes": []}, "jobs.code IS NOT NULL"),
+    "criterion": _Field(
+        jobs.c.not_met_criteria,
+        {"criterion_not_met": None, "not_criteria_not_met": []},
+        "jobs.not_met_criteria IS NOT NULL",
+        func.unnest,
+    ),
+    _LABEL: _Field(jobs.c.labels, {}, "jobs.labels <> '{}'", func.jsonb_object_keys),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A value of a field, and how many of the jobs have it; `name`: of the agent or the batch, where it has one."""
+
+    value: str
+    count: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The most frequent values of a field.
+
+    `searched`: so many of the newest that match were looked at, and no more; None: all. `last`: after which there are
+    less frequent values.
+    """
+
+    facets: Sequence[Facet]
+    searched: int | None
+    last: Facet | None = None
+
+
+async def list_job_facets(
+    connection: Connection, field: str, chosen: JobFilter, limit: int, after: Facet | None = None
+) -> Facets:
+    """Return the most frequent values of a field among the jobs that match, after one; call within a transaction.
+
+    What the filter says of the field itself is ignored, so that another value may be chosen. InvalidError: there is no
+    such field.
+    """
+    if field == "status":
+        return await _count_statuses(connection, chosen)
+    word, _, label = field.partition(":")
+    if word not in _FIELDS or (label and word != _LABEL) or field.endswith(":"):
+        message = f"field: must be one of {', '.join(FACET_FIELDS)}, or label:NAME; not {field[:100]!r}"
+        raise InvalidError(message, code=ErrorCode.UNKNOWN_FIELD)
+    return await _count_values(connection, _get_field(word, label, chosen), chosen, limit, after)
+
+
+async def _count_statuses(connection: Connection, chosen: JobFilter) -> Facets:
+    counts = await count_jobs(connection, chosen.model_copy(update={"cancelled": None}))
+    numbers = {**counts.by_status, CANCELLED: counts.cancelled}
+    by_count = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+    return Facets([Facet(word, count) for word, count in by_count if count], counts.searched)
+
+
+def _get_field(word: str, label: str, chosen: JobFilter) -> _Field:
+    field = _FIELDS[word]
+    if not label:
+        return field
+    others = {
+        "labels": {name: value for name, value in chosen.labels.items() if name != label},
+        "not_labels": [each for each in chosen.not_labels if each.partition(":")[0] != label],
+    }
+    return _Field(field.column, others, field.wanted, lambda column: column.op("->>")(label))
+
+
+async def _count_values(
+    connection: Connection, field: _Field, chosen: JobFilter, limit: int, after: Facet | None
+) -> Facets:
+    await connection.execute(PLAN_ANEW)
+    chosen = chosen.model_copy(update=dict(field.conditions))
+    found = (await _select_jobs(connection, field, chosen)).cte("found")
+    each = field.select_values(found.c).subquery()
+    value, count = cast(each.c.value, Text).collate("C"), func.count()  # in the order of Python's texts
+    counted = select(value.label("value"), count.label("count")).where(each.c.value.is_not(None)).group_by(value)
+    if after is not None:
+        counted = counted.having(or_(count < after.count, and_(count == after.count, value > after.value)))
+    values = counted.order_by(count.desc(), value).limit(limit + 1).subquery()
+    looked_at = select(func.count().label("number")).select_from(found).subquery()
+    both = looked_at.outerjoin(values, true())  # the number is told where there is no value, too
+    rows = list(await connection.execute(select(looked_at.c.number, values.c.value, values.c.count).select_from(both)))
+    counts = sorted((-count, value) for _, value, count in rows if value is not None)
+    shown = {value: -count for count, value in counts[:limit]}
+    names = await _read_names(connection, field.names, list(shown))
+    facets = [Facet(value, min(count, finding.COUNTED_MAX), names.get(value)) for value, count in shown.items()]
+    searched = await finding.find_bound(connection, chosen, rows[0].number)
+    last = Facet(counts[limit - 1][1], -counts[limit - 1][0]) if len(counts) > limit else None
+    return Facets(facets, searched, last)
+
+
+async def _select_jobs(
+    connection: Connection, field: _Field, chosen: JobFilter
+) -> Query | CompoundSelect[*tuple[object, ...]]:
+    """Return the jobs that are looked at, with the column of a field: in bounds, whatever the filter."""
+    columns = (jobs.c.id, field.column)
+    if is_search(chosen):
+        return await finding.select_found(connection, columns, chosen)
+    newest = finding.select_newest(columns, chosen, finding.COUNTED_MAX)
+    return newest if field.wanted is None else newest.where(text(field.wanted))
+
+
+async def _read_names(connection: Connection, table: Table | None, ids: Sequence[str]) -> Mapping[str, str]:
+    if table is None or not ids:
+        return {}
+    named = select(table.c.id, table.c.name).where(table.c.id.in_(map(table.c.id.type.python_type, ids)))
+    return {str(each): name for each, name in await connection.execute(named) if name is not None}

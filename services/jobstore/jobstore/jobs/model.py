@@ -1,0 +1,544 @@
+"""The values that `decide` takes and returns: jobs, executions, reports, decisions.
+
+Nothing changes one after it was made. They are not frozen dataclasses, because those take 2.5 times as long to make;
+and `replace` is a third as long as that of dataclasses.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
+from uuid import UUID
+
+from contracts.criteria import format_criteria, hash_references
+from contracts.events import JobStatusReported
+from contracts.judging.verdict import Verdict
+from contracts.resources import NewJob, Policy, Usage
+from contracts.signing import decode_base64
+from contracts.sizes import PAYLOAD_MAX_BYTES, cut_message
+from contracts.spending import Budget
+from jobstore.agents.rules import BreakerTerms
+from jobstore.judging.rules import Reusable, ReuseTerms
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.money import to_nanos, usd_text
+from signoff.status import Delivery, JobLogKind, JobLogStatus, JobStatus, Outcome, ReportKind
+
+#: Bytes of the key: as many as the hash has.
+KEY_BYTES: Final = 32
+#: The version of the UUIDs that are made here (RFC 9562); no other part makes such.
+VERSION: Final = 8
+#: The tenant of what has none of its own.
+DEFAULT_TENANT: Final = "default"
+_LAYOUT: Final = VERSION << 76 | 0b10 << 62
+_DIGEST: Final = ~(0xF << 76 | 0b11 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The idempotency key of a request: one of its method and tenant, which is the job's where `tenant` is None.
+
+    `body_hash` tells whether another request under the key asks for the same. `job_id` is of the job that it executes
+    or creates.
+    """
+
+    method: str
+    key: str
+    body_hash: bytes
+    tenant: str | None = None
+    job_id: str | None = None
+
+    @classmethod
+    def of(cls, method: str, key: str, body: object, *, tenant: str | None = None, job_id: str | None = None) -> Self:
+        """Return the key of a request whose body is JSON, in which the order of members does not count."""
+        text = json.dumps([job_id, body], sort_keys=True, separators=(",", ":"))
+        return cls(method, key, hashlib.sha256(text.encode()).digest(), tenant, job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class IdKey:
+    """The key of ids that follow from something. It is never changed: with another, a repeat would be a new request."""
+
+    value: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read base64, also of the alphabet for URLs. ValueError, which repeats no secret: it has too few bytes."""
+        try:
+            value = decode_base64(text.strip())
+        except ValueError:
+            raise ValueError("it is not base64: `openssl rand -base64 32` makes one") from None
+        if len(value) < KEY_BYTES:
+            raise ValueError(f"it has {len(value)} bytes, not {KEY_BYTES}: `openssl rand -base64 32` makes one")
+        return cls(value)
+
+    def derive(self, purpose: str, *names: str) -> UUID:
+        """Return the id that these names stand for, a UUID of version 8. Each purpose has ids of its own."""
+        digest = hmac.digest(self.value, json_text([purpose, *names]).encode(), "sha256")
+        return UUID(int=int.from_bytes(digest[:16]) & _DIGEST | _LAYOUT)
+
+    def derive_request(self, key: RequestKey, tenant: str) -> UUID:
+        """Return the id under which a request with an idempotency key is remembered."""
+        return self.derive("request", key.method, tenant, key.key)
+
+    @property
+    def installation(self) -> str:
+        """The id of this installation, which events name as their source: the same for as long as the key is."""
+        return self.derive("installation").hex[:12]
+
+    def derive_next(self, execution_id: UUID) -> UUID:
+        """Return the id of the execution that follows one by policy: the same for each repeat of the verdict."""
+        return self.derive("resubmission", str(execution_id))
+
+
+#: A worker that was silent for so many lease lengths counts as gone.
+ALIVE_LEASES: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionTerms:
+    """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
+
+    `ids` makes the ids that nobody may foretell. `lease_s`: how long a lease lasts unless it is renewed.
+    `offer_again_s`: after which an offer is repeated. `remembered_max`: how many cancels of unknown executions are
+    remembered, and how many answers to wrong records. `job_max_bytes`: what a job may ask for, as `contracts.sizes`
+    measures it.
+    """
+
+    policy: Policy
+    lease_s: float
+    offer_again_s: float
+    breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    job_max_bytes: int = PAYLOAD_MAX_BYTES
+    remembered_max: int = 100_000
+    ids: IdKey = field(kw_only=True)
+
+    @property
+    def alive_s(self) -> float:
+        """For how long a worker counts that is not heard of: then it is gone, and its room is not used."""
+        return self.lease_s * ALIVE_LEASES
+
+
+#: A role, or an upstream by the id of its secret: the text that is stored and published.
+Actor = NewType("Actor", str)
+
+ADMINISTRATOR: Final = Actor("administrator")
+EXECUTOR: Final = Actor("executor")
+VALIDATOR: Final = Actor("validator")
+#: Whoever holds a lease, executor or validator: the stage of the execution says which of them, and that is stored.
+WORKER: Final = Actor("worker")
+#: Whoever can write to the topics of requests, where upstreams have no secrets.
+UPSTREAM: Final = Actor("upstream")
+#: Signoff itself: what follows from a policy, from time, or from a rebuild, and nobody asked for.
+SIGNOFF: Final = Actor("signoff")
+
+
+def name_upstream(secret_id: str) -> Actor:
+    """Return the actor that signs under an upstream's secret."""
+    return Actor(f"{UPSTREAM}:{secret_id}")
+
+
+#: The answer of an execution that was cancelled.
+CANCELLED: Final = ErrorCode.CANCELLED
+#: The code of a job of which all that is open is unproven: its judge has failed, and not its agent.
+UNPROVEN: Final = ErrorCode.VERDICT_UNPROVEN
+#: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
+FrozenPolicy: TypeAlias = Mapping[str, Any]
+V = TypeVar("V")
+
+
+def replace(value: V, **changes: object) -> V:
+    """Return a value of this module with other fields."""
+    read, places = _read_fields(type(value))  # type: ignore[arg-type] # types are hashable
+    values = list(read(value))
+    for name, changed in changes.items():
+        values[places[name]] = changed
+    return type(value)(*values)
+
+
+@cache
+def _read_fields(kind: type[object]) -> tuple[Callable[[object], Iterable[object]], Mapping[str, int]]:
+    names = [each.name for each in fields(kind)]  # type: ignore[arg-type] # all are dataclasses
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}
+
+
+class ExecutionStage(StrEnum):
+    """The two stages of an execution, each with the same states (docs/protocol.md#executions)."""
+
+    EXECUTING = "EXECUTING"
+    JUDGING = "JUDGING"
+
+
+class ExecutionState(StrEnum):
+    """The states of an execution within its stage; DONE ends both stages (docs/protocol.md#executions)."""
+
+    QUEUED = "QUEUED"
+    OFFERED = "OFFERED"
+    LEASED = "LEASED"
+    DONE = "DONE"
+
+
+#: Transitions of the table of states (docs/protocol.md#states-of-a-job); the values are stored and published.
+TransitionKind = JobLogKind
+
+
+@dataclass(slots=True)
+class Job:
+    """The columns of a job that decisions read or change.
+
+    `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
+    `feedback` is JSON text; `cost_nanos` and `tokens` cover all executions. `updated_at` is when the entry before
+    those of this transaction was recorded. What follows it says how the last execution ended (domain.decisions).
+    """
+
+    id: str
+    status: JobStatus
+    version: int
+    agent_id: str | None = None
+    execution_id: UUID | None = None
+    live: bool = False
+    not_met: int = 0
+    feedback: str | None = None
+    progress: float | None = None
+    progress_message: str | None = None
+    batch_id: UUID | None = None
+    cost_nanos: int = 0
+    tokens: int = 0
+    updated_at: datetime | None = None
+    cancelled: bool = False
+    code: str | None = None
+    duration_s: float | None = None
+    not_met_criteria: Sequence[str] | None = None
+
+
+def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
+    """Return a job's budget under a policy, with what all its executions have spent."""
+    policy = policy or {}
+    return Budget.under(policy, job.cost_nanos, job.tokens)
+
+
+@dataclass(slots=True)
+class Execution:
+    """One request to run a job. The fields are columns of its row; schema/tables.py documents each.
+
+    `policy` is whole and frozen at the request. `spent` counts calls that failed or were lost with their worker.
+    `waited` is the JSON text of what it has waited for since the last entry that is about it.
+    `created_at` None: it is requested in this transaction.
+    """
+
+    execution_id: UUID
+    job_id: str
+    stage: ExecutionStage = ExecutionStage.EXECUTING
+    state: ExecutionState = ExecutionState.QUEUED
+    attempt: int = 0
+    lease: int = 0
+    seq: int = 0
+    owner: UUID | None = None
+    due_at: datetime | None = None
+    deadline_at: datetime | None = None
+    fails_at: datetime | None = None
+    offers: int = 0
+    submission: int = 1
+    agent_id: str | None = None
+    policy: FrozenPolicy | None = None
+    request_version: int | None = None
+    result_version: int | None = None
+    result_lease: int | None = None
+    answer: str | None = None
+    priority: int = 5
+    spent: int = 0
+    tenant: str = "default"
+    flow: Sequence[str] = ()
+    batch_id: UUID | None = None
+    not_before: datetime | None = None
+    reuse_key: bytes | None = None
+    result_hash: bytes | None = None
+    task_hash: bytes | None = None
+    misjudged: int = 0
+    validators_lost: int = 0
+    waited: str | None = None
+    cost_nanos: int = 0
+    tokens: int = 0
+    created_at: datetime | None = None
+
+    @property
+    def is_at_most_once(self) -> bool:
+        """Whether the agent must not be called again once a call has begun."""
+        return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether this is an answer that is remembered for a time: an early cancel, or why a record was wrong."""
+        return self.state is ExecutionState.DONE and self.request_version is None and self.due_at is not None
+
+    @property
+    def is_wrong_record(self) -> bool:
+        """Whether this says why a record was wrong."""
+        return self.is_remembered and self.answer != CANCELLED
+
+    @property
+    def is_early_cancel(self) -> bool:
+        """Whether this is a cancel of an execution that nobody has asked for."""
+        return self.is_remembered and self.answer == CANCELLED
+
+    def may_call_after(self, spent: int) -> bool:
+        """Return whether `max_calls` allows another call after `spent` calls."""
+        return spent < int((self.policy or {}).get("max_calls", 1))
+
+    def fails_after(self, timeout: str, since: datetime) -> datetime | None:
+        """Return when a timeout of the policy, in seconds from `since`, ends; or the deadline, if that is earlier."""
+        seconds = (self.policy or {}).get(timeout)
+        timeout_at = since + timedelta(seconds=seconds) if seconds else None
+        return min((at for at in (timeout_at, self.deadline_at) if at), default=None)
+
+    @property
+    def has_submissions_left(self) -> bool:
+        """Whether a not-met verdict leaves the job RESUBMISSION_REQUIRED; otherwise it is REJECTED."""
+        return self.submission < int((self.policy or {}).get("max_submissions", 1))
+
+
+@dataclass(slots=True)
+class Report:
+    """A transition to decide on: something that happened to a job or an execution, or is asked of it.
+
+    `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token. A `message` is cut to
+    what an entry may have. `call` is the number of the call within the execution, 0 if the report is about none.
+    `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
+    `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
+    `judge_policy` is by which version a result was judged again, empty where none was named; None: as was frozen.
+    `is_unjudged`: the verdict is not met because the judge did not answer, or proved nothing, which no other submission
+    makes good.
+    `at` is when it happened, if it is recorded with something later. `duration_s` is of the call or judging it ends.
+    `actor` asked for it; what follows from a policy or from time is Signoff's own.
+    """
+
+    kind: TransitionKind
+    lease: int = 0
+    seq: int = 0
+    code: str | None = None
+    message: str | None = None
+    request: str | None = None
+    response: str | None = None
+    event_id: UUID | None = None
+    owner: UUID | None = None
+    agent_id: str | None = None
+    feedback: str | None = None
+    retry_after_s: float = 0.0
+    call: int = 0
+    progress: float | None = None
+    answered: bool | None = None
+    cost_nanos: int = 0
+    tokens: int = 0
+    result_hash: bytes | None = None
+    judge: str | None = None
+    judge_policy: str | None = None
+    not_met_criteria: Sequence[str] = ()
+    is_unjudged: bool = False
+    reused: Reusable | None = None
+    at: datetime | None = None
+    duration_s: float | None = None
+    actor: Actor = SIGNOFF
+
+    def __post_init__(self) -> None:
+        if self.message is not None:
+            self.message = cut_message(self.message)
+        if self.duration_s is not None:  # a fact is kept for ever, and nobody can tell more
+            self.duration_s = round(self.duration_s, 6)
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """An entry to add to a job's log, with the job as it is after it.
+
+    `result_version`, and `result_job_id` if it is another job's, name the entry whose result this one quotes. `waited`
+    is the JSON text of what the execution waited for before it.
+    """
+
+    job: Job
+    status: JobLogStatus
+    report: Report
+    execution: Execution | None
+    result_version: int | None = None
+    result_job_id: str | None = None
+    next_attempt_at: datetime | None = None
+    waited: str | None = None
+
+
+class Said(NamedTuple):
+    """What an entry of a log says of the request that it tells of, by which a repeat is known."""
+
+    kind: str
+    message: str | None
+    actor: str | None
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A decision to record nothing: a stable code, and a message for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Decision:
+    """The changes to record: the job and the execution as they become, and a log entry if the job's version rises."""
+
+    job: Job
+    execution: Execution | None
+    entry: LogEntry | None = None
+
+
+@dataclass(slots=True)
+class Clock:
+    """The database's time of a transaction, and how long leases and offers last, in seconds."""
+
+    now: datetime
+    lease_s: float
+    offer_again_s: float
+
+    def after(self, seconds: float, execution: Execution) -> datetime:
+        """Return the time `seconds` from now, but not beyond the execution's deadline."""
+        due = self.now + timedelta(seconds=seconds)
+        return min(due, execution.deadline_at) if execution.deadline_at else due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """The content of a job: the fields that only an edit or an assignment changes. `payload` is JSON text.
+
+    No body of a call has `references`, which are for judges alone.
+    """
+
+    title: str
+    description: str
+    acceptance_criteria: str
+    references: Mapping[int, str] = field(default_factory=dict)
+    payload: str
+    priority: int
+    tenant: str
+    labels: Mapping[str, str]
+    policy: Policy
+    capabilities: Sequence[str]
+    not_before: datetime | None
+    spec_hash: bytes
+    created_at: datetime
+    updated_at: datetime
+
+
+def hash_spec(new: NewJob) -> bytes:
+    """Hash a new job, to tell whether one of the same id is the same job.
+
+    The order of its JSON does not change the hash, nor how its criteria are spelled, nor a field that is added to the
+    contract with a default.
+    """
+    fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
+    fields["acceptance_criteria"] = format_criteria(new.criteria) if new.criteria else ""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def is_same(spec: Spec, new: NewJob) -> bool:
+    """Return whether a job was created from what a new one asks for."""
+    return spec.spec_hash == hash_spec(new)
+
+
+def format_assignment(payload: str) -> str:
+    """Return the request payload of an assignment, as JSON text."""
+    return f'{{"payload":{payload}}}'
+
+
+def format_edit(payload: str, changed: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Return the request payload of an edit, as JSON text: the payload, as in an assignment, and what changed."""
+    new, old = (",".join(f'"{name}":{value}' for name, value in fields.items()) for fields in (changed, before))
+    return f'{{"payload":{payload},"changed":{{{new}}},"before":{{{old}}}}}'
+
+
+def format_request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
+    """Return the JSON body of every call of one execution (docs/protocol.md#doors)."""
+    ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
+    return f"{json_text(ids)[:-1]},{format_request_content(job, spec, comment)[1:]}"
+
+
+def format_request_content(job: Job, spec: Spec, comment: str | None) -> str:
+    """Return the part of the body without ids, which is the same for an identical request."""
+    head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
+    feedback = job.feedback or "null"
+    if comment is not None:
+        verdict = "" if job.feedback is None else f',"verdict":{job.feedback}'
+        feedback = f'{{"comment":{json_text(comment)}{verdict}}}'
+    return f'{head[:-1]},"payload":{spec.payload},"feedback":{feedback}}}'
+
+
+#: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
+TRANSITION_KINDS = {
+    ReportKind.CALL_BEGUN: TransitionKind.CALL_BEGUN,
+    ReportKind.PROGRESS: TransitionKind.PROGRESS,
+    ReportKind.CALL_FAILED: TransitionKind.CALL_FAILED,
+    ReportKind.ATTEMPT_FAILED: TransitionKind.ATTEMPT_FAILED,
+    ReportKind.FAILED: TransitionKind.FAILED,
+    ReportKind.DECLINED: TransitionKind.DECLINED,
+    ReportKind.MISJUDGED: TransitionKind.MISJUDGED,
+    ReportKind.SPENT: TransitionKind.SPENT,
+}
+
+
+def read_verdict(verdict: Verdict) -> tuple[TransitionKind, str | None]:
+    """Return what a verdict asks for, and the code of one that says nothing of the result, as the judge has failed.
+
+    No submission makes that good: neither that the judge did not answer, nor that it proved nothing.
+    """
+    if verdict.is_valid:
+        return TransitionKind.MET, None
+    if verdict.is_unproven:
+        return TransitionKind.FAILED, UNPROVEN
+    return TransitionKind.NOT_MET, verdict.judge_error
+
+
+def with_cost(report: Report, usage: Usage | None) -> Report:
+    """Return a report with the cost of the call that it is about; its message says where the agent claimed more."""
+    if usage is None:
+        return report
+    cost_nanos, message = to_nanos(usage.cost_usd or 0), report.message
+    if usage.claimed_usd is not None:
+        claim = f"the agent claimed {usage.claimed_usd:f} USD for the call, of which {usd_text(cost_nanos)} count"
+        message = f"{message}; {claim}" if message else claim
+    return replace(report, cost_nanos=cost_nanos, tokens=usage.tokens, message=message)
+
+
+def has_answered(event: JobStatusReported) -> bool | None:
+    """Return whether the agent answered, as in `Report.answered`."""
+    if event.kind is ReportKind.DECLINED:
+        return True
+    return None if event.retryable is None else not event.retryable
+
+
+def name_references(verdict: Verdict, references: str | None) -> Verdict:
+    """Return a verdict with the hash of the references that it was judged by, whatever its validator says of them."""
+    said, known = verdict.references_sha256, hash_references(references)
+    return verdict if said == known else verdict.model_copy(update={"references_sha256": known})
+
+
+def format_response(event: JobStatusReported, verdict: Verdict | None = None) -> str | None:
+    """Return what a report adds to the response of the log's entry: a verdict, or what the agent has so far."""
+    if verdict is not None:
+        return verdict.model_dump_json(exclude_none=True)
+    if event.kind is not ReportKind.PROGRESS or event.partial is None:
+        return None
+    return json_text({"partial": event.partial})
+
+
+def format_feedback(verdict: Verdict) -> str:
+    """Return the JSON text that the agent is sent of a not-met verdict: its reason and the criteria not passed.
+
+    What is unproven is the judge's to make good. Words that disclose a reference are left out.
+    """
+    not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS and not c.unproven]
+    criteria = [{"text": c.text, "outcome": c.outcome, "comment": "" if c.discloses else c.comment} for c in not_passed]
+    return json_text({"reason": "" if verdict.discloses else verdict.reason, "criteria": criteria})

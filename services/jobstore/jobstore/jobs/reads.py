@@ -1,0 +1,409 @@
+"""Read jobs, one or many, with the last entry of their log."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import ARRAY, Text, TextClause, any_, literal, select, text
+from sqlalchemy.sql.roles import ColumnsClauseRole
+
+from contracts.criteria import read_references
+from contracts.events import hash_result
+from contracts.judging.verdict import Verdict
+from contracts.resources import Policy
+from contracts.sizes import measure
+from jobstore.engine.row_mapping import READ_COLUMNS, to_execution
+from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
+from jobstore.engine.unit_of_work import ExecutionView, JobView
+from jobstore.errors import NotFoundError, RefusedError
+from jobstore.executions import states
+from jobstore.jobs.model import TransitionKind, format_assignment, format_edit, read_verdict
+from jobstore.jobs.waits import explain_jobs
+from jobstore.json_members import members
+from jobstore.schema.tables import jobs
+from signoff.errors import ErrorCode
+from signoff.money import usd_text
+from signoff.status import ExecutionState, JobStatus
+
+_VERDICT: Final = text(
+    f"""
+    SELECT job.id AS job_id, job.tenant, entry.version, entry.job_status, entry.execution_id, entry.submission,
+        entry.code, entry.created_at, entry.response, execution.created_at AS requested_at, execution.task_hash,
+        entry.execution_id = job.execution_id AND entry.job_status = job.status AND NOT job.live AS has_ended_it
+    FROM jobs AS job
+    LEFT JOIN LATERAL (
+        SELECT version, job_status, execution_id, submission, code, created_at, response_payload::text AS response
+        FROM job_logs AS log WHERE job_id = job.id AND {is_verdict("log")}
+            AND version = coalesce(CAST(:version AS bigint), version)
+            AND submission = coalesce(CAST(:submission AS int), submission)
+        ORDER BY version DESC LIMIT 1
+    ) AS entry ON true
+    LEFT JOIN executions AS execution ON execution.execution_id = entry.execution_id
+    WHERE job.id = :job_id
+    """  # noqa: S608 - words of our own
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVerdict:
+    """A verdict in the log of a job, and the hashes of the result that it judges and of what its agent was asked."""
+
+    job_id: str
+    tenant: str
+    version: int
+    status: JobStatus
+    execution_id: UUID
+    submission: int
+    code: str | None
+    requested_at: datetime | None
+    judged_at: datetime
+    verdict: Verdict
+    result_hash: bytes
+    task_hash: bytes | None
+
+
+async def get_verdict(
+    connection: Connection, job_id: str, *, version: int | None = None, submission: int | None = None
+) -> RecordedVerdict:
+    """Return the verdict at a version, the last one on a submission, or without either the one that ended the job.
+
+    NotFoundError: there is no such job or verdict, or no result beside it. RefusedError: nobody judged the result.
+    """
+    parameters = {"job_id": job_id, "version": version, "submission": submission}
+    row = (await connection.execute(_VERDICT, parameters)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
+    is_chosen = version is not None or submission is not None
+    if row.version is None and is_chosen:
+        raise NotFoundError(
+            f"the job {job_id} has no verdict there: its log says where it has one", code=ErrorCode.NO_VERDICT
+        )
+    if row.version is None or not (is_chosen or row.has_ended_it):
+        message = f"the job {job_id} did not end with a verdict; an earlier one is chosen by its version or submission"
+        raise NotFoundError(message, code=ErrorCode.NO_VERDICT)
+    told = members(row.response or "{}")
+    if "verdict" not in told or "result" not in told:
+        message = f"version {row.version} of the job {job_id} does not hold what was judged"
+        raise NotFoundError(message, code=ErrorCode.NO_RESULT)
+    verdict = Verdict.model_validate_json(told["verdict"])
+    _, failed = read_verdict(verdict)
+    if failed is not None:
+        raise RefusedError(
+            f"the judge did not judge the result of the job {job_id} ({failed})", code=ErrorCode.UNJUDGED
+        )
+    return RecordedVerdict(
+        job_id=row.job_id,
+        tenant=row.tenant,
+        version=row.version,
+        status=JobStatus(row.job_status),
+        execution_id=row.execution_id,
+        submission=row.submission,
+        code=row.code,
+        requested_at=row.requested_at,
+        judged_at=row.created_at,
+        verdict=verdict,
+        result_hash=hash_result(told["result"]),
+        task_hash=row.task_hash,
+    )
+
+
+_RESPONSE: Final = ("result", "partial", "verdict")
+
+
+def split(kind: str | None, request: str | None, response: str | None) -> dict[str, str]:
+    """Return what an entry shows of its bodies, by the names of JobLog."""
+    shown = {} if response is None else members(response)
+    if request is None:
+        return shown
+    if kind == TransitionKind.REQUESTED:
+        return {**shown, "request": request}
+    parts = members(request)
+    if kind == TransitionKind.EDITED:
+        return {**shown, "before": parts["before"], "after": parts["changed"]}
+    return {**shown, "payload": parts["payload"]}
+
+
+def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bool) -> str | None:
+    """Return the request of an entry, from its fact: a payload, and what an edit changed to, stand in the job alone.
+
+    Raise ValueError if a field that an edit changed is not there.
+    """
+    if "request" in log:
+        return log["request"]
+    if "before" in log:
+        before = members(log["before"])
+        if missing := before.keys() - job.keys():
+            msg = f"the job lacks what the edit changed: {', '.join(sorted(missing))}"
+            raise ValueError(msg)
+        return format_edit(job.get("payload", "null"), {name: job[name] for name in before}, before)
+    payload = log.get("payload", job.get("payload", "null") if is_first else None)
+    return None if payload is None else format_assignment(payload)
+
+
+def join_response(log: Mapping[str, str]) -> str | None:
+    """Return the response of an entry, from its fact."""
+    given = ",".join(f'"{name}":{log[name]}' for name in _RESPONSE if name in log)
+    return f"{{{given}}}" if given else None
+
+
+#: An entry of a log, as `job_log_message` takes it.
+LogView: TypeAlias = dict[str, Any]
+LOG_COLUMNS: Final = (
+    "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
+    "submission, event_id, progress, cost_nanos, tokens, next_attempt_at, kind, actor, duration_s, waited, "
+    "created_at, spent AS spent_calls, "
+    "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
+    "WHERE e.execution_id = job_logs.execution_id) AS max_calls"
+)
+BODIES: Final = "request_payload::text AS request, response_payload::text AS response"
+#: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
+#: at work that stores only what it has published.
+SETTLED: Final = "greatest(settled_seq, published_seq)"
+_SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay WHERE id = 1")  # noqa: S608 - names of our own
+_CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
+NO_BODIES: Final = "NULL AS request, NULL AS response"
+#: The entries of some jobs after a number, which are found by their versions: no entry of another job is read.
+_OF_JOBS: Final = """
+    (SELECT DISTINCT unnest(CAST(:job_ids AS text[])) AS of_job) AS wanted CROSS JOIN LATERAL (
+        SELECT * FROM job_logs AS entry WHERE entry.job_id = wanted.of_job AND entry.version > coalesce((
+            SELECT version FROM job_logs WHERE job_id = wanted.of_job AND seq <= :after
+            ORDER BY version DESC LIMIT 1), 0)
+        ORDER BY entry.version LIMIT :limit
+    ) AS job_logs"""
+
+
+@cache
+def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextClause:
+    """Return the query of entries; there are a few, made of words of our own."""
+    columns = f"{LOG_COLUMNS}, {BODIES if payloads else NO_BODIES}"
+    return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
+
+
+def _view(row: Row) -> LogView:
+    entry = dict(row)
+    return entry | split(entry["kind"], entry.pop("request"), entry.pop("response"))
+
+
+async def list_changes(
+    connection: Connection,
+    after: int,
+    until: int,
+    *,
+    job_ids: Sequence[str] = (),
+    payloads: bool = True,
+    limit: int = 200,
+) -> tuple[list[LogView], bool]:
+    """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of their numbers.
+
+    Also return whether there may be more up to `until`. With payloads, call within a transaction.
+    """
+    query = _compose(_OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until", "seq", payloads=payloads)
+    parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
+    rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
+    return [_view(row) for row in rows], is_cut or len(rows) == limit
+
+
+async def get_settled_cursor(connection: Connection) -> int:
+    """Return the cursor up to which no entry can appear any more."""
+    return int(await connection.scalar(_SETTLED_CURSOR) or 0)
+
+
+async def get_cursors(connection: Connection) -> tuple[int, int]:
+    """Return the cursor up to which no entry can appear any more, and the last cursor given to any entry."""
+    settled, last = (await connection.execute(_CURSORS)).one()
+    return settled, max(settled, last)
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """The entries of a log to read: of one submission, of some kinds, from a version on in the order of reading."""
+
+    submission: int | None = None
+    from_version: int | None = None
+    kinds: Sequence[str] = ()
+
+
+ALL_ENTRIES: Final = LogFilter()
+
+
+async def list_job_logs(
+    connection: Connection,
+    job_id: str,
+    after: int | None,
+    limit: int,
+    *,
+    newest_first: bool = False,
+    chosen: LogFilter = ALL_ENTRIES,
+    payloads: bool = True,
+) -> tuple[list[LogView], int | None]:
+    """Return entries of a job's log after a version, in the order of reading, as `job_log_message` takes them.
+
+    Also return the version after which the next page begins, None at the end. Call within a transaction.
+    """
+    order, comparison = ("DESC", "<") if newest_first else ("ASC", ">")
+    conditions = {
+        "after": (after, f"version {comparison} :after"),
+        "submission": (chosen.submission, "submission = :submission"),
+        "from": (chosen.from_version, f"version {comparison}= :from"),
+        "kinds": (list(chosen.kinds) or None, "kind = ANY(:kinds)"),
+    }
+    values = {name: value for name, (value, _) in conditions.items() if value is not None}
+    wheres = ["job_id = :job_id", *(conditions[name][1] for name in values)]
+    query = _compose("job_logs", " AND ".join(wheres), f"version {order}", payloads=payloads)
+    parameters = {"job_id": job_id, "limit": limit, **values}
+    rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
+    logs = [_view(row) for row in rows]
+    return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
+
+
+_ENTRY_RESPONSE: Final = text(
+    "SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version"
+)
+
+
+async def get_result(connection: Connection, job_id: str, version: int) -> str | None:
+    """Return the result in an entry of a log as JSON text; None where it holds none, or there is no such entry."""
+    response = await connection.scalar(_ENTRY_RESPONSE, {"job_id": job_id, "version": version})
+    return None if response is None else members(response).get("result")
+
+
+_LEFT_OUT: Final = frozenset(
+    [
+        "payload",
+        "labels",
+        "policy",
+        "feedback",
+        "spec_hash",
+        "not_met",
+        "not_met_criteria",
+        "description",
+        "acceptance_criteria",
+        "reference_texts",
+    ],
+)
+#: All but the bodies, which a list may leave out, and what only commands read.
+JOB_COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
+    *(column for column in jobs.c if column.name not in _LEFT_OUT),
+    text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
+    text("jobs.labels::text AS labels_text, jobs.policy::text AS policy_text"),
+)
+TEXTS: Final[Sequence[ColumnsClauseRole]] = (
+    jobs.c.description,
+    jobs.c.acceptance_criteria,
+    text("jobs.payload::text AS payload"),
+    text("jobs.reference_texts::text AS reference_texts"),
+)
+NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = (
+    text("CAST(NULL AS text) AS description"),
+    text("CAST(NULL AS text) AS acceptance_criteria"),
+    text("NULL AS payload"),
+    text("NULL AS reference_texts"),
+)
+#: Bytes of the payload, the result and the verdict of a job that is read alone: gRPC's clients take 4 MiB.
+JUDGED_MAX_BYTES: Final = 3 << 20
+#: The version of the entry with the last verdict, and its response.
+_JUDGED: Final = text(
+    "(SELECT ARRAY[log.version::text, log.response_payload::text] FROM job_logs AS log "  # noqa: S608 - words of our own
+    f"WHERE log.job_id = jobs.id AND {is_verdict('log')} ORDER BY log.version DESC LIMIT 1) AS judged"
+)
+_LAST_LOGS: Final = text(
+    f"SELECT {LOG_COLUMNS}, {NO_BODIES} FROM job_logs "  # noqa: S608 - as above
+    "JOIN unnest(CAST(:job_ids AS text[]), CAST(:versions AS bigint[])) AS wanted (job_id, version) "
+    "USING (job_id, version)",
+)
+
+
+def make_job_view(row: Row) -> JobView:
+    """Return a job from its row, as `job_message` takes it."""
+    view = dict(row)
+    labels, policy = from_json(view.pop("labels_text")), _read_policy(view.pop("policy_text"))
+    references = read_references(view.pop("reference_texts"))
+    return {**view, "status": JobStatus(row.status), "labels": labels, "policy": policy, "references": references}
+
+
+@lru_cache(maxsize=1_000)
+def _read_policy(text: str) -> Policy:
+    return Policy.model_validate_json(text)
+
+
+async def get_job(connection: Connection, job_id: str, *, texts: bool = True) -> JobView | None:
+    """Return a job, with its last verdict beside its texts, or None where there is none of that id."""
+    columns = (*JOB_COLUMNS, *((*TEXTS, _JUDGED) if texts else (*NO_TEXTS, text("NULL AS judged"))))
+    row = (await connection.execute(select(*columns).where(jobs.c.id == job_id))).one_or_none()
+    if row is None:
+        return None
+    view = make_job_view(row)
+    version, response = view.pop("judged") or (None, None)
+    if version is None:
+        return view
+    is_small = measure(row.payload or "") + measure(response or "") <= JUDGED_MAX_BYTES
+    judged = split(None, None, response) if is_small else {}
+    return {**view, "result_version": int(version), "result": judged.get("result"), "verdict": judged.get("verdict")}
+
+
+async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> None:
+    """Add to each job its last entry of the log as `last_log`: the one of its version, so that both agree."""
+    parameters = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
+    logs = {row.job_id: dict(row) for row in await connection.execute(_LAST_LOGS, parameters)}
+    for view in views:
+        view["last_log"] = logs.get(view["id"])
+
+
+async def add_waiting(connection: Connection, views: Sequence[JobView], alive_s: float) -> None:
+    """Add to each job that waits why it does, as `waiting`. Where none may, nothing is read."""
+    may_wait = [view["id"] for view in views if view["live"] or view["status"] is JobStatus.PENDING]
+    known = await explain_jobs(connection, may_wait, alive_s) if may_wait else {}
+    for view in views:
+        waiting = known.get(view["id"])
+        view["waiting"] = waiting if waiting and waiting.reasons else None
+
+
+async def list_jobs_after(
+    connection: Connection, job_id: str, limit: int, job_ids: Sequence[str] = (), *, texts: bool = True
+) -> list[JobView]:
+    """Return the next jobs after an id, in the order of ids, of `job_ids` or of all; call within a transaction.
+
+    A page may hold fewer than the limit; it is empty only when there are no more.
+    """
+    columns = (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
+    query = select(*columns).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
+    rows, _ = await fetch_page(
+        connection,
+        query.where(jobs.c.id == any_(literal(list(job_ids), ARRAY(Text)))) if job_ids else query,
+        bodies=texts,
+    )
+    return [make_job_view(row) for row in rows]
+
+
+#: When it was requested, and when it ended and why.
+_EXECUTION: Final = text(
+    f"""
+    SELECT {", ".join(f"e.{name}" for name in READ_COLUMNS).replace("e.policy", "e.policy::text AS policy")},
+        r.created_at AS requested_at, ended.created_at AS ended_at, ended.code AS ended_code
+    FROM executions e LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.request_version
+        LEFT JOIN LATERAL (
+            SELECT l.created_at, l.code FROM job_logs l
+            WHERE l.job_id = e.job_id AND l.version > e.request_version AND l.execution_id = e.execution_id
+                AND l.status = upper(e.answer) ORDER BY l.version LIMIT 1
+        ) AS ended ON true
+    WHERE e.execution_id = :id
+    """,  # noqa: S608 - names of our own
+)
+
+
+async def get_execution(connection: Connection, execution_id: UUID) -> ExecutionView | None:
+    """Return an execution as `execution_message` takes it, or None where nothing is known of the id."""
+    row = (await connection.execute(_EXECUTION, {"id": execution_id})).one_or_none()
+    if row is None:
+        return None
+    view = states.show(to_execution(row), row.requested_at or row.created_at)
+    if row.ended_at is not None:
+        view["ended_at"] = row.ended_at
+        view["code"] = None if view["state"] is ExecutionState.COMPLETED else row.ended_code
+    if row.requested_at is not None:
+        view |= {"cost_usd": usd_text(row.cost_nanos), "tokens": row.tokens}
+    return view

@@ -1,0 +1,465 @@
+"""What holds an execution back now, in numbers, and what lifts that. Pure.
+
+What `dispatching.execution_offers` would not offer has a reason here, and what it would offer has none but its turn: a
+test holds the one to the other.
+"""
+
+import shlex
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, NamedTuple, TypeAlias
+
+from contracts.waiting import CONFIRM_LIMITS, Owner, WaitCode
+from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, replace
+from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, tenant_limit
+from servicekit.leasing.slots import SHARE
+from signoff.jsontext import json_text
+from signoff.times import time_text
+from signoff.types import Reason, WaitingSum
+
+#: The wait that outweighs one level of priority. Nothing starves: ranks do not change, and newer ones come later.
+AGEING: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """How far the limit that applies to a name is used.
+
+    `own` is what the name's own limit sets of it. `paused_by` is the limit that says whether it is paused, which was
+    set at `updated_at`. `running`, and of that `offered`, which has not begun, are counted where it has a concurrency
+    or a rate; `starts` are those of its window, by part and oldest first, where it has a rate.
+    """
+
+    name: str
+    own: Mapping[str, object]
+    paused: bool
+    paused_by: str
+    updated_at: datetime
+    rate_period_s: float
+    running: int
+    offered: int = 0
+    concurrency: int | None = None
+    rate: int | None = None
+    starts: Sequence[tuple[datetime, int]] = ()
+
+    @property
+    def started(self) -> int:
+        """How much of its rate is used: by what began within the window, and by what was offered and may begin."""
+        return sum(count for _, count in self.starts) + self.offered
+
+    def find_opening(self, now: datetime) -> datetime | None:
+        """Return when the rate allows the next start; None if it does now."""
+        if self.rate is None:
+            return None
+        started, opens_at = self.started, None
+        window = timedelta(seconds=self.rate_period_s * (1 + 1 / PERIOD_PARTS))
+        parts = iter((*self.starts, (now, self.offered)))
+        while started >= self.rate:
+            began_at, count = next(parts)
+            started, opens_at = started - count, max(began_at + window, now)
+        return opens_at
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitUse:
+    """The circuit of an agent that is not closed: half open once `open_until` has passed."""
+
+    agent_id: str
+    failures: int
+    open_until: datetime
+    is_probed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the workers of a stage that were heard of take: `free` leases more, beside those `leased` and `offered`.
+
+    `capacity` is how many they hold at once.
+    """
+
+    workers: int
+    free: int
+    leased: int
+    offered: int
+    seen_at: datetime | None = None
+    capacity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """All that executions may wait for, as it is `now`: limits and circuits by what they apply to, rooms by stage.
+
+    `held` is how much of the executors tenants and agents hold, by the names of their limits, where that is too much.
+    """
+
+    now: datetime
+    limits: Mapping[str, LimitUse] = field(default_factory=dict)
+    circuits: Mapping[str, CircuitUse] = field(default_factory=dict)
+    rooms: Mapping[ExecutionStage, Room] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
+    #: Whether a rebuild did not find them, so that nothing is offered until somebody has confirmed those that are set.
+    are_limits_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An agent that has the capabilities that a job needs."""
+
+    agent_id: str
+    enabled: bool
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An execution that waits, or `count` of them for which the same holds.
+
+    `retry_at` is when the worker that holds it calls the agent again, and `judge_away_at` since when the judge does not
+    answer the validator that holds it. `needed` are the capabilities of a job without an
+    execution, and `candidates` the agents that have them all.
+    """
+
+    stage: ExecutionStage | None = None
+    state: ExecutionState | None = None
+    due_at: datetime | None = None
+    attempt: int = 0
+    tenant: str = ""
+    flow: Sequence[str] = ()
+    retry_at: datetime | None = None
+    judge_away_at: datetime | None = None
+    needed: Sequence[str] = ()
+    candidates: Sequence[Candidate] = ()
+    count: int = 1
+
+
+_JUDGING: Final = ExecutionStage.JUDGING
+#: How a stage's workers are called, and the codes of their being away and of their being full.
+_WORKERS: Final[Mapping[ExecutionStage, tuple[str, WaitCode, WaitCode]]] = {
+    ExecutionStage.EXECUTING: ("executor", WaitCode.NO_WORKER, WaitCode.NO_ROOM),
+    ExecutionStage.JUDGING: ("validator", WaitCode.JUDGE_MISSING, WaitCode.JUDGE_NO_ROOM),
+}
+#: Codes of times that are an execution's own.
+OWN_TIMES: Final = frozenset({WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF})
+
+
+def explain(wait: Wait, around: Circumstances) -> list[Reason]:
+    """Return what holds an execution back now, the first that it meets first; nothing if it does not wait.
+
+    Of what is not due only that is told, beside the time, which lasts until somebody or something ends it.
+    """
+    if wait.stage is None:
+        return _explain_unmatched(wait)
+    if wait.state is ExecutionState.LEASED:
+        return _explain_leased(wait, around)
+    is_queued, reasons = wait.state is ExecutionState.QUEUED, list[Reason]()
+    # What is offered is due again only to be offered again.
+    is_due = not is_queued or wait.due_at is None or wait.due_at <= around.now
+    if is_queued:
+        if not is_due:
+            code = WaitCode.RETRY_BACKOFF if wait.attempt else WaitCode.NOT_BEFORE
+            reasons.append(_wait_for_time(code, wait.due_at))
+        if around.are_limits_lost:
+            reasons.append(Reason(code=WaitCode.LIMITS_LOST, owner=Owner.OPERATOR, remedy=CONFIRM_LIMITS))
+        if wait.stage is not _JUDGING:
+            reasons += _explain_limits(wait, around, is_due=is_due)
+    reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)
+    if is_queued and is_due and wait.stage is not _JUDGING:
+        reasons += _explain_share(wait, around)
+    return reasons or [_explain_turn(wait)]
+
+
+def find_start(reasons: Sequence[Reason]) -> datetime | None:
+    """Return when an execution begins, where that is known: where nothing but its own time holds it back."""
+    untils = [reason.until for reason in reasons if reason.code in OWN_TIMES]
+    return untils[0] if len(untils) == len(reasons) == 1 else None
+
+
+def sum_up(waits: Iterable[Wait], around: Circumstances, most: int | None = None) -> list[WaitingSum]:
+    """Return how many wait for each reason, or each of the `most` frequent, the most first.
+
+    Each execution counts for the first of its reasons.
+    """
+    counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+    firsts: dict[tuple[str, str], Reason] = {}
+    for wait in waits:
+        for reason in explain(wait, around)[:1]:
+            key = reason.code, reason.name
+            counts[key] += wait.count
+            known = firsts.setdefault(key, reason)
+            if reason.until and known.until and reason.until < known.until:
+                firsts[key] = reason
+    return [
+        WaitingSum(count=counts[key], **firsts[key].model_dump())
+        for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]
+    ]
+
+
+def _explain_leased(wait: Wait, around: Circumstances) -> list[Reason]:
+    """Return what the worker that holds an execution waits for."""
+    if wait.judge_away_at is not None:
+        remedy = "it is asked again until it answers: signoff judge test says what it answers now"
+        return [Reason(code=WaitCode.JUDGE_AWAY, since=wait.judge_away_at, owner=Owner.OPERATOR, remedy=remedy)]
+    is_later = wait.retry_at is not None and wait.retry_at > around.now
+    return [_wait_for_time(WaitCode.RETRY_BACKOFF, wait.retry_at)] if is_later else []
+
+
+def _wait_for_time(code: WaitCode, until: datetime | None) -> Reason:
+    asked = code is WaitCode.NOT_BEFORE
+    remedy = "it begins at that time; to begin before, cancel it and execute it again" if asked else "it is tried again"
+    return Reason(code=code, until=until, owner=Owner.TIME, remedy=remedy)
+
+
+def _explain_limits(wait: Wait, around: Circumstances, *, is_due: bool) -> list[Reason]:
+    names = (tenant_limit(wait.tenant), *wait.flow)
+    uses = [around.limits[name] for name in names if name in around.limits]
+    reasons = [_explain_pause(use) for use in uses if use.paused]
+    agents = (name.removeprefix("agent:") for name in wait.flow if name.startswith("agent:"))
+    circuits = [around.circuits[agent_id] for agent_id in agents if agent_id in around.circuits]
+    for circuit in circuits:
+        if circuit.open_until > max(around.now, wait.due_at or around.now):
+            reasons.append(_explain_open_circuit(circuit))
+        elif is_due and circuit.is_probed and circuit.open_until <= around.now:
+            reasons.append(_explain_probing(circuit))
+    for use in uses:
+        if use.concurrency is not None and use.running >= use.concurrency and (is_due or not use.concurrency):
+            reasons.append(_explain_concurrency(use))
+        if is_due and (opens_at := use.find_opening(around.now)) is not None:
+            reasons.append(_explain_rate(use, opens_at))
+    return reasons
+
+
+def _explain_pause(use: LimitUse) -> Reason:
+    kind, _, value = use.paused_by.partition(":")
+    groups = {"agent": ("agents", value), "batch": ("batches", value)}
+    group, about = groups.get(kind, ("limits", use.paused_by)) if value != "*" else ("limits", use.paused_by)
+    return Reason(
+        code=WaitCode.LIMIT_PAUSED,
+        name=use.name,
+        since=use.updated_at,
+        owner=Owner.OPERATOR,
+        remedy=f"resume it: signoff {group} resume {shlex.quote(about)}",
+    )
+
+
+def _explain_open_circuit(circuit: CircuitUse) -> Reason:
+    return Reason(
+        code=WaitCode.CIRCUIT_OPEN,
+        name=circuit.agent_id,
+        used=circuit.failures,
+        until=circuit.open_until,
+        owner=Owner.AGENT,
+        remedy="mend the agent; its log entries say how its calls failed. Then one call finds out whether it answers",
+    )
+
+
+def _explain_probing(circuit: CircuitUse) -> Reason:
+    return Reason(
+        code=WaitCode.CIRCUIT_PROBING,
+        name=circuit.agent_id,
+        used=circuit.failures,
+        owner=Owner.AGENT,
+        remedy="one call finds out whether the agent answers; the others go on once it has",
+    )
+
+
+def _explain_concurrency(use: LimitUse) -> Reason:
+    allowed = use.concurrency or 0
+    return Reason(
+        code=WaitCode.LIMIT_CONCURRENCY,
+        name=use.name,
+        used=use.running,
+        allowed=allowed,
+        owner=Owner.OPERATOR,
+        remedy=f"raise it: {_set_limit(use, concurrency=max(1, 2 * allowed))}",
+    )
+
+
+def _explain_rate(use: LimitUse, opens_at: datetime) -> Reason:
+    assert use.rate is not None
+    return Reason(
+        code=WaitCode.LIMIT_RATE,
+        name=use.name,
+        used=use.started,
+        allowed=use.rate,
+        until=opens_at,
+        owner=Owner.TIME,
+        remedy=f"raise it: {_set_limit(use, rate=2 * use.rate)}",
+    )
+
+
+def _set_limit(use: LimitUse, **changes: int) -> str:
+    """Return the command that changes the own limit of a name, and keeps the rest of what that sets."""
+    given = {name: use.own.get(name) for name in ("concurrency", "rate", "queue_max", "weight")} | changes
+    if given["rate"] and use.rate_period_s != 1:
+        given["per_s"] = use.rate_period_s
+    words = [f"--{name.replace('_', '-')} {value:g}" for name, value in given.items() if value is not None]
+    return " ".join(["signoff limits set", shlex.quote(use.name), *words])
+
+
+def _explain_room(
+    stage: ExecutionStage, state: ExecutionState | None, around: Circumstances, *, is_due: bool
+) -> list[Reason]:
+    room = around.rooms.get(stage)
+    name, away, full = _WORKERS[stage]
+    if room is None or not room.workers:
+        seen_at = room and room.seen_at
+        remedy = f"start {_one(name)} that reaches the jobstore and Kafka: signoff doctor says what is wrong"
+        return [Reason(code=away, name=name, since=seen_at, owner=Owner.OPERATOR, remedy=remedy)]
+    # What was offered has its own place already, and waits for whoever takes it.
+    taken = room.leased + (room.offered if state is ExecutionState.QUEUED else 0)
+    if not is_due or room.free + room.leased > taken:
+        return []
+    remedy = f"start more {name}s, or give each a larger capacity (SIGNOFF_CAPACITY)"
+    allowed = room.leased + room.free
+    return [Reason(code=full, name=name, used=taken, allowed=allowed, owner=Owner.OPERATOR, remedy=remedy)]
+
+
+def _explain_share(wait: Wait, around: Circumstances) -> list[Reason]:
+    room = around.rooms.get(ExecutionStage.EXECUTING)
+    if room is None or not around.held:
+        return []
+    shared = SharedRoom(room.free - room.offered, room.capacity, dict(around.held))
+    full = [name for name in (tenant_limit(wait.tenant), *wait.flow) if shared.find_full([name])]
+    remedy = "what is free is kept for others: start more executors, or give each a larger capacity (SIGNOFF_CAPACITY)"
+    about = {"code": WaitCode.SHARE, "allowed": SHARE * shared.free, "owner": Owner.OPERATOR, "remedy": remedy}
+    return [Reason(name=name, used=shared.held[name], **about) for name in full]
+
+
+def _one(name: str) -> str:
+    return f"an {name}" if name.startswith("e") else f"a {name}"
+
+
+def _explain_turn(wait: Wait) -> Reason:
+    if wait.state is ExecutionState.OFFERED:
+        name = _WORKERS[wait.stage or _JUDGING][0]
+        remedy = f"it is published, and again until one takes it: {_one(name)} does in a moment"
+        return Reason(code=WaitCode.OFFERED, name=name, owner=Owner.SIGNOFF, remedy=remedy)
+    return Reason(code=WaitCode.QUEUE, owner=Owner.SIGNOFF, remedy="nothing holds it back: its turn comes")
+
+
+def _explain_unmatched(wait: Wait) -> list[Reason]:
+    """Return why a job has no agent: which of those that could do it are disabled or paused, or that none is there."""
+    if not wait.needed:
+        remedy = "assign an agent: signoff jobs assign JOB AGENT"
+        return [Reason(code=WaitCode.AGENT_MISSING, owner=Owner.CALLER, remedy=remedy)]
+    if any(candidate.enabled and not candidate.paused for candidate in wait.candidates):
+        return [_explain_turn(wait)]
+    if wait.candidates:
+        return [_explain_candidate(candidate) for candidate in wait.candidates]
+    words = " ".join(f"--capability {shlex.quote(name)}" for name in wait.needed)
+    return [
+        Reason(
+            code=WaitCode.NO_AGENT_MATCHES,
+            name=", ".join(wait.needed),
+            owner=Owner.OPERATOR,
+            remedy=f"register an agent that has all of them: signoff agents create --name NAME --url URL {words}",
+        )
+    ]
+
+
+def _explain_candidate(candidate: Candidate) -> Reason:
+    quoted = shlex.quote(candidate.agent_id)
+    if not candidate.enabled:
+        remedy = f"enable it: signoff agents update {quoted} --enabled"
+        return Reason(code=WaitCode.AGENT_DISABLED, name=candidate.agent_id, owner=Owner.OPERATOR, remedy=remedy)
+    remedy = f"resume it: signoff agents resume {quoted}"
+    return Reason(code=WaitCode.LIMIT_PAUSED, name=agent_limit(candidate.agent_id), owner=Owner.OPERATOR, remedy=remedy)
+
+
+#: What waited for less is not told.
+TOLD_MIN: Final = timedelta(seconds=0.1)
+#: Waits that are told of one offer, the longest; and changes that are remembered of one flow.
+WAITS_MAX: Final = 4
+_CHANGES_MAX: Final = 32
+
+#: The names of the limits that apply to the executions of a flow, its tenant's among them.
+FlowKey: TypeAlias = tuple[str, ...]
+
+
+class Cause(NamedTuple):
+    """A code of what holds executions back, and what that is about."""
+
+    code: WaitCode
+    name: str = ""
+
+
+class Hold(NamedTuple):
+    """That something held an execution back, from when to when."""
+
+    cause: Cause
+    since: datetime
+    until: datetime
+
+
+#: From when on something holds back, or nothing does; the oldest first.
+_Changes: TypeAlias = deque[tuple[datetime, Cause | None]]
+
+
+@dataclass(slots=True)
+class Holds:
+    """What holds back each flow of the queue, and what holds back all of them, since the last pass and before."""
+
+    _of_flows: dict[FlowKey, _Changes] = field(default_factory=dict)
+    _of_all: _Changes = field(default_factory=lambda: deque(maxlen=_CHANGES_MAX))
+
+    def note(self, now: datetime, causes: Mapping[FlowKey, Cause | None], of_all: Cause | None = None) -> None:
+        """Note what a pass has found: of all flows that wait, or, where none was read, of all alike."""
+        _change(self._of_all, now, of_all)
+        if of_all is not None:
+            return
+        for key in self._of_flows.keys() - causes.keys():  # none of them waits
+            del self._of_flows[key]
+        for key, cause in causes.items():
+            if cause is not None or key in self._of_flows:
+                _change(self._of_flows.setdefault(key, deque(maxlen=_CHANGES_MAX)), now, cause)
+
+    def find_holds(self, key: FlowKey, now: datetime) -> list[Hold]:
+        """Return what has held back a flow until now, in order."""
+        own = self._of_flows.get(key, ())
+        times = sorted({at for at, _ in (*own, *self._of_all)} | {now})
+        holds: list[Hold] = []
+        for since, until in pairwise(times):
+            cause = _find_cause(self._of_all, since) or _find_cause(own, since)
+            if cause is None:
+                continue
+            if holds and (holds[-1].cause, holds[-1].until) == (cause, since):
+                holds[-1] = holds[-1]._replace(until=until)
+            else:
+                holds.append(Hold(cause, since, until))
+        return holds
+
+
+def wait_for_time(execution: Execution, now: datetime, until: datetime) -> Execution:
+    """Return an execution that is asked for, with the time for which it waits from now on, if that is to come."""
+    if until <= now:
+        return execution
+    return replace(execution, waited=format_waits([Hold(Cause(WaitCode.NOT_BEFORE), now, until)]))
+
+
+def choose_waits(holds: Sequence[Hold], due_at: datetime) -> list[Hold]:
+    """Return for what an execution waited since it was due: the longest waits, in order."""
+    waits = [hold._replace(since=max(hold.since, due_at)) for hold in holds]
+    told = [wait for wait in waits if wait.until - wait.since >= TOLD_MIN]
+    longest = sorted(told, key=lambda wait: wait.since - wait.until)[:WAITS_MAX]
+    return sorted(longest, key=lambda wait: wait.since)
+
+
+def format_waits(waits: Sequence[Hold]) -> str | None:
+    """Return waits as the JSON text that rows and entries have: signoff.types.PastWait."""
+    told = [
+        {"code": cause.code, "name": cause.name, "since": time_text(since), "until": time_text(until)}
+        for cause, since, until in waits
+    ]
+    return json_text(told) if told else None
+
+
+def _change(changes: _Changes, now: datetime, cause: Cause | None) -> None:
+    if (changes[-1][1] if changes else None) != cause:
+        changes.append((now, cause))
+
+
+def _find_cause(changes: Sequence[tuple[datetime, Cause | None]], at: datetime) -> Cause | None:
+    return next((cause for changed_at, cause in reversed(changes) if changed_at <= at), None)

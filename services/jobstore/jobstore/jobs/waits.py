@@ -1,0 +1,309 @@
+"""Read why executions wait. Each answer is read by one statement, so that all of it is of one moment."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import TextClause, text
+
+from contracts.waiting import WaitCode
+from jobstore.engine.sql import Connection, Parameters
+from jobstore.executions.leases import ARE_LOST
+from jobstore.jobs.model import ExecutionStage, ExecutionState
+from jobstore.jobs.waiting import AGEING, Circumstances, Room, Wait, explain, find_start, sum_up
+from jobstore.limits.rules import PERIOD_PARTS
+from jobstore.limits.store import apply, count_running, is_agent_paused
+from servicekit.leasing.slots import SHARE
+from signoff.types import Waiting, WaitingSum
+
+#: Turns are counted up to here; 1 more stands for all that come later.
+PLACE_MAX: Final = 10_000
+#: Agents of which it is said at most why none of them does a job.
+CANDIDATES_MAX: Final = 10
+
+#: Reasons that are told of all that wait; thousands of agents may each have a limit of their own.
+SUMS_MAX: Final = 100
+#: Characters of what waits that are parsed without letting others go on.
+PARSED_AT_ONCE: Final = 50_000
+
+_QUEUED: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
+_JUDGE_AWAY: Final = "stage = 'JUDGING' AND state = 'LEASED' AND judge_away_at IS NOT NULL"
+#: By the order of domain.waiting and dispatching.fair_share: what is due, and of equal rank has a lower id.
+_BEFORE: Final = f"""
+    SELECT FROM generate_series(0, 9) AS level CROSS JOIN LATERAL (
+        SELECT FROM executions q WHERE {_QUEUED}
+        AND (q.tenant, q.flow, q.priority) = (e.tenant, e.flow, CAST(level AS smallint))
+        AND q.due_at <= least(clock.now, e.due_at + (level - e.priority) * CAST(:ageing AS interval))
+        AND (q.due_at < e.due_at + (level - e.priority) * CAST(:ageing AS interval) OR q.execution_id < e.execution_id)
+        LIMIT :place_max) AS of_level
+    LIMIT :place_max
+"""  # noqa: S608 - words of our own
+_CANDIDATES: Final = f"""
+    SELECT json_agg(a) FROM (
+        SELECT id AS agent_id, enabled, {is_agent_paused("agents.id")} AS paused
+        FROM agents WHERE capabilities @> {{needed}} ORDER BY id LIMIT :candidates_max) AS a
+"""  # noqa: S608 - words of our own
+_OF_JOBS: Final = f"""
+    SELECT j.id AS job_id, e.execution_id, j.updated_at AS since, j.live OR j.status = 'PENDING' AS is_waiting,
+        e.stage, e.state, e.due_at, coalesce(e.attempt, 0) AS attempt, coalesce(e.tenant, '') AS tenant,
+        coalesce(e.flow, '{{}}') AS flow, j.capabilities AS needed, coalesce(CASE
+            WHEN j.status = 'PENDING' AND j.capabilities <> '{{}}' THEN ({_CANDIDATES.format(needed="j.capabilities")})
+        END, '[]') AS candidates,
+        CASE WHEN e.stage = 'EXECUTING' AND e.state = 'LEASED' THEN (
+            SELECT next_attempt_at FROM job_logs l WHERE l.job_id = j.id AND l.version = j.version)
+        END AS retry_at,
+        CASE WHEN e.state = 'LEASED' THEN e.judge_away_at END AS judge_away_at,
+        CASE WHEN :places AND e.stage = 'EXECUTING' AND e.state = 'QUEUED' AND e.due_at <= clock.now
+            THEN 1 + (SELECT count(*) FROM ({_BEFORE}) AS before)
+        END AS place
+    FROM clock CROSS JOIN jobs j LEFT JOIN executions e ON j.live AND e.execution_id = j.execution_id
+    WHERE j.id = ANY(CAST(:job_ids AS text[]))
+"""  # noqa: S608 - words of our own
+#: All of one flow wait for the same, apart from their times.
+_OF_BATCH: Final = f"""
+    SELECT stage, state, tenant, flow, min(due_at) AS due_at, CAST(due_at > now AND attempt > 0 AS int) AS attempt,
+        min(judge_away_at) AS judge_away_at, count(*) AS count
+    FROM clock CROSS JOIN executions WHERE batch_id = :batch_id AND (state IN ('QUEUED', 'OFFERED') OR {_JUDGE_AWAY})
+    GROUP BY stage, state, tenant, flow, due_at > now, due_at > now AND attempt > 0
+"""  # noqa: S608 - words of our own
+_OF_QUEUE: Final = (
+    f"executions WHERE {_QUEUED} AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
+)
+#: Counts each queue along the index, from queue to queue as the dispatcher goes: grouping all rows takes ten times as
+#: long. Of what is not due its times are looked up.
+_QUEUES: Final = f"""
+    SELECT 'EXECUTING' AS stage, 'QUEUED' AS state, tenant, flow, counted.*
+    FROM clock CROSS JOIN (
+        WITH RECURSIVE queues AS (
+            (SELECT tenant, flow, priority FROM executions WHERE {_QUEUED} ORDER BY tenant, flow, priority LIMIT 1)
+            UNION ALL
+            SELECT following.* FROM queues CROSS JOIN LATERAL (
+                SELECT tenant, flow, priority FROM executions
+                WHERE {_QUEUED} AND (tenant, flow, priority) > (queues.tenant, queues.flow, queues.priority)
+                ORDER BY tenant, flow, priority LIMIT 1) AS following)
+        SELECT * FROM queues) AS queues
+    CROSS JOIN LATERAL (SELECT count(*) AS due FROM {_OF_QUEUE} AND due_at <= clock.now) AS now
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE attempt = 0) AS firsts, min(due_at) FILTER (WHERE attempt = 0) AS first_at,
+            count(*) FILTER (WHERE attempt > 0) AS retries, min(due_at) FILTER (WHERE attempt > 0) AS retry_at
+        FROM {_OF_QUEUE} AND due_at > clock.now) AS later
+    CROSS JOIN LATERAL (VALUES
+        (clock.now, 0, due, (
+            SELECT greatest(created_at, not_before) FROM {_OF_QUEUE} AND attempt = 0 ORDER BY due_at LIMIT 1)),
+        (first_at, 0, firsts, NULL),
+        (retry_at, 1, retries, NULL)
+    ) AS counted(due_at, attempt, count, oldest_at)
+    WHERE counted.count > 0
+"""  # noqa: S608 - words of our own
+#: Each part reads a partial index that holds only such rows: executions that are DONE cost nothing.
+_OF_ALL: Final = f"""
+    SELECT *, NULL::timestamptz AS judge_away_at, '{{}}'::text[] AS needed, '[]'::json AS candidates
+    FROM ({_QUEUES}) AS queued
+    UNION ALL
+    SELECT stage, state, '', '{{}}', min(due_at), 0, count(*), NULL, min(judge_away_at), '{{}}', '[]'
+    FROM executions WHERE state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' OR {_JUDGE_AWAY}
+    GROUP BY stage, state
+    UNION ALL
+    SELECT NULL, NULL, '', '{{}}', NULL, 0, count, NULL, NULL, capabilities,
+        coalesce(({_CANDIDATES.format(needed="waiting.capabilities")}), '[]')
+    FROM (SELECT capabilities, count(*) AS count FROM jobs
+        WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities) AS waiting
+"""  # noqa: S608 - words of our own
+#: Of names that hold nothing back none is told, so that thousands of flows that wait for the same are one.
+_SHOWN_OF_ALL: Final = """
+    SELECT stage, state, min(due_at) AS due_at, attempt, sum(count)::bigint AS count, min(oldest_at) AS oldest_at,
+        min(judge_away_at) AS judge_away_at, needed, candidates::json AS candidates, tenant, flow
+    FROM (
+        SELECT stage, state, due_at, attempt, count, oldest_at, judge_away_at, needed, candidates::text AS candidates,
+            CASE WHEN (SELECT names FROM holding) ? ('tenant:' || tenant) THEN tenant ELSE '' END AS tenant,
+            ARRAY(SELECT name FROM unnest(flow) AS name WHERE (SELECT names FROM holding) ? name) AS flow
+        FROM waits
+    ) AS reduced CROSS JOIN clock GROUP BY stage, state, due_at > now, attempt, needed, candidates, tenant, flow
+"""
+#: What is told of limits beside what applies: what the own limit of a name sets, and which of both pauses, and since.
+_SET: Final = """,
+    coalesce(to_json(own), '{}') AS own,
+    coalesce(CASE WHEN own.paused IS NULL THEN general.name END, own.name) AS paused_by,
+    coalesce(CASE WHEN own.paused IS NULL THEN general.updated_at END, own.updated_at) AS updated_at
+"""
+#: As domain.limits.is_shared.
+_IS_SHARED: Final = "(name LIKE 'tenant:%' OR name LIKE 'agent:%')"
+#: Nobody's share is counted while more is free than anybody could have too much of.
+_COUNTED: Final = f"""
+    SELECT name FROM held WHERE concurrency IS NOT NULL OR rate IS NOT NULL
+    UNION SELECT name FROM names WHERE {_IS_SHARED} AND EXISTS (SELECT FROM scarce)
+"""  # noqa: S608 - words of our own
+
+
+def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
+    """Return the statement of what waits, as it is shown, and of all that holds it back, each as JSON."""
+    return text(
+        f"""
+        WITH clock AS MATERIALIZED (SELECT signoff_now() AS now), waits AS MATERIALIZED ({waits}),
+        names AS (
+            SELECT DISTINCT unnest(array_append(flow, 'tenant:' || tenant)) AS name FROM waits WHERE {_QUEUED}
+        ), held AS MATERIALIZED (
+            SELECT * FROM ({apply("SELECT name FROM names", _SET)}) AS applied
+            WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL
+        ), rooms AS MATERIALIZED (
+            SELECT stage, known.*, counted.* FROM clock CROSS JOIN (VALUES ('EXECUTING'), ('JUDGING')) AS s(stage)
+            CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)) AS workers, coalesce(
+                    sum(room) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS free, coalesce(
+                    sum(capacity) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS capacity,
+                    max(seen_at) AS seen_at
+                FROM workers WHERE workers.stage = s.stage) AS known
+            CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE state = 'LEASED') AS leased,
+                    count(*) FILTER (WHERE state = 'OFFERED') AS offered
+                FROM executions e WHERE e.stage = s.stage AND state IN ('OFFERED', 'LEASED')) AS counted
+        ), scarce AS MATERIALIZED (
+            SELECT free - offered AS free FROM rooms WHERE stage = 'EXECUTING' AND free > offered
+            AND (free - offered) * {SHARE + 1} <= capacity
+        ), running AS MATERIALIZED (
+            {count_running(_COUNTED)}
+        ), holders AS MATERIALIZED (
+            SELECT name, running FROM running CROSS JOIN scarce WHERE {_IS_SHARED} AND running >= {SHARE} * scarce.free
+        ), uses AS MATERIALIZED (
+            SELECT held.*, coalesce(running.running, 0) AS running, coalesce(running.offered, 0) AS offered, coalesce((
+                SELECT json_agg(json_build_array(began_at, count) ORDER BY began_at) FROM starts
+                WHERE starts.name = held.name AND held.rate IS NOT NULL
+                AND began_at > clock.now - make_interval(secs => held.rate_period_s * :window)), '[]') AS starts
+            FROM clock CROSS JOIN held LEFT JOIN running USING (name)
+            WHERE paused OR rate IS NOT NULL OR coalesce(running.running, 0) >= concurrency
+        ), circuits_open AS (
+            SELECT agent_id, failures, open_until, EXISTS (
+                SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
+                AND probe.stage || '' = 'EXECUTING' AND probe.state || '' IN ('OFFERED', 'LEASED')) AS is_probed
+            FROM circuits WHERE open_until IS NOT NULL
+        ), holding AS MATERIALIZED (
+            SELECT coalesce(jsonb_object_agg(name, ''), '{{}}') AS names
+            FROM (SELECT name FROM uses UNION SELECT 'agent:' || agent_id FROM circuits_open
+                UNION SELECT name FROM holders) AS held_back
+        ), shown AS ({shown})
+        SELECT json_build_object('now', clock.now,
+            'limits', (SELECT coalesce(json_object_agg(name, uses), '{{}}') FROM uses),
+            'circuits', (SELECT coalesce(json_object_agg(agent_id, circuits_open), '{{}}') FROM circuits_open),
+            'held', (SELECT coalesce(json_object_agg(name, running), '{{}}') FROM holders),
+            'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms), 'are_limits_lost', {ARE_LOST})::text AS around,
+            (SELECT coalesce(json_agg(shown), '[]') FROM shown)::text AS waits
+        FROM clock
+        """,  # noqa: S608 - fragments of our own
+    )
+
+
+_SELECT_JOBS: Final = _select(_OF_JOBS)
+_SELECT_BATCH: Final = _select(_OF_BATCH)
+_SELECT_ALL: Final = _select(_OF_ALL, _SHOWN_OF_ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _JobWait(Wait):
+    """What a job waits for, if `is_waiting`."""
+
+    job_id: str = ""
+    execution_id: UUID | None = None
+    since: datetime | None = None
+    is_waiting: bool = True
+    place: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _FlowWait(Wait):
+    """What executions of one flow wait for; `oldest_at` is when the first of those became due that never began."""
+
+    oldest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNow:
+    """Why all that wait now do so, the SUMS_MAX reasons of the most.
+
+    `queued` executions, of which the oldest became due at a time; and the rooms.
+    """
+
+    at: datetime
+    sums: Sequence[WaitingSum]
+    queued: int
+    oldest_at: datetime | None
+    rooms: Mapping[ExecutionStage, Room]
+    judging: int
+    #: Since when what nothing holds back but its turn waits for that.
+    turn_since: datetime | None = None
+
+
+_AROUND: Final = TypeAdapter(Circumstances)
+_JOB_WAITS: Final = TypeAdapter(list[_JobWait])
+_FLOW_WAITS: Final = TypeAdapter(list[_FlowWait])
+
+
+async def explain_jobs(
+    connection: Connection, job_ids: Sequence[str], alive_s: float, *, places: bool = False
+) -> dict[str, Waiting]:
+    """Return of each of these jobs that there is why it waits, without reasons where it does not.
+
+    `alive_s`: for so long a worker counts that is not heard of. Their places are costly to count for many.
+    """
+    parameters = {"job_ids": list(job_ids), "places": places, "ageing": AGEING, "place_max": PLACE_MAX}
+    around, waits = await _read(connection, _SELECT_JOBS, parameters, alive_s)
+    return {wait.job_id: _make_waiting(wait, around) for wait in _JOB_WAITS.validate_json(waits)}
+
+
+async def sum_up_batch(connection: Connection, batch_id: UUID, alive_s: float) -> list[WaitingSum]:
+    """Return why executions of a batch wait, the most first."""
+    around, waits = await _read(connection, _SELECT_BATCH, {"batch_id": batch_id}, alive_s)
+    return sum_up(_FLOW_WAITS.validate_json(waits), around)
+
+
+async def sum_up_all(connection: Connection, alive_s: float) -> WaitingNow:
+    """Return why all that wait do so, and how many there are.
+
+    A million that wait cost the database 0.1 s in ten flows, and 0.4 s in ten thousand.
+    """
+    around, read = await _read(connection, _SELECT_ALL, {}, alive_s)
+    if len(read) <= PARSED_AT_ONCE:
+        return _sum_up_all(around, read)
+    return await asyncio.to_thread(_sum_up_all, around, read)
+
+
+def _sum_up_all(around: Circumstances, read: str) -> WaitingNow:
+    waits = _FLOW_WAITS.validate_json(read)
+    queued = [wait for wait in waits if (wait.stage, wait.state) == (ExecutionStage.EXECUTING, ExecutionState.QUEUED)]
+    is_judging = [wait for wait in waits if wait.stage is ExecutionStage.JUDGING]
+    judging = sum(wait.count for wait in is_judging if wait.state is not ExecutionState.LEASED)
+    sums, turns = sum_up(waits, around, SUMS_MAX), list[_FlowWait]()
+    if any(each.code == WaitCode.QUEUE for each in sums):
+        turns = [wait for wait in queued if explain(wait, around)[0].code == WaitCode.QUEUE]
+    return WaitingNow(
+        at=around.now,
+        sums=sums,
+        queued=sum(wait.count for wait in queued),
+        oldest_at=min((wait.oldest_at for wait in queued if wait.oldest_at), default=None),
+        rooms=around.rooms,
+        judging=judging + around.rooms[ExecutionStage.JUDGING].leased,
+        turn_since=min((wait.oldest_at for wait in turns if wait.oldest_at), default=None),
+    )
+
+
+async def _read(
+    connection: Connection, statement: TextClause, parameters: Parameters, alive_s: float
+) -> tuple[Circumstances, str]:
+    of_all = {"alive_s": alive_s, "window": 1 + 1 / PERIOD_PARTS, "candidates_max": CANDIDATES_MAX}
+    row = (await connection.execute(statement, {**parameters, **of_all})).one()
+    return _AROUND.validate_json(row.around), row.waits
+
+
+def _make_waiting(wait: _JobWait, around: Circumstances) -> Waiting:
+    if not wait.is_waiting or not (reasons := explain(wait, around)):
+        return Waiting(execution_id=wait.execution_id)
+    return Waiting(
+        execution_id=wait.execution_id,
+        since=wait.since,
+        reasons=reasons,
+        place=wait.place,
+        starts_at=find_start(reasons),
+    )

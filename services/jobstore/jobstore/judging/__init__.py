@@ -1,0 +1,1 @@
+"""Judge policies, criteria sets, and judgings without a job."""

@@ -1,0 +1,321 @@
+"""Commands on judge policies and criteria sets: put a version, say which is current, or retire a name. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from contracts.criteria import CriteriaError, check_numbers, parse_criteria, parse_stored_criteria
+from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_reference
+from contracts.judging.versions import Evaluated, Report, find_refusal
+from contracts.resources import Policy
+from contracts.sizes import measure_job
+from jobstore.engine.commands import Command, Locks, R_co, Reads
+from jobstore.engine.rows import NewEvaluation, Stored
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
+from jobstore.jobs.model import Refusal, Spec
+from jobstore.judging.rules import (
+    NAMES_MAX,
+    POLICY_MAX_BYTES,
+    RESERVED,
+    VERSION_MAX,
+    VERSIONS_MAX,
+    Kind,
+    Named,
+    Version,
+    Versions,
+    Wanted,
+    hash_body,
+    join_criteria,
+    list_wanted,
+)
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangeName(Command[R_co]):
+    """`expected`: the number of the newest version, as the caller knows it."""
+
+    named: Named
+    expected: int | None = field(default=None, kw_only=True)
+
+    def locks(self) -> Locks:
+        return Locks()  # two that add the same version race, and one of them decides again
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(names=frozenset({self.named}))
+
+    def check_newest(self, newest: int) -> None:
+        """Raise ConflictError (`judge_policy_conflict` and the like) if another version is the newest."""
+        if newest and self.expected not in {None, newest}:
+            raise ConflictError(
+                f"the newest version of the {self.named.kind.words} {self.named.name} is {newest}, not "
+                f"{self.expected}: look at it, and change that one",
+                code=self.named.kind.conflict,
+            )
+
+    def check_name(self) -> None:
+        """Raise RefusedError (`judge_policy_reserved`) for the policy that validators report of their settings."""
+        if self.named.name == RESERVED.name and self.named.kind is not Kind.CRITERIA:
+            raise RefusedError(
+                f"the policy {DEFAULT_POLICY} is what validators are set to: change their settings, or name another",
+                code=ErrorCode.JUDGE_POLICY_RESERVED,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PutVersion(_ChangeName[int]):
+    """Add a version, and return its number; or that of the newest one, which says the same.
+
+    Of a set, also of a golden one, the newest version is current; of a policy the first is, and later ones once they
+    are promoted. `expected`: of an unknown name, the number under which it is put back.
+    ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
+    `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`); NotFoundError, for a golden set of a
+    policy that is not there (`unknown_judge_policy`).
+    """
+
+    body: str
+    note: str | None = None
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        policy = Named(Kind.JUDGE, self.named.name)
+        return Reads(names=frozenset({self.named, policy} if self.named.kind is Kind.GOLDEN else {self.named}))
+
+    def decide(self, uow: UnitOfWork) -> int:
+        self.check_name()
+        if self.named.kind is Kind.GOLDEN:
+            _require_name(uow, Named(Kind.JUDGE, self.named.name))
+        if self.named.kind is Kind.JUDGE:
+            check_size(len(self.body.encode()), POLICY_MAX_BYTES)
+        known = uow.names.get(self.named) or Versions()
+        newest = known.newest
+        if newest and known.hashes[newest] == hash_body(self.body):
+            if known.current is None and self.named.kind is not Kind.JUDGE:
+                uow.move_name(self.named, newest, None, self.actor)
+            return newest
+        self.check_newest(newest)
+        number = newest + 1 if newest else self.expected or 1
+        _check_room(self.named, known, number)
+        uow.put_version(self.named, number, self.body, self.note, self.actor)
+        if not newest or self.named.kind is not Kind.JUDGE:
+            uow.move_name(self.named, number, None, self.actor)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDefault(_ChangeName[int]):
+    """Return the version of the policy `default` that says what a validator is set to; the next one if none does."""
+
+    body: str
+
+    def decide(self, uow: UnitOfWork) -> int:
+        check_size(len(self.body.encode()), POLICY_MAX_BYTES)
+        known, reported = uow.names.get(self.named) or Versions(), hash_body(self.body)
+        if reported in known.hashes.values():
+            return max(version for version, hashed in known.hashes.items() if hashed == reported)
+        number = known.newest + 1
+        _check_room(self.named, known, number)
+        uow.put_version(self.named, number, self.body, None, self.actor)
+        uow.move_name(self.named, number, None, self.actor)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteVersion(_ChangeName[None]):
+    """Make a version the current one of its name, also of one that was retired; `reason` is kept.
+
+    A policy with a golden set needs an evaluation on that, which a report names and the version passes, or a reason.
+    `evaluated`: what is kept of the version's evaluation that the report names; none is.
+
+    NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`); RefusedError (`golden_not_evaluated`,
+    `golden_not_kept`, `golden_report_differs`, `golden_other_cases`, `golden_other_version`, `golden_failed`).
+    """
+
+    version: int
+    reason: str | None = None
+    report: Report | None = None
+    evaluated: Evaluated | None = None
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        golden = Wanted(Kind.GOLDEN, self.named.name)
+        return Reads(names=frozenset({self.named}), references=frozenset({golden}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        self.check_name()
+        known = _require_name(uow, self.named)
+        if self.version not in known.hashes:
+            raise make_unknown_error(self.named.kind, f"{self.named.name}@{self.version}")
+        self.check_newest(known.newest)
+        if self.version != known.current:
+            if self.named.kind is Kind.JUDGE and self.reason is None:
+                self._check_golden(uow)
+            uow.move_name(self.named, self.version, self.reason, self.actor)
+
+    def _check_golden(self, uow: UnitOfWork) -> None:
+        golden = uow.stored.versions.get(Wanted(Kind.GOLDEN, self.named.name))
+        if golden is None or golden.is_retired:
+            return
+        reference = join_reference(self.named.name, self.version)
+        if self.report is None:
+            message = f"evaluate {reference} on the policy's golden set and give the report, or a reason to force it"
+            raise RefusedError(message, code=ErrorCode.GOLDEN_NOT_EVALUATED)
+        if (refusal := find_refusal(golden.body, reference, self.report, self.evaluated)) is not None:
+            raise RefusedError(refusal.message, code=refusal.code)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepEvaluation(Command[list[str]]):
+    """Keep what an evaluation of versions of judge policies came to, and return of which: those that are known."""
+
+    evaluation: UUID
+    evaluated: Sequence[tuple[str, Evaluated]]
+
+    def locks(self) -> Locks:
+        return Locks()  # versions never change, and the newest evaluation of each counts
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(names=frozenset(Named(Kind.JUDGE, split_reference(each)[0]) for each, _ in self.evaluated))
+
+    def decide(self, uow: UnitOfWork) -> list[str]:
+        kept = []
+        for reference, (measured, judged) in self.evaluated:
+            name, version = split_reference(reference)
+            known = uow.names.get(Named(Kind.JUDGE, name))
+            if version is not None and known is not None and version in known.hashes:
+                about = (name, version, measured.cases_hash, self.evaluation)
+                texts = (measured.model_dump_json(), json_text(judged))
+                uow.keep_evaluation(NewEvaluation(*about, *texts, self.actor))
+                kept.append(reference)
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class RetireName(_ChangeName[None]):
+    """Let no new execution be judged by a name; what is under way goes on, and its versions stay.
+
+    NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`).
+    """
+
+    reason: str | None = None
+
+    def decide(self, uow: UnitOfWork) -> None:
+        self.check_name()
+        known = _require_name(uow, self.named)
+        self.check_newest(known.newest)
+        if known.current is not None:
+            uow.move_name(self.named, None, self.reason, self.actor)
+
+
+def _require_name(uow: UnitOfWork, named: Named) -> Versions:
+    known = uow.names.get(named)
+    if known is None or not known.newest:
+        raise make_unknown_error(named.kind, named.name)
+    return known
+
+
+def make_unknown_error(kind: Kind, reference: str) -> NotFoundError:
+    """Return the error of a reference to nothing."""
+    return NotFoundError(f"there is no {kind.words} {reference}", code=kind.unknown)
+
+
+def _check_room(named: Named, known: Versions, number: int) -> None:
+    """Raise RefusedError for a version or a name too many, InvalidError for a number that is too high."""
+    if number > VERSION_MAX:
+        raise InvalidError(f"a version has at most the number {VERSION_MAX}", code=ErrorCode.TOO_MANY_VERSIONS)
+    if len(known.hashes) >= VERSIONS_MAX:
+        message = f"the {named.kind.words} {named.name} has {VERSIONS_MAX} versions, and no more: begin another name"
+        raise RefusedError(message, code=ErrorCode.TOO_MANY_VERSIONS)
+    if not known.hashes and known.names >= NAMES_MAX:
+        message = f"there are {NAMES_MAX} names of this kind, and no more: put versions of one that is there"
+        raise RefusedError(message, code=ErrorCode.TOO_MANY_NAMES)
+
+
+def read_named(policy: Policy) -> Reads:
+    """Return what is read of what a policy names, so that it can be refused as it is given."""
+    return Reads(references=frozenset(list_wanted(policy)))
+
+
+def check_named(uow: UnitOfWork, policy: Policy) -> None:
+    """Raise InvalidError if a policy names a judge policy or a criteria set that no execution may be judged by."""
+    for wanted in list_wanted(policy):
+        if (refusal := _refuse(uow.stored, wanted)) is not None:
+            raise InvalidError(refusal.message, code=refusal.code)
+
+
+def check_criteria(spec: Spec) -> None:
+    """Raise InvalidError (`criteria_empty`) if a job has no criteria of its own, and no set has any for it."""
+    if not spec.acceptance_criteria and spec.policy.criteria_set is None:
+        message = "a job needs at least one criterion, or the name of a criteria set in its policy"
+        raise InvalidError(message, code=ErrorCode.CRITERIA_EMPTY)
+
+
+def check_references(spec: Spec) -> None:
+    """Raise InvalidError (`reference_unknown`) if a reference is for a criterion that a job does not have itself."""
+    try:
+        check_numbers(spec.references, parse_stored_criteria(spec.acceptance_criteria))
+    except CriteriaError as error:
+        raise InvalidError(str(error), code=error.code) from error
+
+
+def freeze(stored: Stored, policy: Policy) -> Policy:
+    """Return a policy with the versions that are current now in place of names."""
+    found = {wanted.kind: _find(stored, wanted) for wanted in list_wanted(policy)}
+    if not found:
+        return policy
+    judge, criteria = found.get(Kind.JUDGE), found.get(Kind.CRITERIA)
+    frozen = {"judge": judge and judge.reference, "criteria_set": criteria and criteria.reference}
+    return policy.model_copy(update={name: reference for name, reference in frozen.items() if reference})
+
+
+def find_criteria(stored: Stored, spec: Spec, policy: Policy) -> str:
+    """Return the criteria that an execution is judged by, in their text form: those of a set that is known, too."""
+    wanted = (each for each in list_wanted(policy) if each.kind is Kind.CRITERIA)
+    version = next((found for each in wanted if (found := _find(stored, each))), None)
+    own = spec.acceptance_criteria
+    return own if version is None else join_criteria(own, version.body)
+
+
+def find_judged_max_chars(stored: Stored, policy: Policy) -> int | None:
+    """Return how many characters of criteria and result the judge that a policy names takes; None: none is named."""
+    wanted = (each for each in list_wanted(policy) if each.kind is Kind.JUDGE)
+    version = next((found for each in wanted if (found := _find(stored, each))), None)
+    return None if version is None else version.result_max_chars
+
+
+def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusal | None:
+    """Return why no result of a job could be judged by a policy and its criteria, or None if it could."""
+    refusals = (_refuse(uow.stored, wanted) for wanted in list_wanted(policy))
+    if (refusal := next(filter(None, refusals), None)) is not None:
+        return refusal
+    criteria = find_criteria(uow.stored, spec, policy)
+    try:
+        chars = sum(len(criterion.text) for criterion in parse_criteria(criteria))
+    except CriteriaError as error:  # of a job that is older than these bounds, or whose set has too many beside its own
+        return Refusal(error.code, f"the job's criteria cannot be judged by: {error}; edit them, then execute again")
+    if criteria is not spec.acceptance_criteria:
+        size = measure_job(spec, spec.payload) + len(criteria.encode()) - len(spec.acceptance_criteria.encode())
+        if size > uow.terms.job_max_bytes:
+            message = f"with the criteria of its set the job has {size} bytes, more than {uow.terms.job_max_bytes}"
+            return Refusal(ErrorCode.PAYLOAD_TOO_LARGE, message)
+    most = find_judged_max_chars(uow.stored, policy)
+    if most is not None and chars >= most:
+        message = f"the criteria alone have {chars} characters, and the job's judge policy takes {most} with the result"
+        return Refusal(ErrorCode.RESULT_TOO_LARGE_TO_JUDGE, message)
+    return None
+
+
+def _find(stored: Stored, wanted: Wanted) -> Version | None:
+    version = stored.versions.get(wanted)
+    is_usable = version is not None and not version.is_retired and (wanted.kind, version.name) != RESERVED
+    return version if is_usable else None
+
+
+def _refuse(stored: Stored, wanted: Wanted) -> Refusal | None:
+    if _find(stored, wanted) is not None:
+        return None
+    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(stored.versions.get(wanted)))

@@ -1,0 +1,343 @@
+"""Commands on judgings without a job: queue them, queue results of jobs to be judged again, and end one. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from contracts.criteria import format_line, parse_stored_criteria
+from contracts.judging.policy import join_reference
+from contracts.judging.verdict import Verdict, find_mismatch
+from jobstore.engine.commands import (
+    NOTHING,
+    Command,
+    Creation,
+    LimitsLock,
+    Locks,
+    Reads,
+    optional,
+    raise_refusal,
+    require_job,
+)
+from jobstore.engine.rows import JudgingAnswer, NewJudging, Stored, StoredJudging
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.errors import RefusedError
+from jobstore.executions.requesting import read_for_resubmission, record_not_met
+from jobstore.jobs.model import (
+    UNPROVEN,
+    Decision,
+    Execution,
+    Job,
+    Refusal,
+    Report,
+    TransitionKind,
+    format_feedback,
+    name_references,
+    read_verdict,
+)
+from jobstore.jobs.transitions import REJUDGED, list_not_met
+from jobstore.json_members import members
+from jobstore.judging.rules import Kind, Wanted, list_frozen
+from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.jsontext import parse_json
+from signoff.judging import CriterionVerdict
+from signoff.status import RESTING, JudgingKind, JudgingState, Outcome
+
+#: The letter of an outcome, as verdicts have it of their stages.
+LETTERS: Final[Mapping[Outcome, str]] = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
+#: Of a criterion that was not judged before.
+NO_LETTER: Final = "-"
+#: Grants of one judging: one that ends every process which judges it is paid for each time.
+GRANTS_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class QueueJudgings(Creation[None]):
+    """Queue the judgings of one call, unless they are there. RefusedError (`too_many_judgings`).
+
+    `obstacle` is why they are refused unless they are there.
+    """
+
+    judgings: Sequence[NewJudging]
+    obstacle: PermanentError | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(len(judging.asked or "") for judging in self.judgings)
+
+    def locks(self) -> Locks:
+        return Locks()
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(judging_groups=frozenset({self.judgings[0].group_id}))
+
+    def is_made(self, uow: UnitOfWork) -> bool:
+        group_id = self.judgings[0].group_id
+        return group_id in uow.stored.judging_groups or any(
+            new.group_id == group_id for new in uow.changes.new_judgings
+        )
+
+    def show(self, uow: UnitOfWork) -> None:
+        """Return nothing: judgings are read by their id, for as long as they are kept."""
+
+    def decide(self, uow: UnitOfWork) -> None:
+        if self.is_made(uow):
+            return
+        if self.obstacle is not None:
+            raise self.obstacle
+        if len(uow.changes.new_judgings) + len(self.judgings) > uow.stored.judging_room:
+            message = "too many judgings of the last day are kept: ask again later, or for fewer"
+            raise RefusedError(message, code=ErrorCode.TOO_MANY_JUDGINGS)
+        uow.changes.new_judgings += [replace(judging, actor=self.actor) for judging in self.judgings]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRejudging(Command[None]):
+    """Queue the result of a job to be judged again: that of the execution which was its last as this was asked for.
+
+    It is judged by the policy that the execution froze, unless another is named. RefusedError: it cannot be judged.
+    """
+
+    judging: NewJudging
+
+    def locks(self) -> Locks:
+        return Locks(jobs=optional(self.judging.job_id), executions=_one(self.judging.execution_id))
+
+    def reads(self, stored: Stored) -> Reads:
+        execution = stored.executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        return Reads(references=frozenset(_list_own(self.judging, execution)))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        job = require_job(uow, self.judging.job_id or "")
+        execution = uow.executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        raise_refusal(_refuse(job, execution))
+        judging = replace(self.judging, job_version=job.version, actor=self.actor)
+        for own in _list_own(judging, execution):
+            judging = replace(judging, judge_policy=_require_policy(uow, own))
+        uow.changes.new_judgings.append(judging)
+
+
+def _list_own(judging: NewJudging, execution: Execution | None) -> Iterator[Wanted]:
+    """Yield the policy that the execution froze, if a judging names no other."""
+    if judging.judge_policy is None and execution is not None:
+        yield from (each for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+
+
+def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
+    """Return a policy that was frozen, as JSON text; also one that was retired since."""
+    version = uow.stored.versions.get(own)
+    if version is None:
+        message = f"the judge policy {own.reference} is not known: put it back under that number, or name another"
+        raise RefusedError(message, code=own.kind.unknown)
+    return version.policy_json
+
+
+def _refuse(job: Job, execution: Execution | None) -> Refusal | None:
+    """Return why the result of an execution is not judged again, if it is not."""
+    if job.live:
+        return Refusal(ErrorCode.EXECUTION_LIVE, "an execution of the job is live")
+    if execution is not None and execution.execution_id != job.execution_id:
+        return Refusal(ErrorCode.MOVED_ON, f"another execution has ended since: the job is {job.status}")
+    if execution is None or execution.result_version is None or job.status not in RESTING:
+        return Refusal(ErrorCode.NOTHING_TO_JUDGE, "the last execution of the job has no result")
+    return None
+
+
+def _one(execution_id: UUID | None) -> frozenset[UUID]:
+    return frozenset() if execution_id is None else frozenset({execution_id})
+
+
+@dataclass(frozen=True, slots=True)
+class FinishJudging(Command[bool]):
+    """Keep what came of a judging under its lease, and return whether it counts: the lease is current, and nobody has.
+
+    `verdict` is JSON text; without one `code` and `message` say why there is none. Of a judging whose verdict is to be
+    the job's, `execution_id` and `job_id` name these.
+    """
+
+    judging_id: UUID
+    lease: int
+    verdict: str | None = None
+    code: str | None = None
+    message: str | None = None
+    cost_nanos: int = 0
+    tokens: int = 0
+    duration_s: float | None = None
+    execution_id: UUID | None = None
+    job_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.verdict or "")
+
+    def locks(self) -> Locks:
+        executions = _one(self.execution_id)
+        return Locks(
+            limits=LimitsLock.SHARED if executions else LimitsLock.NONE,
+            executions=executions,
+            followed=executions,
+            questions=optional(self.job_id),
+            offers=bool(executions),
+        )
+
+    def reads(self, stored: Stored) -> Reads:
+        execution = stored.executions.get(self.execution_id) if self.execution_id else None
+        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
+        reads = Reads(judgings=frozenset({self.judging_id}), references=references)
+        following = NOTHING if execution is None else read_for_resubmission(stored, execution.execution_id)
+        return Reads.join([reads, following])
+
+    def decide(self, uow: UnitOfWork) -> bool:
+        judging = uow.stored.judgings.get(self.judging_id)
+        if judging is not None and judging.is_cut_short and judging.lease == self.lease:
+            uow.changes.judging_costs[judging.id] = (self.cost_nanos, self.tokens)
+            uow.stored.judgings[judging.id] = judging._replace(is_cut_short=False)
+            return False
+        if judging is None or judging.state is JudgingState.DONE or judging.lease != self.lease:
+            return False
+        answer = JudgingAnswer(
+            judging.id,
+            code=self.code,
+            message=self.message,
+            cost_nanos=self._tell_cost(),
+            tokens=self.tokens,
+            duration_s=self.duration_s,
+        )
+        if self.verdict is not None and judging.kind == JudgingKind.TEST:
+            answer = replace(answer, answer=self.verdict)
+        elif self.verdict is not None:
+            answer = self._judge(uow, judging, answer, self.verdict)
+        uow.changes.judging_answers.append(answer)
+        uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE)
+        return True
+
+    def _tell_cost(self, verdict: Verdict | None = None) -> int | None:
+        """Return what it cost; None where a model was asked, and nobody says what that costs."""
+        stages = (verdict.stages if verdict is not None else None) or []
+        are_known = [ask.cost_usd is not None for stage in stages for ask in stage.asks] or [not self.tokens]
+        return self.cost_nanos if self.cost_nanos or all(are_known) else None
+
+    def _judge(self, uow: UnitOfWork, judging: StoredJudging, answer: JudgingAnswer, text: str) -> JudgingAnswer:
+        try:
+            verdict = Verdict.model_validate_json(text).check_words()
+        except ValidationError:
+            return replace(answer, code=ErrorCode.VERDICT_MISMATCH, message="the validator's verdict is malformed")
+        refusal = None
+        if judging.kind == JudgingKind.REJUDGE:
+            refusal = self._record(uow, judging, verdict)
+        elif (failed := read_verdict(verdict)[1]) is not None and (failed != UNPROVEN or judging.execution_id):
+            refusal = Refusal(failed, verdict.reason)
+        before = _read_before(judging.before)
+        return replace(
+            answer,
+            cost_nanos=self._tell_cost(verdict),
+            answer=verdict.model_dump_json(exclude_defaults=True),
+            is_valid=verdict.is_valid if refusal is None else None,
+            was_valid=None if before is None else before.is_valid,
+            before=None if before is None else _compare(before, verdict),
+            code=refusal.code if refusal else answer.code,
+            message=refusal.message if refusal else answer.message,
+        )
+
+    def _record(self, uow: UnitOfWork, judging: StoredJudging, verdict: Verdict) -> Refusal | None:
+        """Record a verdict as the job's: two entries of its log, in place of the verdict before.
+
+        A not-met one on what was unproven requests the next submission by policy, as the first would have.
+        """
+        execution, job = self._find(uow)
+        if job is None:
+            return Refusal(ErrorCode.UNKNOWN_JOB, "the job is not known")
+        if (refusal := _refuse(job, execution)) is not None:
+            return refusal
+        kind, failed = read_verdict(verdict)
+        if failed is not None:
+            return Refusal(failed, verdict.reason)
+        assert execution is not None  # else the job is not found by it
+        question = uow.stored.find_question(execution)
+        if question is None:
+            return Refusal(ErrorCode.UNKNOWN_CRITERIA_SET, "the criteria set that the execution froze is not known")
+        asked_for = read_reference(judging.judge_policy)
+        mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
+        if asked_for and verdict.judge != asked_for:
+            mismatch = f"the verdict was made by the judge policy {verdict.judge}, and not by {asked_for}"
+        if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
+            return Refusal(ErrorCode.VERDICT_MISMATCH, mismatch)
+        begun = Report(TransitionKind.REJUDGED, code=REJUDGED, message="judged again", actor=judging.actor)
+        decision = uow.record(job.id, execution, begun)
+        assert isinstance(decision, Decision)
+        assert decision.execution is not None
+        report = Report(
+            kind,
+            lease=decision.execution.lease,
+            code=REJUDGED,
+            message=verdict.reason,
+            response=name_references(verdict, question.references).model_dump_json(exclude_none=True),
+            feedback=format_feedback(verdict),
+            not_met_criteria=list_not_met(verdict),
+            cost_nanos=self.cost_nanos,
+            tokens=self.tokens,
+            duration_s=self.duration_s,
+            actor=self.actor,
+            judge_policy=asked_for,
+        )
+        if job.code == UNPROVEN and kind is TransitionKind.NOT_MET:
+            decided = record_not_met(uow, decision.execution, report)
+        else:
+            decided = uow.record(job.id, decision.execution, report)
+        assert isinstance(decided, Decision)
+        uow.overrule_verdicts(execution, decided.job.version)
+        return None
+
+    def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
+        execution = uow.executions.get(self.execution_id) if self.execution_id else None
+        return execution, uow.jobs.get(execution.job_id) if execution else None
+
+
+@dataclass(frozen=True, slots=True)
+class LoseJudging(Command[None]):
+    """End a judging of which the last lease that it may be granted has lapsed; nobody knows what it has cost."""
+
+    judging_id: UUID
+
+    def locks(self) -> Locks:
+        return Locks()
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(judgings=frozenset({self.judging_id}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        judging = uow.stored.judgings.get(self.judging_id)
+        if judging is not None and judging.has_lapsed and judging.lease >= GRANTS_MAX:
+            message = f"{GRANTS_MAX} validators were lost, or gave it back, while they judged it"
+            lost = JudgingAnswer(judging.id, code=ErrorCode.JUDGING_LOST, message=message, cost_nanos=None)
+            uow.changes.judging_answers.append(lost)
+            uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE, has_lapsed=False)
+
+
+def read_reference(policy: str | None) -> str:
+    """Return the name and version of a stored policy; empty for the validators' own settings."""
+    if not policy:
+        return ""
+    named = parse_json(policy)
+    return join_reference(named["name"], named["version"])
+
+
+def _read_before(response: str | None) -> Verdict | None:
+    """Return the verdict in the response of an entry of a log."""
+    text = None if response is None else members(response).get("verdict")
+    return None if text is None else Verdict.model_validate_json(text)
+
+
+def _compare(before: Verdict, verdict: Verdict) -> str:
+    """Return a letter for each criterion of a verdict: its outcome in the verdict before."""
+    letters = {_format_line(criterion): LETTERS[criterion.outcome] for criterion in before.criteria}
+    return "".join(letters.get(_format_line(criterion), NO_LETTER) for criterion in verdict.criteria)
+
+
+def _format_line(one: CriterionVerdict) -> str:
+    return format_line(one.text, one.kind, required=one.required)

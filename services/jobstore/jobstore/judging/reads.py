@@ -1,0 +1,464 @@
+"""Read judge policies and criteria sets with their versions, as people see them."""
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Final
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import text
+
+from contracts.criteria import Criterion, format_line
+from contracts.judging.cases import Case, hash_questions, read_labels
+from contracts.judging.evaluation import FAIL, NOTHING, PASS, Judged, PolicyCounts
+from contracts.judging.policy import JudgePolicy, split_reference
+from contracts.judging.statistics import find_quorum_warnings
+from contracts.judging.verdict import Verdict
+from contracts.judging.versions import (
+    Counts,
+    Evaluated,
+    JudgeEvaluation,
+    JudgePolicyVersion,
+    Measured,
+    NamedJudgePolicy,
+    read_golden,
+)
+from jobstore.engine.database import Database
+from jobstore.engine.sql import Connection, Row, fetch_page
+from jobstore.errors import NotFoundError, RefusedError
+from jobstore.judging.judgings import LETTERS, NO_LETTER
+from jobstore.judging.rules import Kind, Named, Version
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.judging import (
+    CriteriaSetVersion,
+    CriterionChange,
+    CriterionDiff,
+    Flip,
+    JudgedCounts,
+    Judging,
+    JudgingProgress,
+    JudgingWarning,
+    NamedCriteriaSet,
+    NamedGoldenSet,
+    NameMove,
+    RejudgeReport,
+)
+from signoff.money import to_usd
+from signoff.status import JudgingKind, Outcome
+
+#: Versions of one name that are read at once, and moves: of a large set that is as much as a message holds.
+VERSIONS_PAGE: Final = 50
+
+#: A version with what came of it.
+_VERSION: Final = """
+    v.version, v.note, v.actor, v.created_at, coalesce(c.met, 0) AS met, coalesce(c.not_met, 0) AS not_met,
+    coalesce(c.unjudged, 0) AS unjudged, coalesce(c.cost_nanos, 0) AS cost_nanos, coalesce(c.tokens, 0) AS tokens
+    FROM judging_versions v LEFT JOIN judging_counts c USING (kind, name, version)
+"""
+_NEWEST: Final = "(SELECT max(version) FROM judging_versions WHERE kind = :kind AND name = n.name) AS newest"
+_NAMES: Final = text(
+    f"""
+    SELECT n.name, n.version AS current, {_NEWEST}, shown.*
+    FROM (SELECT DISTINCT ON (name) name, version FROM judging_moves
+            WHERE kind = :kind AND name > :after ORDER BY name, move DESC LIMIT :limit) AS n
+        CROSS JOIN LATERAL (SELECT {_VERSION} WHERE v.kind = :kind AND v.name = n.name
+            AND (n.version IS NULL OR v.version = n.version) ORDER BY v.version DESC LIMIT 1) AS shown
+    ORDER BY n.name
+    """,  # noqa: S608 - names of our own
+)
+_NAME: Final = text(
+    f"""
+    SELECT n.name, n.version AS current, {_NEWEST} FROM judging_moves n
+    WHERE kind = :kind AND name = :name ORDER BY move DESC LIMIT 1
+    """,  # noqa: S608 - names of our own
+)
+_VERSIONS: Final = text(
+    f"""
+    SELECT v.body, {_VERSION} WHERE v.kind = :kind AND v.name = :name AND (:before = 0 OR v.version < :before)
+    ORDER BY v.version DESC LIMIT :limit
+    """,
+)
+#: The newest evaluation of each version; of one that has none, of another that judges by the same stages.
+_EVALUATIONS: Final = text(
+    """
+    SELECT v.version AS of_version, e.* FROM judging_versions v CROSS JOIN LATERAL (
+        SELECT e.version, e.evaluation, CAST(e.measured AS text) AS measured, e.actor, e.created_at
+        FROM judging_evaluations e JOIN judging_versions o
+            ON o.kind = v.kind AND o.name = e.name AND o.version = e.version
+        WHERE e.name = v.name AND (e.version = v.version OR (CAST(o.body AS json) ->> 'stages' = CAST(v.body AS json)
+            ->> 'stages' AND CAST(o.body AS json) ->> 'asks' = CAST(v.body AS json) ->> 'asks'))
+        ORDER BY e.version = v.version DESC, e.created_at DESC LIMIT 1) AS e
+    WHERE v.kind = 'judge' AND v.name = :name AND v.version = ANY(CAST(:versions AS int[]))
+    """,
+)
+_MOVES: Final = text(
+    """
+    SELECT version, reason, actor, created_at FROM judging_moves WHERE kind = :kind AND name = :name
+    ORDER BY move DESC LIMIT :limit
+    """,
+)
+
+
+async def list_judge_policies(connection: Connection, limit: int, after: str) -> list[NamedJudgePolicy]:
+    """Return a page of judge policies by name: of each the version that is current, without its body."""
+    rows = await _list_names(connection, Kind.JUDGE, limit, after)
+    return [NamedJudgePolicy(**_name(row), versions=[JudgePolicyVersion(**_version(row))]) for row in rows]
+
+
+async def list_criteria_sets(connection: Connection, limit: int, after: str) -> list[NamedCriteriaSet]:
+    """Return a page of criteria sets by name: of each the version that is current, without its criteria."""
+    rows = await _list_names(connection, Kind.CRITERIA, limit, after)
+    return [NamedCriteriaSet(**_name(row), versions=[CriteriaSetVersion(**_version(row))]) for row in rows]
+
+
+async def get_judge_policy(
+    connection: Connection, name: str, limit: int = VERSIONS_PAGE, before: int = 0
+) -> NamedJudgePolicy | None:
+    """Return a judge policy with a page of its versions, newest first; None where there is none."""
+    found = await _find_name(connection, Named(Kind.JUDGE, name))
+    if found is None:
+        return None
+    rows = await _list_versions(connection, Named(Kind.JUDGE, name), limit, before)
+    evaluated = await _list_evaluations(connection, name, [row.version for row in rows])
+    versions = []
+    for row in rows:
+        whole = Version(name, row.version, row.body, is_retired=False).policy_json
+        policy = JudgePolicy.model_validate_json(whole, extra="ignore")  # of a newer jobstore
+        evaluation = evaluated.get(row.version)
+        found_in = find_quorum_warnings(policy, evaluation.quorum if evaluation else None)
+        warnings = [JudgingWarning(code=code, message=message) for code, message in found_in]
+        shown = JudgePolicyVersion(**_version(row), policy=policy, evaluation=evaluation, warnings=warnings)
+        versions.append(shown)
+    parameters = {"kind": Kind.JUDGE.value, "name": name, "limit": VERSIONS_PAGE}
+    moves = [NameMove(**dict(row)) for row in await connection.execute(_MOVES, parameters)]
+    return NamedJudgePolicy(**_name(found), versions=versions, moves=moves)
+
+
+async def get_criteria_set(
+    connection: Connection, name: str, limit: int = VERSIONS_PAGE, before: int = 0
+) -> NamedCriteriaSet | None:
+    """Return a criteria set with a page of its versions, newest first; None where there is none."""
+    found = await _find_name(connection, Named(Kind.CRITERIA, name))
+    if found is None:
+        return None
+    rows = await _list_versions(connection, Named(Kind.CRITERIA, name), limit, before)
+    versions = [CriteriaSetVersion(**_version(row), acceptance_criteria=row.body) for row in rows]
+    return NamedCriteriaSet(**_name(found), versions=versions)
+
+
+async def get_golden_set(connection: Connection, name: str) -> NamedGoldenSet | None:
+    """Return the newest golden set of a policy with its cases; None where it never had one."""
+    found = await _find_name(connection, Named(Kind.GOLDEN, name))
+    if found is None:
+        return None
+    (row,) = await _list_versions(connection, Named(Kind.GOLDEN, name), 1, 0)
+    golden, cases = read_golden(row.body)
+    made = {field: row[field] for field in ("version", "note", "actor", "created_at")}
+    is_retired = found.current is None
+    return NamedGoldenSet(name=name, is_retired=is_retired, cases_jsonl=cases, **golden.model_dump(), **made)
+
+
+async def _list_names(connection: Connection, kind: Kind, limit: int, after: str) -> Sequence[Row]:
+    return await connection.execute(_NAMES, {"kind": kind.value, "limit": limit, "after": after})
+
+
+async def _find_name(connection: Connection, named: Named) -> Row | None:
+    rows = await connection.execute(_NAME, {"kind": named.kind.value, "name": named.name})
+    return rows[0] if rows else None
+
+
+async def _list_versions(connection: Connection, named: Named, limit: int, before: int) -> Sequence[Row]:
+    page = {"limit": limit, "before": before}
+    return await connection.execute(_VERSIONS, {"kind": named.kind.value, "name": named.name, **page})
+
+
+async def _list_evaluations(connection: Connection, name: str, versions: Sequence[int]) -> dict[int, JudgeEvaluation]:
+    rows = await connection.execute(_EVALUATIONS, {"name": name, "versions": versions})
+    return {
+        row.of_version: JudgeEvaluation(
+            **from_json(row.measured),
+            evaluation=str(row.evaluation),
+            **{name: row[name] for name in ("version", "actor", "created_at")},
+        )
+        for row in rows
+    }
+
+
+def _name(row: Row) -> dict[str, object]:
+    return {name: row[name] for name in ("name", "current", "newest")}
+
+
+def _version(row: Row) -> dict[str, object]:
+    counts = JudgedCounts(
+        **{name: row[name] for name in ("met", "not_met", "unjudged", "tokens")}, cost_usd=to_usd(row.cost_nanos)
+    )
+    return {**{name: row[name] for name in ("version", "note", "actor", "created_at")}, "judged": counts}
+
+
+#: Criteria of a report at most: those that changed most.
+CRITERIA_MAX: Final = 100
+#: What `before` has a letter for, as words.
+_WORDS: Final[Mapping[str, Outcome]] = {letter: outcome for outcome, letter in LETTERS.items()}
+
+_JUDGINGS: Final = text(
+    """
+    SELECT item, kind, state, answer::text AS answer, code, message, cost_nanos, tokens, duration_s, job_id, created_at,
+        answered_at
+    FROM judgings WHERE group_id = :id AND item > :after ORDER BY item LIMIT :limit
+    """,
+)
+_PROGRESS: Final = text(
+    """
+    SELECT count(*) AS total, count(*) FILTER (WHERE state = 'DONE') AS answered,
+        coalesce(sum(cost_nanos), 0) AS cost_nanos
+    FROM judgings WHERE group_id = :id
+    """,
+)
+_SUMS: Final = text(
+    """
+    SELECT count(*) FILTER (WHERE is_valid IS NOT NULL) AS judged,
+        count(*) FILTER (WHERE is_valid IS NOT NULL AND was_valid IS NOT NULL) AS judged_before,
+        count(*) FILTER (WHERE is_valid IS NOT NULL AND was_valid) AS accepted_before,
+        count(*) FILTER (WHERE is_valid) AS accepted_after, count(*) FILTER (WHERE is_valid <> was_valid) AS flipped,
+        coalesce(sum(cost_nanos), 0) AS cost_nanos, coalesce(sum(tokens), 0)::bigint AS tokens
+    FROM judgings WHERE group_id = :id
+    """,
+)
+#: What an item was refused with stands with the operation, and so does that it was cancelled before it was queued; what
+#: could not be judged, with its judging.
+_FAILED: Final = text(
+    """
+    SELECT code, count(*) AS number FROM (
+        SELECT code FROM judgings WHERE group_id = :id AND state = 'DONE' AND code IS NOT NULL
+        UNION ALL SELECT coalesce(i.code, 'cancelled') FROM operations o JOIN operation_items i ON i.operation_id = o.id
+        WHERE o.id = :id AND (i.code IS NOT NULL OR NOT i.answered AND o.state IN ('CANCELLING', 'CANCELLED'))
+    ) AS failed GROUP BY code
+    """,
+)
+#: U+0000, at which these operators fail, stands in no answer (api.judging_claims).
+_CRITERIA: Final = text(
+    """
+    SELECT c.said ->> 'text' AS text, coalesce(c.said ->> 'kind', 'meets') AS kind,
+        coalesce(CAST(c.said ->> 'required' AS boolean), true) AS required,
+        substr(g.before, c.n::int, 1) AS before, c.said ->> 'outcome' AS after, count(*) AS number
+    FROM judgings g CROSS JOIN LATERAL json_array_elements(g.answer -> 'criteria') WITH ORDINALITY AS c (said, n)
+    WHERE g.group_id = :id AND g.is_valid IS NOT NULL AND g.before IS NOT NULL GROUP BY 1, 2, 3, 4, 5
+    """,
+)
+_FLIPS: Final = text(
+    """
+    SELECT g.item, g.job_id, j.title, g.was_valid, g.is_valid, g.before, g.answer::text AS answer
+    FROM judgings g LEFT JOIN jobs j ON j.id = g.job_id
+    WHERE g.group_id = :id AND g.is_valid <> g.was_valid AND g.item > :after ORDER BY g.item LIMIT :limit
+    """,
+)
+
+
+async def list_judgings(connection: Connection, group_id: UUID, limit: int, after: int) -> tuple[list[Judging], bool]:
+    """Return judgings of a group after a number, in order, and whether there may be more; call within a transaction."""
+    asked = {"id": group_id, "after": after, "limit": limit}
+    rows, more = await fetch_page(connection, _JUDGINGS, asked, bodies=True)
+    return [_make_judging(row) for row in rows], more or len(rows) == limit
+
+
+async def get_progress(connection: Connection, group_id: UUID) -> JudgingProgress:
+    """Return how many of a group are answered."""
+    row = (await connection.execute(_PROGRESS, {"id": group_id})).one()
+    return JudgingProgress(total=row.total, answered=row.answered, cost_usd=to_usd(int(row.cost_nanos)))
+
+
+async def get_report(connection: Connection, operation_id: UUID, limit: int, after: int) -> RejudgeReport:
+    """Return what an operation `rejudge` has come to by now, its flips after an item; call within a transaction."""
+    asked = {"id": operation_id}
+    sums = (await connection.execute(_SUMS, asked)).one()
+    flips, more = await fetch_page(connection, _FLIPS, asked | {"after": after, "limit": limit}, bodies=True)
+    counts = dict(sums)
+    cost_usd = to_usd(int(counts.pop("cost_nanos")))
+    return RejudgeReport(
+        **counts,
+        cost_usd=cost_usd,
+        failed={row.code: row.number for row in await connection.execute(_FAILED, asked)},
+        criteria=_sum_up(await connection.execute(_CRITERIA, asked)),
+        flips=[_make_flip(row) for row in flips],
+        next_page_token=str(flips[-1].item) if more or len(flips) == limit else None,
+    )
+
+
+def _sum_up(rows: list[Row]) -> list[CriterionDiff]:
+    outcomes: dict[str, Counter[str]] = {}
+    changed: Counter[str] = Counter()
+    for row in rows:
+        if (before := _WORDS.get(row.before)) is not None:
+            line = format_line(row.text, row.kind, required=row.required)
+            outcomes.setdefault(line, Counter())[f"{before} > {row.after}"] += row.number
+            changed[line] += row.number if before != row.after else 0
+    most = sorted(outcomes, key=lambda criterion: (-changed[criterion], criterion))[:CRITERIA_MAX]
+    return [
+        CriterionDiff(
+            text=criterion,
+            judged=outcomes[criterion].total(),
+            changed=changed[criterion],
+            outcomes=dict(sorted(outcomes[criterion].items())),
+        )
+        for criterion in most
+    ]
+
+
+def _make_flip(row: Row) -> Flip:
+    answer = from_json(row.answer)
+    pairs = zip(row.before or "", answer["criteria"], strict=False)
+    return Flip(
+        item=row.item,
+        job_id=row.job_id,
+        title=row.title or "",
+        was_valid=row.was_valid,
+        is_valid=row.is_valid,
+        criteria=[
+            CriterionChange(
+                text=format_line(one["text"], one.get("kind", "meets"), required=one.get("required", True)),
+                before=_WORDS[letter],
+                after=one["outcome"],
+            )
+            for letter, one in pairs
+            if letter != NO_LETTER and _WORDS[letter] != one["outcome"]
+        ],
+        reason=answer["reason"],
+    )
+
+
+def _make_judging(row: Row) -> Judging:
+    fields = {name: value for name, value in dict(row).items() if value is not None and name != "answer"}
+    cost_usd = to_usd(fields.pop("cost_nanos", 0))
+    answer = None if row.answer is None else from_json(row.answer)
+    about = "probe" if row.kind == JudgingKind.TEST else "verdict"
+    return Judging(**fields | {about: answer, "cost_usd": cost_usd})
+
+
+#: Judgings that are read at once, with their verdicts.
+PAGE: Final = 500
+#: Bytes of judgings that are kept of one version: of more, what they came to alone is.
+JUDGED_MAX_BYTES: Final = 1 << 20
+
+_EVALUATION_PROGRESS: Final = text(
+    "SELECT count(*) AS total, count(*) FILTER (WHERE state <> 'DONE') AS open FROM judgings WHERE evaluation = :id"
+)
+#: Of one question the first of each repeat first.
+_EVALUATED: Final = text(
+    """
+    SELECT question, labels, repeat, created_at, id, judge, is_valid, code, CAST(answer AS text) AS answer FROM judgings
+    WHERE evaluation = :evaluation
+        AND (question, labels, repeat, created_at, id) > (:question, :labels, :repeat, :created_at, :id)
+    ORDER BY question, labels, repeat, created_at, id LIMIT :limit
+    """,
+)
+#: Before all of them.
+_FIRST: Final[Mapping[str, object]] = {
+    "question": "",
+    "labels": "",
+    "repeat": 0,
+    "created_at": datetime.fromtimestamp(0, UTC),
+    "id": UUID(int=0),
+}
+_KEPT: Final = text(
+    """
+    SELECT CAST(measured AS text) AS measured, CAST(judged AS text) AS judged FROM judging_evaluations
+    WHERE name = :name AND version = :version AND evaluation = :evaluation
+    """,
+)
+
+
+async def find_evaluated(connection: Connection, name: str, version: int, evaluation: UUID) -> Evaluated | None:
+    """Return what is kept of an evaluation of a version of a policy."""
+    rows = await connection.execute(_KEPT, {"name": name, "version": version, "evaluation": evaluation})
+    return Evaluated(Measured.model_validate_json(rows[0].measured), from_json(rows[0].judged)) if rows else None
+
+
+async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[str, Evaluated]]:
+    """Return what the judgings of an evaluation come to, by the version, `name@version`, that made them.
+
+    Nothing is returned of what several versions have judged. NotFoundError (`unknown_evaluation`); RefusedError
+    (`evaluation_unfinished`).
+    """
+    async with database.session() as session:
+        progress = (await session.execute(_EVALUATION_PROGRESS, {"id": evaluation})).one()
+    if not progress.total:
+        message = f"no judgings are of the evaluation {evaluation}: they are kept for a day"
+        raise NotFoundError(message, code=ErrorCode.UNKNOWN_EVALUATION)
+    if progress.open:
+        message = f"{progress.open} of {progress.total} judgings of the evaluation {evaluation} are not done"
+        raise RefusedError(message, code=ErrorCode.EVALUATION_UNFINISHED)
+    counted: dict[str | None, _Counted] = defaultdict(_Counted)
+    async for rows in _list_questions(database, evaluation):
+        for judge in {row.judge for row in rows}:
+            counted[judge].add([row for row in rows if row.judge == judge])
+    found = ((judge or each.find_judge(), each) for judge, each in counted.items())
+    return [(judge, each.sum_up()) for judge, each in found if judge is not None]
+
+
+async def _list_questions(database: Database, evaluation: UUID) -> AsyncIterator[list[Row]]:
+    """Yield the judgings of each question with its labels; not in one transaction, since what is done stays so."""
+    place, held = _FIRST, list[Row]()
+    while True:
+        asked = {"evaluation": evaluation, "limit": PAGE, **place}
+        async with database.transaction() as connection:
+            page, more = await fetch_page(connection, _EVALUATED, asked, bodies=True)
+        questions = [list(rows) for _, rows in groupby([*held, *page], lambda row: (row.question, row.labels))]
+        held = questions.pop() if more or len(page) == PAGE else []
+        for rows in questions:
+            yield rows
+        if not held:
+            return
+        place = {name: page[-1][name] for name in _FIRST}
+
+
+class _Counted:
+    """The judgings of an evaluation by one policy."""
+
+    def __init__(self) -> None:
+        self._counts = PolicyCounts()
+        self._labelled: list[tuple[str, str]] = []
+        self._judged: dict[str, str] = {}
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Count the judgings of a question: copies of it in one repeat are as many cases."""
+        by_repeat = [[_read(row) for row in repeat] for _, repeat in groupby(rows, lambda row: row.repeat)]
+        question, labels = rows[0].question, rows[0].labels
+        label, *by_criterion = read_labels(labels)
+        for copy in range(len(by_repeat[0])):
+            judged = [repeat[copy][0] for repeat in by_repeat if copy < len(repeat)]
+            criteria = next((repeat[copy][1] for repeat in by_repeat if copy < len(repeat) and repeat[copy][1]), [])
+            self._counts.add(Case("", None, criteria, by_criterion if criteria else [], label), judged)
+            self._labelled.append((question, labels))
+            letters = (NOTHING if one.error is not None else PASS if one.accepted else FAIL for one in judged)
+            self._judged.setdefault(question, "".join(letters))
+
+    def find_judge(self) -> str | None:
+        """Return the version of `default` that judged; None: several did, or none."""
+        judges = {judge for judge in self._counts.judges if split_reference(judge)[1] is not None}
+        return judges.pop() if len(judges) == 1 else None
+
+    def sum_up(self) -> Evaluated:
+        """Return what is kept of them."""
+        judged = self._judged if len(json_text(self._judged)) <= JUDGED_MAX_BYTES else {}
+        return Evaluated(
+            Measured(
+                cases_hash=hash_questions(self._labelled),
+                overall=Counts.of(self._counts.overall),
+                quorum=self._counts.list_quorums(),
+            ),
+            judged,
+        )
+
+
+def _read(row: Row) -> tuple[Judged, list[Criterion]]:
+    """Return what was judged, and the criteria that it was judged by, where there is a verdict."""
+    if row.answer is None or row.is_valid is None:
+        return Judged("", False, error=row.code or ErrorCode.NO_VERDICT), []
+    verdict = Verdict.model_validate_json(row.answer)
+    criteria = [
+        Criterion.model_construct(**each.model_dump(include={"text", "kind", "required"})) for each in verdict.criteria
+    ]
+    return Judged.of(verdict), criteria

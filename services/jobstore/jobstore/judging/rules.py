@@ -1,0 +1,332 @@
+"""Judge policies and criteria sets as named lists of versions, which never change. Pure."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from pydantic_core import from_json
+
+from contracts.checks import needs_context as is_bound
+from contracts.criteria import parse_stored_criteria
+from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, join_reference
+from contracts.judging.verdict import Verdict
+from signoff import types
+from signoff.errors import ErrorCode
+from signoff.jsontext import json_text, parse_json
+
+#: Names of one kind at most, and versions of one name.
+NAMES_MAX: Final = 1_000
+VERSIONS_MAX: Final = 1_000
+#: The highest number that a version may have: what a reference takes.
+VERSION_MAX: Final = 999_999_999
+#: Bytes of a judge policy, as it is stored.
+POLICY_MAX_BYTES: Final = 64 << 10
+#: The largest number of characters that a grant says.
+CHARS_MAX: Final = 2**53
+
+
+class Kind(StrEnum):
+    """What has names and versions; as tables know it."""
+
+    JUDGE = "judge"
+    CRITERIA = "criteria"
+    GOLDEN = "golden"  # of a policy, by the policy's name
+
+    @property
+    def word(self) -> str:
+        """The word in codes and messages."""
+        return "judge_policy" if self is Kind.JUDGE else f"{self}_set"
+
+    @property
+    def unknown(self) -> ErrorCode:
+        """The code for a reference to nothing."""
+        return _CODES[self][0]
+
+    @property
+    def conflict(self) -> ErrorCode:
+        """The code for a change of a version that is not the newest."""
+        return _CODES[self][1]
+
+    @property
+    def words(self) -> str:
+        """The words for people."""
+        return self.word.replace("_", " ")
+
+
+_CODES: Final = {
+    Kind.JUDGE: (ErrorCode.UNKNOWN_JUDGE_POLICY, ErrorCode.JUDGE_POLICY_CONFLICT),
+    Kind.CRITERIA: (ErrorCode.UNKNOWN_CRITERIA_SET, ErrorCode.CRITERIA_SET_CONFLICT),
+    Kind.GOLDEN: (ErrorCode.UNKNOWN_GOLDEN_SET, ErrorCode.GOLDEN_SET_CONFLICT),
+}
+
+
+class Named(NamedTuple):
+    """The name of a judge policy or a criteria set."""
+
+    kind: Kind
+    name: str
+
+
+#: The name that only validators change, by their settings.
+RESERVED: Final = Named(Kind.JUDGE, DEFAULT_POLICY)
+
+
+class Wanted(NamedTuple):
+    """A reference that somebody gives, such as `strict` or `strict@3`."""
+
+    kind: Kind
+    reference: str
+
+    def describe_obstacle(self, found: "Version | None") -> str:
+        """Return why nothing can be judged by what was found, and what to do."""
+        why = "is not known" if found is None else "is retired" if found.is_retired else "cannot be held to a version"
+        return f"the {self.kind.words} {self.reference} {why}: name another one, or put it first"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a name. `body`: a policy's JSON without name and version, or a set's criteria in their text form.
+
+    `is_retired`: no new execution may be judged by the name.
+    """
+
+    name: str
+    version: int
+    body: str
+    is_retired: bool
+
+    @property
+    def reference(self) -> str:
+        """The name and the version, as an execution freezes them."""
+        return join_reference(self.name, self.version)
+
+    @property
+    def policy_json(self) -> str:
+        """The whole policy as JSON text, of a judge policy."""
+        head = json_text({"name": self.name, "version": self.version})
+        return f"{head[:-1]},{self.body[1:]}"
+
+    @property
+    def result_max_chars(self) -> int | None:
+        """How many characters of criteria and result a judge policy takes; None: as many as the validator."""
+        return bound_chars(parse_json(self.body).get("result_max_chars"))
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What is known of a name: hashes of its versions' bodies, which is current, how often that was moved.
+
+    `names` counts the names of its kind. A name without versions is not known.
+    """
+
+    hashes: Mapping[int, bytes] = field(default_factory=dict)
+    current: int | None = None
+    moves: int = 0
+    names: int = 0
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest version, 0 where there is none."""
+        return max(self.hashes, default=0)
+
+
+def bound_chars(most: int | str | None) -> int | None:
+    """Return how many characters a judge takes, of which a policy may name any number: above CHARS_MAX as many."""
+    return None if most is None else min(int(most), CHARS_MAX)
+
+
+def hash_body(body: str) -> bytes:
+    """Return the hash by which bodies are told apart."""
+    return hashlib.sha256(body.encode()).digest()
+
+
+def format_body(policy: JudgePolicy) -> str:
+    """Return a judge policy as it is stored: with all that it leaves to defaults, so that a version never changes."""
+    return policy.model_dump_json(exclude={"name", "version"})
+
+
+def list_wanted(policy: types.Policy) -> Iterator[Wanted]:
+    """Yield the references that a policy gives. What validators are set to has no body that anybody is told."""
+    return _list(policy.judge, policy.criteria_set)
+
+
+def list_frozen(policy: Mapping[str, object] | None) -> Iterator[Wanted]:
+    """Yield the references that the policy of an execution froze."""
+    return _list(policy.get("judge"), policy.get("criteria_set")) if policy else iter(())
+
+
+def _list(judge: object, criteria_set: object) -> Iterator[Wanted]:
+    if judge is not None and judge != DEFAULT_POLICY:
+        yield Wanted(Kind.JUDGE, str(judge))
+    if criteria_set is not None:
+        yield Wanted(Kind.CRITERIA, str(criteria_set))
+
+
+def join_criteria(own: str, of_set: str) -> str:
+    """Return the text form of a job's own criteria, as they stand, and of those of its set that are not among them."""
+    known = parse_stored_criteria(own)
+    added = [str(one) for one in parse_stored_criteria(of_set) if one not in known]
+    return "\n".join([own, *added] if known else added)
+
+
+def needs_context(criteria: str) -> bool:
+    """Return whether a check among the criteria looks at more than the result: at the payload, or what came before."""
+    if "check:" not in criteria.lower():  # of most jobs, whose criteria are not read for this
+        return False
+    return any(one.kind == "check" and is_bound(one.text) for one in parse_stored_criteria(criteria))
+
+
+def loop_needs_context(judge_policy: str, submission: int) -> bool:
+    """Return whether a check that a policy makes besides, of a submission, looks at more than the result."""
+    if '"check"' not in judge_policy:
+        return False
+    return any(submission >= begins for begins in _find_bound_steps(judge_policy))
+
+
+@lru_cache(maxsize=100)
+def _find_bound_steps(judge_policy: str) -> tuple[int, ...]:
+    """Return from which submissions on a policy, which a newer jobstore may have stored, makes such a check."""
+    steps = parse_json(judge_policy).get("loop") or []
+    return tuple(step.get("from_submission", 2) for step in steps if step.get("check") and is_bound(step["check"]))
+
+
+#: Characters of a task that a judge is shown, whatever the agent was asked: no task keeps a result from being judged.
+TASK_MAX_CHARS: Final = 20_000
+#: Ends a member that is cut.
+CUT: Final = " [cut here: the rest is not shown]"
+_DEFAULT: Final = tuple(JudgePolicy(name=DEFAULT_POLICY).task)
+#: The members that are JSON of any kind, and a value of them that says nothing.
+_JSON: Final = {"payload", "feedback"}
+_NULL: Final = "null"
+
+
+class Task(NamedTuple):
+    """What an agent was asked. `payload` and `feedback` are JSON texts; none need have more than is shown."""
+
+    title: str
+    description: str
+    payload: str
+    feedback: str | None = None
+
+
+def read_task(body: Mapping[str, str]) -> Task:
+    """Return the task in the body of an execution's calls, given by its members as JSON texts."""
+    title, description = (from_json(body.get(name, '""')) for name in ("title", "description"))
+    return Task(title, description, body.get("payload", _NULL), body.get("feedback"))
+
+
+@lru_cache(maxsize=100)
+def list_members(judge_policy: str) -> Collection[str]:
+    """Return which members a policy, as JSON text, shows its judges; empty text: the validators' own settings."""
+    members: Collection[str] = parse_json(judge_policy).get("task", _DEFAULT) if judge_policy else _DEFAULT
+    return frozenset(members)
+
+
+def format_task(task: Task, judge_policy: str) -> str:
+    """Return the JSON text of what a policy shows of a task, in all TASK_MAX_CHARS at most; empty if that is nothing.
+
+    What is cut is a string of its first characters. The shortest members are cut last.
+    """
+    shown = list_members(judge_policy)
+    given = {name: text for name, text in task._asdict().items() if name in shown and text}
+    given = {name: text for name, text in given.items() if name not in _JSON or text != _NULL}
+    left, cut = TASK_MAX_CHARS, dict[str, str]()
+    for place, (name, text) in enumerate(sorted(given.items(), key=lambda item: len(item[1]))):
+        room = left // (len(given) - place)
+        if len(text) > room:
+            cut[name] = text[: room - len(CUT)] + CUT
+        left -= min(len(text), room)
+    written = [
+        f'"{name}":{text if name in _JSON and name not in cut else json_text(cut.get(name, text))}'
+        for name, text in given.items()
+    ]
+    return f"{{{','.join(written)}}}" if written else ""
+
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ReuseTerms:
+    """Settings of reuse: for how long, in seconds (0: never), and how many entries are kept."""
+
+    verdict_age_s: float = 86_400.0
+    result_age_s: float = 86_400.0
+    entries_max: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reusable:
+    """The log entry that holds what may be reused, with its verdict, or the hash of its result; and since when."""
+
+    job_id: str
+    version: int
+    verdict: Verdict | None = None
+    result_hash: bytes | None = None
+    kept_at: datetime = _LONG_AGO
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} version {self.version}"
+
+
+class Asked(NamedTuple):
+    """What is judged by what: hashes of a result and of the task, the criteria, and references as JSON text."""
+
+    result_hash: bytes
+    task_hash: bytes | None
+    acceptance_criteria: str
+    tenant: str
+    references: str | None
+
+
+def verdict_key(asked: Asked, judge: str, policy: Mapping[str, object] | None = None) -> bytes:
+    """Return the key of a verdict: of what is asked, however its criteria are spelled, and who judges.
+
+    `judge` names the judge policy, too, if there is one (`name_judging`). A criteria set is in the execution's policy.
+    """
+    criteria = map(str, parse_stored_criteria(asked.acceptance_criteria))
+    of_set = [str(reference)] if policy and (reference := policy.get("criteria_set")) else []
+    about = (asked.result_hash.hex(), (asked.task_hash or b"").hex(), asked.references or "")
+    return _hash(("verdict", asked.tenant, *about, "\n".join(criteria), judge, *of_set))
+
+
+def rejudged_key(asked: Asked, policy: Mapping[str, object] | None = None) -> bytes:
+    """Return the key of the last time that a result was judged again for real: whoever judges, as no name says it."""
+    return verdict_key(asked, "", policy)
+
+
+def is_overruled(kept: Reusable, rejudged: Reusable | None) -> bool:
+    """Return whether a verdict is not newer than the last time that its result was judged again for real."""
+    return rejudged is not None and kept.kept_at <= rejudged.kept_at
+
+
+def may_reuse(verdict: Verdict, submission: int) -> bool:
+    """Return whether a verdict may stand for one on a submission: a later one needs more to pass than an earlier."""
+    own = verdict.submission or 1
+    if verdict.is_valid:
+        return submission <= own
+    return submission >= own or not _was_doubted(verdict)
+
+
+def _was_doubted(verdict: Verdict) -> bool:
+    """Return whether a verdict would have been a pass, but for what later submissions need: their stages come last."""
+    stages = verdict.stages or []
+    return any(stage.kind == "refute" or (stage.kind == "checks" and place > 0) for place, stage in enumerate(stages))
+
+
+def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:
+    """Return the key of a result: a request to an agent, as the agent is since it was last changed."""
+    return _hash(("result", tenant, agent_id, changed_at.isoformat(), request))
+
+
+def _hash(parts: Iterable[str]) -> bytes:
+    """Hash each part after its length, so that no two sequences of parts have the same input."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = part.encode()
+        digest.update(len(text).to_bytes(8) + text)
+    return digest.digest()

@@ -1,0 +1,443 @@
+"""Read versions of judge policies and criteria sets, and note by what validators judge."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import text
+
+from contracts.judging.policy import split_reference
+from contracts.judging.verdict import Verdict
+from jobstore.engine import sql
+from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.rows import Changes, NewJudging, StoredJudging
+from jobstore.engine.sql import Connection, Row
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.executions.leases import is_alive
+from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage
+from jobstore.json_members import members
+from jobstore.judging.judgings import GRANTS_MAX
+from jobstore.judging.rules import Kind, Named, Reusable, ReuseTerms, Version, Versions, Wanted
+from jobstore.schema.tables import judgings, reusable
+from signoff.jsontext import json_text
+from signoff.status import JudgingKind, JudgingState
+
+#: A reference without a version means the one that is current, and nothing where the name is retired.
+_VERSIONS: Final = text(
+    """
+    SELECT w.kind, w.reference, v.name, v.version, v.body, m.version IS NULL AS is_retired
+    FROM unnest(CAST(:kinds AS text[]), CAST(:references AS text[]), CAST(:names AS text[]), CAST(:versions AS int[]))
+            AS w(kind, reference, name, version)
+        CROSS JOIN LATERAL (SELECT version FROM judging_moves
+            WHERE kind = w.kind AND name = w.name ORDER BY move DESC LIMIT 1) AS m
+        JOIN judging_versions v ON v.kind = w.kind AND v.name = w.name AND v.version = coalesce(w.version, m.version)
+    """,
+)
+_NAMES: Final = text(
+    """
+    SELECT n.kind, n.name, v.version, sha256(convert_to(v.body, 'UTF8')) AS hash, m.version AS current,
+        coalesce(m.move, 0) AS moves,
+        (SELECT count(*) FROM judging_moves first WHERE first.kind = n.kind AND first.move = 1) AS names
+    FROM unnest(CAST(:kinds AS text[]), CAST(:names AS text[])) AS n(kind, name)
+        LEFT JOIN LATERAL (SELECT version, move FROM judging_moves
+            WHERE kind = n.kind AND name = n.name ORDER BY move DESC LIMIT 1) AS m ON true
+        LEFT JOIN judging_versions v ON v.kind = n.kind AND v.name = n.name
+    """,
+)
+_NOTE_VALIDATOR: Final = text(
+    """
+    INSERT INTO workers (owner, stage, room, seen_at, judge, judge_keys)
+    VALUES (:owner, 'JUDGING', 0, signoff_now(), :judge, CAST(CAST(:keys AS text) AS json))
+    ON CONFLICT (owner) DO UPDATE SET judge = excluded.judge, judge_keys = excluded.judge_keys
+    """,
+)
+_VALIDATORS: Final = text(
+    f"""
+    SELECT owner, judge, CAST(judge_keys AS text) AS keys, seen_at FROM workers
+    WHERE {is_alive(ExecutionStage.JUDGING)} ORDER BY seen_at DESC, owner LIMIT :limit
+    """,  # noqa: S608 - words of our own
+)
+
+
+async def load_versions(connection: Connection, wanted: Collection[Wanted]) -> dict[Wanted, Version | None]:
+    """Return the versions that references name, of those that are known."""
+    split = [(each, *split_reference(each.reference)) for each in wanted]
+    parameters = {
+        "kinds": [each.kind.value for each, _, _ in split],
+        "references": [each.reference for each, _, _ in split],
+        "names": [name for _, name, _ in split],
+        "versions": [version for _, _, version in split],
+    }
+    return {
+        Wanted(Kind(row.kind), row.reference): Version(row.name, row.version, row.body, row.is_retired)
+        for row in await connection.execute(_VERSIONS, parameters)
+    }
+
+
+async def load_names(connection: Connection, names: Collection[Named]) -> dict[Named, Versions]:
+    """Return all that is known of names."""
+    parameters = {"kinds": [each.kind.value for each in names], "names": [each.name for each in names]}
+    found: dict[Named, Versions] = {}
+    for row in await connection.execute(_NAMES, parameters):
+        named = Named(Kind(row.kind), row["name"])
+        known = found.get(named) or Versions({}, row.current, row.moves, row.names)
+        hashes = known.hashes if row.version is None else {**known.hashes, row.version: row.hash}
+        found[named] = Versions(hashes, row.current, row.moves, row.names)
+    return found
+
+
+class Validator(NamedTuple):
+    """A validator that was heard of: the version of `default` that it is set to, and base URLs by names of keys.
+
+    `judge` is empty where it has not said, as one that has just begun.
+    """
+
+    owner: UUID
+    judge: str
+    keys: Mapping[str, Sequence[str]]
+
+
+async def note_validator(connection: Connection, owner: UUID, judge: str, keys: Mapping[str, Sequence[str]]) -> None:
+    """Note what a validator has said that it is set to."""
+    await connection.execute(_NOTE_VALIDATOR, {"owner": owner, "judge": judge, "keys": json_text(keys)})
+
+
+async def list_validators(connection: Connection, alive_s: float, limit: int) -> list[Validator]:
+    """Return validators that are alive, the last heard of first."""
+    rows = await connection.execute(_VALIDATORS, {"alive_s": alive_s, "limit": limit})
+    return [Validator(row.owner, row.judge or "", from_json(row["keys"] or "{}")) for row in rows]
+
+
+#: Judgings that no operation asked for are kept for a day, and so many are.
+KEPT_S: Final = 86_400.0
+KEPT_MAX: Final = 100_000
+FORGET_BATCH: Final = 5_000
+#: Bytes of results that one grant has, but for one result alone.
+GRANT_MAX_BYTES: Final = 16 << 20
+#: Of more that wait nobody needs to know.
+WAITING_MAX: Final = 5_000
+
+FREE: Final = f"kind NOT IN ('{JudgingKind.SHADOW}', '{JudgingKind.REJUDGE}')"
+NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
+#: Nothing of an operation that is paused, or cancelled, begins.
+_STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
+_RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
+#: What belongs to a judging of a job: its result, and what its agent was asked, are where its execution says.
+_OF_JOB: Final = """
+    LEFT JOIN executions e ON e.execution_id = g.execution_id
+    LEFT JOIN jobs j ON j.id = e.job_id
+    LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.result_version
+    LEFT JOIN job_logs q ON q.job_id = e.job_id AND q.version = e.request_version
+"""
+#: The criteria of the set that the execution froze.
+_OF_SET: Final = """
+    LEFT JOIN judging_versions s ON s.kind = 'criteria' AND s.name = split_part(e.policy ->> 'criteria_set', '@', 1)
+        AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
+"""
+#: What is next is chosen first, and only then is looked at: the cost follows what is taken, and not what waits. The
+#: result of the submission before is of the execution before.
+_GRANT: Final = text(
+    f"""
+    WITH due AS MATERIALIZED (
+        SELECT g.id, g.urgency, g.created_at, g.item, g.asked, g.judge_policy, g.execution_id
+        FROM judgings g WHERE g.state = 'QUEUED' AND {_RUNS}
+        ORDER BY g.urgency, g.created_at, g.item LIMIT :take FOR UPDATE OF g SKIP LOCKED
+    ), sized AS (
+        SELECT g.id, g.urgency, g.created_at, g.item, coalesce(octet_length(g.asked::text), 0)
+            + coalesce(octet_length(r.response_payload::text), 0)
+            + coalesce(octet_length(q.request_payload::text), 0) AS bytes
+        FROM due g {_OF_JOB}
+    ), fitting AS (
+        SELECT id FROM (
+            SELECT id, sum(bytes) OVER (ORDER BY urgency, created_at, item) - bytes AS before FROM sized
+        ) AS summed WHERE before < :bytes_max
+    ), granted AS (
+        UPDATE judgings g SET state = 'LEASED', lease = g.lease + 1, owner = :owner,
+            due_at = signoff_now() + make_interval(secs => :lease_s)
+        WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
+        RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
+    )
+    SELECT g.*, j.acceptance_criteria, j.reference_texts::text AS reference_texts, s.body AS criteria_of_set,
+        j.policy::text AS policy_of_job, j.cost_nanos, j.tokens,
+        r.response_payload::text AS response, q.request_payload::text AS request,
+        e.submission, e.policy::text AS policy, p.result_hash AS previous_hash
+    FROM granted g {_OF_JOB} {_OF_SET} LEFT JOIN LATERAL (
+            SELECT result_hash FROM executions WHERE job_id = e.job_id AND submission = e.submission - 1
+            ORDER BY request_version DESC NULLS LAST LIMIT 1
+        ) AS p ON true
+    """,  # noqa: S608 - fragments of our own
+)
+_RENEW: Final = text(
+    """
+    UPDATE judgings g SET state = 'LEASED', owner = :owner, due_at = signoff_now() + make_interval(secs => :lease_s)
+    FROM (
+        SELECT g.id FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u (id, lease)
+        JOIN judgings g ON g.id = u.id AND g.lease = u.lease WHERE g.state <> 'DONE' ORDER BY g.id FOR UPDATE OF g
+    ) AS locked
+    WHERE g.id = locked.id RETURNING g.id, g.lease
+    """,
+)
+_GIVE_BACK: Final = text(
+    """
+    UPDATE judgings g SET state = 'QUEUED', lease = g.lease + 1, owner = NULL, due_at = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u (id, lease)
+    WHERE g.id = u.id AND g.lease = u.lease AND g.state = 'LEASED'
+    """,
+)
+#: Of lapsed leases, while any lapse. `state <> 'DONE'`: the index of what is open can serve.
+_LAPSED: Final = ":lapse AND state = 'LEASED' AND state <> 'DONE' AND due_at <= signoff_now()"
+#: A lapsed lease counts until the next grant, as those of jobs do; after the last, a command ends the judging.
+_LOOK: Final = text(
+    f"""
+    WITH lapsed AS (
+        UPDATE judgings SET owner = NULL, due_at = NULL, state = 'QUEUED' WHERE id = ANY(ARRAY(
+            SELECT id FROM judgings WHERE {_LAPSED} AND lease < {GRANTS_MAX} LIMIT :most FOR UPDATE SKIP LOCKED))
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM lapsed)
+        + (SELECT count(*) FROM (SELECT FROM judgings g WHERE state = 'QUEUED' AND {_RUNS} LIMIT :most) AS queued)
+        AS waiting, EXISTS (SELECT FROM judgings WHERE state <> 'DONE') AS are_open,
+        ARRAY(SELECT id FROM judgings WHERE {_LAPSED} AND lease >= {GRANTS_MAX} LIMIT :most) AS lost
+    """,  # noqa: S608 - fragments of our own
+)
+_REAL: Final = text(
+    "SELECT id, execution_id, job_id FROM judgings WHERE id = ANY(CAST(:ids AS uuid[])) AND kind = 'rejudge'"
+)
+_FORGET: Final = text(
+    f"""
+    DELETE FROM judgings WHERE id = ANY(ARRAY(
+        SELECT id FROM judgings WHERE {FREE} AND created_at <= signoff_now() - make_interval(secs => :kept_s)
+        LIMIT :limit FOR UPDATE SKIP LOCKED))
+    """,  # noqa: S608 - fragments of our own
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many judgings wait for a validator, whether any is not done, and of which the last grant lapsed."""
+
+    waiting: int
+    are_open: bool
+    lost: Sequence[UUID]
+
+
+async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) -> list[Row]:
+    """Grant leases of up to `take` judgings that wait, the most urgent first, with all that is judged."""
+    asked = {"owner": owner, "take": take, "lease_s": lease_s, "bytes_max": GRANT_MAX_BYTES}
+    return await connection.execute(_GRANT, asked)
+
+
+async def renew(
+    connection: Connection, owner: UUID, leases: Sequence[tuple[UUID, int]], lease_s: float
+) -> set[tuple[UUID, int]]:
+    """Renew leases for `lease_s` from now, and return those that are held: also lapsed ones that nobody got since."""
+    if not leases:
+        return set()
+    asked = {"owner": owner, "lease_s": lease_s, **_split(leases)}
+    return {(row.id, row.lease) for row in await connection.execute(_RENEW, asked)}
+
+
+async def give_back(connection: Connection, leases: Sequence[tuple[UUID, int]]) -> None:
+    """Queue judgings again whose leases are given back; the leases' numbers are spent."""
+    if leases:
+        await connection.execute(_GIVE_BACK, _split(leases))
+        await connection.execute(NOTIFY_QUEUED)
+
+
+def _split(leases: Sequence[tuple[UUID, int]]) -> dict[str, object]:
+    ids, numbers = zip(*sorted(leases), strict=True)
+    return {"ids": list(ids), "leases": list(numbers)}
+
+
+async def find_real(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Return those judgings whose verdict is to be their job's: (id, execution_id, job_id), by id."""
+    return {row.id: row for row in await connection.execute(_REAL, {"ids": list(ids)})}
+
+
+async def look(connection: Connection, *, lapse: bool) -> Waiting:
+    """Queue those again whose lease lapsed, if `lapse`; return how many wait by now, and which can wait no more."""
+    row = (await connection.execute(_LOOK, {"lapse": lapse, "most": WAITING_MAX})).one()
+    return Waiting(row.waiting, row.are_open, row.lost)
+
+
+async def forget(connection: Connection) -> int:
+    """Delete up to FORGET_BATCH judgings of more than a day ago that no operation asked for; return how many."""
+    return await connection.change(_FORGET, {"kept_s": KEPT_S, "limit": FORGET_BATCH})
+
+
+#: Rows deleted by one `forget`.
+FORGET_REUSABLE_BATCH: Final = 10_000
+
+_VERDICTS: Final = text(
+    """
+    SELECT r.key, r.job_id, r.version, r.created_at, CAST(l.response_payload AS text) AS response
+    FROM unnest(CAST(:keys AS bytea[])) AS k(key)
+    JOIN reusable r ON r.key = k.key AND r.created_at > signoff_now() - make_interval(secs => :age_s)
+    LEFT JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
+    """,
+)
+#: A result from before the agent was last changed is not reused, nor is any for an execution requested before that.
+_RESULTS: Final = text(
+    """
+    SELECT e.execution_id, r.job_id, r.version, s.result_hash
+    FROM unnest(CAST(:ids AS uuid[])) AS u(execution_id)
+    JOIN executions e ON e.execution_id = u.execution_id
+    JOIN agents a ON a.id = e.agent_id AND a.updated_at < e.created_at
+    JOIN reusable r ON r.key = e.reuse_key AND r.created_at > a.updated_at
+        AND r.created_at > signoff_now() - make_interval(secs => :age_s)
+    JOIN executions s ON s.job_id = r.job_id AND s.result_version = r.version AND s.result_hash IS NOT NULL
+    """,
+)
+#: The columns of `make_rows`, and the alias of its rows.
+COLUMNS: Final = sql.columns(reusable, without={"created_at"})
+ALIAS: Final = "r"
+#: Stores such rows. By key: all writers lock the rows in this order, so that none deadlock.
+KEEP: Final = f"""
+    {sql.insert("reusable", COLUMNS, order="key", alias=ALIAS).text} ON CONFLICT (key) DO UPDATE
+        SET job_id = excluded.job_id, version = excluded.version, created_at = excluded.created_at
+"""  # noqa: S608 - names of our own
+#: SKIP LOCKED: rows that a command is renewing are not forgotten.
+_FORGET_REUSABLE: Final = text(
+    """
+    DELETE FROM reusable WHERE key = ANY(ARRAY(
+        SELECT key FROM reusable WHERE created_at <= greatest(
+            signoff_now() - make_interval(secs => :age_s),
+            (SELECT created_at FROM reusable ORDER BY created_at DESC OFFSET :entries_max LIMIT 1))
+        ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+    """,
+)
+
+
+async def load_verdicts(connection: Connection, keys: Collection[bytes], age_s: float) -> dict[bytes, Reusable]:
+    """Return what is kept under these keys and is not older: without a verdict where its entry has none any more."""
+    return {
+        row.key: Reusable(row.job_id, row.version, _read_verdict(row.response), kept_at=row.created_at)
+        for row in await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": age_s})
+    }
+
+
+def _read_verdict(response: str | None) -> Verdict | None:
+    verdict = members(response or "{}").get("verdict")
+    return None if verdict is None else Verdict.model_validate_json(verdict)
+
+
+async def load_results(connection: Connection, execution_ids: Collection[UUID], age_s: float) -> dict[UUID, Reusable]:
+    """Return the results that these executions may reuse, and that are not older."""
+    rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": age_s})
+    return {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
+
+
+def make_rows(uow: UnitOfWork) -> list[sql.Values]:
+    """Return the rows of what may be reused from now on."""
+    entries = uow.changes.results | uow.changes.verdicts
+    return [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
+
+
+async def forget_reusable(connection: Connection, terms: ReuseTerms) -> int:
+    """Delete up to FORGET_BATCH rows that are too old, or the oldest of too many; return how many."""
+    age_s = max(terms.verdict_age_s, terms.result_age_s)
+    parameters = {"age_s": age_s, "entries_max": terms.entries_max, "limit": FORGET_REUSABLE_BATCH}
+    return await connection.change(_FORGET_REUSABLE, parameters)
+
+
+_NEW: Final = sql.columns(
+    judgings,
+    only={
+        *("id", "kind", "group_id", "item", "urgency", "execution_id", "job_id", "job_version", "asked"),
+        *("judge_policy", "actor", "evaluation", "judge", "repeat", "question", "labels"),
+    },
+)
+_ANSWER: Final = sql.columns(
+    judgings,
+    only={
+        *("id", "before", "was_valid", "is_valid", "answer", "code", "message", "cost_nanos", "tokens", "duration_s"),
+    },
+)
+#: One that is there is what an item of an operation asked for before a rebuild, and comes from a backup.
+_INSERT: Final = text(f"{sql.insert('judgings', _NEW).text} ON CONFLICT (id) DO NOTHING")
+_FINISH: Final = text(
+    f"""
+    UPDATE judgings SET {sql.assignments("u", _ANSWER, key="id")}, state = 'DONE', owner = NULL, due_at = NULL,
+        asked = NULL, answered_at = signoff_now()
+    FROM {sql.unnest("u", _ANSWER)}
+    WHERE judgings.id = u.id AND judgings.id = ANY(CAST(:u_id AS uuid[]))
+    """,  # noqa: S608 - names of our own
+)
+_CANCEL: Final = text(
+    """
+    UPDATE judgings g SET state = 'DONE', code = 'cancelled', message = 'the operation was cancelled', owner = NULL,
+        due_at = NULL, answered_at = signoff_now()
+    FROM (SELECT id FROM judgings WHERE group_id = :id AND state <> 'DONE' ORDER BY id FOR UPDATE) AS locked
+    WHERE g.id = locked.id
+    """,
+)
+#: What it had cost that was cancelled is known once its validator has told it.
+_COUNT_SPENDING: Final = text("UPDATE judgings SET cost_nanos = :cost_nanos, tokens = :tokens WHERE id = :id")
+_NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
+#: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
+_LOCK: Final = text(
+    f"""
+    SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy,
+        g.state = 'LEASED' AND g.due_at <= signoff_now() AS has_lapsed,
+        g.code = 'cancelled' AND g.cost_nanos IS NULL AS is_cut_short, (
+        SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
+            AND {sql.is_verdict("l")} AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
+    ) AS before
+    FROM judgings g WHERE g.id = ANY(CAST(:ids AS uuid[])) ORDER BY g.id FOR UPDATE OF g
+    """,  # noqa: S608 - words of our own
+)
+_GROUPS: Final = text("SELECT DISTINCT group_id FROM judgings WHERE group_id = ANY(CAST(:ids AS uuid[]))")
+_COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FREE} LIMIT :most) AS kept")  # noqa: S608
+
+
+async def load(connection: Connection, ids: Collection[UUID]) -> dict[UUID, StoredJudging]:
+    """Lock judgings in the order of their ids, and return them by id."""
+    rows = await connection.execute(_LOCK, {"ids": sorted(ids)})
+    return {
+        row.id: StoredJudging(
+            row.id,
+            row.kind,
+            JudgingState(row.state),
+            row.lease,
+            row.execution_id,
+            row.job_id,
+            row.before,
+            Actor(row.actor or SIGNOFF),
+            row.judge_policy,
+            has_lapsed=row.has_lapsed,
+            is_cut_short=bool(row.is_cut_short),
+        )
+        for row in rows
+    }
+
+
+async def find_groups(connection: Connection, group_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these groups there are."""
+    return set(await connection.scalars(_GROUPS, {"ids": list(group_ids)}))
+
+
+async def count_room(connection: Connection) -> int:
+    """Return how many more judgings may be kept that no operation asks for."""
+    return KEPT_MAX - int(await connection.scalar(_COUNT_KEPT, {"most": KEPT_MAX}))
+
+
+async def write(connection: Connection, changes: Changes) -> None:
+    """Write what was queued, answered and cancelled. RaceError: another transaction has queued one of the new since."""
+    if changes.new_judgings:
+        rows = [_make_row(judging) for judging in changes.new_judgings]
+        await connection.execute(_INSERT, sql.arrays(_NEW, "u", rows))
+        await connection.execute(NOTIFY_QUEUED)
+    if changes.judging_answers:
+        rows = [asdict(answer) for answer in changes.judging_answers]
+        await connection.execute(_FINISH, sql.arrays(_ANSWER, "u", rows))
+        await connection.execute(_NOTIFY_ANSWERED)
+    for judging_id, (cost_nanos, tokens) in changes.judging_costs.items():
+        await connection.execute(_COUNT_SPENDING, {"id": judging_id, "cost_nanos": cost_nanos, "tokens": tokens})
+    for operation_id in changes.cancelled_judgings:
+        await connection.execute(_CANCEL, {"id": operation_id})
+
+
+def _make_row(judging: NewJudging) -> sql.Values:
+    return {name: getattr(judging, name) for name in _NEW} | {"kind": judging.kind.value}

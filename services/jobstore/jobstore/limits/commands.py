@@ -1,0 +1,127 @@
+"""Commands on limits: set or remove one, pause and resume what a name applies to, confirm them. Pure."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.resources import LimitPatch, NewLimit
+from jobstore.engine.commands import Command, LimitsLock, Locks, R_co, check_version, merge_patch, optional
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.errors import InvalidError, NotFoundError
+from jobstore.limits.rules import wildcard
+from signoff.errors import ErrorCode
+from signoff.types import Agent, Limit
+
+_TENANT_FIELDS: Final = ("weight", "queue_max")
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangeLimit(Command[R_co]):
+    name: str
+
+    @property
+    def _agent_id(self) -> str | None:
+        kind, _, value = self.name.partition(":")
+        return value if kind == "agent" else None
+
+    def locks(self) -> Locks:
+        names = frozenset({self.name, wildcard(self.name)})
+        return Locks(limits=LimitsLock.EXCLUSIVE, named_limits=names, agents=optional(self._agent_id))
+
+    def decide(self, uow: UnitOfWork) -> R_co:
+        """Change the limit, and count a change of the agent that it pauses or resumes, which is shown so."""
+        before, answer = self._is_paused(uow), self._change(uow)
+        agent = self._find_agent(uow)
+        if agent is not None and self._is_paused(uow) is not before:
+            uow.change_agent(agent, {}, self.actor)
+        return answer
+
+    @abstractmethod
+    def _change(self, uow: UnitOfWork) -> R_co: ...
+
+    def _find_agent(self, uow: UnitOfWork) -> Agent | None:
+        return uow.agents.get(self._agent_id or "")
+
+    def _is_paused(self, uow: UnitOfWork) -> bool:
+        own, general = uow.limits.get(self.name), uow.limits.get(wildcard(self.name))
+        says = (limit.paused for limit in (own, general) if limit is not None and limit.paused is not None)
+        return next(says, False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit(_ChangeLimit[Limit]):
+    """Change fields of a limit, or replace it, which stays paused as it is unless that is given, too.
+
+    It applies at once, also to executions that wait or were offered already.
+
+    RefusedError (`version_conflict`). InvalidError: only a tenant's limit has such a field.
+    """
+
+    change: NewLimit | LimitPatch
+    version: int | None = None
+
+    def _change(self, uow: UnitOfWork) -> Limit:
+        stored = uow.limits.get(self.name)
+        check_version("the limit", stored.version if stored else 0, self.version)
+        before: NewLimit | Limit = stored or NewLimit()
+        new: NewLimit | LimitPatch | Limit = self.change
+        if isinstance(new, LimitPatch):
+            new = before.model_copy(update=merge_patch(before, new, NewLimit))
+        elif new.paused is None:
+            new = new.model_copy(update={"paused": before.paused})
+        misplaced = [field for field in _TENANT_FIELDS if getattr(new, field) is not None]
+        if misplaced and not self.name.startswith("tenant:"):
+            raise InvalidError(
+                f"{misplaced[0]}: only the limit of a tenant has one, and {self.name[:100]} is no tenant"
+            )
+        return uow.put_limit(self.name, new, self.actor)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLimit(_ChangeLimit[None]):
+    """Remove a limit. NotFoundError (`unknown_limit`). RefusedError (`version_conflict`)."""
+
+    version: int | None = None
+
+    def _change(self, uow: UnitOfWork) -> None:
+        if (stored := uow.limits.get(self.name)) is not None:
+            check_version("the limit", stored.version, self.version)
+        if not uow.remove_limit(self.name, self.actor):
+            raise make_unknown_limit_error(self.name)
+
+
+def make_unknown_limit_error(name: str) -> NotFoundError:
+    """Return the error of a name that nothing limits."""
+    return NotFoundError(f"there is no limit {name[:200]}", code=ErrorCode.UNKNOWN_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class PauseLimit(_ChangeLimit[Limit]):
+    """Pause or resume what a name applies to. The rest of its limit stays; one of which nothing is left is removed.
+
+    The answer says whether it is paused now, also where its limit says nothing of that any more. `version` is that of
+    the agent of this name, or else of the limit: RefusedError (`version_conflict`).
+    """
+
+    paused: bool
+    version: int | None = None
+
+    def _change(self, uow: UnitOfWork) -> Limit:
+        agent, limit = self._find_agent(uow), uow.limits.get(self.name)
+        if agent is not None:
+            check_version("the agent", agent.version, self.version)
+        else:
+            check_version("the limit", limit.version if limit else 0, self.version)
+        paused = uow.pause_limit(self.name, self.actor, paused=self.paused)
+        return paused.model_copy(update={"paused": self.paused})
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmLimits(Command[None]):
+    """Say that what administrators have set by now is all there is: a rebuild that did not find it held all back."""
+
+    def locks(self) -> Locks:
+        return Locks(limits=LimitsLock.EXCLUSIVE)
+
+    def decide(self, uow: UnitOfWork) -> None:
+        uow.changes.confirmed_by = self.actor

@@ -1,0 +1,210 @@
+"""Commands on operations: make, pause, resume, cancel and end one, and keep the answers to its items. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from contracts.resources import NAMED_MAX
+from jobstore.engine.commands import Command, Creation, LimitsLock, Locks, Reads, raise_refusal, require_job
+from jobstore.engine.rows import Item, ItemAnswer, NewOperation, OperationSpec, Stored, StoredOperation
+from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.errors import InvalidError, NotFoundError, RefusedError
+from jobstore.jobs.model import Job, Refusal
+from jobstore.limits.rules import batch_limit
+from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+from signoff.status import BATCH_KINDS, OperationState
+
+#: Jobs that may be named or given at once, and jobs that a filter may match.
+BATCH_MAX: Final = NAMED_MAX
+ITEMS_MAX: Final = 100_000
+_S = OperationState
+#: The states in which an operation may be paused, resumed and cancelled.
+_SOURCES: Final[Mapping[OperationState, frozenset[OperationState]]] = {
+    _S.PAUSED: frozenset({_S.RUNNING}),
+    _S.RUNNING: frozenset({_S.PAUSED}),
+    _S.CANCELLING: frozenset({_S.RUNNING, _S.PAUSED}),
+}
+#: What becomes of an operation of which nothing is left.
+_ENDS: Final[Mapping[OperationState, OperationState]] = {
+    _S.RUNNING: _S.DONE,
+    _S.PAUSED: _S.DONE,
+    _S.CANCELLING: _S.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOperation(Creation[None]):
+    """Make an operation with all its items, or with a snapshot of them, unless it is there.
+
+    `obstacle` is why it is refused unless it is there. InvalidError (`batch_too_large`).
+    """
+
+    operation_id: UUID
+    spec: OperationSpec
+    obstacle: PermanentError | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(len(item.spec or "") for item in self.spec.items)
+
+    def locks(self) -> Locks:
+        return Locks(operations=frozenset({self.operation_id}))
+
+    def is_made(self, uow: UnitOfWork) -> bool:
+        return self.operation_id in uow.operations
+
+    def show(self, uow: UnitOfWork) -> None:
+        """Return nothing: an operation is read as it stands, with its progress."""
+
+    def decide(self, uow: UnitOfWork) -> None:
+        if self.is_made(uow):
+            return
+        check_batch_size(len(self.spec.items))
+        if self.obstacle is not None:
+            raise self.obstacle
+        uow.add_operation(NewOperation(self.operation_id, self.actor, self.spec))
+
+
+def check_batch_size(size: int) -> None:
+    """Raise an InvalidError if a batch of so many jobs is too large."""
+    if size > BATCH_MAX:
+        raise InvalidError(f"{BATCH_MAX} jobs at most may be named at once", code=ErrorCode.BATCH_TOO_LARGE)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOperation(Command[None]):
+    """Pause, resume or cancel an operation, unless it is so already; nothing of a paused one begins.
+
+    Cancelled, it has ended, unless it is of a kind that executes: then its live executions are cancelled first. Items
+    that were not carried out need no answer: the operation's state is theirs.
+
+    `reason` is what whoever cancels says of it. NotFoundError (`unknown_batch`). RefusedError
+    (`operation_ended`).
+    """
+
+    operation_id: UUID
+    to: OperationState
+    reason: str = ""
+
+    def locks(self) -> Locks:
+        return Locks(
+            limits=LimitsLock.EXCLUSIVE,
+            named_limits=frozenset({batch_limit(self.operation_id)}),
+            operations=frozenset({self.operation_id}),
+        )
+
+    def decide(self, uow: UnitOfWork) -> None:
+        state, kind = _require_operation(uow, self.operation_id)
+        if state not in _SOURCES[self.to]:
+            if state is self.to or (self.to, state) == (OperationState.CANCELLING, OperationState.CANCELLED):
+                return
+            raise RefusedError(f"the batch is {state}", code=ErrorCode.OPERATION_ENDED)
+        to, name = self.to, batch_limit(self.operation_id)
+        if to is OperationState.CANCELLING:
+            uow.changes.cancelled_judgings.append(self.operation_id)
+            to = to if kind in BATCH_KINDS else OperationState.CANCELLED
+        if to in {OperationState.PAUSED, OperationState.CANCELLING}:
+            uow.pause_limit(name, self.actor, paused=True)
+        else:
+            uow.remove_limit(name, self.actor)
+        said = {"reason": self.reason, "actor": self.actor}
+        uow.move_operation(self.operation_id, to, {name: text for name, text in said.items() if text})
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerItems(Command[None]):
+    """Keep the answers to items of an operation, and release the claim on it in `rest_s`. An item is answered once."""
+
+    operation_id: UUID
+    answers: Sequence[ItemAnswer]
+    rest_s: float
+
+    def locks(self) -> Locks:
+        return Locks(operations=frozenset({self.operation_id}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        uow.changes.item_answers[self.operation_id] += self.answers
+        uow.changes.rests_s[self.operation_id] = self.rest_s
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOutItem(Command[None]):
+    """Carry out the command of an item, and keep its answer: both in one transaction, hence once.
+
+    Do nothing if the item has an answer, or while its operation does not run. `guard` refuses a job that has moved on
+    since the operation was made. The operation's next items have their turn in `rest_s`.
+    """
+
+    operation_id: UUID
+    item: Item
+    command: Command[object]
+    execution_id: UUID | None = None
+    guard: Callable[[Job], Refusal | None] | None = None
+    rest_s: float = 0.0
+
+    @property
+    def size(self) -> int:
+        return self.command.size
+
+    def locks(self) -> Locks:
+        return replace(self.command.locks(), operations=frozenset({self.operation_id}))
+
+    def reads(self, stored: Stored) -> Reads:
+        return replace(self.command.reads(stored), open_items=frozenset({(self.operation_id, self.item.item)}))
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return self.command.late_reads(stored)
+
+    def decide(self, uow: UnitOfWork) -> None:
+        operation = uow.operations.get(self.operation_id)
+        is_open = (self.operation_id, self.item.item) in uow.stored.open_items
+        if operation is not None and operation.state is OperationState.RUNNING and is_open:
+            uow.changes.item_answers[self.operation_id].append(self._answer(uow))
+            uow.changes.rests_s[self.operation_id] = self.rest_s
+
+    def _answer(self, uow: UnitOfWork) -> ItemAnswer:
+        try:
+            if self.guard is not None:
+                raise_refusal(self.guard(require_job(uow, self.item.job_id)))
+            self.command.decide(uow)
+        except PermanentError as error:
+            return ItemAnswer(self.item.item, None, error.code, str(error))
+        return ItemAnswer(self.item.item, self.execution_id)
+
+
+@dataclass(frozen=True, slots=True)
+class EndOperation(Command[None]):
+    """End an operation of which nothing is left: DONE, or CANCELLED. Its limit goes, too.
+
+    That needs no lock of limits, since there is nothing that it applies to.
+    """
+
+    operation_id: UUID
+
+    def locks(self) -> Locks:
+        name = batch_limit(self.operation_id)
+        return Locks(operations=frozenset({self.operation_id}), named_limits=frozenset({name}))
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(unfinished=frozenset({self.operation_id}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        operation = _require_operation(uow, self.operation_id)
+        ended = _ENDS.get(operation.state)
+        if ended is not None and self.operation_id not in uow.stored.unfinished:
+            uow.remove_limit(batch_limit(self.operation_id), self.actor)
+            uow.move_operation(self.operation_id, ended, {})
+
+
+def _require_operation(uow: UnitOfWork, operation_id: UUID) -> StoredOperation:
+    if operation_id not in uow.operations:
+        raise make_unknown_batch_error(str(operation_id))
+    return uow.operations[operation_id]
+
+
+def make_unknown_batch_error(operation_id: str) -> NotFoundError:
+    """Return the error of an id that is no batch's."""
+    return NotFoundError(f"no batch has the id {operation_id[:100]}", code=ErrorCode.UNKNOWN_BATCH)

@@ -1,0 +1,266 @@
+"""Read operations with their progress, and their items with what became of each."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import column, func, select, text, tuple_
+from sqlalchemy.sql.roles import ColumnsClauseRole
+
+from contracts.judging.policy import JudgePolicy
+from contracts.resources import NewOperation
+from jobstore.engine.sql import Connection, Row
+from jobstore.errors import InvalidError
+from jobstore.jobs.finding import Query
+from jobstore.jobs.model import UNPROVEN
+from jobstore.judging.rules import Kind, Version, Wanted
+from jobstore.judging.store import load_versions
+from jobstore.schema.tables import operations
+from signoff.money import to_usd
+from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
+from signoff.types import JobFilter, Operation, OperationItem
+
+#: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
+RATE_OVER_S: Final = 60.0
+RATE_OVER_MIN_S: Final = 1.0
+#: Outcomes of items that are no status of a job.
+WAITING, REFUSED, CANCELLED, DONE = "WAITING", "REFUSED", "CANCELLED", "DONE"
+
+#: Of what these do it is known when each was done, and what it has cost.
+_TIMED_KINDS: Final = (*BATCH_KINDS, OperationKind.REJUDGE)
+_BATCH_KINDS: Final = ", ".join(f"'{kind}'" for kind in BATCH_KINDS)
+# ruff: noqa: S608 - all below is of words of our own
+#: An operation of which nothing more is carried out: what it has no answer to is cancelled with it.
+_IS_STOPPED: Final = "o.state IN ('CANCELLING', 'CANCELLED')"
+NOT_CARRIED_OUT: Final = "the operation was cancelled before this was carried out"
+_IS_REQUESTED: Final = f"i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})"
+#: The last execution that an item led to: the one that was requested, or what followed it by policy. OFFSET 0 keeps the
+#: planner at the executions of the job, which are few, and from looking for any where none was requested.
+_LAST: Final = f"""
+    LEFT JOIN LATERAL (
+        SELECT e.execution_id, e.state <> 'DONE' AS live, CASE WHEN e.state = 'DONE' THEN upper(e.answer)
+            WHEN e.stage = 'EXECUTING' AND e.attempt = 0 THEN '{JobStatus.ASSIGNED}'
+            ELSE '{JobStatus.IN_PROGRESS}' END AS stand
+        FROM (SELECT * FROM executions WHERE job_id = i.job_id AND {_IS_REQUESTED} OFFSET 0) AS e
+        WHERE e.batch_id = i.operation_id ORDER BY e.request_version DESC NULLS LAST LIMIT 1
+    ) AS last ON true
+"""
+_JUDGING: Final = f"""
+    LEFT JOIN judgings g ON g.group_id = i.operation_id AND g.item = i.item AND o.kind = '{OperationKind.REJUDGE}'
+"""
+_CODE: Final = f"coalesce(i.code, g.code, CASE WHEN NOT i.answered AND {_IS_STOPPED} THEN 'cancelled' END)"
+#: Of a job that was executed before executions knew their batch, it is where the job stands.
+_OUTCOME: Final = f"""
+    CASE WHEN {_CODE} = 'cancelled' THEN '{CANCELLED}' WHEN NOT i.answered OR g.state <> 'DONE' THEN '{WAITING}'
+        WHEN {_CODE} IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
+        ELSE coalesce(last.stand, j.status) END
+"""
+#: What the executions of an item have cost: the one that was requested, and what followed it by policy.
+_SPENT: Final = """
+    SELECT sum(e.cost_nanos) AS nanos, sum(e.tokens) AS tokens FROM executions e
+    WHERE (j.cost_nanos > 0 OR j.tokens > 0) AND e.job_id = i.job_id AND e.batch_id = i.operation_id
+"""
+#: Of what is judged again the answer says no more than that it is queued: its judging has the outcome, and is counted
+#: instead, without being looked up item by item.
+_PROGRESS: Final = text(
+    f"""
+    WITH o AS MATERIALIZED (
+        SELECT id, kind, state, signoff_now() - make_interval(secs => :over_s) AS since
+        FROM operations WHERE id = ANY(CAST(:ids AS uuid[]))
+    )
+    SELECT o.id AS operation_id, {_OUTCOME} AS word, count(*) AS number,
+        count(*) FILTER (WHERE (i.answered OR {_IS_STOPPED}) AND NOT coalesce(last.live, false)) AS rested,
+        count(*) FILTER (WHERE NOT last.live AND j.updated_at > o.since AND j.execution_id = last.execution_id)
+            AS lately, sum(spent.nanos) AS cost_nanos, sum(spent.tokens) AS tokens
+    FROM o JOIN operation_items i ON i.operation_id = o.id {_LAST} LEFT JOIN LATERAL (
+        SELECT * FROM jobs WHERE id = i.job_id AND {_IS_REQUESTED} OFFSET 0
+    ) AS j ON true LEFT JOIN LATERAL ({_SPENT}) AS spent ON true
+        CROSS JOIN (SELECT NULL::text AS state, NULL::text AS code) AS g
+    WHERE NOT (o.kind = '{OperationKind.REJUDGE}' AND i.answered AND i.code IS NULL) GROUP BY 1, 2
+    UNION ALL
+    SELECT o.id, CASE WHEN g.state <> 'DONE' THEN '{WAITING}' WHEN g.code = 'cancelled' THEN '{CANCELLED}'
+            WHEN g.code IS NOT NULL THEN '{REFUSED}' ELSE '{DONE}' END AS word, count(*),
+        count(*) FILTER (WHERE g.state = 'DONE'), count(*) FILTER (WHERE g.answered_at > o.since),
+        sum(g.cost_nanos), sum(g.tokens)
+    FROM o JOIN judgings g ON g.group_id = o.id WHERE o.kind = '{OperationKind.REJUDGE}' GROUP BY 1, 2
+    """,
+)
+_ITEMS: Final = text(
+    f"""
+    SELECT i.item, i.job_id, i.execution_id, i.answered, {_CODE} AS code, coalesce(i.message, g.message,
+        CASE WHEN NOT i.answered AND {_IS_STOPPED} THEN '{NOT_CARRIED_OUT}' END) AS message, j.title,
+        {_OUTCOME} AS outcome
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} {_JUDGING}
+        LEFT JOIN jobs j ON j.id = i.job_id
+    WHERE o.id = :id AND i.item > :after
+        AND (CAST(:outcomes AS text[]) = '{{}}' OR {_OUTCOME} = ANY(CAST(:outcomes AS text[])))
+    ORDER BY i.item LIMIT :limit
+    """,
+)
+#: Of each job, what retried it last.
+_RETRIES: Final = text(
+    """
+    SELECT DISTINCT ON (i.job_id) i.job_id, o.id AS operation_id, i.execution_id
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id
+    WHERE o.retry_of = :id AND i.job_id = ANY(CAST(:job_ids AS text[])) ORDER BY i.job_id, o.created_at DESC
+    """,
+)
+#: Items that ended at one of the statuses, of jobs that still stand there, and not since their judge has failed; each
+#: job once, in the order of the items.
+_RETRIED: Final = f"""
+    SELECT min(i.item) AS item, i.job_id
+    FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} {_JUDGING}
+        JOIN jobs j ON j.id = i.job_id
+    WHERE o.id = :retry_of AND j.status = ANY(CAST(:statuses AS text[])) AND NOT j.live
+        AND j.code IS DISTINCT FROM '{UNPROVEN}' AND {_OUTCOME} = ANY(CAST(:statuses AS text[]))
+    GROUP BY i.job_id
+"""
+_COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
+    *(operations.c[name] for name in ("id", "kind", "state", "name", "actor")),
+    *(operations.c[name] for name in ("created_at", "finished_at", "retry_of")),
+    text("parameters::text AS parameters"),
+)
+
+
+async def get(connection: Connection, operation_id: UUID) -> Operation | None:
+    """Return an operation with its progress, or None where there is none of that id."""
+    rows = await _fetch_operations(connection, select(*_COLUMNS).where(operations.c.id == operation_id))
+    return rows[0] if rows else None
+
+
+async def list_operations(
+    connection: Connection, limit: int, before: tuple[datetime, UUID] | None = None, kinds: Sequence[str] = ()
+) -> list[Operation]:
+    """Return operations, newest first, from before (created_at, id), of all kinds unless some are named."""
+    query = select(*_COLUMNS).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(operations.c.created_at, operations.c.id) < tuple_(*before))
+    if kinds:
+        query = query.where(operations.c.kind.in_(kinds))
+    return await _fetch_operations(connection, query)
+
+
+async def list_items(
+    connection: Connection, operation_id: UUID, limit: int, after: int = -1, outcomes: Iterable[str] = ()
+) -> list[OperationItem]:
+    """Return items of an operation after a number, in order, with what became of each and what retried it."""
+    wanted = {"id": operation_id, "limit": limit, "after": after, "outcomes": list(outcomes)}
+    rows = await connection.execute(_ITEMS, wanted)
+    job_ids = [row.job_id for row in rows]
+    retries = {
+        row.job_id: {"retried_by": row.operation_id, "retry_execution_id": row.execution_id}
+        for row in await connection.execute(_RETRIES, {"id": operation_id, "job_ids": job_ids})
+    }
+    return [
+        OperationItem(
+            item=row.item,
+            job_id=row.job_id,
+            title=row.title or "",
+            outcome=row.outcome,
+            code=row.code,
+            message=row.message,
+            execution_id=row.execution_id if row.answered else None,
+            **retries.get(row.job_id, {}),
+        )
+        for row in rows
+    ]
+
+
+def retried_jobs(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
+    """Return the query of (item, job_id) of what an operation would retry of another."""
+    asked = text(_RETRIED).bindparams(retry_of=retry_of, statuses=[status.value for status in statuses])
+    found = asked.columns(column("item"), column("job_id")).subquery()
+    return select(found.c.item, found.c.job_id)
+
+
+async def _fetch_operations(connection: Connection, query: Query) -> list[Operation]:
+    rows = await connection.execute(query.add_columns(func.signoff_now().label("now")))
+    progress: dict[UUID, list[Row]] = {row.id: [] for row in rows}
+    if rows:
+        for part in await connection.execute(_PROGRESS, {"ids": list(progress), "over_s": RATE_OVER_S}):
+            progress[part.operation_id].append(part)
+    return [_make_operation(row, progress[row.id]) for row in rows]
+
+
+def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part.word] += part.number
+    total, rested = sum(counts.values()), sum(part.rested for part in parts)
+    age_s, over_s = ((row.finished_at or row.now) - row.created_at).total_seconds(), RATE_OVER_S
+    lately = sum(part.lately for part in parts)
+    if row.finished_at is not None or row.kind not in _TIMED_KINDS:  # of what is done at once nobody keeps when
+        lately, over_s = rested, age_s
+    rate = lately / max(min(age_s, over_s), RATE_OVER_MIN_S)
+    ends_at = None
+    if row.state == OperationState.RUNNING and rate and rested < total:
+        ends_at = row.now + timedelta(seconds=(total - rested) / rate)
+    nanos, tokens = (sum(int(part[name] or 0) for part in parts) for name in ("cost_nanos", "tokens"))
+    has_costs = row.kind in _TIMED_KINDS
+    parameters = from_json(row.parameters)
+    return Operation(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        state=OperationState(row.state),
+        total=total,
+        counts=dict(sorted(counts.items())),
+        progress=rested / total if total else 1.0,
+        rate_per_s=rate,
+        ends_at=ends_at,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        retry_of=row.retry_of,
+        cost_usd=to_usd(nanos) if has_costs else None,
+        tokens=tokens if has_costs else None,
+        filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
+        agent_id=parameters.get("agent_id"),
+        judge=parameters.get("judge"),
+        shadow=parameters.get("shadow"),
+        actor=row.actor,
+    )
+
+
+async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:
+    """Return a judge policy as it stands now, as JSON text; None where none is named.
+
+    InvalidError (`unknown_judge_policy`): no policy has the name, or that version, or it is retired.
+    """
+    if reference is not None:
+        return (await find_policy(connection, reference)).policy_json
+    return None if body is None else body.model_dump_json(exclude_defaults=True)
+
+
+async def freeze_criteria(connection: Connection, reference: str | None) -> str | None:
+    """Return the criteria of a set as they stand now, in their text form.
+
+    InvalidError (`unknown_criteria_set`): no set has the name, or that version, or it is retired.
+    """
+    return None if reference is None else (await _find(connection, Wanted(Kind.CRITERIA, reference))).body
+
+
+async def find_policy(connection: Connection, reference: str) -> Version:
+    """Return the version of a judge policy that a reference means now. InvalidError as `freeze_policy` says."""
+    return await _find(connection, Wanted(Kind.JUDGE, reference))
+
+
+async def _find(connection: Connection, wanted: Wanted) -> Version:
+    version = (await load_versions(connection, [wanted])).get(wanted)
+    if version is None or version.is_retired:
+        raise InvalidError(wanted.describe_obstacle(version), code=wanted.kind.unknown)
+    return version
+
+
+async def freeze_parameters(connection: Connection, new: NewOperation) -> dict[str, object]:
+    """Return by what an operation `rejudge` judges, as it stands now; nothing of other kinds."""
+    if new.kind is not OperationKind.REJUDGE:
+        return {}
+    frozen: dict[str, object] = {}
+    if (criteria := await freeze_criteria(connection, new.criteria_set)) is not None:
+        frozen["criteria"] = criteria
+    if (policy := await freeze_policy(connection, new.judge)) is not None:
+        frozen |= {"judge_policy": policy, "judge": JudgePolicy.model_validate_json(policy).reference}
+    return frozen

@@ -1,1 +1,0 @@
-"""Read jobs, logs and agents for people and programs, a page at a time."""

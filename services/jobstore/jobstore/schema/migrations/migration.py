@@ -1,0 +1,96 @@
+"""Bring the tables up to date: a process at a time, a revision after the other, and with progress in the log."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, text
+
+from jobstore.engine.locks import Lock
+from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
+
+log = logging.getLogger(__name__)
+
+#: What a session that migrates has, whatever the role, the database or the services' own sessions have: a revision may
+#: read and write whole tables, and nobody can say how long that takes.
+SESSION: Final = {
+    "application_name": "signoff-migration",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+#: Seconds between two lines of the log while something takes long.
+TELL_S = 10.0
+
+_TAKE_TURN: Final = text("SELECT pg_try_advisory_lock(:lock)").bindparams(lock=Lock.MIGRATION)
+_HOLDER: Final = text(
+    "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+    "WHERE locktype = 'advisory' AND objid = :lock AND granted AND datname = current_database()"
+).bindparams(lock=Lock.MIGRATION)
+
+
+class Migration:
+    """One process's way to tables that are up to date, and what it does now."""
+
+    def __init__(self) -> None:
+        self._doing: dict[str, object] = {}
+        self._began = time.monotonic()
+
+    def run(self, connection: Connection) -> bool:
+        """Apply what is missing. Return False, at once, while another process migrates.
+
+        PermanentError (`unknown_revision`): the tables are of a version that is not known here.
+
+        Nobody waits for the lock within PostgreSQL: a statement that waits has a snapshot, for which an index that
+        is made CONCURRENTLY would wait in turn. The lock ends with the session.
+        """
+        if not connection.scalar(_TAKE_TURN):
+            self._enter(doing="wait for another process that migrates", pid=connection.scalar(_HOLDER))
+            return False
+        config = Config()
+        config.set_main_option("script_location", "jobstore:schema/migrations")
+        config.attributes["connection"] = connection
+        for script in _find_pending(connection, ScriptDirectory.from_config(config)):
+            connection.commit()  # what was read: Alembic begins, and commits, a transaction of its own
+            self._enter(doing="migrate", revision=script.revision, change=script.doc)
+            command.upgrade(config, script.revision)
+            self._tell("a migration is done")
+        return True
+
+    async def tell(self, every_s: float) -> None:
+        """Log now and then, for ever, what goes on since when."""
+        while True:
+            await asyncio.sleep(every_s)
+            self._tell("the database is being migrated")
+
+    def _enter(self, **doing: object) -> None:
+        if doing != self._doing:
+            self._doing, self._began = doing, time.monotonic()
+            self._tell("the database is to be migrated")
+
+    def _tell(self, message: str) -> None:
+        seconds = time.monotonic() - self._began
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        times = {"since": since.isoformat(timespec="seconds"), "seconds": round(seconds, 1)}
+        log.info(message, extra=self._doing | times)
+
+
+def _find_pending(connection: Connection, scripts: ScriptDirectory) -> Sequence[Script]:
+    """Return the revisions that the database lacks, the oldest first. PermanentError: its own is unknown here."""
+    has = MigrationContext.configure(connection).get_current_revision()
+    if has is not None and has not in {script.revision for script in scripts.walk_revisions()}:
+        raise PermanentError(
+            f"the database holds tables of another version of this jobstore (revision {has}): start the version that "
+            "made them, or start with an empty database and empty topics (docs/operations/upgrading.md)",
+            code=ErrorCode.UNKNOWN_REVISION,
+        )
+    return list(scripts.iterate_revisions("head", has or "base"))[::-1]

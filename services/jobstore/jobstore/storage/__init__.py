@@ -1,1 +1,0 @@
-"""The tables, and all SQL of commands. Nothing here commits: `Database.transaction` does."""

@@ -1,1 +1,0 @@
-"""What is judged by, and judgings without a job, as rows."""
