@@ -48,14 +48,14 @@ def find_target(options: dict[str, str | None], endpoints: Path | None = None) -
     """Return the target of the options, completed from the endpoints file.
 
     The default file may be missing. It is not read if an option names a jobstore: its token is not for that one. Nor is
-    a token of the options for a jobstore that it names: whoever made the folder, such as a repository's author, would
+    a token of the options for a jobstore that it names: the author of the folder, such as that of a repository, would
     get it. Raise CommandError if the file cannot be read.
     """
+    given: dict[str, Any] = {name: value for name, value in options.items() if value}
     file = endpoints or (None if options["jobstore"] else _find_endpoints())
     if file is None:
-        return Target(**{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
-    target = _override(read_endpoints(file), options)
-    return replace(target, is_token_for_another=endpoints is None and bool(options["token"]))
+        return Target(**given)
+    return replace(read_endpoints(file), **given, is_token_for_another=endpoints is None and "token" in given)
 
 
 def _find_endpoints() -> Path | None:
@@ -110,8 +110,3 @@ def read_endpoints(file: Path) -> Target:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"cannot read the endpoints file {file}: {error}; is `signoff up` running?"
         raise CommandError(message, code=ErrorCode.ENDPOINTS_UNREADABLE) from error
-
-
-def _override(target: Target, options: dict[str, str | None]) -> Target:
-    fields: dict[str, Any] = vars(target) | {name: value for name, value in options.items() if value}
-    return Target(**fields)

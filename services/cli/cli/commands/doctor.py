@@ -282,14 +282,14 @@ async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]
 async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
     """Check all parts by the answers of a jobstore that serves; in an outage of its database it gives some of them."""
     asked_at = time.time()
-    agents, overview, validators, diagnosis = await asyncio.gather(
+    agents, overview, policies, diagnosis = await asyncio.gather(
         list_all(jobstore.iter_agents()),
         jobstore.get_overview(),
-        _list_validators(jobstore),
+        jobstore.list_judge_policies(page_size=1),
         jobstore.diagnose(),
         return_exceptions=True,
     )
-    answers = (agents, overview, validators, diagnosis)
+    answers = (agents, overview, policies, diagnosis)
     for answer in answers:
         if isinstance(answer, BaseException) and not isinstance(answer, SignoffError):
             raise answer
@@ -306,7 +306,7 @@ async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
     readers: list[tuple[Any, Callable[[Any], list[Check]]]] = [
         (diagnosis, lambda answer: _check_diagnosis(answer, asked_at)),
         (overview, lambda answer: _check_overview(answer, None if diagnosis in errors else diagnosis)),
-        (validators, _check_validators),
+        (policies, lambda answer: _check_validators(answer.validators)),
     ]
     checks += [check for answer, read in readers if answer not in errors for check in read(answer)]
     return checks if isinstance(agents, BaseException) else [*checks, *await _check_agents(agents)]
@@ -461,10 +461,6 @@ def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check
     return Check("waiting", True, found)
 
 
-async def _list_validators(jobstore: AsyncClient) -> "Sequence[Validator]":
-    return (await jobstore.list_judge_policies(page_size=1)).validators
-
-
 def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
     """Check whether all validators judge alike where a job names no policy."""
     owners: dict[str, list[str]] = {}
@@ -481,7 +477,9 @@ def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
 
 
 async def _check_agents(agents: Sequence[Agent]) -> list[Check]:
-    found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
+    enabled = {agent.id: hide_userinfo(agent.url) for agent in agents if agent.enabled}
+    remedy = "start it, or correct its address: signoff agents update {} --url ..."
+    found = (_check_listening(f"agent {name}", url, remedy.format(name)) for name, url in enabled.items())
     return [
         *await asyncio.gather(*found),
         *(_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)),
@@ -495,11 +493,6 @@ def _warn_of_userinfo(agent_id: str) -> Check:
         "--header Authorization=env:SIGNOFF_AGENT_<NAME>"
     )
     return Check(f"agent {agent_id}'s URL", True, "holds a user or a password", remedy)
-
-
-async def _check_agent(name: str, url: str) -> Check:
-    remedy = f"start it, or correct its address: signoff agents update {name} --url ..."
-    return await _check_listening(f"agent {name}", url, remedy)
 
 
 async def check_judge(target: Target) -> list[Check]:
