@@ -366,4 +366,4 @@ class Output:
 
 def _write(stream: TextIO, text: str) -> None:
     stream.write(text)
-    stream.flush()  # so that whoever reads on sees it now, and that nobody does is noticed here
+    stream.flush()  # so that a reader sees it now, and that there is none any more is noticed here

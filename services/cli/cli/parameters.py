@@ -19,7 +19,7 @@ from cli.session import connect, with_options
 from servicekit.errors import ServiceError
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
-from signoff.status import JobStatus
+from signoff.status import JobStatus, View
 from signoff.v1 import resources_pb2 as pb
 
 if TYPE_CHECKING:
@@ -186,6 +186,14 @@ AgentId = Annotated[
 ]
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help=_HELP, autocompletion=complete_operations)]
 OperationId = Annotated[str, typer.Argument(metavar="OPERATION", help=_HELP, autocompletion=complete_operations)]
+
+PageSize = Annotated[int, typer.Option("--page-size", min=1, max=2**31 - 1, help="How many to show; 500 at most.")]
+Detail = Annotated[
+    View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
+]
+PageToken = Annotated[
+    str, typer.Option("--page-token", help="The token of the page, which the page before shows after `more:`.")
+]
 
 
 async def get_policy_version(jobstore: AsyncClient, name: str, number: int) -> Any:

@@ -354,7 +354,7 @@ class Promptfoo:
                 rating = read_label(component.get("pass"))
             elif assertion:  # a set of assertions has none, and its parts follow it
                 self._add(draft, assertion, variables, read_label(component.get("pass")))
-        if rating is not None:  # a person is not bound by what graders said
+        if rating is not None:  # a person's rating counts more than those of graders
             draft.label, draft.labelled_by, draft.labels = rating, HUMAN, [None] * len(draft.labels)
         elif self._fields.criteria is not None:
             draft.label = read_label(grading.get("pass", record.get("success")))

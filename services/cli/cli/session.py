@@ -6,8 +6,8 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, cast
@@ -71,6 +71,18 @@ class Session:
                 agents, _ = await jobstore.list_agents(page_size=_NAMED_MAX)
             names |= {agent.id: agent.name for agent in agents}
         self.out.agent_names |= names
+
+    @contextmanager
+    def look_again_by(self, command: str, **named: str) -> Iterator[None]:
+        """Print, if the user interrupts, that what is `named` continues, and the command that shows it again."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            (name,) = named.values()
+            self.out.end_progress()
+            line = Styled(f"{name} goes on: look again by `{command}`")
+            self.out.print_aside({**named, "goes_on": True, "look_again": command}, line)
+            raise
 
 
 def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:

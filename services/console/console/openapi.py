@@ -200,7 +200,7 @@ def _split_schemas(document: dict[str, Any], left_out: Mapping[str, set[str]]) -
     answers = [document["components"]["responses"], *(operation["responses"] for operation in operations)]
     asked, answered = _find_schemas(bodies, schemas), _find_schemas(answers, schemas)
     named = {ref.removeprefix(_REF) for body in bodies for ref in _list_references(body)}
-    parts = {name for name in asked - named if "enum" not in schemas[name]}  # of requests, whoever has them besides
+    parts = {name for name in asked - named if "enum" not in schemas[name]}  # of requests, and perhaps of answers, too
     inputs = {_REF + name: f"{_REF}{name.removeprefix('New')}Input" for name in parts}
     closed = {name: deepcopy(schemas[name]) for name in sorted(asked)}
     words = {_REF + name: schema["enum"] for name, schema in schemas.items() if "enum" in schema}

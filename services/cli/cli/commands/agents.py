@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.jobs import PageSize, PageToken
 from cli.options import find_given, validate_model
 from cli.output import Output, format_policy, format_time
-from cli.parameters import AgentId, PolicyFields, find_agent, find_agent_id, parse_policy
+from cli.parameters import AgentId, PageSize, PageToken, PolicyFields, find_agent, find_agent_id, parse_policy
 from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands import replay
-from cli.commands.jobs import PageSize, PageToken
 from cli.commands.replay import parse_execution_id
 from cli.errors import CommandError, ExitStatus
 from cli.options import validate_model
 from cli.output import Output, format_time
-from cli.parameters import complete_jobs
+from cli.parameters import PageSize, PageToken, complete_jobs
 from cli.session import Session, command, make_app, with_options
 from signoff import AsyncClient
 from signoff.errors import ErrorCode

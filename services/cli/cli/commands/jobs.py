@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,8 +26,11 @@ from cli.output import (
 from cli.parameters import (
     AgentId,
     BudgetUsd,
+    Detail,
     JobId,
     OptionalJobId,
+    PageSize,
+    PageToken,
     PolicyFields,
     complete_agents,
     find_agent_id,
@@ -38,7 +41,6 @@ from cli.parameters import (
     with_filter,
 )
 from cli.session import Session, command, make_app, with_options
-from cli.terminal import Styled
 from cli.waiting import list_agents_of, name_cause, show_waiting
 from signoff import UNCHANGED, AsyncClient, SignoffError
 from signoff.errors import ErrorCode
@@ -64,13 +66,6 @@ Payload = Annotated[
 ]
 NotBefore = Annotated[
     str | None, typer.Option("--not-before", metavar="TIME", help="Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.")
-]
-PageSize = Annotated[int, typer.Option("--page-size", min=1, max=2**31 - 1, help="How many to show; 500 at most.")]
-Detail = Annotated[
-    View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
-]
-PageToken = Annotated[
-    str, typer.Option("--page-token", help="The token of the page, which the page before shows after `more:`.")
 ]
 
 
@@ -498,7 +493,7 @@ async def show_until_rest(
     `only_end`: as JSON nothing but the job is printed, as it ended.
     """
     try:
-        with printing_how_to_look_again(cli, {"job_id": job_id}, f"signoff jobs watch {job_id}"):
+        with cli.look_again_by(f"signoff jobs watch {job_id}", job_id=job_id):
             async with asyncio.timeout(timeout_s):
                 await cli.learn_agents(jobstore)
                 logs = watch_transitions(jobstore, job_id, after_version=after_version)
@@ -514,20 +509,6 @@ async def show_until_rest(
     if only_end:
         cli.out.print_json(job)
     succeed_if_completed(job)
-
-
-@contextmanager
-def printing_how_to_look_again(cli: Session, named: dict[str, str], again: str) -> Iterator[None]:
-    """Print, if the user interrupts, that the job or the operation continues, and the command that shows it again."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        (name,) = named.values()
-        cli.out.end_progress()
-        cli.out.print_aside(
-            {**named, "goes_on": True, "look_again": again}, Styled(f"{name} goes on: look again by `{again}`")
-        )
-        raise
 
 
 def succeed_if_completed(job: "Job") -> None:

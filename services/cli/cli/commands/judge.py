@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import typer
 
-from cli.commands.jobs import PageSize, PageToken
 from cli.commands.operations import OperationOptions, make_operation
 from cli.errors import CommandError, ExitStatus
 from cli.options import parse_usd, read_json, read_text, read_texts, validate_model
@@ -18,6 +17,8 @@ from cli.output import Output, format_refusals, format_seconds, format_spent, li
 from cli.parameters import (
     DEFAULT,
     OperationId,
+    PageSize,
+    PageToken,
     complete_jobs,
     find_batch_id,
     find_job_id,

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.jobs import PageSize, PageToken
 from cli.options import find_given, validate_model
 from cli.output import Output, find_agent_of
+from cli.parameters import PageSize, PageToken
 from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient

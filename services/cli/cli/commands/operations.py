@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.commands.jobs import PageSize, PageToken, printing_how_to_look_again
 from cli.errors import ExitStatus
 from cli.options import read_json_file, validate_model
 from cli.output import STYLES, Output, format_time, format_usd, style_status, style_status_of
 from cli.parameters import (
     BatchId,
     OperationId,
+    PageSize,
+    PageToken,
     complete_agents,
     complete_jobs,
     find_agent_id,
@@ -415,7 +416,7 @@ async def show_until_ended(
     """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
     last = await jobstore.get_operation(operation_id)
     named, look = ("batch_id", "batches watch") if last.kind in BATCH_KINDS else ("operation_id", "bulk get")
-    with printing_how_to_look_again(cli, {named: operation_id}, f"signoff {look} {operation_id}"):
+    with cli.look_again_by(f"signoff {look} {operation_id}", **{named: operation_id}):
         async with aclosing(jobstore.watch_operation(operation_id)) as operations:
             async for last in operations:
                 if as_json or not cli.out.as_json:

@@ -71,7 +71,7 @@ async def watch_jobs(
     request: Request, _: CallersJobStore, after: After = None, last_event_id: LastEventId = None
 ) -> EventStream:
     """All changes of all jobs."""
-    await request.app.state.known_tokens.check(token_of(request))  # whoever may not read jobs may not watch them
+    await request.app.state.known_tokens.check(token_of(request))  # a caller that may not read jobs may not watch them
     return await _open_job_stream(request.app.state.live, None, after, last_event_id)
 
 
