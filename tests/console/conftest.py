@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from fastapi import APIRouter
+from fastapi import FastAPI
 from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
 from support.fake_jobstore import Server as JobStoreServer
 from support.real_console import RealConsole, real_console
@@ -16,8 +16,8 @@ from console.config import ClientLimits
 from console.live import LiveHub
 from signoff import AsyncClient
 
-#: Of the first application, for all that follow: FastAPI works out anew for each what its routes take and answer.
-ROUTERS: dict[str, APIRouter] = {}
+#: The first application, for all that follow: FastAPI works out anew for each what its routes take and answer.
+APPS: dict[str, FastAPI] = {}
 SETTINGS = {"ring_max": 4, "queued_max": 8, "ping_s": 60.0, "viewers_max": 3}
 
 
@@ -67,7 +67,8 @@ async def console(
 ) -> AsyncIterator[str]:
     """A console with a body limit of 1,000 bytes; its base URL."""
     app = create_app(client, live, sessions, client_limits, payload_max_bytes=1_000)
-    app.router = ROUTERS.setdefault("first", app.router)
+    first = APPS.setdefault("first", app)
+    app.router, app.openapi = first.router, first.openapi
     server = Server(app, live, "127.0.0.1:0", client_limits)
     stop = asyncio.Event()
     watching, serving = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))

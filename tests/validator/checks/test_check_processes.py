@@ -45,10 +45,10 @@ LONG = [
 
 @pytest.mark.parametrize(("check", "result"), LONG, ids=[check[:30] for check, _ in LONG])
 async def test_a_check_that_takes_long_is_ended_and_the_others_are_made(
-    check: str, result: Any, processes: CheckProcesses
+    check: str, result: Any, lasting: CheckProcesses
 ) -> None:
     criteria = parse_criteria(f"check: min_chars 1\ncheck: {check}\ncheck: max_chars 2000000")
-    verdict, stand_in = await judge(criteria, result, run_checks=processes.run)
+    verdict, stand_in = await judge(criteria, result, run_checks=lasting.run)
     assert [one.outcome for one in verdict.criteria] == [Outcome.PASS, Outcome.CANNOT_ASSESS, Outcome.PASS]
     assert "too much time or memory" in verdict.criteria[1].comment
     assert stand_in.asked == []
