@@ -37,19 +37,18 @@ demo: $(READY) $(PAGE) ## Run the whole system and watch jobs being judged
 up: $(READY) $(PAGE) ## Run the whole system until interrupted
 	$(BIN)/signoff up $(ARGS)
 
-# Three workers: much of the time of one goes by with waiting. A choice of tests is run in one, where they can be watched.
+# Four workers: much of the time of one goes by with waiting. A choice of tests is run in one, where they can be watched.
 test: $(READY) $(PAGE) browser ## Run all tests, on real Kafka, PostgreSQL and Chromium; ARGS="tests/cli -k jobs" chooses some
 ifndef ARGS
 	$(NPM) run --silent test
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 4
 else
 	$(BIN)/pytest $(ARGS)
 endif
 
-# Four workers, since these tests wait more than they compute. One that starts a real server without saying so (`real` in
-# tests/conftest.py) runs out of time here.
+# One that starts a real server has to say so (`real` in tests/conftest.py).
 test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: most of them, in less than a minute
-	$(BIN)/pytest -n 4 -m 'not real' --timeout=20 $(ARGS)
+	$(BIN)/pytest -n 4 -m 'not real' $(ARGS)
 
 # What so weak a model says is never twice the same, and takes its time: not among the other tests, but it may run beside
 # them, since what is bounded is the work of the model's server.
@@ -62,7 +61,7 @@ clients: $(READY) $(PAGE) ## Generate clients in Python, TypeScript and Go, and 
 
 coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 3 $(ARGS)
+	$(BIN)/coverage run -m pytest -n 4 $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	@$(BIN)/coverage html --quiet
