@@ -25,23 +25,25 @@ REAL = {"servers", "images"}
 
 #: Of each of these folders all tests share one running system, so that one worker runs them; they are `real`.
 SHARED = ("tests/e2e/", "tests/journeys/")
-#: What takes longest, by how long: begun late, it would leave the other workers with nothing to do.
+#: What takes longest: begun late, it would leave the other workers with nothing to do. Each worker takes two at first,
+#: the first of four that of a shared system and a shorter one.
 LONGEST = (
     *SHARED,
     "tests/faults/test_frozen_jobstore.py",
-    "tests/upgrades/",
     "tests/faults/test_storm.py",
-    "test_outage_classes.py",
-    "test_schemathesis.py",
-    "test_state_machine.py",
     "tests/budget/",
+    "test_state_machine.py",
+    "tests/upgrades/",
+    "test_schemathesis.py",
+    "test_outage_classes.py",
     "tests/localstack/",
     "tests/deploy/",
+    "test_cli_rebuild.py",
 )
 
 
 class WholeFiles(LoadScopeScheduling):
-    """Gives a worker (`pytest -n 3`) all tests of a file, which share fixtures, or of a folder that shares a system."""
+    """Gives a worker (`pytest -n 4`) all tests of a file, which share fixtures, or of a folder that shares a system."""
 
     def _split_scope(self, nodeid: str) -> str:
         return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])

@@ -126,7 +126,8 @@ async def test_a_report_on_the_golden_set_promotes_a_version(visitor: Visitor, s
     await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
 
 
-EVERY_LOOK = [(theme, width) for theme in ("light", "dark") for width in (1440, 1100, 768, 390)]
+#: In the dark at one width: what has room does not depend on colours.
+EVERY_LOOK = [*(("light", width) for width in (1440, 1100, 768, 390)), ("dark", 1100)]
 
 
 @pytest.mark.parametrize(("theme", "width"), EVERY_LOOK)

@@ -29,10 +29,12 @@ def frozen(pid: int) -> Iterator[None]:
     children = process.children(recursive=True)
     for child in children:
         child.suspend()
-    yield
-    for one in (*children, process):
-        with suppress(psutil.NoSuchProcess):
-            one.resume()
+    try:
+        yield
+    finally:  # else nothing works for any test that follows
+        for one in (*children, process):
+            with suppress(psutil.NoSuchProcess):
+                one.resume()
 
 
 async def test_an_outage_of_the_database_longer_than_every_lease_calls_no_agent_again(
