@@ -17,7 +17,7 @@ from localstack.backing import Infrastructure, infrastructure
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: How long an example takes says how busy the machine is. Another profile may be named on the command line.
-settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any load", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
 
 #: Whatever uses one of these is `real`: it needs Kafka, PostgreSQL, a browser or a build. Others say so themselves.

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 #: Starts one after the other, in one process: most of the time would go by with imports.
 SCRIPT = """
@@ -16,6 +18,7 @@ for path in paths:
 """
 
 
+@pytest.mark.real
 def test_every_benchmark_starts() -> None:
     paths = sorted(BENCHMARKS.glob("*.py"))
     command = [sys.executable, "-c", SCRIPT, BENCHMARKS, *paths]

@@ -56,6 +56,7 @@ def test_a_service_starts_from_what_it_is_given(compose, service, monkeypatch):
     assert service == "console" or settings.kafka == "kafka:9092"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_with_a_short_token_ends_with_a_sentence_and_does_not_show_it(compose, service):
     given = compose["services"][service]["environment"]

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -12,6 +14,7 @@ def explored(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.real
 def test_the_protocol_holds_with_all_rules_and_not_without_one():
     """As far as 3,000 states of each scenario, which are too few to find what goes wrong without some of the rules."""
     short = explored("--states-max", "3000")

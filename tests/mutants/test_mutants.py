@@ -6,6 +6,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from mutants.__main__ import EXPLAINED, explained
 from mutants.making import Source
 from mutants.parts import PARTS, ROOT
@@ -92,6 +94,7 @@ def test_a_mutant_is_found_by_what_it_changes_when_lines_have_moved() -> None:
     assert str(after) == "toy.py:8 in LIMIT\n    - LIMIT: int = 3\n    + LIMIT: int = 4"
 
 
+@pytest.mark.real
 def test_what_no_test_notices_survives_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "toy.py").write_text(TOY)
     (tmp_path / "test_toy.py").write_text(SEES)
@@ -109,6 +112,7 @@ def test_what_no_test_notices_survives_and_nothing_else(tmp_path: Path) -> None:
     }, "not LIMIT = None, of which LIMITS is made"
 
 
+@pytest.mark.real
 def test_what_the_type_checker_refuses_is_told_from_what_it_lets_through(tmp_path: Path) -> None:
     (tmp_path / "toy.py").write_text(TOY)
     (tmp_path / "services").mkdir()

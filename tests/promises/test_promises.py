@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import json
 import types
 from collections.abc import Callable
@@ -63,19 +64,23 @@ def package(client: type = Client) -> Any:
     return types.SimpleNamespace(__all__=["Client"], Client=client)
 
 
+@functools.cache
+def make_schemas() -> tuple[Any, Any]:
+    """Return those of the events and those of the settings."""
+    return read_schemas(), {name: kind.model_json_schema() for name, kind in SETTINGS.items()}
+
+
 @dataclasses.dataclass
 class Declared:
     """What declares the promises of the tree, to be changed: each is made anew, and changes nothing else."""
 
     files: list[Any] = dataclasses.field(default_factory=read_files)
     document: Any = dataclasses.field(default_factory=lambda: json.loads(DOCUMENT.read_text("utf-8")))
-    schemas: Any = dataclasses.field(default_factory=read_schemas)
+    schemas: Any = dataclasses.field(default_factory=lambda: copy.deepcopy(make_schemas()[0]))
     topics: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(TOPICS))
     headers: list[str] = dataclasses.field(default_factory=read_headers)
     codes: dict[str, Any] = dataclasses.field(default_factory=lambda: {code: code for code in ErrorCode})
-    settings: Any = dataclasses.field(
-        default_factory=lambda: {name: kind.model_json_schema() for name, kind in SETTINGS.items()}
-    )
+    settings: Any = dataclasses.field(default_factory=lambda: copy.deepcopy(make_schemas()[1]))
     commands: dict[str, Any] = dataclasses.field(default_factory=lambda: {"jobs": load_command("jobs")})
     statuses: list[Any] = dataclasses.field(default_factory=lambda: list(ExitStatus))
     module: Any = dataclasses.field(default_factory=package)
