@@ -30,7 +30,7 @@ def hide_userinfo(text: str) -> str:
 
 #: Only variables that begin so may be referred to: no other secret of an executor can be sent to an agent.
 ENV_PREFIX = "SIGNOFF_AGENT_"
-#: The most headers of one agent.
+#: Headers of one agent at most.
 HEADERS_MAX = 16
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # a token of RFC 9110
@@ -44,7 +44,7 @@ _RESERVED = re.compile(
 
 
 def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return headers, a reference by name. Raise ValueError for what is none; the error never quotes it."""
+    """Return headers, whose values are references. Raise ValueError for any other value, without quoting it."""
     for name, reference in headers.items():
         if not _NAME.fullmatch(name):
             msg = "a header is named by at most 100 letters, digits and hyphens"
@@ -65,6 +65,6 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def check_header_changes(headers: Mapping[str, str | None]) -> Mapping[str, str | None]:
-    """Return changes of headers, None for those that go. Raise ValueError for what is none, as `check_headers`."""
+    """Return changes of headers, None for those to be removed. Raise ValueError as `check_headers` does."""
     check_headers({name: reference for name, reference in headers.items() if reference is not None})
     return headers

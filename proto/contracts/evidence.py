@@ -262,7 +262,7 @@ _SIGNED: Final = re.compile(r"[^\W\d_][+#-]+")
 
 
 def find_quoted(criterion: str) -> list[str]:
-    """Return what a criterion puts in quotation marks: words that are meant literally."""
+    """Return the words that a criterion puts in quotation marks, which are meant literally."""
     return [phrase for groups in _QUOTED.findall(criterion) if (phrase := "".join(groups).strip())]
 
 
@@ -350,7 +350,7 @@ class Evidence:
         return sound, None if sound else why
 
     def find_fault(self, quote: str | None, criterion: str) -> str | None:
-        """Return why a quotation is no evidence on a criterion; None if it is (docs/protocol.md, Verdicts)."""
+        """Return why a quotation is not evidence on a criterion; None if it is (docs/protocol.md, Verdicts)."""
         if not (quote := (quote or "").strip()):
             return NOT_QUOTED
         if len(quote) > QUOTE_MAX_CHARS:

@@ -80,12 +80,12 @@ Capabilities = Annotated[
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
-#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: what no limit of a value itself sets.
+#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` is for values without a limit of their own.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 
 def code_of(problem: Mapping[str, Any]) -> str | None:
-    """Return the stable code of a problem in a ValidationError, where the error that it was made of has one."""
+    """Return the stable code of a problem in a ValidationError, if its cause has one."""
     return getattr(problem.get("ctx", {}).get("error"), "code", None)
 
 
@@ -195,7 +195,7 @@ class _RefuseUnknown:
         )
 
 
-#: The body of a request: what is asked for and not known is refused. What is read of topics is of the bare types.
+#: The body of a request, in which unknown fields are refused. Records of topics are read as the bare types.
 Strict = Annotated[T, _RefuseUnknown()]
 
 
@@ -280,9 +280,9 @@ Merged: TypeAlias = dict[str, Any]
 
 
 def merge(stored: object, patch: Patch, new: type[Model]) -> Merged:
-    """Return the fields that a patch of a stored resource gives, as they are after it.
+    """Return the fields that a patch of a stored resource changes, with their values after it.
 
-    ValidationError: a map is then none that a new resource may have.
+    ValidationError: no new resource may have such a map.
     """
     return {name: _merge(new, name, getattr(stored, name), getattr(patch, name)) for name in patch.model_fields_set}
 

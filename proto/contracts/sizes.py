@@ -42,7 +42,7 @@ def _check_limit(limit: int) -> int:
     return limit
 
 
-#: The limit of a door, as a setting: one that does not fit the topics stops the start.
+#: The setting of a door's limit: a value that does not fit the topics prevents the start.
 DoorLimit = Annotated[int, Field(ge=1), AfterValidator(_check_limit)]
 
 _JOB_FIELDS: Final = ("title", "description", "acceptance_criteria", "labels", "policy", "capabilities")

@@ -40,7 +40,7 @@ def open_channel(
     """Open a channel to jobstores at `host:port`, or at several such with commas between; with `credentials` by TLS.
 
     A call that one of them does not answer is tried at the next, and those after it begin there: every call may be sent
-    again, since whoever asks names what is asked for. One that runs out of its time is not tried again, but those after
+    again, since requests name what they ask for. One that runs out of its time is not tried again, but those after
     it begin at the next: a jobstore whose database is silent answers pings, and no call.
 
     It serves stubs, with calls that answer once or stream.
@@ -117,7 +117,7 @@ def read_fields_at_fault(status: bytes) -> list[tuple[str, str]]:
 
 
 def read_retry_wait_s(status: bytes) -> float | None:
-    """Return after how many seconds a google.rpc.Status asks for the request again; None if it does not."""
+    """Return after how many seconds a google.rpc.Status wants the request to be sent again; None if it does not."""
     try:
         delays = [dict(_read_parts(each)).get(1, b"") for each in _find_details(status, b"RetryInfo")]
         return Duration.FromString(delays[0]).ToTimedelta().total_seconds() if delays else None

@@ -49,7 +49,7 @@ Item = TypeVar("Item")
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()
-#: The jobstore does not answer, or does not say why it does not serve.
+#: The outage of a jobstore that does not answer, or gives no reason why it does not serve.
 UNREACHABLE: Final = ErrorCode.JOBSTORE_UNREACHABLE
 #: A call that accepts many jobs may take at least this long, in seconds, however short its time is.
 ACCEPT_TIMEOUT_S: Final = 120.0

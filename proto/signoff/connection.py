@@ -257,7 +257,7 @@ class Connection:
             await asyncio.sleep(max(wait_s, next(backoffs_s)))
 
     def _find(self, name: str, kind: str) -> Any:
-        """Return what makes calls of a method."""
+        """Return the callable of a method."""
         if (found := self._methods.get(name)) is None:
             method = _METHODS[name]
             found = self._methods[name] = getattr(self._channel, kind)(
@@ -331,7 +331,7 @@ def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def join_request(given: Request, fields: Mapping[str, Any]) -> Any:
-    """Return what is asked for: a model or a mapping that was given, and the fields beside it, if any."""
+    """Return the resource of a request: the given model or mapping, with the fields given beside it."""
     if not fields and given is not None:
         return given
     return {**(given.model_dump(exclude_unset=True) if hasattr(given, "model_dump") else given or {}), **fields}

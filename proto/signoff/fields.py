@@ -50,7 +50,7 @@ Time = Annotated[
 ]
 
 
-#: Amounts from 0 to `USD_MAX`, as patterns say it.
+#: The pattern of amounts from 0 to `USD_MAX`.
 _TO_THE_MOST: Final = r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"
 
 
@@ -62,9 +62,9 @@ def _declare_money(pattern: str, **bounds: Any) -> tuple[Any, ...]:
     )
 
 
-#: USD, as somebody asks for it: a decimal text, with nine digits after the point at most. Requests take a number, too.
+#: USD in a request: a decimal text or a number, with nine digits after the point at most.
 Money = Annotated[Decimal, *_declare_money(_TO_THE_MOST, usd_max=USD_MAX, rounds=False)]
-#: USD, as somebody reports it who may have computed it: rounded to a nano-dollar.
+#: USD in a report of a worker, who may have computed it: rounded to a nano-dollar.
 ReportedMoney = Annotated[Decimal, *_declare_money(_TO_THE_MOST, usd_max=USD_MAX)]
 #: A sum of USD, as Signoff answers it.
 SumOfMoney = Annotated[Decimal, *_declare_money(r"^[0-9]{1,16}(\.[0-9]{1,9})?$")]

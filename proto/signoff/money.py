@@ -7,7 +7,7 @@ from typing import Final
 #: Nano-dollars of a dollar: an amount has this many places after the point.
 DIGITS: Final = 9
 NANOS: Final = 10**DIGITS
-#: The most that somebody may ask for or report, in USD; that is kept of a sum, which a BIGINT holds; and that is read.
+#: Bounds in USD: of an amount in a request or a report; of a sum, which a BIGINT holds; and of an amount that is read.
 USD_MAX: Final = 1_000_000
 SUM_NANOS_MAX: Final = 9_000_000_000 * NANOS
 _READ_USD_MAX: Final = 10**15
@@ -40,7 +40,7 @@ def to_nanos(usd: Decimal | str | float, *, usd_max: int = _READ_USD_MAX, rounds
 
 
 def _read(usd: Decimal | str | float, usd_max: int, *, rounds: bool) -> int:
-    """Return nano-dollars of what is no plain text of an amount: a number, or a text with an exponent."""
+    """Return the nano-dollars of an amount in another form than a plain text: a number, or a text with an exponent."""
     if isinstance(usd, bool) or not isinstance(usd, Decimal | str | int | float):
         raise ValueError(_NO_AMOUNT)  # noqa: TRY004 - a fault of a field
     if isinstance(usd, str) and (len(usd) > _CHARS_MAX or _NUMBER.fullmatch(usd) is None):

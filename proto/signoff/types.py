@@ -565,5 +565,5 @@ MODELS: Final[Mapping[str, type[Model]]] = {
 
 
 def read_model(message: Any) -> Any:
-    """Return what a message of the jobstore holds as the model of it."""
+    """Return a message of the jobstore as its model."""
     return read(message, MODELS[message.DESCRIPTOR.name])

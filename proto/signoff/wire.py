@@ -380,7 +380,8 @@ def _write_fields(
     descriptor: Descriptor, values: Any, given: Mapping[str, Any] = _NOTHING, *, is_row: bool
 ) -> dict[str, Any]:
     source: Any = type(values)
-    return {**_compile_writer(descriptor, source, frozenset(given), is_row)(values), **given}
+    written = _compile_writer(descriptor, source, frozenset(given), is_row)(values)
+    return {**written, **given} if given else written
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -468,7 +469,7 @@ async def test_a_file_that_others_can_write_does_not_say_where_the_system_is(sig
 async def test_what_a_job_has_spent_is_shown_where_anything_was(signoff, jobstore):
     await jobstore.add(poem())
     assert "spent" not in (await signoff("jobs", "get", "poem")).out
-    spent = {"cost_usd": 0.0125, "tokens": 1200}
+    spent = {"cost_usd": Decimal("0.0125"), "tokens": 1200}
     jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=spent)
     await jobstore.record("poem", JobLogStatus.FAILED, code="budget_exhausted", **spent)
     assert re.search(

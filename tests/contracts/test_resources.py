@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from contracts.events import ExecuteRequested, JobStatusReported
 from contracts.judging.verdict import Verdict
 from contracts.resources import Job, NewAgent, NewJob, Policy
+from signoff import types
 from signoff.ids import new_execution_id
 from signoff.judging import CriterionVerdict
 from signoff.status import Delivery, Outcome, ReportKind
@@ -135,3 +136,12 @@ def test_policy_leaves_open_what_nobody_set():
     assert Policy.model_validate({"max_attempts": 2}) == Policy(max_calls=2), "its earlier name is taken still"
     job, agent = Policy(max_calls=2), Policy(max_calls=5, delivery=Delivery.AT_MOST_ONCE)
     assert job.over(agent) == Policy(max_calls=2, delivery=Delivery.AT_MOST_ONCE)
+
+
+def test_a_policy_that_is_asked_for_has_the_fields_of_one_that_is_answered_with_checks_of_its_own():
+    for name, answered in types.Policy.model_fields.items():
+        asked = Policy.model_fields[name]
+        assert (asked.description, asked.default) == (answered.description, answered.default)
+    assert types.Policy(max_calls=1_000).max_calls == 1_000  # of a newer server, which allows more
+    with pytest.raises(ValidationError):
+        Policy(max_calls=1_000)

@@ -13,14 +13,12 @@ import grpc
 
 from contracts.fields import merge
 from contracts.lint import find_warnings
-from contracts.messages import job_message, new_job_of, patch_of
+from contracts.messages import new_job_of, patch_of
 from contracts.receipts import PublicKey
 from contracts.resources import AgentPatch, Job, NewAgent, NewJob
 from jobstore.api.server import make_details
 from jobstore.errors import Violation
 from signoff.connection import REPLAYED
-from signoff.jsontext import json_text
-from signoff.money import to_nanos
 from signoff.status import ExecutionState, JobLogStatus, JobStatus
 from signoff.types import Agent, Execution, JobLog, Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
@@ -32,13 +30,13 @@ from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
-from signoff.wire import parse_words, read_fields, write_message, write_row
+from signoff.wire import parse_words, read_fields, write_message
 from support.fake_judges import FakeJudges
 from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
 from support.fake_receipts import FakeReceipts
 
-LOG_TEXTS = ("request", "payload", "before", "after", "result", "partial", "verdict")
+LOG_TEXTS = {"request", "payload", "before", "after", "result", "partial", "verdict"}
 TOKEN = "a-token-of-at-least-32-characters"
 Status = grpc.StatusCode
 
@@ -175,9 +173,8 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
 
     def _job(self, job_id):
         job = self.job(job_id)
-        logs = [log for log in self.logs if log.job_id == job_id]
-        bare = dict.fromkeys(LOG_TEXTS)
-        return _job(job.model_copy(update={"last_log": logs[-1].model_copy(update=bare) if logs else None}))
+        logs = [JobLog(**log.model_dump(exclude=LOG_TEXTS)) for log in self.logs if log.job_id == job_id]
+        return _job(job.model_copy(update={"last_log": logs[-1] if logs else None}))
 
     async def ListJobLogs(self, request, context):
         logs = [log_message(log) for log in self.logs if log.job_id == self.job(request.job_id).id]
@@ -346,30 +343,17 @@ async def _abort(context: Any, refusal: Refusal) -> None:
     await context.abort(refusal.status, message)
 
 
-def nanos(of: Job | JobLog | Execution) -> dict[str, int | None]:
-    """Return the cost as rows have it."""
-    return {"cost_nanos": None if of.cost_usd is None else to_nanos(of.cost_usd)}
-
-
 def _execution(execution: Execution) -> resources_pb2.Execution:
-    return write_message(resources_pb2.Execution, execution.model_dump())
+    return write_message(resources_pb2.Execution, execution)
 
 
 def _job(job: Job) -> Any:
-    row = job.model_dump(exclude={"policy"}) | {"payload": json_text(job.payload), "policy": job.policy}
-    if job.last_log is not None:
-        row["last_log"] |= nanos(job.last_log)
-    return job_message(row | nanos(job), as_text=True)
+    return write_message(resources_pb2.Job, job)
 
 
 def log_message(log: JobLog) -> Any:
     """Return an entry as the jobstore sends it."""
-    payloads = {name: _text(getattr(log, name)) for name in LOG_TEXTS}
-    return write_row(resources_pb2.JobLog, log.model_dump() | nanos(log) | payloads)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else json_text(value)
+    return write_message(resources_pb2.JobLog, log)
 
 
 class Health(grpc.GenericRpcHandler):

@@ -133,7 +133,7 @@ class Differs:
     needs_context = True
 
     def find(self, subject: Subject) -> Finding:
-        """Compare their hashes."""
+        """Compare the result with that of the submission before."""
         if subject.is_repeated is None:
             return Finding(Outcome.CANNOT_ASSESS, None, "the result of the submission before is not known")
         comment = "it is the same as that of the submission before" if subject.is_repeated else "it is a new result"

@@ -135,7 +135,7 @@ class Exists:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Look for the first value."""
+        """Look for the first value at the path."""
         nodes = self.path.select(subject.result)
         if not nodes:
             return Finding.of(not self.is_wanted, "not found", f"nothing stands at `{self.path.text}`")
@@ -152,7 +152,7 @@ class Count:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Count."""
+        """Count the values at the path."""
         count = len(self.path.select(subject.result))
         has, asked = count_of(count, "value"), f"{_IN_WORDS[self.comparison]}{self.number:,}"
         return Finding.of(
@@ -169,7 +169,7 @@ class Equals:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Compare."""
+        """Compare each value at the path."""
         wanted = json.dumps(self.wanted, ensure_ascii=False)
         for pointer, value in (nodes := self.path.select(subject.result)):
             if not is_equal(value, self.wanted):
@@ -189,7 +189,7 @@ class Each:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Check each."""
+        """Check each value at the path."""
         finding: Finding | None = None
         for pointer, value in self.path.select(subject.result):
             finding = self.check.find(replace(subject, result=value))

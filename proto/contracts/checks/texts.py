@@ -74,7 +74,7 @@ class Length:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Count."""
+        """Count the words or characters of all texts."""
         texts = (place.text for place in iterate_places(subject.result) if not place.is_name)
         count = sum(map(_UNITS[self.unit], texts))
         is_met = count <= self.limit if self.is_maximum else count >= self.limit
@@ -180,7 +180,7 @@ class Url:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Look at its form."""
+        """Check the form of the URL."""
         text = subject.result
         if not isinstance(text, str):
             return Finding.of(False, "no text", "the result must be a text with a URL and nothing else")

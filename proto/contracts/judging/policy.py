@@ -15,7 +15,7 @@ from signoff.fields import Money
 from signoff.jsontext import Json, json_text
 from signoff.money import to_nanos, to_usd
 
-#: The policy of all that names none: what validators report of their settings.
+#: The policy of jobs that name none: it holds the settings that validators report.
 DEFAULT_POLICY: Final = "default"
 #: Votes of a quorum; a stage asks as many models at most.
 VOTES_MIN: Final = 2
@@ -24,7 +24,7 @@ STAGES_MAX: Final = 8
 #: Bytes of the parameters of a model, as JSON.
 PARAMETERS_MAX_BYTES: Final = 4_000
 
-#: What of a model's entry changes nothing about what it is asked.
+#: The fields of a model that do not change what it is asked.
 _ASIDE: Final = {"family", "input_usd", "cached_usd", "output_usd"}
 _MILLION: Final = 1_000_000
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
@@ -40,7 +40,7 @@ Name = Annotated[
         )
     ),
 ]
-#: A name, or one version of what has it: `strict` or `strict@3`.
+#: A name, or one version under it: `strict` or `strict@3`.
 Reference = Annotated[
     str,
     StringConstraints(

@@ -19,7 +19,7 @@ from signoff.fields import Model
 
 #: Standard deviations on either side of the mean that hold 95 % of a normal distribution.
 Z_95: Final = 1.959963984540054
-#: How often an interval of 95 % does not hold what it is of.
+#: The share of intervals of 95 % that do not hold the true value.
 ALPHA: Final = 0.05
 #: Halvings that find a quantile to the last digit of a float.
 _HALVINGS: Final = 60
@@ -27,7 +27,7 @@ _HALVINGS: Final = 60
 _MORE_MAX: Final = 1_000_000
 #: Cases of each kind that are added to those there are.
 _ADDED: Final = 2
-#: Relative error of what converges.
+#: The relative error at which a series is taken to have converged.
 _PRECISION: Final = 1e-15
 #: Cases at least of which leaving out each says something.
 _LEFT_OUT_MIN: Final = 3

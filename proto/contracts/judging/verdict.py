@@ -28,7 +28,7 @@ class Verdict(judging.Verdict):
         return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error, **terms)
 
     def check_words(self) -> Self:
-        """Return the verdict. Raise ValueError if an outcome is none that is known: what judges is not that new."""
+        """Return the verdict. Raise ValueError if an outcome is not known: no validator is newer than the jobstore."""
         for criterion in self.criteria:
             Outcome(criterion.outcome)
         return self
@@ -53,7 +53,7 @@ _KINDS_WITH_EVIDENCE = frozenset({"meets", "check"})
 
 
 def find_mismatch(criteria: Sequence[Criterion], verdict: Verdict) -> str | None:
-    """Return in words why a verdict is none on these criteria, or None if it is one.
+    """Return why a verdict does not judge these criteria, as a message, or None if it does.
 
     It judges each of them once and in order, has evidence for each pass of a kind that needs some, calls unproven only
     what it cannot assess, and `is_valid` follows from the outcomes. Whether the evidence stands in the result is not

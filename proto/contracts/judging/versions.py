@@ -226,9 +226,9 @@ def _describe_missing(count: int, total: int, least: float, missing: int, kind: 
 
 
 def _read_policy(policy: Any) -> Any:
-    """Return a policy that is given as JSON: it was checked when it was put, perhaps by a newer jobstore.
+    """Return the policy in JSON, which was checked when it was put, perhaps by a newer jobstore.
 
-    What this version does not know as a policy is shown as it is.
+    JSON that is no policy to this version is returned as it is.
     """
     try:
         return JudgePolicy.model_validate(policy, extra="ignore") if isinstance(policy, dict) else policy

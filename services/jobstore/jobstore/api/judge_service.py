@@ -58,8 +58,7 @@ class JudgeService(JudgeServiceServicer):
         async with self._read.session() as session:
             policies = await reads.list_judge_policies(session, limit, after or "")
         validators = [
-            pb.Validator(owner=str(each.owner), judge=each.judge, keys=sorted(each.keys))
-            for each in await self._list_validators()
+            write_message(pb.Validator, each, keys=sorted(each.keys)) for each in await self._list_validators()
         ]
         return pb.ListJudgePoliciesResponse(
             policies=[write_message(pb.JudgePolicy, each) for each in policies],
