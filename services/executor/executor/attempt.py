@@ -22,7 +22,7 @@ from signoff.errors import ErrorCode
 from signoff.status import Delivery
 from signoff.status import Protocol as AgentProtocol
 
-#: The default of the setting: the shortest time between two reports of a call's progress.
+#: Seconds between two reports of a call's progress, by default.
 PROGRESS_INTERVAL_S = 1.0
 
 
@@ -34,12 +34,12 @@ class Throttle:
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._next_at = 0.0
-        self._last = hash(repr(Progress()))  # a hash, so that thousands of calls do not keep what they reported
+        self._last = hash(repr(Progress()))  # a hash, so that thousands of calls keep no reports
         self._newest: Progress | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, progress: Progress) -> None:
-        """Report this progress when the time comes, unless a newer one takes its place."""
+        """Report this progress once the interval is over, unless a newer one replaces it."""
         self._newest = progress
         if self._timer is None:
             self._timer = self._loop.call_at(self._next_at, self._report_newest)
@@ -60,7 +60,7 @@ class Throttle:
 
 log = logging.getLogger(__name__)
 
-#: A call that runs for so long is reported to have begun. Before, its outcome says when it began.
+#: Seconds after which the begin of a call is reported; the outcome of a shorter one has its time.
 BEGIN_REPORTED_AFTER_S = 1.0
 
 
@@ -91,7 +91,7 @@ class Attempt:
         self._number = grant.spent + 1
 
     async def run(self, held: HeldLease) -> PublishOutcome:
-        """Make calls until there is an outcome, and return what publishes it."""
+        """Make calls until there is an outcome, and return the function that publishes it."""
         self._held = held
         if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
             self._report_begin()
@@ -104,14 +104,14 @@ class Attempt:
         return lambda: self._publish(self._number, outcome)
 
     async def give_up(self, held: HeldLease, bug: Exception) -> None:
-        """Publish that this attempt failed unexpectedly. The error's words may hold secrets: the log alone has them."""
+        """Publish that this attempt failed unexpectedly. The error's text may hold secrets: the log alone has it."""
         error = ExecutorError(f"the executor failed unexpectedly ({type(bug).__name__}), and its log says how")
         wait_s = outcomes.wait_s(self._grant, self._number, error)
         report = self._reports.describe_failure(self._number, error, wait_s, here=False, usage=self._usage)
         await self._publisher.publish_report(report, held.lease)
 
     async def _publish(self, number: int, outcome: Event) -> None:
-        """Publish an outcome. A result that its topic refuses for good is a failure: else its lease would lapse."""
+        """Publish an outcome. A result that its topic refuses becomes a failure: else its lease would lapse."""
         try:
             await self._publisher.publish_report(outcome, self._held.lease)
         except PermanentError as error:
@@ -123,7 +123,7 @@ class Attempt:
             await self._publisher.publish_report(report, self._held.lease)
 
     def _report_begin(self) -> None:
-        """Report, once, that the agent is being called, unless a failure has said so."""
+        """Report once that the agent is being called, unless a failure was reported before."""
         if not self._is_begin_reported:
             self._is_begin_reported = True
             self._report_soon(self._reports.describe_begin())
@@ -136,7 +136,7 @@ class Attempt:
         self._publisher.publish_report_soon(report, self._held.lease)
 
     async def _make_call(self, number: int) -> Event | None:
-        """Make a call, and return the outcome to publish, or None where another call follows now."""
+        """Make a call, and return the outcome to publish, or None if another call follows here."""
         started, self._usage = time.monotonic(), None
         self._held.begun = True
         try:
@@ -184,7 +184,7 @@ class Attempt:
             return report
         assert wait_s is not None
         self._is_begin_reported = True
-        self._held.begun = False  # nothing is lost by giving it back now
+        self._held.begun = False  # nothing is lost if it is given back now
         async with self._worker.without_slot(self._held):
             reporting = retry_transient(lambda: self._publisher.publish_report(report, self._held.lease), on="kafka")
             await asyncio.gather(asyncio.sleep(wait_s), reporting)

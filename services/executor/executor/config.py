@@ -14,10 +14,10 @@ from signoff.fields import Money
 class Settings(WorkerSettings):
     """Settings of the executor, each SIGNOFF_<NAME> in the environment.
 
-    `agent_networks` are the only places besides the public internet in which agents may live: CIDR, and `host:port`,
-    comma-separated. Files that headers of agents refer to lie below `agent_header_dir`.
-    `call_cost_max_usd` is the most that one call counts for, whatever its agent claims that it cost.
-    `poll_max_s` is the longest time between two polls of an asynchronous agent's work, unless it asks for another.
+    `agent_networks` are the networks besides the public internet in which agents may be: CIDR, and `host:port`,
+    comma-separated. Files that headers of agents refer to lie below `agent_header_dir`. `call_cost_max_usd` is the
+    highest cost that one call counts for, whatever its agent reports. `poll_max_s` is the longest time between two
+    polls of an asynchronous agent's work, unless the agent asks for another.
     """
 
     executor_token: SecretSetting

@@ -27,7 +27,7 @@ class AgentError(ServiceError):
 
 
 class ExecutorError(AgentError):
-    """The executor itself failed unexpectedly; the agent may have been called, and is not to blame."""
+    """The executor itself failed unexpectedly; the agent may have been called."""
 
     code = ErrorCode.EXECUTOR_ERROR
     retryable = True
@@ -47,7 +47,7 @@ class AgentConnectTimeoutError(AgentUnreachableError):
 
 
 class AgentHeaderError(AgentUnreachableError):
-    """A header's value cannot be read: whoever runs the executors can mend it, and another one may have it."""
+    """A header's value cannot be read: an operator can correct that, and another executor may have it."""
 
     code = ErrorCode.AGENT_HEADER_UNRESOLVED
 
@@ -67,21 +67,21 @@ class AgentTimeoutError(AgentError):
 
 
 class AgentHeartbeatTimeoutError(AgentError):
-    """The agent took the work, and was silent for longer than it may be."""
+    """The agent took the work, and was silent for longer than its heartbeat timeout."""
 
     code = ErrorCode.AGENT_HEARTBEAT_TIMEOUT
     retryable = True
 
 
 class AgentWorkLostError(AgentError):
-    """The agent took the work, and knows it no more."""
+    """The agent took the work, and no longer knows it."""
 
     code = ErrorCode.AGENT_WORK_LOST
     retryable = True
 
 
 class AgentFailedError(AgentError):
-    """The agent took the work, and says that it failed."""
+    """The agent took the work, and reports that it failed."""
 
     code = ErrorCode.AGENT_FAILED
 
@@ -91,7 +91,7 @@ class AgentFailedError(AgentError):
 
 
 class AgentBusyError(AgentError):
-    """The agent answered with a status that asks to come again later (408, 425, 429, 5xx)."""
+    """The agent answered with a status that allows a retry (408, 425, 429, 5xx)."""
 
     code = ErrorCode.AGENT_STATUS
     retryable = True
@@ -116,6 +116,6 @@ class AgentDeclinedError(AgentError):
 
 
 class AgentAnswerError(AgentError):
-    """The agent answered 2xx with what is no result: no JSON, or too large."""
+    """The agent answered 2xx without a result: no JSON, or too large."""
 
     code = ErrorCode.AGENT_INVALID_JSON

@@ -38,7 +38,7 @@ class GrpcExecutions:
         except TransientError as error:
             if error.code != ErrorCode.RESOURCE_EXHAUSTED or len(claims) == 1:
                 raise
-            # The leases are granted by now; the jobstore gives their owner the same answers again.
+            # The leases are granted by now, and the jobstore gives their owner the same answers again.
             half = len(claims) // 2
             return [*await self._begin(owner, claims[:half], room), *await self._begin(owner, claims[half:], room)]
         return [_read_answer(a) for a in answer.answers]

@@ -1,4 +1,4 @@
-"""Handle requests: claim them, start what was granted; then call the agents and publish the outcomes."""
+"""Handle requests: claim executions, start the granted ones, call their agents and publish the outcomes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Handlers:
-    """Handle batches of `execute-requested`: the executor's story from top to bottom."""
+    """Handle batches of `execute-requested`, from the claims to the attempts."""
 
     def __init__(
         self,

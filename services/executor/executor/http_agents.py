@@ -51,7 +51,7 @@ _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class HeaderValues:
-    """Read values when they are needed, so that a file that is replaced counts from the next request on."""
+    """Read values at each request, so that a file that is replaced counts from the next one on."""
 
     def __init__(self, environ: Mapping[str, str], folder: Path | None) -> None:
         self._environ = environ
@@ -79,16 +79,16 @@ class HeaderValues:
 
 
 def _read_file(folder: Path, place: str) -> str | None:
-    """Return a file's text without its last line break, cut a little over what a value may be.
+    """Return a file's text without its last line break, cut a little beyond the largest value.
 
-    None: there is no regular file, or a link leads out of the folder.
+    None if there is no regular file, or a link leads out of the folder.
     """
     try:
         folder = folder.resolve(strict=True)
         path = (folder / place).resolve(strict=True)
         if not path.is_relative_to(folder):
             return None
-        # What is resolved has no links; a pipe that took its place would be waited for.
+        # A resolved path has no links. A pipe that took its place would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -108,19 +108,19 @@ _SERVER_ERROR = 500
 _EXCERPT_MAX = 500
 #: The longest wait that an agent may ask for.
 RETRY_AFTER_MAX_S = 24 * 3600.0
-#: Sent with every call: the number of the grant, and that of the call over all attempts.
+#: Request headers: the number of the grant, and that of the call over all attempts.
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
-#: Sent with the call: the bytes of the largest result that is taken and judged, so that an agent knows before it works.
+#: A request header: the bytes of the largest result that is taken and judged, for the agent to know before it works.
 RESULT_MAX_HEADER = "Signoff-Result-Max-Bytes"
-#: Sent by an agent: why it will not do the job, and what the call consumed.
+#: Response headers: the reason why the agent declines the job, and the usage of the call.
 DECLINED_HEADER = "Signoff-Declined"
 USAGE_HEADER = "Signoff-Usage"
 
 
 @dataclass(frozen=True, slots=True)
 class AgentResponse:
-    """An agent's HTTP response. `body` is whole if the status is 2xx; `hide` takes out what nobody may see."""
+    """An agent's HTTP response. `body` is whole if the status is 2xx; `hide` removes secrets from texts."""
 
     status: int
     headers: Mapping[str, str]
@@ -139,12 +139,12 @@ class AgentResponse:
 
     @property
     def usage(self) -> Usage | None:
-        """What the call consumed, from the header Signoff-Usage."""
+        """The usage of the call, from the header Signoff-Usage."""
         text = self.headers.get(USAGE_HEADER)
         return None if text is None else parse_usage(text)
 
     def read_value(self) -> Any:
-        """Return the JSON value of a 2xx. Raise AgentError for another status, or what is no JSON."""
+        """Return the JSON value of a 2xx. Raise AgentError for another status, or a body that is no JSON."""
         if not self.is_success:
             raise _to_error(self)
         try:
@@ -226,7 +226,7 @@ class HttpClient:
             raise AgentUnreachableError(f"no connection to {url}: {error}") from error
         except ForbiddenAddressError as error:
             raise AgentForbiddenError(f"{url}: {error}") from error
-        except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # also of a user said twice, in URL and header
+        except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # also if a user stands in both URL and header
             raise AgentStatusError(
                 f"the agent's URL cannot be called: {error!r}", code=ErrorCode.AGENT_INVALID_URL
             ) from error
@@ -237,12 +237,12 @@ class HttpClient:
         return response
 
     def _find_result_max(self, grant: Grant) -> int:
-        """Return the bytes of the largest result that is taken, whoever takes it: a character has one at least."""
-        most, chars = self._result_max_bytes, grant.judged_max_chars
-        if chars is None or chars >= most + CRITERIA_MAX * CRITERION_MAX_CHARS:
-            return most
+        """Return the bytes of the largest result that is taken and judged; a character has one byte at least."""
+        bytes_max, chars = self._result_max_bytes, grant.judged_max_chars
+        if chars is None or chars >= bytes_max + CRITERIA_MAX * CRITERION_MAX_CHARS:
+            return bytes_max
         criteria = parse_stored_criteria(parse_json(grant.request)["acceptance_criteria"])
-        return max(0, min(most, chars - sum(len(criterion.text) for criterion in criteria)))
+        return max(0, min(bytes_max, chars - sum(len(criterion.text) for criterion in criteria)))
 
     def read_result(self, call: Call, response: AgentResponse) -> Any:
         """Return the result in the response to a call, and count its usage. Raise AgentError if there is none."""
@@ -259,11 +259,13 @@ class HttpClient:
 
 
 def parse_usage(value: Any) -> Usage | None:
-    """Return what an agent says a call consumed, from a JSON value or its text. What is malformed is only logged."""
+    """Return the usage that an agent reports, from a JSON value or its text; a malformed one is only logged."""
     try:
         return Usage.model_validate_json(value) if isinstance(value, str) else Usage.model_validate(value)
     except ValidationError as error:
-        why = "; ".join(map(describe_problem, error.errors(include_input=False)))  # it may repeat what it was sent
+        why = "; ".join(
+            map(describe_problem, error.errors(include_input=False))
+        )  # without the input, which may have secrets
         log.warning("an agent's usage is ignored", extra={"reason": why[:500]})
         return None
 
@@ -294,7 +296,7 @@ def _to_error(response: AgentResponse) -> AgentError:
 
 
 def build_headers(call: Call) -> dict[str, str]:
-    """Return a call's headers. All calls of an execution have one key, so that an agent that knows it works once."""
+    """Return a call's headers. All calls of an execution have one key, by which an agent can work once."""
     return {
         "Content-Type": "application/json",
         "Accept": "application/json",
@@ -317,13 +319,13 @@ class HttpAgent:
 
 #: The first wait between two polls; each is twice the one before, up to the setting `poll_max_s`.
 POLL_FIRST_S = 0.25
-#: The share of a heartbeat timeout that one poll, or the time between two, may take at most.
+#: The share of a heartbeat timeout that a poll, and the time between two, may take at most.
 POLL_SHARE = 1 / 3
-#: A poll that takes longer counts as silence.
+#: Seconds after which a poll counts as silence.
 POLL_TIMEOUT_S = 30.0
 #: Bytes that a status may have beside a result.
 ENVELOPE_BYTES = 64 << 10
-#: How long to wait for the answer of an agent that is told to stop; then it is left alone.
+#: Seconds for an agent to answer that it is asked to stop.
 STOP_TIMEOUT_S = 2.0
 _ACCEPTED, _GONE = 202, frozenset({404, 410})
 
@@ -333,7 +335,7 @@ class _Strict(BaseModel):
 
 
 class Failure(_Strict):
-    """An agent's word on why the work failed, or was declined; `code` is the agent's own."""
+    """An agent's reason why the work failed, or was declined; `code` is the agent's own."""
 
     code: str | None = None
     message: str | None = None
@@ -341,7 +343,7 @@ class Failure(_Strict):
 
 
 class Status(_Strict):
-    """An agent's word on how the work stands. A `heartbeat`, where there is one, shows life only when it changes."""
+    """An agent's status of the work. A `heartbeat`, if there is one, shows life only when it changes."""
 
     state: Literal["running", "succeeded", "failed", "declined"]
     progress: float | None = Field(None, ge=0, le=1)
@@ -354,7 +356,7 @@ class Status(_Strict):
 
 
 class HttpAsyncAgent:
-    """Adapter of agents that take the work, and are polled less and less often, for as long as they show life."""
+    """Adapter of agents that take the work, and are polled less and less often while they show life."""
 
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
         self._client = client
@@ -383,7 +385,7 @@ class HttpAsyncAgent:
 
 
 class _Work:
-    """Follow work that an agent has taken. Between two polls nothing is kept of what it said."""
+    """Follow work that an agent has taken. Between two polls no status is kept."""
 
     def __init__(self, client: HttpClient, call: Call, accepted: AgentResponse) -> None:
         self._client = client
@@ -396,7 +398,7 @@ class _Work:
         self._silent_since = time.monotonic()
 
     async def follow(self, poll_max_s: float) -> Status:
-        """Poll until the work ends, and return its last status. Raise AgentError if that will never be known."""
+        """Poll until the work ends, and return its last status. Raise AgentError if it cannot be learnt."""
         for interval_s in backoffs_s(min(POLL_FIRST_S, poll_max_s), poll_max_s):
             await asyncio.sleep(self._wait_s(interval_s))
             is_last = self._left_s <= 0  # an earlier poll may have been answered while this process was frozen
@@ -418,7 +420,7 @@ class _Work:
         return min(interval_s, self._heartbeat_s * POLL_SHARE, max(self._left_s, 0.0))
 
     async def _poll(self) -> Status | None:
-        """Return the status of work that ended, and None while it goes on or cannot be asked about."""
+        """Return the status of work that ended; None while it goes on, or its status cannot be had."""
         try:
             response = await self._get_status()
             status = _read_status(response)
@@ -466,7 +468,7 @@ class _Work:
         self._silent_since = time.monotonic()
 
     async def stop(self) -> None:
-        """Ask the agent to stop, since nobody waits for the work any more; whether it does so does not matter."""
+        """Ask the agent to stop work that is no longer needed; whether it does so does not matter."""
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._client.request(self._call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})

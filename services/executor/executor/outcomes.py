@@ -15,9 +15,10 @@ from servicekit import clock
 from signoff.errors import ErrorCode
 from signoff.status import Delivery, ReportKind
 
-#: Characters of an agent's words in a report; what is longer is cut.
+#: Characters of an agent's text in a report; a longer one is cut.
 MESSAGE_MAX = 2_000
-#: Characters and bytes of progress. It stays in the job's log for ever, so what is larger is cut or left out.
+#: Characters and bytes of progress, which stays in the job's log for ever: a longer message is cut, a larger partial
+#: result left out.
 PROGRESS_MESSAGE_MAX = 500
 PARTIAL_MAX_BYTES = 16 << 10
 
@@ -25,7 +26,7 @@ PARTIAL_MAX_BYTES = 16 << 10
 def to_result_event(
     grant: Grant, result: object, duration_s: float, usage: Usage | None = None, began_at: datetime | None = None
 ) -> ResultProduced:
-    """Return the event of an agent's result, with what is needed to judge it."""
+    """Return the event of an agent's result, with all that validators need."""
     request = from_json(grant.request)
     return ResultProduced(
         execution_id=grant.lease.execution_id,
@@ -44,12 +45,12 @@ def to_result_event(
 
 
 def to_printable(text: str) -> str:
-    """Cut a stranger's text, and replace what databases refuse or what steers terminals."""
+    """Cut a stranger's text, and replace characters that databases refuse or that steer terminals."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text[:MESSAGE_MAX])
 
 
 def read_progress(fraction: float | None, message: str | None, partial: Any) -> Progress:
-    """Return what an agent says of its progress, made harmless; the message says so where something was left out."""
+    """Return an agent's progress within its bounds; the message names what was cut or left out."""
     words = [] if message is None else [to_printable(message[:PROGRESS_MESSAGE_MAX])]
     if message is not None and len(message) > PROGRESS_MESSAGE_MAX:
         words.append(f"(cut, of {len(message)} characters)")
@@ -60,7 +61,7 @@ def read_progress(fraction: float | None, message: str | None, partial: Any) -> 
 
 
 class AttemptReports:
-    """Build the reports under one grant, numbered in order; the first is that the agent is being called."""
+    """Build the reports under one grant, numbered in order; the first is the begin of the call."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
@@ -74,13 +75,13 @@ class AttemptReports:
         return to_call_begun(lease.execution_id, self._grant.job_id, self._grant.attempt, lease.lease, self.began_at)
 
     def describe_progress(self, progress: Progress) -> JobStatusReported:
-        """Return the report of how far the agent has come."""
+        """Return the report of the agent's progress."""
         return self._report(ReportKind.PROGRESS, progress.message, progress=progress.fraction, partial=progress.partial)
 
     def describe_failure(
         self, number: int, error: AgentError, wait_s: float | None, *, here: bool, **fields: Any
     ) -> JobStatusReported:
-        """Return the report of a failed call: for good, or another follows in `wait_s`, here or under a new grant."""
+        """Return the report of a failed call, which another follows in `wait_s`, if any, here or under a new grant."""
         kind = ReportKind.CALL_FAILED if here else ReportKind.ATTEMPT_FAILED
         if wait_s is None:
             kind = ReportKind.DECLINED if isinstance(error, AgentDeclinedError) else ReportKind.FAILED
@@ -96,7 +97,7 @@ class AttemptReports:
         )
 
     def describe_exhaustion(self, number: int, error: AgentError, used_up: str, **fields: Any) -> JobStatusReported:
-        """Return the report of a call that failed, which no other follows only because the budget is used up."""
+        """Return the report of a failed call that no other follows because the budget is used up."""
         return self._report(
             ReportKind.FAILED,
             f"{used_up}, and the agent is not called again; call {number} failed: {to_printable(str(error))}",
@@ -128,7 +129,7 @@ class AttemptReports:
         return JobStatusReported.model_validate(common | fields)
 
 
-#: The longest wait in this process. For longer the lease is given back, with the time at which the next call is due.
+#: The longest wait in this process. For a longer one the lease is given back, with the time of the next call.
 WAIT_HERE_MAX_S = 30.0
 
 

@@ -1,4 +1,4 @@
-"""Declare what the executor needs of the outside: the jobstore's grants, and agents."""
+"""Declare the executor's ports: the jobstore with its grants, and agents."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ class Grant:
     """One attempt at one execution, under a lease of `lease_s` seconds.
 
     `request` is the JSON body of every call of the execution; `spent` calls failed, or were lost, before this attempt.
-    `headers` refer to the values that the agent is sent. `judged_max_chars`: so many characters may criteria and result
-    have together to be judged; None: nobody has said.
+    `headers` refer to the values that the agent is sent. `judged_max_chars` is the number of characters of criteria and
+    result that validators judge; None if none has reported it.
     """
 
     lease: Lease
@@ -44,7 +44,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """An agent's word on work that goes on: the part that is done, from 0 to 1, and what it has so far."""
+    """An agent's report on work that goes on: the fraction done, from 0 to 1, a message and a partial result."""
 
     fraction: float | None = None
     message: str | None = None
@@ -55,10 +55,10 @@ class Progress:
 class Call:
     """One call of the agent; `number` counts those of the execution, from 1.
 
-    An adapter calls `report_progress` as often as there is any, and `spend` once, with what the call consumed. When the
-    call is aborted, `is_given_up` says whether nobody goes on with the work: then an agent that still works may be told
+    An adapter calls `report_progress` for each progress, and `spend` once with the usage of the call. When the call is
+    aborted, `is_given_up` returns whether no attempt goes on with the work: then an agent that still works may be asked
     to stop. Otherwise the work is another attempt's, as it may be once the lease `has_lapsed` by this process's clock.
-    `secrets` are what was sent in headers: `hide` takes them out of texts in which the agent may have repeated them.
+    `secrets` are the values of sent headers: `hide` removes them from texts in which the agent may have repeated them.
     """
 
     grant: Grant
@@ -70,7 +70,7 @@ class Call:
     secrets: set[str] = field(default_factory=set)
 
     def keep_secret(self, values: Iterable[str]) -> None:
-        """Take values for secrets, and those parts of them that follow a scheme, as in `Bearer <token>`."""
+        """Add values to the secrets, and their parts that follow a scheme, as in `Bearer <token>`."""
         parts = {part for value in values for part in (value, value.partition(" ")[2].strip())}
         self.secrets.update(part for part in parts if len(part) >= SECRET_MIN)
 
@@ -83,7 +83,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim of what a record asks for: its body, which the jobstore reads, and its signature."""
+    """A claim of the execution that a record requests: its body, which the jobstore reads, and its signature."""
 
     request: bytes
     signature: str = ""

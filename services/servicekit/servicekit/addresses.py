@@ -26,12 +26,12 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 #: Forbidden, though public by number or to some versions of Python: the host that a virtual machine of Azure runs on,
 #: the metadata of Oracle's (192.0.0.192), Teredo, documentation; and among the private ones Amazon's metadata.
 _NEVER = [ip_network(text) for text in ("168.63.129.16/32", "192.0.0.0/24", "2001::/23", "3fff::/20", "fd00:ec2::/32")]
-#: Where a name that is allowed with its port may lead, besides the public internet.
+#: Networks besides the public internet that an allowed name with its port may lead to.
 _INNER = [
     ip_network(net) for net in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7")
 ]
 
-#: What the running task calls: the connection is made in it, or in a task of its own that inherits this.
+#: The host and port that the running task calls; a task that connects for it inherits them.
 _called: ContextVar[HostPort | None] = ContextVar("called", default=None)
 
 
@@ -40,7 +40,7 @@ class ForbiddenAddressError(OSError):
 
 
 def parse_allowed(text: str) -> list[Network | HostPort]:
-    """Parse what may be called: CIDR and `host:port`, comma-separated. Raise ValueError for what is neither."""
+    """Parse the networks and hosts that may be called: CIDR and `host:port`, comma-separated. Raise ValueError."""
     return [_parse_part(part.strip()) for part in text.split(",") if part.strip()]
 
 
@@ -56,12 +56,12 @@ def _parse_part(text: str) -> Network | HostPort:
 
 
 def note_called(url: str) -> None:
-    """Note which URL this task calls now. Raise ValueError if it is none."""
+    """Note the URL that this task calls now. Raise ValueError if it is malformed."""
     _called.set(read_host_port(url))
 
 
 def read_host_port(url: str) -> HostPort:
-    """Return the host and port that a URL names. Raise ValueError if it is none."""
+    """Return the host and port of a URL. Raise ValueError if it is malformed."""
     parsed = URL(url)
     return HostPort(parsed.raw_host or "", parsed.port or 0)
 
@@ -69,13 +69,13 @@ def read_host_port(url: str) -> HostPort:
 def make_socket_factory(
     allowed: Iterable[Network | HostPort], setting: str, called: HostPort | None = None
 ) -> Callable[[Any], socket.socket]:
-    """Return a socket factory for aiohttp that checks the address which is really connected to.
+    """Return a socket factory for aiohttp that checks the address of each connection.
 
-    A check of the URL would not do: what its name resolves to may change before the connection. `setting` is where an
-    operator allows more; `called` is what all connections are for, else each task notes it.
+    A check of the URL would not do: its name may resolve to another address at the connection. `setting` is the one
+    by which an operator allows more; `called` is the host of all connections, else each task notes it.
     """
     allowed = list(allowed)
-    # One text for every address: of several failures that differ, aiohttp shows none as what it is.
+    # One text for every address: of several failures that differ aiohttp shows none.
     message = f"the address is in a network that may not be called; {setting} can allow it"
 
     def open_socket(address_info: Any) -> socket.socket:
@@ -90,10 +90,7 @@ def make_socket_factory(
 
 
 def is_allowed(host: str, allowed: Iterable[Network | HostPort], called: HostPort | None = None) -> bool:
-    """Return whether an address is on the public internet or in an allowed network.
-
-    Or whether host and port that are called, as the URL names them, are an allowed pair that may lead there.
-    """
+    """Return whether an address is public, in an allowed network, or of the allowed host and port that are called."""
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address):
         address = _extract_ipv4(address) or address
@@ -106,7 +103,7 @@ def is_allowed(host: str, allowed: Iterable[Network | HostPort], called: HostPor
 
 
 def _may_lead_to(host: str, address: IPv4Address | IPv6Address) -> bool:
-    """Decide whether an allowed host may have this address: one that is an address has itself, a name an inner one."""
+    """Decide whether an allowed host may have this address: itself, or of a name an inner one."""
     return host == str(address) or (_is_in_any(address, _INNER) and not _is_in_any(address, _NEVER))
 
 
@@ -115,7 +112,7 @@ def _is_in_any(address: IPv4Address | IPv6Address, networks: Iterable[Network]) 
 
 
 def _extract_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 address leads to."""
+    """Return the IPv4 address that an IPv6 address embeds, if any."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour

@@ -1,4 +1,4 @@
-"""The time of day as this process takes it: to stamp what people read, and never to measure how long anything takes."""
+"""The time of day by this process's clock: for timestamps, and never to measure durations."""
 
 import re
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from email.utils import parsedate_to_datetime
 
 
 def now() -> datetime:
-    """Return the time of day. Its clock may be wrong, and may jump, so that nothing may be decided by it."""
+    """Return the time of day. The clock may be wrong and may jump, so that nothing may be decided by it."""
     return datetime.now(UTC)
 
 
 def read_retry_after(headers: Mapping[str, str], max_s: float) -> float | None:
-    """Return the seconds that an answer's Retry-After means, at most `max_s`; None if it means none (RFC 9110).
+    """Return the seconds of a response's Retry-After, at most `max_s`; None if there are none (RFC 9110).
 
-    It is a number, with a fraction too, or a date by the clock of whoever answered, which the header Date tells.
+    It is a number, perhaps with a fraction, or a date by the server's clock, which the header Date shows.
     """
     value = headers.get("Retry-After", "")
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):

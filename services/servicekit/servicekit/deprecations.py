@@ -1,4 +1,4 @@
-"""Tell callers what they use that is deprecated: headers of RFC 9745 and RFC 8594, a line of the log, a metric."""
+"""Report uses of deprecated names: by headers of RFC 9745 and RFC 8594, in the log, and by a metric."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ USES = Counter("signoff_deprecated_uses", "Requests that used what is deprecated
 
 
 class Deprecation(NamedTuple):
-    """Since when something is deprecated, and from when on a new major version may lack it."""
+    """The time since which a name is deprecated, and from which on a new major version may lack it."""
 
     since: datetime
     sunset: datetime
@@ -29,7 +29,7 @@ DEPRECATIONS: Final[Mapping[str, Deprecation]] = {}
 
 
 def note_uses(uses: Mapping[str, Deprecation]) -> list[tuple[str, str]]:
-    """Count and log the uses of what is deprecated, and return the headers that say so; none where none is used."""
+    """Count and log the uses of deprecated names, and return the headers about them; none if none is used."""
     for name in uses:
         USES.labels(name).inc()
         _log_once(name)
@@ -41,12 +41,12 @@ def note_uses(uses: Mapping[str, Deprecation]) -> list[tuple[str, str]]:
 
 
 def find_declared(names: Iterable[str]) -> dict[str, Deprecation]:
-    """Return what is known of names that are declared deprecated."""
+    """Return the deprecations of those names that are deprecated."""
     return {name: DEPRECATIONS[name] for name in names if name in DEPRECATIONS}
 
 
 def find_in_call(method: str, request: Any) -> list[str]:
-    """Return what a call of gRPC uses that is declared deprecated: itself, and fields that its request has."""
+    """Return the deprecated names that a gRPC call uses: its own, and those of fields set in its request."""
     names = [method.strip("/").rpartition(".")[2].replace("/", ".")] if _is_deprecated(method, request) else []
     return [*names, *_find_fields(request)]
 
@@ -82,7 +82,7 @@ def _find_fields(message: Any) -> Iterator[str]:
 
 @cache
 def _has_deprecated_field(message: Any) -> bool:
-    """Return whether a kind of message has such a field anywhere: most have none, and are not looked at again."""
+    """Return whether a type of message has a deprecated field anywhere."""
     seen, left = set[str](), [message]
     while left:
         each = left.pop()

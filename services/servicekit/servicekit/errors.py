@@ -1,4 +1,4 @@
-"""Divide errors by what may be done about them: wait, or give up."""
+"""Divide errors by the reaction to them: retry, or give up."""
 
 from signoff.errors import ErrorCode
 
@@ -15,9 +15,9 @@ class ServiceError(Exception):
 
 
 class TransientError(ServiceError):
-    """An error that may pass by itself: wait, and try again.
+    """An error that may pass by itself, so that the operation is tried again.
 
-    `retry_after_s` is the least to wait, in seconds, where the other side says so.
+    `retry_after_s` is the shortest wait in seconds, if the other side asked for one.
     """
 
     code = ErrorCode.UNAVAILABLE
@@ -28,16 +28,16 @@ class TransientError(ServiceError):
 
 
 class DoubtfulError(TransientError):
-    """An error of which nobody knows whether it passes: whoever meets it alone is tried again apart from the others."""
+    """An error that may or may not pass: an item that fails so alone is tried again apart from the others."""
 
 
 class PermanentError(ServiceError):
-    """An error that no repetition mends."""
+    """An error that a retry does not mend."""
 
     code = ErrorCode.PERMANENT
 
 
 class UnableError(PermanentError):
-    """An error of this worker alone: another one, which is newer, may be able to do the work."""
+    """An error of this worker alone: a newer one may be able to do the work."""
 
     code = ErrorCode.UNABLE

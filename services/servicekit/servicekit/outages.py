@@ -1,4 +1,4 @@
-"""What the jobstore says of a database that it cannot write, by a code: in words, and with what to do."""
+"""Describe, by the jobstore's code, why its database cannot be written, with the remedy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from signoff.errors import ErrorCode
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What is wrong with the database, and the remedy."""
+    """The fault of a database, and its remedy."""
 
     what: str
     remedy: str
@@ -18,7 +18,7 @@ class Outage:
         return f"Signoff cannot write to its database: {self.what}"
 
 
-#: By the code of a call's error, and of a health check that answers NOT_SERVING (trailer `signoff-code`).
+#: By the code of a call's error, or of a health check that answers NOT_SERVING (trailer `signoff-code`).
 DATABASE_OUTAGES: Final[Mapping[str, Outage]] = {
     ErrorCode.DATABASE_UNAVAILABLE: Outage(
         "it is out of reach", "start PostgreSQL, or correct SIGNOFF_DATABASE_URL; the jobstore's log has the reason"

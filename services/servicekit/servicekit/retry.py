@@ -1,4 +1,4 @@
-"""Wait for what comes back by itself, and find the one item that never will."""
+"""Retry operations that fail for a time, and find the one item of a batch that always fails."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: The first wait between two tries; each is twice the one before, up to BACKOFF_MAX_S.
+#: Seconds between the first two tries; each wait is twice the one before, up to BACKOFF_MAX_S.
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 5.0
 
@@ -29,9 +29,9 @@ def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -
 
 
 async def retry_transient(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
-    """Try until the operation succeeds; wait out every TransientError, for ever, and raise everything else.
+    """Try until the operation succeeds, for ever after a TransientError; raise everything else.
 
-    `on` names what is waited for, in the log and in the metric `signoff_waiting`.
+    `on` names the missing part in the log and in the metric `signoff_waiting`.
     """
     waiting = False
     try:

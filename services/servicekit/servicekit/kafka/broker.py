@@ -1,7 +1,8 @@
 """Ask brokers what is no record: topics and where they end, consumer groups, room on disks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -36,7 +37,7 @@ from servicekit.kafka.subscription import read_progress
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
 
-#: Seconds until a question where topics end is given up; by itself a consumer asks for ever.
+#: Seconds until a request for the ends of topics is given up; aiokafka itself retries for ever.
 OFFSETS_TIMEOUT_S = 10.0
 
 
@@ -51,7 +52,7 @@ async def wait_for_topics(kafka: str) -> None:
 
 
 async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[None]]) -> None:
-    """Start the consumers of a broker. Where it came back empty meanwhile, ensure its topics, and start them again."""
+    """Start the consumers of a broker; ensure its topics and start again if it came back empty meanwhile."""
 
     async def start() -> None:
         try:
@@ -65,22 +66,14 @@ async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[No
 
 
 async def _check_topics(kafka: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
-    try:
-        await admin.start()
+    async with _administer(kafka) as admin:
         missing = set(TOPICS) - set(await admin.list_topics())
-    except (KafkaError, OSError) as error:
-        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
-    finally:
-        await admin.close()
     if missing:
         raise TransientError(f"missing: {', '.join(sorted(missing))}", code=ErrorCode.TOPICS_MISSING)
 
 
 async def _create_missing(kafka: str, replication: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
-    try:
-        await admin.start()
+    async with _administer(kafka) as admin:
         existing = set(await admin.list_topics())
         new = [
             NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, topic_configs=t.settings)
@@ -92,14 +85,32 @@ async def _create_missing(kafka: str, replication: int) -> None:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 raise TransientError(f"{name}: {error.__name__}", code=ErrorCode.TOPIC_NOT_CREATED)
+
+
+@contextlib.asynccontextmanager
+async def _administer(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
+    try:
+        await admin.start()
+        yield admin
     except (KafkaError, OSError) as error:
         raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
     finally:
         await admin.close()
 
 
+@contextlib.asynccontextmanager
+async def _reaching(close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Close the connection and raise TransientError if the broker is out of reach."""
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as error:
+        await close()
+        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+
+
 class Topics:
-    """Ask the broker how far its topics reach. Methods raise TransientError while it is out of reach."""
+    """Ask the broker for the offsets of its topics. Methods raise TransientError while it is out of reach."""
 
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
@@ -107,27 +118,20 @@ class Topics:
 
     async def end_offsets(self, topic: str) -> Mapping[int, int]:
         """Return the next offset of each partition."""
-        try:
-            async with asyncio.timeout(OFFSETS_TIMEOUT_S):
-                if self._consumer is None:
-                    self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
-                    await self._consumer.start()
-                count = TOPICS[topic].partitions
-                ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self.close()
-            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+        async with _reaching(self.close), asyncio.timeout(OFFSETS_TIMEOUT_S):
+            if self._consumer is None:
+                self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
+                await self._consumer.start()
+            count = TOPICS[topic].partitions
+            ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
         return {partition.partition: offset for partition, offset in ends.items()}
 
     async def find_spans(self, topic: str) -> Mapping[int, range]:
         """Return the offsets that each partition of a topic holds."""
         ends = await self.end_offsets(topic)
         assert self._consumer is not None
-        try:
+        async with _reaching(self.close):
             begins = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in ends])
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self.close()
-            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
         return {number: range(begins[TopicPartition(topic, number)], end) for number, end in ends.items()}
 
     async def close(self) -> None:
@@ -137,18 +141,18 @@ class Topics:
             await consumer.stop()
 
 
-#: Where topics end, or what of them is done with: the next offset of each partition.
+#: The next offset of each partition: at the ends of topics, or at the progress of a group.
 Ends: TypeAlias = Mapping[TopicPartition, int]
 
 
-#: Seconds until a question how groups stand is given up; by itself aiokafka asks a silent broker for 40 s.
+#: Seconds until a description of groups is given up; aiokafka itself waits 40 s for a silent broker.
 DESCRIBE_TIMEOUT_S = 5.0
-#: Characters of what a member says of itself that are kept.
+#: Characters of a member's client id and host that are kept.
 NAME_MAX = 100
 
 
 class Member(NamedTuple):
-    """A member of a group: its id, who it says it is, where it is, and how many partitions it has."""
+    """A member of a group: its id, its client id, its host, and the number of its partitions."""
 
     id: str
     client: str
@@ -157,7 +161,7 @@ class Member(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A consumer group of a topic: its members, and of each partition how far it was read, and where it ends."""
+    """A consumer group of a topic: its members, and for each partition its progress and the partition's end."""
 
     name: str
     topic: str
@@ -166,7 +170,7 @@ class Group(NamedTuple):
 
 
 class Readers:
-    """The consumer groups of some topics, which are given with them. TransientError: the broker is out of reach."""
+    """The progress of consumer groups, given by topic. Methods raise TransientError if the broker is out of reach."""
 
     def __init__(self, kafka: str, groups: Mapping[str, str]) -> None:
         self._kafka = kafka
@@ -176,39 +180,32 @@ class Readers:
         self._admin: AIOKafkaAdminClient | None = None
 
     async def find_ends(self) -> Ends:
-        """Return where the topics end now."""
-        try:
+        """Return the ends of the topics now."""
+        async with _reaching(self.close):
             consumer, _ = await self._connect()
             ends: Ends = await consumer.end_offsets(self._places)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise await self._disconnect(error) from error
         return ends
 
     async def have_read(self, ends: Ends) -> bool:
-        """Return whether all that stood before these ends was handled, or is tried again beside the others.
+        """Return whether all records before these ends are handled, or parked to be tried again.
 
-        Of a topic that was begun again since, what stands there now must be.
+        Of a topic that was emptied since, all records before its present end must be.
         """
-        try:
+        async with _reaching(self.close):
             consumer, admin = await self._connect()
             begins = await consumer.beginning_offsets(self._places)
             now = await consumer.end_offsets(self._places)
             read = await _fetch_progress(admin, self._groups.values())
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise await self._disconnect(error) from error
         return all(_is_read(min(ends[at], now[at]), begins[at], now[at], read.get(at, 0)) for at in self._places)
 
     async def describe(self) -> list[Group]:
-        """Return how the groups stand."""
-        try:
-            async with asyncio.timeout(DESCRIBE_TIMEOUT_S):
-                consumer, admin = await self._connect()
-                read = [await _fetch_progress(admin, [group]) for group in self._groups.values()]  # before the ends
-                begins = await consumer.beginning_offsets(self._places)
-                ends = await consumer.end_offsets(self._places)
-                members = [await _list_members(admin, group) for group in self._groups.values()]
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise await self._disconnect(error) from error
+        """Return the groups with their members and progress."""
+        async with _reaching(self.close), asyncio.timeout(DESCRIBE_TIMEOUT_S):
+            consumer, admin = await self._connect()
+            read = [await _fetch_progress(admin, [group]) for group in self._groups.values()]  # before the ends
+            begins = await consumer.beginning_offsets(self._places)
+            ends = await consumer.end_offsets(self._places)
+            members = [await _list_members(admin, group) for group in self._groups.values()]
         groups = []
         for (topic, group), positions, known in zip(self._groups.items(), read, members, strict=True):
             places = [at for at in self._places if at.topic == topic]
@@ -225,10 +222,6 @@ class Readers:
             self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, client_id="signoff-readers")
             await self._admin.start()
         return self._consumer, self._admin
-
-    async def _disconnect(self, error: Exception) -> TransientError:
-        await self.close()
-        return TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -260,7 +253,7 @@ async def _list_members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
 
 
 def _count_partitions(assignment: bytes) -> int:
-    """Count the partitions that a member was assigned; the leader of a group may have written anything."""
+    """Count the partitions of a member's assignment, in which the leader of its group may have written anything."""
     try:
         return sum(len(each) for _, each in ConsumerProtocolMemberAssignment.decode(assignment).assignment)
     except Exception:  # noqa: BLE001 - whatever it raises of bytes that are no assignment
@@ -268,7 +261,7 @@ def _count_partitions(assignment: bytes) -> int:
 
 
 def _bound(begin: int, end: int, read: int) -> int:
-    """Return how far a partition was read; what was committed beyond its present end is of one before."""
+    """Return the progress within a partition; a commit beyond its end is of a topic that was emptied since."""
     return max(begin, read if read <= end else 0)
 
 
@@ -318,7 +311,7 @@ class _LogDirsRequest(Request[_LogDirsStruct]):  # type: ignore[misc] # same
 
 
 class LogDir(NamedTuple):
-    """A folder of a broker's logs, and how many bytes are free on its disk."""
+    """A folder of a broker's logs, and the free bytes of its disk."""
 
     broker: int
     path: str
@@ -326,12 +319,15 @@ class LogDir(NamedTuple):
 
 
 async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
-    """Return the folders of all brokers; of one before Kafka 3.3, or that does not let us know, none. KafkaError."""
+    """Return the log folders of all brokers but those before Kafka 3.3, or without permission. Raise KafkaError."""
     found: list[LogDir] = []
     for broker in (await admin.describe_cluster())["brokers"]:
         try:
             response: Any = await admin._send_request(_LogDirsRequest(), broker["node_id"])  # noqa: SLF001 - it has no other way
-        except (IncompatibleBrokerVersion, NotImplementedError):  # how aiokafka says that it has none, or an older one
+        except (
+            IncompatibleBrokerVersion,
+            NotImplementedError,
+        ):  # the broker lacks the request, or has an older version alone
             continue
         found += [
             LogDir(broker["node_id"], path, usable)

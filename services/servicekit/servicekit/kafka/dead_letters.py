@@ -25,9 +25,9 @@ Place = tuple[str, int, int]
 #: A record that cannot be processed, and why.
 Refused = tuple[ConsumerRecord[bytes | None, bytes | None], PermanentError]
 
-#: Bytes kept free for what a dead letter has beside the record's own body, key and headers.
+#: Bytes that a dead letter may have beside the record's own body, key and headers.
 DEAD_LETTER_BYTES = 4_096
-#: Bytes kept of the body of a record that nobody vouches for, and of its key and headers: a stranger fills no queue.
+#: Bytes kept of the body of an unsigned record, and of its key and headers, so that a stranger fills no queue.
 FORGED_BYTES = 64 * 1024
 #: Characters of an error's message; what is longer is cut.
 REASON_MAX = 1_000
@@ -37,7 +37,7 @@ _EXECUTION: Final = re.compile(rb'"execution_id"\s*:\s*"[0-9a-fA-F-]{32,36}"')
 
 
 class UnvouchedError(PermanentError):
-    """An error of a record that nobody vouches for, whatever else is wrong with it."""
+    """An error of a record without a valid signature, whatever its other faults."""
 
     code = ErrorCode.BAD_SIGNATURE
 
@@ -45,10 +45,10 @@ class UnvouchedError(PermanentError):
 def to_dead_letter(
     dlq: str, record: ConsumerRecord[Any, Any], error: PermanentError, *, is_whole: bool = True
 ) -> Outgoing:
-    """Return the dead letter of a record: its bytes and headers, and what went wrong where.
+    """Return the dead letter of a record: its bytes and headers, its place and its error.
 
-    A record that would not fit, once unpacked (batches are compressed), leaves its body where it lies. Of one that is
-    not signed by whom it should be, or is not to be kept whole, the beginning is kept. A batch has its bytes as body.
+    The body is left out if it would not fit, once unpacked (batches are compressed). Of a record without a valid
+    signature, or that is not to be kept whole, the beginning is kept. A batch has its bytes as body.
     """
     fields = {
         "dlq-error-code": error.code,
@@ -76,12 +76,12 @@ def to_dead_letter(
 
 
 def make_fields(fields: Mapping[str, str]) -> list[tuple[str, bytes]]:
-    """Return what is known of a dead letter as headers of its record."""
+    """Return the fields of a dead letter as headers of its record."""
     return [(name, text.encode(errors="replace")) for name, text in fields.items()]
 
 
 def add_repeats(letter: Outgoing, error: PermanentError, repeats: int, last_offset: int) -> Outgoing:
-    """Return a dead letter that stands for more records of its partition, too, which fail alike."""
+    """Return a dead letter that also stands for more records of its partition, which fail alike."""
     reason = f"{str(error)[: REASON_MAX // 2]}; so are {repeats} more records of the partition, up to {last_offset}"
     fields = {"dlq-error-message": reason, "dlq-repeats": str(repeats), "dlq-last-offset": str(last_offset)}
     kept = [(name, content) for name, content in letter.headers if name not in fields]
@@ -100,21 +100,21 @@ async def bury_all(refused: Sequence[Refused]) -> Sequence[Refused]:
 
 
 async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
-    """Make no dead letters: another consumer of the topic does."""
+    """Make no dead letters, since another consumer of the topic does."""
     for record, error in refused:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         log.info("a record is passed over", extra={**where, "code": error.code, "reason": str(error)})
     return ()
 
 
-#: Executions of which it is remembered that a dead letter tells of a forged request.
+#: Executions that are remembered to have a dead letter of a forged request.
 REMEMBERED_MAX: Final = 10_000
 
 
 class Forgeries:
-    """Choose the dead letters: of forged requests of one execution one is enough.
+    """Choose the dead letters: one for all forged requests of one execution.
 
-    What is remembered is bounded, and forgotten with the process: then one more dead letter tells the same.
+    The memory is bounded, and lost with the process: then there is one more dead letter.
     """
 
     def __init__(self, remembered_max: int = REMEMBERED_MAX) -> None:

@@ -1,4 +1,4 @@
-"""Read what a topic holds as of now: by offsets or from a time, in batches, without a consumer group."""
+"""Read the records that a topic has now, by offsets or from a time, in batches, without a consumer group."""
 
 import asyncio
 import contextlib
@@ -21,18 +21,18 @@ Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
 #: Records in one batch that is read.
 RECORDS_MAX = 4_000
-#: Bytes that are fetched at once of a partition: twice as many take a fifth more of CPU a record, by the copies, and
-#: half as many a third more, by the requests.
+#: Bytes that are fetched at once of a partition: twice as many take a fifth more CPU a record, for copies, and half as
+#: many a third more, for requests.
 PARTITION_BYTES = 256 << 10
 #: The broker is taken to be out of reach when nothing arrives for so long although there is more.
 SILENCE_S = 15.0
-#: Of the batches that cannot be read, the first so many are named; those that follow each other count as one.
+#: Ranges of unreadable batches that are named; batches that follow each other are one range.
 NAMED_MAX = 100
 
 
 @dataclass(slots=True)
 class UnreadOffsets:
-    """Offsets of one partition that hold nothing that can be read."""
+    """A range of offsets of one partition that cannot be read."""
 
     topic: str
     partition: int
@@ -45,7 +45,7 @@ class UnreadOffsets:
 
 @dataclass(slots=True)
 class Unread:
-    """The batches that cannot be read, and were passed by: how many, and which of them come first."""
+    """The unreadable batches that were skipped: their number, and the first ranges of them."""
 
     count: int = 0
     named: list[UnreadOffsets] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Unread:
             before.last = batch.offset
         elif len(self.named) < NAMED_MAX:
             self.named.append(UnreadOffsets(batch.topic, batch.partition, batch.first_offset, batch.offset))
-            log.warning("a batch cannot be read and is passed by: %s: %s", self.named[-1], batch.reason)
+            log.warning("a batch cannot be read and is skipped: %s: %s", self.named[-1], batch.reason)
 
 
 #: The first and the last time of a record that is shown as it is, in seconds since 1970: a day within the years 1 to
@@ -68,12 +68,12 @@ _LAST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 
 def read_time(record: Record) -> datetime:
-    """Return when a record was written, by its writer's word, brought into the years that a calendar has."""
+    """Return the time that a record's writer gave it, within the years of a calendar."""
     return datetime.fromtimestamp(min(max(record.timestamp / 1000, _FIRST_S), _LAST_S), UTC)
 
 
 def describe_unread(histories: Iterable["History"]) -> dict[str, object]:
-    """Return how many batches could not be read, and where the first of them stand."""
+    """Return the number of batches that could not be read, and the first ranges of them."""
     unread = [history.unread for history in histories]
     return {"batches": sum(one.count for one in unread), "offsets": [str(at) for one in unread for at in one.named]}
 
@@ -82,9 +82,9 @@ class History:
     """Read one topic. Its methods raise TransientError while the broker is out of reach."""
 
     def __init__(self, kafka: str, topic: str, silence_s: float = SILENCE_S, *, check_crcs: bool = True) -> None:
-        """`check_crcs`: whether to check what the broker sends; not needed by who checks signatures of all it reads."""
+        """Take a topic. `check_crcs` can be left out by callers that check the signature of each record."""
         self.topic = topic
-        #: What could not be read.
+        #: The batches that could not be read.
         self.unread = Unread()
         self._silence_s = silence_s
         skip_unreadable_batches()
@@ -127,7 +127,7 @@ class History:
         return {place.partition: range(begins[place], ends[place]) for place in partitions}
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncGenerator[list[Record]]:
-        """Yield batches of the records at these offsets, those of each partition in order, but for what is `unread`."""
+        """Yield the records at these offsets in batches, each partition in order, without `unread` batches."""
         ends = {TopicPartition(self.topic, number): span.stop for number, span in offsets.items() if span}
         if not ends:
             return
@@ -145,7 +145,7 @@ class History:
                 del ends[place]
 
     async def _fetch(self, places: list[TopicPartition]) -> Mapping[TopicPartition, list[Record]]:
-        """Return the next records; none where only transaction markers were left, which move the position alone."""
+        """Return the next records; none if only transaction markers were left, which move the position alone."""
         before = [await self._consumer.position(place) for place in places]
         async with self._limit_silence():
             while True:
@@ -159,7 +159,7 @@ class History:
 
     @contextlib.asynccontextmanager
     async def _limit_silence(self) -> AsyncIterator[None]:
-        """Raise TransientError if what stands inside fails, or takes longer than the broker may be silent."""
+        """Raise TransientError if the block fails, or takes longer than the broker may be silent."""
         try:
             async with asyncio.timeout(self._silence_s):
                 yield

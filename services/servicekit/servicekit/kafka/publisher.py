@@ -46,7 +46,7 @@ SOON_MAX = 5_000
 
 
 class UnacknowledgedError(TransientError):
-    """A record was not acknowledged in time, and may be published yet: `ack` is done once that is known."""
+    """A record was not acknowledged in time, and may still be published: `ack` is done once that is known."""
 
     def __init__(self, ack: asyncio.Future[Any]) -> None:
         super().__init__("not acknowledged in time", code=ErrorCode.KAFKA_UNAVAILABLE)
@@ -84,8 +84,8 @@ def build_event_headers(
 ) -> list[tuple[str, bytes]]:
     """Return the headers of a CloudEvent in binary mode (CloudEvents' Kafka protocol binding, 3.2).
 
-    Its source is the part of an installation that writes it; None: whoever signs it adds that. Its schema has the name
-    that proto/schemas has as `$id`, of the event's type or of another.
+    Its source is the part of an installation that writes it; None if the signer adds it. Its schema is the `$id` in
+    proto/schemas, by default of the event's type.
     """
     attributes = {
         "ce_specversion": "1.0",
@@ -133,10 +133,10 @@ class Publisher:
     """Publish in order through an idempotent producer, and replace it after an error that it does not survive.
 
     A broker that came back empty numbers its producers from the beginning, so that an older producer may have the
-    number of a new one. The broker then takes the records of the one for repeats of the other's: it acknowledges and
-    drops them. Such an acknowledgement carries the time at which the first record was written; others carry none. So
-    what is acknowledged as a repeat is sent again by a new producer. If its records get such times too, the topic
-    stamps all records so, and they are believed.
+    number of a new one. The broker then takes the records of one for repeats of the other's: it acknowledges and drops
+    them. Such an acknowledgement has the time at which the first record was written; others have none. So a record
+    that is acknowledged as a repeat is sent again by a new producer. If that one's records get such times too, the
+    topic stamps all records so, and the acknowledgements are believed.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Publisher:
         self._closing: set[asyncio.Task[None]] = set()
 
     def set_installation(self, installation: str) -> None:
-        """Learn of which installation this service is a part: events name it as their source."""
+        """Set the installation of this service, which events name in their source."""
         self._installation = installation
 
     async def start(self) -> None:
@@ -167,7 +167,7 @@ class Publisher:
         self._producer = await retry_transient(self._connect, on="kafka")
 
     async def stop(self) -> None:
-        """Send what is under way, as far as the broker takes it in CLOSE_TIMEOUT_S, then close."""
+        """Send the records under way, as far as the broker takes them in CLOSE_TIMEOUT_S, then close."""
         await _wait_for(self._soon, CLOSE_TIMEOUT_S / 2)
         for task in self._soon:
             task.cancel()
@@ -176,7 +176,7 @@ class Publisher:
         await _wait_for(self._closing, CLOSE_TIMEOUT_S / 2)
 
     def _close(self, producer: AIOKafkaProducer) -> None:
-        """Close a producer in the background: it waits until all that it was given has been sent."""
+        """Close a producer in the background, since it first sends all its records."""
         task = asyncio.create_task(producer.stop())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -212,16 +212,16 @@ class Publisher:
     async def send(
         self, records: Sequence[Outgoing], within_s: float | None = None
     ) -> list[RecordMetadata | Exception]:
-        """Publish in order. Return for each record where it stands, or the error.
+        """Publish in order. Return the place of each record, or its error.
 
-        PermanentError (`message_too_large`, `message_refused`): it is refused for good, or the batch that it was in.
-        UnacknowledgedError: not within so many seconds; without `within_s` it is waited for, however long.
+        PermanentError (`message_too_large`, `message_refused`): the broker refused the record, or its batch, for good.
+        UnacknowledgedError: not acknowledged within `within_s` seconds; without them it is waited for, however long.
         """
         began_at = time.monotonic()
         producer = self._producer
         if producer is None:
             raise TransientError("not connected to Kafka yet", code=ErrorCode.KAFKA_UNAVAILABLE)
-        pending: list[Any] = []  # what will be acknowledged, or the error
+        pending: list[Any] = []  # acknowledgements to come, or the error
         try:
             async with asyncio.timeout(min(self._enqueue_timeout_s, within_s or math.inf)):
                 for record in records:
@@ -231,14 +231,14 @@ class Publisher:
                     )
                     pending.append(ack)
         except (KafkaError, OSError) as error:
-            pending.append(error)  # what follows must not come before it, and is not sent
+            pending.append(error)  # later records must not overtake it, and are not sent
         left_s = None if within_s is None else max(0.0, began_at + within_s - time.monotonic())
         answers = await _await_answers([ack for ack in pending if not isinstance(ack, Exception)], left_s)
         acks = iter(answers)
         results = [self._read_ack(producer, item if isinstance(item, Exception) else next(acks)) for item in pending]
-        # What the broker refused took a number that it now misses: it takes nothing more of this producer.
+        # The broker misses the number of a refused record, and takes nothing more of this producer.
         is_broken = any(isinstance(answer, Exception) for answer in answers)
-        # A producer that is only late is kept: what it has yet to send comes before what it is given next.
+        # A producer that is only late is kept: its records come before those that it is given next.
         is_late = any(isinstance(answer, UnacknowledgedError) for answer in answers)
         lost = next((result for result in results if isinstance(result, TransientError)), None)
         if unsent := len(records) - len(results):
@@ -276,7 +276,7 @@ class Publisher:
         await self.publish_records([self._to_record(event, keyed=keyed, headers=headers) for event in events])
 
     async def publish_report(self, report: Event, lease: SigningKey) -> None:
-        """Publish what happened under a lease, signed with its key; raise as `publish` does."""
+        """Publish a report under a lease, signed with its key; raise as `publish` does."""
         await self.publish_records([self._to_record(report, signed_by=lease)])
 
     async def publish_records(self, records: Sequence[Outgoing]) -> None:
@@ -286,7 +286,7 @@ class Publisher:
                 raise result
 
     def publish_report_soon(self, report: Event, lease: SigningKey) -> None:
-        """Publish a signed report without waiting; what fails is logged and may be lost."""
+        """Publish a signed report without waiting; a failure is logged, and the report may be lost."""
         if len(self._soon) >= SOON_MAX:
             reason = f"{SOON_MAX} others are under way"
             log.warning("event dropped", extra={"event_id": str(report.event_id), "reason": reason})
@@ -305,7 +305,7 @@ class Publisher:
 
 
 async def _await_answers(acks: Sequence[asyncio.Future[Any]], within_s: float | None) -> list[Any]:
-    """Return what acknowledges each record, or its error: UnacknowledgedError if it has not come within the time."""
+    """Return the acknowledgement of each record, or its error: UnacknowledgedError if it did not come in time."""
     if within_s is None or not acks:
         return await asyncio.gather(*acks, return_exceptions=True)
     await asyncio.wait(acks, timeout=within_s)
@@ -326,10 +326,10 @@ MAKE_EVERY_S: Final = 1.0
 
 
 class BoundedPublisher:
-    """Publish as a Publisher does, but give up what is not acknowledged in time.
+    """Publish as a Publisher does, but give up records that are not acknowledged in time.
 
-    What was given up may still be published, in its order, as long as this process lives: an idempotent producer never
-    lets go of it. `wait` returns once it has, so that whoever publishes it again until then does so elsewhere.
+    A record that was given up may still be published, in its order, while this process lives: an idempotent producer
+    never drops it. `wait` returns once that is settled; until then another process publishes instead.
     """
 
     def __init__(self, publisher: Publisher, within_s: float = WITHIN_S) -> None:
@@ -338,7 +338,7 @@ class BoundedPublisher:
         self._late: set[asyncio.Future[Any]] = set()
 
     async def send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
-        """Publish in order; return for each record where it stands, or the error, as `Publisher.send` does."""
+        """Publish in order; return the place of each record, or its error, as `Publisher.send` does."""
         results = await self._publisher.send(records, within_s=self._within_s)
         late = [result.ack for result in results if isinstance(result, UnacknowledgedError)]
         self._within_s = min(WITHIN_MAX_S, 2 * self._within_s) if late else self._first_s
@@ -356,10 +356,10 @@ class BoundedPublisher:
     def _note_end(self, ack: asyncio.Future[Any]) -> None:
         self._late.discard(ack)
         if not ack.cancelled():
-            ack.exception()  # it was given up, and nobody asks for it
+            ack.exception()  # retrieved, so that asyncio logs none of a record that was given up
 
     async def wait(self, make_topics: Callable[[], Awaitable[None]]) -> None:
-        """Wait until the broker has taken or refused all that was given up; or, if that is nothing, has the topics."""
+        """Wait until the broker took or refused all records given up; if there are none, until it has the topics."""
         making = asyncio.ensure_future(make_topics())
         try:
             if not self._late:

@@ -41,7 +41,7 @@ from signoff.errors import ErrorCode
 
 
 def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
-    """Return what a consumer no longer does, since its task for it has ended; a poll would wait for ever."""
+    """Return what a consumer no longer does, since its task has ended; a poll would wait for ever."""
     tasks = {
         "refreshes its metadata": consumer._client._sync_task,  # noqa: SLF001 - no public way, as for the others
         "keeps its place in the group": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001
@@ -51,12 +51,12 @@ def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
 
 
 def find_member_id(consumer: AIOKafkaConsumer | None) -> str | None:
-    """Return by which id the broker knows a consumer in its group; None while it is no member."""
+    """Return the member id of a consumer in its group; None while it is no member."""
     return getattr(getattr(consumer, "_coordinator", None), "member_id", None) or None
 
 
 def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
-    """Count the records of the assigned partitions that were not read yet; None where that is not known."""
+    """Count the unread records of the assigned partitions; None if that is not known."""
     if consumer is None or consumer._subscription.subscription.assignment is None:  # noqa: SLF001 - as below
         return None  # not started, or no member of its group yet
     unread = 0
@@ -70,9 +70,9 @@ def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
 
 
 def find_position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int | None:
-    """Return the offset from which a poll waits for more of a partition; None while none waits.
+    """Return the offset from which a poll waits for more of a partition; None while no poll waits.
 
-    It is behind markers of transactions, too, which no poll returns.
+    It is also behind markers of transactions, which no poll returns.
     """
     subscriptions = consumer._subscription  # noqa: SLF001 - no public way, as for the others
     assignment = subscriptions.subscription and subscriptions.subscription.assignment
@@ -84,22 +84,22 @@ def find_position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int | No
 
 log = logging.getLogger(__name__)
 
-#: The least time between two commits of one consumer. What was handled since the last comes again after a crash.
+#: Seconds between two commits of one consumer. Records handled since the last come again after a crash.
 COMMIT_INTERVAL_S = 1.0
 #: A commit that takes longer is given up, and tried again with the next.
 COMMIT_TIMEOUT_S = 10.0
 
 
 def read_progress(offset: int, metadata: str) -> int:
-    """Return up to where a committed partition was read: behind its offset, where a record before that is parked."""
+    """Return the progress of a committed partition, which is behind its offset while a record is parked."""
     return max(offset, int(metadata)) if metadata.isdecimal() else offset
 
 
 class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The offsets that a consumer may commit: none behind a record that is not handled, or is parked.
 
-    `parked` are the places (topic, partition, offset) of records that are tried again beside the others. A commit's
-    metadata says up to where all but those are handled, markers of transactions included.
+    `parked` are the places (topic, partition, offset) of records that are tried again beside the others. The metadata
+    of a commit is the offset up to which all but those are handled, markers of transactions included.
     """
 
     def __init__(
@@ -110,25 +110,25 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._taken: dict[TopicPartition, int] = {}
         self._next: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, tuple[int, str]] = {}
-        #: Set: commit at once what is handled by then.
+        #: Set to commit at once.
         self.soon = asyncio.Event()
-        #: Counts assignments. What was read under an older one may be of a broker that has come back empty since.
+        #: The number of the assignment. Records of an older one may be of a broker that has come back empty since.
         self.assignment = 0
 
     def note_taken(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> None:
-        """Note records that a poll returned: until they are handled, its next position says nothing."""
+        """Note records that a poll returned: until they are handled, the position is not that of handled records."""
         for record in records:
             self._taken[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
     def note_handled(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]], assignment: int) -> None:
-        """Let the offsets of records be committed, which were handled, or are parked, and read under an assignment."""
+        """Let the offsets of records be committed that were read under an assignment, and are handled or parked."""
         if assignment != self.assignment:
             return
         for record in records:
             self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
     async def commit_regularly(self) -> None:
-        """Commit what changes, for ever."""
+        """Commit the offsets that changed, for ever."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(COMMIT_INTERVAL_S):
@@ -137,7 +137,7 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             await self.commit()
 
     async def commit(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:
-        """Commit what was handled. A commit that fails only repeats records later, which changes nothing."""
+        """Commit the offsets of handled records. If that fails, records come again later, which changes nothing."""
         consumer = self._consumer()
         if consumer is None:
             return
@@ -156,7 +156,7 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             self._committed |= offsets
 
     def _find_offset(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[int, str] | None:
-        """Return what to commit of a partition, offset and metadata; None where nothing was handled."""
+        """Return the offset and metadata to commit of a partition; None if no record was handled."""
         read = self._next.get(partition)
         if read == self._taken.get(partition):  # all that was returned is handled
             read = find_position(consumer, partition) or read
@@ -171,7 +171,7 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         await self.commit()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Forget what was handled before: another consumer may have come further, or the topic begun again."""
+        """Forget the offsets of before: another consumer may be further, or the topic was emptied."""
         del assigned
         self.assignment += 1
         self._taken.clear()
@@ -179,33 +179,33 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._committed.clear()
 
 
-#: Among more unread records a reader that looks late at each is behind, and waits for nothing.
+#: Unread records beyond which a reader is behind, and delays no batch.
 BEHIND_RECORDS: Final = 500
 
 
-class LateLook:
-    """The wait of a batch, which ends sooner where somebody waits for what is in it."""
+class BatchDelay:
+    """The delay of batches until their records are of some age, which a waiting caller can cut short."""
 
     def __init__(self) -> None:
         self._over = asyncio.Event()
         self._is_ended = False
 
     def hurry(self) -> None:
-        """End the wait that is under way; what comes later waits again."""
+        """End the delay under way; later batches are delayed again."""
         self._over.set()
         if not self._is_ended:
             self._over.clear()
 
     def end(self) -> None:
-        """Wait no more."""
+        """End the delay, and all later ones."""
         self._is_ended = True
         self._over.set()
 
     async def wait(self, records: Sequence[ConsumerRecord[Any, Any]], delay_s: float, unread: int | None) -> bool:
-        """Wait until the newest record is `delay_s` old, and return whether this was hurried.
+        """Wait until the newest record is `delay_s` old, and return whether the delay was cut short.
 
-        No longer than that, whatever time its writer gave it. Where many more are unread, or that is not known, nothing
-        waits: whoever writes times to come must not make this reader fall behind.
+        It is no longer, whatever time the record's writer gave it. If many more records are unread, or that is not
+        known, there is none: a writer of future times must not make this reader fall behind.
         """
         now = clock.now().timestamp()
         ages_s = [now - record.timestamp / 1000 for record in records]
@@ -222,26 +222,26 @@ _BEGIN_OF_JSON: Final = re.compile(rb'[ \t\r\n]*[{\["0-9tfn-]')
 E = TypeVar("E")
 V = TypeVar("V", bound=Event)
 
-#: Records that may fail alone, and be tried again, beside the others; among more, the next batch waits.
+#: Records that may be parked at once; beyond, the next batch waits.
 PARKED_MAX = 100
-#: Bytes of a record's key that a line of the log has.
+#: Bytes of a record's key in the log.
 KEY_MAX = 200
-#: A run of records that name no execution and fail alike is over after so long without one, and at the latest after
-#: so long: it leaves one dead letter.
+#: Seconds without another record, and seconds in all, after which a run of records that name no execution and fail
+#: alike is over and leaves one dead letter.
 RUN_QUIET_S = 2.0
 RUN_MAX_S = 60.0
-#: How long a batch under way may take to end when the service stops: its claims are answered, and so not lost.
+#: Seconds that a batch under way may take when the service stops, so that the answers to its claims are not lost.
 BATCH_GRACE_S = 5.0
-#: How long the last commit before that may take.
+#: Seconds that the last commit before that may take.
 LAST_COMMIT_TIMEOUT_S = 1.0
-#: How long stopping may take in all. A broker that is away notices by itself that a member of the group is gone.
+#: Seconds that stopping may take in all. A broker that is away notices by itself that a member has left.
 STOP_TIMEOUT_S = BATCH_GRACE_S + LAST_COMMIT_TIMEOUT_S
-#: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
+#: Longer than any outage, so that a batch that waits in its handler keeps its partitions.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
-#: How long a poll waits for records: for ever, since FastStream sleeps after an empty one for as long as it took.
+#: A poll waits for records for ever, since FastStream sleeps after an empty one for as long as it took.
 POLL_TIMEOUT_MS = 10 * 365 * POLL_INTERVAL_MAX_MS
-#: A member of a group learns by its next heartbeat that another has left or joined. Partitions of one that has left are
-#: read by nobody until all have learnt it.
+#: A member of a group learns by its next heartbeat that another has left or joined. The partitions of one that has left
+#: are not read until all have learnt it.
 HEARTBEAT_MS = 1_000
 #: How long the broker keeps a fetch that finds nothing; with 500 an idle system takes a tenth more CPU. It answers at
 #: once when a partition that it names has a record; one whose records were being handled then is named by the next.
@@ -259,7 +259,7 @@ class ConsumerDeadError(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, or a body read elsewhere; its record, if it is a replay, and what `check_record` found."""
+    """An event, or a body to be read elsewhere, with its record; `vouched_by` is the result of `check_record`."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
@@ -278,19 +278,19 @@ class Incoming(Generic[E]):
 
 
 class UnparsedError(PermanentError):
-    """A body that holds no event. Why, is put into words where it is asked for: of most that fail alike it is not."""
+    """A body that holds no event. Its message is made when it is read: of most records that fail alike none is."""
 
     def __init__(self, error: ValidationError) -> None:
         self._problem = find_problem(error)
         super().__init__(code=code_of_problem(self._problem) or ErrorCode.SCHEMA_MISMATCH)
 
     def __str__(self) -> str:
-        return describe_problem(self._problem)[:REASON_MAX]  # it may hold a stranger's keys, of any length
+        return describe_problem(self._problem)[:REASON_MAX]  # it may have a stranger's keys, of any length
 
 
 @dataclass(slots=True)
 class Run:
-    """Records of a partition that name no execution and fail alike, and the dead letter of the first, if it has one."""
+    """Records of a partition that name no execution and fail alike, and the dead letter of the first, if any."""
 
     first: Place
     error: PermanentError
@@ -300,24 +300,23 @@ class Run:
 
 
 def accept(record: ConsumerRecord[Any, Any]) -> None:
-    """Accept a record, whoever wrote it."""
+    """Accept every record."""
 
 
 @dataclass(slots=True)
 class Subscription(Generic[E]):
     """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`.
 
-    `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; one with a
-    DoubtfulError is tried again beside the others. Records that name an execution have a dead letter each; of those of
-    a partition that name none and fail alike in a run, the first has one, which says how many more there are.
-    TransientErrors are waited out, in it or here; the partitions wait
-    meanwhile. Any other error that it raises splits the batch until one record stands alone, which goes to the
-    dead-letter queue.
+    `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; a record with a
+    DoubtfulError is parked, and tried again beside the others. Records that name an execution have a dead letter each;
+    a run of those of a partition that name none and fail alike has one, with their number. A TransientError is retried
+    while the partitions wait. Any other error that `handle` raises splits the batch until one record stands alone,
+    which goes to the dead-letter queue.
 
-    `check_record` looks at a record that is no replay before it is parsed, returns who vouches for it, and raises a
-    PermanentError if nobody does. `choose_dead` returns which refused records become dead letters. `decode` is
-    `keep_body` where the body is read elsewhere. Records are handled `delay_s` after they were written, but at once
-    where the oldest of a batch is twice as old: then this reader is behind.
+    `check_record` checks the signature of a record that is no replay before it is parsed, and raises a PermanentError
+    if it has none. `choose_dead` returns the refused records that become dead letters. `decode` is `keep_body` if the
+    body is read elsewhere. Records are handled `delay_s` after they were written, but at once if the oldest of a batch
+    is twice as old: then this reader is behind.
     """
 
     publisher: Publisher
@@ -334,8 +333,8 @@ class Subscription(Generic[E]):
     _handling_since: float | None = None
     _broken: Exception | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _late_look: LateLook = field(default_factory=LateLook)
-    #: What tries the records again that fail alone, by topic, partition and offset.
+    _delay: BatchDelay = field(default_factory=BatchDelay)
+    #: Tasks that try parked records again, by topic, partition and offset.
     _parked: dict[Place, asyncio.Task[None]] = field(default_factory=dict)
     #: Runs that are not over, by topic, partition and code.
     _runs: dict[tuple[str, int, str], Run] = field(default_factory=dict)
@@ -351,7 +350,7 @@ class Subscription(Generic[E]):
 
     @property
     def member_id(self) -> str | None:
-        """By which id the broker knows this process in the group; None while it is no member."""
+        """The id of this process in the group; None while it is no member."""
         return find_member_id(self.consumer())
 
     def attach(self, broker: KafkaBroker, *, max_records: int) -> None:
@@ -377,7 +376,7 @@ class Subscription(Generic[E]):
         self.consumer = lambda: subscriber.consumer
 
     def check(self) -> str | None:
-        """Return why nothing is consumed, or None."""
+        """Return the reason why nothing is consumed, or None."""
         if self._handling_since is not None:
             waiting_s = time.monotonic() - self._handling_since
             if waiting_s > self.dead_after_s:
@@ -385,7 +384,7 @@ class Subscription(Generic[E]):
         return self._diagnose()
 
     def _diagnose(self) -> str | None:
-        """Return why nothing will be consumed until the process starts again, or None. aiokafka raises nothing."""
+        """Return the reason why the process must start again to consume, or None. aiokafka raises nothing."""
         consumer = self.consumer()
         if self._broken is not None:
             return f"failed: {self._broken!r}"
@@ -399,7 +398,7 @@ class Subscription(Generic[E]):
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
 
     async def watch(self) -> None:
-        """Commit what was handled; raise ConsumerDeadError once the consumer is dead for good: the process then ends.
+        """Commit regularly; raise ConsumerDeadError once the consumer is dead for good, which ends the process.
 
         A consumer whose batch waits for an outage to end is not dead.
         """
@@ -414,18 +413,18 @@ class Subscription(Generic[E]):
         finally:
             runs = {run.first for run in self._runs.values()}  # they end as this stops
             parked = [task for place, task in self._parked.items() if place not in runs]
-            for task in (committing, *parked):  # what is parked stays so: nothing behind is committed
+            for task in (committing, *parked):  # no offset behind a parked record is committed
                 task.cancel()
 
     def hurry(self) -> None:
-        """Handle at once what was read, and commit what is handled: somebody waits for that."""
-        self._late_look.hurry()
+        """Handle and commit at once the records that were read, since a caller waits for that."""
+        self._delay.hurry()
         self._offsets.soon.set()
 
     async def stop(self) -> None:
-        """Handle nothing more, and commit what was handled; a batch that ends later commits at once."""
+        """Handle nothing more, and commit; a batch that ends later commits at once."""
         self._stopping.set()
-        self._late_look.end()
+        self._delay.end()
         if ending := [self._parked[run.first] for run in self._runs.values()]:
             await asyncio.wait(ending, timeout=LAST_COMMIT_TIMEOUT_S)
         await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
@@ -434,8 +433,8 @@ class Subscription(Generic[E]):
         assignment = self._offsets.assignment
         self._offsets.note_taken(records)
         unread = count_unread(self.consumer()) if self.delay_s else None
-        is_hurried = await self._late_look.wait(records, self.delay_s, unread)
-        if self._broken is not None or self._stopping.is_set():  # a commit would skip what was not handled
+        is_hurried = await self._delay.wait(records, self.delay_s, unread)
+        if self._broken is not None or self._stopping.is_set():  # a commit would skip unhandled records
             return
         self._handling_since = time.monotonic()
         try:
@@ -482,7 +481,7 @@ class Subscription(Generic[E]):
         return replace(read(self.event, record, self.payload_max_bytes), vouched_by=vouched_by)
 
     def _park(self, incoming: Incoming[E], error: DoubtfulError) -> None:
-        """Try a record again beside the others, which go on. No offset behind it is committed meanwhile."""
+        """Try a record again beside the others. No offset behind it is committed meanwhile."""
         where = incoming.record.topic, incoming.record.partition, incoming.record.offset
         if where not in self._parked:
             log.warning(
@@ -514,7 +513,7 @@ class Subscription(Generic[E]):
         await self._bury([(incoming.record, result)] if isinstance(result, PermanentError) else [])
 
     async def _bury(self, bad: Sequence[Refused]) -> None:
-        """Put records into the dead-letter queue, but for those that came from there."""
+        """Put records into the dead-letter queue, except replays, which came from there."""
         alone: list[Refused] = []
         bad = [(record, error) for record, error in bad if not is_replay(record)]
         for code, count in Counter(error.code for _, error in bad).items():
@@ -543,7 +542,7 @@ class Subscription(Generic[E]):
         await retry_transient(lambda: self.publisher.publish_records(letters), on="kafka")
 
     async def _add_to_run(self, record: ConsumerRecord[Any, Any], error: PermanentError) -> None:
-        """Count a record with those like it, or let it begin a run."""
+        """Add a record to its run, or begin one."""
         name = record.topic, record.partition, error.code
         if (run := self._runs.get(name)) is not None:
             if record.offset > run.last_offset:  # else it is read again
@@ -571,7 +570,7 @@ class Subscription(Generic[E]):
 
 
 def leave_frames(error: PermanentError) -> PermanentError:
-    """Return an error without tracebacks: their frames refer to what refers to it, and would keep records for long."""
+    """Return an error without tracebacks, whose frames would keep records in memory."""
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)
 
@@ -602,17 +601,17 @@ async def _as_they_are(message: KafkaMessage) -> Any:
 
 
 def is_replay(record: ConsumerRecord[Any, Any]) -> bool:
-    """Whether an operator published the record again."""
+    """Return whether an operator published the record again."""
     return any(name == REPLAY_HEADER for name, _ in record.headers)
 
 
 def decode(event: type[V], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[V]:
-    """Return the event of a record. Raise PermanentError, with a code that says why, if it holds none."""
+    """Return the event of a record. Raise PermanentError with the code of its fault if it has none."""
     return Incoming(parse_event(event, _read_body(record, payload_max_bytes)), record, is_replay(record))
 
 
 def keep_body(_: type[Event], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[bytes]:
-    """Return the body of a record, for another to read. Raise PermanentError, with a code, if nobody can."""
+    """Return the body of a record, to be read elsewhere. Raise PermanentError with a code if it cannot be read."""
     return Incoming(_read_body(record, payload_max_bytes), record, is_replay(record))
 
 
@@ -634,13 +633,13 @@ def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> byte
 
 
 def _check_form(body: bytes) -> None:
-    """Refuse at first sight what is no JSON: a stranger may send very many of these at once."""
+    """Refuse a body that does not begin as JSON, at low cost: a stranger may send very many at once."""
     if _BEGIN_OF_JSON.match(body) is None:
         raise PermanentError("the body is no JSON", code=ErrorCode.MALFORMED_JSON)
 
 
 def parse_event(event: type[V], body: bytes) -> V:
-    """Return the event of a record's body. Raise PermanentError, with a code that says why, if it holds none."""
+    """Return the event of a record's body. Raise PermanentError with the code of its fault if it has none."""
     _check_form(body)
     try:
         return event.model_validate_json(body)
@@ -666,7 +665,7 @@ def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) 
 async def stop_consuming(
     broker: KafkaBroker, subscriptions: Sequence[Subscription[Any]], timeout_s: float = STOP_TIMEOUT_S
 ) -> None:
-    """Stop consuming, and wait at most so long: aiokafka itself would wait for a broker that is away for ever."""
+    """Stop consuming, within `timeout_s`: aiokafka itself would wait for ever for a broker that is away."""
 
     async def stop() -> None:
         await asyncio.gather(*(subscription.stop() for subscription in subscriptions))

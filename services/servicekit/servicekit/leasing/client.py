@@ -20,7 +20,7 @@ from signoff.worker.v1 import work_service_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class ClaimDenied:
-    """Why a claim was not granted; `outcome` is a name of the proto's ClaimOutcome without its prefix, as QUEUED."""
+    """A claim that was not granted; `outcome` is a ClaimOutcome of the proto without its prefix, as QUEUED."""
 
     outcome: str
     code: str
@@ -28,7 +28,7 @@ class ClaimDenied:
     job_id: str = ""
 
     def to_error(self) -> PermanentError | DoubtfulError | None:
-        """Return what the answer makes of the record: a dead letter, a claim to be made again, or nothing."""
+        """Return the error that makes the record a dead letter or has it claimed again, or None."""
         match self.outcome:
             case "INVALID":
                 return PermanentError(self.message, code=self.code)
@@ -38,14 +38,14 @@ class ClaimDenied:
 
 
 def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer, job_id: str = "") -> ClaimDenied:
-    """Return why a claim was not granted. An outcome that is not known is left to the jobstore, which offers again."""
+    """Return the denial in an answer. An unknown outcome is left to the jobstore, which offers the work again."""
     is_known = answer.outcome in pb.ClaimOutcome.values()
     outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_") if is_known else "QUEUED"
     return ClaimDenied(outcome, answer.code, answer.message, job_id)
 
 
 def read_lease(key: pb.LeaseKey) -> SigningKey:
-    """Return a lease that was granted, with its key."""
+    """Return a granted lease with its key."""
     return SigningKey(UUID(key.execution_id), key.lease, key.secret_id, key.key)
 
 
@@ -57,12 +57,12 @@ C = TypeVar("C")
 
 #: The largest gRPC message, either way.
 MESSAGE_MAX_BYTES = 64 << 20
-#: A call that takes longer fails with a TransientError.
+#: Seconds after which a call fails with a TransientError.
 CALL_TIMEOUT_S = 30.0
-#: The share of a lease for which a renewal waits, and how many seconds at least, so that there is time for another,
-#: which goes to another jobstore.
+#: The share of a lease that a renewal may take, and seconds at least, so that there is time for another try at another
+#: jobstore.
 RENEWAL_WAIT = (1 / 3, 1.0)
-#: The same of a claim. It does more, and takes longer under load; what it grants counts while the lease runs.
+#: The same of a claim, which takes longer under load; its grants hold while the lease runs.
 CLAIM_WAIT = (2 / 3, 5.0)
 _OUT_OF_TIME = grpc.StatusCode.DEADLINE_EXCEEDED.name.lower()
 #: Claims in one call, and bytes of them.
@@ -74,7 +74,7 @@ _STATES = {
     pb.LEASE_STATE_LOST: LeaseState.LOST,
     pb.LEASE_STATE_CANCELLED: LeaseState.CANCELLED,
 }
-#: Statuses of a call that can never succeed; all others are waited out.
+#: Statuses of a call that can never succeed; after all others it is tried again.
 _PERMANENT = frozenset(
     {
         grpc.StatusCode.ALREADY_EXISTS,
@@ -96,7 +96,7 @@ def translate_errors() -> Iterator[None]:
         if error.code() in _PERMANENT:
             raise PermanentError(error.details() or "", code=code) from error
         raise TransientError(error.details() or "", code=code) from error
-    except grpc.aio.UsageError as error:  # the channel is closed: this process ends, and another goes on
+    except grpc.aio.UsageError as error:  # the channel is closed, since this process ends
         raise TransientError(str(error)) from error
 
 
@@ -110,16 +110,16 @@ class GrpcLeases:
         self._kind = kind
         self._lease_s = math.inf  # until it is known
         self._slow = set[object]()
-        #: Returns what this process says of itself with each renewal.
+        #: Returns the report of this process that each renewal carries.
         self.describe: Callable[[], pb.ProcessReport | None] = lambda: None
-        #: Is told the id of the installation, before the first lease is granted.
+        #: Called with the id of the installation, before the first lease is granted.
         self.on_installation: Callable[[str], None] = lambda _: None
 
     async def call(self, method: Callable[..., Awaitable[A]], request: Message, wait: tuple[float, float]) -> A:
-        """Call what leases depend on. Raise TransientError if the jobstore is out of reach.
+        """Make a call on which leases depend. Raise TransientError if the jobstore is out of reach.
 
-        One that does not answer within `wait`, a share of a lease and seconds at least, is left (signoff.channels),
-        so that the next try is in time elsewhere. What takes as long there, too, is waited for until it is fast again.
+        A jobstore that does not answer within `wait`, a share of a lease and seconds at least, is left for the next one
+        (signoff.channels). A method that was as slow there is given its full time until it is fast again.
         """
         share, least_s = wait
         prompt_s = min(CALL_TIMEOUT_S, max(least_s, self._lease_s * share))
@@ -145,7 +145,7 @@ class GrpcLeases:
         outcomes: Sequence[Lease],
         given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew leases, ask for outcomes, give back. Raise TransientError if the jobstore is out of reach."""
+        """Renew leases, ask for outcomes, give leases back. Raise TransientError if the jobstore is out of reach."""
         request = pb.RenewLeasesRequest(
             owner=str(owner),
             kind=self._kind,
@@ -162,7 +162,7 @@ class GrpcLeases:
         answer = await self.call(self.stub.RenewLeases, request, RENEWAL_WAIT)
         self._lease_s = answer.lease_s
         return Renewal(
-            # Of a newer jobstore: what is not known to be kept may be another's, and is not known to be recorded.
+            # An unknown state of a newer jobstore: the lease may be another's, and the outcome may not be recorded.
             [_STATES.get(state, LeaseState.LOST) for state in answer.held],
             [_STATES.get(state, LeaseState.KEEP) for state in answer.outcomes],
             answer.lease_s,
@@ -200,6 +200,6 @@ async def claim_in_chunks(
 
 
 def prove(lease: Lease, owner: UUID, judge_away_s: float | None = None) -> pb.Lease:
-    """Return a lease with the proof that its owner holds it, and for how long its judge has not answered."""
+    """Return a lease with the proof that its owner holds it, and the seconds that its judge has been away."""
     proof = lease.sign(str(owner).encode())
     return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease, proof=proof, judge_away_s=judge_away_s)

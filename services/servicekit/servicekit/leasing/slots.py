@@ -5,40 +5,40 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-#: A name is given more while it holds less than so many times what is free: alone it gets 80 %, and two get 89 %.
+#: A name is given more while it holds less than so many times the free room: alone it gets 80 %, and two get 89 %.
 SHARE: Final = 4
 
 
 def is_scarce(free: int, capacity: int) -> bool:
-    """Return whether no more than a fifth of a capacity is free; while more is, nobody can hold too much."""
+    """Return whether no more than a fifth of a capacity is free; while more is, no name can hold too much."""
     return free * (SHARE + 1) <= capacity
 
 
 def may_have_more(held: int, free: int) -> bool:
-    """Return whether a name that holds so much may be given more of what is free."""
+    """Return whether a name that holds so much may be given more of the free room."""
     return held < SHARE * free
 
 
-#: For whom or what a slot is, as its tenant and its model: of each name only a share is given.
+#: The names of a slot, as its tenant and its model, each of which gets a share of all.
 Names: TypeAlias = tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Slots:
-    """Count slots. More may be taken than there are, since work that was granted must be started.
+    """Count slots. More may be taken than there are, since granted work must be started.
 
-    Whoever waits is held back by all slots being taken, or by what its own names hold (servicekit.leasing.slots).
+    Work waits while no slot is free, or while one of its names holds its share.
     """
 
     count: int
     _taken: int = 0
     _held: Counter[str] = field(default_factory=Counter)
-    #: By the names for which they wait; those come first that have waited longest since one of them was let in.
+    #: Waiters by their names, in the order of the time since the last of these names was let in.
     _waiting: dict[Names, deque[asyncio.Future[None]]] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
-        """Slots that nobody has: who waits for one now may not have it."""
+        """Slots that are free, though waiting work may not be allowed to take one."""
         return max(0, self.count - self._taken)
 
     def take(self, names: Names = ()) -> None:
@@ -47,7 +47,7 @@ class Slots:
         self._held.update(names)
 
     def leave(self, names: Names = ()) -> None:
-        """Give up a slot; of those that wait and may have it, one whose names have waited longest gets it."""
+        """Give up a slot; of the waiters that may have it, one whose names have waited longest gets it."""
         self._taken -= 1
         self._held.subtract(names)
         for name in names:
@@ -61,9 +61,9 @@ class Slots:
         return self.free > 0 and all(may_have_more(self._held[name], self.free) for name in names)
 
     def is_overfull(self, names: Names) -> bool:
-        """Return whether one of these names holds so much that work should be done elsewhere, though it was granted.
+        """Return whether one of these names holds so much that granted work should be done elsewhere.
 
-        That is twice the share: of what several take one gets more than its part by chance.
+        The limit is twice the share, since one of several workers gets more than its part by chance.
         """
         return any(not may_have_more(self._held[name], 2 * self.free) for name in names)
 

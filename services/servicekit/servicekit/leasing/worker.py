@@ -24,7 +24,7 @@ from servicekit.retry import backoffs_s, retry_transient
 
 
 class LeaseState(Enum):
-    """The jobstore's answer on a lease: renew it, its outcome is recorded, it is lost, its execution was cancelled."""
+    """The jobstore's answer on a lease: it is kept, its outcome recorded, it is lost, or its execution cancelled."""
 
     KEEP = "keep"
     RECORDED = "recorded"
@@ -37,7 +37,7 @@ Lease = SigningKey
 
 
 class GivenBackLease(NamedTuple):
-    """A lease that is given back, whether its work has begun, and in how many seconds it is due again."""
+    """A lease that is given back, whether its work has begun, and the seconds until it is due again."""
 
     lease: Lease
     begun: bool
@@ -48,7 +48,7 @@ class GivenBackLease(NamedTuple):
 class Renewal:
     """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`.
 
-    `new_keys` are of leases whose key comes from a secret that no longer signs. `judgings_waiting`: without a job.
+    `new_keys` replace keys from a secret that no longer signs. `judgings_waiting` counts those without a job.
     """
 
     held: Sequence[LeaseState]
@@ -62,23 +62,23 @@ log = logging.getLogger(__name__)
 
 #: Renewals in one call, so that its message stays small.
 RENEWALS_MAX = 5_000
-#: An outcome that is not known to be recorded is reported again after so long, doubling up to REPORT_AGAIN_MAX_S.
+#: Seconds until an outcome is reported again that is not known to be recorded, doubling up to REPORT_AGAIN_MAX_S.
 REPORT_AGAIN_S = 15.0
 REPORT_AGAIN_MAX_S = 60.0
-#: The shortest time between two reports that a worker has more room, or gives back what it has not begun.
+#: The shortest time between two reports of more room, or of work that is given back unbegun.
 NEWS_AGAIN_S = 0.05
-#: Work that only another worker can do is given back after so long, within which that one may have come.
+#: Seconds until work is given back that only a newer worker can do, so that one may have started by then.
 LEFT_AFTER_S = 10.0
-#: Work that waits and is too much is given back to be due after as long as its judge is away, within these bounds.
+#: Bounds of the time after which excess work that waits is due again: as long as its judge has been away.
 DUE_AFTER_MIN_S = 30.0
 DUE_AFTER_MAX_S = 600.0
-#: What work takes up in memory that waits, besides what it is about.
+#: Bytes of memory that waiting work takes besides its result.
 WORK_BYTES = 32 << 10
 #: Bytes of work that may wait without a slot.
 WAITING_MAX_BYTES = 64 << 20
-#: The share of the grace time that is kept for handing back and for outcomes to be recorded.
+#: The share of the grace time for giving back leases, and until outcomes are recorded.
 HAND_BACK_SHARE = 0.25
-#: How often work whose lease has lapsed looks whether a renewal has revived it.
+#: Seconds between two looks whether a renewal has revived a lapsed lease.
 REVIVED_POLL_S = 0.05
 
 
@@ -108,9 +108,9 @@ class HeldLease:
     """Work under a lease of this process. Its `lease` gets another key when the jobstore's secret changes.
 
     `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is given back.
-    `cancelled` says of aborted work that nobody goes on with it. `absences` is since when, in the same time, each judge
-    is away for which the work waits. `names` are those of the slot that it had or waits for last, and `size` is how
-    many bytes it is about.
+    `cancelled`: no other worker goes on with aborted work. `absences` are the times, by the same clock, since when the
+    judges are away for which the work waits. `names` are those of its last slot, or of the one that it waits for, and
+    `size` is the bytes of its result.
     """
 
     lease: Lease
@@ -120,7 +120,7 @@ class HeldLease:
     cancelled: bool = False
     names: Names = ()
     size: int = 0
-    #: The slots that it has; the one with which it was begun is given up for the first that it asks for.
+    #: The slots that it has; its first one is given up for the next that it asks for.
     slots: list[Names] = field(default_factory=list)
     is_in_first_slot: bool = True
     absences: list[float] = field(default_factory=list)
@@ -132,11 +132,11 @@ class HeldLease:
 
     @property
     def judge_away_s(self) -> float | None:
-        """For how long its judge has not answered; None if it waits for none."""
+        """Seconds since when its judge has not answered; None if it waits for none."""
         return time.monotonic() - min(self.absences) if self.absences else None
 
 
-#: Publishes, instead of an outcome, that work under a lease failed by an error that nobody expected.
+#: Publishes, instead of an outcome, that work under a lease failed by an unexpected error.
 PublishFailure = Callable[[HeldLease, Exception], Awaitable[None]]
 
 
@@ -158,13 +158,13 @@ class Worker:
     waiting_max_bytes: int = WAITING_MAX_BYTES
     owner: UUID = field(default_factory=uuid4)
     report_again_s: float = REPORT_AGAIN_S
-    #: Is told, with each renewal, how many judgings without a job wait.
+    #: Called at each renewal with the number of judgings without a job that wait.
     on_waiting: Callable[[int], None] | None = None
     _held: dict[UUID, HeldLease] = field(default_factory=dict)
     _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
-    #: Until when a grant of each lease that has ended here lasts that was asked for before.
+    #: For each lease that has ended here, the time until when an older grant of it may still arrive.
     _ended: dict[Lease, float] = field(default_factory=dict)
-    #: Leases that were granted too late to begin, and are given back with whatever the jobstore is told next.
+    #: Leases that were granted too late to begin, and are given back with the next renewal.
     _unbegun: list[GivenBackLease] = field(default_factory=list)
     _lease_s: float = 10.0
     _stopping: bool = False
@@ -180,7 +180,7 @@ class Worker:
 
     @property
     def room(self) -> int:
-        """How many more leases this process takes now."""
+        """The number of leases that this process takes now."""
         if self._stopping:
             return 0
         return max(0, min(self._slots.free, self.outcomes_max - len(self._awaited)))
@@ -209,10 +209,10 @@ class Worker:
     ) -> bool:
         """Start work that was granted; return False if this grant, or a later one, is held already, or has ended here.
 
-        It has a slot under `names`, and is about so many bytes. Where it keeps its slot, and must be `within_share`, it
-        is given back unbegun if one of its names holds far more than its share. `work` returns what publishes its
-        outcome, or raises UnableError, after which it is given back. `give_up` publishes instead that it, or this,
-        failed unexpectedly.
+        It has a slot under `names`, and `size` bytes. Work that keeps its slot and must be `within_share` is given back
+        unbegun if one of its names holds far more than its share. `work` returns the function that publishes its
+        outcome, or raises UnableError, after which it is given back. `give_up` publishes instead that the work, or that
+        function, failed unexpectedly.
         """
         older = self._held.get(lease.execution_id)
         if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited or lease in self._ended:
@@ -221,7 +221,7 @@ class Worker:
             self._abort(older)
         held = HeldLease(lease, job_id, expires_at, names=names, size=size, slots=[names])
         if within_share and self._slots.is_overfull(names):
-            self._turn_away(held)  # transactions that count the same room give too much of it
+            self._turn_away(held)  # concurrent transactions may grant the same room twice
             return True
         self._held[lease.execution_id] = held
         self._slots.take(names)
@@ -247,20 +247,20 @@ class Worker:
             await self._give_back([held])
             return
         except Exception as error:
-            # A bug. It is reported: the jobstore counts how often, and then fails the job. A lapse would say nothing.
+            # A bug. It is reported, so that the jobstore can count such failures and then fail the job.
             log.exception("work failed by a bug", extra={"job_id": held.job_id})
             publish = partial(give_up, held, error)
         self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish, give_up)))
         self._forget(held)
 
     def _turn_away(self, held: HeldLease, due_after_s: float = 0.0) -> None:
-        """Have what is not to go on here given back soon, together with what else has come until then."""
+        """Abort work that shall not go on here, and have its lease given back soon, together with others."""
         self._abort(held)
         self._unbegun.append(GivenBackLease(held.lease, begun=False, due_after_s=due_after_s))
         self._has_news.set()
 
     async def _report(self, held: HeldLease, publish: PublishOutcome, give_up: PublishFailure) -> None:
-        """Report an outcome again and again, until a renewal learns that it is recorded and cancels this task."""
+        """Report an outcome repeatedly, until a renewal learns that it is recorded and cancels this task."""
         try:
             await self._repeat(publish)
         except Exception as error:
@@ -281,9 +281,9 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def without_slot(self, held: HeldLease) -> AsyncIterator[None]:
-        """Give up the slot within; afterwards wait until there is a slot again and the lease has not lapsed.
+        """Give up the slot within the block; afterwards wait for a slot, and until the lease has not lapsed.
 
-        A process that was frozen meanwhile so learns first what became of its lease.
+        So a process that was frozen meanwhile learns the state of its lease first.
         """
         self._leave(held, held.names)
         self._without_slot += 1
@@ -295,10 +295,10 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def with_slot(self, held: HeldLease, names: Names) -> AsyncIterator[None]:
-        """Have a slot under these names within, once there is one for them. Work that has none waits.
+        """Hold a slot under these names within the block, once one is free; until then the work waits.
 
-        So it does after a TransientError within. Where too much waits, the newest is given back of those that have
-        most of it, as this may be.
+        It also waits after a TransientError within. If too much work waits, the newest under the name with the largest
+        part of it is given back, which may be this one.
         """
         if held.is_in_first_slot:
             held.is_in_first_slot = False
@@ -306,7 +306,7 @@ class Worker:
         held.names = names
         if not self._slots.may_enter(names):
             self._bound_waiting(held)
-        held.absences.append(came_at := time.monotonic())  # those who are asked are all busy, or away
+        held.absences.append(came_at := time.monotonic())  # as its judge, which is busy or away
         try:
             await self._enter(held, names)
         finally:
@@ -336,7 +336,7 @@ class Worker:
             self._signal_room()
 
     def _bound_waiting(self, newcomer: HeldLease) -> None:
-        """Give back what has begun last of those that wait under the name with most of it, while too much waits."""
+        """While too much work waits, give back the newest under the name with the largest part of it."""
         waiting = [held for held in self._held.values() if not held.slots]
         excess = sum(held.size + WORK_BYTES for held in waiting) - self.waiting_max_bytes
         if excess <= 0:
@@ -344,8 +344,8 @@ class Worker:
         bytes_of = Counter[str]()
         for held in waiting:
             bytes_of.update(dict.fromkeys(held.names, held.size + WORK_BYTES))
-        most = max(bytes_of, key=bytes_of.__getitem__)
-        theirs = [held for held in waiting if most in held.names]
+        largest = max(bytes_of, key=bytes_of.__getitem__)
+        theirs = [held for held in waiting if largest in held.names]
         away_s = [held.judge_away_s for held in theirs if held.judge_away_s is not None]
         due_after_s = min(max([DUE_AFTER_MIN_S, *away_s]), DUE_AFTER_MAX_S)
         while excess > 0 and theirs:
@@ -365,7 +365,7 @@ class Worker:
         IN_FLIGHT.labels(self.kind).set(len(self._held))
 
     def _signal_room(self) -> None:
-        """Have the room reported soon, once it is more than twice what the jobstore knows of."""
+        """Have the room reported soon if it is more than twice the room that was reported last."""
         if self.room > 2 * self._reported_room:
             self._has_news.set()
 
@@ -377,17 +377,17 @@ class Worker:
         self._forget(held)
 
     def _end(self, lease: Lease) -> None:
-        """Note that a lease has ended here: its owner is granted it again where a record comes twice, perhaps later."""
+        """Note that a lease has ended here, since a repeated record may bring its grant again."""
         self._ended[lease] = time.monotonic() + self._lease_s
 
     async def run(self) -> None:
-        """Renew leases for ever, and wait out outages: nothing is aborted unless the jobstore says so."""
+        """Renew leases for ever, also through outages: no work is aborted unless the jobstore says so."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew_regularly())
             tasks.create_task(self._report_news())
 
     async def _report_news(self) -> None:
-        """Tell soon of more room, and of what is given back unbegun: neither need wait for the next renewal."""
+        """Report more room, and leases given back unbegun, before the next renewal."""
         while True:
             await self._has_news.wait()
             await asyncio.sleep(NEWS_AGAIN_S)
@@ -399,8 +399,7 @@ class Worker:
     async def _renew_regularly(self) -> None:
         """Renew five times within a lease, so that a few renewals that fail let none lapse.
 
-        A worker that has nothing to renew, to ask for or to give back only shows that it is alive, in time for the
-        dispatcher (ALIVE_LEASES).
+        A worker without leases or outcomes renews less often, only to stay alive for the dispatcher (ALIVE_LEASES).
         """
         while True:
             began_at = time.monotonic()
@@ -412,12 +411,12 @@ class Worker:
             except TransientError as error:
                 WAITING.labels("jobstore leases").set(1)
                 log.warning("leases not renewed, trying again", extra={"code": error.code, "reason": str(error)})
-            # One that ran out of its time has taken up the wait.
+            # A renewal that took longer than the interval is followed by the next after a short pause.
             await asyncio.sleep(max(self._lease_s / 50, began_at + self._lease_s / 5 - time.monotonic()))
 
     async def renew(self, given_back: Sequence[GivenBackLease] = ()) -> None:
-        """Renew all leases once, learn of outcomes, and give leases back."""
-        async with self._renewing:  # a renewal that is under way could undo a giving back
+        """Renew all leases once, learn which outcomes are recorded, and give leases back."""
+        async with self._renewing:  # a concurrent renewal could renew a lease that is given back
             held, awaited = list(self._held.values()), [one.held.lease for one in self._awaited.values()]
             size = max(len(held), len(awaited), len(given_back), 1)
             for start in range(0, size, RENEWALS_MAX):
@@ -428,7 +427,7 @@ class Worker:
     async def _renew_part(
         self, held: Sequence[HeldLease], awaited: Sequence[Lease], given_back: Sequence[GivenBackLease]
     ) -> None:
-        asked_at = time.monotonic()  # from before the question, so that no lease is taken to last longer than it does
+        asked_at = time.monotonic()  # before the call, so that no lease is taken to last longer than it does
         self._reported_room = self.room
         unbegun = list(self._unbegun)
         answer = await self.leases.renew(self.owner, self._reported_room, held, awaited, [*given_back, *unbegun])
@@ -460,17 +459,17 @@ class Worker:
                 held.lease = key
 
     def take_no_more(self) -> None:
-        """Have no room from now on, so that the jobstore grants nothing more."""
+        """Report no room from now on, so that the jobstore grants nothing more."""
         self._stopping = True
 
     async def stop(self, grace_s: float) -> None:
-        """Take nothing more; give back what has not begun, finish what can be within `grace_s`, hand back the rest."""
+        """Take nothing more; give back unbegun work, finish other work within `grace_s`, and give back the rest."""
         self.take_no_more()
         renewing = asyncio.create_task(self.run())
         try:
             async with asyncio.timeout(grace_s):
                 await self._give_back([held for held in self._held.values() if not held.begun])
-                if self._reported_room:  # nobody is to offer to this worker any more
+                if self._reported_room:  # so that no more work is offered to this worker
                     with contextlib.suppress(TransientError):
                         await self.renew()
                 tasks = [held.task for held in self._held.values() if held.task is not None]
@@ -489,7 +488,7 @@ class Worker:
             reporting = [outcome.reporting for outcome in self._awaited.values()]
             left = [renewing, *reporting, *(held.task for held in self._held.values() if held.task)]
             for task in left:
-                task.cancel()  # before what they use is closed: that is no failure of an agent
+                task.cancel()  # before their connections are closed, which is no failure of an agent
             await asyncio.gather(*left, return_exceptions=True)
 
     async def _give_back(self, work: Sequence[HeldLease]) -> None:

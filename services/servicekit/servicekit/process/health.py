@@ -12,14 +12,14 @@ from servicekit.process.settings import split_address
 #: The version of this process.
 VERSION: Final = version("signoff-servicekit")
 
-#: Returns why a service is not ready, or None.
+#: Returns the reason why a service is not ready, or None.
 Check = Callable[[], str | None]
 
 
 async def serve(address: str, checks: Mapping[str, Check], advice: Mapping[str, Check] | None = None) -> web.AppRunner:
     """Serve /livez, /readyz (503 with the reasons while a check returns one) and /metrics at host:port.
 
-    `advice` is told beside the reasons, of what an operator has to do although the service is ready.
+    `advice` is shown beside the reasons: tasks for an operator although the service is ready.
     """
 
     async def live(_: web.Request) -> web.Response:

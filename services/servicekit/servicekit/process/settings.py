@@ -13,11 +13,11 @@ from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 
-#: Fewer characters could be guessed.
+#: Characters of a secret at least, so that it cannot be guessed.
 SECRET_MIN_CHARS: Final = 32
 #: Bytes of a key.
 KEY_BYTES: Final = 32
-#: What every header carries, and what base64 and hexadecimal numbers are made of.
+#: Characters that any header may carry, among them those of base64 and hexadecimal numbers.
 _HEADER_SAFE: Final = re.compile(r"[A-Za-z0-9._~+/:=-]+")
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
@@ -28,16 +28,16 @@ class SecretSetting(SecretStr):
 
     Declare one in settings as `token: SecretSetting`, or as `token: SecretSetting | None = None` if it may be missing.
     It is read from SIGNOFF_TOKEN, or from the file that SIGNOFF_TOKEN_FILE names, and is never shown. It is checked by
-    `describe_fault`, and no value of it may stand in another secret of the settings. A plain SecretStr, for what others
-    make, is read and hidden in the same way, and not checked.
+    `describe_fault`, and no value of it may be in another secret of the settings. A plain SecretStr, for secrets that
+    others issue, is read and hidden in the same way, and not checked.
     """
 
-    #: What to do about a fault.
+    #: The remedy of a fault.
     remedy: ClassVar = "`openssl rand -hex 32` makes one"
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The values that are taken, of which the first is used."""
+        """The valid values, of which the first is used."""
         return tuple(self.get_secret_value().replace(",", " ").split())
 
     @property
@@ -46,7 +46,7 @@ class SecretSetting(SecretStr):
         return self.values[0]
 
     def describe_fault(self) -> str | None:
-        """Return what is wrong with the secret, without showing it; None: nothing."""
+        """Return the fault of the secret, without showing it; None if there is none."""
         if not self.values:
             return "is empty"
         if any(len(value) < SECRET_MIN_CHARS for value in self.values):
@@ -63,11 +63,11 @@ class KeySetting(SecretSetting):
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The keys that are taken, of which the first is used. ValueError: a value is not base64."""
+        """The valid keys, of which the first is used. ValueError: a value is not base64."""
         return tuple(decode_base64(value) for value in self.values)
 
     def describe_fault(self) -> str | None:
-        """Return what is wrong with the keys, without showing them; None: nothing."""
+        """Return the fault of the keys, without showing them; None if there is none."""
         with contextlib.suppress(ValueError):
             if all(len(key) == KEY_BYTES for key in self.keys):
                 return super().describe_fault()

@@ -1,11 +1,11 @@
-"""Know every environment variable of Signoff: one that nothing reads is a mistake, which is told at the start."""
+"""List every environment variable of Signoff, so that a misspelt one is reported at the start."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 PREFIX: Final = "SIGNOFF_"
-#: Variables of executors that headers of agents refer to, by any name.
+#: The prefix of variables that headers of agents refer to, by any name.
 OF_AGENTS: Final = "SIGNOFF_AGENT_"
 #: The variable of validators whose JSON refers to others, by any name.
 REFERRING: Final = "SIGNOFF_JUDGE_KEYS"
@@ -15,7 +15,7 @@ _SECRETS: Final = (  # noqa: SIM905 - a list of them would fill a screen
     "DATABASE_URL EXECUTOR_TOKEN FACT_KEYS ID_KEY LIVE_URL REBUILT_URL SECRETS SESSION_SECRET TOKEN UPSTREAM_SECRETS "
     "VALIDATOR_TOKEN"
 ).split()
-#: What services, their tools and the command line read. A test compares it with their settings.
+#: Settings of services, their tools and the command line. A test compares them with the code.
 _SETTINGS: Final = (  # noqa: SIM905
     "ACCEPT_GAPS AGENT_HEADER_DIR AGENT_NETWORKS ATTEMPT_TIMEOUT_S BACKOFF_FACTOR BACKOFF_FIRST_S BACKOFF_MAX_S "
     "CALLS_MAX CALL_COST_MAX_USD CAPACITY CIRCUIT_FAILURES CIRCUIT_OPEN_FIRST_S CIRCUIT_OPEN_MAX_S CONNECTIONS_MAX "
@@ -28,7 +28,7 @@ _SETTINGS: Final = (  # noqa: SIM905
     "RESULT_REUSE_AGE_S REUSE_MAX SESSION_S STALLED_AFTER_S TOPIC_PREFIX TOPIC_REPLICATION VERDICT_REUSE_AGE_S "
     "VIEWERS_MAX WAITING_MAX_BYTES WATCHES_MAX"
 ).split()
-#: What Compose reads, the local stack, and tests.
+#: Variables of Compose, the local stack, and tests.
 _OTHERS: Final = "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT WRITE_EXPECTED".split()  # noqa: SIM905
 KNOWN: Final = frozenset(
     PREFIX + name for name in (*_SETTINGS, *_OTHERS, *_SECRETS, *(f"{secret}_FILE" for secret in _SECRETS))
@@ -43,7 +43,7 @@ def find_unknown(environment: Mapping[str, str]) -> list[str]:
 
 
 def describe_unknown(environment: Mapping[str, str]) -> str | None:
-    """Return a sentence about variables that nothing reads, with what was perhaps meant; None: there are none."""
+    """Return a sentence about variables that nothing reads, with similar names; None if there are none."""
     unknown = find_unknown(environment)
     return f"nothing reads the variables {', '.join(_name(unknown))}" if unknown else None
 

@@ -1,4 +1,4 @@
-"""Put together, run and stop a service that works under leases, whatever its work is."""
+"""Assemble, run and stop a service that works under leases."""
 
 import asyncio
 import contextlib
@@ -25,17 +25,17 @@ from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 #: Records in one batch that is consumed.
 RECORDS_MAX = 200
-#: The share of the grace time that work may use; the rest is for closing what it used.
+#: The share of the grace time for work; the rest is for closing its connections.
 GRACE_SHARE = 0.8
-#: The share of the grace time that stopping to consume may take: it leaves time to finish and to hand over.
+#: The share of the grace time that stopping to consume may take, before work is finished or handed over.
 STOP_SHARE = 0.3
-#: How long closing the broker may take; what is not closed by then is left to the end of the process.
+#: Seconds that closing the broker may take; connections that are open then end with the process.
 CLOSE_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What a service's handlers are built from. `stack` closes what they open."""
+    """The parts from which a service builds its handlers. `stack` closes the resources that they open."""
 
     stack: contextlib.AsyncExitStack
     publisher: Publisher
@@ -82,7 +82,7 @@ async def run_worker(
 
 
 def _describe(worker: Worker, subscription: Subscription[Any]) -> pb.ProcessReport:
-    """Return what a worker says of itself."""
+    """Return a worker's report of itself."""
     now = Timestamp()
     now.FromDatetime(clock.now())
     members = [subscription.member_id] if subscription.member_id else []
