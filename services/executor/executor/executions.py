@@ -11,7 +11,7 @@ from servicekit.errors import TransientError
 from servicekit.leasing.client import CLAIM_WAIT, ClaimDenied, GrpcLeases, claim_in_chunks, read_denial, read_lease
 from signoff.errors import ErrorCode
 from signoff.status import Protocol
-from signoff.wire import read, read_dataclass, read_field
+from signoff.wire import read, read_dataclass, read_field, write_message
 from signoff.worker.v1 import work_service_pb2 as pb
 
 
@@ -30,8 +30,9 @@ class GrpcExecutions:
         return await claim_in_chunks(claims, lambda claim: len(claim.request), room, begin)
 
     async def _begin(self, owner: UUID, claims: Sequence[Claim], room: int) -> list[Grant | ClaimDenied]:
+        messages = [write_message(pb.ExecutionClaim, claim) for claim in claims]
         request = pb.BeginExecutionsRequest(
-            owner=str(owner), room=room, capacity=self._leases.capacity, claims=[_to_message(c) for c in claims]
+            owner=str(owner), room=room, capacity=self._leases.capacity, claims=messages
         )
         try:
             answer = await self._leases.call(self._leases.stub.BeginExecutions, request, CLAIM_WAIT)
@@ -42,10 +43,6 @@ class GrpcExecutions:
             half = len(claims) // 2
             return [*await self._begin(owner, claims[:half], room), *await self._begin(owner, claims[half:], room)]
         return [_read_answer(a) for a in answer.answers]
-
-
-def _to_message(claim: Claim) -> pb.ExecutionClaim:
-    return pb.ExecutionClaim(request=claim.request, signature=claim.signature, replay=claim.replay)
 
 
 def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:

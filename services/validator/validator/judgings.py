@@ -23,7 +23,7 @@ from servicekit.leasing.client import (
     translate_errors,
 )
 from servicekit.leasing.worker import Lease
-from signoff.wire import read_dataclass, write_row
+from signoff.wire import read_dataclass, write_message, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 from validator.ports import Claim, FreeGrant, FreeOutcome, Grant, JudgingGrant
 
@@ -90,7 +90,7 @@ class GrpcJudgings:
         return await claim_in_chunks(claims, lambda claim: len(claim.result), room, partial(self._begin, owner))
 
     async def _begin(self, owner: UUID, claims: Sequence[Claim], room: int) -> list[Grant | ClaimDenied]:
-        messages = [pb.JudgingClaim(result=claim.result, signature=claim.signature) for claim in claims]
+        messages = [write_message(pb.JudgingClaim, claim) for claim in claims]
         request = pb.BeginJudgingsRequest(owner=str(owner), room=room, claims=messages, model_and_prompt=self._judge)
         answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
         return [_read_answer(each) for each in answer.answers]

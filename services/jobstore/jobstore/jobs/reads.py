@@ -150,7 +150,7 @@ def join_response(log: Mapping[str, str]) -> str | None:
     return f"{{{given}}}" if given else None
 
 
-#: An entry of a log, as `job_log_message` takes it.
+#: An entry of a log, as `write_row` sends it.
 LogView: TypeAlias = dict[str, Any]
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
@@ -240,7 +240,7 @@ async def list_job_logs(
     chosen: LogFilter = ALL_ENTRIES,
     payloads: bool = True,
 ) -> tuple[list[LogView], int | None]:
-    """Return entries of a job's log after a version, in the order of reading, as `job_log_message` takes them.
+    """Return entries of a job's log after a version, in the order of reading, as `write_row` sends them.
 
     Also return the version after which the next page begins, None at the end. Call within a transaction.
     """
@@ -396,7 +396,7 @@ _EXECUTION: Final = text(
 
 
 async def get_execution(connection: Connection, execution_id: UUID) -> ExecutionView | None:
-    """Return an execution as `execution_message` takes it, or None where nothing is known of the id."""
+    """Return an execution as `write_message` sends it, or None where nothing is known of the id."""
     row = (await connection.execute(_EXECUTION, {"id": execution_id})).one_or_none()
     if row is None:
         return None

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from servicekit import clock
 from servicekit.kafka.broker import start_consuming, wait_for_topics
 from servicekit.kafka.publisher import Publisher
@@ -20,6 +18,7 @@ from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.process.settings import WorkerSettings
 from signoff.channels import open_channel
+from signoff.wire import write_time
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
@@ -83,7 +82,7 @@ async def run_worker(
 
 def _describe(worker: Worker, subscription: Subscription[Any]) -> pb.ProcessReport:
     """Return a worker's report of itself."""
-    now = Timestamp()
-    now.FromDatetime(clock.now())
     members = [subscription.member_id] if subscription.member_id else []
-    return pb.ProcessReport(version=health.VERSION, clock=now, members=members, ends=worker.is_stopping)
+    return pb.ProcessReport(
+        version=health.VERSION, clock=write_time(clock.now()), members=members, ends=worker.is_stopping
+    )
