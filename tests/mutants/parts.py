@@ -47,7 +47,7 @@ PARTS = (
         "verdict",
         [
             "services/validator/validator/verdict.py",
-            *(f"services/validator/validator/{name}.py" for name in ("asks", "judging", "panel")),
+            *(f"services/validator/validator/{name}.py" for name in ("asks", "panel", "sections", "stages")),
             "proto/contracts/judging/verdict.py",
         ],
         [

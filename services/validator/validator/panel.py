@@ -15,7 +15,8 @@ from signoff.status import Outcome
 from validator.asks import AskLog
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.ports import Judge
-from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Question, Questions, cut_result, take_excerpt
+from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Question, Questions
+from validator.sections import cut_result, take_excerpt
 from validator.verdict import Answer, OpenRefutation, OpenVote, Vote, is_settled, join_sections, read_answer
 from validator.wordings import Prompt
 

@@ -1,4 +1,4 @@
-"""Write the questions that judges read, and cut long results into sections for them.
+"""Write the questions that judges read.
 
 Task and result, which strangers wrote, stand in messages of their own, between lines of a random word. The parts that
 all asks of one judging share come first, so that a server can cache them: the rules, the task, the result, the secret
@@ -7,12 +7,10 @@ word, the wording, and last the criteria.
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby, pairwise
-from random import SystemRandom
 from typing import Any, Final, Self, TypeVar
 
 from contracts.criteria import Criterion
@@ -267,117 +265,3 @@ def write_schema(count: int, prompt: int = PROMPT_VERSION, *, is_bounded: bool =
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-#: Characters by which sections overlap: any passage of so many stands whole in one section.
-OVERLAP_CHARS: Final = 1_000
-#: Characters by which a border is moved at most, to the beginning of a word.
-_SNAP_CHARS: Final = 200
-
-#: Passages of an excerpt: two of them are its head, two its tail.
-_PASSAGES: Final = 8
-#: The mark of an omission in an excerpt.
-LEFT_OUT: Final = "[..]"
-_random = SystemRandom()
-
-#: The path to a scalar or an empty container, and its value.
-_Leaf = tuple[tuple[str | int, ...], Any]
-
-
-def cut_result(result: Any, chars: int) -> list[Any]:
-    """Return the sections of a result in order, each of about so many characters; a short result is one section.
-
-    They overlap, so that a passage at a border stands whole in one of them. JSON keeps its shape: a section has the
-    members that fall into it under their names.
-    """
-    sections: list[list[_Leaf]] = [[]]
-    used = 0
-    for leaf, size in _measure(_list_leaves(result, chars)):
-        if sections[-1] and used + size > chars:
-            is_same_text = sections[-1][-1][0] == leaf[0]  # its parts overlap by themselves
-            kept, used = ([], 0) if is_same_text else _take_end(sections[-1])
-            sections.append(kept)
-        sections[-1].append(leaf)
-        used += size
-    return [_build(section, 0) for section in sections]
-
-
-def cut_text(text: str, chars: int) -> Iterator[str]:
-    """Yield the sections of a text: each begins OVERLAP_CHARS before the end of the one before, or earlier."""
-    start = 0
-    while len(text) - start > chars:
-        end = _snap(text, start + chars)
-        yield text[start:end]
-        start = _snap(text, end - OVERLAP_CHARS)
-    yield text[start:]
-
-
-def take_excerpt(text: str, chars: int) -> str:
-    """Return the head and the tail of a text, and passages between them, of about so many characters together.
-
-    The passages are drawn at random, one from each part of the text, so that no author can place words in them.
-    """
-    size = chars // _PASSAGES
-    edge = 2 * size
-    drawn = _PASSAGES - 4
-    borders = [edge + (len(text) - 2 * edge) * number // drawn for number in range(drawn + 1)]
-    starts = [_random.randrange(start, max(end - size, start) + 1) for start, end in pairwise(borders)]
-    middle = [text[_snap(text, start) : _snap(text, start + size)] for start in starts]
-    passages = [text[: _snap(text, edge)], *middle, text[_snap(text, len(text) - edge) :]]
-    return f"\n{LEFT_OUT}\n".join(passages)
-
-
-def _snap(text: str, at: int) -> int:
-    """Return the last place before `at` where a word begins, not far away; else `at`."""
-    for place in range(at, max(0, at - _SNAP_CHARS), -1):
-        if text[place - 1].isspace():
-            return place
-    return at
-
-
-def _list_leaves(value: Any, chars: int) -> Iterator[_Leaf]:
-    stack: list[_Leaf] = [((), value)]
-    while stack:
-        path, item = stack.pop()
-        if item and isinstance(item, dict):
-            stack += [((*path, name), child) for name, child in reversed(item.items())]
-        elif item and isinstance(item, list):
-            stack += [((*path, place), child) for place, child in reversed(list(enumerate(item)))]
-        elif isinstance(item, str) and len(item) > chars:
-            yield from ((path, part) for part in cut_text(item, chars))
-        else:
-            yield path, item
-
-
-def _measure(leaves: Iterator[_Leaf]) -> Iterator[tuple[_Leaf, int]]:
-    for leaf in leaves:
-        path, value = leaf
-        name = path[-1] if path else 0
-        yield leaf, (len(value) if isinstance(value, str) else len(json_text(value))) + len(str(name)) + 4
-
-
-def _take_end(section: Sequence[_Leaf]) -> tuple[list[_Leaf], int]:
-    """Return the last members of a section, of about OVERLAP_CHARS, and their size; of a longer text its end."""
-    taken: list[_Leaf] = []
-    used = 0
-    for (path, value), size in _measure(reversed(section)):
-        if used + size <= OVERLAP_CHARS:
-            taken.append((path, value))
-            used += size
-            continue
-        if isinstance(value, str) and (room := len(value) - (used + size - OVERLAP_CHARS)) > 0:
-            end = value[_snap(value, len(value) - room) :]
-            taken.append((path, end))
-            used += size - len(value) + len(end)
-        break
-    return taken[::-1], used
-
-
-def _build(leaves: Sequence[_Leaf], depth: int) -> Any:
-    path, value = leaves[0]
-    if len(path) == depth:
-        return value
-    groups = [(name, list(group)) for name, group in groupby(leaves, key=lambda leaf: leaf[0][depth])]
-    if isinstance(path[depth], int):
-        return [_build(group, depth + 1) for _, group in groups]
-    return {name: _build(group, depth + 1) for name, group in groups}

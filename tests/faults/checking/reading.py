@@ -24,7 +24,7 @@ from signoff.jsontext import json_text
 from signoff.status import View
 from signoff.types import JobLog
 from validator.judge_config import JudgeConfig
-from validator.prompt import cut_result
+from validator.sections import cut_result
 
 PAGE = 500
 AT_ONCE = 16

@@ -13,7 +13,7 @@ from stand_ins import FAIL, LOOP, UNSURE, Said, StandIn, judge, letters, policy_
 from contracts.criteria import Criterion
 from contracts.judging.policy import JudgeModel, LoopStep
 from validator.errors import JudgmentError
-from validator.prompt import OVERLAP_CHARS, cut_result, cut_text, take_excerpt
+from validator.sections import OVERLAP_CHARS, cut_result, cut_text, take_excerpt
 
 CHARS = 2_000
 SECTIONED = policy_of("single", "a", section_chars=CHARS)
