@@ -78,6 +78,11 @@ it("takes a filter by the name that it has at other doors, and a status in any c
   expect(search).toEqual({ text: "moon", agent: "writer", costMin: 1, durationMax: 5, status: ["FAILED"] });
 });
 
+it("reads again what it has read, as the router does", () => {
+  const search = parseJobsSearch({ notStatus: "FAILED", cancelled: "false", costMin: "0", ascending: "true" });
+  expect(parseJobsSearch(search as never)).toEqual(search);
+});
+
 it("asks for all statuses but those that are negated", () => {
   const search = parseJobsSearch({ notStatus: ["FAILED", "PENDING"], cancelled: "false" });
   expect(toJobsQuery(search, CREATED)).toEqual({

@@ -84,12 +84,13 @@ const toStatuses = (value: Raw) =>
       .map((word) => word.toUpperCase())
       .filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus)),
   );
-const toList = (value: Raw): string[] => (value === undefined ? [] : [value].flat());
+// What was parsed is parsed again, with its numbers and booleans.
+const toList = (value: Raw): string[] => (value === undefined ? [] : [value].flat().map(String));
 const orNone = <T>(list: T[]) => (list.length > 0 ? list : undefined);
 const toTexts = (value: Raw) => orNone(toList(value).filter(Boolean));
 const toLabels = (value: Raw) => orNone(toList(value).filter((label) => label.indexOf(":") > 0));
 const toText = (value: Raw) => toList(value)[0] || undefined;
-const isTrue = (value: Raw) => (String(toText(value)) === "true" ? true : undefined);
+const isTrue = (value: Raw) => (toText(value) === "true" ? true : undefined);
 const toTime = (value: Raw) => {
   const text = toText(value);
   return text && !Number.isNaN(Date.parse(text)) ? text : undefined;
