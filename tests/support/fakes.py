@@ -17,7 +17,7 @@ from servicekit.leasing.client import ClaimDenied
 from servicekit.leasing.worker import GivenBackLease, HeldLease, Lease, LeaseState, Renewal, Worker
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     """Wait for what must become true."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - the condition is anything

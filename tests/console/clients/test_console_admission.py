@@ -17,7 +17,7 @@ async def answered(console, *headers, path="/api/jobs"):
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}:{port}", *headers, "", ""]
     writer.write("\r\n".join(lines).encode())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             body = await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r")[0]))
     finally:

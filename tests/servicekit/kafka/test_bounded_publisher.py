@@ -58,7 +58,7 @@ async def test_what_is_not_acknowledged_in_time_is_given_up_and_its_producer_kep
     producer: Producer, publisher: Publisher
 ) -> None:
     bounded = BoundedPublisher(publisher, WITHIN_S)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         results = await bounded.send([Outgoing("a", b"1"), Outgoing("a", b"2")])
     assert [type(result) for result in results if isinstance(result, TransientError)] == [type(results[0])] * 2
     assert {result.code for result in results if isinstance(result, TransientError)} == {"kafka_unavailable"}
@@ -78,13 +78,13 @@ async def test_whoever_gave_records_up_waits_until_they_are_acknowledged(
     assert made
     assert not waiting.done()
     producer.acknowledge()
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(60):
         await waiting
 
 
 async def test_whoever_gave_nothing_up_waits_for_the_topics(publisher: Publisher) -> None:
     made, make_topics = counted()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         await BoundedPublisher(publisher, WITHIN_S).wait(make_topics)
     assert len(made) == 1
 

@@ -47,7 +47,7 @@ async def test_who_left_holds_up_nobody_behind() -> None:
     first, leaving, last = (asyncio.create_task(gate.enter(1.0)) for _ in range(3))
     await asyncio.sleep(0)
     leaving.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(first, last)
 
 
@@ -61,7 +61,7 @@ async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
     with pytest.raises(asyncio.CancelledError):
         await late
     assert len(turns) == pace.WINDOW_FIRST
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         await gate.enter(1.0)
 
 
@@ -73,5 +73,5 @@ async def test_a_small_question_does_not_overtake_a_large_one_that_waits_for_tok
     await asyncio.sleep(0)
     assert not small.done()
     large.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await small
