@@ -1,18 +1,29 @@
 """Map jobs, executions and log entries to rows and back."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from pydantic_core import from_json
+from sqlalchemy import JSON
 
 from contracts.criteria import format_references, read_references
 from contracts.resources import Policy
 from jobstore.engine import sql
 from jobstore.engine.unit_of_work import UnitOfWork
 from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry, Spec
-from jobstore.jobs.transitions import NO_ENDING
-from jobstore.schema.tables import executions, job_logs, jobs, request_keys, workers
+from jobstore.schema.tables import (
+    EDITED,
+    ENDING,
+    LATER,
+    SPEC,
+    STATE,
+    executions,
+    find_names,
+    job_logs,
+    jobs,
+    request_keys,
+    workers,
+)
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
 
@@ -32,23 +43,11 @@ CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
     executions, without={*FROZEN_COLUMNS, "created_at", *_NOTED}
 )
 #: Columns of a job that decisions change.
-JOB_COLUMNS: Final = sql.columns(
-    jobs,
-    only={
-        *("id", "status", "version", "agent_id", "execution_id", "live", "not_met", "feedback", "progress"),
-        *("progress_message", "batch_id", "cost_nanos", "tokens", *NO_ENDING),
-    },
-)
+JOB_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, STATE, ENDING)})
 #: Columns of a new job; all others have the table's default.
-NEW_JOB_COLUMNS: Final = sql.columns(jobs, without={"feedback", "progress", "progress_message", "cost_nanos", "tokens"})
+NEW_JOB_COLUMNS: Final = sql.columns(jobs, without=find_names(jobs, LATER))
 #: Columns that an edit may change, and the id.
-EDITED_COLUMNS: Final = sql.columns(
-    jobs,
-    only={
-        *("id", "title", "description", "acceptance_criteria", "payload", "priority", "labels", "policy"),
-        *("capabilities", "not_before", "reference_texts"),
-    },
-)
+EDITED_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, EDITED)})
 #: Columns of an entry of a log that are given, `created_at` where it is not the transaction's time; and of the entry,
 #: perhaps of another job's log, that it quotes.
 LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
@@ -56,11 +55,19 @@ ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version":
 KEY_COLUMNS: Final = sql.columns(request_keys, without={"created_at"})
 WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report"})
 
-#: Of the fields of a spec, those that are read as JSON text, and from where: SQL has a word of its own for references.
-_AS_TEXT: Final = {name: f"{name}::text" for name in ("payload", "labels", "policy")}
-_AS_TEXT["references"] = "reference_texts::text"
-#: What is selected of a job's row for its spec: (name, SQL).
-SPEC_COLUMNS: Final = [(f.name, _AS_TEXT.get(f.name, f.name)) for f in fields(Spec)]
+#: The columns of a job's spec, by its fields: SQL has a word of its own for references. How those are written that are
+#: values in a spec and JSON in a row.
+_SPEC: Final = {"references" if name == "reference_texts" else name: name for name in find_names(jobs, SPEC)}
+_WRITTEN: Final[Mapping[str, Callable[[Any], str | None]]] = {
+    "labels": json_text,
+    "policy": lambda policy: policy.model_dump_json(exclude_none=True),
+    "reference_texts": format_references,
+}
+#: What is selected of a job's row for its spec: (field, SQL).
+SPEC_COLUMNS: Final = [
+    (name, f"{column}::text" if isinstance(jobs.c[column].type, JSON) else column)
+    for name, column in {**_SPEC, "updated_at": "updated_at"}.items()
+]
 
 
 def to_job(row: sql.Row) -> Job:
@@ -86,8 +93,7 @@ def to_spec(row: sql.Row) -> Spec:
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
     spec = uow.specs[job_id]
-    times = {"created_at": spec.created_at, "updated_at": uow.clock.now}
-    return _spec_row(spec) | job_row(uow.jobs[job_id]) | times
+    return _spec_row(spec) | job_row(uow.jobs[job_id]) | {"updated_at": uow.clock.now}
 
 
 def edited_row(job_id: str, spec: Spec) -> sql.Values:
@@ -97,39 +103,12 @@ def edited_row(job_id: str, spec: Spec) -> sql.Values:
 
 def job_row(job: Job) -> sql.Values:
     """Return the row of a changed job, with JOB_COLUMNS."""
-    return {
-        "id": job.id,
-        "status": job.status.value,
-        "version": job.version,
-        "agent_id": job.agent_id,
-        "execution_id": job.execution_id,
-        "live": job.live,
-        "not_met": job.not_met,
-        "feedback": job.feedback,
-        "progress": job.progress,
-        "progress_message": job.progress_message,
-        "batch_id": job.batch_id,
-        "cost_nanos": job.cost_nanos,
-        "tokens": job.tokens,
-        **{name: getattr(job, name) for name in NO_ENDING},
-    }
+    return {name: getattr(job, name) for name in JOB_COLUMNS}
 
 
 def _spec_row(spec: Spec) -> sql.Values:
-    return {
-        "title": spec.title,
-        "description": spec.description,
-        "acceptance_criteria": spec.acceptance_criteria,
-        "payload": spec.payload,
-        "priority": spec.priority,
-        "tenant": spec.tenant,
-        "labels": json_text(spec.labels),
-        "policy": spec.policy.model_dump_json(exclude_none=True),
-        "capabilities": spec.capabilities,
-        "not_before": spec.not_before,
-        "spec_hash": spec.spec_hash,
-        "reference_texts": format_references(spec.references),
-    }
+    row = {column: getattr(spec, name) for name, column in _SPEC.items()}
+    return row | {name: write(row[name]) for name, write in _WRITTEN.items()}
 
 
 def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
@@ -159,34 +138,23 @@ def _quote(result: str | None, verdict: str | None) -> str | None:
     return f'{result[:-1]},"verdict":{verdict}}}' if result and verdict else result or verdict
 
 
+#: The columns of an entry, by the part of a LogEntry that has them, each with its attribute there.
+_OF: Final = {
+    part: [
+        (column.name, of.rpartition(".")[2])
+        for column in job_logs.c
+        if (of := column.info.get("of", "")).rpartition(".")[0] == part and of
+    ]
+    for part in ("", "job", "execution", "report")
+}
+#: Counts of which none is a NULL.
+_COUNTS: Final = ("attempt", "cost_nanos", "tokens")
+
+
 def _log_row(entry: LogEntry) -> sql.Values:
-    job, execution, report = entry.job, entry.execution, entry.report
-    quoted_job_id = None if entry.result_version is None else entry.result_job_id or job.id
-    return {
-        "job_id": job.id,
-        "version": job.version,
-        "status": entry.status.value,
-        "job_status": job.status.value,
-        "agent_id": job.agent_id,
-        "request_payload": report.request,
-        "response_payload": report.response,
-        "message": report.message,
-        "code": report.code,
-        "kind": report.kind.value,
-        "execution_id": execution.execution_id if execution else None,
-        "attempt": execution.attempt if execution and execution.attempt else None,
-        "lease": report.lease or (execution.lease if execution and execution.lease else None),
-        "submission": execution.submission if execution else None,
-        "event_id": report.event_id,
-        "spent": execution.spent if execution else None,
-        "progress": job.progress,
-        "cost_nanos": job.cost_nanos or None,
-        "tokens": job.tokens or None,
-        "quoted_job_id": quoted_job_id,
-        "quoted_version": entry.result_version,
-        "next_attempt_at": entry.next_attempt_at,
-        "actor": report.actor,
-        "duration_s": report.duration_s,
-        "waited": entry.waited,
-        "created_at": report.at,
-    }
+    parts = {"": entry, "job": entry.job, "execution": entry.execution, "report": entry.report}
+    row = {name: getattr(part, attribute, None) for key, part in parts.items() for name, attribute in _OF[key]}
+    lease = entry.report.lease or (entry.execution.lease if entry.execution else 0)
+    quoted_job_id = None if entry.result_version is None else entry.result_job_id or entry.job.id
+    quoted = {"quoted_job_id": quoted_job_id, "quoted_version": entry.result_version}
+    return row | {name: row[name] or None for name in _COUNTS} | {"lease": lease or None} | quoted

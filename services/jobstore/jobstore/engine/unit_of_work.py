@@ -1,7 +1,7 @@
 """The unit of work: what one transaction has read, and what it will write. Pure: commands decide on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
@@ -71,6 +71,11 @@ ExecutionView: TypeAlias = dict[str, object]
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
+#: What people see of a job; the rest commands alone read.
+_SHOWN_OF_SPEC: Final = [each.name for each in fields(Spec) if each.name != "spec_hash"]
+_SHOWN_OF_JOB: Final = [
+    each.name for each in fields(Job) if each.name not in {"not_met", "feedback", "not_met_criteria"}
+]
 
 
 @dataclass(slots=True)
@@ -351,33 +356,9 @@ class UnitOfWork:
         job, spec = self.jobs[job_id], self.specs[job_id]
         changed = job_id in self.changes.jobs
         return {
-            "id": job.id,
-            "title": spec.title,
-            "description": spec.description,
-            "acceptance_criteria": spec.acceptance_criteria,
-            "references": spec.references,
-            "payload": spec.payload,
-            "status": job.status,
-            "version": job.version,
-            "agent_id": job.agent_id,
-            "execution_id": job.execution_id,
+            **{name: getattr(spec, name) for name in _SHOWN_OF_SPEC},
+            **{name: getattr(job, name) for name in _SHOWN_OF_JOB},
             "submission": max(1, job.not_met + (job.status not in _AFTER_A_VERDICT)),
-            "priority": spec.priority,
-            "tenant": spec.tenant,
-            "labels": dict(spec.labels),
-            "policy": spec.policy,
-            "progress": job.progress,
-            "progress_message": job.progress_message,
-            "capabilities": list(spec.capabilities),
-            "not_before": spec.not_before,
-            "batch_id": job.batch_id,
-            "cost_nanos": job.cost_nanos,
-            "tokens": job.tokens,
-            "live": job.live,
-            "cancelled": job.cancelled,
-            "code": job.code,
-            "duration_s": job.duration_s,
-            "created_at": spec.created_at,
             "updated_at": self.clock.now if changed else spec.updated_at,
         }
 

@@ -24,7 +24,7 @@ from jobstore.executions import states
 from jobstore.jobs.model import TransitionKind, format_assignment, format_edit, read_verdict
 from jobstore.jobs.waits import explain_jobs
 from jobstore.json_members import members
-from jobstore.schema.tables import jobs
+from jobstore.schema.tables import HIDDEN, LOG_NAMES, TEXT, find_names, jobs
 from signoff.errors import ErrorCode
 from signoff.money import usd_text
 from signoff.status import ExecutionState, JobStatus
@@ -152,12 +152,12 @@ def join_response(log: Mapping[str, str]) -> str | None:
 
 #: An entry of a log, as `write_row` sends it.
 LogView: TypeAlias = dict[str, Any]
-LOG_COLUMNS: Final = (
-    "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, cost_nanos, tokens, next_attempt_at, kind, actor, duration_s, waited, "
-    "created_at, spent AS spent_calls, "
-    "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
-    "WHERE e.execution_id = job_logs.execution_id) AS max_calls"
+LOG_COLUMNS: Final = ", ".join(
+    [
+        *(f"{column} AS {name}" if name != column else name for name, column in LOG_NAMES.items()),
+        "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
+        "WHERE e.execution_id = job_logs.execution_id) AS max_calls",
+    ]
 )
 BODIES: Final = "request_payload::text AS request, response_payload::text AS response"
 #: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
@@ -271,38 +271,16 @@ async def get_result(connection: Connection, job_id: str, version: int) -> str |
     return None if response is None else members(response).get("result")
 
 
-_LEFT_OUT: Final = frozenset(
-    [
-        "payload",
-        "labels",
-        "policy",
-        "feedback",
-        "spec_hash",
-        "not_met",
-        "not_met_criteria",
-        "description",
-        "acceptance_criteria",
-        "reference_texts",
-    ],
-)
+_TEXTS: Final = find_names(jobs, TEXT)
+_LEFT_OUT: Final = {*find_names(jobs, TEXT, HIDDEN), "labels", "policy"}
 #: All but the bodies, which a list may leave out, and what only commands read.
 JOB_COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
     *(column for column in jobs.c if column.name not in _LEFT_OUT),
     text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
     text("jobs.labels::text AS labels_text, jobs.policy::text AS policy_text"),
 )
-TEXTS: Final[Sequence[ColumnsClauseRole]] = (
-    jobs.c.description,
-    jobs.c.acceptance_criteria,
-    text("jobs.payload::text AS payload"),
-    text("jobs.reference_texts::text AS reference_texts"),
-)
-NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = (
-    text("CAST(NULL AS text) AS description"),
-    text("CAST(NULL AS text) AS acceptance_criteria"),
-    text("NULL AS payload"),
-    text("NULL AS reference_texts"),
-)
+TEXTS: Final[Sequence[ColumnsClauseRole]] = [text(f"jobs.{name}::text AS {name}") for name in _TEXTS]
+NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = [text(f"CAST(NULL AS text) AS {name}") for name in _TEXTS]
 #: Bytes of the payload, the result and the verdict of a job that is read alone: gRPC's clients take 4 MiB.
 JUDGED_MAX_BYTES: Final = 3 << 20
 #: The version of the entry with the last verdict, and its response.

@@ -15,6 +15,7 @@ from jobstore.engine.sql import Row, Values
 from jobstore.engine.writing import JOB_PART, Recorded
 from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.reads import LogView
+from jobstore.schema.tables import LOG_NAMES
 
 #: The greatest number that a row can have.
 LAST: Final = 2**63 - 1
@@ -132,14 +133,7 @@ PART_MAX: Final = 2_000
 WHOLE_MAX: Final = 16 << 20
 
 #: What a watch tells of an entry, by the column of its row.
-_COLUMNS: Final = {"cursor": "seq", "spent_calls": "spent"} | {
-    name: name
-    for name in (
-        *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
-        *("lease", "submission", "event_id", "progress", "cost_nanos", "tokens", "next_attempt_at", "kind"),
-        *("actor", "created_at", "max_calls", "duration_s", "waited"),
-    )
-}
+_COLUMNS: Final = {**LOG_NAMES, "max_calls": "max_calls"}
 _cursor = itemgetter("cursor")
 
 

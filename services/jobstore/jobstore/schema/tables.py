@@ -1,5 +1,8 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
+from collections.abc import Collection, Mapping
+from typing import Final
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -51,40 +54,82 @@ agents = Table(
     Column("version", BigInteger, nullable=False, server_default=text("1"), doc="counts its changes from 1"),
 )
 
+#: What `jobs` has in a column: what an edit or an assignment alone changes, or also a text, which lists leave out; what
+#: transitions change; how the last execution ended. Rows, views, facts, filters and orders are derived from it.
+SPEC: Final = {"part": "spec"}
+EDITED: Final = SPEC | {"edited": True}
+TEXT: Final = EDITED | {"text": True}
+STATE: Final = {"part": "state"}
+ENDING: Final = {"part": "ending"}
+#: A column that commands alone read; one that is the table's default in a new job; and one that filters or orders ask.
+HIDDEN: Final = {"hidden": True}
+LATER: Final = {"later": True}
+MATCHED: Final = {"matched": True}
+
+
+def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[Mapping[str, object]] = ()) -> list[str]:
+    """Return the names of the columns of a table that are of any of some kinds, such as SPEC, and of none of others."""
+    return [
+        column.name
+        for column in table.columns
+        if any(kind.items() <= column.info.items() for kind in kinds)
+        and not any(kind.items() <= column.info.items() for kind in without)
+    ]
+
+
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("acceptance_criteria", Text, nullable=False),
-    Column("payload", JSON, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("agent_id", Text, ForeignKey("agents.id")),
-    Column("execution_id", Uuid, doc="the execution that is live, or was the last"),
-    Column("live", Boolean, nullable=False),
-    Column("not_met", Integer, nullable=False, doc="verdicts since an agent was assigned by hand"),
-    Column("feedback", JSON, doc="of the last not-met verdict"),
-    Column("priority", SmallInteger, nullable=False),
-    Column("tenant", Text, nullable=False),
-    Column("labels", JSONB, nullable=False),
-    Column("policy", JSONB, nullable=False),
-    Column("spec_hash", LargeBinary, nullable=False),
-    Column("progress", DOUBLE_PRECISION),
-    Column("progress_message", Text),
-    Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
-    Column("not_before", TIME),
-    Column("batch_id", Uuid, doc="the last that executed it"),
-    Column("cost_nanos", BigInteger, nullable=False, server_default="0"),
-    Column("tokens", BigInteger, nullable=False, server_default="0"),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
-    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
-    Column("cancelled", Boolean, nullable=False, server_default=text("false"), doc="whether its last execution was"),
-    Column("code", Text, doc="why its last execution was not completed, or no agent matches"),
-    Column("duration_s", DOUBLE_PRECISION, doc="from the request of the last execution that ended to its end"),
-    Column("not_met_criteria", ARRAY(Text), doc="required ones that the last verdict did not pass"),
-    Column("reference_texts", JSON, doc="model answers and rubrics for judges, by the number of their criterion"),
+    Column("id", Text, primary_key=True, info=MATCHED),
+    Column("title", Text, nullable=False, info=EDITED),
+    Column("description", Text, nullable=False, info=TEXT),
+    Column("acceptance_criteria", Text, nullable=False, info=TEXT),
+    Column("payload", JSON, nullable=False, info=TEXT),
+    Column("status", Text, nullable=False, info=STATE | MATCHED),
+    Column("version", BigInteger, nullable=False, info=STATE),
+    Column("agent_id", Text, ForeignKey("agents.id"), info=STATE | MATCHED),
+    Column("execution_id", Uuid, doc="the execution that is live, or was the last", info=STATE),
+    Column("live", Boolean, nullable=False, info=STATE),
+    Column("not_met", Integer, nullable=False, doc="verdicts since an agent was assigned by hand", info=STATE | HIDDEN),
+    Column("feedback", JSON, doc="of the last not-met verdict", info=STATE | HIDDEN | LATER),
+    Column("priority", SmallInteger, nullable=False, info=EDITED | MATCHED),
+    Column("tenant", Text, nullable=False, info=SPEC | MATCHED),
+    Column("labels", JSONB, nullable=False, info=EDITED | MATCHED),
+    Column("policy", JSONB, nullable=False, info=EDITED),
+    Column("spec_hash", LargeBinary, nullable=False, info=SPEC | HIDDEN),
+    Column("progress", DOUBLE_PRECISION, info=STATE | LATER),
+    Column("progress_message", Text, info=STATE | LATER),
+    Column("capabilities", ARRAY(Text), nullable=False, server_default="{}", info=EDITED),
+    Column("not_before", TIME, info=EDITED),
+    Column("batch_id", Uuid, doc="the last that executed it", info=STATE | MATCHED),
+    Column("cost_nanos", BigInteger, nullable=False, server_default="0", info=STATE | LATER | MATCHED),
+    Column("tokens", BigInteger, nullable=False, server_default="0", info=STATE | LATER),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now(), info=SPEC | MATCHED),
+    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now(), info=MATCHED),
+    Column(
+        "cancelled",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        doc="whether its last execution was",
+        info=ENDING | MATCHED,
+    ),
+    Column("code", Text, doc="why its last execution was not completed, or no agent matches", info=ENDING | MATCHED),
+    Column(
+        "duration_s",
+        DOUBLE_PRECISION,
+        doc="from the request of the last execution that ended to its end",
+        info=ENDING | MATCHED,
+    ),
+    Column(
+        "not_met_criteria",
+        ARRAY(Text),
+        doc="required ones that the last verdict did not pass",
+        info=ENDING | HIDDEN | MATCHED,
+    ),
+    Column(
+        "reference_texts", JSON, doc="model answers and rubrics for judges, by the number of their criterion", info=TEXT
+    ),
     Index("jobs_created_at_id_idx", "created_at", "id"),
     Index("jobs_updated_at_id_idx", "updated_at", "id"),
     Index("jobs_status_created_at_id_idx", "status", "created_at", "id"),
@@ -117,38 +162,56 @@ jobs = Table(
     postgresql_with={"fillfactor": "80"},
 )
 
+#: `of`: the attribute of a LogEntry that a column holds; `shown_as`: its name in answers and facts, if it has another.
 job_logs = Table(
     "job_logs",
     metadata,
     # One sequence without a cache: its order is the order of the versions of each job, and the cursor of every watch.
-    Column("seq", BigInteger, primary_key=True, autoincrement=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=True, info={"shown_as": "cursor"}),
     Column("id", Uuid, nullable=False, server_default=func.uuidv7()),
-    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("job_status", Text, nullable=False, doc="where the job stood after it"),
-    Column("agent_id", Text),
-    Column("request_payload", JSON),
-    Column("response_payload", JSON),
-    Column("message", Text),
-    Column("code", Text),
-    Column("kind", Text, nullable=False, doc="what was reported"),
-    Column("execution_id", Uuid),
-    Column("attempt", Integer),
+    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False, info={"of": "job.id"}),
+    Column("version", BigInteger, nullable=False, info={"of": "job.version"}),
+    Column("status", Text, nullable=False, info={"of": "status"}),
+    Column("job_status", Text, nullable=False, doc="where the job stood after it", info={"of": "job.status"}),
+    Column("agent_id", Text, info={"of": "job.agent_id"}),
+    Column("request_payload", JSON, info={"of": "report.request"}),
+    Column("response_payload", JSON, info={"of": "report.response"}),
+    Column("message", Text, info={"of": "report.message"}),
+    Column("code", Text, info={"of": "report.code"}),
+    Column("kind", Text, nullable=False, doc="what was reported", info={"of": "report.kind"}),
+    Column("execution_id", Uuid, info={"of": "execution.execution_id"}),
+    Column("attempt", Integer, info={"of": "execution.attempt"}),
     Column("lease", Integer),
-    Column("submission", Integer),
-    Column("event_id", Uuid),
-    Column("progress", DOUBLE_PRECISION, doc="of the job, after it"),
-    Column("created_at", TIME, nullable=False),
-    Column("spent", Integer, doc="calls of the execution, after it"),
-    Column("cost_nanos", BigInteger, doc="by the job, after it"),
-    Column("tokens", BigInteger, doc="by the job, after it"),
-    Column("next_attempt_at", TIME, doc="after a failure"),
-    Column("actor", Text, doc="who asked for it"),
-    Column("duration_s", DOUBLE_PRECISION, doc="of the call or the judging that it ends, as its worker said"),
-    Column("waited", JSON, doc="what its execution waited for before it"),
+    Column("submission", Integer, info={"of": "execution.submission"}),
+    Column("event_id", Uuid, info={"of": "report.event_id"}),
+    Column("progress", DOUBLE_PRECISION, doc="of the job, after it", info={"of": "job.progress"}),
+    Column("created_at", TIME, nullable=False, info={"of": "report.at"}),
+    Column(
+        "spent",
+        Integer,
+        doc="calls of the execution, after it",
+        info={"of": "execution.spent", "shown_as": "spent_calls"},
+    ),
+    Column("cost_nanos", BigInteger, doc="by the job, after it", info={"of": "job.cost_nanos"}),
+    Column("tokens", BigInteger, doc="by the job, after it", info={"of": "job.tokens"}),
+    Column("next_attempt_at", TIME, doc="after a failure", info={"of": "next_attempt_at"}),
+    Column("actor", Text, doc="who asked for it", info={"of": "report.actor"}),
+    Column(
+        "duration_s",
+        DOUBLE_PRECISION,
+        doc="of the call or the judging that it ends, as its worker said",
+        info={"of": "report.duration_s"},
+    ),
+    Column("waited", JSON, doc="what its execution waited for before it", info={"of": "waited"}),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
 )
+
+#: The columns of an entry but its bodies, by the names that answers and facts have for them.
+LOG_NAMES: Final = {
+    column.info.get("shown_as", column.name): column.name
+    for column in job_logs.c
+    if column.name not in {"request_payload", "response_payload"}
+}
 
 facts = Table(
     "facts",
