@@ -116,17 +116,21 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
     columns |= dict.fromkeys(("created_at", "job_created_at", "job_not_before", "next_attempt_at"), NOW)
     columns |= dict.fromkeys(("deadline_at", "not_before", "requested_at"), NOW)
     columns |= {
-        "title": spec.title,
-        "priority": 9,
-        "tenant": spec.tenant,
+        "job_title": spec.title,
+        "job_priority": 9,
+        "job_tenant": spec.tenant,
         "cost_nanos": SUM_NANOS_MAX,
         "duration_s": 0.1 + 0.2,
         "spec_hash": "f" * 64,
     }
     columns |= {"description": spec.description, "acceptance_criteria": spec.acceptance_criteria}
     columns["reference_texts"] = format_references(spec.references)
-    columns |= {"labels": json.dumps(spec.labels, ensure_ascii=False), "capabilities": spec.capabilities}
-    columns |= {"policy": POLICY.model_dump_json(), "frozen_policy": POLICY.model_dump_json(), "reuse_key": "f" * 64}
+    columns |= {"job_labels": json.dumps(spec.labels, ensure_ascii=False), "job_capabilities": spec.capabilities}
+    columns |= {
+        "job_policy": POLICY.model_dump_json(),
+        "frozen_policy": POLICY.model_dump_json(),
+        "reuse_key": "f" * 64,
+    }
     columns["agent"] = json.dumps(agent.model_dump(mode="json") | {**wide, "created_at": "", "updated_at": ""})
     return SimpleNamespace(**(columns | fields))
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from pydantic_core import from_json
 
 from jobstore.engine.database import Database
+from jobstore.engine.row_mapping import JOB_PART
 from jobstore.engine.sql import Connection
-from jobstore.engine.writing import JOB_PART, Recorded
+from jobstore.engine.writing import Recorded
 from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.reads import list_changes
 from jobstore.publishing import fact_reader

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import from_json
-from sqlalchemy import JSON
 
 from contracts.criteria import format_references, read_references
 from contracts.resources import Policy
@@ -14,9 +13,12 @@ from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, Job, 
 from jobstore.schema.tables import (
     EDITED,
     ENDING,
+    HIDDEN,
     LATER,
     SPEC,
     STATE,
+    TEXT,
+    as_text,
     executions,
     find_names,
     job_logs,
@@ -65,9 +67,13 @@ _WRITTEN: Final[Mapping[str, Callable[[Any], str | None]]] = {
 }
 #: What is selected of a job's row for its spec: (field, SQL).
 SPEC_COLUMNS: Final = [
-    (name, f"{column}::text" if isinstance(jobs.c[column].type, JSON) else column)
-    for name, column in {**_SPEC, "updated_at": "updated_at"}.items()
+    (name, as_text(jobs.c[column])) for name, column in {**_SPEC, "updated_at": "updated_at"}.items()
 ]
+#: Columns that only an edit changes of a job, as facts show them, and their names in the row of an entry; and the texts
+#: that a fact has where they are new.
+TOLD: Final = find_names(jobs, SPEC, without=[TEXT, HIDDEN])
+JOB_PART: Final = [f"job_{name}" for name in TOLD]
+JOB_TEXTS: Final = [name for name in find_names(jobs, TEXT) if name != "payload"]
 
 
 def to_job(row: sql.Row) -> Job:
@@ -93,12 +99,12 @@ def to_spec(row: sql.Row) -> Spec:
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
     spec = uow.specs[job_id]
-    return _spec_row(spec) | job_row(uow.jobs[job_id]) | {"updated_at": uow.clock.now}
+    return spec_row(spec) | job_row(uow.jobs[job_id]) | {"updated_at": uow.clock.now}
 
 
 def edited_row(job_id: str, spec: Spec) -> sql.Values:
     """Return the row of a job that asks for something else, with EDITED_COLUMNS and more."""
-    return _spec_row(spec) | {"id": job_id}
+    return spec_row(spec) | {"id": job_id}
 
 
 def job_row(job: Job) -> sql.Values:
@@ -106,7 +112,8 @@ def job_row(job: Job) -> sql.Values:
     return {name: getattr(job, name) for name in JOB_COLUMNS}
 
 
-def _spec_row(spec: Spec) -> sql.Values:
+def spec_row(spec: Spec) -> sql.Values:
+    """Return the columns of a job that only an edit or an assignment changes."""
     row = {column: getattr(spec, name) for name, column in _SPEC.items()}
     return row | {name: write(row[name]) for name, write in _WRITTEN.items()}
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from contracts.criteria import format_references
 from jobstore.agents import store as agents
 from jobstore.engine import administration, facts, row_mapping, sql
 from jobstore.engine.notifications import CHANNEL, HANDS_OVER, Wake
@@ -19,9 +18,12 @@ from jobstore.engine.row_mapping import (
     ENTRY_COLUMNS,
     EXECUTION_COLUMNS,
     JOB_COLUMNS,
+    JOB_PART,
+    JOB_TEXTS,
     KEY_COLUMNS,
     LOG_COLUMNS,
     NEW_JOB_COLUMNS,
+    TOLD,
     WORKER_COLUMNS,
 )
 from jobstore.engine.rows import Changes, WorkerRoom
@@ -34,23 +36,12 @@ from jobstore.limits import store as limits
 from signoff.jsontext import json_text
 from signoff.status import JobLogStatus
 
+V = TypeVar("V")
+
 #: Bytes of a body that is handed on; a larger one is left to be read.
 BODY_MAX: Final = 256 << 10
-#: What only an edit changes of a job, as facts show it.
-JOB_PART: Final = (
-    "title",
-    "priority",
-    "tenant",
-    "labels",
-    "policy",
-    "capabilities",
-    "job_not_before",
-    "job_created_at",
-)
-
-
 #: The texts of an entry of which the relay is given no more than BODY_MAX.
-_TEXTS: Final = ("request", "response", "description", "acceptance_criteria", "reference_texts")
+_TEXTS: Final = ("request", "response", *JOB_TEXTS)
 
 
 class Recorded(SimpleNamespace):
@@ -98,9 +89,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         "request": request,
         "response": response,
         "progress_message": None if entry.job.progress is None else entry.job.progress_message,
-        "description": None,
-        "acceptance_criteria": None,
-        "reference_texts": None,
+        **dict.fromkeys(JOB_TEXTS),
         "spec_hash": None,
         "agent": stored.agent,
         "standing": {"live": entry.job.live} | {name: getattr(entry.job, name) for name in NO_ENDING},
@@ -135,28 +124,16 @@ def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool)
     """Return what a new job asks for, unless it was edited since: by now the unit of work has the edited one."""
     spec = uow.specs[job_id]
     if is_edited:
-        return {"tenant": spec.tenant}
-    part = {
-        "title": spec.title,
-        "priority": spec.priority,
-        "tenant": spec.tenant,
-        "labels": stored.labels,
-        "policy": stored.policy,
-        "capabilities": spec.capabilities,
-        "job_not_before": _to_utc(spec.not_before),
-        "job_created_at": _to_utc(spec.created_at),
-    }
-    texts = {
-        "description": spec.description,
-        "acceptance_criteria": spec.acceptance_criteria,
-        "reference_texts": format_references(spec.references),
-    }
-    return {"tenant": spec.tenant, "job_part": part, "spec_hash": spec.spec_hash.hex(), **texts}
+        return {"job_tenant": spec.tenant}
+    row = row_mapping.spec_row(spec) | {"labels": stored.labels, "policy": stored.policy}
+    part = {name: _to_utc(row[column]) for name, column in zip(JOB_PART, TOLD, strict=True)}
+    texts = {name: row[name] for name in JOB_TEXTS}
+    return {"job_tenant": spec.tenant, "job_part": part, "spec_hash": spec.spec_hash.hex(), **texts}
 
 
-def _to_utc(at: datetime | None) -> datetime | None:
-    """Return a time as the database does."""
-    return None if at is None else at.astimezone(UTC)
+def _to_utc(value: V) -> V:
+    """Return a time as the database does, and anything else as it is."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 class _Part(NamedTuple):

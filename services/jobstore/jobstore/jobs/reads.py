@@ -155,8 +155,10 @@ LogView: TypeAlias = dict[str, Any]
 LOG_COLUMNS: Final = ", ".join(
     [
         *(f"{column} AS {name}" if name != column else name for name, column in LOG_NAMES.items()),
-        "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
-        "WHERE e.execution_id = job_logs.execution_id) AS max_calls",
+        (
+            "(SELECT CAST(e.policy ->> 'max_calls' AS int) FROM executions e "
+            "WHERE e.execution_id = job_logs.execution_id) AS max_calls"
+        ),
     ]
 )
 BODIES: Final = "request_payload::text AS request, response_payload::text AS response"

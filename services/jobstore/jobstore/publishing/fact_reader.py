@@ -7,9 +7,11 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from prometheus_client import Counter
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
@@ -19,6 +21,7 @@ from contracts.resources import JobPatch
 from contracts.topics import TOPIC_OF
 from jobstore.agents import store as agents
 from jobstore.engine.facts import ADMINISTRATION, COMPLETE
+from jobstore.engine.row_mapping import JOB_PART, JOB_TEXTS, TOLD
 from jobstore.engine.sql import Connection, Row
 from jobstore.engine.writing import EntryRow
 from jobstore.jobs.model import TransitionKind
@@ -26,8 +29,10 @@ from jobstore.jobs.reads import split
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.json_members import members
 from jobstore.publishing.recent import LAST, Recent, Taken
+from jobstore.schema.tables import ENDING, HIDDEN, LOG_NAMES, STATE, as_text, find_names, jobs
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing, build_event_headers
+from signoff import types
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.money import usd_text
@@ -40,6 +45,10 @@ _OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "creat
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
 
 
+def _order(model: type[BaseModel], columns: Mapping[str, str], *, without: str = "") -> dict[str, str]:
+    return {name: columns[name] for name in model.model_fields if name in columns and name != without}
+
+
 def make_fact(row: Row) -> Outgoing:
     """Return the record of a stored fact: an AgentChanged, an ExecutionRefused or an AdministrationChanged."""
     body = row.body.encode()
@@ -50,68 +59,36 @@ def make_fact(row: Row) -> Outgoing:
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
+#: The fields of an entry, and of its job but for its texts, in the order of their models, by the column of the row that
+#: each is read from; what follows from several columns is set afterwards.
+_LOG: Final = _order(types.JobLog, {**LOG_NAMES, "max_calls": "max_calls", "cost_usd": "cost_nanos"}, without="waited")
+_JOB: Final = _order(
+    types.JobFields,
+    {name: name for name in find_names(jobs, STATE, ENDING, without=[HIDDEN])}
+    | dict(zip(TOLD, JOB_PART, strict=True))
+    | {"id": "job_id", "status": "job_status", "execution_id": "job_execution_id", "submission": "job_submission"}
+    | {"cost_usd": "cost_nanos", "updated_at": "created_at", "live": "job_id", "cancelled": "job_id"},
+)
+_get_log, _get_job = attrgetter(*_LOG.values()), attrgetter(*_JOB.values())
+
+
 def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
     """Return the record of one transition, a JobChanged, from its row of the log, read back or as it was recorded.
 
     `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
     """
     cost_usd = None if row.cost_nanos is None else usd_text(row.cost_nanos)
-    log_part = {
-        "id": row.id,
-        "job_id": row.job_id,
-        "version": row.version,
-        "status": row.status,
-        "job_status": row.job_status,
-        "agent_id": row.agent_id,
-        "message": row.message,
-        "code": row.code,
-        "execution_id": row.execution_id,
-        "attempt": row.attempt,
-        "lease": row.lease,
-        "submission": row.submission,
-        "event_id": row.event_id,
-        "progress": row.progress,
-        "cost_usd": cost_usd,
-        "tokens": row.tokens,
-        "next_attempt_at": row.next_attempt_at,
-        "kind": row.kind,
-        "max_calls": row.max_calls,
-        "spent_calls": row.spent,
-        "actor": row.actor,
-        "duration_s": row.duration_s,
-        "cursor": row.seq,
-        "created_at": row.created_at,
-    }
+    log_part = dict(zip(_LOG, _get_log(row), strict=True)) | {"cost_usd": cost_usd}
     standing = row.standing if isinstance(row.standing, Mapping) else _find_standing(from_json(row.standing or "[]"))
-    job_part = {
-        "id": row.job_id,
-        "title": row.title,
-        "status": row.job_status,
-        "version": row.version,
-        "agent_id": row.agent_id,
-        "execution_id": row.job_execution_id,
-        "submission": row.job_submission or 1,
-        "priority": row.priority,
-        "tenant": row.tenant,
-        "progress": row.progress,
-        "progress_message": row.progress_message,
-        "capabilities": row.capabilities,
-        "not_before": row.job_not_before,
-        "batch_id": row.batch_id,
-        "cost_usd": cost_usd,
-        "tokens": row.tokens,
-        "live": standing["live"] or None,
-        "cancelled": standing["cancelled"] or None,
-        "code": standing["code"],
-        "duration_s": standing["duration_s"],
-        "created_at": row.job_created_at,
-        "updated_at": row.created_at,
-    }
+    job_part = dict(zip(_JOB, _get_job(row), strict=True))
+    job_part |= {"submission": row.job_submission or 1, "cost_usd": cost_usd}
+    job_part |= {name: standing[name] or None for name in ("live", "cancelled")}
+    job_part |= {name: standing[name] for name in ("code", "duration_s")}
     request = _split_request(row)
     if request is not None:
         job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
     texts = {name: reverted[name] for name in reverted.keys() & {*job_part, "labels", "policy"}}
-    texts = {"labels": row.labels, "policy": row.policy} | texts
+    texts = {"labels": row.job_labels, "policy": row.job_policy} | texts
     if request is not None:
         if (references := reverted.get("references", row.reference_texts)) not in {None, "{}"}:
             texts["references"] = references
@@ -159,7 +136,7 @@ def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object
     log |= {"created_at": time_text(row.created_at), "cursor": row.seq}
     job = {
         "id": row.job_id,
-        "title": row.title if title is None else from_json(title),
+        "title": row.job_title if title is None else from_json(title),
         "status": row.job_status,
         "version": row.version,
         "created_at": time_text(row.job_created_at),
@@ -416,15 +393,14 @@ _SIZE: Final = (
 _BEGINNINGS: Final = f"{{{','.join(sorted(BEGINNINGS))}}}"
 _TURNS: Final = f"{{{','.join(sorted({*BEGINNINGS, TransitionKind.REJUDGED, TransitionKind.MATCHING_FAILED}))}}}"
 _ENDS: Final = f"{{{','.join(sorted(ENDS))}}}"
+#: The condition that an entry's fact has its job's texts.
+_HAS_TEXTS: Final = "l.version = 1 OR l.kind = 'edited'"
 #: Jobs change while their entries wait: what a fact says of its job comes from the entry, or from `late_facts`.
 _ROWS: Final = text(
     f"""
-    SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
-        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.cost_nanos, l.tokens,
-        l.next_attempt_at, l.actor, l.duration_s, l.waited::text AS waited, l.created_at,
+    SELECT {", ".join(f"l.{name}" for name in LOG_NAMES.values() if name != "waited")}, l.waited::text AS waited,
         l.request_payload::text AS request, l.response_payload::text AS response,
-        j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,
-        j.not_before AS job_not_before, j.created_at AS job_created_at,
+        {", ".join(f"{as_text(jobs.c[name], 'j')} AS job_{name}" for name in TOLD)},
         CASE WHEN l.progress IS NOT NULL THEN (
             SELECT p.message FROM job_logs p
             WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
@@ -439,13 +415,11 @@ _ROWS: Final = text(
                 AND (p.kind = ANY('{_TURNS}') OR p.status = ANY('{_ENDS}'))) AS standing,
         coalesce(now.execution_id, l.execution_id) AS job_execution_id,
         coalesce(now.submission, l.submission) AS job_submission,
-        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
-        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
-        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.reference_texts::text END AS reference_texts,
+        {", ".join(f"CASE WHEN {_HAS_TEXTS} THEN {as_text(jobs.c[name], 'j')} END AS {name}" for name in JOB_TEXTS)},
         EXISTS (SELECT FROM job_logs x
             WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS is_edited_later,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN {agents.json_object("a")}::text END AS agent,
-        l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
+        CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
         e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_calls' AS int) AS max_calls,
         e.deadline_at, e.not_before, e.batch_id,
         encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from jobstore.engine.row_mapping import JOB_PART
 from jobstore.engine.sql import Row, Values
-from jobstore.engine.writing import JOB_PART, Recorded
+from jobstore.engine.writing import Recorded
 from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.reads import LogView
 from jobstore.schema.tables import LOG_NAMES
@@ -171,7 +172,7 @@ class Recent:
         job = self._jobs.get(row.job_id)
         if row.version != (job.version if job else 0) + 1:
             return None
-        tenant, part = (job.tenant, job.part) if job else (row.tenant, row.job_part)
+        tenant, part = (job.tenant, job.part) if job else (row.job_tenant, row.job_part)
         if row.kind == TransitionKind.EDITED:
             part = None  # until it is read
         self._note(row.job_id, _Job(row.version, tenant, part))
@@ -188,11 +189,11 @@ class Recent:
         job = self._jobs.get(row.job_id)
         if job is None or row.version >= job.version:
             part = None if row.is_edited_later else {name: row[name] for name in JOB_PART}
-            self._note(row.job_id, _Job(row.version, row.tenant, part))
+            self._note(row.job_id, _Job(row.version, row.job_tenant, part))
 
     def _note(self, job_id: str, job: _Job) -> None:
         part = job.part
-        if part and sum(len(part[name]) for name in ("title", "labels", "policy", "capabilities")) > PART_MAX:
+        if part and sum(len(part[f"job_{name}"]) for name in ("title", "labels", "policy", "capabilities")) > PART_MAX:
             job = job._replace(part=None)
         self._jobs[job_id] = job
         self._jobs.move_to_end(job_id)

@@ -77,6 +77,12 @@ def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[M
     ]
 
 
+def as_text(column: Column[object], alias: str = "") -> str:
+    """Return the SQL that reads a column of a table called `alias`, JSON as the text that it is."""
+    name = f"{alias}.{column.name}" if alias else column.name
+    return f"{name}::text" if isinstance(column.type, JSON) else name
+
+
 jobs = Table(
     "jobs",
     metadata,
