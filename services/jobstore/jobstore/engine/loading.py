@@ -13,14 +13,13 @@ from jobstore.engine import administration, facts
 from jobstore.engine.commands import NOTHING, Command, LimitsLock, Locks, Reads, optional
 from jobstore.engine.database import RaceError
 from jobstore.engine.locks import Lock
-from jobstore.engine.row_mapping import READ_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
+from jobstore.engine.row_mapping import LOCKED_COLUMNS, READ_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 from jobstore.engine.rows import Grant, Question, Stored
 from jobstore.engine.sql import Connection, Row
 from jobstore.engine.unit_of_work import UnitOfWork
 from jobstore.executions.leases import OPENINGS, count_offered, is_alive, read_room
 from jobstore.executions.states import Openings
 from jobstore.jobs.model import Clock, ExecutionStage, ExecutionTerms, Said
-from jobstore.jobs.transitions import NO_ENDING
 from jobstore.json_members import members
 from jobstore.judging import store as judgings
 from jobstore.judging.rules import TASK_MAX_CHARS, Task, bound_chars, read_task
@@ -83,9 +82,8 @@ def _lock_jobs(*, specs: bool) -> TextClause:
     """
     return text(
         f"""
-    SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
-        feedback::text AS feedback, progress, progress_message, batch_id, cost_nanos, tokens, updated_at,
-        {", ".join(NO_ENDING)} {f", with_spec, with_question, with_task, {_SPEC}, {_TASK}" if specs else ""}
+    SELECT shared.limits_held, {LOCKED_COLUMNS}
+        {f", with_spec, with_question, with_task, {_SPEC}, {_TASK}" if specs else ""}
     FROM (
         SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
             WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)

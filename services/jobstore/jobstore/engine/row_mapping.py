@@ -46,6 +46,8 @@ CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
 )
 #: Columns of a job that decisions change.
 JOB_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, STATE, ENDING)})
+#: What is selected of a job that is locked, called `j`.
+LOCKED_COLUMNS: Final = ", ".join(as_text(jobs.c[name], "j") for name in (*JOB_COLUMNS, "updated_at"))
 #: Columns of a new job; all others have the table's default.
 NEW_JOB_COLUMNS: Final = sql.columns(jobs, without=find_names(jobs, LATER))
 #: Columns that an edit may change, and the id.

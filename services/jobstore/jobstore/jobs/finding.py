@@ -42,7 +42,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from contracts.resources import JobFilter
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.transitions import cut_criterion
-from jobstore.schema.tables import job_texts, jobs, operation_items
+from jobstore.schema.tables import MATCHED, Filter, find_names, job_texts, jobs, operation_items
 from signoff.money import to_nanos
 from signoff.status import JobOrder
 
@@ -50,14 +50,16 @@ from signoff.status import JobOrder
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
 #: Jobs of which the words match that are looked at: of more, the newest.
 FOUND_MAX: Final = 20_000
+#: The columns whose values a filter takes as they are, each with the fields of a JobFilter that are about it.
+FILTERS: Final[Mapping[str, Filter]] = {
+    column.name: column.info["filter"] for column in jobs.c if "filter" in column.info
+}
 #: What a filter leaves out, emptied. No index finds the jobs that are left: where these are few, lists look at the
 #: newest that match the rest.
-NO_EXCLUSIONS: Final[dict[str, list[str]]] = {
-    "not_agent_ids": [],
-    "not_tenants": [],
+NO_EXCLUSIONS: Final[Mapping[str, list[str]]] = {
+    **{each.excluded: [] for each in FILTERS.values() if each.excluded},
     "not_labels": [],
     "not_batch_ids": [],
-    "not_codes": [],
     "not_criteria_not_met": [],
 }
 #: Words that so many of the newest jobs have, of so many that are asked, are frequent.
@@ -212,11 +214,11 @@ def where_matching(
     `table`: jobs, or a query of them that is named so; `items_max`: so many of a batch's items are looked at, the
     newest; `by_row`: few rows are looked at, each of which is looked up in the batch.
     """
-    if chosen.statuses:
-        query = query.where(table["status"].in_([status.value for status in chosen.statuses]))
-    for name in ("agent_id", "tenant"):
-        if (value := getattr(chosen, name)) is not None:
+    for name, each in FILTERS.items():
+        if (value := getattr(chosen, each.one, None)) is not None:
             query = query.where(table[name] == value)
+        if values := getattr(chosen, each.many, None):
+            query = query.where(table[name].in_(values), *([_is_known(name)] if each.partial else []))
     if chosen.batch_id is not None:
         query = query.where(_is_of_batch(chosen.batch_id, items_max, by_row=by_row))
     if chosen.labels:  # the index has only jobs with labels
@@ -233,13 +235,7 @@ def where_matching(
 def where_not_excluded(query: Query, chosen: JobFilter, table: Columns) -> Query:
     """Restrict a query to the jobs that have none of the values that a filter leaves out."""
     excluded: list[ColumnElement[bool] | TextClause] = [
-        table[column].in_(values)
-        for column, values in (
-            ("agent_id", chosen.not_agent_ids),
-            ("tenant", chosen.not_tenants),
-            ("code", chosen.not_codes),
-        )
-        if values
+        table[name].in_(values) for name, each in FILTERS.items() if (values := getattr(chosen, each.excluded, None))
     ]
     for name, _, value in (label.partition(":") for label in chosen.not_labels):
         excluded.append(_has_labels(table, {name: value}))
@@ -249,6 +245,11 @@ def where_not_excluded(query: Query, chosen: JobFilter, table: Columns) -> Query
         excluded.append(table["not_met_criteria"].op("&&")(cast(literal(criteria, ARRAY(Text)), ARRAY(Text))))
     # A job without any value has none of these.
     return query.where(*(not_(func.coalesce(condition, false(), type_=Boolean)) for condition in excluded))
+
+
+def _is_known(name: str) -> TextClause:
+    """Return the condition that a column is not NULL, as its index has it."""
+    return text(f"jobs.{name} IS NOT NULL")
 
 
 def _has_labels(table: Columns, labels: Mapping[str, str]) -> ColumnElement[bool]:
@@ -267,11 +268,9 @@ def _where_ended(query: Query, chosen: JobFilter, table: Columns) -> Query:
     """Restrict a query by how the last execution ended. Each condition names the part that an index is of."""
     if chosen.cancelled is not None:
         query = query.where(text("jobs.cancelled" if chosen.cancelled else "NOT jobs.cancelled"))
-    if chosen.codes:
-        query = query.where(table["code"].in_(chosen.codes), text("jobs.code IS NOT NULL"))
     if chosen.criterion_not_met is not None:
         wanted = cast(literal([cut_criterion(chosen.criterion_not_met)], ARRAY(Text)), ARRAY(Text))
-        query = query.where(table["not_met_criteria"].op("@>")(wanted), text("jobs.not_met_criteria IS NOT NULL"))
+        query = query.where(table["not_met_criteria"].op("@>")(wanted), _is_known("not_met_criteria"))
     costs = [None if usd is None else to_nanos(usd) for usd in (chosen.cost_usd_min, chosen.cost_usd_max)]
     for name, (least, most) in {
         "cost_nanos": costs,
@@ -357,13 +356,7 @@ _RANGES: Final = {name: (f"{name}_min", f"{name}_max") for name in ("cost_usd", 
     "created_at": ("created_after", "created_before")
 }
 #: What is asked of a job to see whether it matches, and where it stands in an order.
-_MATCHED: Final = [
-    jobs.c[name]
-    for name in (
-        *("id", "status", "agent_id", "tenant", "labels", "batch_id", "created_at", "updated_at", "priority"),
-        *("cancelled", "code", "not_met_criteria", "cost_nanos", "duration_s"),
-    )
-]
+_MATCHED: Final = [jobs.c[name] for name in find_names(jobs, MATCHED)]
 #: The conditions for which jobs are searched, left out.
 NO_SEARCH: Final = {"text": None, "id_part": None}
 

@@ -184,10 +184,17 @@ class _Batches(_Field):
 
 
 _FIELDS: Final[Mapping[str, _Field]] = {
-    "agent": _Field(jobs.c.agent_id, {"agent_id": None, "not_agent_ids": []}, names=agents),
-    "tenant": _Field(jobs.c.tenant, {"tenant": None, "not_tenants": []}),
+    **{
+        each.facet: _Field(
+            jobs.c[name],
+            {**({each.one: None} if each.one else {each.many: []}), each.excluded: []},
+            f"jobs.{name} IS NOT NULL" if each.partial else None,
+            names=agents if name == "agent_id" else None,
+        )
+        for name, each in finding.FILTERS.items()
+        if each.facet
+    },
     "batch": _Batches(jobs.c.batch_id, {"batch_id": None, "not_batch_ids": []}, names=operations),
-    "code": _Field(jobs.c.code, {"codes": [], "not_codes": []}, "jobs.code IS NOT NULL"),
     "criterion": _Field(
         jobs.c.not_met_criteria,
         {"criterion_not_met": None, "not_criteria_not_met": []},

@@ -22,20 +22,30 @@ from jobstore.judging.rules import read_task
 from jobstore.limits.rules import agent_limit
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.schema import tables
+from jobstore.schema.tables import EDITED, GIVEN, LOG_NAMES, STATE, find_names
 from signoff.money import to_nanos
 from signoff.status import JobLogStatus
+from signoff.types import JobLog
 
-#: Columns of a log that have the name that the entry has in its fact.
-_ENTRY: Final = (
-    *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
-    *("lease", "submission", "event_id", "progress", "created_at", "tokens", "next_attempt_at"),
-    *("actor", "duration_s"),
-)
+#: Columns of a job that every fact gives, those that an edit may empty, and those that keep their value where no fact
+#: gives them.
+_GIVEN: Final = ["updated_at", *find_names(tables.jobs, STATE | GIVEN)]
+_EDITED: Final = find_names(tables.jobs, EDITED)
+_EMPTIED: Final = [name for name in _EDITED if tables.jobs.c[name].nullable]
+_KEPT: Final = [
+    *(name for name in find_names(tables.jobs, STATE, without=[GIVEN]) if name != "feedback"),
+    *(name for name in _EDITED if name not in _EMPTIED),
+]
 #: What a job, and each of its executions, has spent.
 SPENT: Final = ("cost_nanos", "tokens")
-_get_entry: Final = attrgetter("kind", "spent_calls", "cursor", *_ENTRY)
+#: The columns of a log that are values of the entry in its fact, by their names there.
+_ENTRY: Final = {name: column for name, column in LOG_NAMES.items() if name in JobLog.model_fields and name != "waited"}
+_get_entry: Final = attrgetter(*_ENTRY)
 #: The columns of `make_log`.
-LOG_COLUMNS: Final = ("kind", "spent", "seq", *_ENTRY, "cost_nanos", "waited", "request_payload", "response_payload")
+LOG_COLUMNS: Final = (*_ENTRY.values(), "cost_nanos", "waited", "request_payload", "response_payload")
+#: The texts of a specification that a fact has as JSON, where they are not what they are by default.
+_JSON: Final = {"payload": "null", "labels": "{}", "policy": "{}"}
+_SPEC: Final = [name for name in find_names(tables.jobs, EDITED) if name not in {*_JSON, "reference_texts"}]
 
 
 def make_log(fact: Fact) -> tuple[object, ...]:
@@ -47,11 +57,9 @@ def make_log(fact: Fact) -> tuple[object, ...]:
 
 def _get_specification(fact: Fact) -> Values:
     """Return what a job asks for, from a fact that has the whole of it: its first, or an edit."""
-    names = ("title", "description", "acceptance_criteria", "priority", "capabilities", "not_before")
-    defaults = {"payload": "null", "labels": "{}", "policy": "{}"}
     return {
-        **{name: getattr(fact.event.job, name) for name in names},
-        **{name: fact.job.get(name, default) for name, default in defaults.items()},
+        **{name: getattr(fact.event.job, name) for name in _SPEC},
+        **{name: fact.job.get(name, default) for name, default in _JSON.items()},
         "reference_texts": format_references(read_references(fact.job.get("references"))),
     }
 
@@ -74,14 +82,7 @@ def make_job(fact: Fact) -> Values:
 def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
     """Return a job's columns after a fact, as far as the fact gives them; its execution was requested at a time."""
     event, log = fact.event, fact.event.log
-    change: Values = {
-        "status": event.job.status,
-        "version": event.version,
-        "agent_id": log.agent_id,
-        "progress": event.job.progress,
-        "progress_message": event.job.progress_message,
-        "updated_at": log.created_at,
-    }
+    change: Values = {name: getattr(event.job, name) for name in _GIVEN}
     not_met: list[str] = []
     if event.log.kind == TransitionKind.ASSIGNED:
         change |= {"not_met": 0, "feedback": None, "payload": fact.log["payload"]}
@@ -234,19 +235,12 @@ class SetAside:
 
 
 _JOB: Final = sql.columns(tables.jobs)
+#: What no fact but the first gives.
+_NEVER: Final = ("tenant", "spec_hash", "created_at")
 _EXECUTION: Final = sql.columns(tables.executions)
 
-#: Columns that every fact gives, and columns that keep their value where a fact does not give them.
-_GIVEN: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
-_KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "cost_nanos", "tokens")
-_EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
 _CHANGED: Final = ("stage", "state", "attempt", "lease", "seq", "spent", "answer", *_RESULT)
-#: These and how it ended come with what they belong to, or stay as they were.
-_TOGETHER: Final = ("feedback", "not_before", "reference_texts")
-_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, *NO_ENDING, *_TOGETHER)} | {
-    "keeps_duration": "boolean"
-}
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED, *SPENT)}
 
 
@@ -255,12 +249,16 @@ def _set_given(table: str, alias: str, columns: Mapping[str, str], names: Iterab
     return ", ".join(f"{name} = coalesce({cast[name]}, {table}.{name})" for name in names)
 
 
+def _set_edited(name: str) -> str:
+    return f"{name} = CASE WHEN u.title IS NULL THEN jobs.{name} ELSE {sql.value('u', name, _JOB[name])} END"
+
+
+_JOB_CHANGE: Final = {name: kind for name, kind in _JOB.items() if name not in _NEVER} | {"keeps_duration": "boolean"}
 _CHANGE_JOBS: Final = text(
     f"""
     UPDATE jobs SET {", ".join(f"{name} = u.{name}" for name in _GIVEN)},
-        {_set_given("jobs", "u", _JOB, (*_KEPT, *_EDITED))},
-        not_before = CASE WHEN u.title IS NULL THEN jobs.not_before ELSE u.not_before END,
-        reference_texts = CASE WHEN u.title IS NULL THEN jobs.reference_texts ELSE u.reference_texts::json END,
+        {_set_given("jobs", "u", _JOB, _KEPT)},
+        {", ".join(map(_set_edited, _EMPTIED))},
         feedback = CASE WHEN u.not_met IS NULL THEN jobs.feedback ELSE u.feedback::json END,
         cancelled = coalesce(u.cancelled, jobs.cancelled),
         code = CASE WHEN u.cancelled IS NULL THEN coalesce(u.code, jobs.code) ELSE u.code END,

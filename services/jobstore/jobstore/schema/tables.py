@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     ARRAY,
@@ -54,17 +54,39 @@ agents = Table(
     Column("version", BigInteger, nullable=False, server_default=text("1"), doc="counts its changes from 1"),
 )
 
+#: What a column is (Column.info).
+Info: TypeAlias = dict[str, object]
 #: What `jobs` has in a column: what an edit or an assignment alone changes, or also a text, which lists leave out; what
 #: transitions change; how the last execution ended. Rows, views, facts, filters and orders are derived from it.
-SPEC: Final = {"part": "spec"}
-EDITED: Final = SPEC | {"edited": True}
-TEXT: Final = EDITED | {"text": True}
-STATE: Final = {"part": "state"}
-ENDING: Final = {"part": "ending"}
+SPEC: Info = {"part": "spec"}
+EDITED: Info = SPEC | {"edited": True}
+TEXT: Info = EDITED | {"text": True}
+STATE: Info = {"part": "state"}
+ENDING: Info = {"part": "ending"}
 #: A column that commands alone read; one that is the table's default in a new job; and one that filters or orders ask.
-HIDDEN: Final = {"hidden": True}
-LATER: Final = {"later": True}
-MATCHED: Final = {"matched": True}
+HIDDEN: Info = {"hidden": True}
+LATER: Info = {"later": True}
+#: A column of STATE that every fact gives.
+GIVEN: Info = {"given": True}
+MATCHED: Info = {"matched": True}
+
+
+class Filter(NamedTuple):
+    """The fields of a JobFilter about a column: of its `one` value, of any of `many`, and of none of those `excluded`.
+
+    `facet`: the word under which its values are counted; `partial`: its index leaves out where it is NULL.
+    """
+
+    one: str = ""
+    many: str = ""
+    excluded: str = ""
+    facet: str = ""
+    partial: bool = False
+
+
+def filtered(**fields: Any) -> Info:
+    """Return what a column is by which jobs are filtered, with the fields of a Filter."""
+    return MATCHED | {"filter": Filter(**fields)}
 
 
 def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[Mapping[str, object]] = ()) -> list[str]:
@@ -91,20 +113,25 @@ jobs = Table(
     Column("description", Text, nullable=False, info=TEXT),
     Column("acceptance_criteria", Text, nullable=False, info=TEXT),
     Column("payload", JSON, nullable=False, info=TEXT),
-    Column("status", Text, nullable=False, info=STATE | MATCHED),
-    Column("version", BigInteger, nullable=False, info=STATE),
-    Column("agent_id", Text, ForeignKey("agents.id"), info=STATE | MATCHED),
+    Column("status", Text, nullable=False, info=STATE | filtered(many="statuses") | GIVEN),
+    Column("version", BigInteger, nullable=False, info=STATE | GIVEN),
+    Column(
+        "agent_id",
+        Text,
+        ForeignKey("agents.id"),
+        info=STATE | filtered(one="agent_id", excluded="not_agent_ids", facet="agent") | GIVEN,
+    ),
     Column("execution_id", Uuid, doc="the execution that is live, or was the last", info=STATE),
     Column("live", Boolean, nullable=False, info=STATE),
     Column("not_met", Integer, nullable=False, doc="verdicts since an agent was assigned by hand", info=STATE | HIDDEN),
     Column("feedback", JSON, doc="of the last not-met verdict", info=STATE | HIDDEN | LATER),
     Column("priority", SmallInteger, nullable=False, info=EDITED | MATCHED),
-    Column("tenant", Text, nullable=False, info=SPEC | MATCHED),
+    Column("tenant", Text, nullable=False, info=SPEC | filtered(one="tenant", excluded="not_tenants", facet="tenant")),
     Column("labels", JSONB, nullable=False, info=EDITED | MATCHED),
     Column("policy", JSONB, nullable=False, info=EDITED),
     Column("spec_hash", LargeBinary, nullable=False, info=SPEC | HIDDEN),
-    Column("progress", DOUBLE_PRECISION, info=STATE | LATER),
-    Column("progress_message", Text, info=STATE | LATER),
+    Column("progress", DOUBLE_PRECISION, info=STATE | LATER | GIVEN),
+    Column("progress_message", Text, info=STATE | LATER | GIVEN),
     Column("capabilities", ARRAY(Text), nullable=False, server_default="{}", info=EDITED),
     Column("not_before", TIME, info=EDITED),
     Column("batch_id", Uuid, doc="the last that executed it", info=STATE | MATCHED),
@@ -120,7 +147,12 @@ jobs = Table(
         doc="whether its last execution was",
         info=ENDING | MATCHED,
     ),
-    Column("code", Text, doc="why its last execution was not completed, or no agent matches", info=ENDING | MATCHED),
+    Column(
+        "code",
+        Text,
+        doc="why its last execution was not completed, or no agent matches",
+        info=ENDING | filtered(many="codes", excluded="not_codes", facet="code", partial=True),
+    ),
     Column(
         "duration_s",
         DOUBLE_PRECISION,
