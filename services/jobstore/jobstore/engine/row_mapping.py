@@ -10,22 +10,8 @@ from contracts.resources import Policy
 from jobstore.engine import sql
 from jobstore.engine.unit_of_work import UnitOfWork
 from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry, Spec
-from jobstore.schema.tables import (
-    EDITED,
-    ENDING,
-    HIDDEN,
-    LATER,
-    SPEC,
-    STATE,
-    TEXT,
-    as_text,
-    executions,
-    find_names,
-    job_logs,
-    jobs,
-    request_keys,
-    workers,
-)
+from jobstore.schema.columns import EDITED, ENDING, HIDDEN, LATER, SPEC, STATE, TEXT, as_text, find_names
+from jobstore.schema.tables import executions, job_logs, jobs, request_keys, workers
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
 

@@ -42,7 +42,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from contracts.resources import JobFilter
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.transitions import cut_criterion
-from jobstore.schema.tables import MATCHED, Filter, find_names, job_texts, jobs, operation_items
+from jobstore.schema.columns import MATCHED, Filter, find_names
+from jobstore.schema.tables import job_texts, jobs, operation_items
 from signoff.money import to_nanos
 from signoff.status import JobOrder
 

@@ -24,7 +24,8 @@ from jobstore.executions import states
 from jobstore.jobs.model import TransitionKind, format_assignment, format_edit, read_verdict
 from jobstore.jobs.waits import explain_jobs
 from jobstore.json_members import members
-from jobstore.schema.tables import HIDDEN, LOG_NAMES, TEXT, find_names, jobs
+from jobstore.schema.columns import HIDDEN, TEXT, find_names
+from jobstore.schema.tables import LOG_NAMES, jobs
 from signoff.errors import ErrorCode
 from signoff.money import usd_text
 from signoff.status import ExecutionState, JobStatus

@@ -29,7 +29,8 @@ from jobstore.jobs.reads import split
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.json_members import members
 from jobstore.publishing.recent import LAST, Recent, Taken
-from jobstore.schema.tables import ENDING, HIDDEN, LOG_NAMES, STATE, as_text, find_names, jobs
+from jobstore.schema.columns import ENDING, HIDDEN, STATE, as_text, find_names
+from jobstore.schema.tables import LOG_NAMES, jobs
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 from signoff import types

@@ -22,7 +22,8 @@ from jobstore.judging.rules import read_task
 from jobstore.limits.rules import agent_limit
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.schema import tables
-from jobstore.schema.tables import EDITED, GIVEN, LOG_NAMES, STATE, find_names
+from jobstore.schema.columns import EDITED, GIVEN, STATE, find_names
+from jobstore.schema.tables import LOG_NAMES
 from signoff.money import to_nanos
 from signoff.status import JobLogStatus
 from signoff.types import JobLog

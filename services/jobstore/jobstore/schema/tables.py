@@ -1,7 +1,6 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
-from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final
 
 from sqlalchemy import (
     ARRAY,
@@ -25,6 +24,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
+
+from jobstore.schema.columns import EDITED, ENDING, GIVEN, HIDDEN, LATER, MATCHED, SPEC, STATE, TEXT, filtered
 
 metadata = MetaData(
     naming_convention={
@@ -53,57 +54,6 @@ agents = Table(
     Column("headers", JSONB, nullable=False, server_default=text("'{}'"), doc="references to values, by name"),
     Column("version", BigInteger, nullable=False, server_default=text("1"), doc="counts its changes from 1"),
 )
-
-#: What a column is (Column.info).
-Info: TypeAlias = dict[str, object]
-#: What `jobs` has in a column: what an edit or an assignment alone changes, or also a text, which lists leave out; what
-#: transitions change; how the last execution ended. Rows, views, facts, filters and orders are derived from it.
-SPEC: Info = {"part": "spec"}
-EDITED: Info = SPEC | {"edited": True}
-TEXT: Info = EDITED | {"text": True}
-STATE: Info = {"part": "state"}
-ENDING: Info = {"part": "ending"}
-#: A column that commands alone read; one that is the table's default in a new job; and one that filters or orders ask.
-HIDDEN: Info = {"hidden": True}
-LATER: Info = {"later": True}
-#: A column of STATE that every fact gives.
-GIVEN: Info = {"given": True}
-MATCHED: Info = {"matched": True}
-
-
-class Filter(NamedTuple):
-    """The fields of a JobFilter about a column: of its `one` value, of any of `many`, and of none of those `excluded`.
-
-    `facet`: the word under which its values are counted; `partial`: its index leaves out where it is NULL.
-    """
-
-    one: str = ""
-    many: str = ""
-    excluded: str = ""
-    facet: str = ""
-    partial: bool = False
-
-
-def filtered(**fields: Any) -> Info:
-    """Return what a column is by which jobs are filtered, with the fields of a Filter."""
-    return MATCHED | {"filter": Filter(**fields)}
-
-
-def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[Mapping[str, object]] = ()) -> list[str]:
-    """Return the names of the columns of a table that are of any of some kinds, such as SPEC, and of none of others."""
-    return [
-        column.name
-        for column in table.columns
-        if any(kind.items() <= column.info.items() for kind in kinds)
-        and not any(kind.items() <= column.info.items() for kind in without)
-    ]
-
-
-def as_text(column: Column[object], alias: str = "") -> str:
-    """Return the SQL that reads a column of a table called `alias`, JSON as the text that it is."""
-    name = f"{alias}.{column.name}" if alias else column.name
-    return f"{name}::text" if isinstance(column.type, JSON) else name
-
 
 jobs = Table(
     "jobs",
