@@ -1,7 +1,7 @@
 """Map jobs, executions and log entries to rows and back."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
 
@@ -48,7 +48,7 @@ WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "ca
 #: The columns of a job's spec, by its fields: SQL has a word of its own for references. How those are written that are
 #: values in a spec and JSON in a row.
 _SPEC: Final = {"references" if name == "reference_texts" else name: name for name in find_names(jobs, SPEC)}
-_WRITTEN: Final[Mapping[str, Callable[[Any], str | None]]] = {
+_WRITTEN: Final[Mapping[str, Callable[..., str | None]]] = {
     "labels": json_text,
     "policy": lambda policy: policy.model_dump_json(exclude_none=True),
     "reference_texts": format_references,

@@ -1,7 +1,7 @@
 """What columns are (Column.info): rows, views, facts, filters and orders of jobs are derived from it."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import JSON, Column, Table
 
@@ -36,10 +36,9 @@ class Filter(NamedTuple):
     facet: str = ""
     partial: bool = False
 
-
-def filtered(**fields: Any) -> Info:
-    """Return what a column is by which jobs are filtered, with the fields of a Filter."""
-    return MATCHED | {"filter": Filter(**fields)}
+    def info(self) -> Info:
+        """Return what a column is by which jobs are filtered."""
+        return MATCHED | {"filter": self}
 
 
 def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[Mapping[str, object]] = ()) -> list[str]:

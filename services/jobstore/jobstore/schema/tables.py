@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
 
-from jobstore.schema.columns import EDITED, ENDING, GIVEN, HIDDEN, LATER, MATCHED, SPEC, STATE, TEXT, filtered
+from jobstore.schema.columns import EDITED, ENDING, GIVEN, HIDDEN, LATER, MATCHED, SPEC, STATE, TEXT, Filter
 
 metadata = MetaData(
     naming_convention={
@@ -63,20 +63,22 @@ jobs = Table(
     Column("description", Text, nullable=False, info=TEXT),
     Column("acceptance_criteria", Text, nullable=False, info=TEXT),
     Column("payload", JSON, nullable=False, info=TEXT),
-    Column("status", Text, nullable=False, info=STATE | filtered(many="statuses") | GIVEN),
+    Column("status", Text, nullable=False, info=STATE | Filter(many="statuses").info() | GIVEN),
     Column("version", BigInteger, nullable=False, info=STATE | GIVEN),
     Column(
         "agent_id",
         Text,
         ForeignKey("agents.id"),
-        info=STATE | filtered(one="agent_id", excluded="not_agent_ids", facet="agent") | GIVEN,
+        info=STATE | Filter(one="agent_id", excluded="not_agent_ids", facet="agent").info() | GIVEN,
     ),
     Column("execution_id", Uuid, doc="the execution that is live, or was the last", info=STATE),
     Column("live", Boolean, nullable=False, info=STATE),
     Column("not_met", Integer, nullable=False, doc="verdicts since an agent was assigned by hand", info=STATE | HIDDEN),
     Column("feedback", JSON, doc="of the last not-met verdict", info=STATE | HIDDEN | LATER),
     Column("priority", SmallInteger, nullable=False, info=EDITED | MATCHED),
-    Column("tenant", Text, nullable=False, info=SPEC | filtered(one="tenant", excluded="not_tenants", facet="tenant")),
+    Column(
+        "tenant", Text, nullable=False, info=SPEC | Filter(one="tenant", excluded="not_tenants", facet="tenant").info()
+    ),
     Column("labels", JSONB, nullable=False, info=EDITED | MATCHED),
     Column("policy", JSONB, nullable=False, info=EDITED),
     Column("spec_hash", LargeBinary, nullable=False, info=SPEC | HIDDEN),
@@ -101,7 +103,7 @@ jobs = Table(
         "code",
         Text,
         doc="why its last execution was not completed, or no agent matches",
-        info=ENDING | filtered(many="codes", excluded="not_codes", facet="code", partial=True),
+        info=ENDING | Filter(many="codes", excluded="not_codes", facet="code", partial=True).info(),
     ),
     Column(
         "duration_s",
