@@ -28,7 +28,7 @@ from signoff.status import JobStatus
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
-#: Within which it answers, by a quiet machine's clock; the tests' is not one.
+#: Within which it answers on a quiet machine.
 WITHIN_S = 10.0
 #: Those that nobody else depends on, and those that others do.
 LEAVES, ROOTS = ["executor", "validator", "console", "agents"], ["jobstore", "kafka", "postgres"]
@@ -44,7 +44,8 @@ async def diagnose(system: System, *options: str) -> tuple[int, dict[str, dict[s
         stderr=asyncio.subprocess.DEVNULL,
     )
     output, _ = await process.communicate()
-    assert time.monotonic() - began < WITHIN_S
+    share = (os.cpu_count() or 1) / max(os.getloadavg()[0], os.cpu_count() or 1)  # of a core, beside the other tests
+    assert (time.monotonic() - began) * share < WITHIN_S
     return process.returncode or 0, {check["part"]: check for check in json.loads(output)["checks"]}
 
 
