@@ -25,8 +25,9 @@ REAL = {"servers", "images"}
 
 #: Of each of these folders all tests share one running system, so that one worker runs them; they are `real`.
 SHARED = ("tests/e2e/", "tests/journeys/")
-#: What takes longest: begun late, it would leave the other workers with nothing to do. Each worker takes two at first,
-#: the first of four that of a shared system and a shorter one.
+#: But for these, which start what they need themselves.
+APART = ("test_backup.py", "test_topic_prefix.py", "test_floods_for_slow_agents_and_judges.py")
+#: What takes longest: begun late, it would leave the other workers with nothing to do.
 LONGEST = (
     *SHARED,
     "tests/faults/test_frozen_jobstore.py",
@@ -46,7 +47,8 @@ class WholeFiles(LoadScopeScheduling):
     """Gives a worker (`pytest -n 4`) all tests of a file, which share fixtures, or of a folder that shares a system."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])
+        file = nodeid.partition("::")[0]
+        return file if file.endswith(APART) else next((each for each in SHARED if file.startswith(each)), file)
 
 
 @pytest.hookimpl(optionalhook=True)
