@@ -53,7 +53,8 @@ def codes_in(path: Path) -> Iterator[str]:
             case ast.Call(func=ast.Name(id=maker)) if MAKERS.fullmatch(maker):
                 yield from (code for each in node.keywords if each.arg == "code" for code in literals(each.value))
                 yield from literals(node.args[0]) if maker == "Refusal" else ()
-            case ast.ClassDef(name=name) if MAKERS.fullmatch(name):
+            case ast.ClassDef(name=name, keywords=keywords) if MAKERS.fullmatch(name):
+                yield from (code for each in keywords if each.arg == "code" for code in literals(each.value))
                 yield from (code for line in node.body for code in assigned(line))
             case ast.FunctionDef():
                 yield from (code for line in ast.walk(node) for code in assigned(line))
@@ -63,7 +64,10 @@ def codes_in(path: Path) -> Iterator[str]:
 
 def assigned(line: ast.AST) -> Iterator[str]:
     match line:
-        case ast.Assign(targets=[ast.Name(id="code")], value=value):
+        case (
+            ast.Assign(targets=[ast.Name(id="code")], value=value)
+            | ast.AnnAssign(target=ast.Name(id="code"), value=ast.expr() as value)
+        ):
             yield from literals(value)
         case ast.Assign(targets=[ast.Tuple(elts=[ast.Name(id="code"), _])], value=ast.Tuple(elts=[value, _])):
             yield from literals(value)
