@@ -35,8 +35,8 @@ type Field<K extends ApiField> = {
     word?: string;
     /** How a row shows that its job does not pass: by its value, or as the last execution has not ended. */
     by?: "value" | "ending";
-    /** Words of a chip, if not the word and the value. */
-    chip?: (value: string) => string;
+    /** Words of a chip before the quoted value, if not the filter's word. */
+    chip?: string;
   } & (K extends Asked | Bounded | "status" | "created_at" ? { asks?: K } : { asks: Asked });
   form?: K extends keyof NewJob ? Form<K> : never;
 };
@@ -101,12 +101,7 @@ export const FIELDS = {
   },
   code: { kind: "words", filter: { by: "ending" } },
   verdict: {
-    filter: {
-      word: "criterion",
-      asks: "criterion_not_met",
-      by: "ending",
-      chip: (text) => `criterion not met “${text}”`,
-    },
+    filter: { word: "criterion", asks: "criterion_not_met", by: "ending", chip: "criterion not met" },
   },
   created_at: {
     word: "created",
@@ -164,7 +159,6 @@ const ALL = Object.entries<Field<ApiField>>(FIELDS).map(([key, field]) => {
   return { ...field, key: key as Key, kind, word, name: capitalize(word) };
 });
 
-/** Columns of the list. */
 export const COLUMNS = ALL.flatMap(({ column, ...field }) =>
   column ? [{ ...field, ...column, name: column.name ?? field.name, id: field.word as ColumnId }] : [],
 );
@@ -193,7 +187,6 @@ export const FACTS = ALL.flatMap(({ fact, ...field }) =>
   fact ? [{ ...field, name: fact === true ? field.name : fact }] : [],
 );
 
-/** Fields of the forms. */
 export const FORM_FIELDS = ALL.flatMap(({ key, word, name, form }) =>
   form ? [{ control: "line" as const, ...form, key: key as FormName, word, name }] : [],
 );

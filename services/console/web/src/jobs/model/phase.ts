@@ -22,6 +22,11 @@ export function findRequestTime(job: Job, logs: readonly JobLog[]): string | und
   return at && job.not_before && job.not_before > at ? job.not_before : at;
 }
 
+/** Find the time before which no execution may begin, while it is ahead. */
+export function findBegin({ not_before: at }: Job, now: number): string | undefined {
+  return at && Date.parse(at) > now ? at : undefined;
+}
+
 /**
  * Find the last step of an execution, progress reports aside. A lapsed lease that reports progress since was renewed
  * after all.
@@ -40,12 +45,12 @@ export function derivePhase(job: Job, logs: readonly JobLog[], now: number): Pha
   const call = newest && (newest.spent_calls ?? 0) + 1;
   const calls = newest?.max_calls ?? undefined;
   const next = last?.next_attempt_at ?? undefined;
+  const begin = findBegin(job, now);
   const isAhead = (at: string | null | undefined) => at != null && Date.parse(at) > now;
   const waiting = { word: "waits for a worker", isWaiting: true };
   switch (last?.kind) {
     case "requested":
-      if (isAhead(job.not_before))
-        return { word: "waits for its time", isWaiting: true, until: job.not_before as string };
+      if (begin) return { word: "waits for its time", isWaiting: true, until: begin };
       return {
         ...waiting,
         word: job.submission > 1 ? "being resubmitted" : waiting.word,

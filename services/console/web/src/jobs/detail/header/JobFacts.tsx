@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { AgentName } from "@/api/AgentName";
 import type { Job } from "@/api/types";
 import { FACTS, FILTERS } from "@/jobs/fields";
+import { findBegin } from "@/jobs/model/phase";
 import { useNow } from "@/lib/clock";
 import { formatCount, formatMoney, pluralize, shortenId } from "@/lib/format";
 import { CopyButton } from "@/ui/controls/copy-button";
@@ -140,9 +141,9 @@ function describeSpent({ cost_usd: usd, tokens, policy }: Job): string {
 }
 
 /** Time before which no execution may begin, while it is ahead. */
-function NotBefore({ job: { not_before: at } }: { job: Job }): ReactNode {
-  const now = useNow();
-  if (!at || Date.parse(at) <= now) return null;
+function NotBefore({ job }: { job: Job }): ReactNode {
+  const at = findBegin(job, useNow());
+  if (!at) return null;
   return (
     <p className="font-medium">
       begins at <ExactTime at={at} /> (<Countdown to={at} />)

@@ -28,7 +28,7 @@ export function listFilters(search: JobsSearch, zone: string | undefined, nameOf
 }
 
 function describeValue({ word, chip }: Filter, value: string, isNot: boolean): string {
-  if (chip) return `${isNot ? "not: " : ""}${chip(value)}`;
+  if (chip) return `${isNot ? "not: " : ""}${chip} “${value}”`;
   return `${word}${isNot ? " not" : ""} ${value}`;
 }
 
