@@ -1,7 +1,8 @@
 """Commands on jobs: create one, assign an agent, match one to a job. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Final
 
 from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.resources import JobPatch, NewJob, Policy
@@ -43,6 +44,9 @@ from signoff.jsontext import json_text
 from signoff.status import JobStatus
 from signoff.times import time_text
 
+#: The fields of a spec that a new job has by the same names.
+_ASKED: Final = [field.name for field in fields(Spec) if field.name in NewJob.model_fields]
+
 
 def read_for_creation(new: NewJob) -> Reads:
     """Return what the creation of a job needs: its agent, or those it may be matched to, and what its policy names."""
@@ -68,18 +72,11 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
     status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
     job = Job(job_id, status, 1, agent_id=new.agent_id)
     now = uow.clock.now
+    asked = {name: getattr(new, name) for name in _ASKED}
+    asked["acceptance_criteria"] = format_criteria(new.criteria) if new.criteria else ""
+    asked["payload"] = json_text(new.payload)
     spec = Spec(
-        title=new.title,
-        description=new.description,
-        acceptance_criteria=format_criteria(new.criteria) if new.criteria else "",
-        references=new.references,
-        payload=json_text(new.payload),
-        priority=new.priority,
-        tenant=new.tenant,
-        labels=new.labels,
-        policy=new.policy,
-        capabilities=new.capabilities,
-        not_before=new.not_before,
+        **asked,
         spec_hash=hash_spec(new),
         created_at=now,
         updated_at=now,
