@@ -22,6 +22,7 @@ from jobstore.insights import histogram
 from jobstore.jobs.model import UNPROVEN, VALIDATOR, TransitionKind
 from jobstore.jobs.reads import SETTLED
 from jobstore.jobs.transitions import REJUDGED
+from jobstore.jobs.waits import STARTABLE_AT
 from jobstore.schema import tables
 from servicekit.process.runtime import run_forever
 
@@ -110,7 +111,7 @@ _LOOK: Final = text(
 _ROWS: Final = text(
     f"""
     SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at, l.duration_s, l.actor,
-        greatest(e.created_at, e.not_before) AS startable_at,
+        {STARTABLE_AT} AS startable_at,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
         coalesce(l.cost_nanos, 0) - coalesce(p.cost_nanos, 0) AS cost_nanos,
         coalesce(l.tokens, 0) - coalesce(p.tokens, 0) AS tokens

@@ -70,8 +70,10 @@ _OF_BATCH: Final = f"""
     FROM clock CROSS JOIN executions WHERE batch_id = :batch_id AND (state IN ('QUEUED', 'OFFERED') OR {_JUDGE_AWAY})
     GROUP BY stage, state, tenant, flow, due_at > now, due_at > now AND attempt > 0
 """  # noqa: S608 - words of our own
+#: When an execution `e` could begin.
+STARTABLE_AT: Final = "greatest(e.created_at, e.not_before)"
 _OF_QUEUE: Final = (
-    f"executions WHERE {_QUEUED} AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
+    f"executions AS e WHERE {_QUEUED} AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
 )
 #: Counts each queue along the index, from queue to queue as the dispatcher goes: grouping all rows takes ten times as
 #: long. Of what is not due its times are looked up.
@@ -93,7 +95,7 @@ _QUEUES: Final = f"""
         FROM {_OF_QUEUE} AND due_at > clock.now) AS later
     CROSS JOIN LATERAL (VALUES
         (clock.now, 0, due, (
-            SELECT greatest(created_at, not_before) FROM {_OF_QUEUE} AND attempt = 0 ORDER BY due_at LIMIT 1)),
+            SELECT {STARTABLE_AT} FROM {_OF_QUEUE} AND attempt = 0 ORDER BY due_at LIMIT 1)),
         (first_at, 0, firsts, NULL),
         (retry_at, 1, retries, NULL)
     ) AS counted(due_at, attempt, count, oldest_at)
