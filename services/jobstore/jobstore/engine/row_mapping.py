@@ -10,7 +10,7 @@ from contracts.resources import Policy
 from jobstore.engine import sql
 from jobstore.engine.unit_of_work import UnitOfWork
 from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry, Spec
-from jobstore.schema.columns import EDITED, ENDING, HIDDEN, LATER, SPEC, STATE, TEXT, as_text, find_names
+from jobstore.schema.columns import EDITED, ENDING, FROZEN, HIDDEN, LATER, SPEC, STATE, TEXT, as_text, find_names
 from jobstore.schema.tables import executions, job_logs, jobs, request_keys, workers
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
@@ -21,14 +21,9 @@ _NOTED: Final = {"forged_lease", "judge_away_at"}
 EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at", *_NOTED})
 #: Those, and when it was requested: what is read.
 READ_COLUMNS: Final = (*EXECUTION_COLUMNS, "created_at")
-#: Columns that a request freezes: no decision changes them afterwards.
-FROZEN_COLUMNS: Final = {
-    *("execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"),
-    *("tenant", "flow", "batch_id", "not_before", "reuse_key", "task_hash"),
-}
 #: The id, and the columns of an execution that decisions change after it was inserted.
 CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
-    executions, without={*FROZEN_COLUMNS, "created_at", *_NOTED}
+    executions, without={*find_names(executions, FROZEN), *_NOTED}
 )
 #: Columns of a job that decisions change.
 JOB_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, STATE, ENDING)})

@@ -14,6 +14,8 @@ EDITED: Info = SPEC | {"edited": True}
 TEXT: Info = EDITED | {"text": True}
 STATE: Info = {"part": "state"}
 ENDING: Info = {"part": "ending"}
+#: Of an execution: its request says it, and no decision changes it afterwards.
+FROZEN: Info = {"frozen": True}
 #: Commands alone read it.
 HIDDEN: Info = {"hidden": True}
 #: A new job has the table's default.

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
 
-from jobstore.schema.columns import EDITED, ENDING, GIVEN, HIDDEN, LATER, MATCHED, SPEC, STATE, TEXT, Filter
+from jobstore.schema.columns import EDITED, ENDING, FROZEN, GIVEN, HIDDEN, LATER, MATCHED, SPEC, STATE, TEXT, Filter
 
 metadata = MetaData(
     naming_convention={
@@ -227,8 +227,8 @@ stubs = Table(
 executions = Table(
     "executions",
     metadata,
-    Column("execution_id", Uuid, primary_key=True),
-    Column("job_id", Text, nullable=False, doc="empty where it was cancelled before its job was known"),
+    Column("execution_id", Uuid, primary_key=True, info=FROZEN),
+    Column("job_id", Text, nullable=False, doc="empty where it was cancelled before its job was known", info=FROZEN),
     Column("stage", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -239,23 +239,23 @@ executions = Table(
     Column("deadline_at", TIME),
     Column("fails_at", TIME, doc="when it is out of time: the deadline, or a timeout of its stage before it"),
     Column("offers", Integer, nullable=False),
-    Column("submission", Integer, nullable=False),
-    Column("agent_id", Text),
-    Column("policy", JSON, doc="whole, frozen at the request"),
-    Column("request_version", BigInteger),
+    Column("submission", Integer, nullable=False, info=FROZEN),
+    Column("agent_id", Text, info=FROZEN),
+    Column("policy", JSON, doc="whole, frozen at the request", info=FROZEN),
+    Column("request_version", BigInteger, info=FROZEN),
     Column("result_version", BigInteger),
     Column("result_lease", Integer),
     Column("answer", Text, doc="what the id was answered, once it was"),
-    Column("priority", SmallInteger, nullable=False),
+    Column("priority", SmallInteger, nullable=False, info=FROZEN),
     Column("spent", Integer, nullable=False, doc="attempts that failed or lost their worker"),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
-    Column("tenant", Text, nullable=False, server_default="default"),
-    Column("flow", ARRAY(Text), nullable=False, server_default="{}", doc="its agent, and what else limits it"),
-    Column("batch_id", Uuid),
-    Column("not_before", TIME),
-    Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent"),
+    Column("created_at", TIME, nullable=False, server_default=func.signoff_now(), info=FROZEN),
+    Column("tenant", Text, nullable=False, server_default="default", info=FROZEN),
+    Column("flow", ARRAY(Text), nullable=False, server_default="{}", doc="its agent and other limits", info=FROZEN),
+    Column("batch_id", Uuid, info=FROZEN),
+    Column("not_before", TIME, info=FROZEN),
+    Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent", info=FROZEN),
     Column("result_hash", LargeBinary),
-    Column("task_hash", LargeBinary, doc="of what the agent was asked, whole (domain.judging.task)"),
+    Column("task_hash", LargeBinary, doc="of what the agent was asked, whole (domain.judging.task)", info=FROZEN),
     Column(
         "misjudged",
         SmallInteger,
