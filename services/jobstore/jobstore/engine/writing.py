@@ -29,10 +29,12 @@ from jobstore.engine.row_mapping import (
 from jobstore.engine.rows import Changes, WorkerRoom
 from jobstore.engine.sql import Connection, Row, Values
 from jobstore.engine.unit_of_work import UnitOfWork
-from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, LogEntry, TransitionKind
+from jobstore.jobs.model import TERMS, Execution, ExecutionStage, ExecutionState, LogEntry, TransitionKind
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.judging import store as judgings
 from jobstore.limits import store as limits
+from jobstore.schema.columns import GIVEN, STATE, find_names
+from jobstore.schema.tables import jobs
 from signoff.jsontext import json_text
 from signoff.status import JobLogStatus
 
@@ -42,6 +44,7 @@ V = TypeVar("V")
 BODY_MAX: Final = 256 << 10
 #: The texts of an entry of which the relay is given no more than BODY_MAX.
 _TEXTS: Final = ("request", "response", *JOB_TEXTS)
+_GIVEN: Final = find_names(jobs, STATE | GIVEN)
 
 
 class Recorded(SimpleNamespace):
@@ -82,13 +85,13 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         response = stored.response
         is_whole = response is not None
     fields: Values = row | {
+        **{name: getattr(entry.job, name) for name in _GIVEN if name not in row},
         "seq": stored.seq,
         "id": stored.id,
         "created_at": _to_utc(row["created_at"] or uow.clock.now),
         "next_attempt_at": _to_utc(row["next_attempt_at"]),
         "request": request,
         "response": response,
-        "progress_message": None if entry.job.progress is None else entry.job.progress_message,
         **dict.fromkeys(JOB_TEXTS),
         "spec_hash": None,
         "agent": stored.agent,
@@ -112,12 +115,9 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
 
 
 def _describe_request(execution: Execution) -> Values:
-    return {
-        "frozen_policy": json_text(execution.policy),
-        "deadline_at": _to_utc(execution.deadline_at),
-        "not_before": _to_utc(execution.not_before),
-        "reuse_key": None if execution.reuse_key is None else execution.reuse_key.hex(),
-    }
+    reuse_key = None if execution.reuse_key is None else execution.reuse_key.hex()
+    terms = {name: _to_utc(getattr(execution, name)) for name in TERMS}
+    return terms | {"frozen_policy": json_text(execution.policy), "reuse_key": reuse_key}
 
 
 def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool) -> Values:

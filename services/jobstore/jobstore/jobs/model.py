@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 from contracts.criteria import format_criteria, hash_references
-from contracts.events import JobStatusReported
+from contracts.events import JobStatusReported, Requested
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewJob, Policy, Usage
 from contracts.signing import decode_base64
@@ -218,10 +218,19 @@ class Job:
     not_met_criteria: Sequence[str] | None = None
 
 
+def with_progress(job: Job, fraction: float | None = None, message: str | None = None) -> Job:
+    """Return a job with the progress of its execution; with none, as one is requested."""
+    return replace(job, progress=fraction, progress_message=message)
+
+
 def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
     """Return a job's budget under a policy, with what all its executions have spent."""
     policy = policy or {}
     return Budget.under(policy, job.cost_nanos, job.tokens)
+
+
+#: The fields of an execution that the fact of its request has as they are.
+TERMS: Final = [name for name in Requested.model_fields if name not in {"policy", "reuse_key", "created_at"}]
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from jobstore.jobs.model import (
     Report,
     TransitionKind,
     replace,
+    with_progress,
 )
 from jobstore.jobs.waiting import wait_for_time
 from signoff.errors import ErrorCode
@@ -347,12 +348,10 @@ def _request(case: Case) -> Decision | Refusal:
         return refuse_fenced()
     due_at = max(clock.now, execution.not_before or clock.now)
     live = replace(
-        job,
+        with_progress(job),
         live=True,
         execution_id=execution.execution_id,
         batch_id=execution.batch_id or job.batch_id,
-        progress=None,
-        progress_message=None,
     )
     decision = record(live, queue(execution, due_at), report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
     assert decision.execution is not None
@@ -387,7 +386,7 @@ def _note_progress(case: Case) -> Decision | Refusal:
     if report.kind is TransitionKind.PROGRESS:
         # A message without a fraction keeps the last fraction; a job with a message always has a fraction.
         fraction = report.progress if report.progress is not None else job.progress or 0.0
-        job = replace(job, progress=fraction, progress_message=report.message)
+        job = with_progress(job, fraction, report.message)
     noted = replace(execution, seq=report.seq, spent=max(execution.spent, report.call))
     decision = keep_in_progress(job, noted, report)
     if report.kind is TransitionKind.CALL_FAILED:

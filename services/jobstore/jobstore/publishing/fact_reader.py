@@ -24,7 +24,7 @@ from jobstore.engine.facts import ADMINISTRATION, COMPLETE
 from jobstore.engine.row_mapping import JOB_PART, JOB_TEXTS, TOLD
 from jobstore.engine.sql import Connection, Row
 from jobstore.engine.writing import EntryRow
-from jobstore.jobs.model import TransitionKind
+from jobstore.jobs.model import TERMS, TransitionKind
 from jobstore.jobs.reads import split
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.json_members import members
@@ -176,7 +176,7 @@ def _conceal(agent: str | None) -> str | None:
 
 
 def _join_request(row: EntryRow) -> str:
-    columns = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
+    columns = {"created_at": "requested_at"} | {n: n for n in (*TERMS, "reuse_key")}
     return _join_json({name: getattr(row, column) for name, column in columns.items()}, policy=row.frozen_policy)
 
 
@@ -422,7 +422,7 @@ _ROWS: Final = text(
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN {agents.json_object("a")}::text END AS agent,
         CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
         e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_calls' AS int) AS max_calls,
-        e.deadline_at, e.not_before, e.batch_id,
+        {", ".join(f"e.{name}" for name in TERMS)},
         encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
     FROM (
         SELECT *, sum(size) OVER (ORDER BY place) AS bytes FROM (

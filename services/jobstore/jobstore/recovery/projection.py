@@ -14,7 +14,7 @@ from contracts.events import JobChanged, hash_result, hash_task
 from contracts.judging.verdict import Verdict
 from jobstore.engine import sql
 from jobstore.engine.sql import Connection, Row, Values
-from jobstore.jobs.model import ExecutionStage, ExecutionState, TransitionKind, format_feedback
+from jobstore.jobs.model import TERMS, ExecutionStage, ExecutionState, TransitionKind, format_feedback
 from jobstore.jobs.reads import join_response
 from jobstore.jobs.transitions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
 from jobstore.json_members import members
@@ -119,7 +119,7 @@ def make_execution(fact: Fact) -> Values:
         "stage": ExecutionStage.EXECUTING.value,
         "state": ExecutionState.QUEUED.value,
         **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged", "validators_lost", *SPENT), 0),
-        "deadline_at": event.requested.deadline_at,
+        **{name: getattr(event.requested, name) for name in TERMS},
         "submission": log.submission,
         "agent_id": log.agent_id,
         "policy": fact.requested["policy"],
@@ -128,8 +128,6 @@ def make_execution(fact: Fact) -> Values:
         "created_at": event.requested.created_at,
         "tenant": event.job.tenant,
         "flow": [agent_limit(log.agent_id or "")],
-        "batch_id": event.requested.batch_id,
-        "not_before": event.requested.not_before,
         "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
         "task_hash": hash_task(*read_task(members(fact.log["request"]))[:3]),
     }
