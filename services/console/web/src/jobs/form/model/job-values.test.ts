@@ -36,6 +36,10 @@ it("a job is asked for as the form says, and by whom", () => {
   expect(toNewJob(values).not_before).toMatch(/^2026-11-2\dT\d\d:00:00.000Z$/);
 });
 
+it("leaves out a line that is empty", () => {
+  expect(toNewJob({ ...EMPTY_VALUES, title: "A poem", tenant: "" })).not.toHaveProperty("tenant");
+});
+
 it("a duplicate asks for the same", () => {
   const job = aJob({ payload: { a: [1] }, labels: { team: "a" }, policy: { max_calls: 2 }, description: "d" });
   expect(toNewJob(toJobValues(job), job.policy)).toEqual({

@@ -27,7 +27,7 @@ const toLabels = (rows: LabelRow[]) =>
 
 const TEXT: Codec = { read: readText, write: (text) => text };
 const CODECS: Record<FormField["control"], Codec> = {
-  line: TEXT,
+  line: { ...TEXT, write: (text) => text || undefined },
   lines: TEXT,
   agent: TEXT,
   policy: { read: (job) => toPolicyValues(job.policy ?? {}), write: toPolicy },
@@ -118,7 +118,7 @@ export function toJobPatch(values: JobValues, base: Job): JobPatch {
   const job = toNewJob(values, base.policy);
   const { labels = {}, policy = {} } = makePatch(base, job) as JobPatch;
   const changed = { ...job, labels, policy };
-  return Object.fromEntries(findChanges(values, base).map(({ key }) => [key, changed[key]]));
+  return Object.fromEntries(findChanges(values, base).map(({ key }) => [key, changed[key] ?? null]));
 }
 
 /** Carry the changes of a form over to a newer version of the job. */
