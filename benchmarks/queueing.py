@@ -32,9 +32,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import NewAgent, NewJob
 from jobstore.engine.database import Database
-from jobstore.engine.rows import WorkerRoom
-from jobstore.engine.writing import note_worker
 from jobstore.executions.offers import _HEADS, FairQueue, OfferTerms
+from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.jobs.model import ExecutionStage
 from localstack.backing import infrastructure
 from signoff import AsyncClient

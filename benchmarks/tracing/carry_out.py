@@ -1,7 +1,7 @@
-"""The path of one transaction: which modules `carry_out` goes to, in order, as it carries out a claim.
+"""The path of one transaction: which modules it moves between, in order, as `carry_out` carries out a claim.
 
-A stay is a module of Signoff that the runner calls into, until it calls into another one; a return is a stay in a
-module that was left before. What the modules call among themselves is no stay: it is printed beside each.
+A move is a call from one module of Signoff to another; what libraries do between the two is no move. Printed are the
+modules, how often each is entered, and from where.
 
     .venv/bin/python benchmarks/tracing/carry_out.py
 """
@@ -9,41 +9,34 @@ module that was left before. What the modules call among themselves is no stay: 
 import argparse
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
 from uuid import uuid4
 
 from contracts.resources import NewAgent, NewJob, Policy
 from jobstore.agents.commands import RegisterAgent
-from jobstore.engine import runner as runner_module
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.claims import ClaimExecution
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF, ExecutionTerms, IdKey
+from jobstore.subjects import STORES
 from localstack.backing import infrastructure
 from signoff.ids import new_execution_id
 
 ROOTS = tuple(f"{Path(__file__).parents[2] / part}/" for part in ("services", "proto"))
-RUNNER = runner_module.__file__
 
 
-@dataclass
-class Stays:
-    """The modules that the runner calls into, in order, each with what is called from there."""
+class Moves:
+    """The moves between modules while `carry_out` is under way: (from, to), in order."""
 
-    modules: list[str] = field(default_factory=list)
-    within: list[set[str]] = field(default_factory=list)
-    _known: dict[int, FrameType] = field(default_factory=dict)
-
-    @property
-    def returns(self) -> int:
-        """How many stays are in a module that was left before."""
-        return len(self.modules) - len(set(self.modules))
+    def __init__(self) -> None:
+        self.moves: list[tuple[str, str]] = []
+        self._known: dict[int, FrameType] = {}
 
     @contextmanager
     def traced(self) -> Iterator[None]:
@@ -61,12 +54,9 @@ class Stays:
         caller = _find_caller(frame)
         if caller is None or not _is_within(CommandRunner.carry_out.__code__, frame):
             return
-        name = frame.f_code.co_filename
-        if caller.f_code.co_filename == RUNNER != name and self.modules[-1:] != [name]:
-            self.modules.append(name)
-            self.within.append(set())
-        elif self.within and name not in {RUNNER, self.modules[-1]}:
-            self.within[-1].add(name)
+        move = (caller.f_code.co_filename, frame.f_code.co_filename)
+        if move[0] != move[1]:
+            self.moves.append(move)
 
 
 def _find_caller(frame: FrameType) -> FrameType | None:
@@ -83,33 +73,35 @@ def _is_within(code: CodeType, frame: FrameType | None) -> bool:
     return frame is not None
 
 
-async def trace_claim(runner: CommandRunner, agent_id: str) -> Stays:
+async def trace_claim(runner: CommandRunner, agent_id: str) -> Moves:
     """Trace a claim of an execution that was requested before."""
     job_id, execution_id = f"job-{uuid4().hex}", new_execution_id()
     new = NewJob(title="A job", acceptance_criteria='Says "blue"', agent_id=agent_id)
     await runner.carry_out([CreateJob(new, job_id, actor=SIGNOFF)])
     await runner.carry_out([ExecuteJob(job_id, execution_id, actor=SIGNOFF)])
-    stays = Stays()
-    with stays.traced():
+    moves = Moves()
+    with moves.traced():
         (answer,) = await runner.carry_out([ClaimExecution(execution_id, job_id, uuid4(), 1, actor=SIGNOFF)])
     assert getattr(answer, "grant", None) is not None, answer
-    return stays
+    return moves
 
 
 async def main(postgres: str) -> int:
-    """Print the stays of a claim."""
+    """Print the moves of a claim."""
     database = Database(postgres.replace("postgresql://", "postgresql+asyncpg://"))
     await database.migrate()
     terms = ExecutionTerms(Policy(max_submissions=1), lease_s=10.0, offer_again_s=5.0, ids=IdKey(b"0" * 32))
-    runner = CommandRunner(database, terms)
+    runner = CommandRunner(database, STORES, terms)
     await runner.administer.run_one(
         RegisterAgent("path", NewAgent(name="path", url="http://127.0.0.1:1/"), actor=SIGNOFF)
     )
-    stays = await trace_claim(runner, "path")
+    moves = (await trace_claim(runner, "path")).moves
     await database.close()
-    for number, (name, within) in enumerate(zip(stays.modules, stays.within, strict=True), start=1):
-        print(f"{number}. {_shorten(name)}{' < ' if within else ''}{', '.join(sorted(map(_shorten, within)))}")
-    print(f"{len(stays.modules)} stays, {stays.returns} returns")
+    entries = Counter(to for _, to in moves)
+    for number, (name, count) in enumerate(entries.items(), start=1):
+        sources = sorted({_shorten(source) for source, to in moves if to == name})
+        print(f"{number}. {_shorten(name)}: {count} from {', '.join(sources)}")
+    print(f"{len(entries)} modules, {len(moves)} moves")
     return 0
 
 

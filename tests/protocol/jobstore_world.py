@@ -47,7 +47,7 @@ class JobstoreWorld:
         self.answers: dict[UUID, tuple[str, str]] = {}
         self.tables = Tables({}, {}, [])
         self.compared = Compared(database)
-        runner.on_recorded = self.compared.hand_over
+        runner.listeners.on_recorded = self.compared.hand_over
 
     @property
     def workers(self) -> list[Worker]:

@@ -32,6 +32,7 @@ from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
 from jobstore.limits.rules import batch_limit
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
+from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from signoff.status import OperationState, ReportKind
 
@@ -338,7 +339,7 @@ def machine(database: Database, database_url: str, runner: CommandRunner) -> Ite
     del database  # it is migrated
     own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     Limits.loop, Limits.database = asyncio.new_event_loop(), own
-    Limits.runner = CommandRunner(own, runner.terms)
+    Limits.runner = CommandRunner(own, STORES, runner.terms)
     yield Limits
     Limits.loop.run_until_complete(own.close())
     Limits.loop.close()

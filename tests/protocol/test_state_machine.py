@@ -21,6 +21,7 @@ from contracts.events import CancelRequested, ExecuteRequested
 from jobstore.agents.rules import BreakerTerms
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.subjects import STORES
 
 EXAMPLES = int(os.environ.get("SIGNOFF_EXAMPLES", "0"))
 SETTINGS = settings(
@@ -178,7 +179,7 @@ def machine(database: Database, database_url: str, runner: CommandRunner) -> Ite
     own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     Lives.loop, Lives.database = asyncio.new_event_loop(), own
     terms = replace(runner.terms, lease_s=LEASE_S, offer_again_s=LEASE_S, breaker=BreakerTerms(1, LEASE_S, LEASE_S))
-    Lives.runner = CommandRunner(own, terms)
+    Lives.runner = CommandRunner(own, STORES, terms)
     yield Lives
     Lives.loop.run_until_complete(own.close())
     Lives.loop.close()

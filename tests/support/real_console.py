@@ -31,6 +31,7 @@ from jobstore.jobs.model import ExecutionTerms, IdKey
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
+from jobstore.subjects import STORES
 from servicekit.kafka.publisher import Publisher
 from signoff import AsyncClient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
@@ -76,7 +77,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
         terms = ExecutionTerms(Policy(max_submissions=3, max_calls=3), 10.0, 5.0, ids=IdKey(secrets.token_bytes(32)))
-        runner = CommandRunner(database, terms)
+        runner = CommandRunner(database, STORES, terms)
         watches, operator = Watches(database), OperationWorker(database, runner)
         batches = Batches(database, runner, operator)
         dead_letters = None

@@ -30,6 +30,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.notifications import Wake
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions import leases
+from jobstore.executions import store as executions
 from jobstore.executions.dispatcher import ACKNOWLEDGED_WITHIN_S, Dispatcher
 from jobstore.executions.sweeper import Cleanup, Sweeper
 from jobstore.handlers import EventHandlers, check_cancel, read_report
@@ -46,6 +47,7 @@ from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
+from jobstore.subjects import STORES
 from jobstore.upstreams import Upstreams
 from servicekit import clock
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
@@ -88,7 +90,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             ids=settings.ids,
             job_max_bytes=settings.payload_max_bytes,
         )
-        runner = CommandRunner(database, terms, settings.database_patience_s)
+        runner = CommandRunner(database, STORES, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
         # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
         publisher = Publisher(settings.kafka, "jobstore", terms.ids.installation, message_max_bytes=MESSAGE_MAX_BYTES)
@@ -104,7 +106,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         relay = Relay(database, bounded, signer, topics.end_offsets, await_kafka, check_age)
         bounded_offers = BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
         dispatcher = Dispatcher(database, bounded_offers, runner.terms, secrets, upstreams=upstreams)
-        runner.on_recorded = relay.hand_over
+        runner.listeners.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database, relay.recent)
         readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
@@ -161,7 +163,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 partial(judgings.forget_reusable, terms=terms.reuse),
                 judgings.FORGET_REUSABLE_BATCH,
             ).run(),
-            Cleanup(database, "answer cleanup", facts.forget_remembered, facts.FORGET_BATCH).run(),
+            Cleanup(database, "answer cleanup", executions.forget_remembered, executions.FORGET_BATCH).run(),
             Cleanup(database, "worker cleanup", leases.forget_workers, leases.FORGET_BATCH).run(),
             Cleanup(database, "judging cleanup", judgings.forget, judgings.FORGET_BATCH).run(),
             judging_queue.run(),

@@ -25,6 +25,7 @@ from jobstore.insights.overview import WaitingSums
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
+from jobstore.subjects import STORES
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceStub, add_JudgeServiceServicer_to_server
@@ -51,7 +52,7 @@ async def channel(database: Database, runner: CommandRunner, watches: Watches) -
 async def another(database_url: str, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to another jobstore on the same database, as after a restart."""
     own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
-    async with serving(own, CommandRunner(own, TERMS), watches) as opened:
+    async with serving(own, CommandRunner(own, STORES, TERMS), watches) as opened:
         yield opened
     await own.close()
 

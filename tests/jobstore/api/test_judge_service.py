@@ -20,6 +20,7 @@ from jobstore.jobs.model import ADMINISTRATOR as ADMINISTERED
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.commands import KeepEvaluation, PutVersion
 from jobstore.judging.rules import POLICY_MAX_BYTES, Kind, Named
+from jobstore.subjects import STORES
 from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import judge_service_pb2 as pb
@@ -282,7 +283,7 @@ async def test_what_is_too_large_or_not_there_is_refused(judges: Any) -> None:
 
 async def test_of_two_jobstores_that_put_at_once_one_decides_again(database: Database) -> None:
     """Each with lanes of its own: whoever comes second sees the first one's version."""
-    one, other = CommandRunner(database, TERMS), CommandRunner(database, TERMS)
+    one, other = CommandRunner(database, STORES, TERMS), CommandRunner(database, STORES, TERMS)
     name = Named(Kind.JUDGE, named())
     puts = [
         runner.administer.run_one(PutVersion(name, f'{{"n":{n}}}', actor=SIGNOFF))

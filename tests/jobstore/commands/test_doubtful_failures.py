@@ -17,6 +17,7 @@ from jobstore.executions.commands import RecordReport, RecordResult
 from jobstore.handlers import EventHandlers
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, ExecutionState, ExecutionTerms
+from jobstore.subjects import STORES
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from signoff.status import ReportKind
 
@@ -48,7 +49,7 @@ async def execute(database: Database, *statements: str) -> None:
 
 
 def impatient(database: Database, terms: ExecutionTerms) -> CommandRunner:
-    return CommandRunner(database, terms, patience_s=0.0)
+    return CommandRunner(database, STORES, terms, patience_s=0.0)
 
 
 @pytest.mark.usefixtures("fault")

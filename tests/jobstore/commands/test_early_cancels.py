@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps, new_job
 
-from jobstore.engine import facts
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, RefusedError
+from jobstore.executions import store as executions
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.sweeper import Cleanup
 from jobstore.jobs.model import SIGNOFF, ExecutionState
+from jobstore.subjects import STORES
 from signoff.ids import new_execution_id
 
 DAY_S = 86_400
@@ -31,7 +32,7 @@ async def steps(database: Database, runner: CommandRunner) -> Steps:
 @pytest.fixture
 def few(database: Database, runner: CommandRunner) -> CommandRunner:
     """A jobstore that remembers three."""
-    return CommandRunner(database, replace(runner.terms, remembered_max=3))
+    return CommandRunner(database, STORES, replace(runner.terms, remembered_max=3))
 
 
 async def cancel(runner: CommandRunner, *execution_ids: UUID) -> list[Any]:
@@ -59,7 +60,7 @@ async def age(database: Database, seconds: float) -> None:
 
 
 async def forget(database: Database) -> int:
-    return await Cleanup(database, "cancels", facts.forget_remembered, facts.FORGET_BATCH).forget()
+    return await Cleanup(database, "cancels", executions.forget_remembered, executions.FORGET_BATCH).forget()
 
 
 async def test_beyond_the_bound_a_cancel_is_refused_and_not_remembered(

@@ -13,6 +13,7 @@ from jobstore.executions.claims import ClaimExecution
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
+from jobstore.subjects import STORES
 from signoff.ids import new_execution_id
 
 
@@ -71,7 +72,7 @@ async def test_an_event_with_the_job_inline_is_admitted_once(steps: Steps) -> No
 async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, runner: CommandRunner) -> None:
     """Concurrent transactions, not lanes: as if each were another jobstore's."""
     claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job(), actor=SIGNOFF) for _ in range(5)]
-    lanes = [CommandRunner(steps.database, runner.terms) for _ in claims]
+    lanes = [CommandRunner(steps.database, STORES, runner.terms) for _ in claims]
     answers = await asyncio.gather(*(lane.claim.run_one(claim) for lane, claim in zip(lanes, claims, strict=True)))
     assert sorted(answer.outcome for answer in answers) == [ClaimOutcome.DUPLICATE] * 4 + [ClaimOutcome.GRANTED]
     assert len(await steps.logs()) == 3

@@ -9,6 +9,7 @@ from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedE
 from jobstore.executions.claims import ClaimJudging
 from jobstore.executions.commands import CancelJob, ExecuteJob, RecordResult
 from jobstore.executions.granting import ClaimOutcome
+from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.commands import AssignAgent, CreateJob
 from jobstore.jobs.model import EXECUTOR, SIGNOFF, Refusal, TransitionKind
 from jobstore.jobs.reads import get_result
@@ -136,7 +137,7 @@ async def test_a_lapsed_lease_is_another_attempt_unless_its_outcome_comes_first(
 ) -> None:
     lease = await steps.running()
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
+    await end_leases(runner.record, TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     assert (await steps.row()).state == "QUEUED"
     await steps.result(lease)  # late, and still counted: nobody was granted the next attempt
     assert (await steps.row()).stage == "JUDGING"

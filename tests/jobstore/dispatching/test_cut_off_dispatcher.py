@@ -15,6 +15,7 @@ from jobstore.engine.notifications import CHANNEL, Wake
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.dispatcher import CLAIMED_AFTER_S, POLL_S, Dispatcher
 from jobstore.jobs.model import ExecutionStage
+from jobstore.subjects import STORES
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 
@@ -72,11 +73,13 @@ async def test_what_is_not_acknowledged_is_offered_by_another_jobstore_at_once(
             await steps.requested()
         one.wake.set()
         await until(lambda: cut_off.tried)
-        running.append(asyncio.create_task(other.run(CommandRunner(database, runner.terms), asyncio.Event().wait)))
+        running.append(
+            asyncio.create_task(other.run(CommandRunner(database, STORES, runner.terms), asyncio.Event().wait))
+        )
         await until(lambda: published.events)
         assert time.monotonic() - began < POLL_S / 2
         assert offered(published) == [steps.execution_id]
-        assert runner.on_offered is None
+        assert runner.listeners.on_offered is None
         later = await Steps(database, runner).requested()
         await seen(database, ExecutionStage.EXECUTING, 10)
         other.wake.set()
@@ -84,7 +87,7 @@ async def test_what_is_not_acknowledged_is_offered_by_another_jobstore_at_once(
         assert cut_off.tried == 1
 
         cut_off.in_reach.set()
-        await until(lambda: runner.on_offered is not None, CLAIMED_AFTER_S + 2)
+        await until(lambda: runner.listeners.on_offered is not None, CLAIMED_AFTER_S + 2)
         last = await Steps(database, runner).requested()
         await until(lambda: last.execution_id in offered(cut_off, published))
         assert len(set(offered(cut_off, published))) == len(offered(cut_off, published)) == 3

@@ -18,9 +18,9 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
-from jobstore.engine.commands import Command, LimitsLock, Locks
+from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
-from jobstore.engine.loading import lock_rows
+from jobstore.engine.parts import UnitOfWork
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
@@ -28,6 +28,8 @@ from jobstore.executions.offers import _HEADS, DEPTH_FIRST, FairQueue, OfferTerm
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF, ExecutionStage
+from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
+from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from signoff.status import ReportKind
 
@@ -480,7 +482,9 @@ async def test_a_circuit_is_one_more_limit(queue: Queue) -> None:
 
 async def test_a_new_limit_waits_for_requests_under_way_and_finds_what_they_made(queue: Queue) -> None:
     async with queue.database.transaction() as connection:
-        assert (await lock_rows(connection, Locks(limits=LimitsLock.SHARED), queue.runner.terms)).stored.limits_held
+        uow = UnitOfWork(queue.runner.terms)
+        await STORES.lock(connection, uow, [(LimitsWish(lock=LimitsLock.SHARED),)])
+        assert uow[Limits].is_held
         setting = asyncio.create_task(queue.limit("label:customer=acme", concurrency=1))
         waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         async with queue.database.session() as session, asyncio.timeout(10):

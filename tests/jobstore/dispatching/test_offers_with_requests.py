@@ -34,9 +34,9 @@ async def steps(database: Database, runner: CommandRunner, dispatcher: Dispatche
         for table in ("executions", "workers", "limits", "circuits"):
             await connection.execute(text(f"DELETE FROM {table}"))
     await seen(database, ExecutionStage.EXECUTING, ROOM)
-    runner.on_offered = dispatcher.hand_over
+    runner.listeners.on_offered = dispatcher.hand_over
     yield Steps(database, runner)
-    runner.on_offered = None
+    runner.listeners.on_offered = None
 
 
 async def test_it_is_offered_in_the_transaction_of_its_request(
@@ -59,11 +59,11 @@ async def test_it_is_offered_in_the_transaction_of_its_request(
 async def test_nothing_is_offered_with_its_request_while_no_dispatcher_runs(
     steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
-    runner.on_offered = None
+    runner.listeners.on_offered = None
     running = asyncio.create_task(dispatcher.run(runner, asyncio.Event().wait))
     await steps.requested()
     await until(lambda: published.events)
-    assert runner.on_offered is not None
+    assert runner.listeners.on_offered is not None
     running.cancel()
     await asyncio.wait([running])
     later = await Steps(database, runner).requested()
@@ -76,11 +76,11 @@ async def test_what_was_under_way_as_the_dispatcher_ended_is_published_at_last(
 ) -> None:
     def stop(rows: Sequence[Recorded]) -> None:
         if rows[0].kind == "requested":  # that is committed by now
-            runner.on_offered = None
+            runner.listeners.on_offered = None
 
-    runner.on_recorded = stop
+    runner.listeners.on_recorded = stop
     await steps.requested()
-    runner.on_recorded = None
+    runner.listeners.on_recorded = None
     assert published.events == []
     await dispatcher.close()
     assert [event.execution_id for event in published.events] == [steps.execution_id]

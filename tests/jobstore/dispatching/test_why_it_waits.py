@@ -16,14 +16,15 @@ from support.jobstore.terms import TERMS
 from contracts.resources import NewLimit
 from contracts.waiting import WaitCode
 from jobstore.engine.database import Database
-from jobstore.engine.rows import Stored, WorkerRoom
-from jobstore.engine.unit_of_work import UnitOfWork
-from jobstore.engine.writing import note_worker, write
+from jobstore.engine.parts import UnitOfWork
 from jobstore.executions.offers import FairQueue, OfferTerms
+from jobstore.executions.rows import Executions, WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.jobs.model import Clock, Execution, ExecutionStage, ExecutionState
 from jobstore.jobs.waits import explain_jobs, sum_up_all
 from jobstore.limits.rules import flow_of, wildcard
 from jobstore.limits.store import WILDCARD
+from jobstore.subjects import STORES
 from signoff.types import Waiting
 
 #: Codes that tell whose turn it is, and hold nothing back.
@@ -68,10 +69,10 @@ class World:
                     room = self.chance.choice([0, 1, 3, 40, 40])
                     capacity = room + self.chance.choice([0, 0, 10, 200])
                     await note_worker(connection, uuid4(), WorkerRoom(stage, room, capacity))
-            uow = UnitOfWork(TERMS, Stored(clock=Clock(now, 10.0, 5.0)))
+            uow = UnitOfWork(TERMS, Clock(now, 10.0, 5.0))
             for number in range(30):
-                uow.put_execution(self._make_execution(names, now, number))
-            await write(connection, uow)
+                uow[Executions].put(self._make_execution(names, now, number))
+            await STORES.write(connection, uow)
             for agent in AGENTS:
                 if self.chance.random() < 0.3:
                     await self._open_circuit(connection, agent, now)

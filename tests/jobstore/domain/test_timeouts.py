@@ -18,8 +18,10 @@ from support.jobstore.builders import (
     report,
     running,
 )
+from support.jobstore.terms import TERMS
 
-from jobstore.engine.rows import Changes
+from jobstore.engine.parts import UnitOfWork
+from jobstore.executions.rows import Executions
 from jobstore.jobs.model import Decision, Execution, ExecutionState, Refusal, TransitionKind
 from jobstore.jobs.transitions import decide
 from signoff.status import JobStatus
@@ -139,6 +141,7 @@ def test_the_next_timeout_is_the_first_of_what_is_written_and_has_not_ended() ->
     soon, later = NOW + timedelta(seconds=1), NOW + timedelta(seconds=9)
     written = [queued(fails_at=at) for at in (later, soon, None)]
     ended = replace(queued(fails_at=NOW), state=ExecutionState.DONE)
-    changes = Changes(executions={UUID(int=n): each for n, each in enumerate([*written, ended])})
-    assert changes.find_next_timeout() == soon
-    assert Changes().find_next_timeout() is None
+    uow = UnitOfWork(TERMS, TIMES)
+    assert uow[Executions].find_next_timeout() is None
+    uow[Executions].executions.update((UUID(int=n), each) for n, each in enumerate([*written, ended]))
+    assert uow[Executions].find_next_timeout() == soon

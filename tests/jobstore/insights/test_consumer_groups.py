@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from contracts.topics import EXECUTOR_GROUP
 from jobstore.engine.database import Database
-from jobstore.engine.rows import WorkerRoom
-from jobstore.engine.writing import note_worker
+from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.insights.processes import ConsumerGroups, Report
 from jobstore.jobs.model import ExecutionStage
 from servicekit.errors import TransientError

@@ -8,9 +8,9 @@ from sqlalchemy import text
 from support.jobstore.steps import Steps
 
 from jobstore.engine.database import Database
-from jobstore.engine.rows import WorkerRoom
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.writing import note_worker
+from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report, list_processes, read_backlog
 from jobstore.jobs.model import ExecutionStage
 

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from support.jobstore.reused import Life, aged, rows
 
 from jobstore.engine.database import Database
-from jobstore.engine.rows import WorkerRoom
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.writing import note_worker
 from jobstore.executions import leases
+from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.executions.sweeper import Cleanup
 from jobstore.jobs.model import ExecutionStage
 from jobstore.judging import store as judgings

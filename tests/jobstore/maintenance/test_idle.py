@@ -15,9 +15,9 @@ from support.jobstore.steps import Published, Steps, seen
 from jobstore.agents import matcher
 from jobstore.agents.matcher import Matcher
 from jobstore.api.work_service import WorkService
-from jobstore.engine import facts
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.executions import store as executions
 from jobstore.executions import sweeper as cleanup
 from jobstore.executions.dispatcher import POLL_S, Dispatcher
 from jobstore.executions.sweeper import SWEEP_MAX_S, Cleanup, Sweeper
@@ -95,7 +95,7 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
             1,
             cleanup.PERIOD_S,
         ),
-        (Cleanup(database, "cancels", facts.forget_remembered, 10).forget, 1, cleanup.PERIOD_S),
+        (Cleanup(database, "cancels", executions.forget_remembered, 10).forget, 1, cleanup.PERIOD_S),
     ]
     sampling._forget_at = float("inf")
     for step, statements, _ in loops:

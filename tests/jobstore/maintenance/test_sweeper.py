@@ -128,7 +128,7 @@ async def test_what_is_requested_after_a_sweep_ends_when_it_is_out_of_time(
     assert sweeper._swept_at > swept_at
     sweeping.cancel()
     await asyncio.wait([sweeping])
-    assert runner.on_timed is None
+    assert runner.listeners.on_timed is None
 
 
 async def test_what_is_out_of_time_later_asks_for_no_sweep_of_its_own(

@@ -34,6 +34,7 @@ from jobstore.publishing import recent
 from jobstore.publishing import relay as relaying
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
+from jobstore.subjects import STORES
 from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 from signoff.wire import read
@@ -50,7 +51,7 @@ _NOT_FROM_MEMORY = {
 @pytest.fixture
 def handing(database: Database) -> CommandRunner:
     """A runner of this test alone, since it hands over."""
-    return CommandRunner(database, TERMS)
+    return CommandRunner(database, STORES, TERMS)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ async def relay(database: Database, topics: TopicsInMemory, handing: CommandRunn
         await made.load(session)
         while await made.relay(session) or made.has_gaps:
             pass
-    handing.on_recorded = made.hand_over
+    handing.listeners.on_recorded = made.hand_over
     return made
 
 
@@ -94,7 +95,7 @@ async def test_what_is_made_of_memory_is_what_is_made_of_the_table(database: Dat
     """Of the kinds that the state machine seldom comes upon, with odd values; tests/protocol has all others."""
     compared = Compared(database)
     before = Compared.kinds.copy()
-    handing.on_recorded = compared.hand_over
+    handing.listeners.on_recorded = compared.hand_over
     await able_agents(database)
     async with database.transaction() as connection:
         await put_agent(connection, "sure", SURE, create=True)
@@ -270,7 +271,7 @@ async def test_watches_read_what_others_have_recorded_and_what_another_relay_has
 
 async def test_a_relay_that_does_not_lead_takes_and_serves_nothing(database: Database, handing: CommandRunner) -> None:
     relay = make_relay(database, TopicsInMemory())
-    handing.on_recorded = relay.hand_over
+    handing.listeners.on_recorded = relay.hand_over
     watches = Watches(database, relay.recent)
     steps = await Steps(database, handing).created()
     (entry,) = await steps.logs()
@@ -317,7 +318,7 @@ async def test_what_is_never_handed_over_is_found_by_what_was_notified(
 ) -> None:
     """Its number is missing from then on, as if others had recorded behind it."""
     relay = make_relay(database, topics)
-    handing.on_recorded = lambda _: None  # as one that fails, or whose process was busy
+    handing.listeners.on_recorded = lambda _: None  # as one that fails, or whose process was busy
     async with run(relay, database_url):
         first = await Steps(database, handing).created()
         await wait_until_told(topics, first.job_id, [1])  # by the first look, or by a notification
@@ -330,7 +331,7 @@ async def test_a_running_relay_looks_for_what_others_say_and_not_for_what_it_is_
     database: Database, database_url: str, topics: TopicsInMemory, runner: CommandRunner, handing: CommandRunner
 ) -> None:
     relay = make_relay(database, topics)
-    handing.on_recorded = relay.hand_over
+    handing.listeners.on_recorded = relay.hand_over
     async with run(relay, database_url):
         theirs = await Steps(database, runner).created()
         await wait_until_told(topics, theirs.job_id, [1])
@@ -355,7 +356,7 @@ async def test_what_goes_on_waits_for_company_and_what_ends_a_job_is_published_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     relay = make_relay(database, topics)
-    handing.on_recorded = relay.hand_over
+    handing.listeners.on_recorded = relay.hand_over
     async with run(relay, database_url), database.session() as session:
         await wait_until_stored(session, await completed(Steps(database, handing)))
         for name in ("LINGER_S", "GAPS_POLL_S"):  # whoever waits for company waits for a day
@@ -388,7 +389,7 @@ async def test_a_running_relay_stores_its_marks_once_it_falls_quiet(
     database: Database, database_url: str, topics: TopicsInMemory, handing: CommandRunner
 ) -> None:
     relay = make_relay(database, topics)
-    handing.on_recorded = relay.hand_over
+    handing.listeners.on_recorded = relay.hand_over
     async with run(relay, database_url), database.session() as session:
         await wait_until_stored(session, await completed(Steps(database, handing)))
 

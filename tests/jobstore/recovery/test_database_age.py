@@ -20,6 +20,7 @@ from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.recovery import rebuild
 from jobstore.recovery.database_age import check_age, refuse_older_database
 from jobstore.recovery.rebuild import OpenHistory
+from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import Outcome
@@ -53,7 +54,7 @@ async def test_a_database_that_lacks_what_a_fact_tells_is_refused(
         with pytest.raises(PermanentError, match=steps.job_id) as refused:
             await check(older)
         assert refused.value.code == "database_older_than_facts"
-        await judged(older, CommandRunner(older, runner.terms))  # however far it goes on by itself
+        await judged(older, CommandRunner(older, STORES, runner.terms))  # however far it goes on by itself
         with pytest.raises(PermanentError, match=steps.job_id):
             await check(older)
 

@@ -25,6 +25,7 @@ from jobstore.jobs.model import SIGNOFF
 from jobstore.publishing.relay import FactSigner
 from jobstore.recovery.database_age import check_age
 from jobstore.recovery.verify import check_facts
+from jobstore.subjects import STORES
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import Record
 from servicekit.kafka.publisher import Outgoing
@@ -86,7 +87,7 @@ async def scene(
         await database.migrate()
         async with database.transaction() as connection:
             await put_agent(connection, "writer", NewAgent(name="writer", url="http://127.0.0.1:1/"), create=True)
-        yield Scene(postgres, facts, database, url, CommandRunner(database, runner.terms))
+        yield Scene(postgres, facts, database, url, CommandRunner(database, STORES, runner.terms))
 
 
 def copy(record: Record, **fields: Any) -> Outgoing:

@@ -16,6 +16,7 @@ from jobstore.recovery import rebuild
 from jobstore.recovery.fact_parsing import read_as_known
 from jobstore.recovery.rebuild import OpenHistory
 from jobstore.recovery.verify import open_snapshot
+from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import Record
 from signoff.status import Outcome, ReportKind
@@ -107,7 +108,7 @@ async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_n
 
 def _in(steps: Steps, database: Database, runner: CommandRunner) -> Steps:
     """The same life in another database."""
-    same = Steps(database, CommandRunner(database, runner.terms))
+    same = Steps(database, CommandRunner(database, STORES, runner.terms))
     same.job_id, same.execution_id = steps.job_id, steps.execution_id
     return same
 

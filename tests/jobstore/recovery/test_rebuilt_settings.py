@@ -21,17 +21,19 @@ from contracts.waiting import WaitCode
 from jobstore.engine import facts as stored_facts
 from jobstore.engine.database import Database
 from jobstore.engine.facts import ADMINISTRATION, PART_ROWS
-from jobstore.engine.rows import OperationSpec, WorkerRoom
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.writing import note_worker
 from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.insights.processes import read_backlog
 from jobstore.jobs.model import ADMINISTRATOR, ExecutionStage
 from jobstore.jobs.waits import explain_jobs
 from jobstore.limits.commands import ConfirmLimits
 from jobstore.operations.commands import CreateOperation
+from jobstore.operations.rows import OperationSpec
 from jobstore.operations.worker import OperationWorker, make_items
 from jobstore.recovery.database_age import check_age
+from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import OperationKind, Outcome
@@ -44,8 +46,8 @@ class World:
         self.facts = facts
         self.database, self.url = source
         self.again, self.again_url = again
-        self.runner = CommandRunner(self.database, like.terms)
-        self.runner_again = CommandRunner(self.again, like.terms)
+        self.runner = CommandRunner(self.database, STORES, like.terms)
+        self.runner_again = CommandRunner(self.again, STORES, like.terms)
 
     async def rebuild(self) -> dict[str, Any]:
         await self.facts.relay(self.database)

@@ -20,6 +20,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.requesting import ExecutionRequest
+from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.commands import AssignAgent, MatchJob
 from jobstore.jobs.model import SIGNOFF, TransitionKind
 from signoff.ids import new_execution_id
@@ -64,7 +65,7 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=4, code="agent_status", message="503")
     lease = await _claimed(steps)
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
+    await end_leases(runner.record, TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     await steps.report(await _claimed(steps), ReportKind.FAILED, code="agent_status", message="\N{SNOWMAN} \\ \"'")
 
     steps = life("waited for its time")

@@ -11,14 +11,15 @@ from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.engine import facts
 from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
-from jobstore.engine.rows import Item, NewEvaluation, OperationSpec
+from jobstore.engine.parts import UnitOfWork
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.unit_of_work import UnitOfWork
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
+from jobstore.judging.rows import NewEvaluation, Policies
 from jobstore.judging.rules import Kind, Named
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
 from jobstore.operations.commands import CreateOperation, EndOperation, MoveOperation
+from jobstore.operations.rows import Item, OperationSpec
 from jobstore.operations.worker import OperationWorker, make_items
 from signoff.status import OperationKind, OperationState
 
@@ -34,9 +35,9 @@ class _Keep(Command[None]):
 
     def decide(self, uow: UnitOfWork) -> None:
         for version in (1, 2, 3, 1):
-            measured = f'{{"n": {len(uow.changes.evaluations)}.50, "text": "\\u0000"}}'
+            measured = f'{{"n": {len(uow[Policies].evaluations)}.50, "text": "\\u0000"}}'
             judged = '{"0": "pf-"}'
-            uow.keep_evaluation(
+            uow[Policies].evaluations.append(
                 NewEvaluation("strict", version, "0" * 64, UUID(int=version), measured, judged, self.actor)
             )
 

@@ -13,6 +13,7 @@ from jobstore.agents.rules import BreakerTerms
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.model import ExecutionStage
+from jobstore.subjects import STORES
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ async def world(database: Database, database_url: str, runner: CommandRunner) ->
     breaker = BreakerTerms(FAILURES, open_first_s=100.0, open_max_s=300.0)
     terms = replace(runner.terms, breaker=breaker)
     other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
-    made = Breakers(database, CommandRunner(database, terms), CommandRunner(other, terms), Published())
+    made = Breakers(database, CommandRunner(database, STORES, terms), CommandRunner(other, STORES, terms), Published())
     for table in ("circuits", "executions", "workers"):
         await made.sql(f"DELETE FROM {table}")
     async with database.transaction() as connection:

@@ -14,6 +14,7 @@ from jobstore.executions.claims import ClaimExecution
 from jobstore.executions.commands import CancelJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.granting import ClaimAnswer
+from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.model import SIGNOFF, TransitionKind
 from signoff.ids import new_execution_id
 from signoff.status import Circuit, ReportKind
@@ -78,7 +79,7 @@ async def _out_of_time(world: Breakers, probe: Steps, lease: int) -> None:
 
 
 async def _given_back(world: Breakers, probe: Steps, lease: int) -> None:
-    await world.two.end_leases(TransitionKind.GIVEN_BACK, [(probe.execution_id, lease, True)], actor=SIGNOFF)
+    await end_leases(world.two.record, TransitionKind.GIVEN_BACK, [(probe.execution_id, lease, True)], actor=SIGNOFF)
     await probe.due(1_000)
 
 

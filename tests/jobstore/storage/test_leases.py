@@ -15,6 +15,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob
 from jobstore.executions.leases import renew
+from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.model import SIGNOFF, ExecutionStage, TransitionKind
 from signoff.status import ReportKind
 from signoff.worker.v1 import work_service_pb2 as pb
@@ -90,7 +91,7 @@ async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
     """Its agent may be told to stop: nobody goes on with the work."""
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
-    await runner.end_leases(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)], actor=SIGNOFF)
+    await end_leases(runner.record, TransitionKind.DEADLINE, [(steps.execution_id, 0, False)], actor=SIGNOFF)
     answer = await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
@@ -99,7 +100,7 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
     work = WorkService(database, runner, SECRETS)
     lease = await steps.running()
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
+    await end_leases(runner.record, TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await steps.row()).state == "LEASED"
@@ -239,7 +240,7 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
 ) -> None:
     lease = await steps.running(policy={"queue_timeout_s": NO_TIME_S})
     await steps.due(-1)
-    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
+    await end_leases(runner.record, TransitionKind.LAPSED, [(steps.execution_id, lease, False)], actor=SIGNOFF)
     assert (await steps.row()).fails_at is not None
     await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)

@@ -13,11 +13,11 @@ from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S, TERMS
 
 from jobstore.agents.matcher import Matcher
-from jobstore.engine import facts
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import bind
 from jobstore.executions import leases
+from jobstore.executions import store as executions
 from jobstore.executions.commands import CancelJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.sweeper import Sweeper
@@ -27,6 +27,7 @@ from jobstore.limits.rules import batch_limit
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing import fact_reader
 from jobstore.publishing import relay as relaying
+from jobstore.subjects import STORES
 from signoff.status import Outcome, ReportKind
 
 #: Jobs that have ended: each has an execution and five entries. Some executions are live, in each state.
@@ -64,9 +65,9 @@ class Tables:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.runner = CommandRunner(database, TERMS)
+        self.runner = CommandRunner(database, STORES, TERMS)
         self.dispatcher = Dispatcher(database, Published(), self.runner.terms, SECRETS)  # type: ignore[arg-type]
-        self.runner.on_offered = self.dispatcher.hand_over
+        self.runner.listeners.on_offered = self.dispatcher.hand_over
 
     async def execute(self, *statements: str) -> None:
         async with self.database.session() as session:
@@ -120,7 +121,7 @@ class Tables:
         while await Rollups(self.database).count():
             pass
         async with self.database.transaction() as connection:
-            await facts.forget_remembered(connection)
+            await executions.forget_remembered(connection)
 
 
 @pytest.fixture

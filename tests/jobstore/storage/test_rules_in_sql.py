@@ -17,20 +17,19 @@ from support.jobstore.administered import put_limit, remove_limit
 from support.jobstore.steps import new_job
 
 from contracts.resources import NewLimit
-from jobstore.engine.commands import Locks
 from jobstore.engine.database import Database
-from jobstore.engine.loading import lock_rows
-from jobstore.engine.rows import Stored, WorkerRoom
+from jobstore.engine.parts import UnitOfWork
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.unit_of_work import UnitOfWork
-from jobstore.engine.writing import note_worker, write
 from jobstore.executions import leases, offers, states
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.executions.offers import FairQueue, OfferTerms
 from jobstore.executions.requesting import ExecutionRequest
+from jobstore.executions.rows import Executions, ExecutionsWish, WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import ADMINISTRATOR, Clock, Execution, ExecutionStage, ExecutionState
 from jobstore.limits.rules import batch_limit, flow_of
+from jobstore.subjects import STORES
 
 Rule = Callable[[Execution, datetime], Execution | None]
 
@@ -80,10 +79,10 @@ class Table:
             for stage in ExecutionStage:
                 await note_worker(connection, uuid4(), WorkerRoom(stage, 10_000, 10_000))
             now = await self.now(connection)
-            uow = UnitOfWork(self.terms, Stored(clock=self.clock(now)))
+            uow = UnitOfWork(self.terms, self.clock(now))
             for execution in make_executions(now):
-                uow.put_execution(execution)
-            await write(connection, uow)
+                uow[Executions].put(execution)
+            await STORES.write(connection, uow)
         self.before = await self.read()
 
     async def now(self, connection: Any) -> datetime:
@@ -96,8 +95,9 @@ class Table:
     async def read(self) -> dict[UUID, Execution]:
         async with self.database.transaction() as connection:
             ids = await connection.scalars(text("SELECT execution_id FROM executions"))
-            uow = await lock_rows(connection, Locks(executions=frozenset(ids)), self.terms)
-        return dict(uow.stored.executions)
+            uow = UnitOfWork(self.terms)
+            await STORES.lock(connection, uow, [(ExecutionsWish(locked=frozenset(ids)),)])
+        return dict(uow[Executions].executions)
 
     async def check(self, change: Callable[[Any], Awaitable[object]], rule: Rule) -> int:
         """Change the table, and return how many rows the rule speaks of: those are as it says, all others as before."""

@@ -5,23 +5,23 @@ from typing import Any
 
 from contracts.resources import NewAgent, NewLimit
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
-from jobstore.engine import administration
+from jobstore.agents.rows import Agents
 from jobstore.engine.commands import Command
-from jobstore.engine.loading import load, lock
-from jobstore.engine.rows import AgentChange, Changes
-from jobstore.engine.writing import write
+from jobstore.engine.parts import UnitOfWork
 from jobstore.jobs.model import ADMINISTRATOR
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
+from jobstore.subjects import STORES
 from signoff.types import Agent
 from support.jobstore.terms import TERMS
 
 
 async def carry_out(connection: Any, command: Command[Any]) -> Any:
     """As the runner does, but for the commit."""
-    uow = await lock(connection, [command], TERMS)
-    await load(connection, uow, [command])
+    uow = UnitOfWork(TERMS)
+    await STORES.lock(connection, uow, [command.locks()])
+    await STORES.load(connection, uow, lambda: [command.reads(uow)])
     answer = command.decide(uow)
-    await write(connection, uow)
+    await STORES.write(connection, uow)
     return answer
 
 
@@ -38,7 +38,9 @@ async def add_old_agent(connection: Any, agent_id: str, new: NewAgent) -> None:
     """Add an agent that is refused today, with a user and password in its URL, as older versions did."""
     now = datetime.now(UTC)
     agent = Agent(**new.model_dump(exclude={"id"}), id=agent_id, created_at=now, updated_at=now)
-    await administration.write(connection, Changes(agents=[AgentChange(agent, ADMINISTRATOR, is_new=True)]))
+    uow = UnitOfWork(TERMS)
+    uow[Agents].put(agent, ADMINISTRATOR)
+    await STORES.write(connection, uow)
 
 
 async def put_limit(connection: Any, name: str, limit: NewLimit) -> None:

@@ -1,6 +1,7 @@
 """A jobstore in memory: it locks, loads, decides and writes as the engine does, on tables that are dicts."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,23 +10,15 @@ from contracts.criteria import format_references
 from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
 from contracts.resources import NewAgent, Policy
+from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.agents.rules import Breaker, Candidate
-from jobstore.engine.commands import Command, Locks, Reads
-from jobstore.engine.rows import (
-    Changes,
-    Grant,
-    JudgedCount,
-    JudgingAnswer,
-    NewEvaluation,
-    Question,
-    Stored,
-    StoredJudging,
-)
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.commands import Command
+from jobstore.engine.parts import Overlay, Rounds, UnitOfWork, WishList
 from jobstore.executions.claims import ClaimExecution, ClaimJudging
 from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
 from jobstore.executions.granting import ClaimAnswer
 from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history
+from jobstore.executions.rows import Executions, ExecutionsWish, Grant
 from jobstore.executions.states import Openings
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import (
@@ -41,10 +34,26 @@ from jobstore.jobs.model import (
     Said,
     Spec,
 )
+from jobstore.jobs.rows import Jobs, JobsWish, KeysWish, Question, RequestKeys
 from jobstore.jobs.transitions import is_verdict
 from jobstore.json_members import members
 from jobstore.judging.commands import PutVersion
+from jobstore.judging.rows import (
+    JudgedCount,
+    JudgingAnswer,
+    Judgings,
+    JudgingsWish,
+    NewEvaluation,
+    Policies,
+    PoliciesWish,
+    Reuse,
+    ReuseWish,
+    StoredJudging,
+)
 from jobstore.judging.rules import Kind, Named, Reusable, Task, Version, Versions, Wanted, read_task
+from jobstore.judging.store import list_wanted_by_loaded
+from jobstore.limits.rows import Limits, LimitsWish, Queues, QueuesWish, Starts
+from jobstore.operations.rows import Operations
 from servicekit.errors import PermanentError
 from signoff.ids import new_execution_id
 from signoff.status import Delivery, JudgingState, Outcome, ReportKind
@@ -53,6 +62,45 @@ from support.jobstore.builders import NOW
 from support.jobstore.steps import new_job, reported, result, verdict
 
 POLICY = Policy(max_submissions=3, max_calls=3, attempt_timeout_s=60.0, delivery=Delivery.AT_LEAST_ONCE)
+
+
+#: What commands change, by name, and the rows before where these differ.
+CHANGES: dict[str, Callable[[UnitOfWork], Any]] = {
+    "jobs": lambda uow: uow[Jobs].jobs,
+    "specs": lambda uow: uow[Jobs].specs,
+    "executions": lambda uow: uow[Executions].executions,
+    "final_answers": lambda uow: uow[Executions].final_answers,
+    "forgotten": lambda uow: uow[Executions].forgotten,
+    "circuits": lambda uow: uow[Circuits].circuits,
+    "results": lambda uow: uow[Reuse].new_results,
+    "verdicts": lambda uow: uow[Reuse].new_verdicts,
+    "begun": lambda uow: uow[Starts].begun,
+    "agents": lambda uow: uow[Agents].changes,
+    "limits": lambda uow: uow[Limits].changes,
+    "confirmed_by": lambda uow: uow[Limits].confirmed_by,
+    "new_operations": lambda uow: uow[Operations].new,
+    "request_keys": lambda uow: uow[RequestKeys].hashes,
+    "moves": lambda uow: uow[Operations].moves,
+    "item_answers": lambda uow: uow[Operations].answers,
+    "rests_s": lambda uow: uow[Operations].rests_s,
+    "new_judgings": lambda uow: uow[Judgings].new,
+    "judging_answers": lambda uow: uow[Judgings].answers,
+    "cancelled_judgings": lambda uow: uow[Judgings].cancelled,
+    "judging_costs": lambda uow: uow[Judgings].costs,
+    "new_versions": lambda uow: uow[Policies].new,
+    "name_moves": lambda uow: uow[Policies].moves,
+    "evaluations": lambda uow: uow[Policies].evaluations,
+    "judged": lambda uow: uow[Policies].judged,
+    "refusals": lambda uow: uow[Jobs].refusals,
+    "switched_circuits": lambda uow: uow[Circuits].switched,
+}
+
+
+def list_changes(uow: UnitOfWork) -> dict[str, Any]:
+    """All that was changed, by the names of CHANGES."""
+    found = {name: find(uow) for name, find in CHANGES.items()}
+    changes = {name: each.changes if isinstance(each, Overlay) else each for name, each in found.items()}
+    return {name: each for name, each in changes.items() if each}
 
 
 class MemoryJobstore:
@@ -85,7 +133,7 @@ class MemoryJobstore:
         self.judging_room = 10
         self.judging_groups: set[UUID] = set()
         self.judged_max_chars: int | None = None
-        self.changes = Changes()
+        self.uow = UnitOfWork(self.terms)
         self.register("writer")
 
     def register(self, agent_id: str, *capabilities: str, **fields: Any) -> str:
@@ -97,8 +145,10 @@ class MemoryJobstore:
     def carry_out(self, *commands: Command[Any]) -> list[Any]:
         """Carry out a batch, and return the results; a PermanentError of one that failed."""
         uow = self.lock(*commands)
-        for wishes in ("reads", "late_reads"):
-            self._load(uow, Reads.join([getattr(command, wishes)(uow.stored) for command in commands]))
+        rounds = Rounds(lambda: [command.reads(uow) for command in commands])
+        for asked in rounds:
+            self._load(uow, asked)
+        self._load_last(uow, rounds.asked)
         results = [_decide(command, uow) for command in commands]
         self._write(uow)
         return results
@@ -111,32 +161,33 @@ class MemoryJobstore:
         return done
 
     def lock(self, *commands: Command[Any]) -> UnitOfWork:
-        locks = Locks.join([command.locks() for command in commands])
-        ids = {*locks.executions, *(self.terms.ids.derive_next(each) for each in locks.followed)}
-        job_ids = {*locks.jobs, *(self.executions[each].job_id for each in ids & self.executions.keys())}
-        jobs = {job_id: self.jobs[job_id] for job_id in job_ids & self.jobs.keys()}
-        ids |= {job.execution_id for job in jobs.values() if job.live and job.execution_id}
-        stored = Stored(
-            clock=Clock(self.now, self.terms.lease_s, self.terms.offer_again_s),
-            limits_held=bool(locks.limits),
-            limit_names=frozenset(self.limit_names),
-            has_queue_caps=bool(self.queue_room),
-            has_rates=self.has_rates,
-            has_circuits=bool(self.circuits),
-            openings=replace(self.openings, held_back=self.limit_names) if locks.offers else Openings(),
-            jobs=jobs,
-            agents={each: self.agents[each] for each in locks.agents & self.agents.keys()},
-            executions={each: self.executions[each] for each in ids & self.executions.keys()},
-            specs={each: self.specs[each] for each in locks.specs & jobs.keys()},
-            questions={each: self._question_of(each) for each in locks.questions & jobs.keys()},
-            tasks={each: self._task_of(each) for each in locks.tasks & jobs.keys()},
-            grants={each: self._grant_of(each) for each in locks.grants & self.executions.keys()},
-            judged_max_chars=self.judged_max_chars if locks.grants else None,
-            offered=self.offered,
-        )
-        if locks.keys:
-            stored.request_keys = dict(self.request_keys)
-        return UnitOfWork(self.terms, stored)
+        asked = WishList([command.locks() for command in commands])
+        wish, of_jobs = asked[ExecutionsWish], asked[JobsWish]
+        ids = {*wish.locked, *(self.terms.ids.derive_next(each) for each in wish.followed)}
+        job_ids = {*of_jobs.locked, *(self.executions[each].job_id for each in ids & self.executions.keys())}
+        uow = UnitOfWork(self.terms, Clock(self.now, self.terms.lease_s, self.terms.offer_again_s))
+        jobs, executions, limits = uow[Jobs], uow[Executions], uow[Limits]
+        jobs.jobs.stored.update((each, self.jobs[each]) for each in job_ids & self.jobs.keys())
+        known = jobs.jobs.stored.keys()
+        jobs.specs.stored.update((each, self.specs[each]) for each in of_jobs.specs & known)
+        jobs.questions = {each: self._question_of(each) for each in of_jobs.questions & known}
+        jobs.tasks = {each: self._task_of(each) for each in of_jobs.tasks & known}
+        ids |= {job.execution_id for job in jobs.jobs.values() if job.live and job.execution_id}
+        executions.executions.stored.update((each, self.executions[each]) for each in ids & self.executions.keys())
+        executions.grants = {each: self._grant_of(each) for each in wish.grants & self.executions.keys()}
+        executions.judged_max_chars = self.judged_max_chars if wish.grants else None
+        executions.offered = self.offered
+        if wish.offers:
+            executions.openings = replace(self.openings, held_back=self.limit_names)
+        limits.is_held = bool(asked[LimitsWish].lock)
+        limits.names, limits.has_rates = frozenset(self.limit_names), self.has_rates
+        limits.has_queue_caps = bool(self.queue_room)
+        uow[Circuits].are_stored = bool(self.circuits)
+        locked = asked[AgentsWish].locked & self.agents.keys()
+        uow[Agents].agents.stored.update((each, self.agents[each]) for each in locked)
+        if KeysWish in asked:
+            uow[RequestKeys].hashes.stored.update(self.request_keys)
+        return uow
 
     def _question_of(self, job_id: str) -> Question:
         spec = self.specs[job_id]
@@ -154,44 +205,59 @@ class MemoryJobstore:
         report = self.log(job_id)[-1].report
         return Said(report.kind, report.message, report.actor)
 
-    def _load(self, uow: UnitOfWork, reads: Reads) -> None:
-        stored = uow.stored
-        stored.specs |= {each: self.specs[each] for each in reads.specs & self.specs.keys()}
-        stored.last_entries |= {each: self._last_of(each) for each in reads.last_entries}
-        stored.agents |= {each: self.agents[each] for each in reads.agents & self.agents.keys()}
-        for execution_id in reads.feedback:
+    def _load(self, uow: UnitOfWork, asked: WishList) -> None:
+        self._load_jobs(uow[Jobs], asked[JobsWish])
+        self._load_agents(uow[Agents], asked[AgentsWish])
+        self._load_judging(uow, asked)
+        wish, executions = asked[ExecutionsWish], uow[Executions]
+        if wish.early_cancels:
+            cancels = sum(e.is_early_cancel for e in self.executions.values())
+            executions.cancel_room = self.terms.remembered_max - cancels
+        if wish.wrong_records:
+            wrong = sum(e.is_remembered and not e.is_early_cancel for e in self.executions.values())
+            executions.wrong_room = self.terms.remembered_max - wrong
+
+    def _load_jobs(self, jobs: Jobs, wish: JobsWish) -> None:
+        jobs.specs.stored.update((each, self.specs[each]) for each in wish.specs & self.specs.keys())
+        jobs.last_entries |= {each: self._last_of(each) for each in wish.last_entries}
+        for execution_id in wish.feedback:
             execution = self.executions[execution_id]
             log = reversed(self.log(execution.job_id))
             body = next(e.report.request for e in log if e.report.kind == "requested")
-            task = stored.tasks[execution.job_id]
-            stored.tasks[execution.job_id] = task._replace(feedback=read_task(members(body or "{}")).feedback)
-        stored.histories |= {each: build_history(self._history_of(each)) for each in reads.histories}
-        wanted = reads.capabilities.union(*(self.specs[each].capabilities for each in reads.match_jobs))
+            task = jobs.tasks[execution.job_id]
+            jobs.tasks[execution.job_id] = task._replace(feedback=read_task(members(body or "{}")).feedback)
+
+    def _load_agents(self, agents: Agents, wish: AgentsWish) -> None:
+        stored = agents.agents.stored
+        stored.update((each, self.agents[each]) for each in wish.read & self.agents.keys())
+        agents.unknown |= wish.read - stored.keys()
+        agents.histories |= {each: build_history(self._history_of(each)) for each in wish.histories}
+        wanted = wish.capabilities.union(*(self.specs[each].capabilities for each in wish.match_jobs))
         for agent in self.agents.values():
             if wanted.intersection(agent.capabilities) and agent.enabled:
-                stored.agents[agent.id] = agent
-                stored.candidates[agent.id] = Candidate(
-                    agent.id, frozenset(agent.capabilities), circuit_closed=True, load=0
-                )
-        wanted = (reads.references - stored.versions.keys()) | uow.list_wanted()
-        stored.versions |= {each: self.find_version(each) for each in wanted}
+                stored[agent.id] = agent
+                capabilities = frozenset(agent.capabilities)
+                agents.candidates[agent.id] = Candidate(agent.id, capabilities, circuit_closed=True, load=0)
+
+    def _load_judging(self, uow: UnitOfWork, asked: WishList) -> None:
+        policies, reuse, judgings = uow[Policies], uow[Reuse], uow[Judgings]
+        wanted = (asked[PoliciesWish].references | list_wanted_by_loaded(uow)) - policies.versions.keys()
+        policies.versions |= {each: self.find_version(each) for each in wanted}
         of_kind = Counter(named.kind for named in self.names)
-        known = {each: self.names.get(each, Versions()) for each in reads.names}
-        stored.names |= {each: replace(found, names=of_kind[each.kind]) for each, found in known.items()}
-        stored.verdicts |= {key: self.reusable[key] for key in reads.verdicts & self.reusable.keys()}
-        keys = {each: self.executions[each].reuse_key or b"" for each in reads.results}
-        stored.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
-        if reads.judging_groups:
-            stored.judging_groups = self.judging_groups & reads.judging_groups
-            stored.judging_room = self.judging_room
-        stored.judgings |= {each: self._locked(each) for each in reads.judgings & self.judgings.keys()}
-        if reads.early_cancels:
-            stored.cancel_room = self.terms.remembered_max - sum(e.is_early_cancel for e in self.executions.values())
-        if reads.wrong_records:
-            wrong = sum(e.is_remembered and not e.is_early_cancel for e in self.executions.values())
-            stored.wrong_room = self.terms.remembered_max - wrong
-        stored.queue_room |= {each: self.queue_room[each] for each in reads.queues & self.queue_room.keys()}
-        stored.circuits |= {each: self.circuits[each] for each in reads.circuits & self.circuits.keys()}
+        known = {each: self.names.get(each, Versions()) for each in asked[PoliciesWish].names}
+        policies.names.stored.update((each, replace(found, names=of_kind[each.kind])) for each, found in known.items())
+        reuse.verdicts |= {key: self.reusable[key] for key in asked[ReuseWish].verdicts & self.reusable.keys()}
+        keys = {each: self.executions[each].reuse_key or b"" for each in asked[ReuseWish].results}
+        reuse.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
+        if groups := asked[JudgingsWish].groups:
+            judgings.groups, judgings.room = self.judging_groups & groups, self.judging_room
+        locked = asked[JudgingsWish].locked & self.judgings.keys()
+        judgings.judgings |= {each: self._locked(each) for each in locked}
+
+    def _load_last(self, uow: UnitOfWork, asked: WishList) -> None:
+        tenants, agents = asked[QueuesWish].tenants, asked[CircuitsWish].agents
+        uow[Queues].room = {each: self.queue_room[each] for each in tenants & self.queue_room.keys()}
+        uow[Circuits].circuits.stored.update((each, self.circuits[each]) for each in agents & self.circuits.keys())
 
     def find_version(self, wanted: Wanted) -> Version | None:
         name, version = split_reference(wanted.reference)
@@ -221,42 +287,35 @@ class MemoryJobstore:
         ]
 
     def _write(self, uow: UnitOfWork) -> None:
-        changes = self.changes = uow.changes
-        self.jobs |= changes.jobs
-        self.specs |= changes.specs
-        self.executions |= changes.executions
-        self.request_keys |= changes.request_keys
-        self.agents |= {change.agent.id: change.agent for change in changes.agents}
-        for execution_id in changes.forgotten:
+        self.uow = uow
+        jobs, executions, judgings = uow[Jobs], uow[Executions], uow[Judgings]
+        self.jobs |= jobs.jobs.changes
+        self.specs |= jobs.specs.changes
+        self.executions |= executions.executions.changes
+        self.request_keys |= uow[RequestKeys].hashes.changes
+        self.agents |= {change.agent.id: change.agent for change in uow[Agents].changes}
+        for execution_id in executions.forgotten:
             del self.executions[execution_id]
-        self.circuits |= changes.circuits
-        self.entries += changes.entries
-        for new in changes.new_judgings:
+        self.circuits |= uow[Circuits].circuits.changes
+        self.entries += jobs.entries
+        for new in judgings.new:
             self.judging_groups.add(new.group_id)
-            self.judgings[new.id] = StoredJudging(
-                new.id,
-                new.kind,
-                JudgingState.LEASED,
-                1,
-                new.execution_id,
-                new.job_id,
-                None,
-                new.actor,
-                new.judge_policy,
-            )
-        self.judging_costs |= changes.judging_costs
-        for answer in changes.judging_answers:
+            about = (new.execution_id, new.job_id, None, new.actor, new.judge_policy)
+            self.judgings[new.id] = StoredJudging(new.id, new.kind, JudgingState.LEASED, 1, *about)
+        self.judging_costs |= judgings.costs
+        for answer in judgings.answers:
             self.judgings[answer.id] = self.judgings[answer.id]._replace(state=JudgingState.DONE)
             self.answers[answer.id] = answer
-        for key, entry in changes.results.items():
+        for key, entry in uow[Reuse].new_results.items():
             self.reusable[key] = replace(entry, result_hash=self.hash_at(entry))
-        for key, entry in changes.verdicts.items():
+        for key, entry in uow[Reuse].new_verdicts.items():
             self.reusable[key] = replace(entry, verdict=self.verdict_at(entry), kept_at=self.now)
-        for new in changes.new_versions:
-            self.versions.setdefault(new.named, {})[new.version] = new.body
-        self.names |= {each: uow.names[each] for each in uow.names if uow.names[each].hashes}
-        self.judged += changes.judged
-        self.evaluations |= {(one.name, one.version): one for one in changes.evaluations}
+        policies = uow[Policies]
+        for version in policies.new:
+            self.versions.setdefault(version.named, {})[version.version] = version.body
+        self.names |= {each: known for each, known in policies.names.items() if known.hashes}
+        self.judged += policies.judged
+        self.evaluations |= {(one.name, one.version): one for one in policies.evaluations}
 
     def hash_at(self, entry: Reusable) -> bytes | None:
         return self._at(entry).report.result_hash
@@ -276,7 +335,7 @@ class MemoryJobstore:
 
     def refused(self) -> list[str]:
         """The codes of what the last batch refused."""
-        return [refusal.code for _, _, refusal in self.changes.refusals]
+        return [refusal.code for _, _, refusal in self.uow[Jobs].refusals]
 
 
 def _decide(command: Command[Any], uow: UnitOfWork) -> Any:

@@ -15,13 +15,13 @@ from contracts.resources import NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.topics import TOPIC_OF
 from jobstore.engine.database import Database
-from jobstore.engine.rows import WorkerRoom
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.writing import note_worker
 from jobstore.executions.claims import ClaimExecution, ClaimJudging
 from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
 from jobstore.executions.granting import ClaimAnswer
-from jobstore.executions.sweeper import Sweeper
+from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.store import note_worker
+from jobstore.executions.sweeper import Sweeper, end_leases
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, ExecutionStage, TransitionKind
 from servicekit.errors import TransientError
@@ -163,7 +163,7 @@ class Steps:
 
     async def lapsed(self) -> None:
         """Have the lease lapse, which is due."""
-        await self.runner.end_leases(TransitionKind.LAPSED, [(self.execution_id, 0, False)], actor=SIGNOFF)
+        await end_leases(self.runner.record, TransitionKind.LAPSED, [(self.execution_id, 0, False)], actor=SIGNOFF)
 
     async def deadline_passed(self) -> None:
         """Move the execution's deadline, as if time had passed."""

@@ -9,6 +9,7 @@ import pytest
 from contracts.resources import NewAgent
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.subjects import STORES
 from support.jobstore.administered import put_agent
 from support.jobstore.terms import TERMS
 
@@ -53,4 +54,4 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 def runner(database: Database) -> CommandRunner:
-    return CommandRunner(database, TERMS)
+    return CommandRunner(database, STORES, TERMS)

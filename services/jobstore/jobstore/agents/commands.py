@@ -7,10 +7,10 @@ from typing import Final
 from contracts.agents import has_userinfo, hide_userinfo
 from contracts.fields import Merged
 from contracts.resources import AgentPatch, NewAgent, Policy
+from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.agents.rules import CLOSED
-from jobstore.engine.commands import Command, Creation, Locks, Reads, check_version, merge_patch
-from jobstore.engine.rows import Stored
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.commands import Command, Creation, check_version, merge_patch
+from jobstore.engine.parts import UnitOfWork, Wishes
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.judging.commands import check_named, read_named
 from signoff.errors import ErrorCode
@@ -24,8 +24,8 @@ _GIVEN: Final = frozenset(NewAgent.model_fields) - {"id"}
 class _ChangeAgent(Command[None]):
     agent_id: str
 
-    def locks(self) -> Locks:
-        return Locks(agents=frozenset({self.agent_id}))
+    def locks(self) -> Wishes:
+        return (AgentsWish(locked=frozenset({self.agent_id})),)
 
     @abstractmethod
     def decide(self, uow: UnitOfWork) -> None: ...
@@ -41,24 +41,24 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
 
     new: NewAgent
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return read_named(self.new.policy)
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (read_named(self.new.policy),)
 
     def is_made(self, uow: UnitOfWork) -> bool:
-        return self.agent_id in uow.agents
+        return self.agent_id in uow[Agents].agents
 
     def show(self, uow: UnitOfWork) -> None:
         """Return nothing: an agent is read as it stands, with its circuit."""
 
     def decide(self, uow: UnitOfWork) -> None:
-        stored = uow.agents.get(self.agent_id)
+        stored = uow[Agents].agents.get(self.agent_id)
         if stored is None:
             _check_url(self.new, stored=None)
             check_named(uow, self.new.policy)
             now = uow.clock.now
             given = self.new.model_dump(include=set(_GIVEN))
-            uow.put_agent(Agent(**given, id=self.agent_id, created_at=now, updated_at=now), self.actor)
+            uow[Agents].put(Agent(**given, id=self.agent_id, created_at=now, updated_at=now), self.actor)
         elif stored.model_dump(include=set(_GIVEN)) != self.new.model_dump(include=set(_GIVEN)):
             raise ConflictError(
                 f"another agent has the id {self.agent_id}: choose another id, or update that agent",
@@ -77,12 +77,9 @@ class UpdateAgent(_ChangeAgent):
     change: NewAgent | AgentPatch
     version: int | None = None
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return read_named(self.change.policy or Policy())
-
-    def late_reads(self, stored: Stored) -> Reads:
-        return Reads(circuits=frozenset({self.agent_id} if stored.has_circuits else ()))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (read_named(self.change.policy or Policy()), CircuitsWish(agents=frozenset({self.agent_id})))
 
     def decide(self, uow: UnitOfWork) -> None:
         stored = _require_agent(uow, self.agent_id)
@@ -92,9 +89,9 @@ class UpdateAgent(_ChangeAgent):
         _check_url(after, stored=stored.url)
         if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
             check_named(uow, self.change.policy)
-        uow.change_agent(stored, changes, self.actor)
-        if self.agent_id in uow.circuits:
-            uow.circuits[self.agent_id] = CLOSED
+        uow[Agents].change(stored, changes, self.actor)
+        if self.agent_id in uow[Circuits].circuits:
+            uow[Circuits].circuits[self.agent_id] = CLOSED
 
     def _find_changes(self, stored: Agent) -> Merged:
         if isinstance(self.change, AgentPatch):
@@ -118,13 +115,13 @@ class DisableAgent(_ChangeAgent):
     def decide(self, uow: UnitOfWork) -> None:
         stored = _require_agent(uow, self.agent_id)
         check_version("the agent", stored.version, self.version)
-        uow.change_agent(stored, {"enabled": False}, self.actor)
+        uow[Agents].change(stored, {"enabled": False}, self.actor)
 
 
 def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
-    if agent_id not in uow.agents:
+    if agent_id not in uow[Agents].agents:
         raise make_unknown_agent_error(agent_id)
-    return uow.agents[agent_id]
+    return uow[Agents].agents[agent_id]
 
 
 def make_unknown_agent_error(agent_id: str) -> NotFoundError:

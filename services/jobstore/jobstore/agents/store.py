@@ -1,24 +1,34 @@
-"""Read agents from their rows."""
+"""Agents and circuits as rows: lock, load and write those of a transaction, list them, and match them to jobs."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Final
 
+from prometheus_client import Counter
 from pydantic_core import from_json
 from sqlalchemy import case, func, select, text, tuple_
 
+from jobstore.agents.rows import AgentChange, AgentHistory, Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.agents.rules import CLOSED, Breaker, Candidate
 from jobstore.engine import sql
+from jobstore.engine.facts import AGENTS
 from jobstore.engine.notifications import Wake, notify
-from jobstore.engine.rows import AgentHistory
+from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection, Row
+from jobstore.engine.store import Store
 from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history
 from jobstore.limits.store import is_agent_paused
 from jobstore.schema import tables
 from jobstore.schema.tables import agents, circuits
 from jobstore.schema.tables import circuits as circuits_table
+from signoff.jsontext import json_text
 from signoff.status import Circuit
 from signoff.types import Agent
+
+log = logging.getLogger(__name__)
+
+CIRCUITS = Counter("signoff_circuit_changes", "Circuits of agents that opened, again or anew, or closed", ["circuit"])
 
 #: The columns of an agent, policy and headers as JSON text.
 COLUMNS: Final = (
@@ -115,6 +125,82 @@ async def load_histories(connection: Connection, job_ids: Iterable[str]) -> dict
     return {job_id: build_history(rows) for job_id, rows in rows_of.items()}
 
 
+_AGENT: Final = sql.columns(tables.agents)
+_LOCK_AGENTS: Final = text(
+    f"SELECT {COLUMNS} FROM agents "  # noqa: S608 - names of our own
+    "WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
+)
+_INSERT_AGENT: Final = sql.insert("agents", _AGENT)
+_UPDATE_AGENT: Final = text(
+    f"""
+    UPDATE agents SET {sql.assignments("u", _AGENT, key="id")}
+    FROM {sql.unnest("u", _AGENT)} WHERE agents.id = u.id
+    """,  # noqa: S608 - names of our own
+)
+_ADD_AGENT: Final = text(
+    f"""
+    WITH added AS (
+        INSERT INTO facts (seq, topic, key, body)
+        SELECT number, '{AGENTS}', id, json_strip_nulls(json_build_object('agent_id', id, 'cursor', number, 'agent',
+            {json_object("numbered")}, 'actor', CAST(:actor AS text)))
+        FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
+    )
+    SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
+    """,  # noqa: S608 - names of our own
+)
+_READ_AGENTS: Final = text(
+    f"SELECT {COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))",  # noqa: S608 - names of our own
+)
+#: Live executions of an agent are counted up to here, which bounds the query; beyond it agents compare as equal.
+LOAD_MAX: Final = 1_000
+
+
+class AgentsStore(Store):
+    """Lock agents that commands change, read the others, and write changes with their facts."""
+
+    part, wish = Agents, AgentsWish
+
+    async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Lock agents in the order of their ids. Those that are only read come with the executions."""
+        if locked := asked[AgentsWish].locked:
+            for row in await connection.execute(_LOCK_AGENTS, {"ids": sorted(locked)}):
+                uow[Agents].agents.stored[row.id] = to_agent(row)
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load agents that are not known yet, those that jobs may be matched to, and which ones jobs have had."""
+        wish, agents = asked[AgentsWish], uow[Agents]
+        stored = agents.agents.stored
+        if wish.histories:
+            agents.histories |= await load_histories(connection, wish.histories)
+        if missing := wish.read - stored.keys():
+            for row in await connection.execute(_READ_AGENTS, {"ids": sorted(missing)}):
+                stored[row.id] = to_agent(row)
+            agents.unknown |= missing - stored.keys()
+        if wish.capabilities or wish.match_jobs:
+            found = await find_with_any(connection, wish.capabilities, job_ids=wish.match_jobs, load_max=LOAD_MAX)
+            for agent, candidate in found:
+                stored[agent.id], agents.candidates[agent.id] = agent, candidate
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Write agents, and the facts that they changed, in the order in which that was asked for."""
+        for change in uow[Agents].changes:
+            await _write_agent(connection, change)
+
+
+async def _write_agent(connection: Connection, change: AgentChange) -> None:
+    """Write an agent, and the fact that it changed. RaceError: another transaction has inserted it since."""
+    agent = change.agent
+    row = {
+        **agent.model_dump(include=set(_AGENT)),
+        "protocol": agent.protocol.value,
+        "policy": agent.policy.model_dump_json(exclude_none=True),
+        "headers": json_text(agent.headers),
+    }
+    statement = _INSERT_AGENT if change.is_new else _UPDATE_AGENT
+    await connection.execute(statement, sql.arrays(_AGENT, "u", [row]))
+    await connection.execute(_ADD_AGENT, {"id": agent.id, "actor": change.actor})
+
+
 _CIRCUIT: Final = sql.columns(circuits)
 _LOCK: Final = text(
     f"SELECT {', '.join(_CIRCUIT)} FROM circuits "  # noqa: S608 - names of our own
@@ -139,34 +225,50 @@ _WRITE: Final = text(
 )
 
 
-async def lock(connection: Connection, agent_ids: Collection[str]) -> dict[str, Breaker]:
-    """Lock the stored circuits of agents, in the order of their ids. Called after jobs and executions are locked."""
-    rows = await connection.execute(_LOCK, {"ids": sorted(agent_ids)})
-    probes = [row.probe_id for row in rows if row.probe_id is not None]
-    probing = set(await connection.scalars(_PROBING, {"ids": probes})) if probes else set()
-    return {
-        row.agent_id: Breaker(
-            failures=row.failures,
-            opened=row.opened,
-            open_until=row.open_until,
-            probe_id=row.probe_id,
-            probing=row.probe_id in probing,
-        )
-        for row in rows
-    }
+class CircuitsStore(Store):
+    """Lock circuits, when all other rows are, and write those that changed."""
 
+    part, wish, is_last = Circuits, CircuitsWish, True
 
-async def write(connection: Connection, stored: Mapping[str, Breaker], changes: Mapping[str, Breaker]) -> None:
-    """Write the circuits that differ from the stored ones. RaceError: another transaction has inserted one since."""
-    changed = {agent_id: breaker for agent_id, breaker in changes.items() if breaker != stored.get(agent_id, CLOSED)}
-    if not changed:
-        return
-    closed = [agent_id for agent_id, breaker in changed.items() if breaker == CLOSED]
-    rows = [{"agent_id": agent_id} | asdict(breaker) for agent_id, breaker in changed.items() if breaker != CLOSED]
-    updated = [row for row in rows if row["agent_id"] in stored]
-    inserted = [row for row in rows if row["agent_id"] not in stored]
-    arrays = sql.arrays(_CIRCUIT, "m", updated) | sql.arrays(_CIRCUIT, "n", inserted)
-    await connection.execute(_WRITE, {"closed": closed, **arrays})
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Lock the stored circuits of agents, in the order of their ids, if any circuit is stored."""
+        circuits = uow[Circuits]
+        if not circuits.are_stored:
+            return
+        rows = await connection.execute(_LOCK, {"ids": sorted(asked[CircuitsWish].agents)})
+        probes = [row.probe_id for row in rows if row.probe_id is not None]
+        probing = set(await connection.scalars(_PROBING, {"ids": probes})) if probes else set()
+        for row in rows:
+            circuits.circuits.stored[row.agent_id] = Breaker(
+                failures=row.failures,
+                opened=row.opened,
+                open_until=row.open_until,
+                probe_id=row.probe_id,
+                probing=row.probe_id in probing,
+            )
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Write circuits that differ from what is stored. RaceError: another transaction has inserted one since."""
+        stored, changes = uow[Circuits].circuits.stored, uow[Circuits].circuits.changes
+        changed = {
+            agent_id: breaker for agent_id, breaker in changes.items() if breaker != stored.get(agent_id, CLOSED)
+        }
+        if not changed:
+            return
+        closed = [agent_id for agent_id, breaker in changed.items() if breaker == CLOSED]
+        rows = [{"agent_id": agent_id} | asdict(breaker) for agent_id, breaker in changed.items() if breaker != CLOSED]
+        updated = [row for row in rows if row["agent_id"] in stored]
+        inserted = [row for row in rows if row["agent_id"] not in stored]
+        arrays = sql.arrays(_CIRCUIT, "m", updated) | sql.arrays(_CIRCUIT, "n", inserted)
+        await connection.execute(_WRITE, {"closed": closed, **arrays})
+
+    def settle(self, uow: UnitOfWork) -> None:
+        """Log and count the circuits that opened or closed."""
+        for agent_id, breaker in uow[Circuits].switched:
+            circuit, until = breaker.circuit_at(uow.clock.now).value, breaker.open_until
+            CIRCUITS.labels(circuit).inc()
+            about = {"agent_id": agent_id, "circuit": circuit, "open_until": until}
+            log.warning("an agent's circuit changed", extra=about)
 
 
 _STATE_COLUMNS: Final = (

@@ -15,11 +15,11 @@ from jobstore.api.requests import (
     read_key,
     read_version,
 )
-from jobstore.engine.commands import Once
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.unit_of_work import generate_id
+from jobstore.jobs.commands import Once
 from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
+from jobstore.jobs.rows import generate_id
 from signoff.types import Agent
 from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import resources_pb2 as resources_pb

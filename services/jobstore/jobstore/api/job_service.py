@@ -29,16 +29,15 @@ from jobstore.api.requests import (
     reject_nul,
     wants_text,
 )
-from jobstore.engine.commands import Once
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import PAGE_MAX_BYTES
-from jobstore.engine.unit_of_work import ExecutionView, generate_id
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.requesting import ExecutionRequest
+from jobstore.executions.rows import ExecutionView
 from jobstore.jobs import finding, lists
-from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
+from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob, Once
 from jobstore.jobs.lists import Facet
 from jobstore.jobs.model import IdKey, RequestKey, hash_spec
 from jobstore.jobs.reads import (
@@ -51,6 +50,7 @@ from jobstore.jobs.reads import (
     get_result,
     list_job_logs,
 )
+from jobstore.jobs.rows import generate_id
 from jobstore.jobs.waits import explain_jobs
 from jobstore.operations.batches import Batches
 from jobstore.operations.commands import check_batch_size

@@ -18,15 +18,15 @@ from jobstore.api.requests import (
     parse_uuid,
     read_key,
 )
-from jobstore.engine.commands import Once
 from jobstore.engine.database import Database
-from jobstore.engine.rows import NewJudging
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError, NotFoundError, check_size
+from jobstore.jobs.commands import Once
 from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
 from jobstore.judging import reads
 from jobstore.judging.judgings import QueueJudgings, read_reference
 from jobstore.judging.queue import JudgingQueue
+from jobstore.judging.rows import NewJudging
 from jobstore.operations import reads as operations
 from jobstore.operations.commands import make_unknown_batch_error
 from jobstore.operations.reads import freeze_policy

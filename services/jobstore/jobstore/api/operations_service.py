@@ -33,7 +33,6 @@ from jobstore.api.requests import (
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection
-from jobstore.engine.unit_of_work import ENDED
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
@@ -43,6 +42,7 @@ from jobstore.limits import store as limits
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
 from jobstore.operations import reads as operations
 from jobstore.operations.batches import Batches
+from jobstore.operations.rows import ENDED
 from jobstore.publishing.watches import Watches
 from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import TransientError

@@ -17,8 +17,8 @@ from contracts.fields import OperationName, Patch
 from contracts.messages import patch_of
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
-from jobstore.engine.commands import Answer
 from jobstore.errors import InvalidError, check_size
+from jobstore.jobs.commands import Answer
 from signoff.connection import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text

@@ -21,15 +21,15 @@ from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context, check_text_size
 from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
-from jobstore.engine.rows import WorkerRoom
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Row
-from jobstore.engine.writing import note_worker
 from jobstore.errors import InvalidError
 from jobstore.executions import leases
 from jobstore.executions.claims import ClaimExecution, ClaimJudging
 from jobstore.executions.commands import EndLease
 from jobstore.executions.granting import ClaimAnswer, ClaimOutcome
+from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report
 from jobstore.jobs.model import UPSTREAM, ExecutionStage, ExecutionState, TransitionKind
 from jobstore.json_members import members

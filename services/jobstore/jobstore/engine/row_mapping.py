@@ -8,8 +8,9 @@ from pydantic_core import from_json
 from contracts.criteria import format_references, read_references
 from contracts.resources import Policy
 from jobstore.engine import sql
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.parts import UnitOfWork
 from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry, Spec
+from jobstore.jobs.rows import Jobs
 from jobstore.schema.columns import EDITED, ENDING, FROZEN, HIDDEN, LATER, SPEC, STATE, TEXT, as_text, find_names
 from jobstore.schema.tables import executions, job_logs, jobs, request_keys, workers
 from signoff.jsontext import json_text
@@ -81,8 +82,8 @@ def to_spec(row: sql.Row) -> Spec:
 
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
-    spec = uow.specs[job_id]
-    return spec_row(spec) | job_row(uow.jobs[job_id]) | {"updated_at": uow.clock.now}
+    spec = uow[Jobs].specs[job_id]
+    return spec_row(spec) | job_row(uow[Jobs].jobs[job_id]) | {"updated_at": uow.clock.now}
 
 
 def edited_row(job_id: str, spec: Spec) -> sql.Values:

@@ -4,23 +4,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
-from uuid import UUID
 
-from prometheus_client import Counter
-
-from jobstore.engine.commands import Command, Locks
+from jobstore.engine.commands import Command
 from jobstore.engine.database import ConstraintError, Database, RaceError
-from jobstore.engine.loading import load, lock
-from jobstore.engine.rows import Changes
-from jobstore.engine.unit_of_work import UnitOfWork
-from jobstore.engine.writing import Recorded, write
+from jobstore.engine.parts import Listeners, UnitOfWork, Wishes
+from jobstore.engine.store import Stores
 from jobstore.errors import DatabaseFaultError
-from jobstore.executions.commands import EndLease
-from jobstore.jobs.model import Actor, Execution, ExecutionTerms, TransitionKind
+from jobstore.jobs.model import ExecutionTerms
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
 from servicekit.retry import chunk_by_size, isolate_failures
@@ -143,7 +136,7 @@ class Doubts:
         """Note that a command failed alone, and return whether it has for too long."""
         now = time.monotonic()
         self._failing = {key: times for key, times in self._failing.items() if now - times[1] < FORGET_S}
-        key = (type(command), command.locks())
+        key = (type(command), *command.locks())
         since, _ = self._failing.get(key, (now, now))
         self._failing[key] = since, now
         return now - since >= self._patience_s
@@ -153,24 +146,19 @@ class Doubts:
         self._failing.clear()
 
 
-DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
-CIRCUITS = Counter("signoff_circuit_changes", "Circuits of agents that opened, again or anew, or closed", ["circuit"])
-
-
 class CommandRunner:
     """Carry out commands. Each kind has a lane of its own, in which concurrent calls share a transaction."""
 
-    def __init__(self, database: Database, terms: ExecutionTerms, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, database: Database, stores: Stores, terms: ExecutionTerms, patience_s: float = PATIENCE_S
+    ) -> None:
         """`patience_s`: for how long a command may fail alone, while the database can be written."""
         self._database = database
+        self._stores = stores
         self._doubts = Doubts(patience_s)
         self.terms = terms
-        #: Is told of executions that were offered with their requests, once that is committed.
-        self.on_offered: Callable[[Sequence[Execution]], None] | None = None
-        #: Is handed the entries that were recorded, once that is committed.
-        self.on_recorded: Callable[[Sequence[Recorded]], None] | None = None
-        #: Is told in how many seconds something that was written is out of time, once that is committed.
-        self.on_timed: Callable[[float], None] | None = None
+        #: Called after each commit.
+        self.listeners = Listeners()
         self.submit = Lane(self._carry_out_or_give_up)
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
@@ -181,10 +169,6 @@ class CommandRunner:
         self.administer = Lane(self._carry_out_or_give_up)
         self.limit = Lane(self._carry_out_or_give_up)
 
-    async def end_leases(self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], *, actor: Actor) -> None:
-        """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
-        await self.record.run([EndLease(each, kind, lease, begun=begun, actor=actor) for each, lease, begun in leases])
-
     async def carry_out(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | SetAside]:
         """Carry out a batch in one transaction: lock, load, decide, write.
 
@@ -193,23 +177,19 @@ class CommandRunner:
         limits lock while limits are being changed, unless all need it, which wait: it is for the caller to carry out by
         itself.
         """
-        on_offered = self.on_offered  # whoever is there now is told, or the offers are not made
+        uow = UnitOfWork(
+            self.terms, listeners=replace(self.listeners)
+        )  # they are called, or what they take is not done
         async with self._database.pipelined_transaction() as connection:
-            uow = await lock(connection, commands, self.terms, offers=on_offered is not None)
-            aside = _find_set_aside(commands, uow)
-            ready = [command for i, command in enumerate(commands) if i not in aside]
-            await load(connection, uow, ready)
-            results = [_decide(command, uow) for command in ready]
-            recorded = await write(connection, uow, hands_over=self.on_recorded is not None, commits=True)
-        if self.on_recorded is not None and recorded:
-            self.on_recorded(recorded)
-        if self.on_timed is not None and (timeout_at := uow.changes.find_next_timeout()):
-            self.on_timed((timeout_at - uow.stored.clock.now).total_seconds())
-        _log_and_count(uow.changes, uow.stored.clock.now)
-        if on_offered is not None and (offered := uow.changes.find_offered()):
-            on_offered(offered)
-        decided = iter(results)
-        return [SET_ASIDE if i in aside else next(decided) for i in range(len(commands))]
+            wishes = [command.locks() for command in commands]
+            await self._stores.lock(connection, uow, wishes)
+            aside = [any(map(uow.misses, each)) for each in wishes]
+            ready = [command for command, is_aside in zip(commands, aside, strict=True) if not is_aside]
+            await self._stores.load(connection, uow, lambda: [command.reads(uow) for command in ready])
+            decided = iter([_decide(command, uow) for command in ready])
+            await self._stores.write(connection, uow, commits=True)
+        self._stores.settle(uow)
+        return [SET_ASIDE if is_aside else next(decided) for is_aside in aside]
 
     async def _carry_out_or_give_up(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | SetAside]:
         """Carry out a batch; give a command up that has failed alone for too long.
@@ -237,15 +217,11 @@ class CommandRunner:
             raise
 
 
-def _log_alone(locks: Locks, fault: DatabaseFaultError) -> None:
-    named = {"job_id": min(locks.jobs, default=None), "execution_id": min(locks.executions, default=None)}
-    extra = {**named, "code": fault.code, "reason": str(fault)}
+def _log_alone(wishes: Wishes, fault: DatabaseFaultError) -> None:
+    extra = {"code": fault.code, "reason": str(fault)}
+    for wish in wishes:
+        extra |= wish.name()
     log.error("the database fails at one command for too long; it is given up", extra=extra)
-
-
-def _find_set_aside(commands: Sequence[Command[R]], uow: UnitOfWork) -> list[int]:
-    """Return the places of the commands that need the limits lock, if it is missed."""
-    return [i for i, command in enumerate(commands) if command.locks().limits] if uow.stored.limits_missed else []
 
 
 def _decide(command: Command[R], uow: UnitOfWork) -> R | PermanentError:
@@ -253,24 +229,3 @@ def _decide(command: Command[R], uow: UnitOfWork) -> R | PermanentError:
         return command.decide(uow)
     except PermanentError as error:
         return error
-
-
-def _log_and_count(changes: Changes, now: datetime) -> None:
-    for kind, count in changes.recorded_counts.items():
-        DECISIONS.labels(kind.value, "recorded").inc(count)
-    for job_id, report, refusal in changes.refusals:
-        DECISIONS.labels(report.kind.value, refusal.code).inc()
-        fields = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
-        # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
-        level = logging.DEBUG if refusal.code == ErrorCode.REPEAT else logging.INFO
-        log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
-    for execution_id, forgotten in changes.forgotten.items():
-        told = {"execution_id": execution_id, "answer": forgotten.answer, "actor": forgotten.actor}
-        log.warning("a remembered answer was forgotten, so that its record may be processed anew", extra=told)
-    for name, change in changes.limits.items():  # a limit has no history of its own
-        removed = change.limit is None
-        log.info("a limit was changed", extra={"limit": name, "actor": change.actor, "removed": removed})
-    for agent_id, breaker in changes.switched_circuits:
-        circuit, until = breaker.circuit_at(now).value, breaker.open_until
-        CIRCUITS.labels(circuit).inc()
-        log.warning("an agent's circuit changed", extra={"agent_id": agent_id, "circuit": circuit, "open_until": until})

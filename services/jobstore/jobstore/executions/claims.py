@@ -7,13 +7,22 @@ from uuid import UUID
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
-from jobstore.engine.commands import NOTHING, REFUSED, Command, LimitsLock, Locks, Reads, optional, read_circuit
-from jobstore.engine.rows import Stored, WorkerRoom
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.agents.rows import Agents, AgentsWish, CircuitsWish
+from jobstore.engine.commands import REFUSED, Command, optional
+from jobstore.engine.parts import NOTHING, UnitOfWork, Wish, Wishes
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import RecordReport, RecordResult
 from jobstore.executions.granting import ClaimAnswer, ClaimOutcome, find_judge_policy, postpone_judging, try_grant
 from jobstore.executions.requesting import ExecutionRequest, read_for_resubmission, request_execution
+from jobstore.executions.rows import (
+    Executions,
+    ExecutionsWish,
+    WorkerRoom,
+    Workers,
+    find_question,
+    read_circuit,
+    record,
+)
 from jobstore.jobs.commands import check_creation, create_job, read_for_creation
 from jobstore.jobs.model import (
     EXECUTOR,
@@ -28,6 +37,8 @@ from jobstore.jobs.model import (
     TransitionKind,
     is_same,
 )
+from jobstore.jobs.rows import Jobs, JobsWish
+from jobstore.judging.rows import PoliciesWish, Reuse, ReuseWish
 from jobstore.judging.rules import (
     Asked,
     Kind,
@@ -42,6 +53,7 @@ from jobstore.judging.rules import (
     rejudged_key,
     verdict_key,
 )
+from jobstore.limits.rows import Limits, LimitsLock, LimitsWish, QueuesWish
 from jobstore.limits.rules import is_held_back
 from signoff.errors import ErrorCode
 from signoff.status import ReportKind
@@ -69,52 +81,54 @@ class ClaimExecution(Command[ClaimAnswer]):
     def _said(self) -> WorkerRoom:
         return WorkerRoom(ExecutionStage.EXECUTING, self.room, self.capacity)
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         job_ids, execution_ids = frozenset({self.job_id}), frozenset({self.execution_id})
         if self.replay:
-            return Locks(jobs=job_ids, executions=execution_ids)
-        return Locks(
-            limits=LimitsLock.SHARED,
-            jobs=job_ids,
-            executions=execution_ids,
-            specs=job_ids if self.inline is not None else frozenset(),
-            grants=execution_ids,
+            return (JobsWish(locked=job_ids), ExecutionsWish(locked=execution_ids))
+        return (
+            LimitsWish(lock=LimitsLock.SHARED),
+            JobsWish(locked=job_ids, specs=job_ids if self.inline is not None else frozenset()),
+            ExecutionsWish(locked=execution_ids, grants=execution_ids),
         )
 
-    def reads(self, stored: Stored) -> Reads:
-        execution, job = stored.executions.get(self.execution_id), stored.jobs.get(self.job_id)
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        execution = uow[Executions].executions.get(self.execution_id)
         if self.replay:
             return NOTHING
-        if execution is not None:
-            is_reusing = execution.reuse_key is not None and execution.state is not ExecutionState.DONE
-            return Reads(results=frozenset({self.execution_id})) if is_reusing else NOTHING
-        if job is not None:
-            return Reads(specs=frozenset({self.job_id}) - stored.specs.keys(), agents=optional(job.agent_id))
-        return Reads(wrong_records=True) if self.inline is None else read_for_creation(self.inline)
+        if execution is None:
+            return self._read_for_admission(uow)
+        circuit = read_circuit(uow, self.execution_id)
+        is_reusing = execution.reuse_key is not None and execution.state is not ExecutionState.DONE
+        return (ReuseWish(results=frozenset({self.execution_id})), *circuit) if is_reusing else circuit
 
-    def late_reads(self, stored: Stored) -> Reads:
-        if self.replay:
-            return NOTHING
-        if self.execution_id in stored.executions:
-            return read_circuit(stored, self.execution_id)
-        if self.job_id in stored.jobs:
-            tenant, called = stored.specs[self.job_id].tenant, optional(stored.jobs[self.job_id].agent_id)
-        elif self.inline is not None and self.inline.agent_id and self.inline.agent_id not in stored.agents:
-            return Reads(wrong_records=True)
-        elif self.inline is not None:
-            tenant, called = self.inline.tenant, optional(self.inline.agent_id) or frozenset(stored.candidates)
-        else:
-            return NOTHING
-        names_policy = self.inline is not None and bool(list_wanted(self.inline.policy))  # which nobody may know
-        return Reads(queues=frozenset({tenant}), circuits=called, wrong_records=names_policy)
+    def _read_for_admission(self, uow: UnitOfWork) -> Wishes:
+        """Return what is read to request an execution that is not known yet: its job is, or comes with it."""
+        job, inline = uow[Jobs].jobs.get(self.job_id), self.inline
+        if job is not None:
+            called, spec = optional(job.agent_id), uow[Jobs].specs.get(self.job_id)
+            if spec is None:
+                return (JobsWish(specs=frozenset({self.job_id})), AgentsWish(read=called))
+            return (AgentsWish(read=called), QueuesWish(tenants=frozenset({spec.tenant})), CircuitsWish(agents=called))
+        if inline is None:
+            return (ExecutionsWish(wrong_records=True),)
+        if inline.agent_id in uow[Agents].unknown:
+            return (*read_for_creation(inline), ExecutionsWish(wrong_records=True))
+        names_policy = bool(list_wanted(inline.policy))  # which nobody may know
+        called = optional(inline.agent_id) or frozenset(uow[Agents].candidates)
+        return (
+            *read_for_creation(inline),
+            ExecutionsWish(wrong_records=names_policy),
+            QueuesWish(tenants=frozenset({inline.tenant})),
+            CircuitsWish(agents=called),
+        )
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
-        execution = uow.executions.get(self.execution_id)
+        execution = uow[Executions].executions.get(self.execution_id)
         if execution is not None and execution.job_id not in {self.job_id, ""}:
             return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.EXECUTION_CONFLICT, "the execution id is another job's")
         if self.replay:
             return self._answer_replay(execution)
-        spec = uow.specs.get(self.job_id)
+        spec = uow[Jobs].specs.get(self.job_id)
         if self.inline is not None and spec is not None and not is_same(spec, self.inline):
             return self._refuse(uow, Refusal(ErrorCode.JOB_CONFLICT, f"another job has the id {self.job_id}"))
         if execution is None:
@@ -132,7 +146,7 @@ class ClaimExecution(Command[ClaimAnswer]):
 
     def _admit(self, uow: UnitOfWork) -> ClaimAnswer:
         """Request an execution that is not known yet, and claim it."""
-        if self.job_id not in uow.jobs:
+        if self.job_id not in uow[Jobs].jobs:
             if self.inline is None:
                 return self._reject(uow, ErrorCode.UNKNOWN_JOB, f"no job has the id {self.job_id}")
             try:
@@ -144,7 +158,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         decision = request_execution(uow, self.job_id, self.execution_id, self.author, parameters)
         if isinstance(decision, Refusal):
             return self._refuse(uow, decision)
-        admitted = uow.executions[self.execution_id]
+        admitted = uow[Executions].executions[self.execution_id]
         if admitted.reuse_key is not None:
             # Reusable results are looked up for stored executions. The next claim, after an offer, finds this one's.
             return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.REUSABLE)
@@ -152,14 +166,14 @@ class ClaimExecution(Command[ClaimAnswer]):
 
     def _reject(self, uow: UnitOfWork, code: str, message: str) -> ClaimAnswer:
         """Answer that the record is wrong, and remember it: read again, it must not run once the world has changed."""
-        if uow.stored.wrong_room > 0:
-            uow.remember(self.job_id, self.execution_id, REFUSED + code)
-            uow.stored.wrong_room -= 1
+        if uow[Executions].wrong_room > 0:
+            uow[Executions].remember(self.job_id, self.execution_id, REFUSED + code)
+            uow[Executions].wrong_room -= 1
         return ClaimAnswer(ClaimOutcome.INVALID, code, message)
 
     def _refuse(self, uow: UnitOfWork, refusal: Refusal) -> ClaimAnswer:
-        if self.execution_id not in uow.executions:
-            uow.keep_answer(self.job_id, self.execution_id, REFUSED + refusal.code, self.author)
+        if self.execution_id not in uow[Executions].executions:
+            uow[Executions].keep_answer(self.job_id, self.execution_id, REFUSED + refusal.code, self.author)
         return ClaimAnswer(ClaimOutcome.REFUSED, refusal.code, refusal.message)
 
     def _answer_concluded(self, execution: Execution) -> ClaimAnswer:
@@ -178,28 +192,28 @@ class ClaimExecution(Command[ClaimAnswer]):
 
     def _claim(self, uow: UnitOfWork, execution: Execution) -> ClaimAnswer:
         if execution.state is ExecutionState.DONE:
-            uow.settle_answer(execution, self.author)
+            uow[Executions].settle_answer(execution, self.author)
             return self._answer_concluded(execution)
         if execution.stage is ExecutionStage.JUDGING:
             return ClaimAnswer(ClaimOutcome.DUPLICATE)
         is_queued = execution.state is ExecutionState.QUEUED
         if is_queued and execution.due_at is not None and execution.due_at > uow.clock.now:
             return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.NOT_DUE)
-        if is_queued and is_held_back(execution.tenant, execution.flow, uow.stored.limit_names):
+        if is_queued and is_held_back(execution.tenant, execution.flow, uow[Limits].names):
             # Limits are counted only where work is offered: the dispatcher offers this one in its turn.
             return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.LIMITED)
-        reused = uow.stored.results.get(execution.execution_id)
+        reused = uow[Reuse].results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
         return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self._said, self.actor)
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its result, that of another call; no agent is called."""
-        uow.room_of(self.owner, self._said)
+        uow[Workers].room_of(self.owner, self._said)
         claim = Report(
             TransitionKind.CLAIMED, owner=self.owner, code=ErrorCode.RESULT_REUSED, reused=reused, actor=self.actor
         )
-        claimed = uow.record(execution.job_id, execution, claim)
+        claimed = record(uow, execution.job_id, execution, claim)
         if isinstance(claimed, Refusal):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
         assert claimed.execution is not None
@@ -212,7 +226,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             reused=reused,
             actor=self.actor,
         )
-        uow.record(execution.job_id, claimed.execution, result)
+        record(uow, execution.job_id, claimed.execution, result)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, ErrorCode.RESULT_REUSED)
 
 
@@ -229,54 +243,56 @@ class ClaimJudging(Command[ClaimAnswer]):
     size: int = 0
     judge: str = ""
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
-        return Locks(
-            # A verdict that is reused may request the next submission.
-            limits=LimitsLock.SHARED if self.judge else LimitsLock.NONE,
-            jobs=job_ids,
-            executions=execution_ids,
-            followed=execution_ids if self.judge else frozenset(),
-            questions=job_ids,
-            tasks=job_ids,
+        job = JobsWish(locked=job_ids, questions=job_ids, tasks=job_ids)
+        if not self.judge:
+            return (job, ExecutionsWish(locked=execution_ids))
+        # A verdict that is reused may request the next submission.
+        return (
+            LimitsWish(lock=LimitsLock.SHARED),
+            job,
+            ExecutionsWish(locked=execution_ids, followed=execution_ids),
         )
 
-    def reads(self, stored: Stored) -> Reads:
-        keys, execution = self._find_keys(stored), stored.executions.get(self.event.execution_id)
-        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
-        return Reads(verdicts=frozenset(keys or ()), references=references) if keys or references else NOTHING
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        execution_id, job_ids = self.event.execution_id, frozenset({self.event.job_id})
+        execution = uow[Executions].executions.get(execution_id)
+        if execution is None:
+            return NOTHING
+        wishes: list[Wish] = [*read_circuit(uow, execution_id)]
+        wishes.append(PoliciesWish(references=frozenset(list_frozen(execution.policy))))
+        wishes.append(ReuseWish(verdicts=frozenset(self._find_keys(uow) or ())))
+        if self._needs_context(uow):
+            wishes += (JobsWish(specs=job_ids), AgentsWish(histories=job_ids))
+        if self._shows_feedback(uow):
+            wishes.append(JobsWish(feedback=frozenset({execution_id})))
+        reused = self._find_reusable(uow)
+        if reused is not None and reused.verdict is not None and not reused.verdict.is_valid:
+            wishes += read_for_resubmission(uow, execution_id)
+        return wishes
 
-    def late_reads(self, stored: Stored) -> Reads:
-        circuit, reused = read_circuit(stored, self.event.execution_id), self._find_reusable(stored)
-        if self._needs_context(stored):
-            job_ids = frozenset({self.event.job_id})
-            circuit = Reads.join([circuit, Reads(specs=job_ids - stored.specs.keys(), histories=job_ids)])
-        if self._shows_feedback(stored):
-            circuit = Reads.join([circuit, Reads(feedback=frozenset({self.event.execution_id}))])
-        if reused is None or reused.verdict is None or reused.verdict.is_valid:
-            return circuit
-        return Reads.join([circuit, read_for_resubmission(stored, self.event.execution_id)])
-
-    def _needs_context(self, stored: Stored) -> bool:
+    def _needs_context(self, uow: UnitOfWork) -> bool:
         """Return whether the result is judged by more than itself: no other verdict stands for one on it then."""
-        execution = stored.executions.get(self.event.execution_id)
-        question = None if execution is None else stored.find_question(execution)
+        execution = uow[Executions].executions.get(self.event.execution_id)
+        question = None if execution is None else find_question(uow, execution)
         if execution is None or question is None:
             return False
         if needs_context(question.acceptance_criteria):
             return True
-        return loop_needs_context(find_judge_policy(stored, execution), execution.submission)
+        return loop_needs_context(find_judge_policy(uow, execution), execution.submission)
 
-    def _shows_feedback(self, stored: Stored) -> bool:
+    def _shows_feedback(self, uow: UnitOfWork) -> bool:
         """Return whether judges see what the agent was told before: that is sent with the execution, and read anew."""
-        execution = stored.executions.get(self.event.execution_id)
-        if execution is None or execution.job_id not in stored.tasks:
+        execution = uow[Executions].executions.get(self.event.execution_id)
+        if execution is None or execution.job_id not in uow[Jobs].tasks:
             return False
-        return "feedback" in list_members(find_judge_policy(stored, execution))
+        return "feedback" in list_members(find_judge_policy(uow, execution))
 
-    def _find_keys(self, stored: Stored) -> tuple[bytes, bytes] | None:
+    def _find_keys(self, uow: UnitOfWork) -> tuple[bytes, bytes] | None:
         """Return the keys of the verdict that may be reused for this result, and of what overrules that one."""
-        execution, question = stored.executions.get(self.event.execution_id), stored.questions.get(self.event.job_id)
+        execution = uow[Executions].executions.stored.get(self.event.execution_id)
+        question = uow[Jobs].questions.get(self.event.job_id)
         if not self.judge or execution is None or execution.state is ExecutionState.DONE:
             return None
         if question is None or execution.job_id != self.event.job_id:
@@ -288,25 +304,27 @@ class ClaimJudging(Command[ClaimAnswer]):
         asked = Asked(self.event.result_hash, execution.task_hash, *question)
         return verdict_key(asked, judge, execution.policy), rejudged_key(asked, execution.policy)
 
-    def _find_reusable(self, stored: Stored) -> Reusable | None:
+    def _find_reusable(self, uow: UnitOfWork) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""
-        keys = self._find_keys(stored) if stored.verdicts else None
+        keys = self._find_keys(uow) if uow[Reuse].verdicts else None
         if keys is None:
             return None
-        found, rejudged = map(stored.verdicts.get, keys)
-        if found is None or found.verdict is None or is_overruled(found, rejudged) or self._needs_context(stored):
+        found, rejudged = map(uow[Reuse].verdicts.get, keys)
+        if found is None or found.verdict is None or is_overruled(found, rejudged) or self._needs_context(uow):
             return None
-        return found if may_reuse(found.verdict, stored.executions[self.event.execution_id].submission) else None
+        return (
+            found if may_reuse(found.verdict, uow[Executions].executions[self.event.execution_id].submission) else None
+        )
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         refusal = RecordResult(self.event, actor=EXECUTOR).decide(uow)
-        execution = uow.executions.get(self.event.execution_id)
+        execution = uow[Executions].executions.get(self.event.execution_id)
         if execution is None or not self._can_be_judged(execution):
             code = refusal.code if refusal else ErrorCode.CONCLUDED
             return ClaimAnswer(ClaimOutcome.DUPLICATE, code)
         if (waiting := postpone_judging(uow, execution)) is not None:
             return waiting
-        reused = self._find_reusable(uow.stored)
+        reused = self._find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
         said = WorkerRoom(execution.stage, self.room)
@@ -314,8 +332,8 @@ class ClaimJudging(Command[ClaimAnswer]):
 
     def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its verdict, the one on the identical result; no judge is asked."""
-        uow.room_of(self.owner, WorkerRoom(execution.stage, self.room))
-        claimed = uow.record(execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
+        uow[Workers].room_of(self.owner, WorkerRoom(execution.stage, self.room))
+        claimed = record(uow, execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
         if isinstance(claimed, Refusal):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
         assert claimed.execution is not None

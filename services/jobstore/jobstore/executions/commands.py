@@ -7,22 +7,9 @@ from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.judging.verdict import Verdict, find_mismatch
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from jobstore.engine.commands import (
-    NOTHING,
-    REFUSED,
-    Command,
-    Creation,
-    LimitsLock,
-    Locks,
-    Reads,
-    check_version,
-    optional,
-    raise_refusal,
-    read_circuit,
-    require_job,
-)
-from jobstore.engine.rows import Stored
-from jobstore.engine.unit_of_work import ExecutionView, JobView, UnitOfWork
+from jobstore.agents.rows import AgentsWish
+from jobstore.engine.commands import REFUSED, Command, Creation, check_version, optional, raise_refusal
+from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.executions.granting import describe_open_circuit
 from jobstore.executions.requesting import (
@@ -32,6 +19,7 @@ from jobstore.executions.requesting import (
     record_not_met,
     request_execution,
 )
+from jobstore.executions.rows import Executions, ExecutionsWish, ExecutionView, find_question, read_circuit, record
 from jobstore.jobs import model
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import (
@@ -50,8 +38,11 @@ from jobstore.jobs.model import (
     TransitionKind,
     replace,
 )
+from jobstore.jobs.rows import Jobs, JobsWish, JobView
 from jobstore.jobs.transitions import is_cut_short, list_not_met
+from jobstore.judging.rows import PoliciesWish
 from jobstore.judging.rules import Kind, list_frozen
+from jobstore.limits.rows import LimitsLock, LimitsWish, QueuesWish
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, ReportKind
@@ -71,36 +62,32 @@ class ExecuteJob(Creation[ExecutionView]):
     parameters: ExecutionRequest = PLAIN_REQUEST
     version: int | None = None
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         job_ids = frozenset({self.job_id})
-        execution_ids = frozenset({self.execution_id})
-        return Locks(
-            limits=LimitsLock.SHARED,
-            jobs=job_ids,
-            executions=execution_ids,
-            specs=job_ids,
-            agents_of=job_ids,
-            offers=True,
+        return (
+            LimitsWish(lock=LimitsLock.SHARED),
+            JobsWish(locked=job_ids, specs=job_ids),
+            ExecutionsWish(locked=frozenset({self.execution_id}), offers=True),
+            AgentsWish(called_by=job_ids),
         )
 
-    def reads(self, stored: Stored) -> Reads:
-        job = stored.jobs.get(self.job_id)
-        return NOTHING if job is None else Reads(agents=optional(job.agent_id))
-
-    def late_reads(self, stored: Stored) -> Reads:
-        return Reads(queues=frozenset({stored.specs[self.job_id].tenant})) if self.job_id in stored.specs else NOTHING
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        job, spec = uow[Jobs].jobs.get(self.job_id), uow[Jobs].specs.get(self.job_id)
+        if job is None or spec is None:
+            return NOTHING
+        return (AgentsWish(read=optional(job.agent_id)), QueuesWish(tenants=frozenset({spec.tenant})))
 
     def is_made(self, uow: UnitOfWork) -> bool:
-        return self.execution_id in uow.executions
+        return self.execution_id in uow[Executions].executions
 
     def show(self, uow: UnitOfWork) -> ExecutionView:
-        return uow.show_execution(self.execution_id)
+        return uow[Executions].show(self.execution_id)
 
     def decide(self, uow: UnitOfWork) -> ExecutionView:
-        execution = uow.executions.get(self.execution_id)
+        execution = uow[Executions].executions.get(self.execution_id)
         if execution is not None:
             return self._repeat_answer(uow, execution)
-        job = require_job(uow, self.job_id)
+        job = uow[Jobs].require(self.job_id)
         check_version("the job", job.version, self.version)  # which is no answer of the id: it may be asked for anew
         decision: object
         if self.resubmission and job.feedback is None:
@@ -109,7 +96,7 @@ class ExecuteJob(Creation[ExecutionView]):
             decision = request_execution(uow, self.job_id, self.execution_id, self.actor, self.parameters)
         if isinstance(decision, Refusal) and self.chosen:
             # Written even though this command fails: the error ends neither the transaction nor its other commands.
-            uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code, self.actor)
+            uow[Executions].keep_answer(self.job_id, self.execution_id, REFUSED + decision.code, self.actor)
         raise_refusal(decision)
         return self.show(uow)
 
@@ -119,7 +106,7 @@ class ExecuteJob(Creation[ExecutionView]):
         if execution.answer is not None and execution.answer.startswith(REFUSED):
             raise RefusedError("the execution id was refused before", code=execution.answer.removeprefix(REFUSED))
         if execution.request_version is None:
-            uow.settle_answer(execution, self.actor)
+            uow[Executions].settle_answer(execution, self.actor)
             raise RefusedError("the execution was cancelled before it was requested", code=CANCELLED)
         return self.show(uow)
 
@@ -131,18 +118,15 @@ class CreateAndExecute(Command[ExecutionView]):
     creation: CreateJob
     request: ExecuteJob
 
-    def locks(self) -> Locks:
-        return Locks.join([self.creation.locks(), self.request.locks()])
+    def locks(self) -> Wishes:
+        return (*self.creation.locks(), *self.request.locks())
 
-    def reads(self, stored: Stored) -> Reads:
-        return Reads.join([self.creation.reads(stored), self.request.reads(stored)])
-
-    def late_reads(self, stored: Stored) -> Reads:
-        return Reads.join([self.creation.late_reads(stored), self.request.late_reads(stored)])
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        return (*self.creation.reads(uow), *self.request.reads(uow))
 
     def decide(self, uow: UnitOfWork) -> ExecutionView:
         # What was answered before any job was made is answered so again. Of a batch, two items may have one id.
-        if self.request.execution_id not in uow.executions or self.creation.job_id in uow.jobs:
+        if self.request.execution_id not in uow[Executions].executions or self.creation.job_id in uow[Jobs].jobs:
             self.creation.decide(uow)
         return self.request.decide(uow)
 
@@ -153,14 +137,14 @@ class ForgetAnswer(Command[bool]):
 
     execution_id: UUID
 
-    def locks(self) -> Locks:
-        return Locks(executions=frozenset({self.execution_id}))
+    def locks(self) -> Wishes:
+        return (ExecutionsWish(locked=frozenset({self.execution_id})),)
 
     def decide(self, uow: UnitOfWork) -> bool:
-        execution = uow.executions.get(self.execution_id)
+        execution = uow[Executions].executions.get(self.execution_id)
         if execution is None or not execution.is_wrong_record:
             return False
-        uow.forget_answer(execution, self.actor)
+        uow[Executions].forget_answer(execution, self.actor)
         return True
 
 
@@ -180,63 +164,62 @@ class CancelJob(Command[JobView | None]):
     by_call: bool = False
     version: int | None = None
 
-    def locks(self) -> Locks:
-        if self.execution_id is not None and not self.by_call:  # the execution's own job is locked, whatever was said
-            return Locks(executions=frozenset({self.execution_id}))
-        return Locks(
-            jobs=optional(self.job_id),
-            specs=optional(self.job_id),
-            executions=frozenset() if self.execution_id is None else frozenset({self.execution_id}),
-        )
-
-    def reads(self, stored: Stored) -> Reads:
+    def locks(self) -> Wishes:
+        job = JobsWish(locked=optional(self.job_id), specs=optional(self.job_id))
         if self.execution_id is None:
-            job = stored.jobs.get(self.job_id or "")
-            return NOTHING if job is None or job.live else Reads(last_entries=frozenset({job.id}))
-        execution = stored.executions.get(self.execution_id)
+            return (job,)
+        execution = ExecutionsWish(locked=frozenset({self.execution_id}))
+        return (job, execution) if self.by_call else (execution,)  # whose own job is locked, whatever was said
+
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        jobs = uow[Jobs]
+        if self.execution_id is None:
+            job = jobs.jobs.get(self.job_id or "")
+            return NOTHING if job is None or job.live else (JobsWish(last_entries=frozenset({job.id})),)
+        execution = uow[Executions].executions.get(self.execution_id)
         if execution is None:
-            return Reads(early_cancels=True)
-        shown = {execution.job_id} & stored.jobs.keys() if self.by_call else set()
-        return Reads(specs=frozenset(shown - stored.specs.keys()))
+            return (ExecutionsWish(early_cancels=True),)
+        shown = {execution.job_id} & jobs.jobs.keys() if self.by_call else set()
+        return (JobsWish(specs=frozenset(shown - jobs.specs.keys())),)
 
     def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
         message = f"cancelled by {_name_asker(self.actor)}{reason}"
         report = Report(TransitionKind.CANCELLED, message=message, code=ErrorCode.CANCELLED, actor=self.actor)
         if self.execution_id is None:
-            job = require_job(uow, self.job_id or "")
-            live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
-            if live is not None or uow.find_last_said(job.id) != (report.kind, report.message, report.actor):
+            job = uow[Jobs].require(self.job_id or "")
+            live = uow[Executions].executions.get(job.execution_id) if job.live and job.execution_id else None
+            if live is not None or uow[Jobs].find_last_said(job.id) != (report.kind, report.message, report.actor):
                 check_version("the job", job.version, self.version)
-                raise_refusal(uow.record(job.id, live, report))
-            return uow.show_job(job.id)
+                raise_refusal(record(uow, job.id, live, report))
+            return uow[Jobs].show(job.id)
         if self.by_call and self.job_id is not None:
-            job = require_job(uow, self.job_id)
-            known = uow.executions.get(self.execution_id)
+            job = uow[Jobs].require(self.job_id)
+            known = uow[Executions].executions.get(self.execution_id)
             if known is None or known.answer != CANCELLED:
                 check_version("the job", job.version, self.version)
         decision = self._cancel_execution(uow, self.execution_id, report)
         if not self.by_call:
             return None
         raise_refusal(decision)
-        job_id = self.job_id or uow.executions[self.execution_id].job_id
-        return uow.show_job(job_id) if job_id in uow.jobs else None
+        job_id = self.job_id or uow[Executions].executions[self.execution_id].job_id
+        return uow[Jobs].show(job_id) if job_id in uow[Jobs].jobs else None
 
     def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> Decision | Refusal | None:
-        execution = uow.executions.get(execution_id)
-        if execution is None and uow.stored.cancel_room <= 0:
+        execution = uow[Executions].executions.get(execution_id)
+        if execution is None and uow[Executions].cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
-            return uow.refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
+            return uow[Jobs].refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
         if execution is None:  # rule `cancel-before-arrival`
-            uow.remember(self.job_id, execution_id, CANCELLED)
-            uow.stored.cancel_room -= 1
+            uow[Executions].remember(self.job_id, execution_id, CANCELLED)
+            uow[Executions].cancel_room -= 1
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
             raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
         elif execution.state is not ExecutionState.DONE:
-            return uow.record(execution.job_id, execution, report)
+            return record(uow, execution.job_id, execution, report)
         elif self.by_call and execution.answer != CANCELLED and not (execution.answer or "").startswith(REFUSED):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
-            return uow.refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
+            return uow[Jobs].refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
         return None
 
 
@@ -256,11 +239,14 @@ class RecordResult(Command[Refusal | None]):
     event: ResultProduced
     size: int = 0
 
-    def locks(self) -> Locks:
-        return Locks(jobs=frozenset({self.event.job_id}), executions=frozenset({self.event.execution_id}))
+    def locks(self) -> Wishes:
+        return (
+            JobsWish(locked=frozenset({self.event.job_id})),
+            ExecutionsWish(locked=frozenset({self.event.execution_id})),
+        )
 
-    def late_reads(self, stored: Stored) -> Reads:
-        return read_circuit(stored, self.event.execution_id)
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        return read_circuit(uow, self.event.execution_id)
 
     def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
@@ -290,16 +276,14 @@ class RecordReport(Command[Refusal | None]):
 
     event: JobStatusReported
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
-        return Locks(
-            limits=LimitsLock.SHARED if self._may_resubmit else LimitsLock.NONE,
-            jobs=job_ids,
-            executions=execution_ids,
-            followed=execution_ids if self._may_resubmit else frozenset(),
-            questions=job_ids if self.event.verdict is not None else frozenset(),
-            offers=self._may_resubmit,
-        )
+        questions = job_ids if self.event.verdict is not None else frozenset()
+        job = JobsWish(locked=job_ids, questions=questions)
+        if not self._may_resubmit:
+            return (job, ExecutionsWish(locked=execution_ids))
+        execution = ExecutionsWish(locked=execution_ids, followed=execution_ids, offers=True)
+        return (LimitsWish(lock=LimitsLock.SHARED), job, execution)
 
     @property
     def _may_resubmit(self) -> bool:
@@ -307,21 +291,20 @@ class RecordReport(Command[Refusal | None]):
         verdict = self.event.verdict
         return verdict is not None and model.read_verdict(verdict) == (TransitionKind.NOT_MET, None)
 
-    def reads(self, stored: Stored) -> Reads:
-        reads = read_for_resubmission(stored, self.event.execution_id) if self._may_resubmit else NOTHING
-        execution = stored.executions.get(self.event.execution_id) if self.event.verdict is not None else None
-        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
-        return Reads.join([reads, Reads(references=references)])
-
-    def late_reads(self, stored: Stored) -> Reads:
-        return read_circuit(stored, self.event.execution_id)
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        circuit = read_circuit(uow, self.event.execution_id)
+        execution = uow[Executions].executions.get(self.event.execution_id) if self.event.verdict is not None else None
+        if execution is None:
+            return circuit
+        following = read_for_resubmission(uow, self.event.execution_id) if self._may_resubmit else NOTHING
+        return (PoliciesWish(references=frozenset(list_frozen(execution.policy))), *following, *circuit)
 
     def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
-        job, execution = uow.jobs.get(event.job_id), uow.executions.get(event.execution_id)
+        job, execution = uow[Jobs].jobs.get(event.job_id), uow[Executions].executions.get(event.execution_id)
         if job is not None and event.usage is not None and is_cut_short(execution, job, event.lease):
             return self._count_spending(uow)
-        verdict, question = event.verdict, uow.stored.questions.get(event.job_id)
+        verdict, question = event.verdict, uow[Jobs].questions.get(event.job_id)
         if verdict is not None and question is not None:
             verdict = model.name_references(verdict, question.references)
         response = model.format_response(event, verdict)
@@ -365,16 +348,16 @@ class RecordReport(Command[Refusal | None]):
 
     def _name_worker(self, uow: UnitOfWork) -> Actor:
         """Return who holds the leases of the execution's stage: a report counts under one of those alone."""
-        execution = uow.executions.get(self.event.execution_id)
+        execution = uow[Executions].executions.get(self.event.execution_id)
         is_judging = execution is not None and execution.stage is ExecutionStage.JUDGING
         return VALIDATOR if is_judging else EXECUTOR
 
     def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
         """Return why a verdict is none on the criteria and by the policy that were frozen with the execution."""
-        execution = uow.executions.get(self.event.execution_id)
-        if self.event.job_id not in uow.stored.questions or execution is None:
+        execution = uow[Executions].executions.get(self.event.execution_id)
+        if self.event.job_id not in uow[Jobs].questions or execution is None:
             return None  # which is refused, whatever it judges
-        question = uow.stored.find_question(execution)
+        question = find_question(uow, execution)
         if question is None:
             return "the criteria set that was frozen with the execution is not known any more"
         frozen = [each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE]
@@ -430,14 +413,14 @@ class EndLease(Command[Refusal | None]):
     begun: bool = False
     due_after_s: float = 0.0
 
-    def locks(self) -> Locks:
-        return Locks(executions=frozenset({self.execution_id}))
+    def locks(self) -> Wishes:
+        return (ExecutionsWish(locked=frozenset({self.execution_id})),)
 
-    def late_reads(self, stored: Stored) -> Reads:
-        return read_circuit(stored, self.execution_id)
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        return read_circuit(uow, self.execution_id)
 
     def decide(self, uow: UnitOfWork) -> Refusal | None:
-        execution = uow.executions.get(self.execution_id)
+        execution = uow[Executions].executions.get(self.execution_id)
         lease = self.lease
         if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
             lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
@@ -458,7 +441,7 @@ def _record_begin(uow: UnitOfWork, event: ResultProduced | JobStatusReported) ->
 
     The worker's clock is another: the entry's time is not before the entry before, nor in the future.
     """
-    execution, job = uow.executions.get(event.execution_id), uow.jobs.get(event.job_id)
+    execution, job = uow[Executions].executions.get(event.execution_id), uow[Jobs].jobs.get(event.job_id)
     if event.began_at is None or execution is None or job is None or job.status is not JobStatus.IN_PROGRESS:
         return
     is_running = execution.stage is ExecutionStage.EXECUTING and execution.state is ExecutionState.LEASED
@@ -476,18 +459,18 @@ def _record_begin(uow: UnitOfWork, event: ResultProduced | JobStatusReported) ->
         at=at,
         actor=EXECUTOR,
     )
-    uow.record(job.id, execution, report)
+    record(uow, job.id, execution, report)
 
 
 def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
-    execution = uow.executions.get(execution_id)
-    if execution is None or execution.job_id != job_id or job_id not in uow.jobs:
+    execution = uow[Executions].executions.get(execution_id)
+    if execution is None or execution.job_id != job_id or job_id not in uow[Jobs].jobs:
         refusal = Refusal(ErrorCode.UNKNOWN_EXECUTION, "no such execution of this job is known")
-        return uow.refuse(job_id, report, refusal)
+        return uow[Jobs].refuse(job_id, report, refusal)
     record = record_not_met if report.kind is TransitionKind.NOT_MET else _record
     decision = record(uow, execution, report)
     return decision if isinstance(decision, Refusal) else None
 
 
 def _record(uow: UnitOfWork, execution: Execution, report: Report) -> Decision | Refusal:
-    return uow.record(execution.job_id, execution, report)
+    return record(uow, execution.job_id, execution, report)

@@ -86,13 +86,13 @@ class Dispatcher:
                 self._offer_with_requests(runner, await_kafka),
             )
         finally:
-            runner.on_offered = None
+            runner.listeners.on_offered = None
 
     async def _offer_with_requests(self, runner: CommandRunner, await_kafka: Callable[[], Awaitable[None]]) -> None:
         while True:
-            runner.on_offered = self.hand_over
+            runner.listeners.on_offered = self.hand_over
             await self._is_cut_off.wait()
-            runner.on_offered = None
+            runner.listeners.on_offered = None
             self._hand_over.set()  # what was handed over is left to others, too
             await await_kafka()
             await asyncio.sleep(CLAIMED_AFTER_S)

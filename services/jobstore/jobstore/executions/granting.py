@@ -7,8 +7,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from contracts.spending import Budget
-from jobstore.engine.rows import Grant, Question, Stored, WorkerRoom
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.agents.rows import Agents, Circuits
+from jobstore.engine.parts import UnitOfWork
+from jobstore.executions.rows import Executions, Grant, WorkerRoom, Workers, find_question, record
 from jobstore.executions.states import decline_offer, renew
 from jobstore.jobs.model import (
     Actor,
@@ -20,6 +21,8 @@ from jobstore.jobs.model import (
     TransitionKind,
     budget_of,
 )
+from jobstore.jobs.rows import Jobs, Question
+from jobstore.judging.rows import Policies
 from jobstore.judging.rules import Kind, format_task, list_frozen
 from servicekit.leasing.slots import is_scarce
 from signoff.errors import ErrorCode
@@ -67,7 +70,7 @@ class ClaimAnswer:
 
 def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
     """Return why an execution waits for its agent's circuit, or None if the circuit is closed."""
-    circuit = uow.breaker_of(execution).circuit_at(uow.clock.now)
+    circuit = uow[Circuits].of(execution).circuit_at(uow.clock.now)
     if circuit is Circuit.CLOSED:
         return None
     return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ').lower()}"
@@ -80,9 +83,9 @@ def try_grant(
 
     A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
     """
-    budget = budget_of(uow.jobs[execution.job_id], execution.policy)
+    budget = budget_of(uow[Jobs].jobs[execution.job_id], execution.policy)
     if execution.state is ExecutionState.LEASED and execution.owner == owner:
-        uow.put_execution(renew(execution, owner, uow.clock))
+        uow[Executions].put(renew(execution, owner, uow.clock))
         return _grant(uow, execution, budget)
     if execution.state is ExecutionState.LEASED:
         return ClaimAnswer(ClaimOutcome.DUPLICATE)
@@ -90,23 +93,23 @@ def try_grant(
         return _stop_over_budget(uow, execution, used_up)
     if (waiting := _find_reason_to_wait(uow, execution, kind, owner, said)) is not None:
         return waiting
-    decision = uow.record(execution.job_id, execution, Report(kind, owner=owner, actor=actor))
+    decision = record(uow, execution.job_id, execution, Report(kind, owner=owner, actor=actor))
     if isinstance(decision, Refusal):
         return ClaimAnswer(ClaimOutcome.DUPLICATE, decision.code, decision.message)
     assert decision.execution is not None
-    uow.take_room(owner)
+    uow[Workers].take_room(owner)
     return _grant(uow, decision.execution, budget)
 
 
 def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer:
     if execution.stage is ExecutionStage.EXECUTING:
-        grant = uow.grants[execution.execution_id]
+        grant = uow[Executions].grants[execution.execution_id]
         return ClaimAnswer(ClaimOutcome.GRANTED, execution=execution, grant=grant, budget=budget)
-    judge_policy, task = find_judge_policy(uow.stored, execution), uow.stored.tasks.get(execution.job_id)
+    judge_policy, task = find_judge_policy(uow, execution), uow[Jobs].tasks.get(execution.job_id)
     return ClaimAnswer(
         ClaimOutcome.GRANTED,
         execution=execution,
-        question=uow.stored.find_question(execution),
+        question=find_question(uow, execution),
         budget=budget,
         judge_policy=judge_policy,
         task="" if task is None else format_task(task, judge_policy),
@@ -114,18 +117,18 @@ def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer
     )
 
 
-def find_judge_policy(stored: Stored, execution: Execution) -> str:
+def find_judge_policy(uow: UnitOfWork, execution: Execution) -> str:
     """Return the judge policy that an execution froze, as JSON text, if it is loaded; empty: it froze none."""
-    policies = (stored.versions.get(each) for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+    policies = (uow[Policies].versions.get(each) for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
     return next((version.policy_json for version in policies if version is not None), "")
 
 
 def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | None:
     """Return what the checks of an execution look at, if it was loaded: only where one of them does."""
-    history = uow.stored.histories.get(execution.job_id)
-    if history is None or execution.job_id not in uow.specs:
+    history = uow[Agents].histories.get(execution.job_id)
+    if history is None or execution.job_id not in uow[Jobs].specs:
         return None
-    return JudgingContext(uow.specs[execution.job_id].payload, history.result_hash)
+    return JudgingContext(uow[Jobs].specs[execution.job_id].payload, history.result_hash)
 
 
 def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | None:
@@ -137,12 +140,12 @@ def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | Non
     if execution.state is ExecutionState.LEASED:
         return None
     frozen = list(list_frozen(execution.policy))
-    missing = next((each for each in frozen if uow.stored.versions.get(each) is None), None)
+    missing = next((each for each in frozen if uow[Policies].versions.get(each) is None), None)
     if missing is None:
         return None
     message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
     later = uow.clock.now + timedelta(seconds=uow.clock.offer_again_s)
-    uow.put_execution(decline_offer(execution, later))
+    uow[Executions].put(decline_offer(execution, later))
     return ClaimAnswer(ClaimOutcome.QUEUED, missing.kind.unknown, message)
 
 
@@ -153,11 +156,11 @@ def _find_reason_to_wait(
 
     The last fifth of its capacity, and as much as is offered already, are for what the dispatcher offers.
     """
-    free, is_offered = uow.room_of(owner, said), execution.state is ExecutionState.OFFERED
+    free, is_offered = uow[Workers].room_of(owner, said), execution.state is ExecutionState.OFFERED
     is_for_offers = kind is TransitionKind.CLAIMED and not is_offered
-    if free <= 0 or (is_for_offers and is_scarce(free - uow.stored.offered, said.capacity)):
+    if free <= 0 or (is_for_offers and is_scarce(free - uow[Executions].offered, said.capacity)):
         return _answer_queued(uow, execution, ErrorCode.NO_ROOM)
-    may_call = uow.breaker_of(execution).may_call(execution.execution_id, uow.clock.now)
+    may_call = uow[Circuits].of(execution).may_call(execution.execution_id, uow.clock.now)
     if kind is TransitionKind.CLAIMED and not may_call:
         return _answer_queued(uow, execution, ErrorCode.CIRCUIT_OPEN, describe_open_circuit(uow, execution))
     return None
@@ -168,7 +171,7 @@ def _stop_over_budget(uow: UnitOfWork, execution: Execution, used_up: str) -> Cl
     callee = "agent" if execution.stage is ExecutionStage.EXECUTING else "judge"
     message = f"{used_up}, and the {callee} was not called any more"
     report = Report(TransitionKind.OVER_BUDGET, lease=execution.lease, code=ErrorCode.BUDGET_EXHAUSTED, message=message)
-    decision = uow.record(execution.job_id, execution, report)
+    decision = record(uow, execution.job_id, execution, report)
     if isinstance(decision, Refusal):
         return ClaimAnswer(ClaimOutcome.DUPLICATE, decision.code, decision.message)
     return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.BUDGET_EXHAUSTED, message)
@@ -177,5 +180,5 @@ def _stop_over_budget(uow: UnitOfWork, execution: Execution, used_up: str) -> Cl
 def _answer_queued(uow: UnitOfWork, execution: Execution, code: str, message: str | None = None) -> ClaimAnswer:
     """Queue the execution again if it was offered, and answer QUEUED."""
     if execution.state is ExecutionState.OFFERED:
-        uow.put_execution(decline_offer(execution, uow.clock.now))
+        uow[Executions].put(decline_offer(execution, uow.clock.now))
     return ClaimAnswer(ClaimOutcome.QUEUED, code, message or "")

@@ -10,10 +10,11 @@ from uuid import UUID
 from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
+from jobstore.agents.rows import AgentHistory, Agents, AgentsWish
 from jobstore.agents.rules import find_best
-from jobstore.engine.commands import NOTHING, Reads, optional
-from jobstore.engine.rows import AgentHistory, Grant, Stored
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.commands import optional
+from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
+from jobstore.executions.rows import Executions, Grant, record
 from jobstore.executions.states import offer
 from jobstore.jobs.commands import hand_on
 from jobstore.jobs.model import (
@@ -30,9 +31,11 @@ from jobstore.jobs.model import (
     format_request_body,
     format_request_content,
 )
+from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.jobs.transitions import REJUDGED
 from jobstore.judging.commands import find_criteria, find_judged_max_chars, find_judging_obstacle, freeze
 from jobstore.judging.rules import result_key
+from jobstore.limits.rows import Limits, Queues
 from jobstore.limits.rules import flow_of
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, Resubmit
@@ -62,15 +65,15 @@ def request_execution(
 
     It is offered at once where that takes no other's turn (Openings), else queued.
     """
-    job, spec = uow.jobs[job_id], uow.specs[job_id]
-    agent = uow.stored.agents.get(job.agent_id or "")
+    job, spec = uow[Jobs].jobs[job_id], uow[Jobs].specs[job_id]
+    agent = uow[Agents].agents.get(job.agent_id or "")
     asked = merge_policies(uow, job)
     if asked.criteria_set is not None:
-        spec = replace(spec, acceptance_criteria=find_criteria(uow.stored, spec, asked))
-    judged_max_chars = find_judged_max_chars(uow.stored, asked) or uow.stored.judged_max_chars
-    policy = freeze(uow.stored, asked)
+        spec = replace(spec, acceptance_criteria=find_criteria(uow, spec, asked))
+    judged_max_chars = find_judged_max_chars(uow, asked) or uow[Executions].judged_max_chars
+    policy = freeze(uow, asked)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
-    starts_at = max(uow.stored.clock.now, not_before or uow.stored.clock.now)
+    starts_at = max(uow.clock.now, not_before or uow.clock.now)
     execution = Execution(
         execution_id,
         job_id,
@@ -80,7 +83,7 @@ def request_execution(
         priority=spec.priority,
         deadline_at=starts_at + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
         tenant=spec.tenant,
-        flow=flow_of(job.agent_id or "", spec.labels, parameters.batch_id, uow.stored.limit_names),
+        flow=flow_of(job.agent_id or "", spec.labels, parameters.batch_id, uow[Limits].names),
         batch_id=parameters.batch_id,
         not_before=not_before,
         task_hash=hash_task(spec.title, spec.description, spec.payload),
@@ -95,17 +98,17 @@ def request_execution(
     report = Report(TransitionKind.REQUESTED, request=body, message=message, actor=actor)
     obstacle = find_obstacle(uow, job, asked, parameters)
     if obstacle is not None:
-        return uow.refuse(job_id, report, obstacle)
-    decision = uow.record(job_id, execution, report)
+        return uow[Jobs].refuse(job_id, report, obstacle)
+    decision = record(uow, job_id, execution, report)
     if isinstance(decision, Refusal):
         return decision
-    queued, clock = uow.executions[execution_id], uow.stored.clock
-    if uow.stored.openings.take(queued, clock.now):
-        uow.put_execution(offer(queued, clock.now, clock.offer_again_s, clock.offer_again_s))
-    elif spec.tenant in uow.stored.queue_room:
-        uow.stored.queue_room[spec.tenant] -= 1
+    queued, clock = uow[Executions].executions[execution_id], uow.clock
+    if uow[Executions].openings.take(queued, clock.now):
+        uow[Executions].put(offer(queued, clock.now, clock.offer_again_s, clock.offer_again_s))
+    elif spec.tenant in uow[Queues].room:
+        uow[Queues].room[spec.tenant] -= 1
     assert agent is not None  # else the job is PENDING
-    uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers, judged_max_chars)
+    uow[Executions].grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers, judged_max_chars)
     return decision
 
 
@@ -114,14 +117,14 @@ def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: Executi
 
     `policy` is the job's, as `merge_policies` returns it.
     """
-    spec, agent = uow.specs[job.id], uow.stored.agents.get(job.agent_id or "")
+    spec, agent = uow[Jobs].specs[job.id], uow[Agents].agents.get(job.agent_id or "")
     if job.status is JobStatus.PENDING and spec.capabilities:
         return Refusal(ErrorCode.NO_AGENT_MATCHES, f"no agent was found that has all of {', '.join(spec.capabilities)}")
     if (obstacle := find_judging_obstacle(uow, spec, policy)) is not None:
         return obstacle
     if agent is not None and not agent.enabled:
         return Refusal(ErrorCode.AGENT_DISABLED, f"the agent {agent.id} is disabled")
-    if uow.stored.queue_room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
+    if uow[Queues].room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
         return Refusal(ErrorCode.QUEUE_FULL, f"as many executions of tenant {spec.tenant} wait as its limit allows")
     return _find_used_up(job, policy)
 
@@ -138,8 +141,8 @@ def _find_used_up(job: Job, policy: Policy) -> Refusal | None:
 
 def merge_policies(uow: UnitOfWork, job: Job) -> Policy:
     """Return the policy of a job, over its agent's, over the service's."""
-    agent = uow.stored.agents.get(job.agent_id or "")
-    return uow.specs[job.id].policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
+    agent = uow[Agents].agents.get(job.agent_id or "")
+    return uow[Jobs].specs[job.id].policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
 
 
 #: The log entries from which an AgentHistory is built.
@@ -180,29 +183,26 @@ def is_automatic(execution: Execution) -> bool:
     return (execution.policy or {}).get("resubmit") == Resubmit.AUTOMATIC and execution.has_submissions_left
 
 
-def read_for_resubmission(stored: Stored, execution_id: UUID) -> Reads:
+def read_for_resubmission(uow: UnitOfWork, execution_id: UUID) -> Wishes:
     """Return what the next submission by policy needs after a not-met verdict on an execution, if there may be one."""
-    execution = stored.executions.get(execution_id)
-    job = stored.jobs.get(execution.job_id) if execution is not None else None
+    execution = uow[Executions].executions.get(execution_id)
+    job = uow[Jobs].jobs.get(execution.job_id) if execution is not None else None
     if execution is None or job is None or not is_automatic(execution):
         return NOTHING
     if execution.state is ExecutionState.DONE and job.code != UNPROVEN:
         return NOTHING
     job_ids = frozenset({job.id})
-    return Reads(
-        specs=job_ids - stored.specs.keys(),
-        histories=job_ids,
-        agents=optional(job.agent_id),
-        match_jobs=job_ids if (execution.policy or {}).get("hand_over_after") else frozenset(),
-    )
+    others = job_ids if (execution.policy or {}).get("hand_over_after") else frozenset()
+    agents = AgentsWish(histories=job_ids, read=optional(job.agent_id), match_jobs=others)
+    return (JobsWish(specs=job_ids), agents)
 
 
 def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Decision | Refusal:
     """Record a not-met verdict, and request the next submission if the policy says so and nothing is in the way."""
-    job = uow.jobs[execution.job_id]
-    history = uow.stored.histories.get(job.id)
+    job = uow[Jobs].jobs[execution.job_id]
+    history = uow[Agents].histories.get(job.id)
     if history is None or report.is_unjudged or not is_automatic(execution):
-        return uow.record(job.id, execution, report)
+        return record(uow, job.id, execution, report)
     other = _find_other_agent(uow, job, execution, history)
     is_rejudged = report.code == REJUDGED  # no more is made of the batch, of which its item has ended
     batch_id = None if is_rejudged else execution.batch_id
@@ -211,7 +211,7 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
     if refusal is not None:
         message = f"{report.message}; not submitted again: {refusal.message}"
         report = replace(report, code=REJUDGED if is_rejudged else refusal.code, message=message)
-    decision = uow.record(job.id, execution, report)
+    decision = record(uow, job.id, execution, report)
     if refusal is None and isinstance(decision, Decision):
         if other is not None:
             count = history.not_met + 1
@@ -231,7 +231,7 @@ def _policy_note(uow: UnitOfWork, execution: Execution, other: str | None) -> st
 def _must_hand_on(uow: UnitOfWork, execution: Execution) -> bool:
     """Return whether the policy gives the job to another agent after a not-met verdict on an execution."""
     after = (execution.policy or {}).get("hand_over_after")
-    capabilities, history = uow.specs[execution.job_id].capabilities, uow.stored.histories[execution.job_id]
+    capabilities, history = uow[Jobs].specs[execution.job_id].capabilities, uow[Agents].histories[execution.job_id]
     return after is not None and bool(capabilities) and history.not_met + 1 >= int(after)
 
 
@@ -240,7 +240,7 @@ def _find_other_agent(uow: UnitOfWork, job: Job, execution: Execution, history: 
     if not _must_hand_on(uow, execution):
         return None
     previous = history.agents | optional(job.agent_id)
-    other = find_best(job.id, uow.specs[job.id].capabilities, uow.stored.candidates.values(), without=previous)
+    other = find_best(job.id, uow[Jobs].specs[job.id].capabilities, uow[Agents].candidates.values(), without=previous)
     return other.agent_id if other else None
 
 
@@ -248,8 +248,8 @@ def _refuse_resubmission(
     uow: UnitOfWork, execution: Execution, report: Report, parameters: ExecutionRequest, other: str | None
 ) -> Refusal | None:
     """Return why there is no next submission by policy, as the job will be after the verdict; None if there is one."""
-    job = uow.jobs[execution.job_id]
-    if uow.terms.ids.derive_next(execution.execution_id) in uow.executions:
+    job = uow[Jobs].jobs[execution.job_id]
+    if uow.terms.ids.derive_next(execution.execution_id) in uow[Executions].executions:
         return Refusal(ErrorCode.EXECUTION_CONFLICT, "its next execution was cancelled before it came, or asked for")
     cost_nanos, tokens = job.cost_nanos + report.cost_nanos, job.tokens + report.tokens
     after = replace(
@@ -260,7 +260,7 @@ def _refuse_resubmission(
         tokens=tokens,
     )
     obstacle = find_obstacle(uow, after, merge_policies(uow, after), parameters)
-    if obstacle is None and other is None and _repeats_itself(job, execution, report, uow.stored.histories[job.id]):
+    if obstacle is None and other is None and _repeats_itself(job, execution, report, uow[Agents].histories[job.id]):
         return Refusal(ErrorCode.NO_PROGRESS, "the answer is the one before, and the same criteria fail")
     return obstacle
 

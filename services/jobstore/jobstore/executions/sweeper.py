@@ -4,16 +4,18 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
+from uuid import UUID
 
 from sqlalchemy import text
 
 from jobstore.engine.database import Database
 from jobstore.engine.notifications import Wake, notify
-from jobstore.engine.runner import CommandRunner
+from jobstore.engine.runner import CommandRunner, Lane
 from jobstore.engine.sql import Connection
 from jobstore.executions import leases
+from jobstore.executions.commands import EndLease
 from jobstore.executions.leases import Late, LateLease
-from jobstore.jobs.model import SIGNOFF, TransitionKind
+from jobstore.jobs.model import SIGNOFF, Actor, TransitionKind
 from servicekit.kafka.broker import Ends
 from servicekit.process.runtime import Alarm, run_forever
 
@@ -71,11 +73,11 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep for ever; meanwhile the runner tells what it writes that is out of time before the next sweep."""
-        self._runner.on_timed = self.expect
+        self._runner.listeners.on_timed = self.expect
         try:
             await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s, wake=self._wake)
         finally:
-            self._runner.on_timed = None
+            self._runner.listeners.on_timed = None
 
     def expect(self, in_s: float) -> None:
         """Sweep in so many seconds, unless a sweep comes before that in any case, which finds it."""
@@ -127,7 +129,7 @@ class Sweeper:
     async def _end(self, late: Sequence[LateLease]) -> None:
         for kind, is_overdue in ((TransitionKind.DEADLINE, True), (TransitionKind.LAPSED, False)):
             ended = [(lease.execution_id, lease.lease, False) for lease in late if lease.is_overdue is is_overdue]
-            await self._runner.end_leases(kind, ended, actor=SIGNOFF)
+            await end_leases(self._runner.record, kind, ended, actor=SIGNOFF)
 
 
 PERIOD_S: Final = 60.0
@@ -155,3 +157,10 @@ class Cleanup:
         """Forget some rows, and return how many."""
         async with self._database.session() as session:
             return await self._forget(session)
+
+
+async def end_leases(
+    lane: Lane, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], *, actor: Actor
+) -> None:
+    """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
+    await lane.run([EndLease(each, kind, lease, begun=begun, actor=actor) for each, lease, begun in leases])

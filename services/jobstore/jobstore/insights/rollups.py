@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from contracts.judging.policy import DEFAULT_POLICY
 from jobstore.engine import locks, sql
-from jobstore.engine.administration import COUNTED as JUDGED
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock
 from jobstore.engine.sql import Connection, Row
@@ -23,6 +22,7 @@ from jobstore.jobs.model import UNPROVEN, VALIDATOR, TransitionKind
 from jobstore.jobs.reads import SETTLED
 from jobstore.jobs.transitions import REJUDGED
 from jobstore.jobs.waits import STARTABLE_AT
+from jobstore.judging.store import COUNTED as JUDGED
 from jobstore.schema import tables
 from servicekit.process.runtime import run_forever
 

@@ -2,33 +2,23 @@
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic, NamedTuple
 
 from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.resources import JobPatch, NewJob, Policy
+from jobstore.agents.rows import Agents, AgentsWish
 from jobstore.agents.rules import describe_missing, find_best
-from jobstore.engine.commands import (
-    NOTHING,
-    Command,
-    Creation,
-    Locks,
-    Reads,
-    check_version,
-    merge_patch,
-    optional,
-    raise_refusal,
-    require_agent,
-    require_job,
-)
-from jobstore.engine.rows import Stored
-from jobstore.engine.unit_of_work import JobView, UnitOfWork
-from jobstore.errors import ConflictError
+from jobstore.engine.commands import Command, Creation, R_co, check_version, merge_patch, optional, raise_refusal
+from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
+from jobstore.errors import ConflictError, InvalidError
+from jobstore.executions.rows import record
 from jobstore.jobs.model import (
     Actor,
     Decision,
     Job,
     Refusal,
     Report,
+    RequestKey,
     Spec,
     TransitionKind,
     format_assignment,
@@ -36,9 +26,10 @@ from jobstore.jobs.model import (
     hash_spec,
     is_same,
 )
+from jobstore.jobs.rows import Jobs, JobsWish, JobView, KeysWish, RequestKeys
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.judging.commands import check_criteria, check_named, check_references, read_named
-from jobstore.judging.rules import list_wanted
+from jobstore.limits.rows import QueuesWish
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
@@ -48,11 +39,10 @@ from signoff.times import time_text
 _ASKED: Final = [field.name for field in fields(Spec) if field.name in NewJob.model_fields]
 
 
-def read_for_creation(new: NewJob) -> Reads:
+def read_for_creation(new: NewJob) -> Wishes:
     """Return what the creation of a job needs: its agent, or those it may be matched to, and what its policy names."""
     capabilities = frozenset(() if new.agent_id else new.capabilities)
-    references = frozenset(list_wanted(new.policy))
-    return Reads(agents=optional(new.agent_id), capabilities=capabilities, references=references)
+    return (AgentsWish(read=optional(new.agent_id), capabilities=capabilities), read_named(new.policy))
 
 
 def check_creation(uow: UnitOfWork, new: NewJob) -> None:
@@ -60,7 +50,7 @@ def check_creation(uow: UnitOfWork, new: NewJob) -> None:
 
     Its code is `unknown_agent`, `unknown_judge_policy` or `unknown_criteria_set`.
     """
-    require_agent(uow, new.agent_id)
+    uow[Agents].require(new.agent_id)
     check_named(uow, new.policy)
 
 
@@ -81,23 +71,23 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
         created_at=now,
         updated_at=now,
     )
-    uow.check_spec_size(spec)
+    uow[Jobs].check_size(spec)
     message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
     report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message, actor=actor)
-    uow.add_job(job, spec, report)
+    uow[Jobs].add(job, spec, report)
     if new.capabilities and not new.agent_id:
         match_agent(uow, job_id)
-    return uow.jobs[job_id]
+    return uow[Jobs].jobs[job_id]
 
 
 def match_agent(uow: UnitOfWork, job_id: str) -> None:
     """Assign the best agent for a PENDING job by its capabilities, or record which are missing."""
-    spec = uow.specs[job_id]
-    best = find_best(job_id, spec.capabilities, uow.stored.candidates.values())
+    spec = uow[Jobs].specs[job_id]
+    best = find_best(job_id, spec.capabilities, uow[Agents].candidates.values())
     if best is None:
-        message = describe_missing(spec.capabilities, uow.stored.candidates.values())
-        uow.record(
-            job_id, None, Report(TransitionKind.MATCHING_FAILED, code=ErrorCode.MATCHING_FAILED, message=message)
+        message = describe_missing(spec.capabilities, uow[Agents].candidates.values())
+        record(
+            uow, job_id, None, Report(TransitionKind.MATCHING_FAILED, code=ErrorCode.MATCHING_FAILED, message=message)
         )
         return
     best.load += 1  # later matches of this transaction count it
@@ -106,30 +96,30 @@ def match_agent(uow: UnitOfWork, job_id: str) -> None:
 
 def hand_on(uow: UnitOfWork, job_id: str, agent_id: str, reason: str) -> None:
     """Give a job to another agent, by policy. `reason` ends the log's message."""
-    message = f"handed on from {uow.jobs[job_id].agent_id} to {agent_id} {reason}"
+    message = f"handed on from {uow[Jobs].jobs[job_id].agent_id} to {agent_id} {reason}"
     _change_agent(uow, job_id, TransitionKind.HANDED_ON, ErrorCode.HANDED_ON, agent_id, message)
 
 
 def _change_agent(
     uow: UnitOfWork, job_id: str, kind: TransitionKind, code: ErrorCode, agent_id: str, message: str
 ) -> None:
-    request = format_assignment(uow.specs[job_id].payload)
+    request = format_assignment(uow[Jobs].specs[job_id].payload)
     report = Report(kind, agent_id=agent_id, code=code, message=message, request=request)
-    uow.record(job_id, None, report)
+    record(uow, job_id, None, report)
 
 
 def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None, actor: Actor) -> Decision | Refusal:
     """Assign an agent by hand. A payload, as JSON text, replaces the job's."""
-    spec = uow.specs[job_id]
+    spec = uow[Jobs].specs[job_id]
     if payload is not None:
         spec = replace(spec, payload=payload)
-        uow.check_spec_size(spec)
+        uow[Jobs].check_size(spec)
     request = format_assignment(spec.payload)
     message = f"assigned to {agent_id}"
     report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=request, message=message, actor=actor)
-    decision = uow.record(job_id, None, report)
+    decision = record(uow, job_id, None, report)
     if isinstance(decision, Decision) and payload is not None:
-        uow.specs[job_id] = spec
+        uow[Jobs].specs[job_id] = spec
     return decision
 
 
@@ -144,26 +134,23 @@ class CreateJob(Creation[JobView]):
     new: NewJob
     job_id: str
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         job_ids = frozenset({self.job_id})
-        return Locks(jobs=job_ids, specs=job_ids, read_agents=optional(self.new.agent_id))
+        return (JobsWish(locked=job_ids, specs=job_ids), AgentsWish(read=optional(self.new.agent_id)))
 
-    def reads(self, stored: Stored) -> Reads:
-        return NOTHING if self.job_id in stored.jobs else read_for_creation(self.new)
-
-    def late_reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(queues=frozenset({self.new.tenant}))  # for another command of its batch, that executes it
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        queue = QueuesWish(tenants=frozenset({self.new.tenant}))  # for another command of its batch, that executes it
+        return (queue,) if self.job_id in uow[Jobs].jobs else (*read_for_creation(self.new), queue)
 
     def is_made(self, uow: UnitOfWork) -> bool:
-        return self.job_id in uow.jobs
+        return self.job_id in uow[Jobs].jobs
 
     def show(self, uow: UnitOfWork) -> JobView:
-        return uow.show_job(self.job_id)
+        return uow[Jobs].show(self.job_id)
 
     def decide(self, uow: UnitOfWork) -> JobView:
         if self.is_made(uow):
-            if not is_same(uow.specs[self.job_id], self.new):
+            if not is_same(uow[Jobs].specs[self.job_id], self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code=ErrorCode.JOB_CONFLICT)
             return self.show(uow)
         check_creation(uow, self.new)
@@ -183,22 +170,22 @@ class AssignAgent(Command[JobView]):
     payload: str | None = None
     version: int | None = None
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         job_ids = frozenset({self.job_id})
-        return Locks(jobs=job_ids, specs=job_ids, read_agents=frozenset({self.agent_id}))
+        return (JobsWish(locked=job_ids, specs=job_ids), AgentsWish(read=frozenset({self.agent_id})))
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(agents=frozenset({self.agent_id}))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (AgentsWish(read=frozenset({self.agent_id})),)
 
     def decide(self, uow: UnitOfWork) -> JobView:
-        job = require_job(uow, self.job_id)
-        require_agent(uow, self.agent_id)
-        if self._changes_nothing(job, uow.specs[self.job_id]):
-            return uow.show_job(self.job_id)
+        job = uow[Jobs].require(self.job_id)
+        uow[Agents].require(self.agent_id)
+        if self._changes_nothing(job, uow[Jobs].specs[self.job_id]):
+            return uow[Jobs].show(self.job_id)
         check_version("the job", job.version, self.version)
         raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload, self.actor))
-        return uow.show_job(self.job_id)
+        return uow[Jobs].show(self.job_id)
 
     def _changes_nothing(self, job: Job, spec: Spec) -> bool:
         may_be_same = job.status is JobStatus.ASSIGNED and not job.live and job.agent_id == self.agent_id
@@ -214,18 +201,18 @@ class MatchJob(Command[None]):
     job_id: str
     version: int
 
-    def locks(self) -> Locks:
-        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
+    def locks(self) -> Wishes:
+        return (JobsWish(locked=frozenset({self.job_id}), specs=frozenset({self.job_id})),)
 
-    def reads(self, stored: Stored) -> Reads:
-        is_waiting = self._is_waiting(stored.jobs.get(self.job_id))
-        return Reads(match_jobs=frozenset({self.job_id})) if is_waiting else NOTHING
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        is_waiting = self._is_waiting(uow[Jobs].jobs.get(self.job_id))
+        return (AgentsWish(match_jobs=frozenset({self.job_id})),) if is_waiting else NOTHING
 
     def _is_waiting(self, job: Job | None) -> bool:
         return job is not None and (job.status, job.version) == (JobStatus.PENDING, self.version)
 
     def decide(self, uow: UnitOfWork) -> None:
-        if self._is_waiting(uow.jobs.get(self.job_id)):
+        if self._is_waiting(uow[Jobs].jobs.get(self.job_id)):
             match_agent(uow, self.job_id)
 
 
@@ -240,26 +227,27 @@ class EditJob(Command[JobView]):
     patch: JobPatch
     version: int | None = None
 
-    def locks(self) -> Locks:
-        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
+    def locks(self) -> Wishes:
+        return (JobsWish(locked=frozenset({self.job_id}), specs=frozenset({self.job_id})),)
 
-    def reads(self, stored: Stored) -> Reads:
-        may_be_matched = self._may_be_matched(stored.jobs.get(self.job_id))
+    def reads(self, uow: UnitOfWork) -> Wishes:
         named = read_named(self.patch.policy or Policy())
-        return replace(named, capabilities=frozenset(self.patch.capabilities or ())) if may_be_matched else named
+        if not self._may_be_matched(uow[Jobs].jobs.get(self.job_id)):
+            return (named,)
+        return (named, AgentsWish(capabilities=frozenset(self.patch.capabilities or ())))
 
     def _may_be_matched(self, job: Job | None) -> bool:
         return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.patch.model_fields_set
 
     def decide(self, uow: UnitOfWork) -> JobView:
-        job = require_job(uow, self.job_id)
-        before = uow.specs[self.job_id]
+        job = uow[Jobs].require(self.job_id)
+        before = uow[Jobs].specs[self.job_id]
         after = _apply(before, self.patch)
         named = self.patch.model_fields_set | {"references"}  # which new criteria drop
         changed = [name for name in sorted(named) if _field_json(before, name) != _field_json(after, name)]
         if not changed:
-            return uow.show_job(self.job_id)
-        uow.check_spec_size(after)
+            return uow[Jobs].show(self.job_id)
+        uow[Jobs].check_size(after)
         check_criteria(after)
         check_references(after)
         if "policy" in changed and self.patch.policy is not None:
@@ -271,11 +259,11 @@ class EditJob(Command[JobView]):
         report = Report(
             TransitionKind.EDITED, code=ErrorCode.EDITED, message=message, request=request, actor=self.actor
         )
-        raise_refusal(uow.record(self.job_id, None, report))
-        uow.specs[self.job_id] = after
+        raise_refusal(record(uow, self.job_id, None, report))
+        uow[Jobs].specs[self.job_id] = after
         if after.capabilities and "capabilities" in changed and self._may_be_matched(job):
             match_agent(uow, self.job_id)
-        return uow.show_job(self.job_id)
+        return uow[Jobs].show(self.job_id)
 
 
 def _apply(before: Spec, patch: JobPatch) -> Spec:
@@ -302,3 +290,46 @@ def _field_json(spec: Spec, name: str) -> str:
     if isinstance(value, datetime):
         return json_text(time_text(value))
     return json_text(value.model_dump(exclude_none=True) if name == "policy" else value)
+
+
+class Answer(NamedTuple, Generic[R_co]):
+    """The answer of a request, and whether it repeats that of an earlier one."""
+
+    value: R_co
+    is_replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Once(Command[Answer[R_co]]):
+    """Carry out a request once: under its idempotency key, if it has one, or else under the id of what it makes.
+
+    InvalidError (`idempotency_key_reused`): the key is that of a request for something else. Of one that fails nothing
+    is kept.
+    """
+
+    request: Creation[R_co]
+    key: RequestKey | None = None
+
+    @property
+    def size(self) -> int:
+        return self.request.size
+
+    def locks(self) -> Wishes:
+        locks = self.request.locks()
+        return locks if self.key is None else (*locks, KeysWish(keys=frozenset({self.key})))
+
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        return self.request.reads(uow)
+
+    def decide(self, uow: UnitOfWork) -> Answer[R_co]:
+        known = None if self.key is None else uow[RequestKeys].find(self.key)
+        if self.key is not None and known is not None:
+            if known != self.key.body_hash:
+                message = "the idempotency key is that of another request: use another key"
+                raise InvalidError(message, code=ErrorCode.IDEMPOTENCY_KEY_REUSED)
+            return Answer(self.request.show(uow), is_replay=True)
+        is_replay = self.request.is_made(uow)
+        answer = self.request.decide(uow)
+        if self.key is not None:
+            uow[RequestKeys].keep(self.key)
+        return Answer(answer, is_replay)

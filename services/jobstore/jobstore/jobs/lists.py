@@ -27,7 +27,6 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.resources import JobFilter
 from jobstore.engine.sql import PLAN_ANEW, Connection, fetch_page
-from jobstore.engine.unit_of_work import JobView
 from jobstore.errors import InvalidError
 from jobstore.jobs import finding
 from jobstore.jobs.finding import (
@@ -42,6 +41,7 @@ from jobstore.jobs.finding import (
     where_matching,
 )
 from jobstore.jobs.reads import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
+from jobstore.jobs.rows import JobView
 from jobstore.schema.tables import agents, jobs, operation_items, operations
 from signoff.errors import ErrorCode
 from signoff.status import FACET_FIELDS, JobOrder, JobStatus

@@ -18,10 +18,11 @@ from contracts.resources import Policy
 from contracts.sizes import measure
 from jobstore.engine.row_mapping import READ_COLUMNS, to_execution
 from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
-from jobstore.engine.unit_of_work import ExecutionView, JobView
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.executions import states
+from jobstore.executions.rows import ExecutionView
 from jobstore.jobs.model import TransitionKind, format_assignment, format_edit, read_verdict
+from jobstore.jobs.rows import JobView
 from jobstore.jobs.waits import explain_jobs
 from jobstore.json_members import members
 from jobstore.schema.columns import HIDDEN, TEXT, find_names

@@ -9,11 +9,11 @@ from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_refer
 from contracts.judging.versions import Evaluated, Report, find_refusal
 from contracts.resources import Policy
 from contracts.sizes import measure_job
-from jobstore.engine.commands import Command, Locks, R_co, Reads
-from jobstore.engine.rows import NewEvaluation, Stored
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.commands import Command, R_co
+from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
 from jobstore.jobs.model import Refusal, Spec
+from jobstore.judging.rows import NewEvaluation, Policies, PoliciesWish
 from jobstore.judging.rules import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -40,12 +40,12 @@ class _ChangeName(Command[R_co]):
     named: Named
     expected: int | None = field(default=None, kw_only=True)
 
-    def locks(self) -> Locks:
-        return Locks()  # two that add the same version race, and one of them decides again
+    def locks(self) -> Wishes:
+        return NOTHING  # two that add the same version race, and one of them decides again
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(names=frozenset({self.named}))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (PoliciesWish(names=frozenset({self.named})),)
 
     def check_newest(self, newest: int) -> None:
         """Raise ConflictError (`judge_policy_conflict` and the like) if another version is the newest."""
@@ -79,10 +79,11 @@ class PutVersion(_ChangeName[int]):
     body: str
     note: str | None = None
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
         policy = Named(Kind.JUDGE, self.named.name)
-        return Reads(names=frozenset({self.named, policy} if self.named.kind is Kind.GOLDEN else {self.named}))
+        names = {self.named, policy} if self.named.kind is Kind.GOLDEN else {self.named}
+        return (PoliciesWish(names=frozenset(names)),)
 
     def decide(self, uow: UnitOfWork) -> int:
         self.check_name()
@@ -90,18 +91,18 @@ class PutVersion(_ChangeName[int]):
             _require_name(uow, Named(Kind.JUDGE, self.named.name))
         if self.named.kind is Kind.JUDGE:
             check_size(len(self.body.encode()), POLICY_MAX_BYTES)
-        known = uow.names.get(self.named) or Versions()
+        known = uow[Policies].names.get(self.named) or Versions()
         newest = known.newest
         if newest and known.hashes[newest] == hash_body(self.body):
             if known.current is None and self.named.kind is not Kind.JUDGE:
-                uow.move_name(self.named, newest, None, self.actor)
+                uow[Policies].move(self.named, newest, None, self.actor)
             return newest
         self.check_newest(newest)
         number = newest + 1 if newest else self.expected or 1
         _check_room(self.named, known, number)
-        uow.put_version(self.named, number, self.body, self.note, self.actor)
+        uow[Policies].put(self.named, number, self.body, self.note, self.actor)
         if not newest or self.named.kind is not Kind.JUDGE:
-            uow.move_name(self.named, number, None, self.actor)
+            uow[Policies].move(self.named, number, None, self.actor)
         return number
 
 
@@ -113,13 +114,13 @@ class ReportDefault(_ChangeName[int]):
 
     def decide(self, uow: UnitOfWork) -> int:
         check_size(len(self.body.encode()), POLICY_MAX_BYTES)
-        known, reported = uow.names.get(self.named) or Versions(), hash_body(self.body)
+        known, reported = uow[Policies].names.get(self.named) or Versions(), hash_body(self.body)
         if reported in known.hashes.values():
             return max(version for version, hashed in known.hashes.items() if hashed == reported)
         number = known.newest + 1
         _check_room(self.named, known, number)
-        uow.put_version(self.named, number, self.body, None, self.actor)
-        uow.move_name(self.named, number, None, self.actor)
+        uow[Policies].put(self.named, number, self.body, None, self.actor)
+        uow[Policies].move(self.named, number, None, self.actor)
         return number
 
 
@@ -139,10 +140,10 @@ class PromoteVersion(_ChangeName[None]):
     report: Report | None = None
     evaluated: Evaluated | None = None
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
         golden = Wanted(Kind.GOLDEN, self.named.name)
-        return Reads(names=frozenset({self.named}), references=frozenset({golden}))
+        return (PoliciesWish(names=frozenset({self.named}), references=frozenset({golden})),)
 
     def decide(self, uow: UnitOfWork) -> None:
         self.check_name()
@@ -153,10 +154,10 @@ class PromoteVersion(_ChangeName[None]):
         if self.version != known.current:
             if self.named.kind is Kind.JUDGE and self.reason is None:
                 self._check_golden(uow)
-            uow.move_name(self.named, self.version, self.reason, self.actor)
+            uow[Policies].move(self.named, self.version, self.reason, self.actor)
 
     def _check_golden(self, uow: UnitOfWork) -> None:
-        golden = uow.stored.versions.get(Wanted(Kind.GOLDEN, self.named.name))
+        golden = uow[Policies].versions.get(Wanted(Kind.GOLDEN, self.named.name))
         if golden is None or golden.is_retired:
             return
         reference = join_reference(self.named.name, self.version)
@@ -174,22 +175,23 @@ class KeepEvaluation(Command[list[str]]):
     evaluation: UUID
     evaluated: Sequence[tuple[str, Evaluated]]
 
-    def locks(self) -> Locks:
-        return Locks()  # versions never change, and the newest evaluation of each counts
+    def locks(self) -> Wishes:
+        return NOTHING  # versions never change, and the newest evaluation of each counts
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(names=frozenset(Named(Kind.JUDGE, split_reference(each)[0]) for each, _ in self.evaluated))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        names = frozenset(Named(Kind.JUDGE, split_reference(each)[0]) for each, _ in self.evaluated)
+        return (PoliciesWish(names=names),)
 
     def decide(self, uow: UnitOfWork) -> list[str]:
         kept = []
         for reference, (measured, judged) in self.evaluated:
             name, version = split_reference(reference)
-            known = uow.names.get(Named(Kind.JUDGE, name))
+            known = uow[Policies].names.get(Named(Kind.JUDGE, name))
             if version is not None and known is not None and version in known.hashes:
                 about = (name, version, measured.cases_hash, self.evaluation)
                 texts = (measured.model_dump_json(), json_text(judged))
-                uow.keep_evaluation(NewEvaluation(*about, *texts, self.actor))
+                uow[Policies].evaluations.append(NewEvaluation(*about, *texts, self.actor))
                 kept.append(reference)
         return kept
 
@@ -208,11 +210,11 @@ class RetireName(_ChangeName[None]):
         known = _require_name(uow, self.named)
         self.check_newest(known.newest)
         if known.current is not None:
-            uow.move_name(self.named, None, self.reason, self.actor)
+            uow[Policies].move(self.named, None, self.reason, self.actor)
 
 
 def _require_name(uow: UnitOfWork, named: Named) -> Versions:
-    known = uow.names.get(named)
+    known = uow[Policies].names.get(named)
     if known is None or not known.newest:
         raise make_unknown_error(named.kind, named.name)
     return known
@@ -235,15 +237,15 @@ def _check_room(named: Named, known: Versions, number: int) -> None:
         raise RefusedError(message, code=ErrorCode.TOO_MANY_NAMES)
 
 
-def read_named(policy: Policy) -> Reads:
-    """Return what is read of what a policy names, so that it can be refused as it is given."""
-    return Reads(references=frozenset(list_wanted(policy)))
+def read_named(policy: Policy) -> PoliciesWish:
+    """Return the wish for what a policy names, so that it can be refused as it is given."""
+    return PoliciesWish(references=frozenset(list_wanted(policy)))
 
 
 def check_named(uow: UnitOfWork, policy: Policy) -> None:
     """Raise InvalidError if a policy names a judge policy or a criteria set that no execution may be judged by."""
     for wanted in list_wanted(policy):
-        if (refusal := _refuse(uow.stored, wanted)) is not None:
+        if (refusal := _refuse(uow, wanted)) is not None:
             raise InvalidError(refusal.message, code=refusal.code)
 
 
@@ -262,9 +264,9 @@ def check_references(spec: Spec) -> None:
         raise InvalidError(str(error), code=error.code) from error
 
 
-def freeze(stored: Stored, policy: Policy) -> Policy:
+def freeze(uow: UnitOfWork, policy: Policy) -> Policy:
     """Return a policy with the versions that are current now in place of names."""
-    found = {wanted.kind: _find(stored, wanted) for wanted in list_wanted(policy)}
+    found = {wanted.kind: _find(uow, wanted) for wanted in list_wanted(policy)}
     if not found:
         return policy
     judge, criteria = found.get(Kind.JUDGE), found.get(Kind.CRITERIA)
@@ -272,27 +274,27 @@ def freeze(stored: Stored, policy: Policy) -> Policy:
     return policy.model_copy(update={name: reference for name, reference in frozen.items() if reference})
 
 
-def find_criteria(stored: Stored, spec: Spec, policy: Policy) -> str:
+def find_criteria(uow: UnitOfWork, spec: Spec, policy: Policy) -> str:
     """Return the criteria that an execution is judged by, in their text form: those of a set that is known, too."""
     wanted = (each for each in list_wanted(policy) if each.kind is Kind.CRITERIA)
-    version = next((found for each in wanted if (found := _find(stored, each))), None)
+    version = next((found for each in wanted if (found := _find(uow, each))), None)
     own = spec.acceptance_criteria
     return own if version is None else join_criteria(own, version.body)
 
 
-def find_judged_max_chars(stored: Stored, policy: Policy) -> int | None:
+def find_judged_max_chars(uow: UnitOfWork, policy: Policy) -> int | None:
     """Return how many characters of criteria and result the judge that a policy names takes; None: none is named."""
     wanted = (each for each in list_wanted(policy) if each.kind is Kind.JUDGE)
-    version = next((found for each in wanted if (found := _find(stored, each))), None)
+    version = next((found for each in wanted if (found := _find(uow, each))), None)
     return None if version is None else version.result_max_chars
 
 
 def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusal | None:
     """Return why no result of a job could be judged by a policy and its criteria, or None if it could."""
-    refusals = (_refuse(uow.stored, wanted) for wanted in list_wanted(policy))
+    refusals = (_refuse(uow, wanted) for wanted in list_wanted(policy))
     if (refusal := next(filter(None, refusals), None)) is not None:
         return refusal
-    criteria = find_criteria(uow.stored, spec, policy)
+    criteria = find_criteria(uow, spec, policy)
     try:
         chars = sum(len(criterion.text) for criterion in parse_criteria(criteria))
     except CriteriaError as error:  # of a job that is older than these bounds, or whose set has too many beside its own
@@ -302,20 +304,20 @@ def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusa
         if size > uow.terms.job_max_bytes:
             message = f"with the criteria of its set the job has {size} bytes, more than {uow.terms.job_max_bytes}"
             return Refusal(ErrorCode.PAYLOAD_TOO_LARGE, message)
-    most = find_judged_max_chars(uow.stored, policy)
+    most = find_judged_max_chars(uow, policy)
     if most is not None and chars >= most:
         message = f"the criteria alone have {chars} characters, and the job's judge policy takes {most} with the result"
         return Refusal(ErrorCode.RESULT_TOO_LARGE_TO_JUDGE, message)
     return None
 
 
-def _find(stored: Stored, wanted: Wanted) -> Version | None:
-    version = stored.versions.get(wanted)
+def _find(uow: UnitOfWork, wanted: Wanted) -> Version | None:
+    version = uow[Policies].versions.get(wanted)
     is_usable = version is not None and not version.is_retired and (wanted.kind, version.name) != RESERVED
     return version if is_usable else None
 
 
-def _refuse(stored: Stored, wanted: Wanted) -> Refusal | None:
-    if _find(stored, wanted) is not None:
+def _refuse(uow: UnitOfWork, wanted: Wanted) -> Refusal | None:
+    if _find(uow, wanted) is not None:
         return None
-    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(stored.versions.get(wanted)))
+    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(uow[Policies].versions.get(wanted)))

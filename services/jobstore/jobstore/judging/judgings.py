@@ -10,21 +10,11 @@ from pydantic import ValidationError
 from contracts.criteria import format_line, parse_stored_criteria
 from contracts.judging.policy import join_reference
 from contracts.judging.verdict import Verdict, find_mismatch
-from jobstore.engine.commands import (
-    NOTHING,
-    Command,
-    Creation,
-    LimitsLock,
-    Locks,
-    Reads,
-    optional,
-    raise_refusal,
-    require_job,
-)
-from jobstore.engine.rows import JudgingAnswer, NewJudging, Stored, StoredJudging
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.commands import Command, Creation, optional, raise_refusal
+from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
 from jobstore.errors import RefusedError
 from jobstore.executions.requesting import read_for_resubmission, record_not_met
+from jobstore.executions.rows import Executions, ExecutionsWish, find_question, overrule_verdicts, record
 from jobstore.jobs.model import (
     UNPROVEN,
     Decision,
@@ -37,9 +27,20 @@ from jobstore.jobs.model import (
     name_references,
     read_verdict,
 )
+from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.jobs.transitions import REJUDGED, list_not_met
 from jobstore.json_members import members
+from jobstore.judging.rows import (
+    JudgingAnswer,
+    Judgings,
+    JudgingsWish,
+    NewJudging,
+    Policies,
+    PoliciesWish,
+    StoredJudging,
+)
 from jobstore.judging.rules import Kind, Wanted, list_frozen
+from jobstore.limits.rows import LimitsLock, LimitsWish
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
@@ -68,18 +69,16 @@ class QueueJudgings(Creation[None]):
     def size(self) -> int:
         return sum(len(judging.asked or "") for judging in self.judgings)
 
-    def locks(self) -> Locks:
-        return Locks()
+    def locks(self) -> Wishes:
+        return NOTHING
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(judging_groups=frozenset({self.judgings[0].group_id}))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (JudgingsWish(groups=frozenset({self.judgings[0].group_id})),)
 
     def is_made(self, uow: UnitOfWork) -> bool:
         group_id = self.judgings[0].group_id
-        return group_id in uow.stored.judging_groups or any(
-            new.group_id == group_id for new in uow.changes.new_judgings
-        )
+        return group_id in uow[Judgings].groups or any(new.group_id == group_id for new in uow[Judgings].new)
 
     def show(self, uow: UnitOfWork) -> None:
         """Return nothing: judgings are read by their id, for as long as they are kept."""
@@ -89,10 +88,10 @@ class QueueJudgings(Creation[None]):
             return
         if self.obstacle is not None:
             raise self.obstacle
-        if len(uow.changes.new_judgings) + len(self.judgings) > uow.stored.judging_room:
+        if len(uow[Judgings].new) + len(self.judgings) > uow[Judgings].room:
             message = "too many judgings of the last day are kept: ask again later, or for fewer"
             raise RefusedError(message, code=ErrorCode.TOO_MANY_JUDGINGS)
-        uow.changes.new_judgings += [replace(judging, actor=self.actor) for judging in self.judgings]
+        uow[Judgings].new += [replace(judging, actor=self.actor) for judging in self.judgings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +103,24 @@ class QueueRejudging(Command[None]):
 
     judging: NewJudging
 
-    def locks(self) -> Locks:
-        return Locks(jobs=optional(self.judging.job_id), executions=_one(self.judging.execution_id))
+    def locks(self) -> Wishes:
+        return (
+            JobsWish(locked=optional(self.judging.job_id)),
+            ExecutionsWish(locked=_one(self.judging.execution_id)),
+        )
 
-    def reads(self, stored: Stored) -> Reads:
-        execution = stored.executions.get(self.judging.execution_id) if self.judging.execution_id else None
-        return Reads(references=frozenset(_list_own(self.judging, execution)))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        execution = uow[Executions].executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        return (PoliciesWish(references=frozenset(_list_own(self.judging, execution))),)
 
     def decide(self, uow: UnitOfWork) -> None:
-        job = require_job(uow, self.judging.job_id or "")
-        execution = uow.executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        job = uow[Jobs].require(self.judging.job_id or "")
+        execution = uow[Executions].executions.get(self.judging.execution_id) if self.judging.execution_id else None
         raise_refusal(_refuse(job, execution))
         judging = replace(self.judging, job_version=job.version, actor=self.actor)
         for own in _list_own(judging, execution):
             judging = replace(judging, judge_policy=_require_policy(uow, own))
-        uow.changes.new_judgings.append(judging)
+        uow[Judgings].new.append(judging)
 
 
 def _list_own(judging: NewJudging, execution: Execution | None) -> Iterator[Wanted]:
@@ -129,7 +131,7 @@ def _list_own(judging: NewJudging, execution: Execution | None) -> Iterator[Want
 
 def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
     """Return a policy that was frozen, as JSON text; also one that was retired since."""
-    version = uow.stored.versions.get(own)
+    version = uow[Policies].versions.get(own)
     if version is None:
         message = f"the judge policy {own.reference} is not known: put it back under that number, or name another"
         raise RefusedError(message, code=own.kind.unknown)
@@ -174,28 +176,29 @@ class FinishJudging(Command[bool]):
     def size(self) -> int:
         return len(self.verdict or "")
 
-    def locks(self) -> Locks:
-        executions = _one(self.execution_id)
-        return Locks(
-            limits=LimitsLock.SHARED if executions else LimitsLock.NONE,
-            executions=executions,
-            followed=executions,
-            questions=optional(self.job_id),
-            offers=bool(executions),
+    def locks(self) -> Wishes:
+        if self.execution_id is None:
+            return (JobsWish(questions=optional(self.job_id)),)
+        executions = frozenset({self.execution_id})
+        return (
+            LimitsWish(lock=LimitsLock.SHARED),
+            ExecutionsWish(locked=executions, followed=executions, offers=True),
+            JobsWish(questions=optional(self.job_id)),
         )
 
-    def reads(self, stored: Stored) -> Reads:
-        execution = stored.executions.get(self.execution_id) if self.execution_id else None
-        references = frozenset(list_frozen(execution.policy)) if execution is not None else frozenset()
-        reads = Reads(judgings=frozenset({self.judging_id}), references=references)
-        following = NOTHING if execution is None else read_for_resubmission(stored, execution.execution_id)
-        return Reads.join([reads, following])
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        execution = uow[Executions].executions.get(self.execution_id) if self.execution_id else None
+        judging = JudgingsWish(locked=frozenset({self.judging_id}))
+        if execution is None:
+            return (judging,)
+        references = PoliciesWish(references=frozenset(list_frozen(execution.policy)))
+        return (judging, references, *read_for_resubmission(uow, execution.execution_id))
 
     def decide(self, uow: UnitOfWork) -> bool:
-        judging = uow.stored.judgings.get(self.judging_id)
+        judging = uow[Judgings].judgings.get(self.judging_id)
         if judging is not None and judging.is_cut_short and judging.lease == self.lease:
-            uow.changes.judging_costs[judging.id] = (self.cost_nanos, self.tokens)
-            uow.stored.judgings[judging.id] = judging._replace(is_cut_short=False)
+            uow[Judgings].costs[judging.id] = (self.cost_nanos, self.tokens)
+            uow[Judgings].judgings[judging.id] = judging._replace(is_cut_short=False)
             return False
         if judging is None or judging.state is JudgingState.DONE or judging.lease != self.lease:
             return False
@@ -211,8 +214,8 @@ class FinishJudging(Command[bool]):
             answer = replace(answer, answer=self.verdict)
         elif self.verdict is not None:
             answer = self._judge(uow, judging, answer, self.verdict)
-        uow.changes.judging_answers.append(answer)
-        uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE)
+        uow[Judgings].answers.append(answer)
+        uow[Judgings].judgings[judging.id] = judging._replace(state=JudgingState.DONE)
         return True
 
     def _tell_cost(self, verdict: Verdict | None = None) -> int | None:
@@ -257,7 +260,7 @@ class FinishJudging(Command[bool]):
         if failed is not None:
             return Refusal(failed, verdict.reason)
         assert execution is not None  # else the job is not found by it
-        question = uow.stored.find_question(execution)
+        question = find_question(uow, execution)
         if question is None:
             return Refusal(ErrorCode.UNKNOWN_CRITERIA_SET, "the criteria set that the execution froze is not known")
         asked_for = read_reference(judging.judge_policy)
@@ -267,7 +270,7 @@ class FinishJudging(Command[bool]):
         if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
             return Refusal(ErrorCode.VERDICT_MISMATCH, mismatch)
         begun = Report(TransitionKind.REJUDGED, code=REJUDGED, message="judged again", actor=judging.actor)
-        decision = uow.record(job.id, execution, begun)
+        decision = record(uow, job.id, execution, begun)
         assert isinstance(decision, Decision)
         assert decision.execution is not None
         report = Report(
@@ -287,14 +290,14 @@ class FinishJudging(Command[bool]):
         if job.code == UNPROVEN and kind is TransitionKind.NOT_MET:
             decided = record_not_met(uow, decision.execution, report)
         else:
-            decided = uow.record(job.id, decision.execution, report)
+            decided = record(uow, job.id, decision.execution, report)
         assert isinstance(decided, Decision)
-        uow.overrule_verdicts(execution, decided.job.version)
+        overrule_verdicts(uow, execution, decided.job.version)
         return None
 
     def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
-        execution = uow.executions.get(self.execution_id) if self.execution_id else None
-        return execution, uow.jobs.get(execution.job_id) if execution else None
+        execution = uow[Executions].executions.get(self.execution_id) if self.execution_id else None
+        return execution, uow[Jobs].jobs.get(execution.job_id) if execution else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,20 +306,20 @@ class LoseJudging(Command[None]):
 
     judging_id: UUID
 
-    def locks(self) -> Locks:
-        return Locks()
+    def locks(self) -> Wishes:
+        return NOTHING
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(judgings=frozenset({self.judging_id}))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (JudgingsWish(locked=frozenset({self.judging_id})),)
 
     def decide(self, uow: UnitOfWork) -> None:
-        judging = uow.stored.judgings.get(self.judging_id)
+        judging = uow[Judgings].judgings.get(self.judging_id)
         if judging is not None and judging.has_lapsed and judging.lease >= GRANTS_MAX:
             message = f"{GRANTS_MAX} validators were lost, or gave it back, while they judged it"
             lost = JudgingAnswer(judging.id, code=ErrorCode.JUDGING_LOST, message=message, cost_nanos=None)
-            uow.changes.judging_answers.append(lost)
-            uow.stored.judgings[judging.id] = judging._replace(state=JudgingState.DONE, has_lapsed=False)
+            uow[Judgings].answers.append(lost)
+            uow[Judgings].judgings[judging.id] = judging._replace(state=JudgingState.DONE, has_lapsed=False)
 
 
 def read_reference(policy: str | None) -> str:

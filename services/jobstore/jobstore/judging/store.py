@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -10,17 +10,32 @@ from sqlalchemy import text
 
 from contracts.judging.policy import split_reference
 from contracts.judging.verdict import Verdict
+from jobstore.agents.rows import Agents
 from jobstore.engine import sql
+from jobstore.engine.facts import tell
 from jobstore.engine.notifications import Wake, notify
-from jobstore.engine.rows import Changes, NewJudging, StoredJudging
+from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection, Row
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.store import Last, Piece, Store
 from jobstore.executions.leases import is_alive
 from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage
+from jobstore.jobs.rows import Jobs
 from jobstore.json_members import members
 from jobstore.judging.judgings import GRANTS_MAX
-from jobstore.judging.rules import Kind, Named, Reusable, ReuseTerms, Version, Versions, Wanted
+from jobstore.judging.rows import (
+    Judgings,
+    JudgingsWish,
+    NewJudging,
+    Policies,
+    PoliciesWish,
+    Reuse,
+    ReuseWish,
+    StoredJudging,
+)
+from jobstore.judging.rules import Kind, Named, Reusable, ReuseTerms, Version, Versions, Wanted, list_wanted
+from jobstore.schema import tables
 from jobstore.schema.tables import judgings, reusable
+from signoff import types
 from signoff.jsontext import json_text
 from signoff.status import JudgingKind, JudgingState
 
@@ -59,6 +74,92 @@ _VALIDATORS: Final = text(
     WHERE {is_alive(ExecutionStage.JUDGING)} ORDER BY seen_at DESC, owner LIMIT :limit
     """,  # noqa: S608 - words of our own
 )
+
+
+#: What is counted of verdicts by a version, and the columns of a JudgedCount.
+COUNTED: Final = ("met", "not_met", "unjudged", "cost_nanos", "tokens")
+_COUNT: Final = {"kind": "text", "reference": "text"} | sql.columns(tables.judging_counts, only=set(COUNTED))
+_INSERT_VERSION: Final = tell(
+    tables.judging_versions,
+    "INSERT INTO judging_versions (kind, name, version, body, note, actor) "
+    "VALUES (:kind, :name, :version, :body, :note, :actor) RETURNING *",
+)
+_INSERT_MOVE: Final = tell(
+    tables.judging_moves,
+    "INSERT INTO judging_moves (kind, name, move, version, reason, actor) "
+    "VALUES (:kind, :name, :move, :version, :reason, :actor) RETURNING *",
+)
+_KEEP_EVALUATION: Final = tell(
+    tables.judging_evaluations,
+    """
+    INSERT INTO judging_evaluations (name, version, cases_hash, evaluation, measured, judged, actor)
+    VALUES (:name, :version, :cases_hash, :evaluation, CAST(CAST(:measured AS text) AS json),
+        CAST(CAST(:judged AS text) AS json), :actor)
+    ON CONFLICT (name, version, cases_hash) DO UPDATE SET evaluation = excluded.evaluation,
+        measured = excluded.measured, judged = excluded.judged, actor = excluded.actor, created_at = excluded.created_at
+    RETURNING *
+    """,
+)
+_COUNT_JUDGED: Final = text(
+    f"""
+    INSERT INTO judging_counts (kind, name, version, met, not_met, unjudged, cost_nanos, tokens)
+    SELECT kind, split_part(reference, '@', 1), CAST(split_part(reference, '@', 2) AS int), sum(met), sum(not_met),
+        sum(unjudged), sum(cost_nanos), sum(tokens)
+    FROM {sql.unnest("u", _COUNT)} GROUP BY kind, reference ORDER BY 1, 2, 3
+    ON CONFLICT (kind, name, version) DO UPDATE SET
+        {", ".join(sql.add_up("judging_counts", name) for name in COUNTED)}
+    """,  # noqa: S608 - names of our own
+)
+
+
+class PoliciesStore(Store):
+    """Load versions and names of judge policies and criteria sets, and write new ones."""
+
+    part, wish = Policies, PoliciesWish
+    #: What the policies of loaded jobs and agents name is loaded with them: nothing where none names any.
+    is_always_loaded = True
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load versions that are named, and names that are to be changed."""
+        wish = asked[PoliciesWish]
+        if wanted := wish.references | list_wanted_by_loaded(uow):
+            versions = uow[Policies].versions
+            if unknown := wanted - versions.keys():
+                versions |= dict.fromkeys(unknown) | await load_versions(connection, unknown)
+        if wish.names:
+            uow[Policies].names.stored.update(await load_names(connection, wish.names))
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Write versions, which of them are current, and what evaluations came to."""
+        policies = uow[Policies]
+        for version in policies.new:
+            await connection.execute(_INSERT_VERSION, version._asdict() | version.named._asdict())
+        for move in policies.moves:
+            await connection.execute(_INSERT_MOVE, move._asdict() | move.named._asdict())
+        for evaluation in sorted(policies.evaluations, key=lambda one: (one.name, one.version, one.cases_hash)):
+            await connection.execute(_KEEP_EVALUATION, evaluation._asdict())
+
+    def find_last(self, uow: UnitOfWork) -> Last | None:
+        """Return how verdicts are counted for the versions that they were made by, last of all: all count there."""
+        if not (judged := uow[Policies].judged):
+            return None
+
+        async def count(connection: Connection) -> None:
+            await connection.execute(_COUNT_JUDGED, sql.arrays(_COUNT, "u", [each._asdict() for each in judged]))
+
+        return count
+
+
+def list_wanted_by_loaded(uow: UnitOfWork) -> set[Wanted]:
+    """Return the versions that the policies name by which a loaded job may be executed."""
+    policies: list[types.Policy] = []
+    if Jobs in uow:
+        policies += [spec.policy for spec in uow[Jobs].specs.stored.values()]
+    if Agents in uow:
+        policies += [agent.policy for agent in uow[Agents].agents.stored.values()]
+    if policies:
+        policies.append(uow.terms.policy)
+    return {wanted for policy in policies for wanted in list_wanted(policy)}
 
 
 async def load_versions(connection: Connection, wanted: Collection[Wanted]) -> dict[Wanted, Version | None]:
@@ -329,10 +430,25 @@ async def load_results(connection: Connection, execution_ids: Collection[UUID], 
     return {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
 
 
-def make_rows(uow: UnitOfWork) -> list[sql.Values]:
-    """Return the rows of what may be reused from now on."""
-    entries = uow.changes.results | uow.changes.verdicts
-    return [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
+class ReuseStore(Store):
+    """Load verdicts and results that may be reused, and keep new ones."""
+
+    part, wish = Reuse, ReuseWish
+    pieces: ClassVar[Mapping[str, Piece]] = {"reusable": Piece(KEEP, COLUMNS, ALIAS)}
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load what is kept and is not too old."""
+        wish, terms = asked[ReuseWish], uow.terms.reuse
+        if wish.verdicts and terms.verdict_age_s:
+            uow[Reuse].verdicts |= await load_verdicts(connection, wish.verdicts, terms.verdict_age_s)
+        if wish.results and terms.result_age_s:
+            uow[Reuse].results |= await load_results(connection, wish.results, terms.result_age_s)
+
+    def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[sql.Values]]:
+        """Return the rows of what may be reused from now on."""
+        entries = uow[Reuse].new_results | uow[Reuse].new_verdicts
+        rows = [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
+        return {"reusable": rows}
 
 
 async def forget_reusable(connection: Connection, terms: ReuseTerms) -> int:
@@ -392,51 +508,52 @@ _GROUPS: Final = text("SELECT DISTINCT group_id FROM judgings WHERE group_id = A
 _COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FREE} LIMIT :most) AS kept")  # noqa: S608
 
 
-async def load(connection: Connection, ids: Collection[UUID]) -> dict[UUID, StoredJudging]:
-    """Lock judgings in the order of their ids, and return them by id."""
-    rows = await connection.execute(_LOCK, {"ids": sorted(ids)})
-    return {
-        row.id: StoredJudging(
-            row.id,
-            row.kind,
-            JudgingState(row.state),
-            row.lease,
-            row.execution_id,
-            row.job_id,
-            row.before,
-            Actor(row.actor or SIGNOFF),
-            row.judge_policy,
-            has_lapsed=row.has_lapsed,
-            is_cut_short=bool(row.is_cut_short),
-        )
-        for row in rows
-    }
+class JudgingsStore(Store):
+    """Lock judgings without a job, and write those that were queued, answered and cancelled."""
+
+    part, wish = Judgings, JudgingsWish
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Lock judgings in the order of their ids; find groups that are there, and the room for more."""
+        wish, judgings = asked[JudgingsWish], uow[Judgings]
+        if wish.groups:
+            judgings.groups = set(await connection.scalars(_GROUPS, {"ids": list(wish.groups)}))
+            judgings.room = KEPT_MAX - int(await connection.scalar(_COUNT_KEPT, {"most": KEPT_MAX}))
+        if wish.locked:
+            rows = await connection.execute(_LOCK, {"ids": sorted(wish.locked)})
+            judgings.judgings |= {row.id: _to_judging(row) for row in rows}
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Write what was decided. RaceError: another transaction has queued one of the new since."""
+        judgings = uow[Judgings]
+        if judgings.new:
+            rows = [_make_row(judging) for judging in judgings.new]
+            await connection.execute(_INSERT, sql.arrays(_NEW, "u", rows))
+            await connection.execute(NOTIFY_QUEUED)
+        if judgings.answers:
+            rows = [asdict(answer) for answer in judgings.answers]
+            await connection.execute(_FINISH, sql.arrays(_ANSWER, "u", rows))
+            await connection.execute(_NOTIFY_ANSWERED)
+        for judging_id, (cost_nanos, tokens) in judgings.costs.items():
+            await connection.execute(_COUNT_SPENDING, {"id": judging_id, "cost_nanos": cost_nanos, "tokens": tokens})
+        for operation_id in judgings.cancelled:
+            await connection.execute(_CANCEL, {"id": operation_id})
 
 
-async def find_groups(connection: Connection, group_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these groups there are."""
-    return set(await connection.scalars(_GROUPS, {"ids": list(group_ids)}))
-
-
-async def count_room(connection: Connection) -> int:
-    """Return how many more judgings may be kept that no operation asks for."""
-    return KEPT_MAX - int(await connection.scalar(_COUNT_KEPT, {"most": KEPT_MAX}))
-
-
-async def write(connection: Connection, changes: Changes) -> None:
-    """Write what was queued, answered and cancelled. RaceError: another transaction has queued one of the new since."""
-    if changes.new_judgings:
-        rows = [_make_row(judging) for judging in changes.new_judgings]
-        await connection.execute(_INSERT, sql.arrays(_NEW, "u", rows))
-        await connection.execute(NOTIFY_QUEUED)
-    if changes.judging_answers:
-        rows = [asdict(answer) for answer in changes.judging_answers]
-        await connection.execute(_FINISH, sql.arrays(_ANSWER, "u", rows))
-        await connection.execute(_NOTIFY_ANSWERED)
-    for judging_id, (cost_nanos, tokens) in changes.judging_costs.items():
-        await connection.execute(_COUNT_SPENDING, {"id": judging_id, "cost_nanos": cost_nanos, "tokens": tokens})
-    for operation_id in changes.cancelled_judgings:
-        await connection.execute(_CANCEL, {"id": operation_id})
+def _to_judging(row: Row) -> StoredJudging:
+    return StoredJudging(
+        row.id,
+        row.kind,
+        JudgingState(row.state),
+        row.lease,
+        row.execution_id,
+        row.job_id,
+        row.before,
+        Actor(row.actor or SIGNOFF),
+        row.judge_policy,
+        has_lapsed=row.has_lapsed,
+        is_cut_short=bool(row.is_cut_short),
+    )
 
 
 def _make_row(judging: NewJudging) -> sql.Values:

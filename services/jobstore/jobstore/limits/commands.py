@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.resources import LimitPatch, NewLimit
-from jobstore.engine.commands import Command, LimitsLock, Locks, R_co, check_version, merge_patch, optional
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.agents.rows import Agents, AgentsWish
+from jobstore.engine.commands import Command, R_co, check_version, merge_patch, optional
+from jobstore.engine.parts import UnitOfWork, Wishes
 from jobstore.errors import InvalidError, NotFoundError
+from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
 from jobstore.limits.rules import wildcard
 from signoff.errors import ErrorCode
 from signoff.types import Agent, Limit
@@ -24,26 +26,29 @@ class _ChangeLimit(Command[R_co]):
         kind, _, value = self.name.partition(":")
         return value if kind == "agent" else None
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         names = frozenset({self.name, wildcard(self.name)})
-        return Locks(limits=LimitsLock.EXCLUSIVE, named_limits=names, agents=optional(self._agent_id))
+        return (
+            LimitsWish(lock=LimitsLock.EXCLUSIVE, named=names),
+            AgentsWish(locked=optional(self._agent_id)),
+        )
 
     def decide(self, uow: UnitOfWork) -> R_co:
         """Change the limit, and count a change of the agent that it pauses or resumes, which is shown so."""
         before, answer = self._is_paused(uow), self._change(uow)
         agent = self._find_agent(uow)
         if agent is not None and self._is_paused(uow) is not before:
-            uow.change_agent(agent, {}, self.actor)
+            uow[Agents].change(agent, {}, self.actor)
         return answer
 
     @abstractmethod
     def _change(self, uow: UnitOfWork) -> R_co: ...
 
     def _find_agent(self, uow: UnitOfWork) -> Agent | None:
-        return uow.agents.get(self._agent_id or "")
+        return uow[Agents].agents.get(self._agent_id or "")
 
     def _is_paused(self, uow: UnitOfWork) -> bool:
-        own, general = uow.limits.get(self.name), uow.limits.get(wildcard(self.name))
+        own, general = uow[Limits].limits.get(self.name), uow[Limits].limits.get(wildcard(self.name))
         says = (limit.paused for limit in (own, general) if limit is not None and limit.paused is not None)
         return next(says, False)
 
@@ -61,7 +66,7 @@ class SetLimit(_ChangeLimit[Limit]):
     version: int | None = None
 
     def _change(self, uow: UnitOfWork) -> Limit:
-        stored = uow.limits.get(self.name)
+        stored = uow[Limits].limits.get(self.name)
         check_version("the limit", stored.version if stored else 0, self.version)
         before: NewLimit | Limit = stored or NewLimit()
         new: NewLimit | LimitPatch | Limit = self.change
@@ -74,7 +79,7 @@ class SetLimit(_ChangeLimit[Limit]):
             raise InvalidError(
                 f"{misplaced[0]}: only the limit of a tenant has one, and {self.name[:100]} is no tenant"
             )
-        return uow.put_limit(self.name, new, self.actor)
+        return uow[Limits].put(self.name, new, self.actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,9 @@ class RemoveLimit(_ChangeLimit[None]):
     version: int | None = None
 
     def _change(self, uow: UnitOfWork) -> None:
-        if (stored := uow.limits.get(self.name)) is not None:
+        if (stored := uow[Limits].limits.get(self.name)) is not None:
             check_version("the limit", stored.version, self.version)
-        if not uow.remove_limit(self.name, self.actor):
+        if not uow[Limits].remove(self.name, self.actor):
             raise make_unknown_limit_error(self.name)
 
 
@@ -107,12 +112,12 @@ class PauseLimit(_ChangeLimit[Limit]):
     version: int | None = None
 
     def _change(self, uow: UnitOfWork) -> Limit:
-        agent, limit = self._find_agent(uow), uow.limits.get(self.name)
+        agent, limit = self._find_agent(uow), uow[Limits].limits.get(self.name)
         if agent is not None:
             check_version("the agent", agent.version, self.version)
         else:
             check_version("the limit", limit.version if limit else 0, self.version)
-        paused = uow.pause_limit(self.name, self.actor, paused=self.paused)
+        paused = uow[Limits].pause(self.name, self.actor, paused=self.paused)
         return paused.model_copy(update={"paused": self.paused})
 
 
@@ -120,8 +125,8 @@ class PauseLimit(_ChangeLimit[Limit]):
 class ConfirmLimits(Command[None]):
     """Say that what administrators have set by now is all there is: a rebuild that did not find it held all back."""
 
-    def locks(self) -> Locks:
-        return Locks(limits=LimitsLock.EXCLUSIVE)
+    def locks(self) -> Wishes:
+        return (LimitsWish(lock=LimitsLock.EXCLUSIVE),)
 
     def decide(self, uow: UnitOfWork) -> None:
-        uow.changes.confirmed_by = self.actor
+        uow[Limits].confirmed_by = self.actor

@@ -4,17 +4,26 @@ A transaction that requests executions shares the LIMITS lock to its commit, so 
 alone, finds all of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+import logging
+from collections.abc import Collection, Sequence
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 
+from jobstore.engine import facts, sql
+from jobstore.engine.facts import tell
+from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection
+from jobstore.engine.store import Store
 from jobstore.executions.leases import ARE_LOST
+from jobstore.limits.rows import LimitChange, Limits, LimitsWish, Queues, QueuesWish, Starts
 from jobstore.limits.rules import PERIOD_PARTS, tenant_limit, wildcard
 from jobstore.schema.tables import limits
 from signoff.types import Limit
+
+log = logging.getLogger(__name__)
 
 #: SQL columns: `limits`, the names of limits that hold executions back; `capped`, whether any limit caps a queue; and
 #: `rated`, whether any has a rate. Where limits are lost, all is held back.
@@ -93,6 +102,129 @@ _COUNT_STARTS: Final = text(
 )
 
 
+_LIMIT: Final = sql.columns(limits)
+_LIMITS: Final = text(
+    f"SELECT {', '.join(_LIMIT)} FROM limits WHERE name = ANY(CAST(:names AS text[]))",  # noqa: S608 - names of our own
+)
+_PUT_LIMIT: Final = tell(
+    limits,
+    f"""
+    INSERT INTO limits ({", ".join(_LIMIT)}) VALUES ({", ".join(f":{name}" for name in _LIMIT)})
+    ON CONFLICT (name) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _LIMIT)} RETURNING *
+    """,  # noqa: S608 - names of our own
+)
+_REMOVE_LIMIT: Final = tell(limits, "DELETE FROM limits WHERE name = :name RETURNING *", removed=True)
+#: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
+#: What it applies to, and in which order names stand, is as domain.limits.flow_of says, whatever the database's own is:
+#: two orders of the same names would be two flows.
+#: Of a batch the index has them, however many more wait.
+_ADD_BATCH_TO_FLOWS: Final = text(
+    """
+    UPDATE executions
+    SET flow = ARRAY(SELECT DISTINCT name COLLATE "C" FROM unnest(flow || CAST(:name AS text)) AS name ORDER BY 1)
+    WHERE batch_id = :batch_id AND state <> 'DONE' AND NOT flow @> ARRAY[CAST(:name AS text)]
+    """,
+)
+_ADD_LABEL_TO_FLOWS: Final = text(
+    """
+    UPDATE executions e
+    SET flow = ARRAY(SELECT DISTINCT name COLLATE "C" FROM unnest(e.flow || limited.names) AS name ORDER BY 1)
+    FROM (
+        SELECT live.execution_id, array_agg(named.name) AS names
+        FROM executions live JOIN jobs j ON j.id = live.job_id CROSS JOIN LATERAL (
+            SELECT 'label:' || key || '=' || value AS name, 'label:' || key || '=*' AS general
+            FROM jsonb_each_text(j.labels) WHERE strpos(key, '=') = 0
+        ) AS named
+        WHERE live.state <> 'DONE' AND :name IN (named.name, named.general) GROUP BY live.execution_id
+    ) AS limited
+    WHERE e.execution_id = limited.execution_id AND NOT e.flow @> limited.names
+    """,
+)
+#: Take back offers to which a limit applies that was set or removed, where it, or now the wildcard's, holds anything
+#: back. The dispatcher offers again what is allowed: of what has not begun nothing then goes on under the old limit.
+#: Under a wildcard all offers are taken back, since those of its kind cannot be told apart here.
+_TAKE_BACK: Final = text(
+    """
+    UPDATE executions SET state = 'QUEUED', offers = 0, due_at = signoff_now()
+    WHERE stage = 'EXECUTING' AND state = 'OFFERED'
+        AND (:name = :general OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
+        AND EXISTS (SELECT FROM limits WHERE name IN (:name, :general)
+            AND (paused OR concurrency IS NOT NULL OR rate IS NOT NULL))
+    """,
+)
+_NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
+
+
+class LimitsStore(Store):
+    """Read limits that commands change, and write them; the lock of all comes with the jobs."""
+
+    part, wish = Limits, LimitsWish
+
+    async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Read the limits that are named."""
+        if named := asked[LimitsWish].named:
+            for row in await connection.execute(_LIMITS, {"names": list(named)}):
+                uow[Limits].limits.stored[row.name] = Limit(**{name: getattr(row, name) for name in _LIMIT})
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Write limits, and the fact that they are all there is where somebody confirms that."""
+        for name, change in sorted(uow[Limits].changes.items()):
+            await _write_limit(connection, name, change)
+        if (actor := uow[Limits].confirmed_by) is not None:
+            await facts.complete_administration(connection, actor)
+            await connection.execute(_NOTIFY_LIMITS)
+
+    def settle(self, uow: UnitOfWork) -> None:
+        """Log who changed a limit, which has no history of its own."""
+        for name, change in uow[Limits].changes.items():
+            removed = change.limit is None
+            log.info("a limit was changed", extra={"limit": name, "actor": change.actor, "removed": removed})
+
+
+async def _write_limit(connection: Connection, name: str, change: LimitChange) -> None:
+    """Set a limit, also for executions that wait already, or remove one. Nothing is offered under the old one."""
+    limit = change.limit
+    if limit is None:
+        await connection.execute(_REMOVE_LIMIT, {"name": name, "actor": change.actor})
+    else:
+        await connection.execute(_PUT_LIMIT, {**limit.model_dump(include=set(_LIMIT)), "actor": change.actor})
+        await add_to_flows(connection, name)
+    await connection.execute(_TAKE_BACK, {"name": name, "general": wildcard(name)})
+    await connection.execute(_NOTIFY_LIMITS)
+
+
+async def add_to_flows(connection: Connection, name: str) -> None:
+    """Add the label or batch of a limit to the flows of the live executions that it applies to."""
+    kind, _, rest = name.partition(":")
+    if kind == "batch":
+        await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
+    elif kind == "label":
+        await connection.execute(_ADD_LABEL_TO_FLOWS, {"name": name})
+
+
+class QueuesStore(Store):
+    """Lock the caps of queues once all else is locked, and count how much room they leave."""
+
+    part, wish, is_last = Queues, QueuesWish, True
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load the room in queues that are capped, if the limits lock is held and any queue is."""
+        if uow[Limits].has_queue_caps and uow[Limits].is_held:
+            uow[Queues].room = await load_queue_room(connection, asked[QueuesWish].tenants)
+
+
+class StartsStore(Store):
+    """Count executions that begin under the rates of their names."""
+
+    part = Starts
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Count those of this transaction, if any limit has a rate."""
+        if begun := uow[Starts].begun:
+            counted = {"names": list(begun), "counts": list(begun.values()), "now": uow.clock.now}
+            await connection.execute(_COUNT_STARTS, counted)
+
+
 async def load_queue_room(connection: Connection, tenants: Collection[str]) -> dict[str, int]:
     """Return how many more executions of each capped tenant may wait, and lock the caps until the commit."""
     names = {tenant: tenant_limit(tenant) for tenant in tenants}
@@ -100,11 +232,6 @@ async def load_queue_room(connection: Connection, tenants: Collection[str]) -> d
     await connection.execute(_LOCK_CAPS, {"names": sorted(own_and_general)})
     rows = await connection.execute(_QUEUE_ROOM, {"tenants": list(names), "names": list(names.values())})
     return {row.tenant: row.room for row in rows}
-
-
-async def count_starts(connection: Connection, begun: Mapping[str, int], now: datetime) -> None:
-    """Count executions that begin now under the rates of their names."""
-    await connection.execute(_COUNT_STARTS, {"names": list(begun), "counts": list(begun.values()), "now": now})
 
 
 async def list_limits(connection: Connection, limit: int, after: str = "") -> Sequence[Limit]:

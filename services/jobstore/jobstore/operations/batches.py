@@ -6,12 +6,10 @@ from uuid import UUID, uuid4
 
 from contracts.resources import JobFilter, NewJob, NewOperation
 from jobstore.agents.store import get_agent
-from jobstore.engine.commands import Answer, Once
 from jobstore.engine.database import Database
-from jobstore.engine.rows import OperationSpec
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.unit_of_work import ENDED
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.jobs.commands import Answer, Once
 from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN, Actor, RequestKey, hash_spec
 from jobstore.jobs.waits import sum_up_batch
 from jobstore.operations import reads as operations
@@ -26,6 +24,7 @@ from jobstore.operations.commands import (
     make_unknown_batch_error,
 )
 from jobstore.operations.reads import find_policy, freeze_parameters
+from jobstore.operations.rows import ENDED, OperationSpec
 from jobstore.operations.snapshots import Preview
 from jobstore.operations.worker import OperationWorker
 from servicekit.errors import PermanentError

@@ -1,17 +1,28 @@
 """Commands on operations: make, pause, resume, cancel and end one, and keep the answers to its items. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from contracts.resources import NAMED_MAX
-from jobstore.engine.commands import Command, Creation, LimitsLock, Locks, Reads, raise_refusal, require_job
-from jobstore.engine.rows import Item, ItemAnswer, NewOperation, OperationSpec, Stored, StoredOperation
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.commands import Command, Creation, raise_refusal
+from jobstore.engine.parts import UnitOfWork, Wishes
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.model import Job, Refusal
+from jobstore.jobs.rows import Jobs
+from jobstore.judging.rows import Judgings
+from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
 from jobstore.limits.rules import batch_limit
+from jobstore.operations.rows import (
+    Item,
+    ItemAnswer,
+    NewOperation,
+    Operations,
+    OperationSpec,
+    OperationsWish,
+    StoredOperation,
+)
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import BATCH_KINDS, OperationState
@@ -49,11 +60,11 @@ class CreateOperation(Creation[None]):
     def size(self) -> int:
         return sum(len(item.spec or "") for item in self.spec.items)
 
-    def locks(self) -> Locks:
-        return Locks(operations=frozenset({self.operation_id}))
+    def locks(self) -> Wishes:
+        return (OperationsWish(locked=frozenset({self.operation_id})),)
 
     def is_made(self, uow: UnitOfWork) -> bool:
-        return self.operation_id in uow.operations
+        return self.operation_id in uow[Operations].operations
 
     def show(self, uow: UnitOfWork) -> None:
         """Return nothing: an operation is read as it stands, with its progress."""
@@ -64,7 +75,7 @@ class CreateOperation(Creation[None]):
         check_batch_size(len(self.spec.items))
         if self.obstacle is not None:
             raise self.obstacle
-        uow.add_operation(NewOperation(self.operation_id, self.actor, self.spec))
+        uow[Operations].add(NewOperation(self.operation_id, self.actor, self.spec))
 
 
 def check_batch_size(size: int) -> None:
@@ -88,11 +99,10 @@ class MoveOperation(Command[None]):
     to: OperationState
     reason: str = ""
 
-    def locks(self) -> Locks:
-        return Locks(
-            limits=LimitsLock.EXCLUSIVE,
-            named_limits=frozenset({batch_limit(self.operation_id)}),
-            operations=frozenset({self.operation_id}),
+    def locks(self) -> Wishes:
+        return (
+            LimitsWish(lock=LimitsLock.EXCLUSIVE, named=frozenset({batch_limit(self.operation_id)})),
+            OperationsWish(locked=frozenset({self.operation_id})),
         )
 
     def decide(self, uow: UnitOfWork) -> None:
@@ -103,14 +113,14 @@ class MoveOperation(Command[None]):
             raise RefusedError(f"the batch is {state}", code=ErrorCode.OPERATION_ENDED)
         to, name = self.to, batch_limit(self.operation_id)
         if to is OperationState.CANCELLING:
-            uow.changes.cancelled_judgings.append(self.operation_id)
+            uow[Judgings].cancelled.append(self.operation_id)
             to = to if kind in BATCH_KINDS else OperationState.CANCELLED
         if to in {OperationState.PAUSED, OperationState.CANCELLING}:
-            uow.pause_limit(name, self.actor, paused=True)
+            uow[Limits].pause(name, self.actor, paused=True)
         else:
-            uow.remove_limit(name, self.actor)
+            uow[Limits].remove(name, self.actor)
         said = {"reason": self.reason, "actor": self.actor}
-        uow.move_operation(self.operation_id, to, {name: text for name, text in said.items() if text})
+        uow[Operations].move(self.operation_id, to, {name: text for name, text in said.items() if text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +131,12 @@ class AnswerItems(Command[None]):
     answers: Sequence[ItemAnswer]
     rest_s: float
 
-    def locks(self) -> Locks:
-        return Locks(operations=frozenset({self.operation_id}))
+    def locks(self) -> Wishes:
+        return (OperationsWish(locked=frozenset({self.operation_id})),)
 
     def decide(self, uow: UnitOfWork) -> None:
-        uow.changes.item_answers[self.operation_id] += self.answers
-        uow.changes.rests_s[self.operation_id] = self.rest_s
+        uow[Operations].answers[self.operation_id] += self.answers
+        uow[Operations].rests_s[self.operation_id] = self.rest_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +158,24 @@ class CarryOutItem(Command[None]):
     def size(self) -> int:
         return self.command.size
 
-    def locks(self) -> Locks:
-        return replace(self.command.locks(), operations=frozenset({self.operation_id}))
+    def locks(self) -> Wishes:
+        return (*self.command.locks(), OperationsWish(locked=frozenset({self.operation_id})))
 
-    def reads(self, stored: Stored) -> Reads:
-        return replace(self.command.reads(stored), open_items=frozenset({(self.operation_id, self.item.item)}))
-
-    def late_reads(self, stored: Stored) -> Reads:
-        return self.command.late_reads(stored)
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        item = OperationsWish(open_items=frozenset({(self.operation_id, self.item.item)}))
+        return (*self.command.reads(uow), item)
 
     def decide(self, uow: UnitOfWork) -> None:
-        operation = uow.operations.get(self.operation_id)
-        is_open = (self.operation_id, self.item.item) in uow.stored.open_items
+        operation = uow[Operations].operations.get(self.operation_id)
+        is_open = (self.operation_id, self.item.item) in uow[Operations].open_items
         if operation is not None and operation.state is OperationState.RUNNING and is_open:
-            uow.changes.item_answers[self.operation_id].append(self._answer(uow))
-            uow.changes.rests_s[self.operation_id] = self.rest_s
+            uow[Operations].answers[self.operation_id].append(self._answer(uow))
+            uow[Operations].rests_s[self.operation_id] = self.rest_s
 
     def _answer(self, uow: UnitOfWork) -> ItemAnswer:
         try:
             if self.guard is not None:
-                raise_refusal(self.guard(require_job(uow, self.item.job_id)))
+                raise_refusal(self.guard(uow[Jobs].require(self.item.job_id)))
             self.command.decide(uow)
         except PermanentError as error:
             return ItemAnswer(self.item.item, None, error.code, str(error))
@@ -183,26 +191,26 @@ class EndOperation(Command[None]):
 
     operation_id: UUID
 
-    def locks(self) -> Locks:
+    def locks(self) -> Wishes:
         name = batch_limit(self.operation_id)
-        return Locks(operations=frozenset({self.operation_id}), named_limits=frozenset({name}))
+        return (OperationsWish(locked=frozenset({self.operation_id})), LimitsWish(named=frozenset({name})))
 
-    def reads(self, stored: Stored) -> Reads:
-        del stored
-        return Reads(unfinished=frozenset({self.operation_id}))
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (OperationsWish(unfinished=frozenset({self.operation_id})),)
 
     def decide(self, uow: UnitOfWork) -> None:
         operation = _require_operation(uow, self.operation_id)
         ended = _ENDS.get(operation.state)
-        if ended is not None and self.operation_id not in uow.stored.unfinished:
-            uow.remove_limit(batch_limit(self.operation_id), self.actor)
-            uow.move_operation(self.operation_id, ended, {})
+        if ended is not None and self.operation_id not in uow[Operations].unfinished:
+            uow[Limits].remove(batch_limit(self.operation_id), self.actor)
+            uow[Operations].move(self.operation_id, ended, {})
 
 
 def _require_operation(uow: UnitOfWork, operation_id: UUID) -> StoredOperation:
-    if operation_id not in uow.operations:
+    if operation_id not in uow[Operations].operations:
         raise make_unknown_batch_error(str(operation_id))
-    return uow.operations[operation_id]
+    return uow[Operations].operations[operation_id]
 
 
 def make_unknown_batch_error(operation_id: str) -> NotFoundError:

@@ -12,7 +12,6 @@ from sqlalchemy import text
 from contracts.fields import explain
 from contracts.resources import NewJob
 from jobstore.engine.commands import Command
-from jobstore.engine.rows import Item, NewJudging
 from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
@@ -20,7 +19,9 @@ from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.commands import AssignAgent, CreateJob
 from jobstore.jobs.model import UNPROVEN, Actor, Job, Refusal
 from jobstore.judging.judgings import QueueRejudging
+from jobstore.judging.rows import NewJudging
 from jobstore.operations.commands import CarryOutItem
+from jobstore.operations.rows import Item
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text

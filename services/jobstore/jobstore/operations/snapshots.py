@@ -9,9 +9,9 @@ from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, liter
 
 from contracts.resources import JobFilter
 from jobstore.engine.sql import PLAN_ANEW, Connection, is_verdict
-from jobstore.engine.unit_of_work import JobView
 from jobstore.jobs.finding import Query, where_matching
 from jobstore.jobs.reads import JOB_COLUMNS, NO_TEXTS, make_job_view
+from jobstore.jobs.rows import JobView
 from jobstore.judging.rules import Version
 from jobstore.operations.reads import retried_jobs
 from jobstore.schema.tables import jobs

@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from contracts.resources import NewJob
 from jobstore.engine.database import Database
-from jobstore.engine.rows import Item, ItemAnswer
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection, Row
 from jobstore.executions.commands import CancelJob
@@ -22,6 +21,7 @@ from jobstore.jobs.model import CANCELLED, SIGNOFF, Actor, IdKey
 from jobstore.operations.commands import AnswerItems, CarryOutItem, EndOperation
 from jobstore.operations.kinds import MESSAGES, ClaimedOperation, Pace, find_pace, make_command
 from jobstore.operations.reads import NOT_CARRIED_OUT
+from jobstore.operations.rows import Item, ItemAnswer
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 from signoff.status import OperationKind, OperationState

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from jobstore.engine.database import Database
-from jobstore.engine.unit_of_work import JobView
 from jobstore.errors import UnknownCursorError
 from jobstore.jobs.reads import LogView, get_cursors, get_settled_cursor, list_changes, list_jobs_after
+from jobstore.jobs.rows import JobView
 from jobstore.publishing.recent import Recent
 from servicekit.process.runtime import run_forever
 

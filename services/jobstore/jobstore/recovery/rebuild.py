@@ -27,16 +27,18 @@ from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
-from jobstore.engine.commands import Locks
 from jobstore.engine.database import Database
 from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION
-from jobstore.engine.loading import lock_rows
+from jobstore.engine.parts import UnitOfWork
 from jobstore.engine.sql import Connection
-from jobstore.engine.writing import write
+from jobstore.executions.rows import Executions, ExecutionsWish
+from jobstore.executions.rows import record as apply_report
 from jobstore.jobs.model import ExecutionState, ExecutionTerms, IdKey, Refusal, Report, TransitionKind
+from jobstore.jobs.rows import JobsWish
 from jobstore.recovery import process, stored_facts
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.projection import Projection, SetAside
+from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record, describe_unread
 from servicekit.process.settings import load_settings
@@ -303,14 +305,16 @@ class Rebuild:
         parameters = {"done": ExecutionState.DONE.value, "limit": LIVE_BATCH, "after": _FIRST}
         while rows := await connection.execute(_LIVE, parameters):
             ids = [row.execution_id for row in rows]
-            locks = Locks(jobs=frozenset(row.job_id for row in rows), executions=frozenset(ids))
-            uow = await lock_rows(connection, locks, _TERMS)
+            uow = UnitOfWork(_TERMS)
+            job_ids = frozenset(row.job_id for row in rows)
+            wishes = (JobsWish(locked=job_ids), ExecutionsWish(locked=frozenset(ids)))
+            await STORES.lock(connection, uow, [wishes])
             for execution_id, job_id in rows:
-                execution = uow.executions[execution_id]
-                decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))
+                execution = uow[Executions].executions[execution_id]
+                decision = apply_report(uow, job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))
                 if not isinstance(decision, Refusal):
                     self._counts["queued" if decision.entry is None else "failed"] += 1
-            await write(connection, uow)
+            await STORES.write(connection, uow)
             parameters["after"] = ids[-1]
 
     def _make_gaps_error(self, names: Sequence[str], count: int) -> PermanentError:

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import Table, TextClause, text
 
 from jobstore.engine import sql
-from jobstore.engine.administration import add_to_flows
 from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION, AGENTS, REFUSALS, told_columns
 from jobstore.engine.sql import Connection
+from jobstore.limits.store import add_to_flows
 from jobstore.schema import tables
 from signoff.status import OperationKind
 

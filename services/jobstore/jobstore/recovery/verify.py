@@ -13,9 +13,10 @@ from contracts.fact_keys import FactFilter, FactKeys
 from contracts.topics import FACT_TOPICS
 from jobstore.config import VerifySettings
 from jobstore.engine.database import Database
-from jobstore.engine.facts import ADMINISTERED, REMEMBERED
+from jobstore.engine.facts import ADMINISTERED
 from jobstore.engine.facts import UNTOLD as UNTOLD_OF_ADMINISTERED
 from jobstore.engine.sql import Connection, Row
+from jobstore.executions.store import REMEMBERED
 from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.recovery import process

@@ -1,7 +1,7 @@
 """What commands ask for, write and answer, as text in which only what matters stands: no default, no chance."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -10,12 +10,14 @@ from uuid import UUID
 
 from pydantic import BaseModel
 from support.jobstore.builders import NOW
-from support.jobstore.memory import POLICY, MemoryJobstore
+from support.jobstore.memory import CHANGES, POLICY, MemoryJobstore, list_changes
 
-from jobstore.engine.commands import Command, Locks, Reads
-from jobstore.engine.rows import Changes
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.agents.rows import CircuitsWish
+from jobstore.engine.commands import Command
+from jobstore.engine.parts import Overlay, UnitOfWork, Wish, WishList
 from jobstore.jobs.model import SIGNOFF, Actor, Execution, Job
+from jobstore.jobs.rows import Jobs
+from jobstore.limits.rows import QueuesWish
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus
@@ -24,6 +26,8 @@ from signoff.status import JobStatus
 DRAWN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\bjob-[0-9a-f]{8}\b")
 #: Who asks, unless a test says who, so that it shows where that is not told.
 SOMEBODY = Actor("somebody")
+#: Read once, when all else is.
+LAST = (QueuesWish, CircuitsWish)
 TEXT_MAX = 400
 NOTHING = (None, "", (), [], {}, 0)
 #: Of a job that is answered; the rest is as it is asked for.
@@ -38,8 +42,6 @@ SHOWN = (
     "batch_id",
     "updated_at",
 )
-#: What is told otherwise, or counted.
-NOT_TOLD = {"recorded_counts", "entries", "rooms"}
 
 #: With what a new one is compared, so that what is usual is not told.
 MADE: Mapping[type, Any] = {
@@ -62,28 +64,28 @@ class Story:
         self.show(list(commands))  # ids are named in the order in which they are asked for
         names = (type(each).__name__ + f" by {each.actor}" * (each.actor != SOMEBODY) for each in commands)
         self.told.append(f"{', '.join(names)}\n")
-        self._tell("locks", Locks.join([each.locks() for each in commands]))
+        self._tell("locks", WishList([each.locks() for each in commands]))
 
-    def read(self, reads: Reads) -> None:
-        self._tell("reads", reads)
+    def read(self, asked: WishList) -> None:
+        self._tell("reads", [wish for wish in asked if not isinstance(wish, LAST)])
+
+    def read_last(self, asked: WishList) -> None:
+        self._tell("reads last", [wish for wish in asked if isinstance(wish, LAST)])
 
     def written(self, uow: UnitOfWork) -> None:
-        changes = uow.changes
-        for entry in changes.entries:
+        for entry in uow[Jobs].entries:
             told = {name: getattr(entry, name) for name in ("result_version", "result_job_id", "next_attempt_at")}
             besides = "".join(f" {name}={self.show(value)}" for name, value in told.items() if value is not None)
             said = self.show(entry.report).removeprefix("Report")
             self._say(f"log {self.show(entry.job.id)} {entry.job.version} {entry.status.value} {said}{besides}")
-        for kind in fields(Changes):
-            value = getattr(changes, kind.name)
-            if kind.name in NOT_TOLD or not value:
-                continue
+        for name, value in list_changes(uow).items():
             if isinstance(value, Mapping):
-                stored = getattr(uow.stored, kind.name, {})
+                found = CHANGES[name](uow)
+                stored = found.stored if isinstance(found, Overlay) else {}
                 for key, after in value.items():
-                    self._say(f"{kind.name} {self.show(key)}: {self._show_change(stored.get(key), after)}")
+                    self._say(f"{name} {self.show(key)}: {self._show_change(stored.get(key), after)}")
             else:
-                self._say(f"{kind.name} {'; '.join(map(self.show, value))}")
+                self._say(f"{name} {'; '.join(map(self.show, value))}")
 
     def answered(self, results: Sequence[Any]) -> None:
         for result in results:
@@ -92,10 +94,10 @@ class Story:
             elif result is not None:
                 self._say(f"answer {self.show(result)}")
 
-    def _tell(self, what: str, wishes: object) -> None:
-        shown = self.show(wishes).partition("(")[2].removesuffix(")")
-        if shown:
-            self._say(f"{what} {shown}")
+    def _tell(self, what: str, asked: Iterable[Wish]) -> None:
+        shown = (self.show(wish).replace("Wish", "", 1) for wish in asked)
+        if told := "; ".join(sorted(shown)):
+            self._say(f"{what} {told}")
 
     def _say(self, line: str) -> None:
         self.told[-1] += f"  {line}\n"
@@ -159,6 +161,7 @@ def _default(each: "Field[Any]") -> Any:
 def listen(jobstore: type[MemoryJobstore], story: Story, patch: Any) -> None:
     """Have every jobstore in memory tell its story."""
     carry_out, load, write = jobstore.carry_out, jobstore._load, jobstore._write
+    load_last = jobstore._load_last
 
     def telling(self: MemoryJobstore, *asked: Command[Any]) -> list[Any]:
         commands = [replace(each, actor=SOMEBODY) if each.actor == SIGNOFF else each for each in asked]
@@ -167,9 +170,13 @@ def listen(jobstore: type[MemoryJobstore], story: Story, patch: Any) -> None:
         story.answered(results)
         return results
 
-    def loading(self: MemoryJobstore, uow: UnitOfWork, reads: Reads) -> None:
-        story.read(reads)
-        load(self, uow, reads)
+    def loading(self: MemoryJobstore, uow: UnitOfWork, asked: WishList) -> None:
+        story.read(asked)
+        load(self, uow, asked)
+
+    def loading_last(self: MemoryJobstore, uow: UnitOfWork, asked: WishList) -> None:
+        story.read_last(asked)
+        load_last(self, uow, asked)
 
     def writing(self: MemoryJobstore, uow: UnitOfWork) -> None:
         story.written(uow)
@@ -177,4 +184,5 @@ def listen(jobstore: type[MemoryJobstore], story: Story, patch: Any) -> None:
 
     patch.setattr(jobstore, "carry_out", telling)
     patch.setattr(jobstore, "_load", loading)
+    patch.setattr(jobstore, "_load_last", loading_last)
     patch.setattr(jobstore, "_write", writing)

@@ -5,20 +5,25 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.jobstore.memory import list_changes
 from support.jobstore.terms import TERMS
 
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLimit
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
+from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.agents.rules import CLOSED, Breaker
-from jobstore.engine.commands import Command, LimitsLock, Locks
-from jobstore.engine.rows import Item, ItemAnswer, OperationSpec, Stored, StoredOperation
-from jobstore.engine.unit_of_work import UnitOfWork
+from jobstore.engine.commands import Command
+from jobstore.engine.parts import UnitOfWork, Wishes, WishList
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF, Clock, Job, Refusal
+from jobstore.jobs.rows import Jobs, JobsWish
+from jobstore.judging.rows import Judgings
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
+from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
 from jobstore.limits.rules import batch_limit
 from jobstore.operations.commands import AnswerItems, CarryOutItem, CreateOperation, EndOperation, MoveOperation
+from jobstore.operations.rows import Item, ItemAnswer, Operations, OperationSpec, OperationsWish, StoredOperation
 from servicekit.errors import PermanentError
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from signoff.types import Agent, Limit
@@ -30,8 +35,22 @@ ID = uuid4()
 STATES = list(OperationState)
 
 
-def unit_of_work(**stored: Any) -> UnitOfWork:
-    return UnitOfWork(TERMS, Stored(clock=Clock(NOW, lease_s=10.0, offer_again_s=5.0), **stored))
+def unit_of_work(
+    *, unfinished: Any = (), open_items: Any = (), has_circuits: bool = False, **stored: Any
+) -> UnitOfWork:
+    uow = UnitOfWork(TERMS, Clock(NOW, lease_s=10.0, offer_again_s=5.0))
+    uow[Operations].unfinished, uow[Operations].open_items = unfinished, open_items
+    uow[Circuits].are_stored = has_circuits
+    rows = {
+        "agents": uow[Agents].agents,
+        "circuits": uow[Circuits].circuits,
+        "jobs": uow[Jobs].jobs,
+        "limits": uow[Limits].limits,
+        "operations": uow[Operations].operations,
+    }
+    for name, of_name in stored.items():
+        rows[name].stored.update(of_name)
+    return uow
 
 
 def agent(**fields: Any) -> Agent:
@@ -55,20 +74,20 @@ def refused(command: Command[Any], error: type[PermanentError], code: str, **sto
         command.decide(uow)
     assert caught.value.code == code
     assert " " in str(caught.value), "a sentence says why"
-    assert uow.changes == unit_of_work().changes
+    assert list_changes(uow) == {}
     return str(caught.value)
 
 
 def test_a_new_agent_is_as_it_was_given_and_known_from_now_on() -> None:
     uow = decided(RegisterAgent("writer", NEW, actor=ADMINISTRATOR))
-    (change,) = uow.changes.agents
+    (change,) = uow[Agents].changes
     assert change == (agent(created_at=NOW, updated_at=NOW), ADMINISTRATOR, True)
-    assert uow.agents["writer"] is change.agent
+    assert uow[Agents].agents["writer"] is change.agent
 
 
 def test_an_agent_that_is_registered_again_changes_nothing() -> None:
     again = RegisterAgent("writer", NEW.model_copy(update={"id": "writer"}), actor=SIGNOFF)
-    assert decided(again, agents={"writer": agent()}).changes.agents == []
+    assert decided(again, agents={"writer": agent()})[Agents].changes == []
     refused(again, ConflictError, "agent_conflict", agents={"writer": agent(name="another")})
 
 
@@ -87,19 +106,18 @@ def test_an_update_replaces_all_but_the_age_and_closes_the_circuit() -> None:
     command = UpdateAgent("writer", NewAgent(name="other", url=URL, enabled=False), actor=ADMINISTRATOR)
     failing = Breaker(failures=5, opened=1, open_until=NOW, probe_id=None)
     uow = decided(command, agents={"writer": agent()}, has_circuits=True, circuits={"writer": failing})
-    (change,) = uow.changes.agents
+    (change,) = uow[Agents].changes
     assert (change.agent.name, change.agent.enabled, change.agent.headers) == ("other", False, {})
     assert (change.agent.created_at, change.agent.updated_at) == (BEFORE, NOW)
-    assert (change.is_new, uow.changes.circuits) == (False, {"writer": CLOSED})
-    assert command.locks() == Locks(agents=frozenset({"writer"}))
-    assert command.late_reads(uow.stored).circuits == {"writer"}
-    assert command.late_reads(unit_of_work().stored).circuits == frozenset()
+    assert (change.is_new, uow[Circuits].circuits.changes) == (False, {"writer": CLOSED})
+    assert command.locks() == (AgentsWish(locked=frozenset({"writer"})),)
+    assert CircuitsWish(agents=frozenset({"writer"})) in command.reads(uow)
 
 
 def test_a_user_in_a_url_of_old_stays_while_nobody_says_it_again() -> None:
     stored = {"agents": {"writer": agent(url=SECRET_URL, headers={})}}
     shown = NewAgent(name="a writer", url="http://***@127.0.0.1:1/")
-    (change,) = decided(UpdateAgent("writer", shown, actor=SIGNOFF), **stored).changes.agents
+    (change,) = decided(UpdateAgent("writer", shown, actor=SIGNOFF), **stored)[Agents].changes
     assert change.agent.url == SECRET_URL
     said_twice = shown.model_copy(update={"headers": {"AUTHORIZATION": "env:SIGNOFF_AGENT_KEY"}})
     refused(UpdateAgent("writer", said_twice, actor=SIGNOFF), InvalidError, "url_has_userinfo", **stored)
@@ -108,14 +126,14 @@ def test_a_user_in_a_url_of_old_stays_while_nobody_says_it_again() -> None:
 def test_a_patch_of_an_agent_changes_what_it_gives_and_is_refused_what_no_new_one_may_have() -> None:
     stored = {"agents": {"writer": agent()}}
     patch = AgentPatch(name="other", headers={"Authorization": None})
-    (change,) = decided(UpdateAgent("writer", patch, actor=SIGNOFF), **stored).changes.agents
+    (change,) = decided(UpdateAgent("writer", patch, actor=SIGNOFF), **stored)[Agents].changes
     assert change.agent == agent(name="other", headers={}, version=2, updated_at=NOW)
     many = AgentPatch(headers={f"X-{number}": "env:SIGNOFF_AGENT_KEY" for number in range(100)})
     refused(UpdateAgent("writer", many, actor=SIGNOFF), InvalidError, "invalid_request", **stored)
 
 
 def test_an_agent_is_disabled_and_nothing_else_of_it_changes() -> None:
-    (change,) = decided(DisableAgent("writer", actor=SIGNOFF), agents={"writer": agent()}).changes.agents
+    (change,) = decided(DisableAgent("writer", actor=SIGNOFF), agents={"writer": agent()})[Agents].changes
     assert change.agent == agent(enabled=False, version=2, updated_at=NOW)
 
 
@@ -130,17 +148,17 @@ def limit(name: str, **fields: Any) -> Limit:
 
 def test_a_limit_is_set_and_removed_while_no_execution_is_asked_for() -> None:
     command, name = SetLimit("tenant:a", NewLimit(weight=2.0), actor=ADMINISTRATOR), "tenant:a"
-    assert command.locks() == Locks(limits=LimitsLock.EXCLUSIVE, named_limits=frozenset({name, "tenant:*"}))
-    assert decided(command).changes.limits == {name: (limit(name, weight=2.0), ADMINISTRATOR)}
+    assert LimitsWish(lock=LimitsLock.EXCLUSIVE, named=frozenset({name, "tenant:*"})) in command.locks()
+    assert decided(command)[Limits].changes == {name: (limit(name, weight=2.0), ADMINISTRATOR)}
     removed = decided(RemoveLimit(name, actor=ADMINISTRATOR), limits={name: limit(name)})
-    assert removed.changes.limits == {name: (None, ADMINISTRATOR)}
+    assert removed[Limits].changes == {name: (None, ADMINISTRATOR)}
     refused(RemoveLimit(name, actor=SIGNOFF), NotFoundError, "unknown_limit")
 
 
 def test_limits_are_confirmed_by_whoever_asks_while_no_execution_is_asked_for() -> None:
     confirm = ConfirmLimits(actor=ADMINISTRATOR)
-    assert confirm.locks() == Locks(limits=LimitsLock.EXCLUSIVE)
-    assert decided(confirm).changes.confirmed_by == ADMINISTRATOR
+    assert confirm.locks() == (LimitsWish(lock=LimitsLock.EXCLUSIVE),)
+    assert decided(confirm)[Limits].confirmed_by == ADMINISTRATOR
 
 
 @pytest.mark.parametrize("field", ["weight", "queue_max"])
@@ -151,21 +169,21 @@ def test_only_a_tenants_limit_has_a_weight_and_a_queue(field: str) -> None:
 def test_a_pause_keeps_the_rest_of_a_limit() -> None:
     one, other = "agent:writer", "agent:other"
     paused = decided(PauseLimit(one, paused=True, actor=SIGNOFF), limits={one: limit(one, concurrency=3)})
-    assert paused.limits[one] == limit(one, concurrency=3, paused=True, version=2)
-    assert decided(PauseLimit(other, paused=True, actor=SIGNOFF)).limits[other] == limit(other, paused=True)
-    assert paused.changes.limits[one] == (paused.limits[one], SIGNOFF)
+    assert paused[Limits].limits[one] == limit(one, concurrency=3, paused=True, version=2)
+    assert decided(PauseLimit(other, paused=True, actor=SIGNOFF))[Limits].limits[other] == limit(other, paused=True)
+    assert paused[Limits].changes[one] == (paused[Limits].limits[one], SIGNOFF)
 
 
 def test_a_patch_of_a_limit_changes_what_it_gives() -> None:
     name, patch = "agent:writer", LimitPatch(rate=None, concurrency=2)
     patched = decided(SetLimit(name, patch, actor=SIGNOFF), limits={name: limit(name, rate=1, paused=True)})
-    assert patched.limits[name] == limit(name, concurrency=2, paused=True, version=2)
+    assert patched[Limits].limits[name] == limit(name, concurrency=2, paused=True, version=2)
 
 
 def test_pausing_an_agent_by_its_limit_is_a_change_of_the_agent_whose_version_counts() -> None:
     stored = {"agents": {"writer": agent(version=3)}}
     pause = PauseLimit("agent:writer", paused=True, version=3, actor=SIGNOFF)
-    (change,) = decided(pause, **stored).changes.agents
+    (change,) = decided(pause, **stored)[Agents].changes
     assert change.agent == agent(version=4, updated_at=NOW)
     late = PauseLimit("agent:writer", paused=True, version=2, actor=SIGNOFF)
     refused(late, RefusedError, "version_conflict", **stored)
@@ -211,8 +229,8 @@ def test_a_limit_holds_what_is_set_of_it_and_is_removed_where_nothing_is_left(
     command.decide(uow)
     name = command.name  # type: ignore[attr-defined]
     version = 2 if name in stored else 1
-    assert uow.limits.get(name) == (None if left is None else limit(name, version=version, **left))
-    assert (name in uow.changes.limits) == (left is not None or name in stored)
+    assert uow[Limits].limits.get(name) == (None if left is None else limit(name, version=version, **left))
+    assert (name in uow[Limits].changes) == (left is not None or name in stored)
 
 
 def test_commands_of_one_transaction_see_each_other() -> None:
@@ -222,28 +240,28 @@ def test_commands_of_one_transaction_see_each_other() -> None:
         PauseLimit("agent:a", paused=True, actor=SIGNOFF),
     ):
         command.decide(uow)
-    assert uow.changes.limits["agent:a"].limit == limit("agent:a", rate=1, paused=True, version=2)
+    assert uow[Limits].changes["agent:a"].limit == limit("agent:a", rate=1, paused=True, version=2)
     RemoveLimit("agent:a", actor=SIGNOFF).decide(uow)
     with pytest.raises(NotFoundError):
         RemoveLimit("agent:a", actor=SIGNOFF).decide(uow)
     RegisterAgent("writer", NEW, actor=SIGNOFF).decide(uow)
     DisableAgent("writer", actor=SIGNOFF).decide(uow)
-    changes = [(change.is_new, change.agent.enabled, change.agent.version) for change in uow.changes.agents]
+    changes = [(change.is_new, change.agent.enabled, change.agent.version) for change in uow[Agents].changes]
     assert changes == [(True, True, 1), (False, False, 2)]
     CreateOperation(ID, OperationSpec(), actor=SIGNOFF).decide(uow)
     CreateOperation(ID, OperationSpec(), actor=SIGNOFF).decide(uow)
-    assert len(uow.changes.new_operations) == 1
+    assert len(uow[Operations].new) == 1
     other = uuid4()
     CreateOperation(other, OperationSpec(OperationKind.REJUDGE), actor=SIGNOFF).decide(uow)
     MoveOperation(other, OperationState.CANCELLING, actor=SIGNOFF).decide(uow)
-    assert uow.operations[other].state is OperationState.CANCELLED
+    assert uow[Operations].operations[other].state is OperationState.CANCELLED
 
 
 def test_an_operation_is_made_once_by_one_request() -> None:
     command = CreateOperation(ID, OperationSpec(items=[Item(0, "a")]), actor=ADMINISTRATOR)
-    (new,) = decided(command).changes.new_operations
+    (new,) = decided(command)[Operations].new
     assert (new.id, new.actor, new.spec.items) == (ID, ADMINISTRATOR, [Item(0, "a")])
-    assert decided(command, **operation(OperationState.DONE)).changes.new_operations == []
+    assert decided(command, **operation(OperationState.DONE))[Operations].new == []
 
 
 def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
@@ -254,11 +272,11 @@ def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
         "nothing_matches",
     )
     repeated = CreateOperation(ID, OperationSpec(), obstacle=obstacle, actor=SIGNOFF)
-    assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
+    assert decided(repeated, **operation(OperationState.DONE))[Operations].new == []
     many = [Item(number, "a") for number in range(10_001)]
     refused(CreateOperation(ID, OperationSpec(items=many), actor=SIGNOFF), InvalidError, "batch_too_large")
     most = CreateOperation(ID, OperationSpec(items=many[1:]), actor=SIGNOFF)
-    assert len(decided(most).changes.new_operations) == 1
+    assert len(decided(most)[Operations].new) == 1
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -273,24 +291,24 @@ def test_a_batch_is_paused_resumed_and_cancelled_from_where_it_can_be(state: Ope
             continue
         uow = decided(command, **operation(state))
         said = {"actor": ADMINISTRATOR}
-        assert [(move.state, move.said) for move in uow.changes.moves] == ([(to, said)] if state in sources else [])
-        assert uow.operations[ID].state is (to if state in sources else state)
+        assert [(move.state, move.said) for move in uow[Operations].moves] == ([(to, said)] if state in sources else [])
+        assert uow[Operations].operations[ID].state is (to if state in sources else state)
 
 
 def test_a_paused_batch_has_a_limit_that_goes_when_it_is_resumed() -> None:
     name = batch_limit(ID)
     pause = MoveOperation(ID, OperationState.PAUSED, actor=ADMINISTRATOR)
-    assert pause.locks().limits is LimitsLock.EXCLUSIVE
+    assert pause.locks()[0] == LimitsWish(lock=LimitsLock.EXCLUSIVE, named=frozenset({name}))
     uow = decided(pause, **operation(OperationState.RUNNING))
-    assert uow.changes.limits == {name: (limit(name, paused=True), ADMINISTRATOR)}
+    assert uow[Limits].changes == {name: (limit(name, paused=True), ADMINISTRATOR)}
     stored = operation(OperationState.PAUSED) | {"limits": {name: limit(name, paused=True)}}
     resumed = decided(MoveOperation(ID, OperationState.RUNNING, actor=SIGNOFF), **stored)
-    assert resumed.changes.limits[name].limit is None
+    assert resumed[Limits].changes[name].limit is None
 
 
 def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
     cancel = MoveOperation(ID, OperationState.CANCELLING, "no more", actor=ADMINISTRATOR)
-    (move,) = decided(cancel, **operation(OperationState.PAUSED)).changes.moves
+    (move,) = decided(cancel, **operation(OperationState.PAUSED))[Operations].moves
     assert move.said == {"reason": "no more", "actor": ADMINISTRATOR}
     assert not move.has_ended
 
@@ -299,12 +317,12 @@ def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
 def test_of_what_executes_nothing_a_cancel_is_the_end(kind: OperationKind) -> None:
     cancel, name = MoveOperation(ID, OperationState.CANCELLING, actor=SIGNOFF), batch_limit(ID)
     stored = operation(OperationState.PAUSED, kind=kind) | {"limits": {name: limit(name, paused=True)}}
-    changes = decided(cancel, **stored).changes
-    assert changes.cancelled_judgings == [ID]
+    changes = decided(cancel, **stored)
+    assert changes[Judgings].cancelled == [ID]
     is_over = kind not in BATCH_KINDS
-    (move,) = changes.moves
+    (move,) = changes[Operations].moves
     assert (move.state, move.has_ended) == ("CANCELLED" if is_over else "CANCELLING", is_over)
-    left = changes.limits[name].limit
+    left = changes[Limits].changes[name].limit
     assert left is None if is_over else left is not None and left.paused
 
 
@@ -320,17 +338,17 @@ def test_a_batch_ends_when_nothing_of_it_is_left(state: OperationState) -> None:
     ends = {OperationState.RUNNING: "DONE", OperationState.PAUSED: "DONE", OperationState.CANCELLING: "CANCELLED"}
     name = batch_limit(ID)
     uow = decided(EndOperation(ID, actor=SIGNOFF), limits={name: limit(name)}, **operation(state))
-    assert [(move.state, move.has_ended) for move in uow.changes.moves] == [
+    assert [(move.state, move.has_ended) for move in uow[Operations].moves] == [
         (end, True) for end in [ends.get(state)] if end
     ]
-    assert set(uow.changes.limits) == ({name} if state in ends else set())
-    assert decided(EndOperation(ID, actor=SIGNOFF), unfinished={ID}, **operation(state)).changes.moves == []
+    assert set(uow[Limits].changes) == ({name} if state in ends else set())
+    assert decided(EndOperation(ID, actor=SIGNOFF), unfinished={ID}, **operation(state))[Operations].moves == []
 
 
 def test_answers_to_items_are_kept() -> None:
     answers = [ItemAnswer(0, uuid4()), ItemAnswer(1, None, "unknown_job", "no job has the id a")]
-    changes = decided(AnswerItems(ID, answers, 2.5, actor=SIGNOFF), **operation(OperationState.RUNNING)).changes
-    assert (changes.item_answers, changes.rests_s) == ({ID: answers}, {ID: 2.5})
+    changes = decided(AnswerItems(ID, answers, 2.5, actor=SIGNOFF), **operation(OperationState.RUNNING))
+    assert (changes[Operations].answers, changes[Operations].rests_s) == ({ID: answers}, {ID: 2.5})
 
 
 ITEM = Item(3, "a")
@@ -340,11 +358,11 @@ OPEN = {"open_items": {(ID, 3)}, "jobs": {"a": Job("a", JobStatus.ASSIGNED, 1, a
 class Recorded(Command[None]):
     """Records that it was carried out, in place of a change; or fails."""
 
-    def locks(self) -> Locks:
-        return Locks(jobs=frozenset({"a"}))
+    def locks(self) -> Wishes:
+        return (JobsWish(locked=frozenset({"a"})),)
 
     def decide(self, uow: UnitOfWork) -> None:
-        uow.put_limit("tenant:a", NewLimit(weight=1.0), self.actor)
+        uow[Limits].put("tenant:a", NewLimit(weight=1.0), self.actor)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -354,36 +372,34 @@ def test_an_item_is_carried_out_once_while_its_operation_runs(state: OperationSt
     command = CarryOutItem(ID, ITEM, Recorded(actor=SIGNOFF), execution_id, actor=SIGNOFF)
     uow = decided(command, **operation(state), **{**OPEN, "open_items": open_items})
     if state is OperationState.RUNNING and open_items:
-        assert uow.changes.item_answers == {ID: [ItemAnswer(3, execution_id)]}
-        assert uow.changes.rests_s == {ID: 0.0}, "the next item has its turn at once"
-        assert set(uow.changes.limits) == {"tenant:a"}
+        assert uow[Operations].answers == {ID: [ItemAnswer(3, execution_id)]}
+        assert uow[Operations].rests_s == {ID: 0.0}, "the next item has its turn at once"
+        assert set(uow[Limits].changes) == {"tenant:a"}
     else:
-        assert uow.changes == unit_of_work().changes
-    assert decided(command, **OPEN).changes == unit_of_work().changes  # there is no such operation
+        assert list_changes(uow) == {}
+    assert list_changes(decided(command, **OPEN)) == {}  # there is no such operation
 
 
 def test_what_an_item_is_refused_is_its_answer() -> None:
     stored = {**operation(OperationState.RUNNING), **OPEN}
-    unknown = decided(
-        CarryOutItem(ID, ITEM, DisableAgent("nobody", actor=SIGNOFF), actor=SIGNOFF), **stored
-    ).changes.item_answers[ID]
+    unknown = decided(CarryOutItem(ID, ITEM, DisableAgent("nobody", actor=SIGNOFF), actor=SIGNOFF), **stored)[
+        Operations
+    ].answers[ID]
     assert [(answer.item, answer.code) for answer in unknown] == [(3, "unknown_agent")]
     guarded = CarryOutItem(
         ID, ITEM, Recorded(actor=SIGNOFF), guard=lambda job: Refusal("moved_on", f"it is {job.status}"), actor=SIGNOFF
     )
     uow = decided(guarded, **stored)
-    assert uow.changes.item_answers == {ID: [ItemAnswer(3, None, "moved_on", "it is ASSIGNED")]}
-    assert uow.changes.limits == {}
+    assert uow[Operations].answers == {ID: [ItemAnswer(3, None, "moved_on", "it is ASSIGNED")]}
+    assert uow[Limits].changes == {}
     without_guard = CarryOutItem(ID, ITEM, Recorded(actor=SIGNOFF), guard=lambda _: None, actor=SIGNOFF)
-    assert decided(without_guard, **stored).changes.item_answers == {ID: [ItemAnswer(3)]}
+    assert decided(without_guard, **stored)[Operations].answers == {ID: [ItemAnswer(3)]}
 
 
 def test_an_item_locks_and_reads_what_its_command_does_and_its_operation() -> None:
     command = CarryOutItem(ID, ITEM, Recorded(actor=SIGNOFF), actor=SIGNOFF)
-    assert command.locks() == Locks(jobs=frozenset({"a"}), operations=frozenset({ID}))
-    stored = unit_of_work().stored
-    assert command.reads(stored).open_items == {(ID, 3)}
-    assert command.late_reads(stored) == command.command.late_reads(stored)
+    assert command.locks() == (JobsWish(locked=frozenset({"a"})), OperationsWish(locked=frozenset({ID})))
+    assert command.reads(unit_of_work()) == (OperationsWish(open_items=frozenset({(ID, 3)})),)
     created = CreateJob(NewJob(title="A", acceptance_criteria="c"), "a", actor=SIGNOFF)
     assert CarryOutItem(ID, ITEM, created, actor=SIGNOFF).size == created.size
 
@@ -391,20 +407,22 @@ def test_an_item_locks_and_reads_what_its_command_does_and_its_operation() -> No
 @pytest.mark.parametrize(
     ("command", "locks"),
     [
-        (CreateOperation(ID, OperationSpec(), actor=SIGNOFF), Locks(operations=frozenset({ID}))),
-        (AnswerItems(ID, [], 0.0, actor=SIGNOFF), Locks(operations=frozenset({ID}))),
-        (EndOperation(ID, actor=SIGNOFF), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
+        (CreateOperation(ID, OperationSpec(), actor=SIGNOFF), (OperationsWish(locked=frozenset({ID})),)),
+        (AnswerItems(ID, [], 0.0, actor=SIGNOFF), (OperationsWish(locked=frozenset({ID})),)),
+        (
+            EndOperation(ID, actor=SIGNOFF),
+            (OperationsWish(locked=frozenset({ID})), LimitsWish(named=frozenset({batch_limit(ID)}))),
+        ),
         (
             MoveOperation(ID, OperationState.PAUSED, actor=SIGNOFF),
-            Locks(
-                limits=LimitsLock.EXCLUSIVE,
-                operations=frozenset({ID}),
-                named_limits=frozenset({batch_limit(ID)}),
+            (
+                LimitsWish(lock=LimitsLock.EXCLUSIVE, named=frozenset({batch_limit(ID)})),
+                OperationsWish(locked=frozenset({ID})),
             ),
         ),
     ],
 )
-def test_what_is_changed_is_locked(command: Command[Any], locks: Locks) -> None:
+def test_what_is_changed_is_locked(command: Command[Any], locks: Wishes) -> None:
     assert command.locks() == locks
 
 
@@ -414,10 +432,10 @@ def test_an_operation_weighs_what_its_new_jobs_do() -> None:
 
 
 def test_the_strongest_lock_of_limits_counts() -> None:
-    wishes = [Locks(), Locks(limits=LimitsLock.EXCLUSIVE), Locks(limits=LimitsLock.SHARED)]
-    assert Locks.join(wishes).limits is LimitsLock.EXCLUSIVE
-    assert Locks.join([]).limits is LimitsLock.NONE
+    wishes = [LimitsWish(), LimitsWish(lock=LimitsLock.EXCLUSIVE), LimitsWish(lock=LimitsLock.SHARED)]
+    assert WishList([wishes])[LimitsWish].lock is LimitsLock.EXCLUSIVE
+    assert WishList([])[LimitsWish].lock is LimitsLock.NONE
 
 
 def test_whether_anything_of_a_batch_is_left_is_read_once_it_is_locked() -> None:
-    assert EndOperation(ID, actor=SIGNOFF).reads(unit_of_work().stored).unfinished == {ID}
+    assert EndOperation(ID, actor=SIGNOFF).reads(unit_of_work()) == (OperationsWish(unfinished=frozenset({ID})),)

@@ -10,13 +10,16 @@ from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job, result
 
 from contracts.resources import NewJob
+from jobstore.agents.rows import Circuits
 from jobstore.agents.rules import Breaker
 from jobstore.errors import RefusedError
 from jobstore.executions.claims import ClaimExecution, ClaimJudging
 from jobstore.executions.commands import CancelJob, EndLease, ForgetAnswer
 from jobstore.executions.granting import ClaimOutcome
 from jobstore.executions.requesting import ExecutionRequest
+from jobstore.executions.rows import Executions
 from jobstore.jobs.model import SIGNOFF, ExecutionStage, ExecutionState, TransitionKind
+from jobstore.limits.rows import Starts
 from signoff import jsontext
 from signoff.status import Outcome, ReportKind
 
@@ -113,7 +116,7 @@ def test_an_id_whose_record_was_wrong_is_answered_so_until_that_is_forgotten(
         life.execute()
     assert refused.value.code == code
     assert life.claim(replay=True).code == code
-    assert life.jobstore.changes.final_answers == {}, "no fact: strangers fill nothing for ever"
+    assert life.jobstore.uow[Executions].final_answers == {}, "no fact: strangers fill nothing for ever"
     assert life.told == ["created"]
     assert life.jobstore.run(ForgetAnswer(life.execution_id, actor=SIGNOFF)) is True
     assert life.jobstore.run(ForgetAnswer(life.execution_id, actor=SIGNOFF)) is False
@@ -198,7 +201,7 @@ def test_a_circuit_opens_with_failures_and_its_probe_closes_it(life: Life) -> No
     for _ in range(5):
         failing = Life(jobstore).running()
         failing.report(ReportKind.FAILED, code="agent_unavailable", retryable=True)
-    assert jobstore.changes.switched_circuits
+    assert jobstore.uow[Circuits].switched
     waiting = offered(Life(jobstore).requested())
     assert waiting.claim().code == "circuit_open"
     jobstore.run(EndLease(waiting.execution_id, TransitionKind.DEADLINE, 0, actor=SIGNOFF))
@@ -296,23 +299,23 @@ def test_what_begins_is_counted_under_its_limits_while_any_has_a_rate(jobstore: 
     first = Life(jobstore).running(agent_id="sure")
     first.result()
     jobstore.limit_names |= {"tenant:*", "agent:sure"}
-    assert dict(jobstore.changes.begun) == {}
+    assert dict(jobstore.uow[Starts].begun) == {}
     jobstore.has_rates = True
     life = offered(Life(jobstore).requested())
     assert life.claim().outcome is G
-    assert dict(jobstore.changes.begun) == {"tenant:default": 1}
+    assert dict(jobstore.uow[Starts].begun) == {"tenant:default": 1}
     assert life.claim().outcome is G, "again"
-    assert dict(jobstore.changes.begun) == {}
+    assert dict(jobstore.uow[Starts].begun) == {}
     lives = [Life(jobstore).created(agent_id="sure") for _ in range(2)]
     for each in lives:
         each.execute(parameters=ExecutionRequest(comment="bluer"))
         offered(each)
     claims = [ClaimExecution(each.execution_id, each.job_id, each.executor, 9, actor=SIGNOFF) for each in lives]
     jobstore.carry_out(*claims)
-    assert dict(jobstore.changes.begun) == {"tenant:default": 2, "agent:sure": 2}
+    assert dict(jobstore.uow[Starts].begun) == {"tenant:default": 2, "agent:sure": 2}
     reused = offered(Life(jobstore).requested(agent_id="sure"))
     assert reused.claim().code == "result_reused"
-    assert dict(jobstore.changes.begun) == {}, "no agent is called"
+    assert dict(jobstore.uow[Starts].begun) == {}, "no agent is called"
 
 
 def test_without_reuse_nothing_is_kept(jobstore: MemoryJobstore) -> None:

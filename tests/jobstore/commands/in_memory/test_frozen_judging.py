@@ -13,13 +13,12 @@ from contracts.judging.verdict import Verdict
 from contracts.resources import JobPatch, NewAgent, Usage
 from contracts.sizes import measure_job
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
-from jobstore.engine import unit_of_work
-from jobstore.engine.rows import JudgedCount
-from jobstore.executions import claims
+from jobstore.executions import claims, rows
 from jobstore.executions.granting import ClaimAnswer, ClaimOutcome
 from jobstore.jobs.commands import EditJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.commands import PromoteVersion, RetireName
+from jobstore.judging.rows import JudgedCount
 from jobstore.judging.rules import Kind, Named, format_body
 from servicekit.errors import PermanentError
 from signoff.ids import new_execution_id
@@ -330,7 +329,7 @@ def test_a_fail_is_reused_at_any_submission(life: Life) -> None:
 def test_checks_that_look_beyond_the_result_are_given_what_they_need_and_reused_by_nobody(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (claims, unit_of_work):
+    for module in (claims, rows):
         monkeypatch.setattr(module, "needs_context", lambda criteria: "differs" in criteria)
     jobstore = life.jobstore
     jobstore.put(Kind.CRITERIA, "fresh", "differs")

@@ -11,6 +11,7 @@ from contracts.judging.policy import JudgePolicy, Stage
 from contracts.judging.versions import Counts, Evaluated, Measured, Report, make_golden
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.commands import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
+from jobstore.judging.rows import Policies
 from jobstore.judging.rules import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -39,14 +40,14 @@ def code_of(jobstore: MemoryJobstore, command: PutVersion | PromoteVersion | Ret
 def test_the_first_version_of_a_policy_is_current_and_a_later_one_once_it_is_promoted(jobstore: MemoryJobstore) -> None:
     assert jobstore.put(*STRICT, BODY) == 1
     assert jobstore.put(*STRICT, OTHER, note="one ask for each") == 2
-    assert [version.note for version in jobstore.changes.new_versions] == ["one ask for each"]
-    assert [(new.version, new.note) for new in jobstore.changes.new_versions] == [(2, "one ask for each")]
+    assert [version.note for version in jobstore.uow[Policies].new] == ["one ask for each"]
+    assert [(new.version, new.note) for new in jobstore.uow[Policies].new] == [(2, "one ask for each")]
     assert jobstore.names[STRICT].current == 1
     jobstore.run(PromoteVersion(STRICT, 2, "better on the golden set", actor=SIGNOFF))
     jobstore.run(PromoteVersion(STRICT, 2, "again", actor=SIGNOFF))
     assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (2, 2)
     jobstore.run(PromoteVersion(STRICT, 1, "dearer", actor=SIGNOFF))
-    assert [(move.move, move.version, move.reason) for move in jobstore.changes.name_moves] == [(3, 1, "dearer")]
+    assert [(move.move, move.version, move.reason) for move in jobstore.uow[Policies].moves] == [(3, 1, "dearer")]
 
 
 def test_the_newest_version_of_a_set_is_current(jobstore: MemoryJobstore) -> None:
@@ -82,7 +83,7 @@ def test_a_retired_name_can_be_promoted_again(jobstore: MemoryJobstore) -> None:
     jobstore.put(*STRICT, BODY)
     for reasons in (["too dear"], []):
         jobstore.run(RetireName(STRICT, "too dear", actor=SIGNOFF))
-        assert [move.reason for move in jobstore.changes.name_moves] == reasons
+        assert [move.reason for move in jobstore.uow[Policies].moves] == reasons
     assert (jobstore.names[STRICT].current, jobstore.names[STRICT].moves) == (None, 2)
     jobstore.run(PromoteVersion(STRICT, 1, actor=SIGNOFF))
     assert jobstore.names[STRICT].current == 1
@@ -199,7 +200,7 @@ def test_a_version_that_does_not_is_refused_unless_it_is_forced_with_a_reason(
     assert guarded.names[STRICT].current == 1
     guarded.run(promote("the set is old", report, evaluated))
     assert guarded.names[STRICT].current == 2
-    assert [move.reason for move in guarded.changes.name_moves] == ["the set is old"]
+    assert [move.reason for move in guarded.uow[Policies].moves] == ["the set is old"]
 
 
 def test_what_is_current_needs_no_report_and_a_retired_policy_does(guarded: MemoryJobstore) -> None:

@@ -10,12 +10,12 @@ from support.jobstore.steps import CRITERIA, verdict
 
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.verdict import Verdict
-from jobstore.engine.rows import NewJudging
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.jobs.commands import AssignAgent
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
 from jobstore.judging.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
+from jobstore.judging.rows import Judgings, NewJudging
 from jobstore.judging.rules import Kind, Named, format_body
 from signoff.judging import StageVerdict
 from signoff.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
@@ -321,5 +321,5 @@ def test_the_last_lease_that_lapses_ends_a_judging(
     jobstore.judgings[judging.id] = jobstore.judgings[judging.id]._replace(lease=lease, **fields)
     lost, late = LoseJudging(judging.id, actor=SIGNOFF), FinishJudging(judging.id, lease, actor=SIGNOFF)
     *_, counts = jobstore.carry_out(lost, lost, LoseJudging(uuid4(), actor=SIGNOFF), late)
-    answers = [(one.code, one.cost_nanos) for one in jobstore.changes.judging_answers]
+    answers = [(one.code, one.cost_nanos) for one in jobstore.uow[Judgings].answers]
     assert (answers, counts) == (([("judging_lost", None)], False) if ends else ([(None, 0.0)], True))

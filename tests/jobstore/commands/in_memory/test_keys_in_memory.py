@@ -9,13 +9,14 @@ from support.jobstore.memory import Life
 
 from contracts.resources import NewAgent
 from jobstore.agents.commands import RegisterAgent
-from jobstore.engine.commands import Once
-from jobstore.engine.rows import Item, NewJudging, OperationSpec
 from jobstore.errors import ConflictError, InvalidError, RefusedError
 from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.jobs.commands import Once
 from jobstore.jobs.model import ADMINISTRATOR, RequestKey
 from jobstore.judging.judgings import QueueJudgings
+from jobstore.judging.rows import NewJudging
 from jobstore.operations.commands import CreateOperation
+from jobstore.operations.rows import Item, OperationSpec
 from servicekit.errors import PermanentError
 from signoff.status import ExecutionState, JudgingKind
 

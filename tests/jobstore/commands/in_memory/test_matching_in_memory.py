@@ -6,9 +6,11 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobPatch
+from jobstore.agents.rows import Agents
 from jobstore.agents.rules import Candidate
 from jobstore.jobs.commands import CreateJob, EditJob, MatchJob
 from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.rows import Jobs
 from signoff.status import JobStatus
 
 
@@ -51,7 +53,7 @@ def test_other_capabilities_of_a_job_that_has_an_agent_find_no_other(jobstore: M
 def test_each_job_that_an_agent_is_given_is_load_for_the_next_of_its_transaction(jobstore: MemoryJobstore) -> None:
     uow = jobstore.lock()
     for agent_id, load in (("busy", 3), ("idle", 0)):
-        uow.stored.candidates[agent_id] = Candidate(agent_id, frozenset({"sing"}), circuit_closed=True, load=load)
+        uow[Agents].candidates[agent_id] = Candidate(agent_id, frozenset({"sing"}), circuit_closed=True, load=load)
     for number in range(5):
         CreateJob(new_job(agent_id=None, capabilities=["sing"]), f"job-{number}", actor=SIGNOFF).decide(uow)
-    assert Counter(job.agent_id for job in uow.changes.jobs.values()) == {"idle": 4, "busy": 1}
+    assert Counter(job.agent_id for job in uow[Jobs].jobs.changes.values()) == {"idle": 4, "busy": 1}

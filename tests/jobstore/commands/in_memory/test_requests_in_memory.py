@@ -11,14 +11,15 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobPatch, Policy
-from jobstore.engine.unit_of_work import generate_id
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.executions.granting import ClaimOutcome
 from jobstore.executions.requesting import ExecutionRequest
+from jobstore.executions.rows import Executions
 from jobstore.executions.states import Openings
 from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
 from jobstore.jobs.model import SIGNOFF, ExecutionState, Job, TransitionKind
+from jobstore.jobs.rows import Jobs, generate_id
 from jobstore.limits.rules import batch_limit
 from signoff.ids import new_execution_id
 from signoff.status import JobStatus, Outcome
@@ -302,13 +303,13 @@ def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for
     jobstore.run(CancelJob(life.job_id, life.execution_id, actor=SIGNOFF))
     assert life.execution.is_early_cancel
     jobstore.run(CancelJob(life.job_id, uuid4(), actor=SIGNOFF))
-    told_of = [(job_id, refusal.code) for job_id, _, refusal in jobstore.changes.refusals]
+    told_of = [(job_id, refusal.code) for job_id, _, refusal in jobstore.uow[Jobs].refusals]
     assert told_of == [(life.job_id, "too_many_cancels")]
     assert code_of(life.execute) == "cancelled"
     assert life.execution.due_at is None, "for good"
-    assert jobstore.changes.final_answers.keys() == {life.execution_id}
+    assert jobstore.uow[Executions].final_answers.keys() == {life.execution_id}
     assert code_of(life.execute) == "cancelled"
-    assert jobstore.changes.final_answers == {}
+    assert jobstore.uow[Executions].final_answers == {}
 
 
 def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: MemoryJobstore) -> None:
@@ -317,7 +318,7 @@ def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: Memo
     requests = [ExecuteJob(each.job_id, each.execution_id, actor=SIGNOFF) for each in (first, second)]
     jobstore.carry_out(*requests)
     assert [each.execution.state for each in (first, second)] == [ExecutionState.OFFERED, ExecutionState.QUEUED]
-    assert jobstore.changes.find_offered() == [first.execution]
+    assert jobstore.uow[Executions].find_offered() == [first.execution]
     assert first.execution.due_at == jobstore.now + timedelta(seconds=jobstore.terms.offer_again_s)
     assert second.claim().outcome is ClaimOutcome.GRANTED
 
@@ -327,10 +328,10 @@ def test_requests_of_one_transaction_share_the_places_of_a_queue_and_are_counted
     lives = [Life(jobstore) for _ in range(3)]
     creates = [CreateJob(new_job(), each.job_id, actor=SIGNOFF) for each in lives]
     jobstore.carry_out(*creates)
-    assert jobstore.changes.recorded_counts == {TransitionKind.CREATED: 3}
+    assert jobstore.uow[Jobs].recorded_counts == {TransitionKind.CREATED: 3}
     jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id, actor=SIGNOFF) for each in lives))
     assert jobstore.refused() == ["queue_full"]
-    assert jobstore.changes.recorded_counts == {TransitionKind.REQUESTED: 2}
+    assert jobstore.uow[Jobs].recorded_counts == {TransitionKind.REQUESTED: 2}
 
 
 def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -> None:

@@ -9,10 +9,10 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, verdict
 
 from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
-from jobstore.engine.rows import NewJudging
 from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.judgings import FinishJudging, QueueRejudging
+from jobstore.judging.rows import NewJudging
 from jobstore.judging.rules import Kind, format_body
 from signoff.ids import new_execution_id
 from signoff.judging import StageVerdict

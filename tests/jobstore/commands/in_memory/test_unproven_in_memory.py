@@ -10,11 +10,11 @@ from support.jobstore.steps import CRITERIA, unproven, verdict
 
 from contracts.judging.verdict import Verdict
 from jobstore.agents.rules import CLOSED
-from jobstore.engine.rows import JudgingAnswer, NewJudging
 from jobstore.executions.commands import CancelJob
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.judging.judgings import FinishJudging, QueueRejudging
+from jobstore.judging.rows import JudgingAnswer, NewJudging
 from jobstore.judging.rules import Kind
 from signoff.status import JobStatus, JudgingKind, Outcome, ReportKind
 

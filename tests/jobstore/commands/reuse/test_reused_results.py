@@ -19,6 +19,7 @@ from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF, ExecutionStage
 from jobstore.judging.rules import ReuseTerms
+from jobstore.subjects import STORES
 from signoff.ids import new_execution_id
 from signoff.status import Outcome
 
@@ -127,7 +128,7 @@ async def test_a_reused_result_is_not_a_new_one_nor_a_late_one(
 async def test_a_result_grows_old(life: Any, sure: str, database: Database, runner: CommandRunner) -> None:
     first, second = life(), life()
     await first.result(await first.running(agent_id=sure))
-    short = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(result_age_s=1e-6)))
+    short = CommandRunner(database, STORES, replace(runner.terms, reuse=ReuseTerms(result_age_s=1e-6)))
     second.runner = short
     await second.requested(agent_id=sure)
     assert (await second.claim()).outcome == ClaimOutcome.GRANTED

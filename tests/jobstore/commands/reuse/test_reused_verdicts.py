@@ -18,6 +18,7 @@ from jobstore.executions.commands import CancelJob
 from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.rules import ReuseTerms
+from jobstore.subjects import STORES
 from signoff.status import Outcome
 
 
@@ -178,7 +179,7 @@ async def test_a_verdict_grows_old(life: Any, database: Database) -> None:
 
 
 async def test_reuse_can_be_switched_off(life: Any, database: Database, runner: CommandRunner, sure: str) -> None:
-    off = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(0, 0)))
+    off = CommandRunner(database, STORES, replace(runner.terms, reuse=ReuseTerms(0, 0)))
     await life().judged()
     one = Life(database, off)
     assert (await one.at_judge(value="blue")).outcome == ClaimOutcome.GRANTED

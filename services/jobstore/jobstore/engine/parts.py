@@ -1,0 +1,202 @@
+"""Part: the rows of one subject in one transaction, and Wish: what a command asks of a part. Pure."""
+
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeAlias, TypeVar
+
+from jobstore.jobs.model import Clock, Execution, ExecutionTerms
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Overlay(ChainMap[K, V]):
+    """Changes before what is stored, by the same keys: a ChainMap of two, which costs a tenth as much to look into."""
+
+    changes: dict[K, V]
+    stored: dict[K, V]
+
+    def __init__(self, changes: dict[K, V], stored: dict[K, V]) -> None:
+        """Overlay `stored` rows, as the tables have them, with `changes`, which will be written."""
+        super().__init__(changes, stored)
+        self.changes, self.stored = changes, stored
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.changes or key in self.stored
+
+    def __getitem__(self, key: K) -> V:
+        return self.changes[key] if key in self.changes else self.stored[key]
+
+    def get(self, key: K) -> V | None:  # type: ignore[override] # nobody asks for another default
+        """Return a change, or else what is stored, or else None."""
+        return self.changes[key] if key in self.changes else self.stored.get(key)
+
+
+def overlay() -> Overlay[Any, Any]:
+    """Return the rows of a part of which none are stored, and none changed."""
+    return Overlay({}, {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a command asks of one part: each field is a frozenset, or a number of which the highest counts."""
+
+    @classmethod
+    def join(cls, wishes: Collection[Self]) -> Self:
+        """Return the wish for everything that any of these asks for."""
+        if len(wishes) == 1:
+            return next(iter(wishes))
+        joined: dict[str, Any] = {}
+        for name in cls.__dataclass_fields__:
+            values = [getattr(wish, name) for wish in wishes]
+            joined[name] = frozenset().union(*values) if isinstance(values[0], frozenset) else max(values)
+        return cls(**joined)
+
+    def subtract(self, earlier: Self) -> Self:
+        """Return the wish for what an earlier one did not ask for."""
+        left: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            value, before = getattr(self, name), getattr(earlier, name)
+            if isinstance(value, frozenset):
+                left[name] = value - before
+            elif value > before:
+                left[name] = value
+        return type(self)(**left)
+
+    def name(self) -> dict[str, str]:
+        """Return the id of what it locks, as logs have it."""
+        return {}
+
+    def __bool__(self) -> bool:
+        """Return whether it asks for anything."""
+        return any(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+#: What one command asks for, of as many parts as it needs.
+Wishes: TypeAlias = Sequence[Wish]
+W = TypeVar("W", bound=Wish)
+
+NOTHING: Final[Wishes] = ()
+
+
+class WishList:
+    """The wishes of a batch of commands, joined for each part."""
+
+    def __init__(self, of_each: Sequence[Wishes]) -> None:
+        """Join what each command asks for."""
+        self.of_each = of_each
+        wishes: defaultdict[type[Wish], list[Wish]] = defaultdict(list)
+        for one in of_each:
+            for wish in one:
+                if wish:
+                    wishes[type(wish)].append(wish)
+        self._joined = {kind: kind.join(some) for kind, some in wishes.items()}
+
+    def __bool__(self) -> bool:
+        return bool(self._joined)
+
+    def __contains__(self, kind: type[Wish]) -> bool:
+        return kind in self._joined
+
+    def __iter__(self) -> Iterator[Wish]:
+        return iter(self._joined.values())
+
+    def __getitem__(self, kind: type[W]) -> W:
+        """Return all that is asked of a part; an empty wish where nothing is."""
+        found: Any = self._joined.get(kind)
+        wish: W = kind() if found is None else found
+        return wish
+
+    def subtract(self, earlier: "WishList") -> "WishList":
+        """Return what was not asked for earlier."""
+        return WishList([[wish.subtract(earlier[type(wish)]) for wish in self]])
+
+
+@dataclass(eq=False, slots=True)
+class Part:
+    """The rows of one subject in one transaction: as they are stored, and as they are after what was decided so far.
+
+    What no command wishes is not loaded. `uow` has the other parts.
+    """
+
+    uow: "UnitOfWork" = field(repr=False)
+
+    def misses(self, wish: Wish) -> bool:
+        """Return whether a wish could not be granted without waiting, so that its command is set aside."""
+        del wish
+        return False
+
+
+P = TypeVar("P", bound=Part)
+
+
+@dataclass(slots=True)
+class Listeners:
+    """Called after the commit of a transaction; None: nobody listens."""
+
+    #: Called with the executions that were offered with their requests; without it none are.
+    on_offered: Callable[[Sequence[Execution]], None] | None = None
+    #: Called with the entries that were recorded.
+    on_recorded: Callable[[Sequence[Any]], None] | None = None
+    #: Called with the seconds until the first of the executions that were written is out of time.
+    on_timed: Callable[[float], None] | None = None
+
+
+class UnitOfWork:
+    """The parts of one transaction, each made as it is first asked for. Commands decide on it."""
+
+    __slots__ = ("_parts", "clock", "listeners", "terms")
+
+    #: The time at which all is decided, read once all rows are locked.
+    clock: Clock
+
+    def __init__(self, terms: ExecutionTerms, clock: Clock | None = None, listeners: Listeners | None = None) -> None:
+        """`clock` is set once all rows are locked, unless it is given."""
+        self.terms = terms
+        self.listeners = listeners or Listeners()
+        self._parts: dict[type[Part], Part] = {}
+        if clock is not None:
+            self.clock = clock
+
+    def __getitem__(self, kind: type[P]) -> P:
+        """Return the part of a subject."""
+        found: Any = self._parts.get(kind)
+        part: P = kind(self) if found is None else found
+        if found is None:
+            self._parts[kind] = part
+        return part
+
+    def __contains__(self, kind: type[Part]) -> bool:
+        """Return whether anything of a subject was locked, loaded or changed."""
+        return kind in self._parts
+
+    def misses(self, wish: Wish) -> bool:
+        """Return whether any part could not grant a wish without waiting."""
+        return any(part.misses(wish) for part in self._parts.values())
+
+
+#: How often commands may ask for more, by what they have read.
+ROUNDS_MAX: Final = 3
+
+
+class Rounds:
+    """Ask commands what they read, and again while what was read lets them ask for more."""
+
+    def __init__(self, ask: Callable[[], Iterable[Wishes]]) -> None:
+        """`ask` returns what each command asks for by now."""
+        self._ask = ask
+        #: All that was asked for last.
+        self.asked = WishList([])
+
+    def __iter__(self) -> Iterator[WishList]:
+        """Yield what is asked for first, also if that is nothing, and then what is new each time."""
+        self.asked = WishList([*self._ask()])
+        yield self.asked
+        for _ in range(ROUNDS_MAX - 1):
+            if not (known := self.asked):
+                return
+            self.asked = WishList([*self._ask()])
+            if not (new := self.asked.subtract(known)):
+                return
+            yield new

@@ -1,0 +1,322 @@
+"""Executions and workers as rows of a transaction: lock, load and write them, and remember answers for a time."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import ClassVar, Final
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import TextClause, text
+
+from jobstore.agents import store as agents
+from jobstore.agents.rows import Agents, AgentsWish, Circuits
+from jobstore.engine import row_mapping, sql
+from jobstore.engine.commands import optional
+from jobstore.engine.database import RaceError
+from jobstore.engine.facts import REFUSALS
+from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.parts import UnitOfWork, WishList
+from jobstore.engine.row_mapping import CHANGING_COLUMNS, EXECUTION_COLUMNS, READ_COLUMNS, WORKER_COLUMNS, to_execution
+from jobstore.engine.sql import Connection, Row, Values
+from jobstore.engine.store import Last, Piece, Store, write_together
+from jobstore.executions.leases import OPENINGS, count_offered, is_alive, read_room
+from jobstore.executions.rows import Executions, ExecutionsWish, Grant, WorkerRoom, Workers
+from jobstore.executions.states import Openings
+from jobstore.jobs.model import Clock, ExecutionStage, ExecutionState
+from jobstore.jobs.rows import Jobs, KeysWish, RequestKeys
+from jobstore.judging.rules import bound_chars
+from jobstore.limits import store as limits
+from jobstore.limits.rows import Limits
+from jobstore.limits.rules import agent_limit
+
+log = logging.getLogger(__name__)
+
+#: Where anything is granted: the least that a validator is set to take, and what the policy takes that was frozen.
+_JUDGED_MAX: Final = f"""
+    (SELECT CAST(min(CAST(CAST(v.body AS json) ->> 'result_max_chars' AS numeric)) AS text)
+    FROM workers w JOIN judging_versions v ON v.kind = 'judge' AND v.name = split_part(w.judge, '@', 1)
+        AND v.version = CAST(nullif(split_part(w.judge, '@', 2), '') AS int)
+    WHERE {is_alive(ExecutionStage.JUDGING)}) AS judged_max_chars
+"""  # noqa: S608 - words of our own
+_FROZEN_MAX: Final = """
+    (SELECT CAST(v.body AS json) ->> 'result_max_chars' FROM judging_versions v
+    WHERE v.kind = 'judge' AND v.name = split_part(CAST(e.policy AS json) ->> 'judge', '@', 1)
+        AND v.version = CAST(nullif(split_part(CAST(e.policy AS json) ->> 'judge', '@', 2), '') AS int)
+    ) AS frozen_max_chars
+"""
+#: What a grant needs is looked up by its keys: OFFSET 0 keeps the planner from anything else.
+_GRANTED: Final = f"""
+    LEFT JOIN LATERAL (
+        SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, {_FROZEN_MAX}
+        FROM job_logs l CROSS JOIN agents a
+        WHERE l.job_id = e.job_id AND l.version = e.request_version AND a.id = e.agent_id
+            AND e.stage = 'EXECUTING' AND e.state <> 'DONE' AND e.execution_id = ANY(CAST(:granted AS uuid[])) OFFSET 0
+    ) AS granted ON true
+"""  # noqa: S608 - names of our own
+
+
+#: What was asked for under idempotency keys: the ids of the requests, and the hashes in the same order.
+_REQUEST_KEYS: Final = """
+    (SELECT array_agg(k.id ORDER BY k.id) FROM request_keys k WHERE k.id = ANY(CAST(:keys AS uuid[]))) AS request_ids,
+    (SELECT array_agg(k.body_hash ORDER BY k.id) FROM request_keys k WHERE k.id = ANY(CAST(:keys AS uuid[])))
+        AS body_hashes
+"""
+
+
+@cache
+def _lock_executions(*, grants: bool, offers: bool, keys: bool) -> TextClause:
+    """Return the statement that locks executions, with what grants, offers and keys need only where there may be any.
+
+    Behind the executions, in a row of its own: the time after all is locked, whether any circuit is stored, NAMES,
+    which the limits lock of the statement before keeps from changing, agents and requests under idempotency keys.
+    """
+    return text(
+        f"""
+    SELECT e.*, {"granted.*," if grants else ""} rest.*
+    FROM (VALUES (false), (true)) AS part (is_last) LEFT JOIN LATERAL (
+        SELECT {", ".join(READ_COLUMNS).replace("policy", "policy::text AS policy")} FROM executions
+        WHERE NOT is_last AND execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
+    ) AS e ON true {_GRANTED if grants else ""} LEFT JOIN LATERAL (
+        SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES},
+            {f"{_REQUEST_KEYS}," if keys else ""}
+            {f"{OPENINGS}," if offers else ""} {f"{_JUDGED_MAX}, {count_offered()} AS offered," if grants else ""}
+            ARRAY(
+                SELECT {agents.json_object("a")}::text FROM agents a WHERE id = ANY(CAST(:agents AS text[]))
+            ) AS agents
+        {f"FROM {read_room(ExecutionStage.EXECUTING)}" if offers else ""} WHERE is_last
+    ) AS rest ON true
+    """  # noqa: S608 - names of our own
+    )
+
+
+_ADD_REFUSALS: Final = text(
+    f"""
+    WITH added AS (
+        INSERT INTO facts (seq, topic, key, body)
+        SELECT number, '{REFUSALS}', coalesce(nullif(job_id, ''), CAST(execution_id AS text)),
+            json_strip_nulls(json_build_object(
+                'execution_id', execution_id, 'job_id', nullif(job_id, ''), 'cursor', number,
+                'answer', split_part(answer, ':', 1), 'code', nullif(split_part(answer, ':', 2), ''),
+                'refused_at', {sql.time_text("created_at")}, 'actor', actor))
+        FROM (
+            SELECT nextval('job_logs_seq_seq') AS number, *
+            FROM executions JOIN unnest(CAST(:ids AS uuid[]), CAST(:actors AS text[])) AS asked (execution_id, actor)
+                USING (execution_id)
+        ) AS numbered
+    )
+    SELECT {notify(Wake.RECORDED)}
+    """,  # noqa: S608 - names of our own
+)
+#: The answers that are remembered for a time; an index has them.
+REMEMBERED: Final = "state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"
+#: Rows deleted by one `forget_remembered`.
+FORGET_BATCH: Final = 10_000
+_COUNT_REMEMBERED: Final = text(
+    f"""
+    SELECT count(*) FROM (
+        SELECT FROM executions WHERE {REMEMBERED} AND (answer = 'cancelled') = :cancelled LIMIT :limit
+    ) AS remembered
+    """,  # noqa: S608 - words of our own
+)
+#: SKIP LOCKED: a row whose execution is just asked for is not forgotten.
+_FORGET_REMEMBERED: Final = text(
+    f"""
+    DELETE FROM executions WHERE execution_id = ANY(ARRAY(
+        SELECT execution_id FROM executions WHERE {REMEMBERED} AND due_at <= signoff_now()
+        LIMIT :limit FOR UPDATE SKIP LOCKED))
+    """,  # noqa: S608 - words of our own
+)
+_FORGET_ANSWERS: Final = text(
+    f"DELETE FROM executions WHERE {REMEMBERED} AND execution_id = ANY(CAST(:ids AS uuid[]))",  # noqa: S608 - words of our own
+)
+
+
+class ExecutionsStore(Store):
+    """Lock executions, and read with the same statement what other parts need once all is locked; write them."""
+
+    part, wish = Executions, ExecutionsWish
+    is_always_locked = True
+    pieces: ClassVar[Mapping[str, Piece]] = {
+        "new_executions": Piece(
+            sql.insert("executions", EXECUTION_COLUMNS, order="execution_id", alias="ne").text,
+            EXECUTION_COLUMNS,
+            "ne",
+            returning="execution_id, created_at",
+        ),
+        "changed_executions": Piece(
+            f"""
+            UPDATE executions SET {sql.assignments("e", CHANGING_COLUMNS, key="execution_id")}
+            FROM {sql.unnest("e", CHANGING_COLUMNS)} WHERE executions.execution_id = e.execution_id
+            """,  # noqa: S608 - names of our own
+            CHANGING_COLUMNS,
+            "e",
+            of_batch="AND executions.execution_id = ANY(CAST(:e_execution_id AS uuid[]))",
+        ),
+    }
+
+    async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Lock executions, those that follow by policy, and those live of locked jobs, in the order of their ids.
+
+        RaceError: an execution was requested meanwhile whose job is not locked, or a job was created under a key: what
+        another transaction inserted between the two statements is seen only by the second.
+        """
+        wish, jobs, terms = asked[ExecutionsWish], uow[Jobs].jobs.stored, uow.terms
+        offers = wish.offers and uow.listeners.on_offered is not None
+        followed = {terms.ids.derive_next(execution_id) for execution_id in wish.followed}
+        live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
+        called = asked[AgentsWish].read.union(
+            *(optional(jobs[job_id].agent_id) for job_id in asked[AgentsWish].called_by & jobs.keys())
+        )
+        keys = uow[RequestKeys].list_ids(asked[KeysWish].keys) if KeysWish in asked else {}
+        parameters = {
+            "ids": sorted({*wish.locked, *followed, *live}),
+            "granted": list(wish.grants),
+            "agents": list(called),
+            "keys": list(keys),
+            "alive_s": terms.alive_s,
+        }
+        statement = _lock_executions(grants=bool(wish.grants), offers=offers, keys=KeysWish in asked)
+        *found, last = await connection.execute(statement, parameters)
+        executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
+        if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
+            raise RaceError("an execution was requested meanwhile, and its job is not locked")
+        uow[Executions].executions.stored.update(executions)
+        _hand_on(uow, last)
+        if KeysWish in asked:
+            known = dict(zip(last.request_ids or (), last.body_hashes or (), strict=True))
+            uow[RequestKeys].hashes.stored.update(known)
+            repeated = {key.job_id for each, key in keys.items() if known.get(each) == key.body_hash}
+            if repeated - jobs.keys() - {None}:
+                raise RaceError("a job was created meanwhile under the same key, and is not locked")
+        if offers:
+            uow[Executions].openings = _to_openings(last, frozenset(last.limits or ()))
+        if wish.grants:
+            _take_grants(uow[Executions], found, last)
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load of how many more unknown executions the answers may be remembered."""
+        wish, executions, most = asked[ExecutionsWish], uow[Executions], uow.terms.remembered_max
+        if wish.early_cancels:
+            executions.cancel_room = most - await count_remembered(connection, most, cancelled=True)
+        if wish.wrong_records:
+            executions.wrong_room = most - await count_remembered(connection, most, cancelled=False)
+
+    def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
+        """Return the rows of new executions, and of changed ones."""
+        stored, changes = uow[Executions].executions.stored, uow[Executions].executions.changes
+        new, make = changes.keys() - stored.keys(), row_mapping.execution_row
+        return {
+            "new_executions": [make(changes[each], EXECUTION_COLUMNS) for each in new],
+            "changed_executions": [make(e, CHANGING_COLUMNS) for each, e in changes.items() if each in stored],
+        }
+
+    def find_wake(self, uow: UnitOfWork) -> Wake:
+        """Return what the dispatcher and the limits have to do by executions that wait, go on to a judge, or ended."""
+        wake, executions = Wake.NOTHING, uow[Executions].executions.changes.values()
+        if any(e.state is ExecutionState.QUEUED for e in executions):
+            wake |= Wake.QUEUED
+        if any(e.stage is ExecutionStage.JUDGING or e.state is ExecutionState.DONE for e in executions):
+            wake |= Wake.FREED
+        return wake
+
+    def find_last(self, uow: UnitOfWork) -> Last | None:
+        """Return how facts are added of ids that were answered without a request, and answers forgotten."""
+        final, forgotten = uow[Executions].final_answers, uow[Executions].forgotten
+        if not final and not forgotten:
+            return None
+
+        async def answer(connection: Connection) -> None:
+            if final:
+                await connection.execute(_ADD_REFUSALS, {"ids": list(final), "actors": list(final.values())})
+            if forgotten:
+                await connection.execute(_FORGET_ANSWERS, {"ids": list(forgotten)})
+
+        return answer
+
+    def settle(self, uow: UnitOfWork) -> None:
+        """Say when the first execution is out of time; log forgotten answers; hand over what was offered."""
+        executions, listeners = uow[Executions], uow.listeners
+        if listeners.on_timed is not None and (timeout_at := executions.find_next_timeout()):
+            listeners.on_timed((timeout_at - uow.clock.now).total_seconds())
+        for execution_id, forgotten in executions.forgotten.items():
+            about = {"execution_id": execution_id, "answer": forgotten.answer, "actor": forgotten.actor}
+            log.warning("a remembered answer was forgotten, so that its record may be processed anew", extra=about)
+        if listeners.on_offered is not None and (offered := executions.find_offered()):
+            listeners.on_offered(offered)
+
+
+def _hand_on(uow: UnitOfWork, last: Row) -> None:
+    """Hand to other parts what was read once all is locked."""
+    uow.clock = Clock(last.now, lease_s=uow.terms.lease_s, offer_again_s=uow.terms.offer_again_s)
+    limits_of = uow[Limits]
+    limits_of.names = frozenset(last.limits or ())
+    limits_of.has_queue_caps, limits_of.has_rates = last.capped, last.rated
+    if last.has_circuits:
+        uow[Circuits].are_stored = True
+    if last.agents:
+        uow[Agents].agents.stored.update(agents.parse_all(last.agents))
+
+
+def _take_grants(executions: Executions, found: Sequence[Row], last: Row) -> None:
+    executions.grants = {row.execution_id: _to_grant(row, last) for row in found if row.request is not None}
+    executions.judged_max_chars = bound_chars(last.judged_max_chars)
+    executions.offered = last.offered
+
+
+def _to_openings(rest: Row, limit_names: frozenset[str]) -> Openings:
+    held_back = limit_names.union(map(agent_limit, rest.open_circuits or ()))
+    return Openings(rest.room, rest.capacity, rest.is_waiting, held_back)
+
+
+def _to_grant(row: Row, rest: Row) -> Grant:
+    most = bound_chars(row.frozen_max_chars or rest.judged_max_chars)
+    return Grant(row.request, row.protocol, row.url, from_json(row.headers), most)
+
+
+async def count_remembered(connection: Connection, limit: int, *, cancelled: bool) -> int:
+    """Count the answers that are remembered, early cancels or all others, up to a limit."""
+    return int(await connection.scalar(_COUNT_REMEMBERED, {"limit": limit, "cancelled": cancelled}) or 0)
+
+
+async def forget_remembered(connection: Connection) -> int:
+    """Delete up to FORGET_BATCH answers whose time is over, and return how many."""
+    return await connection.change(_FORGET_REMEMBERED, {"limit": FORGET_BATCH})
+
+
+class WorkersStore(Store):
+    """Note that workers are alive, and for how many more leases they have room."""
+
+    part = Workers
+    pieces: ClassVar[Mapping[str, Piece]] = {
+        "workers": Piece(
+            f"""
+            INSERT INTO workers (owner, stage, room, capacity, report, seen_at) SELECT owner, stage, room, capacity,
+                {sql.value("w", "report", "jsonb")} || jsonb_build_object('at', signoff_now()), signoff_now()
+            FROM {sql.unnest("w", WORKER_COLUMNS)} ORDER BY owner
+            ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at,
+                capacity = greatest(workers.capacity, excluded.capacity),
+                report = coalesce(excluded.report, workers.report)
+            """,  # noqa: S608 - names of our own
+            WORKER_COLUMNS,
+            "w",
+        ),
+    }
+
+    def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
+        """Return the rows of workers that have claimed."""
+        return {"workers": _make_worker_rows(uow[Workers].rooms)}
+
+    def find_wake(self, uow: UnitOfWork) -> Wake:
+        """Return that there is room, if a worker has any left."""
+        return Wake.FREED if any(said.room > 0 for said in uow[Workers].rooms.values()) else Wake.NOTHING
+
+
+async def note_worker(connection: Connection, owner: UUID, said: WorkerRoom) -> None:
+    """Record that a worker is alive, for how many more leases it has room, and what it says of itself."""
+    wake = Wake.FREED if said.room > 0 else Wake.NOTHING
+    await write_together(connection, WorkersStore.pieces, {"workers": _make_worker_rows({owner: said})}, wake)
+
+
+def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Values]:
+    return [{"owner": owner, **said._asdict(), "stage": said.stage.value} for owner, said in rooms.items()]

@@ -1,0 +1,140 @@
+"""Operations as rows of a transaction: lock them, say what is left of them, and write what commands make of them."""
+
+from dataclasses import asdict
+from typing import Final
+
+from sqlalchemy import Select, insert, literal, text
+
+from jobstore.engine import sql
+from jobstore.engine.facts import tell
+from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.parts import UnitOfWork, WishList
+from jobstore.engine.sql import Connection
+from jobstore.engine.store import Store
+from jobstore.jobs.model import SIGNOFF
+from jobstore.operations.rows import NewOperation, OperationMove, Operations, OperationsWish, StoredOperation
+from jobstore.schema import tables
+from signoff.jsontext import json_text
+from signoff.status import OperationKind, OperationState
+
+_ITEM: Final = sql.columns(tables.operation_items, only={"item", "job_id", "spec"})
+#: The columns of a snapshot, and those beside it.
+_SNAPSHOT: Final = ("item", "job_id", "execution_id", "operation_id", "answered")
+_ANSWER: Final = sql.columns(tables.operation_items, only={"item", "execution_id", "code", "message"})
+_LOCK_OPERATIONS: Final = text(
+    "SELECT id, state, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
+)
+#: All in one statement, hence of one snapshot: an execution requested between two would be overlooked. Of items of a
+#: cancelled operation only what new ones asked for is left to be done: to forget it.
+_UNFINISHED: Final = text(
+    """
+    SELECT o.id FROM operations o WHERE o.id = ANY(CAST(:ids AS uuid[]))
+        AND (EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered
+                AND (o.state <> 'CANCELLING' OR i.spec IS NOT NULL))
+            OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE')
+            OR EXISTS (SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'))
+    """,
+)
+_OPEN_ITEMS: Final = text(
+    """
+    SELECT operation_id, item FROM operation_items JOIN unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]))
+        AS wanted (operation_id, item) USING (operation_id, item) WHERE NOT answered
+    """,
+)
+_INSERT_OPERATION: Final = tell(
+    tables.operations,
+    """
+    INSERT INTO operations (id, actor, kind, name, retry_of, parameters)
+    VALUES (:id, :actor, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json))
+    RETURNING *
+    """,
+)
+_INSERT_ITEMS: Final = text(
+    f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
+    f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM)}",
+)
+_TELL_ITEMS: Final = tell(tables.operation_items, "SELECT * FROM operation_items WHERE operation_id = :id")
+#: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
+_MOVE_OPERATION: Final = tell(
+    tables.operations,
+    """
+    UPDATE operations SET state = :state, turn_at = signoff_now(),
+        finished_at = CASE WHEN :has_ended THEN signoff_now() END,
+        about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
+    WHERE id = :id RETURNING *
+    """,
+)
+#: Release the claim on the operation, too: its next items may be requested then.
+_ANSWER_ITEMS: Final = tell(
+    tables.operation_items,
+    f"""
+    UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
+        message = u.message
+    FROM {sql.unnest("u", _ANSWER)}
+    WHERE operation_id = :id AND operation_items.item = u.item AND NOT answered RETURNING operation_items.*
+    """,  # noqa: S608 - names of our own
+    beside="""
+    freed AS (
+        UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :rest_s) WHERE id = :id
+    ),
+    """,
+)
+_NOTIFY_OPERATIONS: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
+
+
+class OperationsStore(Store):
+    """Lock operations, and write new ones, their moves, and the answers to their items."""
+
+    part, wish = Operations, OperationsWish
+
+    async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Lock operations in the order of their ids."""
+        if locked := asked[OperationsWish].locked:
+            for row in await connection.execute(_LOCK_OPERATIONS, {"ids": sorted(locked)}):
+                stored = StoredOperation(OperationState(row.state), OperationKind(row.kind))
+                uow[Operations].operations.stored[row.id] = stored
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load which operations have an item left or a live execution, and which items have no answer yet."""
+        wish, operations = asked[OperationsWish], uow[Operations]
+        if wish.unfinished:
+            operations.unfinished = set(await connection.scalars(_UNFINISHED, {"ids": list(wish.unfinished)}))
+        if wish.open_items:
+            ids, numbers = zip(*wish.open_items, strict=True)
+            rows = await connection.execute(_OPEN_ITEMS, {"ids": ids, "numbers": numbers})
+            operations.open_items = {(row.operation_id, row.item) for row in rows}
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Write operations and answers."""
+        operations = uow[Operations]
+        for operation in operations.new:
+            await _insert_operation(connection, operation)
+        for move in operations.moves:
+            await _move_operation(connection, move)
+        for operation_id, answers in operations.answers.items():
+            rows = [asdict(answer) for answer in answers]
+            about = {"id": operation_id, "rest_s": operations.rests_s.get(operation_id, 0.0), "actor": SIGNOFF}
+            await connection.execute(_ANSWER_ITEMS, {**about, **sql.arrays(_ANSWER, "u", rows)})
+
+
+async def _insert_operation(connection: Connection, new: NewOperation) -> None:
+    """Insert an operation with its items. RaceError: another transaction has inserted it since."""
+    spec = new.spec
+    row = {"id": new.id, "actor": new.actor, "parameters": json_text(spec.parameters)}
+    named = {"kind": spec.kind.value, "name": spec.name, "retry_of": spec.retry_of}
+    await connection.execute(_INSERT_OPERATION, row | named)
+    if spec.items:
+        items = [asdict(item) for item in spec.items]
+        await connection.execute(_INSERT_ITEMS, {"id": new.id, **sql.arrays(_ITEM, "u", items)})
+    if isinstance(spec.snapshot, Select):
+        query = spec.snapshot.add_columns(literal(new.id), literal(False))
+        await connection.execute(sql.PLAN_ANEW)
+        await connection.execute(insert(tables.operation_items).from_select(_SNAPSHOT, query))
+    await connection.execute(_TELL_ITEMS, {"id": new.id, "actor": new.actor})
+    await connection.execute(_NOTIFY_OPERATIONS)
+
+
+async def _move_operation(connection: Connection, move: OperationMove) -> None:
+    row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended, "said": json_text(move.said)}
+    await connection.execute(_MOVE_OPERATION, {**row, "actor": move.said.get("actor", SIGNOFF)})
+    await connection.execute(_NOTIFY_OPERATIONS)

@@ -1,0 +1,29 @@
+"""All parts of a transaction, in the order in which every transaction locks (docs/protocol.md#locks)."""
+
+from typing import Final
+
+from jobstore.agents.store import AgentsStore, CircuitsStore
+from jobstore.engine.store import Stores
+from jobstore.executions.store import ExecutionsStore, WorkersStore
+from jobstore.jobs.store import JobsStore, KeysStore, LogStore
+from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
+from jobstore.limits.store import LimitsStore, QueuesStore, StartsStore
+from jobstore.operations.store import OperationsStore
+
+#: Each reads, locks and writes after those before it, but for what `JobsStore` to `WorkersStore` write together, last.
+STORES: Final = Stores(
+    JobsStore(),
+    OperationsStore(),
+    AgentsStore(),
+    LimitsStore(),
+    ExecutionsStore(),
+    LogStore(),
+    KeysStore(),
+    PoliciesStore(),
+    JudgingsStore(),
+    ReuseStore(),
+    WorkersStore(),
+    QueuesStore(),
+    CircuitsStore(),
+    StartsStore(),
+)
