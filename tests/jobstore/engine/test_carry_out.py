@@ -99,7 +99,7 @@ async def test_a_capped_queue_counts_a_job_that_is_created_in_the_batch(
 async def test_who_changes_a_limit_is_logged_which_has_no_history(
     runner: CommandRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "jobstore.engine.runner")
+    caplog.set_level(logging.INFO, "jobstore.limits.store")
     await runner.limit.run_one(SetLimit("agent:logged", NewLimit(rate=1), actor=ADMINISTRATOR))
     await runner.limit.run_one(RemoveLimit("agent:logged", actor=ADMINISTRATOR))
     told = [vars(record) for record in caplog.records if record.msg == "a limit was changed"]

@@ -2,8 +2,8 @@
 
 from collections import ChainMap, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Final, Self, TypeAlias, TypeVar
 
 from jobstore.jobs.model import Clock, Execution, ExecutionTerms
 
@@ -33,7 +33,7 @@ class Overlay(ChainMap[K, V]):
         return self.changes[key] if key in self.changes else self.stored.get(key)
 
 
-def overlay() -> Overlay[Any, Any]:
+def overlay() -> Overlay[K, V]:
     """Return the rows of a part of which none are stored, and none changed."""
     return Overlay({}, {})
 
@@ -47,22 +47,23 @@ class Wish:
         """Return the wish for everything that any of these asks for."""
         if len(wishes) == 1:
             return next(iter(wishes))
-        joined: dict[str, Any] = {}
+        first, *_ = wishes
+        joined: dict[str, object] = {}
         for name in cls.__dataclass_fields__:
             values = [getattr(wish, name) for wish in wishes]
             joined[name] = frozenset().union(*values) if isinstance(values[0], frozenset) else max(values)
-        return cls(**joined)
+        return replace(first, **joined)
 
     def subtract(self, earlier: Self) -> Self:
         """Return the wish for what an earlier one did not ask for."""
-        left: dict[str, Any] = {}
+        left: dict[str, object] = {}
         for name in self.__dataclass_fields__:
             value, before = getattr(self, name), getattr(earlier, name)
             if isinstance(value, frozenset):
                 left[name] = value - before
             elif value > before:
                 left[name] = value
-        return type(self)(**left)
+        return replace(type(self)(), **left)
 
     def name(self) -> dict[str, str]:
         """Return the id of what it locks, as logs have it."""
@@ -104,9 +105,8 @@ class WishList:
 
     def __getitem__(self, kind: type[W]) -> W:
         """Return all that is asked of a part; an empty wish where nothing is."""
-        found: Any = self._joined.get(kind)
-        wish: W = kind() if found is None else found
-        return wish
+        found = self._joined.get(kind)
+        return found if isinstance(found, kind) else kind()
 
     def subtract(self, earlier: "WishList") -> "WishList":
         """Return what was not asked for earlier."""
@@ -137,8 +137,8 @@ class Listeners:
 
     #: Called with the executions that were offered with their requests; without it none are.
     on_offered: Callable[[Sequence[Execution]], None] | None = None
-    #: Called with the entries that were recorded.
-    on_recorded: Callable[[Sequence[Any]], None] | None = None
+    #: Called with the entries that were recorded, as `Recorded`.
+    on_recorded: Callable[..., None] | None = None
     #: Called with the seconds until the first of the executions that were written is out of time.
     on_timed: Callable[[float], None] | None = None
 
@@ -161,11 +161,11 @@ class UnitOfWork:
 
     def __getitem__(self, kind: type[P]) -> P:
         """Return the part of a subject."""
-        found: Any = self._parts.get(kind)
-        part: P = kind(self) if found is None else found
-        if found is None:
-            self._parts[kind] = part
-        return part
+        found = self._parts.get(kind)
+        if isinstance(found, kind):
+            return found
+        made = self._parts[kind] = kind(self)
+        return made
 
     def __contains__(self, kind: type[Part]) -> bool:
         """Return whether anything of a subject was locked, loaded or changed."""

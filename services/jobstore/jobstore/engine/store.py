@@ -1,7 +1,7 @@
 """Store: the SQL of one part; Stores: all parts of a transaction, locked, loaded and written in one order."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 from sqlalchemy import TextClause, text
 
@@ -11,7 +11,7 @@ from jobstore.engine.parts import Part, Rounds, UnitOfWork, Wish, Wishes, WishLi
 from jobstore.engine.sql import Connection, Rows, Values
 
 #: Writes what is written behind the statement that most have together.
-Last = Callable[[Connection], Coroutine[Any, Any, None]]
+Last = Callable[[Connection], Awaitable[None]]
 
 
 class Piece(NamedTuple):

@@ -255,7 +255,8 @@ def _hand_on(uow: UnitOfWork, last: Row) -> None:
     if last.has_circuits:
         uow[Circuits].are_stored = True
     if last.agents:
-        uow[Agents].agents.stored.update(agents.parse_all(last.agents))
+        stored = uow[Agents].agents.stored
+        stored |= agents.parse_all(last.agents)
 
 
 def _take_grants(executions: Executions, found: Sequence[Row], last: Row) -> None:

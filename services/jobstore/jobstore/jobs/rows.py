@@ -68,7 +68,7 @@ class Jobs(Part):
     last_entries: dict[str, Said] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
     #: The entries as they are handed over once they are committed.
-    recorded: Sequence[Any] = ()
+    recorded: Sequence[object] = ()
     #: For logs and metrics: decisions by kind, and refusals by job.
     recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
