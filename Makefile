@@ -8,7 +8,7 @@ CHROMIUM := tests/e2e/.chromium
 NPM_IN := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix
 NPM := $(NPM_IN) $(WEB)
 DISTRIBUTIONS := proto/client proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
-CORE := $(foreach name,*/commands */rules engine/rows engine/unit_of_work executions/claims \
+CORE := $(foreach name,*/commands */rows */rules engine/parts executions/claims \
 	executions/granting executions/requesting executions/states jobs/model jobs/transitions jobs/waiting \
 	judging/judgings upstreams,services/jobstore/jobstore/$(name).py)
 PYTHON ?=

@@ -31,7 +31,7 @@ PARTS = (
         [
             f"services/jobstore/jobstore/{name}.py"
             for name in (
-                *("*/commands", "*/rules", "engine/rows", "engine/unit_of_work", "executions/claims"),
+                *("*/commands", "*/rows", "*/rules", "engine/parts", "executions/claims"),
                 *("executions/granting", "executions/requesting", "executions/states", "jobs/model"),
                 *("jobs/transitions", "jobs/waiting", "judging/judgings", "upstreams"),
             )

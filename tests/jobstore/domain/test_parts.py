@@ -1,0 +1,141 @@
+"""What commands wish is joined for each part, asked for in rounds, and handed to the stores of which it is wished."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from support.jobstore.builders import NOW
+from support.jobstore.terms import TERMS
+
+from jobstore.engine.parts import ROUNDS_MAX, Overlay, Part, Rounds, UnitOfWork, Wish, WishList
+from jobstore.engine.store import Store, Stores
+from jobstore.executions.rows import ExecutionsWish
+from jobstore.jobs.model import Clock, RequestKey
+from jobstore.jobs.rows import JobsWish, RequestKeys
+from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
+
+SHARED = LimitsWish(lock=LimitsLock.SHARED)
+
+
+def test_wishes_of_one_part_are_joined_and_empty_ones_are_none() -> None:
+    asked = WishList([(SHARED, JobsWish(locked=frozenset("a"))), (), (JobsWish(locked=frozenset("b")), LimitsWish())])
+    assert set(asked) == {SHARED, JobsWish(locked=frozenset("ab"))}
+    assert asked[ExecutionsWish] == ExecutionsWish()
+    assert ExecutionsWish not in asked
+    assert not WishList([(LimitsWish(),)])
+
+
+def test_what_was_asked_for_is_not_asked_for_again() -> None:
+    before = WishList([(LimitsWish(named=frozenset("a")), JobsWish(specs=frozenset("a")))])
+    after = WishList([(LimitsWish(lock=LimitsLock.SHARED, named=frozenset("ab")), JobsWish(specs=frozenset("a")))])
+    assert list(after.subtract(before)) == [LimitsWish(lock=LimitsLock.SHARED, named=frozenset("b"))]
+    assert not before.subtract(after)
+
+
+def test_commands_are_asked_again_while_they_ask_for_more_but_not_for_ever() -> None:
+    def ask(*rounds: str) -> list[list[str]]:
+        answers = iter(rounds)
+        asking = Rounds(lambda: [(JobsWish(specs=frozenset(next(answers))),)])
+        return [sorted(asked[JobsWish].specs) for asked in asking]
+
+    assert ask("") == [[]]
+    assert ask("a", "a") == [["a"]]
+    assert ask("a", "ab", "ab") == [["a"], ["b"]]
+    assert ask("a", "ab", "abc", "abcd") == [["a"], ["b"], ["c"]]
+    assert ROUNDS_MAX == 3
+
+
+def test_rows_are_changed_before_they_are_stored() -> None:
+    rows = Overlay({"a": 1}, {"a": 0, "b": 0})
+    rows["b"] = 2
+    assert (rows["a"], rows["b"], rows.get("c"), "c" in rows, "b" in rows) == (1, 2, None, False, True)
+    assert (rows.changes, rows.stored) == ({"a": 1, "b": 2}, {"a": 0, "b": 0})
+
+
+def test_a_part_is_made_as_it_is_asked_for() -> None:
+    uow = UnitOfWork(TERMS)
+    assert Limits not in uow
+    assert uow[Limits] is uow[Limits]
+    assert Limits in uow
+
+
+def test_only_what_needs_the_missing_limits_lock_is_set_aside() -> None:
+    uow = UnitOfWork(TERMS)
+    assert not uow.misses(SHARED)
+    uow[Limits].is_missed = True
+    assert [uow.misses(wish) for wish in (SHARED, LimitsWish(), JobsWish())] == [True, False, False]
+    assert not uow[RequestKeys].misses(SHARED)
+
+
+def test_a_wish_is_named_by_the_first_of_what_it_locks() -> None:
+    ids = [UUID(int=2), UUID(int=1)]
+    wishes = (JobsWish(locked=frozenset("ba")), ExecutionsWish(locked=frozenset(ids)), SHARED)
+    assert [wish.name() for wish in wishes] == [{"job_id": "a"}, {"execution_id": str(ids[1])}, {}]
+    assert JobsWish().name() == ExecutionsWish().name() == {}
+
+
+def test_keys_are_known_by_their_tenant_or_that_of_their_job() -> None:
+    keys = UnitOfWork(TERMS)[RequestKeys]
+    of_tenant = RequestKey("m", "k", b"", tenant="t")
+    assert list(keys.list_ids([of_tenant, RequestKey("m", "k", b"", job_id="unknown")]).values()) == [of_tenant]
+
+
+@dataclass(eq=False, slots=True)
+class Noted(Part):
+    steps: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotedWish(Wish):
+    names: frozenset[str] = frozenset()
+
+
+class Noting(Store):
+    """Notes at which steps it is visited."""
+
+    part, wish = Noted, NotedWish
+
+    async def lock(self, _connection: Any, uow: UnitOfWork, _asked: WishList) -> None:
+        uow[Noted].steps.append(f"{type(self).__name__} locks")
+
+    async def load(self, _connection: Any, uow: UnitOfWork, asked: WishList) -> None:
+        uow[Noted].steps.append(f"{type(self).__name__} loads {''.join(sorted(asked[NotedWish].names))}")
+
+
+class Last(Noting):
+    is_last = True
+
+
+class Always(Noting):
+    wish = Wish
+    is_always_locked = is_always_loaded = True
+
+
+async def visit(*rounds: str) -> list[str]:
+    """The steps of a transaction whose commands ask for this."""
+    uow, answers = UnitOfWork(TERMS, Clock(NOW, 10.0, 5.0)), iter(rounds)
+
+    def ask() -> Iterator[tuple[Wish, ...]]:
+        yield (NotedWish(names=frozenset(next(answers))),)
+
+    stores, connection = Stores(Last(), Noting(), Always()), Any
+    await stores.lock(connection, uow, list(ask()))  # type: ignore[arg-type] # nothing is executed
+    await stores.load(connection, uow, ask)  # type: ignore[arg-type]
+    await stores.write(connection, uow)  # type: ignore[arg-type]
+    stores.settle(uow)
+    return uow[Noted].steps
+
+
+def test_a_part_that_nobody_wishes_is_skipped() -> None:
+    assert asyncio.run(visit("", "")) == ["Always locks", "Always loads "]
+
+
+def test_a_part_is_visited_for_what_is_new_and_the_last_ones_once() -> None:
+    assert asyncio.run(visit("a", "b", "bc", "bc")) == [
+        *("Last locks", "Noting locks", "Always locks"),
+        *("Noting loads b", "Always loads b"),
+        *("Noting loads c", "Always loads c"),
+        "Last loads bc",
+    ]
