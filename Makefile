@@ -9,7 +9,7 @@ NPM_IN := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix
 NPM := $(NPM_IN) $(WEB)
 DISTRIBUTIONS := proto/client proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
 CORE := $(foreach name,*/commands */rows */rules engine/parts executions/claims \
-	executions/granting executions/requesting executions/states jobs/model jobs/transitions jobs/waiting \
+	executions/requesting executions/states jobs/model jobs/transitions jobs/waiting \
 	judging/judgings upstreams,services/jobstore/jobstore/$(name).py)
 PYTHON ?=
 ARGS ?=

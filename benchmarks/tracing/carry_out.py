@@ -74,14 +74,14 @@ def _is_within(code: CodeType, frame: FrameType | None) -> bool:
 
 
 async def trace_claim(runner: CommandRunner, agent_id: str) -> Moves:
-    """Trace a claim of an execution that was requested before."""
-    job_id, execution_id = f"job-{uuid4().hex}", new_execution_id()
-    new = NewJob(title="A job", acceptance_criteria='Says "blue"', agent_id=agent_id)
-    await runner.carry_out([CreateJob(new, job_id, actor=SIGNOFF)])
-    await runner.carry_out([ExecuteJob(job_id, execution_id, actor=SIGNOFF)])
-    moves = Moves()
-    with moves.traced():
-        (answer,) = await runner.carry_out([ClaimExecution(execution_id, job_id, uuid4(), 1, actor=SIGNOFF)])
+    """Trace a claim of an execution that was requested before, behind one by which statements are composed once."""
+    for _ in range(2):
+        job_id, execution_id, moves = f"job-{uuid4().hex}", new_execution_id(), Moves()
+        new = NewJob(title="A job", acceptance_criteria='Says "blue"', agent_id=agent_id)
+        await runner.carry_out([CreateJob(new, job_id, actor=SIGNOFF)])
+        await runner.carry_out([ExecuteJob(job_id, execution_id, actor=SIGNOFF)])
+        with moves.traced():
+            (answer,) = await runner.carry_out([ClaimExecution(execution_id, job_id, uuid4(), 1, actor=SIGNOFF)])
     assert getattr(answer, "grant", None) is not None, answer
     return moves
 

@@ -32,7 +32,7 @@ PARTS = (
             f"services/jobstore/jobstore/{name}.py"
             for name in (
                 *("*/commands", "*/rows", "*/rules", "engine/parts", "executions/claims"),
-                *("executions/granting", "executions/requesting", "executions/states", "jobs/model"),
+                *("executions/requesting", "executions/states", "jobs/model"),
                 *("jobs/transitions", "jobs/waiting", "judging/judgings", "upstreams"),
             )
         ],

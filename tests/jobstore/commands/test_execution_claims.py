@@ -9,9 +9,8 @@ from support.jobstore.steps import Steps, new_job
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, RefusedError
-from jobstore.executions.claims import ClaimExecution
+from jobstore.executions.claims import ClaimExecution, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
 from jobstore.subjects import STORES
 from signoff.ids import new_execution_id

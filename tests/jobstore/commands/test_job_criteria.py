@@ -14,8 +14,8 @@ from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, RefusedError
+from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.commands import ExecuteJob
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id

@@ -6,9 +6,8 @@ from support.jobstore.steps import Steps, new_job, result, verdict
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob, RecordResult
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.commands import AssignAgent, CreateJob
 from jobstore.jobs.model import EXECUTOR, SIGNOFF, Refusal, TransitionKind

@@ -12,9 +12,8 @@ from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
-from jobstore.executions.claims import ClaimExecution
+from jobstore.executions.claims import ClaimExecution, ClaimOutcome
 from jobstore.executions.commands import ExecuteJob
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id

@@ -17,9 +17,8 @@ from jobstore.engine.commands import Command
 from jobstore.engine.database import Database, RaceError
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
-from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.claims import ClaimExecution, ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport, RecordResult
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.handlers import EventHandlers
 from jobstore.jobs.model import SIGNOFF, WORKER, Refusal
 from servicekit.leasing.worker import Worker

@@ -14,8 +14,8 @@ from contracts.events import CancelRequested
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
+from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.handlers import EventHandlers
 from jobstore.jobs.model import SIGNOFF
 from signoff.ids import new_execution_id

@@ -13,9 +13,8 @@ from jobstore.engine import locks
 from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport, RecordResult
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER
 from jobstore.limits.commands import RemoveLimit, SetLimit

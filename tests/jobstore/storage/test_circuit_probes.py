@@ -10,10 +10,9 @@ from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import Steps, new_job, swept
 
-from jobstore.executions.claims import ClaimExecution
+from jobstore.executions.claims import ClaimAnswer, ClaimExecution
 from jobstore.executions.commands import CancelJob
 from jobstore.executions.dispatcher import Dispatcher
-from jobstore.executions.granting import ClaimAnswer
 from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.model import SIGNOFF, TransitionKind
 from signoff.ids import new_execution_id

@@ -14,9 +14,8 @@ from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.agents.rules import Breaker, Candidate
 from jobstore.engine.commands import Command
 from jobstore.engine.parts import Overlay, Rounds, UnitOfWork, WishList
-from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.claims import ClaimAnswer, ClaimExecution, ClaimJudging
 from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
-from jobstore.executions.granting import ClaimAnswer
 from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history
 from jobstore.executions.rows import Executions, ExecutionsWish, Grant
 from jobstore.executions.states import Openings

@@ -6,8 +6,7 @@ from sqlalchemy import text
 
 from contracts.resources import NewAgent
 from jobstore.engine.database import Database
-from jobstore.executions.claims import ClaimJudging
-from jobstore.executions.granting import ClaimAnswer, ClaimOutcome
+from jobstore.executions.claims import ClaimAnswer, ClaimJudging, ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
 from signoff.status import Outcome, ReportKind
 from support.jobstore.steps import CRITERIA, Steps, result, verdict

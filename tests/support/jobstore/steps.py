@@ -16,9 +16,8 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.topics import TOPIC_OF
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.claims import ClaimAnswer, ClaimExecution, ClaimJudging
 from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
-from jobstore.executions.granting import ClaimAnswer
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.executions.sweeper import Sweeper, end_leases

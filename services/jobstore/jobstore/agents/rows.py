@@ -9,6 +9,7 @@ from jobstore.engine.parts import Overlay, Part, Wish, overlay
 from jobstore.errors import InvalidError
 from jobstore.jobs.model import Actor, Execution, Report, TransitionKind
 from signoff.errors import ErrorCode
+from signoff.status import Circuit
 from signoff.types import Agent
 
 
@@ -98,6 +99,13 @@ class Circuits(Part):
     def of(self, execution: Execution) -> Breaker:
         """Return the breaker of the agent that is called for an execution."""
         return self.circuits.get(execution.agent_id or "") or CLOSED
+
+    def describe(self, execution: Execution) -> str | None:
+        """Return why an execution waits for its agent's circuit, or None if the circuit is closed."""
+        circuit = self.of(execution).circuit_at(self.uow.clock.now)
+        if circuit is Circuit.CLOSED:
+            return None
+        return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ').lower()}"
 
     def update(self, execution: Execution, report: Report) -> None:
         """Open or close the agent's circuit by what a report says of its calls."""

@@ -25,9 +25,8 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Row
 from jobstore.errors import InvalidError
 from jobstore.executions import leases
-from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.claims import ClaimAnswer, ClaimExecution, ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import EndLease
-from jobstore.executions.granting import ClaimAnswer, ClaimOutcome
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report

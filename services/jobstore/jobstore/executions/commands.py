@@ -7,11 +7,10 @@ from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.judging.verdict import Verdict, find_mismatch
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from jobstore.agents.rows import AgentsWish
+from jobstore.agents.rows import AgentsWish, Circuits
 from jobstore.engine.commands import REFUSED, Command, Creation, check_version, optional, raise_refusal
 from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
 from jobstore.errors import ConflictError, RefusedError
-from jobstore.executions.granting import describe_open_circuit
 from jobstore.executions.requesting import (
     PLAIN_REQUEST,
     ExecutionRequest,
@@ -431,7 +430,7 @@ class EndLease(Command[Refusal | None]):
             if execution is not None and execution.stage is ExecutionStage.JUDGING:
                 kind = TransitionKind.MISJUDGED
         if execution is not None and self.kind is TransitionKind.DEADLINE:
-            message = describe_open_circuit(uow, execution)
+            message = uow[Circuits].describe(execution)
         report = Report(kind, lease=lease, code=code, message=message, retry_after_s=self.due_after_s, actor=self.actor)
         return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
 

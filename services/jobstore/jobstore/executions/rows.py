@@ -22,7 +22,7 @@ from jobstore.jobs.model import (
     TransitionKind,
 )
 from jobstore.jobs.rows import Jobs, Question
-from jobstore.jobs.transitions import decide
+from jobstore.jobs.transitions import decide, is_verdict
 from jobstore.judging.rows import Policies, Reuse
 from jobstore.judging.rules import (
     Asked,
@@ -178,7 +178,8 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
         jobs.entries.append(decision.entry)
     if execution is not None:
         _keep_reusable(uow, decision, execution, report)
-        uow[Policies].count(execution, report)
+        if is_verdict(report.kind, report.code):
+            uow[Policies].count(execution, report)
     if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
         uow[Circuits].update(execution, report)
         if report.kind is TransitionKind.CLAIMED:

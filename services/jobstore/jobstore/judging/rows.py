@@ -7,7 +7,6 @@ from uuid import UUID
 
 from jobstore.engine.parts import Overlay, Part, Wish, overlay
 from jobstore.jobs.model import SIGNOFF, Actor, Execution, Report, TransitionKind
-from jobstore.jobs.transitions import is_verdict
 from jobstore.judging.rules import Kind, Named, Reusable, Version, Versions, Wanted, hash_body, list_frozen
 from signoff.status import JudgingKind, JudgingState
 
@@ -97,8 +96,6 @@ class Policies(Part):
 
     def count(self, execution: Execution, report: Report) -> None:
         """Count a verdict for the versions that it was made by, where any are named."""
-        if not is_verdict(report.kind, report.code):
-            return
         is_met = report.kind is TransitionKind.MET
         counts = (int(is_met), int(not is_met and not report.is_unjudged), int(report.is_unjudged))
         judged_by = execution.policy or {}

@@ -13,9 +13,8 @@ from contracts.resources import NewJob
 from jobstore.agents.rows import Circuits
 from jobstore.agents.rules import Breaker
 from jobstore.errors import RefusedError
-from jobstore.executions.claims import ClaimExecution, ClaimJudging
+from jobstore.executions.claims import ClaimExecution, ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, EndLease, ForgetAnswer
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.executions.rows import Executions
 from jobstore.jobs.model import SIGNOFF, ExecutionStage, ExecutionState, TransitionKind

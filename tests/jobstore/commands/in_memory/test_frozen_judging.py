@@ -14,7 +14,7 @@ from contracts.resources import JobPatch, NewAgent, Usage
 from contracts.sizes import measure_job
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.executions import claims, rows
-from jobstore.executions.granting import ClaimAnswer, ClaimOutcome
+from jobstore.executions.claims import ClaimAnswer, ClaimOutcome
 from jobstore.jobs.commands import EditJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.commands import PromoteVersion, RetireName

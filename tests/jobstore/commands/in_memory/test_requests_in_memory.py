@@ -12,8 +12,8 @@ from support.jobstore.steps import new_job
 
 from contracts.resources import JobPatch, Policy
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.executions.rows import Executions
 from jobstore.executions.states import Openings

@@ -9,7 +9,7 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, verdict
 
 from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
-from jobstore.executions.granting import ClaimOutcome
+from jobstore.executions.claims import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.judgings import FinishJudging, QueueRejudging
 from jobstore.judging.rows import NewJudging

@@ -13,10 +13,9 @@ from support.jobstore.steps import Published, seen
 from contracts.events import ResultProduced
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF, ExecutionStage
 from jobstore.judging.rules import ReuseTerms
 from jobstore.subjects import STORES

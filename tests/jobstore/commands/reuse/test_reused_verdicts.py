@@ -13,9 +13,8 @@ from support.rejudged import rejudged
 from contracts.resources import Usage
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.executions.claims import ClaimJudging
+from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob
-from jobstore.executions.granting import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.rules import ReuseTerms
 from jobstore.subjects import STORES
