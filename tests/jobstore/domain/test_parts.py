@@ -21,7 +21,7 @@ SHARED = LimitsWish(lock=LimitsLock.SHARED)
 
 def test_wishes_of_one_part_are_joined_and_empty_ones_are_none() -> None:
     asked = WishList([(SHARED, JobsWish(locked=frozenset("a"))), (), (JobsWish(locked=frozenset("b")), LimitsWish())])
-    assert set(asked) == {SHARED, JobsWish(locked=frozenset("ab"))}
+    assert set(asked.values()) == {SHARED, JobsWish(locked=frozenset("ab"))}
     assert asked[ExecutionsWish] == ExecutionsWish()
     assert ExecutionsWish not in asked
     assert not WishList([(LimitsWish(),)])
@@ -30,7 +30,7 @@ def test_wishes_of_one_part_are_joined_and_empty_ones_are_none() -> None:
 def test_what_was_asked_for_is_not_asked_for_again() -> None:
     before = WishList([(LimitsWish(named=frozenset("a")), JobsWish(specs=frozenset("a")))])
     after = WishList([(LimitsWish(lock=LimitsLock.SHARED, named=frozenset("ab")), JobsWish(specs=frozenset("a")))])
-    assert list(after.subtract(before)) == [LimitsWish(lock=LimitsLock.SHARED, named=frozenset("b"))]
+    assert list(after.subtract(before).values()) == [LimitsWish(lock=LimitsLock.SHARED, named=frozenset("b"))]
     assert not before.subtract(after)
 
 
@@ -62,10 +62,11 @@ def test_a_part_is_made_as_it_is_asked_for() -> None:
 
 
 def test_only_what_needs_the_missing_limits_lock_is_set_aside() -> None:
-    uow = UnitOfWork(TERMS)
-    assert not uow.misses(SHARED)
+    uow, wishes = UnitOfWork(TERMS), [(JobsWish(), SHARED), (LimitsWish(),), (JobsWish(),)]
+    assert uow[RequestKeys].is_missed is uow[Limits].is_missed is False
+    assert uow.find_set_aside(wishes) == [False, False, False]
     uow[Limits].is_missed = True
-    assert [uow.misses(wish) for wish in (SHARED, LimitsWish(), JobsWish())] == [True, False, False]
+    assert uow.find_set_aside(wishes) == [True, False, False]
     assert not uow[RequestKeys].misses(SHARED)
 
 

@@ -3,7 +3,7 @@
 from collections import ChainMap, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypeVar
 
 from jobstore.jobs.model import Clock, Execution, ExecutionTerms
 
@@ -19,7 +19,7 @@ class Overlay(ChainMap[K, V]):
 
     def __init__(self, changes: dict[K, V], stored: dict[K, V]) -> None:
         """Overlay `stored` rows, as the tables have them, with `changes`, which will be written."""
-        super().__init__(changes, stored)
+        self.maps = [changes, stored]
         self.changes, self.stored = changes, stored
 
     def __contains__(self, key: object) -> bool:
@@ -45,8 +45,6 @@ class Wish:
     @classmethod
     def join(cls, wishes: Collection[Self]) -> Self:
         """Return the wish for everything that any of these asks for."""
-        if len(wishes) == 1:
-            return next(iter(wishes))
         first, *_ = wishes
         joined: dict[str, object] = {}
         for name in cls.__dataclass_fields__:
@@ -71,7 +69,7 @@ class Wish:
 
     def __bool__(self) -> bool:
         """Return whether it asks for anything."""
-        return any(getattr(self, name) for name in self.__dataclass_fields__)
+        return self != find_empty(type(self))
 
 
 #: What one command asks for, of as many parts as it needs.
@@ -81,36 +79,42 @@ W = TypeVar("W", bound=Wish)
 NOTHING: Final[Wishes] = ()
 
 
-class WishList:
-    """The wishes of a batch of commands, joined for each part."""
+_empty: dict[type[Wish], Wish] = {}
+
+
+def find_empty(kind: type[Wish]) -> Wish:
+    """Return the wish of a kind for nothing."""
+    if (empty := _empty.get(kind)) is None:
+        empty = _empty[kind] = kind()
+    return empty
+
+
+class WishList(dict[type[Wish], Wish]):
+    """The wishes of a batch of commands, joined for each part; an empty wish for a part of which nothing is asked."""
 
     def __init__(self, of_each: Sequence[Wishes]) -> None:
         """Join what each command asks for."""
+        super().__init__()
         self.of_each = of_each
         wishes: defaultdict[type[Wish], list[Wish]] = defaultdict(list)
         for one in of_each:
             for wish in one:
                 if wish:
                     wishes[type(wish)].append(wish)
-        self._joined = {kind: kind.join(some) for kind, some in wishes.items()}
+        for kind, some in wishes.items():
+            self[kind] = some[0] if len(some) == 1 else kind.join(some)
 
-    def __bool__(self) -> bool:
-        return bool(self._joined)
+    def __missing__(self, kind: type[Wish]) -> Wish:
+        """Return the wish for nothing."""
+        return find_empty(kind)
 
-    def __contains__(self, kind: type[Wish]) -> bool:
-        return kind in self._joined
+    if TYPE_CHECKING:  # a list is looked into so often that it is left to dict
 
-    def __iter__(self) -> Iterator[Wish]:
-        return iter(self._joined.values())
-
-    def __getitem__(self, kind: type[W]) -> W:
-        """Return all that is asked of a part; an empty wish where nothing is."""
-        found = self._joined.get(kind)
-        return found if isinstance(found, kind) else kind()
+        def __getitem__(self, kind: type[W]) -> W: ...
 
     def subtract(self, earlier: "WishList") -> "WishList":
         """Return what was not asked for earlier."""
-        return WishList([[wish.subtract(earlier[type(wish)]) for wish in self]])
+        return WishList([[wish.subtract(earlier[kind]) for kind, wish in self.items() if wish != earlier[kind]]])
 
 
 @dataclass(eq=False, slots=True)
@@ -121,9 +125,11 @@ class Part:
     """
 
     uow: "UnitOfWork" = field(repr=False)
+    #: Whether a lock that commands need is not held, since it was not free: those are set aside.
+    is_missed: bool = False
 
     def misses(self, wish: Wish) -> bool:
-        """Return whether a wish could not be granted without waiting, so that its command is set aside."""
+        """Return whether a wish needs a lock that is missed."""
         del wish
         return False
 
@@ -143,37 +149,35 @@ class Listeners:
     on_timed: Callable[[float], None] | None = None
 
 
-class UnitOfWork:
-    """The parts of one transaction, each made as it is first asked for. Commands decide on it."""
+class UnitOfWork(dict[type[Part], Part]):
+    """The parts of one transaction by their types, each made as it is first asked for. Commands decide on it."""
 
-    __slots__ = ("_parts", "clock", "listeners", "terms")
+    __slots__ = ("clock", "listeners", "terms")
 
     #: The time at which all is decided, read once all rows are locked.
     clock: Clock
 
     def __init__(self, terms: ExecutionTerms, clock: Clock | None = None, listeners: Listeners | None = None) -> None:
         """`clock` is set once all rows are locked, unless it is given."""
+        super().__init__()
         self.terms = terms
         self.listeners = listeners or Listeners()
-        self._parts: dict[type[Part], Part] = {}
         if clock is not None:
             self.clock = clock
 
-    def __getitem__(self, kind: type[P]) -> P:
-        """Return the part of a subject."""
-        found = self._parts.get(kind)
-        if isinstance(found, kind):
-            return found
-        made = self._parts[kind] = kind(self)
-        return made
+    def __missing__(self, kind: type[Part]) -> Part:
+        """Make a part."""
+        part = self[kind] = kind(self)
+        return part
 
-    def __contains__(self, kind: type[Part]) -> bool:
-        """Return whether anything of a subject was locked, loaded or changed."""
-        return kind in self._parts
+    def find_set_aside(self, of_each: Sequence[Wishes]) -> list[bool]:
+        """Return for each command whether it needs a lock that is missed."""
+        missed = [part for part in self.values() if part.is_missed]
+        return [any(part.misses(wish) for part in missed for wish in wishes) for wishes in of_each]
 
-    def misses(self, wish: Wish) -> bool:
-        """Return whether any part could not grant a wish without waiting."""
-        return any(part.misses(wish) for part in self._parts.values())
+    if TYPE_CHECKING:  # parts are looked up so often that it is left to dict
+
+        def __getitem__(self, kind: type[P]) -> P: ...
 
 
 #: How often commands may ask for more, by what they have read.

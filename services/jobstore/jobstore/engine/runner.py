@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
 
@@ -177,13 +178,11 @@ class CommandRunner:
         limits lock while limits are being changed, unless all need it, which wait: it is for the caller to carry out by
         itself.
         """
-        uow = UnitOfWork(
-            self.terms, listeners=replace(self.listeners)
-        )  # they are called, or what they take is not done
+        uow = UnitOfWork(self.terms, listeners=copy(self.listeners))  # they are called, or what they take is not done
         async with self._database.pipelined_transaction() as connection:
             wishes = [command.locks() for command in commands]
             await self._stores.lock(connection, uow, wishes)
-            aside = [any(map(uow.misses, each)) for each in wishes]
+            aside = uow.find_set_aside(wishes)
             ready = [command for command, is_aside in zip(commands, aside, strict=True) if not is_aside]
             await self._stores.load(connection, uow, lambda: [command.reads(uow) for command in ready])
             decided = iter([_decide(command, uow) for command in ready])

@@ -102,6 +102,10 @@ class Stores:
         self._loading = [store for store in self._having("load") if not store.is_last]
         self._last = [store for store in self._having("load") if store.is_last]
         self._writing = self._having("write")
+        self._rowing = self._having("make_rows")
+        self._waking = self._having("find_wake")
+        self._ending = self._having("make_ending")
+        self._following = self._having("find_last")
         self._settling = self._having("settle")
         self._pieces = {name: piece for store in stores for name, piece in store.pieces.items()}
 
@@ -137,14 +141,16 @@ class Stores:
                 await store.write(connection, uow)
         rows: dict[str, Sequence[Values]] = {}
         wake, ending = Wake.NOTHING, None
-        last: list[Last] = []
-        for store in self._all:
+        for store in self._rowing:
             if store.part in uow:
                 rows |= store.make_rows(uow)
+        for store in self._waking:
+            if store.part in uow:
                 wake |= store.find_wake(uow)
-                ending = store.make_ending(uow, rows) or ending
-                if (behind := store.find_last(uow)) is not None:
-                    last.append(behind)
+        for store in self._ending:
+            if store.part in uow:
+                ending = store.make_ending(uow, rows)
+        last = [behind for store in self._following if store.part in uow and (behind := store.find_last(uow))]
         await write_together(connection, self._pieces, rows, wake, uow, ending, commits=commits and not last)
         for behind in last:
             await behind(connection)

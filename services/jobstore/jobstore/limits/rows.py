@@ -45,9 +45,8 @@ class Limits(Part):
     changes: dict[str, LimitChange] = field(default_factory=dict)
     #: Who says that what is set now is all there is, after a rebuild that did not find it.
     confirmed_by: Actor | None = None
-    #: Whether the limits lock is held; whether a command needs it, and it is not, since limits are being changed.
+    #: Whether the limits lock is held; it is missed where a command needs it while limits are being changed.
     is_held: bool = False
-    is_missed: bool = False
     names: Collection[str] = frozenset()
     #: Whether any limit caps a queue, or has a rate.
     has_queue_caps: bool = False

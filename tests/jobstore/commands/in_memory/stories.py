@@ -64,13 +64,13 @@ class Story:
         self.show(list(commands))  # ids are named in the order in which they are asked for
         names = (type(each).__name__ + f" by {each.actor}" * (each.actor != SOMEBODY) for each in commands)
         self.told.append(f"{', '.join(names)}\n")
-        self._tell("locks", WishList([each.locks() for each in commands]))
+        self._tell("locks", WishList([each.locks() for each in commands]).values())
 
     def read(self, asked: WishList) -> None:
-        self._tell("reads", [wish for wish in asked if not isinstance(wish, LAST)])
+        self._tell("reads", [wish for wish in asked.values() if not isinstance(wish, LAST)])
 
     def read_last(self, asked: WishList) -> None:
-        self._tell("reads last", [wish for wish in asked if isinstance(wish, LAST)])
+        self._tell("reads last", [wish for wish in asked.values() if isinstance(wish, LAST)])
 
     def written(self, uow: UnitOfWork) -> None:
         for entry in uow[Jobs].entries:
