@@ -5,7 +5,7 @@ from tracing.carry_out import trace_claim
 from jobstore.engine.runner import CommandRunner
 
 MODULES_MAX = 27
-MOVES_MAX = 200
+MOVES_MAX = 110
 
 
 async def test_a_claim_enters_few_modules_and_moves_between_them_seldom(runner: CommandRunner) -> None:
