@@ -87,7 +87,7 @@ CLOSED: Final = Breaker()
 class Candidate:
     """An agent that is enabled and not paused.
 
-    `load`: its live executions, up to a number (engine/loading.py); each match within a transaction adds one.
+    `load`: its live executions, up to a number (agents/store.py); each match within a transaction adds one.
     """
 
     agent_id: str

@@ -53,7 +53,7 @@ def is_limited(name: str, limits: Collection[str]) -> bool:
 def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, limits: Collection[str]) -> list[str]:
     """Return the flow of an execution: the sorted names of its agent and of its limited labels and batch.
 
-    `_ADD_BATCH_TO_FLOWS` and `_ADD_LABEL_TO_FLOWS` of engine/administration.py add to it what is limited later.
+    `_ADD_BATCH_TO_FLOWS` and `_ADD_LABEL_TO_FLOWS` of limits/store.py add to it what is limited later.
     """
     others = [f"label:{key}={value}" for key, value in labels.items() if "=" not in key]
     others += [batch_limit(batch_id)] if batch_id else []
