@@ -23,6 +23,7 @@ globalThis.ResizeObserver = class {
 Element.prototype.hasPointerCapture = () => false;
 Element.prototype.scrollIntoView = () => undefined;
 Element.prototype.scrollTo = () => undefined;
+Range.prototype.getClientRects = () => [] as unknown as DOMRectList;
 
 beforeAll(() => server.listen({ onUnhandledFrame: "error" }));
 afterEach(() => {
