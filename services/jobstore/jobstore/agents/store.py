@@ -131,12 +131,7 @@ _LOCK_AGENTS: Final = text(
     "WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
 _INSERT_AGENT: Final = sql.insert("agents", _AGENT)
-_UPDATE_AGENT: Final = text(
-    f"""
-    UPDATE agents SET {sql.assignments("u", _AGENT, key="id")}
-    FROM {sql.unnest("u", _AGENT)} WHERE agents.id = u.id
-    """,  # noqa: S608 - names of our own
-)
+_UPDATE_AGENT: Final = text(sql.update("agents", _AGENT, key="id"))
 _ADD_AGENT: Final = text(
     f"""
     WITH added AS (
@@ -215,10 +210,7 @@ _PROBING: Final = text(
 _WRITE: Final = text(
     f"""
     WITH closed AS (DELETE FROM circuits WHERE agent_id = ANY(CAST(:closed AS text[]))),
-    updated AS (
-        UPDATE circuits SET {sql.assignments("m", _CIRCUIT, key="agent_id")}
-        FROM {sql.unnest("m", _CIRCUIT)} WHERE circuits.agent_id = m.agent_id
-    ),
+    updated AS ({sql.update("circuits", _CIRCUIT, key="agent_id", alias="m")}),
     inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", alias="n").text})
     SELECT {notify(Wake.QUEUED)}
     """,  # noqa: S608 - names of our own

@@ -114,9 +114,9 @@ class JudgingClaims:
     async def finish(self, request: pb.FinishJudgingsRequest) -> pb.FinishJudgingsResponse:
         """Keep outcomes, renew what is held, and queue again what is given back. What is not proven is lost."""
         owner = UUID(request.owner)
-        outcomes = [(_judging_token(one.lease), one) for one in request.outcomes if self._is_proven(one.lease, owner)]
-        held = [_judging_token(lease) for lease in request.held if self._is_proven(lease, owner)]
-        back = [_judging_token(lease) for lease in request.given_back if self._is_proven(lease, owner)]
+        outcomes = [(_token(one.lease), one) for one in request.outcomes if self._is_proven(one.lease, owner)]
+        held = [_token(lease) for lease in request.held if self._is_proven(lease, owner)]
+        back = [_token(lease) for lease in request.given_back if self._is_proven(lease, owner)]
         real: Mapping[UUID, Row] = {}
         async with self._database.session() as session:
             kept = await judgings.renew(session, owner, held, self._lease_s)
@@ -127,12 +127,10 @@ class JudgingClaims:
         recorded = await self._finish(commands)
         return pb.FinishJudgingsResponse(
             outcomes=[
-                pb.LEASE_STATE_RECORDED if _judging_token(one.lease) in recorded else pb.LEASE_STATE_LOST
+                pb.LEASE_STATE_RECORDED if _token(one.lease) in recorded else pb.LEASE_STATE_LOST
                 for one in request.outcomes
             ],
-            held=[
-                pb.LEASE_STATE_KEEP if _judging_token(lease) in kept else pb.LEASE_STATE_LOST for lease in request.held
-            ],
+            held=[pb.LEASE_STATE_KEEP if _token(lease) in kept else pb.LEASE_STATE_LOST for lease in request.held],
             lease_s=self._lease_s,
         )
 
@@ -155,10 +153,7 @@ class JudgingClaims:
         return recorded
 
     def _is_proven(self, lease: pb.Lease, owner: UUID) -> bool:
-        signature = Signature.parse(lease.proof)
-        if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
-            return False
-        return self._secrets.verify(KeyUse.JUDGING_ALONE, signature, str(owner).encode())
+        return _verify_proof(self._secrets, KeyUse.JUDGING_ALONE, lease, owner) is not None
 
 
 def describe_budget(budget: Budget) -> dict[str, Any]:
@@ -198,10 +193,6 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
         job_id=real.job_id if real is not None else None,
         actor=CALLER.get(),
     )
-
-
-def _judging_token(lease: pb.Lease) -> _Lease:
-    return UUID(lease.execution_id), lease.lease
 
 
 def _needs_context(row: Row) -> bool:
@@ -395,7 +386,7 @@ class WorkService(WorkServiceServicer):
         shown = [*request.held, *request.outcomes, *(one.lease for one in request.given_back)]
         tokens = [_token(lease) for lease in shown]
         # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.
-        proofs = [self._verify_proof(lease, owner, stage) for lease in shown]
+        proofs = [_verify_proof(self._secrets, _USES[stage], lease, owner) for lease in shown]
         proven = {token: secret_id for token, secret_id in zip(tokens, proofs, strict=True) if secret_id}
         held, outcomes = tokens[: len(request.held)], tokens[len(request.held) :][: len(request.outcomes)]
         given_back = tokens[len(held) + len(outcomes) :]
@@ -418,13 +409,6 @@ class WorkService(WorkServiceServicer):
             new_keys=[self._make_key(stage, *lease) for lease in sorted(kept) if proven[lease] != signing],
             judgings_waiting=self._judgings.queue.waiting if stage is ExecutionStage.JUDGING else 0,
         )
-
-    def _verify_proof(self, lease: pb.Lease, owner: UUID, stage: ExecutionStage) -> str | None:
-        """Return the id of the secret from which the lease's key is that proves it, or None if nothing does."""
-        signature = Signature.parse(lease.proof)
-        if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
-            return None
-        return signature.secret_id if self._secrets.verify(_USES[stage], signature, str(owner).encode()) else None
 
     def _make_key(self, stage: ExecutionStage, execution_id: UUID, lease: int) -> pb.LeaseKey:
         key = self._secrets.make_key(_USES[stage], execution_id, lease)
@@ -479,7 +463,15 @@ def _read_report(request: pb.RenewLeasesRequest) -> str | None:
     )
 
 
-def _token(lease: pb.Lease) -> tuple[UUID, int]:
+def _verify_proof(secrets: Secrets, use: KeyUse, lease: pb.Lease, owner: UUID) -> str | None:
+    """Return the id of the secret from which the lease's key is that proves it, or None if nothing does."""
+    signature = Signature.parse(lease.proof)
+    if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
+        return None
+    return signature.secret_id if secrets.verify(use, signature, str(owner).encode()) else None
+
+
+def _token(lease: pb.Lease) -> _Lease:
     return UUID(lease.execution_id), lease.lease
 
 

@@ -241,6 +241,14 @@ def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: s
     )
 
 
+def update(table: str, columns: Mapping[str, str], *, key: str, alias: str = "u", also: str = "") -> str:
+    """Return an UPDATE of rows by an `unnest`, which has their keys and new values; `also`: what else is set."""
+    return (
+        f"UPDATE {table} SET {assignments(alias, columns, key=key)}{also} "  # noqa: S608 - names of our own
+        f"FROM {unnest(alias, columns)} WHERE {table}.{key} = {alias}.{key}"
+    )
+
+
 #: Characters of texts that a page holds at most: well below the 4 MiB that gRPC's clients take by default.
 PAGE_MAX_BYTES: Final = 2 << 20
 #: Rows read ahead of the page's end: few, since each may hold bodies of a megabyte.

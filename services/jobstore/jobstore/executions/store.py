@@ -145,13 +145,10 @@ class ExecutionsStore(Store):
             returning="execution_id, created_at",
         ),
         "changed_executions": Piece(
-            f"""
-            UPDATE executions SET {sql.assignments("e", CHANGING_COLUMNS, key="execution_id")}
-            FROM {sql.unnest("e", CHANGING_COLUMNS)} WHERE executions.execution_id = e.execution_id
-            """,  # noqa: S608 - names of our own
+            sql.update("executions", CHANGING_COLUMNS, key="execution_id", alias="e"),
             CHANGING_COLUMNS,
             "e",
-            of_batch="AND executions.execution_id = ANY(CAST(:e_execution_id AS uuid[]))",
+            of_batch=" AND executions.execution_id = ANY(CAST(:e_execution_id AS uuid[]))",
         ),
     }
 

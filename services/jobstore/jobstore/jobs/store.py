@@ -29,7 +29,7 @@ from jobstore.engine.sql import Connection, Row, Rows, Values
 from jobstore.engine.store import Ending, Last, Piece, Store
 from jobstore.engine.writing import BODY_MAX, list_quoting, make_recorded
 from jobstore.executions.rows import ExecutionsWish
-from jobstore.jobs.model import LogEntry, Said
+from jobstore.jobs.model import Said
 from jobstore.jobs.rows import Jobs, JobsWish, KeysWish, Question, RequestKeys
 from jobstore.json_members import members
 from jobstore.judging.rules import TASK_MAX_CHARS, Task, read_task
@@ -119,13 +119,10 @@ class JobsStore(Store):
             returning="id, labels::text AS labels, policy::text AS policy",
         ),
         "changed_jobs": Piece(
-            f"""
-            UPDATE jobs SET {sql.assignments("j", JOB_COLUMNS, key="id")}, updated_at = CAST(:now AS timestamptz)
-            FROM {sql.unnest("j", JOB_COLUMNS)} WHERE jobs.id = j.id
-            """,  # noqa: S608 - names of our own
+            sql.update("jobs", JOB_COLUMNS, key="id", alias="j", also=", updated_at = CAST(:now AS timestamptz)"),
             JOB_COLUMNS,
             "j",
-            of_batch="AND jobs.id = ANY(CAST(:j_id AS text[]))",
+            of_batch=" AND jobs.id = ANY(CAST(:j_id AS text[]))",
         ),
     }
 
@@ -261,7 +258,9 @@ class LogStore(Store):
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
         """Return the rows of entries, ordered by their jobs, of which each keeps its own order."""
-        return {"entries": row_mapping.log_rows(_order(uow[Jobs].entries))}
+        jobs = uow[Jobs]
+        jobs.entries.sort(key=lambda entry: entry.job.id)  # two transactions may make the same jobs
+        return {"entries": row_mapping.log_rows(jobs.entries)}
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
         """Return that the relay has entries to publish, if there are any."""
@@ -273,7 +272,7 @@ class LogStore(Store):
             return None
 
         def take(returned: Rows) -> None:
-            uow[Jobs].recorded = make_recorded(uow, _order(uow[Jobs].entries), rows["entries"], returned)
+            uow[Jobs].recorded = make_recorded(uow, uow[Jobs].entries, rows["entries"], returned)
 
         return Ending(_end, {"quoting": list_quoting(rows["entries"])}, take)
 
@@ -290,10 +289,6 @@ class LogStore(Store):
             # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
             level = logging.DEBUG if refusal.code == ErrorCode.REPEAT else logging.INFO
             log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
-
-
-def _order(entries: Sequence[LogEntry]) -> list[LogEntry]:
-    return sorted(entries, key=lambda entry: entry.job.id)
 
 
 class KeysStore(Store):
