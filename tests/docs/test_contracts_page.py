@@ -41,9 +41,8 @@ def test_the_table_of_errors_is_the_enumeration() -> None:
 
 def test_the_table_of_what_an_execution_waits_for_is_the_enumeration() -> None:
     """Codes of `explain`, of lists, of operations and of what was waited for are all of it."""
-    text = (PAGE.parent / "protocol.md").read_text()
-    section = text.partition("## Why an execution waits")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
+    text = (PAGE.parent / "protocol/waiting.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
     assert sorted(row[0].strip("`") for row in rows) == sorted(WaitCode)
     assert {row[3] for row in rows} == set(Owner)
 

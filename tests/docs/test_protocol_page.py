@@ -1,4 +1,4 @@
-"""docs/protocol.md says what the code does: its tables are read and compared."""
+"""docs/protocol.md and the pages below it say what the code does: their tables are read and compared."""
 
 import re
 import runpy
@@ -22,7 +22,8 @@ from signoff.v1 import (
 from signoff.worker.v1 import work_service_pb2
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+DOCS = ROOT / "docs"
+PAGE = "\n".join(path.read_text("utf-8") for path in [DOCS / "protocol.md", *(DOCS / "protocol").glob("*.md")])
 SERVICES = {
     service.name: service
     for module in (
@@ -68,7 +69,7 @@ def test_the_table_of_topics_is_the_catalogue() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_call_of_a_service_is_named(name: str) -> None:
-    (line,) = re.findall(rf"^- `{name}`.*?(?=^- |^\*\*|\Z)", section("Doors"), re.MULTILINE | re.DOTALL)
+    (line,) = re.findall(rf"^- `{name}`.*?(?=^- |^\*\*|\Z)", section("gRPC"), re.MULTILINE | re.DOTALL)
     assert [method for method in SERVICES[name].methods_by_name if not re.search(rf"\b{method}\b", line)] == []
 
 
