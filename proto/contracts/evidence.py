@@ -343,7 +343,7 @@ class Evidence:
         return bool(self._find(quote))
 
     def sift(self, quotes: Iterable[str], criterion: str) -> tuple[list[str], str | None]:
-        """Return the quotations that are evidence on a criterion; if none is, why: first that one is invented."""
+        """Return the quotations that are evidence on a criterion, or else a fault: an invented one, or the first."""
         faults = {quote: self.find_fault(quote, criterion) for quote in filter(None, map(str.strip, quotes))}
         sound = [quote for quote, fault in faults.items() if fault is None]
         why = FALSE_QUOTE if FALSE_QUOTE in faults.values() else next(iter(faults.values()), NOT_QUOTED)

@@ -47,7 +47,7 @@ _WORDS_OF_PATTERNS: Final[dict[str, str]] = {}
 
 
 def matches(pattern: str, words: str) -> str:
-    """Return a pattern for the constraints of a text, and remember the message for a text that does not match it."""
+    """Return the pattern of a text, and keep `words` for the error message of a text that does not match it."""
     _WORDS_OF_PATTERNS[pattern] = words
     return pattern
 

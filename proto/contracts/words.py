@@ -273,7 +273,7 @@ class Words:
         return self._searched.find(phrase.marked, max(near - 1, start)) if near >= 0 else -1
 
     def spans(self, place: int, count: int) -> list[Span]:
-        """Return the spans of so many words, from a place on."""
+        """Return where `count` words stand in the text, from the word at a place on."""
         part = bisect_right(self._marks, place) - 1
         first = self._searched.count(" ", self._marks[part], place)
         spans = self._spans_of(part)[first : first + count]

@@ -100,7 +100,7 @@ class Contains:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Look for the first place. What must not be there is looked for in names, too."""
+        """Find the first place of the words. Names of members are searched only for words that must not be there."""
         for place in iterate_places(subject.result):
             if (at := place.text.find(self.wanted)) >= 0 and not (place.is_name and self.is_wanted):
                 return Finding.of(self.is_wanted, self.wanted, _say_where(place, at, at + len(self.wanted)))

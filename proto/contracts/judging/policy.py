@@ -267,7 +267,7 @@ class JudgePolicy(_Frozen):
 
     @property
     def steps(self) -> list[LoopStep]:
-        """What a pass needs besides: the loop, and a refuter behind it where it only confirms."""
+        """The steps that follow a pass: the loop, and one that refutes if all steps of the loop only confirm."""
         return [*self.loop, LoopStep()] if self.loop and all(one.confirm for one in self.loop) else self.loop
 
     def list_judges(self) -> Iterator[JudgeModel]:

@@ -113,7 +113,7 @@ class Counts(Model):
         return cls(**{name: getattr(confusion, name) for name in cls.model_fields})
 
     def total(self) -> Confusion:
-        """Return the counts as a confusion, with the rates that follow."""
+        """Return the counts as a confusion matrix, with its rates."""
         return Confusion(**self.model_dump())
 
 

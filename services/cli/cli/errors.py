@@ -49,7 +49,7 @@ def find_exit_status(code: str, grpc_status: str = "") -> ExitStatus:
 def build_problem(
     detail: str, code: str, exit_status: ExitStatus, *, grpc_status: str = "", fields: dict[str, str] | None = None
 ) -> dict[str, object]:
-    """Return an error as a problem of RFC 9457, as REST has it; `status` where a server answers the code."""
+    """Return an error as a problem of RFC 9457, as REST has it, with `status` if a server answers with the code."""
     known = find_code(code)
     is_answered = bool(grpc_status) or (known is not None and known.answer.http is not None)
     problem = {

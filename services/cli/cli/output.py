@@ -93,7 +93,7 @@ def format_percent(progress: float | None) -> str:
 
 
 def format_usd(usd: Decimal | str) -> str:
-    """Return an amount of money, however small, to six digits."""
+    """Return an amount of money with six significant digits, however small it is."""
     return f"{float(usd):.6g} USD"
 
 

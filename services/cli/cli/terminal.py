@@ -63,7 +63,7 @@ def render_list(
 
 
 def _leave_out(table: Sequence[Sequence[Styled]], spared: Iterable[int]) -> list[list[Styled]]:
-    """Return a table without the columns to be spared, as many of them as the last column needs room."""
+    """Return a table without the first of the columns in `spared`: as few as give the last column room."""
     widths, kept = _measure_columns(table), list(range(len(table[0])))
     for column in spared:
         others = sum(widths[n] for n in kept[:-1]) + len(_GAP) * (len(kept) - 1)

@@ -118,7 +118,7 @@ class StreamPing(BaseModel):
 
 
 class Change:
-    """One event of the stream, from an entry, or its message, which is read once, and only if a viewer is sent it."""
+    """One event of the stream, made of a log's entry or of its message, which is parsed once a viewer needs it."""
 
     def __init__(self, entry: Any) -> None:
         self.cursor: int = entry.cursor

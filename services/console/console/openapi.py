@@ -182,7 +182,7 @@ def _list_statuses(path: str, operation: dict[str, Any]) -> frozenset[str]:
 
 
 def _find_left_out(model: type[Model] = Model) -> dict[str, set[str]]:
-    """Return the fields that answers leave out by a rule of their own, by the name of their schema."""
+    """Return, by the name of the schema, the fields that declare when answers leave them out (`exclude_if`)."""
     found = {_name(model.__name__): {name for name, field in model.model_fields.items() if field.exclude_if}}
     for each in model.__subclasses__():
         found |= _find_left_out(each)

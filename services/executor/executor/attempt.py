@@ -45,7 +45,7 @@ class Throttle:
             self._timer = self._loop.call_at(self._next_at, self._report_newest)
 
     def close(self) -> None:
-        """Report nothing more."""
+        """Cancel the report that is due later."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -237,7 +237,10 @@ class HttpClient:
         return response
 
     def _find_result_max(self, grant: Grant) -> int:
-        """Return the bytes of the largest result that is taken and judged; a character has one byte at least."""
+        """Return how many bytes a result may have to be stored, and judged beside the criteria.
+
+        The judge's limit is in characters, each of which has one byte at least.
+        """
         bytes_max, chars = self._result_max_bytes, grant.judged_max_chars
         if chars is None or chars >= bytes_max + CRITERIA_MAX * CRITERION_MAX_CHARS:
             return bytes_max

@@ -56,7 +56,7 @@ def _parse_part(text: str) -> Network | HostPort:
 
 
 def note_called(url: str) -> None:
-    """Note the URL that this task calls now. Raise ValueError if it is malformed."""
+    """Keep the host and port that this task calls, which checks of addresses read. Raise ValueError if malformed."""
     _called.set(read_host_port(url))
 
 

@@ -111,7 +111,7 @@ class Batches:
 
 
 class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
-    """Read the records of what was fetched of one partition, and yield None where a large batch is to be unpacked."""
+    """Read the records that were fetched of one partition, and yield None until a large batch is unpacked elsewhere."""
 
     next_fetch_offset: int
     _records_iterator: Generator[Record | None] | None
@@ -439,7 +439,7 @@ _close_fetcher: Final = Fetcher.close
 
 
 async def _close(self: Fetcher) -> None:
-    """Close a fetcher, and keep nothing of what it fetched."""
+    """Close a fetcher, and drop the records that it has fetched."""
     await _close_fetcher(self)
     self._records.clear()
 

@@ -128,7 +128,7 @@ class Vote(NamedTuple):
         return self.verdict.outcome
 
     def withdraw(self, missing: str) -> "Vote":
-        """Return the vote without its outcome, since its passages do not show it; `missing` says what they miss.
+        """Return what the vote counts for when its passages do not show its outcome; `missing` says what they lack.
 
         A pass becomes unproven, and so does a breach without quotations. A breach with quotations becomes a pass.
         """

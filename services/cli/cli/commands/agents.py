@@ -94,7 +94,7 @@ async def _set_limit(jobstore: AsyncClient, agent_id: str, given: dict[str, Any]
 
 
 def _parse_headers(texts: list[str], option: str) -> dict[str, str]:
-    """Return references by name. An invalid one may be a secret, and is not quoted."""
+    """Return references to secrets by the header's name. An invalid one may be a secret, and is not quoted."""
     if not all("=" in text for text in texts):
         raise typer.BadParameter("is not NAME=REFERENCE", param_hint=option)
     return {name: reference for name, _, reference in (text.partition("=") for text in texts)}

@@ -234,7 +234,7 @@ def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
 
 
 def sum_waits(calls: Sequence[Call], name: "Callable[[PastWait], str]") -> dict[str, timedelta]:
-    """Return for how long executions waited in the queue for each cause, by its `name`."""
+    """Return how long executions waited in the queue, added up by the `name` of the cause."""
     sums: dict[str, timedelta] = {}
     for wait in (wait for call in calls for span in call.spans for wait in span.waits):
         cause = name(wait)

@@ -132,7 +132,7 @@ class HeldLease:
 
     @property
     def judge_away_s(self) -> float | None:
-        """Seconds since when its judge has not answered; None if it waits for none."""
+        """The seconds for which its judge has not answered; None if it waits for no judge."""
         return time.monotonic() - min(self.absences) if self.absences else None
 
 

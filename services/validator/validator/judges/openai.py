@@ -552,7 +552,7 @@ class JudgeRoster:
         return (await judge.probe()).model_dump(mode="json", exclude_none=True)
 
     async def find(self, model: JudgeModel) -> "_KeptJudge":
-        """Return the judge that is kept for a model. Raise JudgeUnavailableError if it may not be asked."""
+        """Return the judge of a model, made once and kept. Raise JudgeUnavailableError if it may not be asked."""
         name = model.asked_as
         if (kept := self._judges.get(name)) is None:
             config = self._keys.resolve(model)

@@ -301,7 +301,7 @@ class Gate:
         self._admit()
 
     def note_answer(self, turn: Turn, headers: AnswerHeaders) -> None:
-        """End a request that was answered, with success or an error."""
+        """Note that a request was answered, with success or an error, and begin those that may begin now."""
         self._pace.note_answer(turn, headers, time.monotonic())
         self._admit()
 
