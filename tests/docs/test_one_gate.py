@@ -1,4 +1,4 @@
-"""State is written by the engine alone, apart from what docs/protocol.md#one-gate names; commands say who asked."""
+"""State is written by the engine alone, apart from what docs/protocol/rules.md names; commands have an actor."""
 
 import importlib
 import inspect
@@ -78,7 +78,7 @@ def test_nothing_but_the_engine_writes_state_apart_from_what_the_page_names() ->
     }
     named = {
         row[0].strip("`"): {table: int(count) for table, count in re.findall(r"`(\w+)` (\d+)", row[1])}
-        for row in rows("One gate")
+        for row in rows("Writers of state")
     }
     assert {name: tables for name, tables in written.items() if tables and not name.startswith(ENGINE)} == named
 
