@@ -18,9 +18,9 @@ from world import LEASE_S, World
 from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
-from jobstore.agents.rules import BreakerTerms
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.model import BreakerTerms
 from jobstore.subjects import STORES
 
 EXAMPLES = int(os.environ.get("SIGNOFF_EXAMPLES", "0"))

@@ -8,10 +8,8 @@ from contracts.judging.policy import Reference
 from contracts.resources import Policy
 from contracts.signing import Secrets
 from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
-from jobstore.agents.rules import BreakerTerms
 from jobstore.engine.runner import PATIENCE_S
-from jobstore.jobs.model import IdKey
-from jobstore.judging.rules import ReuseTerms
+from jobstore.jobs.model import BreakerTerms, IdKey, ReuseTerms
 from servicekit.process.settings import SecretSetting, ServiceSettings
 from signoff.status import Delivery
 

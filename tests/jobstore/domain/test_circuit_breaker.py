@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 from support.jobstore.builders import NOW
 
-from jobstore.agents.rules import CLOSED, Breaker, BreakerTerms
+from jobstore.agents.rules import CLOSED, Breaker
+from jobstore.jobs.model import BreakerTerms
 from signoff.status import Circuit
 
 TERMS = BreakerTerms(failures=3, open_first_s=5.0, open_max_s=60.0)

@@ -29,9 +29,17 @@ from support.jobstore.builders import (
     running,
 )
 
-from jobstore.jobs.model import Decision, Execution, ExecutionStage, ExecutionState, LogEntry, Report, TransitionKind
+from jobstore.jobs.model import (
+    Decision,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    LogEntry,
+    Report,
+    Reusable,
+    TransitionKind,
+)
 from jobstore.jobs.transitions import decide
-from jobstore.judging.rules import Reusable
 from signoff.errors import ErrorCode
 from signoff.money import SUM_NANOS_MAX
 from signoff.status import JobStatus

@@ -8,7 +8,8 @@ import pytest
 from support.jobstore.builders import NOW
 from support.jobstore.steps import verdict
 
-from jobstore.judging.rules import Asked, Reusable, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
+from jobstore.jobs.model import Reusable
+from jobstore.judging.rules import Asked, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
 
 RESULT = b"\x01" * 32
 

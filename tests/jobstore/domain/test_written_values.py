@@ -23,15 +23,17 @@ from support.jobstore.steps import reported
 from contracts.judging.verdict import Verdict
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
-from jobstore.agents.rules import Breaker, BreakerTerms
+from jobstore.agents.rules import Breaker
 from jobstore.executions import states
 from jobstore.jobs.model import (
+    BreakerTerms,
     Execution,
     ExecutionStage,
     ExecutionState,
     ExecutionTerms,
     IdKey,
     Report,
+    ReuseTerms,
     Spec,
     TransitionKind,
     budget_of,
@@ -43,7 +45,6 @@ from jobstore.jobs.model import (
     with_cost,
 )
 from jobstore.jobs.transitions import describe_timeout, is_claimable, is_current
-from jobstore.judging.rules import ReuseTerms
 from jobstore.limits import rules
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind

@@ -14,9 +14,8 @@ from jobstore.executions import leases
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.executions.sweeper import Cleanup
-from jobstore.jobs.model import ExecutionStage
+from jobstore.jobs.model import ExecutionStage, ReuseTerms
 from jobstore.judging import store as judgings
-from jobstore.judging.rules import ReuseTerms
 
 
 @pytest.fixture

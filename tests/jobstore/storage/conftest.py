@@ -9,10 +9,9 @@ from support.jobstore.administered import put_agent
 from support.jobstore.steps import Published, seen
 
 from contracts.resources import NewAgent
-from jobstore.agents.rules import BreakerTerms
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.jobs.model import ExecutionStage
+from jobstore.jobs.model import BreakerTerms, ExecutionStage
 from jobstore.subjects import STORES
 
 

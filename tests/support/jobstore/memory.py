@@ -30,6 +30,7 @@ from jobstore.jobs.model import (
     IdKey,
     Job,
     LogEntry,
+    Reusable,
     Said,
     Spec,
 )
@@ -49,7 +50,7 @@ from jobstore.judging.rows import (
     ReuseWish,
     StoredJudging,
 )
-from jobstore.judging.rules import Kind, Named, Reusable, Task, Version, Versions, Wanted, read_task
+from jobstore.judging.rules import Kind, Named, Task, Version, Versions, Wanted, read_task
 from jobstore.judging.store import list_wanted_by_loaded
 from jobstore.limits.rows import Limits, LimitsWish, Queues, QueuesWish, Starts
 from jobstore.operations.rows import Operations

@@ -7,28 +7,11 @@ probe's end: `probing` is derived from the probe's row, and false once the probe
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from signoff.status import Circuit
-
-#: Bounds the exponent, so that 2**n stays a finite float.
-_DOUBLINGS_MAX: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerTerms:
-    """Settings of circuits: `failures` in a row open one, for a time that doubles with each opening in a row."""
-
-    failures: int = 5
-    open_first_s: float = 5.0
-    open_max_s: float = 300.0
-
-    def open_until(self, now: datetime, times_opened: int) -> datetime:
-        """Return until when a circuit stays open that was opened `times_opened` times in a row before."""
-        seconds = min(self.open_first_s * 2 ** min(times_opened, _DOUBLINGS_MAX), self.open_max_s)
-        return now + timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)

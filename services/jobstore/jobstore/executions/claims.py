@@ -38,6 +38,7 @@ from jobstore.jobs.model import (
     ExecutionState,
     Refusal,
     Report,
+    Reusable,
     TransitionKind,
     budget_of,
     is_same,
@@ -47,7 +48,6 @@ from jobstore.judging.rows import Policies, PoliciesWish, Reuse, ReuseWish
 from jobstore.judging.rules import (
     Asked,
     Kind,
-    Reusable,
     format_task,
     is_overruled,
     list_frozen,

@@ -19,21 +19,13 @@ from jobstore.jobs.model import (
     ExecutionState,
     Refusal,
     Report,
+    Reusable,
     TransitionKind,
 )
 from jobstore.jobs.rows import Jobs, Question
 from jobstore.jobs.transitions import decide, is_verdict
 from jobstore.judging.rows import Policies, Reuse
-from jobstore.judging.rules import (
-    Asked,
-    Kind,
-    Reusable,
-    Wanted,
-    join_criteria,
-    needs_context,
-    rejudged_key,
-    verdict_key,
-)
+from jobstore.judging.rules import Asked, Kind, Wanted, join_criteria, needs_context, rejudged_key, verdict_key
 from jobstore.limits.rows import Starts
 
 #: An execution as gRPC shows it: the fields of contracts.resources.Execution.

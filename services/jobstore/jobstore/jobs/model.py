@@ -23,8 +23,6 @@ from contracts.resources import NewJob, Policy, Usage
 from contracts.signing import decode_base64
 from contracts.sizes import PAYLOAD_MAX_BYTES, cut_message
 from contracts.spending import Budget
-from jobstore.agents.rules import BreakerTerms
-from jobstore.judging.rules import Reusable, ReuseTerms
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.money import to_nanos, usd_text
@@ -95,6 +93,48 @@ class IdKey:
     def derive_next(self, execution_id: UUID) -> UUID:
         """Return the id of the execution that follows one by policy: the same for each repeat of the verdict."""
         return self.derive("resubmission", str(execution_id))
+
+
+#: Bounds the exponent, so that 2**n stays a finite float.
+_DOUBLINGS_MAX: Final = 30
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerTerms:
+    """Settings of circuits: `failures` in a row open one, for a time that doubles with each opening in a row."""
+
+    failures: int = 5
+    open_first_s: float = 5.0
+    open_max_s: float = 300.0
+
+    def open_until(self, now: datetime, times_opened: int) -> datetime:
+        """Return until when a circuit stays open that was opened `times_opened` times in a row before."""
+        seconds = min(self.open_first_s * 2 ** min(times_opened, _DOUBLINGS_MAX), self.open_max_s)
+        return now + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class ReuseTerms:
+    """Settings of reuse: for how long, in seconds (0: never), and how many entries are kept."""
+
+    verdict_age_s: float = 86_400.0
+    result_age_s: float = 86_400.0
+    entries_max: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reusable:
+    """The log entry that holds what may be reused, with its verdict, or the hash of its result; and since when."""
+
+    job_id: str
+    version: int
+    verdict: Verdict | None = None
+    result_hash: bytes | None = None
+    kept_at: datetime = _LONG_AGO
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} version {self.version}"
 
 
 #: A worker that was silent for so many lease lengths counts as gone.

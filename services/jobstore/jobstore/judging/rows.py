@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from jobstore.engine.parts import Overlay, Part, Wish, overlay
-from jobstore.jobs.model import SIGNOFF, Actor, Execution, Report, TransitionKind
-from jobstore.judging.rules import Kind, Named, Reusable, Version, Versions, Wanted, hash_body, list_frozen
+from jobstore.jobs.model import SIGNOFF, Actor, Execution, Report, Reusable, TransitionKind
+from jobstore.judging.rules import Kind, Named, Version, Versions, Wanted, hash_body, list_frozen
 from signoff.status import JudgingKind, JudgingState
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -245,32 +245,6 @@ def format_task(task: Task, judge_policy: str) -> str:
         for name, text in given.items()
     ]
     return f"{{{','.join(written)}}}" if written else ""
-
-
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class ReuseTerms:
-    """Settings of reuse: for how long, in seconds (0: never), and how many entries are kept."""
-
-    verdict_age_s: float = 86_400.0
-    result_age_s: float = 86_400.0
-    entries_max: int = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Reusable:
-    """The log entry that holds what may be reused, with its verdict, or the hash of its result; and since when."""
-
-    job_id: str
-    version: int
-    verdict: Verdict | None = None
-    result_hash: bytes | None = None
-    kept_at: datetime = _LONG_AGO
-
-    def __str__(self) -> str:
-        return f"job {self.job_id} version {self.version}"
 
 
 class Asked(NamedTuple):

@@ -18,7 +18,7 @@ from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection, Row
 from jobstore.engine.store import Last, Piece, Store
 from jobstore.executions.leases import is_alive
-from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage
+from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage, Reusable, ReuseTerms
 from jobstore.jobs.rows import Jobs
 from jobstore.json_members import members
 from jobstore.judging.judgings import GRANTS_MAX
@@ -32,7 +32,7 @@ from jobstore.judging.rows import (
     ReuseWish,
     StoredJudging,
 )
-from jobstore.judging.rules import Kind, Named, Reusable, ReuseTerms, Version, Versions, Wanted, list_wanted
+from jobstore.judging.rules import Kind, Named, Version, Versions, Wanted, list_wanted
 from jobstore.schema import tables
 from jobstore.schema.tables import judgings, reusable
 from signoff import types

@@ -16,8 +16,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
-from jobstore.jobs.model import SIGNOFF, ExecutionStage
-from jobstore.judging.rules import ReuseTerms
+from jobstore.jobs.model import SIGNOFF, ExecutionStage, ReuseTerms
 from jobstore.subjects import STORES
 from signoff.ids import new_execution_id
 from signoff.status import Outcome

@@ -15,8 +15,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob
-from jobstore.jobs.model import SIGNOFF
-from jobstore.judging.rules import ReuseTerms
+from jobstore.jobs.model import SIGNOFF, ReuseTerms
 from jobstore.subjects import STORES
 from signoff.status import Outcome
 
