@@ -32,11 +32,11 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from contracts.events import ExecuteRequested, JobChanged
-from contracts.fact_keys import is_marker
 from contracts.resources import NewAgent, NewJob, Policy
+from contracts.signing import is_marker
 from contracts.topics import TOPIC_OF
 from signoff import AsyncClient
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 #: Ten jobs: what the agent answers, the policy, the final status.
 MIX = [

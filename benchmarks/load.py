@@ -35,9 +35,9 @@ from measuring.host import measure_memory
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, to_call_begun
 from contracts.resources import NewAgent
 from contracts.topics import TOPIC_OF
-from signoff.ids import new_execution_id
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
+from signoff.values import new_execution_id
 
 JOB = {"title": "Foreign", "acceptance_criteria": "Is not empty", "tenant": "foreign", "agent_id": "paused"}
 CALLS: Mapping[str, Any] = {

@@ -33,9 +33,8 @@ from measuring.figures import find_version, make_table, write_section
 from measuring.host import compare, read_cpu
 
 from contracts.events import AgentChanged, JobChanged
-from contracts.fact_keys import FactKeys, is_marker
 from contracts.resources import JobPatch, NewAgent, NewJob
-from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
+from contracts.signing import SIGNATURE_HEADER, FactKeys, Secrets, is_marker, make_secret
 from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
 from localstack.backing import Infrastructure, infrastructure
 from servicekit.kafka.broker import ensure_topics

@@ -25,11 +25,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from lives import FINAL, run_system
 
 from contracts.events import ExecuteRequested, JobChanged
-from contracts.fact_keys import is_marker
 from contracts.resources import NewAgent, NewJob, Policy
+from contracts.signing import is_marker
 from contracts.topics import TOPIC_OF
 from signoff import AsyncClient
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 RSS_MAX_BYTES = 1 << 30
 REBALANCED = re.compile(r"rebalance group signoff-executor", re.IGNORECASE)

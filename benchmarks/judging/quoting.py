@@ -18,8 +18,7 @@ from measuring.figures import make_table
 
 from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.evidence import Evidence, render_result
-from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage, Verdict
 from validator.judging import validate_agent_response
 from validator.ports import Reply
 from validator.prompt import Question

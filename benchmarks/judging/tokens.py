@@ -15,8 +15,7 @@ from aiohttp import web
 from measuring.figures import make_table
 
 from contracts.criteria import Criterion
-from contracts.judging.policy import Asks, JudgePolicy, Stage
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Asks, JudgePolicy, Stage, Verdict
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import validate_agent_response

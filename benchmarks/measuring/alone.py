@@ -12,8 +12,8 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer
 
 from contracts.events import JobChanged
-from contracts.fact_keys import is_marker
 from contracts.resources import NewJob
+from contracts.signing import is_marker
 from contracts.topics import TOPIC_OF
 from measuring.counting import COMMITTED_S, Note, RequestCounter, count
 from signoff import AsyncClient

@@ -26,7 +26,7 @@ from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF, ExecutionTerms, IdKey
 from jobstore.subjects import STORES
 from localstack.backing import infrastructure
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 ROOTS = tuple(f"{Path(__file__).parents[2] / part}/" for part in ("services", "proto"))
 

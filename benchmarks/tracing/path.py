@@ -29,7 +29,7 @@ from aiokafka import AIOKafkaConsumer
 from lives import run_system
 
 from contracts.events import JobChanged
-from contracts.fact_keys import is_marker
+from contracts.signing import is_marker
 from contracts.topics import TOPIC_OF
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.fields import AgentId, JobId, Text, matches
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import Job, NewJob, Usage
 from signoff.fields import Model, Open, Time
 from signoff.jsontext import Json, json_text

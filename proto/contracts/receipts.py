@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError, mode
 
 from contracts.criteria import format_line
 from contracts.fields import describe_problem
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.signing import Secret, Secrets, decode_base64
 from signoff import judging
 from signoff.errors import ErrorCode

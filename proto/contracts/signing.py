@@ -1,17 +1,16 @@
-"""Sign records with keys that are derived from a secret, and check the signatures (proto/signing/README.md).
-
-A key is derived for one use: the reports under one lease, one request of an upstream. Whoever has a key can derive no
-other, and nothing is stored for it.
-"""
+"""Sign records, and derive the keys that they are signed by: of leases, of upstreams and of facts."""
 
 import base64
 import hmac
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
+
+from contracts.topic_prefix import bare_name
 
 #: The Kafka header that carries a signature.
 SIGNATURE_HEADER: Final = "signoff-signature"
@@ -165,3 +164,196 @@ def _parse_secret(pair: str, number: int) -> Secret:
         msg = f"the secret {secret_id!r} has {len(value)} bytes; make one with `openssl rand -base64 32`"
         raise ValueError(msg)
     return Secret(secret_id, value)
+
+
+#: The Kafka header of a record that is no fact: from here on in its partition, no older secret vouches for facts.
+MARKER_HEADER: Final = "signoff-marker"
+_FACT_VERSION: Final = "v2"
+#: What facts were signed as, with the same keys, by versions before the first release.
+_EARLIER: Final = "v1"
+#: What to do with topics that hold such facts, and none of today.
+EARLIER_FACTS: Final = (
+    "these topics hold facts of an earlier, unreleased version, which this one cannot read: start with empty topics "
+    "and an empty database, or go on with that version (docs/operations/upgrading.md)"
+)
+_FACT_SIGNATURE: Final = re.compile(rf"{_FACT_VERSION},{SECRET_ID.pattern},[0-9a-f]{{{MAC_CHARACTERS}}}".encode())
+
+
+class Unvouched(StrEnum):
+    """Why nobody vouches for a record of a topic of facts."""
+
+    UNSIGNED = "unsigned"
+    #: The signature is right, but of a version from before the first release.
+    EARLIER_VERSION = "earlier_version"
+    BAD_SIGNATURE = "bad_signature"
+    UNKNOWN_SECRET = "unknown_secret"  # noqa: S105 - no secret
+    #: The signature is right, but a marker of a newer secret stands before the record.
+    RETIRED_SECRET = "retired_secret"  # noqa: S105 - no secret
+
+
+class TopicRecord(Protocol):
+    """A record as a consumer has it."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102 - as it is named
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...  # noqa: D102
+
+
+AnyRecord = TypeVar("AnyRecord", bound=TopicRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class FactKey:
+    """The key of facts of one secret."""
+
+    secret_id: str
+    key: bytes = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The secret's id with a fingerprint: another value under the same id has another name."""
+        return f"{self.secret_id}:{compute_mac(self.key, f'signoff,{_FACT_VERSION},name'.encode())[:16]}"
+
+    def sign(self, topic: str, key: bytes | None, value: bytes | None) -> str:
+        """Return the signature of a fact, as its header has it."""
+        return self._sign(_join_fact(topic, key, value))
+
+    def make_marker(self, topic: str, partition: int) -> tuple[tuple[str, bytes], ...]:
+        """Return the headers of a marker in a partition: from there on no older secret vouches for facts."""
+        signature = self._sign(_join_marker(topic, partition))
+        return (MARKER_HEADER, _FACT_VERSION.encode()), (SIGNATURE_HEADER, signature.encode())
+
+    @property
+    def opening(self) -> str:
+        """What stands before the MAC in the key's signatures."""
+        return f"{_FACT_VERSION},{self.secret_id},"
+
+    def has_signed(
+        self, record: TopicRecord, headers: Mapping[str, bytes | None], version: str = _FACT_VERSION
+    ) -> bool:
+        """Whether a record has this key's signature, of a version."""
+        if MARKER_HEADER in headers:
+            message = _join_marker(record.topic, record.partition, version)
+        else:
+            message = _join_fact(record.topic, record.key, record.value, version)
+        return hmac.compare_digest(self._sign(message, version).encode(), headers[SIGNATURE_HEADER] or b"")
+
+    def _sign(self, message: bytes, version: str = _FACT_VERSION) -> str:
+        return f"{version},{self.secret_id},{compute_mac(self.key, message)}"
+
+
+class FactKeys:
+    """Keys of facts in the order of the secrets, the newest first: that one signs."""
+
+    def __init__(self, keys: Sequence[FactKey]) -> None:
+        self._keys = {key.opening.encode(): key for key in keys}
+        if len(self._keys) < len(keys):
+            msg = "two keys of facts have the same id, and not the same value"
+            raise ValueError(msg)
+        self.signing = keys[0]
+
+    @classmethod
+    def derive(cls, secrets: Secrets) -> Self:
+        """Derive the keys of secrets."""
+        return cls([FactKey(secret.id, secret.derive("signoff,v1,facts")) for secret in secrets])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read keys that were printed, `id:base64`, as secrets are read. Raise ValueError, which repeats no key."""
+        return cls([FactKey(pair.id, pair.value) for pair in Secrets.parse(text)])
+
+    def __iter__(self) -> Iterator[FactKey]:
+        return iter(self._keys.values())
+
+    def __str__(self) -> str:
+        return ",".join(make_secret(key.secret_id, key.key) for key in self)
+
+    def find_signer(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> FactKey | Unvouched:
+        """Return whose signature a record has, a fact or a marker, wherever it stands; or why it has none.
+
+        `headers` are the record's, by name.
+        """
+        if SIGNATURE_HEADER not in headers:
+            return Unvouched.UNSIGNED
+        signature = headers[SIGNATURE_HEADER] or b""
+        if (key := self._keys.get(signature[:-MAC_CHARACTERS])) is not None:
+            return key if key.has_signed(record, headers) else Unvouched.BAD_SIGNATURE
+        if any(key.has_signed(record, headers, _EARLIER) for key in self):
+            return Unvouched.EARLIER_VERSION
+        return Unvouched.UNKNOWN_SECRET if _FACT_SIGNATURE.fullmatch(signature) else Unvouched.BAD_SIGNATURE
+
+
+class FactFilter:
+    """Select the facts that somebody vouches for, and count what is left, by topic and reason.
+
+    It must see each partition from its beginning, in order. From a marker on, the secrets behind the marker's in the
+    order of the keys vouch for nothing there: a marker that is repeated, or of an older secret, changes nothing.
+    """
+
+    def __init__(self, keys: FactKeys) -> None:
+        self._keys = keys
+        self._ages = {key.secret_id: age for age, key in enumerate(keys)}
+        self._oldest: dict[tuple[str, int], int] = {}  # by partition, the age of the oldest secret that vouches
+        self._marked: set[int] = set()  # the ages of secrets with markers that counted
+        self.left: Counter[tuple[str, Unvouched]] = Counter()
+
+    def select(self, records: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
+        """Yield the facts among the next records."""
+        for record in records:
+            headers = dict(record.headers)
+            reason = self._check(record, headers)
+            if reason is not None:
+                self.left[record.topic, reason] += 1
+            elif MARKER_HEADER not in headers:
+                yield record
+
+    def _check(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> Unvouched | None:
+        place = (record.topic, record.partition)
+        signer = self._keys.find_signer(record, headers)
+        if isinstance(signer, Unvouched):
+            return signer
+        age = self._ages[signer.secret_id]
+        if age > self._oldest.get(place, age):
+            return Unvouched.RETIRED_SECRET
+        if MARKER_HEADER in headers:
+            self._oldest[place] = age
+            self._marked.add(age)
+        return None
+
+    def describe_left(self) -> dict[str, dict[str, int]]:
+        """Return how many records were left, by topic and reason."""
+        described: dict[str, dict[str, int]] = {}
+        for (topic, reason), count in sorted(self.left.items()):
+            described.setdefault(topic, {})[reason.value] = count
+        return described
+
+    def get_signers(self) -> list[str]:
+        """Return the names of the keys that have signed facts by the markers seen, the oldest first."""
+        return [key.name for age, key in enumerate(self._keys) if age in self._marked][::-1]
+
+    def get_marked(self) -> set[tuple[str, int]]:
+        """Return the partitions, by topic and number, that hold a marker of the newest key that has signed facts."""
+        newest = min(self._marked, default=None)
+        return {place for place, age in self._oldest.items() if age == newest}
+
+
+def is_marker(record: TopicRecord) -> bool:
+    """Return whether a record of a topic of facts claims to be a marker, which readers of facts skip."""
+    return MARKER_HEADER in dict(record.headers)
+
+
+def _join_fact(topic: str, key: bytes | None, value: bytes | None, version: str = _FACT_VERSION) -> bytes:
+    """Join the parts of a fact that its signature covers; the length in front shows where the key ends."""
+    key = key or b""
+    return b"".join([f"signoff,{version},fact,{bare_name(topic)},{len(key)},".encode(), key, b",", value or b""])
+
+
+def _join_marker(topic: str, partition: int, version: str = _FACT_VERSION) -> bytes:
+    return f"signoff,{version},marker,{bare_name(topic)},{partition}".encode()

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import Any, Self
 
 from contracts.resources import Usage
-from signoff.money import USD_MAX, to_nanos, to_usd, usd_text
+from signoff.values import USD_MAX, to_nanos, to_usd, usd_text
 
 
 @dataclass(slots=True)

@@ -14,11 +14,11 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from signoff.connection import Call, DeadlineError, NotFoundError, Page, Request, iterate, iterate_by, join_request
 from signoff.errors import ErrorCode
-from signoff.ids import new_execution_id
 from signoff.judging_client import JudgingClient
 from signoff.status import RESTING, JobOrder, JobStatus, OperationState, View
 from signoff.v1.resources_pb2 import Limit as LimitMessage
 from signoff.v1.resources_pb2 import NewAgent, NewJob
+from signoff.values import new_execution_id
 from signoff.wire import split_patch
 
 if TYPE_CHECKING:

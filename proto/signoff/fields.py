@@ -20,8 +20,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from signoff.money import USD_MAX, to_nanos, to_usd, usd_text
-from signoff.times import time_text
+from signoff.values import USD_MAX, time_text, to_nanos, to_usd, usd_text
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 from uuid import UUID
 
 from signoff.connection import Call, Connection, Page, Request, iterate, iterate_by, join_request
-from signoff.ids import new_execution_id
 from signoff.status import View
+from signoff.values import new_execution_id
 
 if TYPE_CHECKING:
     from signoff.jsontext import Json

@@ -22,7 +22,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from signoff import status
-from signoff.money import to_nanos, usd_text
+from signoff.values import to_nanos, usd_text
 
 M = TypeVar("M")
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from support.fake_operations import Refusal
 from support.fakes import until
 
 from contracts.resources import NewAgent
-from servicekit.outages import DATABASE_OUTAGES
-from servicekit.process.health import VERSION
+from servicekit.errors import DATABASE_OUTAGES
+from servicekit.process.runtime import VERSION
 from signoff.types import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.judge_service_pb2 import Validator

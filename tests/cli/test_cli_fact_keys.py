@@ -2,8 +2,7 @@
 
 import json
 
-from contracts.fact_keys import FactKeys
-from contracts.signing import Secrets, make_secret
+from contracts.signing import FactKeys, Secrets, make_secret
 
 OLD, NEW = make_secret("old", b"o" * 32), make_secret("new", b"n" * 32)
 

@@ -8,8 +8,7 @@ import asyncpg
 import pytest
 from support.kafka.batches import poison, produce
 
-from contracts.fact_keys import FactKeys
-from contracts.signing import Secrets, make_secret
+from contracts.signing import FactKeys, Secrets, make_secret
 from jobstore.engine.database import Database
 from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.publisher import Outgoing, Publisher

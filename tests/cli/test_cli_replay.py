@@ -12,8 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from support.kafka.batches import poison, produce
 
 from contracts.events import CancelRequested
-from contracts.fact_keys import FactKeys
-from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
+from contracts.signing import SIGNATURE_HEADER, FactKeys, Secrets, make_secret
 from contracts.topics import REPLAY_HEADER, TOPICS
 from servicekit.kafka.broker import ensure_topics, wait_for_topics
 from signoff.v1 import operations_service_pb2 as operations_pb

@@ -11,14 +11,14 @@ import pytest
 from support.real_console import RealConsole
 
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from jobstore.executions.claims import ClaimExecution, ClaimJudging
 from jobstore.executions.commands import ExecuteJob, RecordReport
 from jobstore.insights.rollups import Rollups
 from jobstore.jobs.model import SIGNOFF, WORKER
-from signoff.ids import new_execution_id
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
 HTML = "<h1>Blue</h1><script>alert(1)</script>"

@@ -7,7 +7,7 @@ import pytest
 from support.fake_jobstore import TOKEN
 
 from console.api.auth import Sessions
-from servicekit.process.health import VERSION
+from servicekit.process.runtime import VERSION
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
 

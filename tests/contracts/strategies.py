@@ -8,7 +8,6 @@ from contracts.criteria import CriteriaError, parse_criteria, parse_stored_crite
 from contracts.resources import JobFilter, NewJob, Policy
 from signoff import types
 from signoff.judging import Ask, Criterion, CriterionVerdict, StageVerdict, Verdict
-from signoff.money import to_usd
 from signoff.status import (
     Circuit,
     CriterionOutcome,
@@ -24,6 +23,7 @@ from signoff.status import (
     Resubmit,
 )
 from signoff.types import Agent, Job, JobLog, Limit, Operation, OperationItem, WaitingSum
+from signoff.values import to_usd
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)

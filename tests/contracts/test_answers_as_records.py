@@ -12,7 +12,7 @@ from strategies import agents, job_logs, jobs, json_values, limits, operations
 from test_convert import JOB_TEXTS, LOG_TEXTS, row, sent
 
 from cli.output import to_json
-from contracts.messages import job_message
+from contracts.resources import job_message
 from signoff.jsontext import json_text
 from signoff.status import JobStatus, LetterOutcome
 from signoff.types import (

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
-from contracts.messages import job_message, new_job_of
-from contracts.resources import JobFilter, NewAgent, NewJob, NewOperation, Policy
+from contracts.resources import JobFilter, NewAgent, NewJob, NewOperation, Policy, job_message, new_job_of
 from signoff.jsontext import json_text
-from signoff.money import to_nanos
 from signoff.status import Delivery
 from signoff.types import read_model
 from signoff.v1 import resources_pb2 as pb
+from signoff.values import to_nanos
 from signoff.wire import parse_words, read_field, read_fields, write_message, write_row
 
 MODERATE = json_values(integers=st.integers(-(2**53) + 1, 2**53 - 1))

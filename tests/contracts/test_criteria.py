@@ -26,8 +26,7 @@ from contracts.criteria import (
 )
 from contracts.events import JobChanged
 from contracts.fields import explain
-from contracts.messages import new_job_of, patch_of
-from contracts.resources import Job, JobPatch, NewJob
+from contracts.resources import Job, JobPatch, NewJob, new_job_of, patch_of
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import split_patch, write_message
 

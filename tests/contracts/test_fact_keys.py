@@ -8,8 +8,17 @@ from uuid import UUID
 
 import pytest
 
-from contracts.fact_keys import MARKER_HEADER, FactFilter, FactKeys, Unvouched
-from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, compute_mac, make_secret
+from contracts.signing import (
+    MARKER_HEADER,
+    SIGNATURE_HEADER,
+    FactFilter,
+    FactKeys,
+    KeyUse,
+    Secrets,
+    Unvouched,
+    compute_mac,
+    make_secret,
+)
 
 OLD, NEW = make_secret("old", b"o" * 32), make_secret("new", b"n" * 32)
 BEFORE, AFTER = FactKeys.derive(Secrets.parse(OLD)), FactKeys.derive(Secrets.parse(f"{NEW},{OLD}"))

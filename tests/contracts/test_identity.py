@@ -7,8 +7,8 @@ from uuid import RFC_4122, UUID
 import pytest
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced, event_id
-from signoff.ids import new_execution_id
 from signoff.status import ReportKind
+from signoff.values import new_execution_id
 
 FIRST, SECOND = new_execution_id(), new_execution_id()
 

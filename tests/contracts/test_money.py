@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from contracts.resources import JobFilter, Policy, Usage
 from contracts.spending import Budget
 from signoff import types
-from signoff.money import NANOS, to_nanos, to_usd, usd_text
 from signoff.v1 import resources_pb2 as pb
+from signoff.values import NANOS, to_nanos, to_usd, usd_text
 from signoff.wire import read, write_message
 
 

@@ -8,8 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from pydantic import ValidationError
 
 from contracts.fields import Patch, merge
-from contracts.messages import patch_of
-from contracts.resources import AgentPatch, JobPatch, LimitPatch, NewAgent, NewJob, NewLimit
+from contracts.resources import AgentPatch, JobPatch, LimitPatch, NewAgent, NewJob, NewLimit, patch_of
 from signoff.types import Agent
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import split_patch, write_message

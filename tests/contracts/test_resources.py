@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.events import ExecuteRequested, JobStatusReported
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import Job, NewAgent, NewJob, Policy
 from signoff import types
-from signoff.ids import new_execution_id
 from signoff.judging import CriterionVerdict
 from signoff.status import Delivery, Outcome, ReportKind
+from signoff.values import new_execution_id
 
 criteria = st.lists(
     st.builds(CriterionVerdict, text=st.just("a"), outcome=st.sampled_from(Outcome), required=st.booleans()), max_size=5

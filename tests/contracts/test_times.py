@@ -13,7 +13,7 @@ import console
 import contracts
 from contracts.resources import JobPatch
 from signoff.fields import Model
-from signoff.times import time_text
+from signoff.values import time_text
 
 
 @pytest.mark.parametrize(

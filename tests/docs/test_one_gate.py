@@ -12,7 +12,7 @@ from typing import Any
 from test_protocol_page import PAGE, rows
 
 import jobstore
-from jobstore.engine.commands import Command
+from jobstore.engine.parts import Command
 from jobstore.schema.tables import metadata
 
 JOBSTORE = Path(__file__).parents[2] / "services" / "jobstore" / "jobstore"

@@ -10,8 +10,8 @@ from contracts.events import ExecuteRequested
 from contracts.resources import NewJob, NewResolution
 from contracts.topics import TOPIC_OF, TOPICS
 from servicekit.kafka.dead_letters import FORGED_BYTES
-from signoff.ids import new_execution_id
 from signoff.status import ExecutionState, JobLogStatus, JobStatus, LetterOutcome
+from signoff.values import new_execution_id
 
 
 async def test_the_same_request_twice_is_one_execution(system: System, agent: Agent) -> None:

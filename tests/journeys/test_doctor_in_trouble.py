@@ -22,8 +22,8 @@ from support.system import WAIT_S, System
 from test_outages import frozen
 
 from contracts.topics import EXECUTOR_GROUP
-from servicekit.process.health import VERSION
-from signoff.channels import open_channel
+from servicekit.process.runtime import VERSION
+from signoff.connection import open_channel
 from signoff.status import JobStatus
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub

@@ -8,8 +8,8 @@ from support.system import Agent, System
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewJob
 from signoff import SignoffError
-from signoff.ids import new_execution_id
 from signoff.status import JobLogStatus, JobStatus
+from signoff.values import new_execution_id
 
 L = JobLogStatus
 

@@ -48,7 +48,7 @@ PARTS = (
         [
             "services/validator/validator/verdict.py",
             *(f"services/validator/validator/{name}.py" for name in ("asks", "panel", "sections", "stages")),
-            "proto/contracts/judging/verdict.py",
+            "proto/contracts/judging/policy.py",
         ],
         [
             "tests/validator/test_verdict.py",

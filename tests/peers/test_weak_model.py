@@ -16,7 +16,7 @@ from peers_servers import Model
 from support.system import Agent, Judge, running, served
 
 from contracts.evidence import Evidence
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent
 from signoff.status import RESTING, Outcome
 from validator.errors import JudgmentError

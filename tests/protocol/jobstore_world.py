@@ -18,8 +18,8 @@ from world_jobs import spec
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.resources import JobPatch
 from jobstore.api.work_service import WorkService
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher

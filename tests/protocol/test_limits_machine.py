@@ -20,8 +20,8 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 from test_state_machine import EXAMPLES, SETTINGS
 
 from contracts.resources import NewAgent, NewJob, NewLimit
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher

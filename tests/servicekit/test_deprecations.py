@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 from promises.__main__ import CATALOGUE, DOCUMENT, ROOT
 
-from jobstore.api.auth import Role, Tokens
+from jobstore.api.requests import Role, Tokens
 from jobstore.api.server import CallInterceptor, CallLimits
 from servicekit.deprecations import DEPRECATIONS, Deprecation, find_in_call
 

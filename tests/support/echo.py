@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from jobstore.api.auth import Role, Tokens
+from jobstore.api.requests import Role, Tokens
 from jobstore.api.server import create_server
 
 TOKEN = "an-administrators-token-of-the-tests"

@@ -16,10 +16,10 @@ from executor.ports import Grant
 from jobstore.jobs.model import UPSTREAM
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.worker import Lease
-from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import Delivery, ReportKind
 from signoff.status import Protocol as AgentProtocol
+from signoff.values import new_execution_id
 
 _leases = count(1)
 SECRETS = Secrets.parse(make_secret("test", b"a secret of the tests, not shown!"))

@@ -13,9 +13,8 @@ import grpc
 
 from contracts.fields import merge
 from contracts.lint import find_warnings
-from contracts.messages import new_job_of, patch_of
 from contracts.receipts import PublicKey
-from contracts.resources import AgentPatch, Job, NewAgent, NewJob
+from contracts.resources import AgentPatch, Job, NewAgent, NewJob, new_job_of, patch_of
 from jobstore.api.server import make_details
 from jobstore.errors import Violation
 from signoff.connection import REPLAYED

@@ -11,7 +11,7 @@ from contracts.criteria import format_criteria, join_forms
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.versions import JudgePolicyVersion, NamedJudgePolicy, Report, make_golden, read_golden
 from contracts.lint import find_notes, find_warnings
-from contracts.messages import criteria_of
+from contracts.resources import criteria_of
 from signoff.judging import CriteriaSetVersion, NamedCriteriaSet, NamedGoldenSet, NameMove
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb

@@ -5,7 +5,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import JudgingCase, NewJudgings
 from signoff.judging import CriterionChange, CriterionDiff, CriterionVerdict, Flip, Judging, RejudgeReport
 from signoff.status import JudgingKind, JudgingState, Outcome

@@ -11,9 +11,8 @@ from uuid import UUID, uuid4, uuid5
 import grpc
 
 from contracts.fields import merge
-from contracts.messages import job_message, new_job_of, patch_of
-from contracts.resources import JobFilter, LimitPatch, NewLimit, NewOperation
-from servicekit.process.health import VERSION
+from contracts.resources import JobFilter, LimitPatch, NewLimit, NewOperation, job_message, new_job_of, patch_of
+from servicekit.process.runtime import VERSION
 from signoff import types
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
 from signoff.types import Job, Limit, Operation, OperationItem, WaitingSum

@@ -12,16 +12,16 @@ import asyncpg
 from console.api.auth import Sessions
 from console.app import Server, create_app
 from console.live import LiveHub
-from contracts.fact_keys import FactKeys
 from contracts.receipts import derive_keys
 from contracts.resources import NewAgent, Policy
+from contracts.signing import FactKeys
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService, add_keys
+from jobstore.api.requests import Role, Tokens
 from jobstore.api.server import create_server, set_serving
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner

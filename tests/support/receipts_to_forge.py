@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import hash_result
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.receipts import PublicKeys, ReceiptKey, Statement, derive_keys, encode, sign
 from contracts.signing import Secrets, make_secret
 from signoff.judging import Ask, CriterionVerdict, StageVerdict

@@ -5,7 +5,7 @@ from uuid import uuid4
 from jobstore.jobs.model import ADMINISTRATOR, VALIDATOR
 from jobstore.judging import store as judgings
 from jobstore.judging.judgings import FinishJudging, QueueRejudging
-from jobstore.judging.rows import NewJudging
+from jobstore.judging.rules import NewJudging
 from signoff.status import JudgingKind, Outcome
 from support.jobstore.steps import Steps, verdict
 

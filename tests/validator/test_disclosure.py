@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 from validator.disclosure import mark_disclosing

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, NOT_QUOTED, SHOWS_NOTHING, Evidence
-from contracts.judging.policy import JudgePolicy, LoopStep
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, LoopStep, Verdict
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError

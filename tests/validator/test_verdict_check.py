@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.criteria import Criterion
-from contracts.judging.verdict import Verdict, find_mismatch
+from contracts.judging.policy import Verdict, find_mismatch
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
 

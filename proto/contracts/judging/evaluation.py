@@ -20,8 +20,8 @@ from contracts.judging.statistics import (
 )
 from signoff.jsontext import json_text
 from signoff.judging import Ask, Verdict
-from signoff.money import to_nanos, usd_text
 from signoff.status import Outcome
+from signoff.values import to_nanos, usd_text
 
 #: Criteria that are counted each by itself, and those of them that a report lists: the ones with the most labels.
 CRITERIA_MAX, LISTED_MAX = 10_000, 100

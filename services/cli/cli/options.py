@@ -84,7 +84,7 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
 
 def parse_usd(text: str | None, option: str) -> "Decimal | None":
     """Return an amount of money. Raise BadParameter if it is none, or has more than nine digits after the point."""
-    from signoff.money import USD_MAX, to_nanos, to_usd  # noqa: PLC0415 - only needed here
+    from signoff.values import USD_MAX, to_nanos, to_usd  # noqa: PLC0415 - only needed here
 
     try:
         return None if text is None else to_usd(to_nanos(text, usd_max=USD_MAX, rounds=False))

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from cli.errors import ExitStatus, build_problem
 from cli.terminal import Styled, cut, render_line, render_list, render_table, replace_line
 from signoff.errors import ErrorCode
-from signoff.money import to_nanos, usd_text
 from signoff.status import JobLogStatus
-from signoff.times import time_text
+from signoff.values import time_text, to_nanos, usd_text
 
 if TYPE_CHECKING:
     from signoff.judging import Ask, Criterion, CriterionWarning, Verdict

@@ -21,7 +21,7 @@ from console.connections import Connection
 from console.live import LiveHub
 from console.middleware import Heads, RequestIds, RequestSlots
 from contracts.sizes import PAYLOAD_MAX_BYTES
-from servicekit.process import health, runtime
+from servicekit.process import runtime
 from servicekit.process.settings import read_settings, split_address
 from signoff import AsyncClient
 
@@ -132,7 +132,7 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
         watching = asyncio.create_task(live.run())
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
         checks = _make_health_checks(server, live)
-        runner = await health.serve(settings.health_address, checks) if settings.health_address else None
+        runner = await runtime.serve(settings.health_address, checks) if settings.health_address else None
         runtime.tune_gc()
         try:
             await server.serve_until(stop)
@@ -145,7 +145,7 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
                 await runner.cleanup()
 
 
-def _make_health_checks(server: Server, live: LiveHub) -> dict[str, health.Check]:
+def _make_health_checks(server: Server, live: LiveHub) -> dict[str, runtime.Check]:
     return {
         "http": lambda: None if server.started else "does not listen yet",
         "jobstore": lambda: None if live.cursor is not None else "cannot be watched",

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from contracts.fields import code_of, message_of
-from servicekit.outages import DATABASE_OUTAGES
+from servicekit.errors import DATABASE_OUTAGES
 from signoff import SignoffError
 from signoff.errors import ErrorCode, find_code, find_http_status, is_retryable
 

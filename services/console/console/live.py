@@ -16,13 +16,13 @@ import grpc
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from servicekit.outages import DATABASE_OUTAGES
+from servicekit.errors import DATABASE_OUTAGES
 from signoff import AsyncClient, SignoffError, WatchEvent
 from signoff.errors import ErrorCode
 from signoff.fields import Open, SumOfMoney, Time
 from signoff.status import JobLogStatus, JobStatus
-from signoff.times import time_text
 from signoff.types import JobLog, read_model
+from signoff.values import time_text
 
 #: A longer message of a log's entry is cut in events.
 MESSAGE_MAX_CHARS = 500

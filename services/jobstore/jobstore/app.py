@@ -9,25 +9,23 @@ from typing import Any
 import grpc
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.fact_keys import FactKeys
 from contracts.receipts import ReceiptKey, derive_keys
-from contracts.signing import Secrets
+from contracts.signing import FactKeys, Secrets
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
 from jobstore.agents.matcher import Matcher
 from jobstore.api import receipt_service
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
+from jobstore.api.requests import Role, Tokens
 from jobstore.api.server import MESSAGE_MAX_BYTES, CallLimits, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.engine import facts
-from jobstore.engine.database import Database
-from jobstore.engine.notifications import Wake
+from jobstore.engine.database import Database, Wake
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions import leases
 from jobstore.executions import store as executions
@@ -54,7 +52,7 @@ from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consum
 from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.publisher import BoundedPublisher, Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.process import health
+from servicekit.process import runtime
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.retry import retry_transient
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
@@ -117,7 +115,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             stack.push_async_callback(
-                (await health.serve(settings.health_address, checks, {"limits": dispatcher.advise})).cleanup
+                (await runtime.serve(settings.health_address, checks, {"limits": dispatcher.advise})).cleanup
             )
         keys = derive_keys(secrets)
         await run_until_first(_prepare(database, keys), database.availability.run())
@@ -281,7 +279,7 @@ def _watch_groups(
 def _describe(subscriptions: Sequence[Subscription[Any]]) -> str:
     """Return what this process says of itself."""
     members = [each.member_id for each in subscriptions if each.member_id]
-    return Report(version=health.VERSION, clock=clock.now(), members=members).model_dump_json(exclude={"at"})
+    return Report(version=runtime.VERSION, clock=clock.now(), members=members).model_dump_json(exclude={"at"})
 
 
 async def _begin_administration(database: Database) -> None:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions import leases
 from jobstore.executions.commands import OUTCOMES, CancelJob, EndLease, RecordReport, RecordResult

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.words import fold_all, fold_in_order
 from signoff.jsontext import json_text
 

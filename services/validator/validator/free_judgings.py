@@ -21,8 +21,8 @@ from servicekit.leasing.worker import Lease, Worker
 from servicekit.retry import backoffs_s
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
-from signoff.money import to_nanos
 from signoff.status import JudgingKind
+from signoff.values import to_nanos
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
 from validator.judges.budget import JudgingBudget

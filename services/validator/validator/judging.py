@@ -13,8 +13,7 @@ from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.events import hash_result
 from contracts.evidence import is_empty
 from contracts.fields import explain
-from contracts.judging.policy import JudgeModel, JudgePolicy
-from contracts.judging.verdict import Verdict, find_mismatch
+from contracts.judging.policy import JudgeModel, JudgePolicy, Verdict, find_mismatch
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from validator.disclosure import mark_disclosing

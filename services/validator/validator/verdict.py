@@ -11,8 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from contracts.checks import needs_context
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
-from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, Verdict
 from signoff.errors import ErrorCode
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome

@@ -11,7 +11,7 @@ from cli.errors import CommandError
 from cli.evaluating import judge_through
 from contracts.judging.cases import make_case
 from contracts.judging.evaluation import Asked, Judged
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewJudgings
 from signoff.judging import CriterionVerdict, Judging
 from signoff.status import JudgingState, Outcome

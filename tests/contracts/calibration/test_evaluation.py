@@ -6,8 +6,8 @@ import pytest
 
 from contracts.judging.cases import make_case
 from contracts.judging.evaluation import CRITERIA_MAX, LISTED_MAX, Asked, Evaluation, Judged
+from contracts.judging.policy import Verdict
 from contracts.judging.statistics import wilson
-from contracts.judging.verdict import Verdict
 from signoff.judging import Ask, CriterionVerdict, StageVerdict
 from signoff.status import Outcome
 

@@ -16,7 +16,7 @@ from support.echo import ANSWER, SERVICE, STREAM, TOKEN
 from support.free_ports import free_port
 
 from signoff import AsyncClient, SignoffError
-from signoff.channels import open_channel
+from signoff.connection import open_channel
 
 TESTS = Path(__file__).parents[2]
 METADATA = (("authorization", f"Bearer {TOKEN}"),)

@@ -26,10 +26,9 @@ from support.receipts_to_forge import (
 
 from contracts.criteria import Criterion, format_criteria
 from contracts.events import hash_result
-from contracts.fact_keys import FactKeys
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.receipts import ENVELOPE_MAX_BYTES, PublicKey, PublicKeys, ReceiptError, derive_keys, encode, verify
-from contracts.signing import Secrets, make_secret
+from contracts.signing import FactKeys, Secrets, make_secret
 
 VECTORS = json.loads((Path(__file__).parents[3] / "proto/signing/receipt_vectors.json").read_text())
 

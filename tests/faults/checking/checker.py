@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import inf
 from statistics import median
 
-from contracts.fact_keys import is_marker
+from contracts.signing import is_marker
 from faults.checking import calls, judging, models
 from faults.checking.observed import (
     CONCLUDING,

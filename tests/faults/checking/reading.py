@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from contracts.fact_keys import is_marker
+from contracts.signing import is_marker
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.engine.locks import Lock

@@ -18,7 +18,7 @@ from support.kafka.batches import bomb, poison, produce, tiny
 
 from contracts.criteria import parse_criteria
 from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.topics import REPLAY_HEADER, TOPICS

@@ -18,7 +18,7 @@ from support.factories import execute_requested
 from support.fakes import until
 from support.jobstore.steps import new_job
 
-from jobstore.api.auth import Role, Tokens
+from jobstore.api.requests import Role, Tokens
 from jobstore.api.server import CallInterceptor, create_server, set_serving
 from jobstore.engine.database import Database
 from jobstore.errors import InvalidError, RefusedError

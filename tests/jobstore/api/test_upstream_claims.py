@@ -17,7 +17,7 @@ from jobstore.handlers import check_cancel
 from jobstore.jobs.model import ExecutionStage
 from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import PermanentError
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 from signoff.worker.v1 import work_service_pb2 as pb
 
 UPSTREAM, OTHER, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("upstream", "other", "own"))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from support.jobstore.builders import TIMES, job, report
 
-from jobstore.agents.rows import AgentHistory
+from jobstore.agents.rules import AgentHistory
 from jobstore.executions.requesting import build_history
 from jobstore.jobs.model import Decision, TransitionKind
 from jobstore.jobs.transitions import decide

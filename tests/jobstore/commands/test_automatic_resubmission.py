@@ -11,7 +11,7 @@ from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, reported, result, verdict
 from support.jobstore.terms import IDS
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent, NewLimit
 from jobstore.engine import locks
 from jobstore.engine.database import Database
@@ -21,8 +21,8 @@ from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.commands import AssignAgent
 from jobstore.jobs.model import SIGNOFF, WORKER
-from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}
 

@@ -16,7 +16,7 @@ from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.sweeper import Cleanup
 from jobstore.jobs.model import SIGNOFF, ExecutionState
 from jobstore.subjects import STORES
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 DAY_S = 86_400
 

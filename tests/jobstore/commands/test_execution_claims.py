@@ -13,7 +13,7 @@ from jobstore.executions.claims import ClaimExecution, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.subjects import STORES
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 
 @pytest.fixture

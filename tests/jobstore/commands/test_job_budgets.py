@@ -15,8 +15,8 @@ from jobstore.errors import RefusedError
 from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.model import SIGNOFF
-from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 from signoff.worker.v1 import work_service_pb2 as pb
 
 USD = {"budget_usd": 1.0}

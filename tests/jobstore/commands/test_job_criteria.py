@@ -18,9 +18,9 @@ from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
-from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 from signoff.worker.v1 import work_service_pb2 as pb
 
 TOO_MANY = "\n".join(f"criterion {n}" for n in range(101))

@@ -16,13 +16,12 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.commands import CreateJob, EditJob
-from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.model import SIGNOFF, members
 from jobstore.jobs.reads import get_job
-from jobstore.json_members import members
 from jobstore.publishing import fact_reader
-from signoff.ids import new_execution_id
 from signoff.jsontext import parse_json
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from jobstore.jobs.commands import AssignAgent, CreateJob
 from jobstore.jobs.model import EXECUTOR, SIGNOFF, Refusal, TransitionKind
 from jobstore.jobs.reads import get_result
 from servicekit.errors import PermanentError
-from signoff.ids import new_execution_id
 from signoff.jsontext import parse_json
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 
 
 @pytest.fixture

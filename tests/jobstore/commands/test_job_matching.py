@@ -8,15 +8,15 @@ from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.matched import circuit_opened, put, wanting
 from support.jobstore.steps import Steps, new_job
 
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
 from jobstore.executions.claims import ClaimExecution, ClaimOutcome
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from support.fakes import FakeLeases
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.events import CancelRequested
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database, RaceError
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
 from jobstore.executions.claims import ClaimExecution, ClaimJudging, ClaimOutcome
@@ -22,8 +22,8 @@ from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport, Re
 from jobstore.handlers import EventHandlers
 from jobstore.jobs.model import SIGNOFF, WORKER, Refusal
 from servicekit.leasing.worker import Worker
-from signoff.ids import new_execution_id
 from signoff.status import ReportKind
+from signoff.values import new_execution_id
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.handlers import EventHandlers
 from jobstore.jobs.model import SIGNOFF
-from signoff.ids import new_execution_id
 from signoff.status import ReportKind
+from signoff.values import new_execution_id
 
 TABLES = ("jobs", "job_logs", "agents", "executions", "facts")
 

@@ -10,8 +10,7 @@ from support.factories import SECRETS
 from support.fakes import until
 from support.jobstore.steps import Published, Steps, seen
 
-from jobstore.engine.database import Database
-from jobstore.engine.notifications import CHANNEL, Wake
+from jobstore.engine.database import CHANNEL, Database, Wake
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.dispatcher import CLAIMED_AFTER_S, POLL_S, Dispatcher
 from jobstore.jobs.model import ExecutionStage

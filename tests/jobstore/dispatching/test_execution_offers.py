@@ -18,9 +18,8 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
-from jobstore.engine.parts import UnitOfWork
+from jobstore.engine.parts import Command, UnitOfWork
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
@@ -28,7 +27,7 @@ from jobstore.executions.offers import _HEADS, DEPTH_FIRST, FairQueue, OfferTerm
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF, ExecutionStage
-from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish
 from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from signoff.status import ReportKind

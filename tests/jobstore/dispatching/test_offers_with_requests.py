@@ -11,15 +11,15 @@ from support.jobstore.administered import pause_limit, put_agent, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
 
 from contracts.resources import NewAgent, NewLimit, Policy
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.writing import Recorded
 from jobstore.executions.commands import CreateAndExecute, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.states import ROOM_TO_SPARE
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF, ExecutionStage
+from jobstore.jobs.store import Recorded
 from servicekit.errors import TransientError
 from signoff.status import Outcome, ReportKind, Resubmit
 

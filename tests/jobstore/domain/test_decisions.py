@@ -41,8 +41,8 @@ from jobstore.jobs.model import (
 )
 from jobstore.jobs.transitions import decide
 from signoff.errors import ErrorCode
-from signoff.money import SUM_NANOS_MAX
 from signoff.status import JobStatus
+from signoff.values import SUM_NANOS_MAX
 
 WRITTEN = Path(__file__).with_name("decisions.txt")
 SOON = NOW + timedelta(seconds=3)

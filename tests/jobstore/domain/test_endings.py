@@ -8,7 +8,7 @@ import pytest
 from support.jobstore.builders import NOW, TIMES, done, job, judging, queued, report, running
 from support.jobstore.steps import verdict
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from jobstore.jobs.model import Decision, Execution, Job, TransitionKind
 from jobstore.jobs.transitions import (
     CODE_MAX_CHARS,

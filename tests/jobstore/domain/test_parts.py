@@ -14,7 +14,7 @@ from jobstore.engine.store import Store, Stores
 from jobstore.executions.rows import ExecutionsWish
 from jobstore.jobs.model import Clock, RequestKey
 from jobstore.jobs.rows import JobsWish, RequestKeys
-from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish
 
 SHARED = LimitsWish(lock=LimitsLock.SHARED)
 

@@ -8,7 +8,7 @@ from support.factories import execute_requested, request_body
 from contracts.signing import KeyUse, Secret, Secrets
 from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import PermanentError
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 UPSTREAM, OTHER, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("upstream", "other", "own"))
 SIGNED = Upstreams(UPSTREAM, OWN)

@@ -20,7 +20,7 @@ from support.jobstore.builders import (
 )
 from support.jobstore.steps import reported
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from jobstore.agents.rules import Breaker

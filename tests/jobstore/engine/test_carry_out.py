@@ -10,8 +10,8 @@ from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.resources import NewLimit
 from jobstore.engine import locks
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport, RecordResult

@@ -14,9 +14,8 @@ from support.factories import SECRETS, record
 from support.jobstore.steps import Steps
 
 from contracts.events import ExecuteRequested
-from contracts.fact_keys import FactKeys
 from contracts.resources import NewResolution
-from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
+from contracts.signing import SIGNATURE_HEADER, FactKeys, Secrets, make_secret
 from contracts.topics import TOPICS
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
@@ -29,9 +28,9 @@ from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Outgoing, Publisher
-from signoff.ids import new_execution_id
 from signoff.status import LetterOutcome
 from signoff.types import DeadLetterResolution, Resolved
+from signoff.values import new_execution_id
 
 TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
 KEYS = FactKeys.derive(SECRETS)

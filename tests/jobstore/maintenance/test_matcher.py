@@ -11,8 +11,7 @@ from support.jobstore.matched import put, said, wanting
 from support.jobstore.steps import Steps, new_job
 
 from jobstore.agents.matcher import CHUNK, Matcher
-from jobstore.engine.database import Database
-from jobstore.engine.notifications import CHANNEL, Wake
+from jobstore.engine.database import CHANNEL, Database, Wake
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.commands import AssignAgent, CreateJob, MatchJob

@@ -8,8 +8,7 @@ import pytest
 from support.fakes import FakeReaders, until
 from support.jobstore.steps import NO_TIME_S, Published, Steps, seen, swept, verdict
 
-from jobstore.engine.database import Database
-from jobstore.engine.notifications import CHANNEL, Wake
+from jobstore.engine.database import CHANNEL, Database, Wake
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.sweeper import READ_AGAIN_S, SWEEP_MIN_S, Sweeper

@@ -9,7 +9,7 @@ from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Published, Steps, verdict
 from support.jobstore.terms import IDS
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.engine.database import Database

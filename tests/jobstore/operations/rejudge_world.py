@@ -8,7 +8,7 @@ from batch_world import NOBODY, World, judged
 from support.factories import SECRETS
 from support.jobstore.steps import Steps, verdict
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewOperation
 from contracts.signing import SigningKey
 from jobstore.api.judging_service import JudgingService

@@ -6,13 +6,12 @@ from uuid import UUID, uuid4
 import pytest
 from batch_world import NOBODY, World, asked, ended, new
 
-from contracts.messages import new_job_of
+from contracts.resources import new_job_of
 from jobstore.errors import InvalidError, NotFoundError, RefusedError, TooManyCallsError
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.limits.rules import batch_limit
-from jobstore.operations.commands import CarryOutItem
-from jobstore.operations.rows import Item
+from jobstore.operations.commands import CarryOutItem, Item
 from signoff.status import ReportKind
 from signoff.types import read_model
 from signoff.v1 import job_service_pb2 as jobs_pb

@@ -13,8 +13,7 @@ from sqlalchemy import text
 
 from contracts.judging.cases import Case, hash_cases, make_case
 from contracts.judging.evaluation import Evaluation, Judged
-from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, Verdict
 from contracts.judging.versions import Counts
 from contracts.resources import NewJudgings
 from jobstore.api.judge_service import JudgeService

@@ -8,19 +8,18 @@ from batch_world import CALLER, World
 from rejudge_world import MET, Validator, made, report_on, rested
 from support.jobstore.steps import Steps
 
-from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, Verdict
 from contracts.resources import NewOperation
 from jobstore.errors import InvalidError
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion
 from jobstore.judging.rules import Kind, Named, format_body
 from signoff.judging import Ask, StageVerdict
-from signoff.money import SUM_NANOS_MAX
 from signoff.status import JobStatus
 from signoff.types import read_model
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources_pb
+from signoff.values import SUM_NANOS_MAX
 from signoff.wire import write_message
 
 #: Of a model without a price.

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobstore.publishing.recent import LAST, Backlog, Unseen
+from jobstore.publishing.watches import LAST, Backlog, Unseen
 
 NUMBERS = range(1, 13)
 

@@ -7,8 +7,7 @@ from sqlalchemy import text
 from support.jobstore.signed_facts import Stored, TopicsInMemory, make_keys
 from support.jobstore.steps import Steps
 
-from contracts.fact_keys import FactFilter, FactKeys, is_marker
-from contracts.signing import Secrets, make_secret
+from contracts.signing import FactFilter, FactKeys, Secrets, is_marker, make_secret
 from contracts.topics import FACT_TOPICS, TOPICS
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner

@@ -19,24 +19,22 @@ from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, able_agents, new_job, swept, verdict
 from support.jobstore.terms import TERMS
 
-from contracts.messages import job_message
-from contracts.resources import Job, JobPatch, Usage
-from jobstore.engine import writing
-from jobstore.engine.database import Database
-from jobstore.engine.notifications import CHANNEL, Wake, number_handed_over
+from contracts.resources import Job, JobPatch, Usage, job_message
+from jobstore.engine.database import CHANNEL, Database, Wake, number_handed_over
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection
 from jobstore.executions.commands import CancelJob, ExecuteJob
+from jobstore.jobs import store as rows
 from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
 from jobstore.jobs.model import SIGNOFF, TransitionKind
 from jobstore.jobs.reads import get_job
-from jobstore.publishing import recent
 from jobstore.publishing import relay as relaying
+from jobstore.publishing import watches as recent
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.subjects import STORES
-from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 from signoff.wire import read
 
 #: Kinds that have no entry, or whose facts are read.
@@ -204,7 +202,7 @@ async def test_an_edit_is_read_and_known_again(
 async def test_what_is_large_is_read(
     relay: Relay, database: Database, handing: CommandRunner, topics: TopicsInMemory
 ) -> None:
-    large = await Steps(database, handing).created(payload="x" * writing.BODY_MAX)
+    large = await Steps(database, handing).created(payload="x" * rows.BODY_MAX)
     assert any("taken" in each for each in await publish(relay, database))
     await handing.submit.run_one(ExecuteJob(large.job_id, large.execution_id, chosen=True, actor=SIGNOFF))
     assert any("taken" in each for each in await publish(relay, database)), "the request has the payload"

@@ -20,8 +20,8 @@ from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, verdict
 
 from contracts.events import JobChanged
-from contracts.fact_keys import FactFilter
 from contracts.resources import NewAgent
+from contracts.signing import FactFilter
 from contracts.topics import TOPIC_OF
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.criteria import REFERENCE_MAX_CHARS, format_references
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent, NewJob, Policy, Usage
 from contracts.sizes import (
     JUDGED_MAX_BYTES,
@@ -43,8 +43,8 @@ from jobstore.jobs.waiting import WAITS_MAX, Cause, Hold, format_waits
 from jobstore.publishing.fact_reader import make_job_changed
 from servicekit.kafka.publisher import Outgoing, to_record
 from signoff.judging import CriterionVerdict
-from signoff.money import SUM_NANOS_MAX
 from signoff.status import Outcome, ReportKind
+from signoff.values import SUM_NANOS_MAX
 
 NOW = datetime.now(UTC)
 JOB_ID = "j" * 128

@@ -7,8 +7,8 @@ from support.factories import SECRETS
 from support.jobstore.steps import Steps, unproven, verdict
 
 from contracts.events import hash_result
-from contracts.messages import job_message
 from contracts.receipts import derive_keys
+from contracts.resources import job_message
 from contracts.signing import Secrets, make_secret
 from jobstore.api.receipt_service import add_keys, list_keys
 from jobstore.engine.database import Database
@@ -17,9 +17,9 @@ from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.commands import AssignAgent
 from jobstore.jobs.model import SIGNOFF
 from jobstore.jobs.reads import RecordedVerdict, get_job, get_verdict
-from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
 from signoff.types import Job, read_model
+from signoff.values import new_execution_id
 
 
 async def read(steps: Steps, **chosen: int) -> RecordedVerdict:

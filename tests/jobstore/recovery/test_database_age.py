@@ -12,8 +12,7 @@ from support.jobstore.steps import Steps
 from told_facts import KEYS, Facts
 from told_lives import claimed_and_judged
 
-from contracts.fact_keys import FactKeys
-from contracts.signing import SIGNATURE_HEADER
+from contracts.signing import SIGNATURE_HEADER, FactKeys
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.publishing.relay import FactSigner, Relay

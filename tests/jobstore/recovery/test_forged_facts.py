@@ -13,9 +13,17 @@ from support.jobstore.steps import Steps
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
 
-from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.resources import NewAgent
-from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, compute_mac, make_secret
+from contracts.signing import (
+    SIGNATURE_HEADER,
+    FactFilter,
+    FactKeys,
+    KeyUse,
+    Secrets,
+    compute_mac,
+    is_marker,
+    make_secret,
+)
 from contracts.topics import TOPICS as CATALOGUE
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
@@ -29,8 +37,8 @@ from jobstore.subjects import STORES
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import Record
 from servicekit.kafka.publisher import Outgoing
-from signoff.ids import new_execution_id
 from signoff.status import Outcome
+from signoff.values import new_execution_id
 
 JOBS, AGENTS, REFUSALS, SETTINGS = TOPICS
 PARTITIONS = {topic: CATALOGUE[topic].partitions for topic in TOPICS}

@@ -9,7 +9,7 @@ from support.jobstore.steps import Steps, verdict
 from told_facts import TOPICS, Facts, Since, rebuilding, verified
 from told_lives import claimed_and_judged
 
-from contracts.fact_keys import is_marker
+from contracts.signing import is_marker
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.recovery import rebuild

@@ -29,8 +29,7 @@ from jobstore.insights.processes import read_backlog
 from jobstore.jobs.model import ADMINISTRATOR, ExecutionStage
 from jobstore.jobs.waits import explain_jobs
 from jobstore.limits.commands import ConfirmLimits
-from jobstore.operations.commands import CreateOperation
-from jobstore.operations.rows import OperationSpec
+from jobstore.operations.commands import CreateOperation, OperationSpec
 from jobstore.operations.worker import OperationWorker, make_items
 from jobstore.recovery.database_age import check_age
 from jobstore.subjects import STORES

@@ -9,8 +9,7 @@ from uuid import uuid4
 import asyncpg
 from support.jobstore.signed_facts import make_keys
 
-from contracts.fact_keys import FactFilter, FactKeys, is_marker
-from contracts.signing import SIGNATURE_HEADER
+from contracts.signing import SIGNATURE_HEADER, FactFilter, FactKeys, is_marker
 from jobstore.engine.database import Database
 from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.recovery import rebuild

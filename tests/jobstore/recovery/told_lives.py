@@ -13,7 +13,7 @@ from support.jobstore.terms import IDS
 from support.rejudged import rejudged
 from told_settings import set_everything
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent, Usage
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
@@ -23,8 +23,8 @@ from jobstore.executions.requesting import ExecutionRequest
 from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.commands import AssignAgent, MatchJob
 from jobstore.jobs.model import SIGNOFF, TransitionKind
-from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 
 AT_MOST_ONCE = {"delivery": "at_most_once"}
 

@@ -9,17 +9,14 @@ from support.jobstore.terms import IDS
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLimit
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.engine import facts
-from jobstore.engine.commands import Command
 from jobstore.engine.database import Database
-from jobstore.engine.parts import UnitOfWork
+from jobstore.engine.parts import Command, UnitOfWork
 from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
-from jobstore.judging.rows import NewEvaluation, Policies
-from jobstore.judging.rules import Kind, Named
+from jobstore.judging.rules import Kind, Named, NewEvaluation, Policies
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
-from jobstore.operations.commands import CreateOperation, EndOperation, MoveOperation
-from jobstore.operations.rows import Item, OperationSpec
+from jobstore.operations.commands import CreateOperation, EndOperation, Item, MoveOperation, OperationSpec
 from jobstore.operations.worker import OperationWorker, make_items
 from signoff.status import OperationKind, OperationState
 

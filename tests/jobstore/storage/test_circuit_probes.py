@@ -15,8 +15,8 @@ from jobstore.executions.commands import CancelJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.model import SIGNOFF, TransitionKind
-from signoff.ids import new_execution_id
 from signoff.status import Circuit, ReportKind
+from signoff.values import new_execution_id
 
 
 async def test_half_open_one_execution_finds_out_and_its_answer_lets_the_rest_go(world: Breakers) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobstore.engine.notifications import EVERYTHING, HANDS_OVER, Wake, notify, number_handed_over, settled_cursor
+from jobstore.engine.database import EVERYTHING, HANDS_OVER, Wake, notify, number_handed_over, settled_cursor
 
 
 @pytest.mark.parametrize("wake", [*Wake, Wake.NOTHING, EVERYTHING, Wake.RECORDED | Wake.QUEUED])

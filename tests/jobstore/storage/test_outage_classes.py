@@ -32,9 +32,9 @@ from contracts.signing import make_secret
 from contracts.topics import TOPICS
 from localstack.backing import Infrastructure, infrastructure
 from localstack.process import find_unprivileged_account, make_reachable
-from servicekit.outages import DATABASE_OUTAGES
+from servicekit.errors import DATABASE_OUTAGES
 from signoff import AsyncClient, SignoffError
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 pytestmark = pytest.mark.real
 

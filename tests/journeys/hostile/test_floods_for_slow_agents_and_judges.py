@@ -13,8 +13,8 @@ from support.system import Agent, Judge, System, running
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.topics import TOPIC_OF
-from signoff.ids import new_execution_id
 from signoff.status import JobStatus
+from signoff.values import new_execution_id
 
 #: Of the executor and of the validator, of which one tenant, agent or model has four fifths.
 CAPACITY, SHARE = 20, 16

@@ -12,14 +12,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from support.system import Agent, System
 
 from contracts.events import ExecuteRequested, JobChanged
-from contracts.fact_keys import is_marker
 from contracts.resources import JobPatch, NewJob, Policy
+from contracts.signing import is_marker
 from contracts.sizes import PAYLOAD_MAX_BYTES, measure, measure_job
 from contracts.topics import TOPIC_OF, TOPICS
 from signoff import SignoffError
-from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
+from signoff.values import new_execution_id
 
 TOPIC = TOPIC_OF[JobChanged]
 #: Three bytes a character, as those with which every fact was once held back: by characters it is a third as large.

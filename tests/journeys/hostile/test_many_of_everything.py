@@ -14,8 +14,8 @@ from support.system import Agent, System
 from contracts.events import ExecuteRequested
 from contracts.resources import JobFilter, JobPatch, NewAgent
 from contracts.topics import TOPIC_OF, TOPICS
-from signoff.ids import new_execution_id
 from signoff.status import JobStatus
+from signoff.values import new_execution_id
 
 EDITS = 2_000
 SUBMISSIONS_MAX = 100

@@ -16,7 +16,7 @@ from support.system import WAIT_S, Agent, Judge, System
 
 from contracts.criteria import parse_criteria
 from contracts.events import Event, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from localstack.datadir import DataDir
 from servicekit.kafka.publisher import to_record

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.system import Agent, Judge, Said, System, in_place_of, signoff
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from signoff import SignoffError
 from signoff.status import JobStatus
 from signoff.types import JobLog

@@ -7,7 +7,7 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import Forgeries
 from signoff.errors import ErrorCode
-from signoff.ids import new_execution_id
+from signoff.values import new_execution_id
 
 FORGER = Secrets([Secret("forger", bytes(32))])
 FORGED, MALFORMED = (

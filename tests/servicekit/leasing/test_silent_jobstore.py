@@ -15,7 +15,7 @@ from support.fakes import until, working
 from servicekit.errors import TransientError
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIM_WAIT, RENEWAL_WAIT, GrpcLeases
 from servicekit.leasing.worker import Worker
-from signoff.channels import _Channels
+from signoff.connection import _Channels
 from signoff.worker.v1 import work_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

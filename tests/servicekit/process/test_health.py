@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from servicekit.metrics import WAITING
-from servicekit.process import health
+from servicekit.process import runtime
 from servicekit.process.settings import split_address
 
 
@@ -17,7 +17,7 @@ async def reasons() -> dict[str, str]:
 async def url(reasons):
     checks = {name: lambda name=name: reasons.get(name) for name in ("consuming", "serving", "limits")}
     advice = {"limits": checks.pop("limits")}
-    runner = await health.serve("127.0.0.1:0", checks, advice)
+    runner = await runtime.serve("127.0.0.1:0", checks, advice)
     yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 

@@ -5,9 +5,8 @@ from typing import Any
 
 from contracts.resources import NewAgent, NewLimit
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
-from jobstore.agents.rows import Agents
-from jobstore.engine.commands import Command
-from jobstore.engine.parts import UnitOfWork
+from jobstore.agents.rules import Agents
+from jobstore.engine.parts import Command, UnitOfWork
 from jobstore.jobs.model import ADMINISTRATOR
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
 from jobstore.subjects import STORES

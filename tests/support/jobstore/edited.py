@@ -9,8 +9,8 @@ from jobstore.executions.commands import ExecuteJob
 from jobstore.executions.requesting import PLAIN_REQUEST, ExecutionRequest
 from jobstore.jobs.commands import EditJob
 from jobstore.jobs.model import SIGNOFF
-from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 from support.jobstore.steps import Steps, verdict
 
 

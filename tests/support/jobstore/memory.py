@@ -7,13 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.criteria import format_references
-from contracts.judging.policy import split_reference
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict, split_reference
 from contracts.resources import NewAgent, Policy
-from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
-from jobstore.agents.rules import Breaker, Candidate
-from jobstore.engine.commands import Command
-from jobstore.engine.parts import Overlay, Rounds, UnitOfWork, WishList
+from jobstore.agents.rules import Agents, AgentsWish, Breaker, Candidate, Circuits, CircuitsWish
+from jobstore.engine.parts import Command, Overlay, Rounds, UnitOfWork, WishList
 from jobstore.executions.claims import ClaimAnswer, ClaimExecution, ClaimJudging
 from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
 from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history
@@ -33,31 +30,37 @@ from jobstore.jobs.model import (
     Reusable,
     Said,
     Spec,
+    members,
 )
 from jobstore.jobs.rows import Jobs, JobsWish, KeysWish, Question, RequestKeys
 from jobstore.jobs.transitions import is_verdict
-from jobstore.json_members import members
 from jobstore.judging.commands import PutVersion
-from jobstore.judging.rows import (
+from jobstore.judging.rules import (
     JudgedCount,
     JudgingAnswer,
     Judgings,
     JudgingsWish,
+    Kind,
+    Named,
     NewEvaluation,
     Policies,
     PoliciesWish,
     Reuse,
     ReuseWish,
     StoredJudging,
+    Task,
+    Version,
+    Versions,
+    Wanted,
+    read_task,
 )
-from jobstore.judging.rules import Kind, Named, Task, Version, Versions, Wanted, read_task
 from jobstore.judging.store import list_wanted_by_loaded
-from jobstore.limits.rows import Limits, LimitsWish, Queues, QueuesWish, Starts
-from jobstore.operations.rows import Operations
+from jobstore.limits.rules import Limits, LimitsWish, Queues, QueuesWish, Starts
+from jobstore.operations.commands import Operations
 from servicekit.errors import PermanentError
-from signoff.ids import new_execution_id
 from signoff.status import Delivery, JudgingState, Outcome, ReportKind
 from signoff.types import Agent
+from signoff.values import new_execution_id
 from support.jobstore.builders import NOW
 from support.jobstore.steps import new_job, reported, result, verdict
 

@@ -7,15 +7,14 @@ from typing import Any, ClassVar
 from pydantic_core import from_json
 
 from jobstore.engine.database import Database
-from jobstore.engine.row_mapping import JOB_PART
 from jobstore.engine.sql import Connection
-from jobstore.engine.writing import Recorded
 from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.reads import list_changes
+from jobstore.jobs.store import JOB_PART, Recorded
 from jobstore.publishing import fact_reader
 from jobstore.publishing.fact_reader import make_job_changed
-from jobstore.publishing.recent import Recent
 from jobstore.publishing.relay import FactSigner, Relay
+from jobstore.publishing.watches import Recent
 from signoff.status import JobLogStatus
 from support.jobstore.signed_facts import TopicsInMemory, make_keys
 

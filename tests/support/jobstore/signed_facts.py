@@ -7,8 +7,7 @@ from typing import Any
 
 from aiokafka.structs import RecordMetadata, TopicPartition
 
-from contracts.fact_keys import FactKeys
-from contracts.signing import Secrets, make_secret
+from contracts.signing import FactKeys, Secrets, make_secret
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, choose_partition
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.topics import TOPIC_OF
@@ -25,9 +25,9 @@ from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, ExecutionStage, TransitionKind
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
-from signoff.ids import new_execution_id
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 from support.factories import SECRETS
 from support.fakes import FakeReaders
 from support.jobstore.administered import put_agent

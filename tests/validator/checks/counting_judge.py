@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.criteria import Criterion
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from signoff.jsontext import json_text
 from validator.judging import validate_agent_response
 from validator.ports import Reply

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from contracts.criteria import Criterion
-from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage, Verdict
 from contracts.resources import Usage
 from validator.errors import JudgeAnswerError
 from validator.judging import validate_agent_response

@@ -10,8 +10,7 @@ from stand_ins import RESULT, TRUE, Said, StandIn, policy_of
 from contracts.checks import Finding
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
-from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage
-from contracts.judging.verdict import Verdict, find_mismatch
+from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage, Verdict, find_mismatch
 from contracts.resources import Usage
 from contracts.sizes import JUDGED_MAX_BYTES, measure
 from signoff.status import Outcome

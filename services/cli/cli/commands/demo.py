@@ -22,9 +22,9 @@ from contracts.resources import NewAgent, NewJob, Policy
 from contracts.signing import KeyUse, Secrets
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
-from signoff.ids import new_execution_id
 from signoff.status import JobLogStatus, JobStatus, Protocol, View
 from signoff.types import Job, JobLog
+from signoff.values import new_execution_id
 
 
 @dataclass(frozen=True)

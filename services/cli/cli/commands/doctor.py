@@ -28,8 +28,8 @@ from cli.terminal import Styled
 from contracts.agents import has_userinfo, hide_userinfo
 from contracts.topics import TOPICS, Topic
 from contracts.waiting import CONFIRM_LIMITS
-from servicekit.outages import DATABASE_OUTAGES
-from servicekit.process.health import VERSION
+from servicekit.errors import DATABASE_OUTAGES
+from servicekit.process.runtime import VERSION
 from signoff import UNREACHABLE, AsyncClient, SignoffError
 from signoff.connection import list_all
 from signoff.errors import ErrorCode

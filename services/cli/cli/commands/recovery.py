@@ -13,8 +13,7 @@ from pydantic_core import from_json
 from cli.config import Target
 from cli.errors import CommandError, ExitStatus, find_exit_status
 from cli.session import Session, command, make_app
-from contracts.fact_keys import FactKeys
-from contracts.signing import Secrets
+from contracts.signing import FactKeys, Secrets
 from contracts.topic_prefix import TOPIC_PREFIX
 from signoff.errors import ErrorCode
 

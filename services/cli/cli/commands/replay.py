@@ -16,11 +16,11 @@ from cli.errors import CommandError, ExitStatus
 from cli.options import parse_past_time
 from cli.output import format_time
 from cli.session import Session, command, make_app
-from contracts.fact_keys import MARKER_HEADER, FactKeys, Unvouched
+from contracts.signing import MARKER_HEADER, FactKeys, Unvouched
 from contracts.topics import FACT_TOPICS, REPLAY_HEADER, TOPICS, Topic, find_topic
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
-from signoff.times import time_text
+from signoff.values import time_text
 
 if TYPE_CHECKING:
     from servicekit.kafka.history import History

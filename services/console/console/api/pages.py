@@ -12,8 +12,8 @@ from starlette.responses import FileResponse, HTMLResponse
 from console.api.auth import Sessions, find_session, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
-from servicekit.outages import DATABASE_OUTAGES
-from servicekit.process.health import VERSION
+from servicekit.errors import DATABASE_OUTAGES
+from servicekit.process.runtime import VERSION
 from signoff import SignoffError
 from signoff.errors import ErrorCode
 

@@ -7,10 +7,8 @@ from typing import Final
 from contracts.agents import has_userinfo, hide_userinfo
 from contracts.fields import Merged
 from contracts.resources import AgentPatch, NewAgent, Policy
-from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
-from jobstore.agents.rules import CLOSED
-from jobstore.engine.commands import Command, Creation, check_version, merge_patch
-from jobstore.engine.parts import UnitOfWork, Wishes
+from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Circuits, CircuitsWish
+from jobstore.engine.parts import Command, Creation, UnitOfWork, Wishes, check_version, merge_patch
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.judging.commands import check_named, read_named
 from signoff.errors import ErrorCode

@@ -9,11 +9,20 @@ from prometheus_client import Counter
 from pydantic_core import from_json
 from sqlalchemy import case, func, select, text, tuple_
 
-from jobstore.agents.rows import AgentChange, AgentHistory, Agents, AgentsWish, Circuits, CircuitsWish
-from jobstore.agents.rules import CLOSED, Breaker, Candidate
+from jobstore.agents.rules import (
+    CLOSED,
+    AgentChange,
+    AgentHistory,
+    Agents,
+    AgentsWish,
+    Breaker,
+    Candidate,
+    Circuits,
+    CircuitsWish,
+)
 from jobstore.engine import sql
+from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import AGENTS
-from jobstore.engine.notifications import Wake, notify
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection, Row
 from jobstore.engine.store import Store

@@ -4,8 +4,8 @@ from contracts.agents import hide_userinfo
 from contracts.resources import AgentPatch, NewAgent
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent, make_unknown_agent_error
 from jobstore.agents.store import get_agent, list_agents
-from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
+    CALLER,
     Context,
     make_page_token,
     mark_replay,

@@ -10,10 +10,9 @@ from uuid import UUID
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.lint import find_warnings
-from contracts.messages import job_message, new_job_of, patch_of
-from contracts.resources import JobFilter, JobPatch, NewJob
-from jobstore.api.auth import CALLER
+from contracts.resources import JobFilter, JobPatch, NewJob, job_message, new_job_of, patch_of
 from jobstore.api.requests import (
+    CALLER,
     Context,
     check_job_size,
     check_text_size,
@@ -57,12 +56,12 @@ from jobstore.operations.commands import check_batch_size
 from jobstore.publishing.watches import Watches
 from servicekit.retry import chunk_by_size
 from signoff.errors import ErrorCode
-from signoff.ids import new_execution_id
 from signoff.jsontext import json_text
 from signoff.status import JobOrder, View
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
+from signoff.values import new_execution_id
 from signoff.wire import parse_words, read_field, read_fields, write_message, write_row
 
 #: New jobs of one request that are converted before the event loop serves other calls.

@@ -9,9 +9,9 @@ from contracts.criteria import CriteriaError, Criterion, format_criteria, join_f
 from contracts.judging.policy import JudgePolicy, Name
 from contracts.judging.versions import Report, make_golden
 from contracts.lint import find_notes, find_warnings
-from contracts.messages import criteria_of
-from jobstore.api.auth import CALLER
+from contracts.resources import criteria_of
 from jobstore.api.requests import (
+    CALLER,
     Context,
     check_text_size,
     make_page_token,

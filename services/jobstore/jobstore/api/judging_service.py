@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 from contracts.judging.cases import hash_question
 from contracts.resources import JudgingCase, NewJudgings
-from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
+    CALLER,
     Context,
     make_page_token,
     mark_replay,
@@ -26,7 +26,7 @@ from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
 from jobstore.judging import reads
 from jobstore.judging.judgings import QueueJudgings, read_reference
 from jobstore.judging.queue import JudgingQueue
-from jobstore.judging.rows import NewJudging
+from jobstore.judging.rules import NewJudging
 from jobstore.operations import reads as operations
 from jobstore.operations.commands import make_unknown_batch_error
 from jobstore.operations.reads import freeze_policy

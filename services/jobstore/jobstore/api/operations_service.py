@@ -14,10 +14,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from contracts.fields import LimitName
-from contracts.messages import job_message
-from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution
-from jobstore.api.auth import CALLER, read_token
+from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution, job_message
 from jobstore.api.requests import (
+    CALLER,
     Context,
     make_page_token,
     mark_replay,
@@ -26,6 +25,7 @@ from jobstore.api.requests import (
     read_change,
     read_key,
     read_name,
+    read_token,
     read_version,
     reject_nul,
     wants_text,
@@ -42,11 +42,11 @@ from jobstore.limits import store as limits
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
 from jobstore.operations import reads as operations
 from jobstore.operations.batches import Batches
-from jobstore.operations.rows import ENDED
+from jobstore.operations.commands import ENDED
 from jobstore.publishing.watches import Watches
 from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import TransientError
-from servicekit.process.health import VERSION
+from servicekit.process.runtime import VERSION
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, OperationState
 from signoff.types import DeadLetters

@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
 from contracts.fields import explain, message_of
-from jobstore.api.auth import CALLER, Role, Tokens, check_kind
+from jobstore.api.requests import CALLER, Role, Tokens, check_kind
 from jobstore.errors import InvalidError, TooManyCallsError, TooSlowError, UnimplementedError, Violation
 from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, note_uses
 from servicekit.errors import ServiceError, TransientError
@@ -404,7 +404,7 @@ def _make_options(held: ConnectionLimits) -> list[tuple[str, int]]:
         # Else up to 16 MiB are taken of a request before anybody reads it.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Clients ask once a second by a ping whether it is still there (signoff.channels).
+        # Clients ask once a second by a ping whether it is still there (signoff.connection).
         ("grpc.http2.min_ping_interval_without_data_ms", 500),
         # A client that is frozen, or takes nothing that it is sent, answers no ping.
         ("grpc.keepalive_time_ms", held.keepalive_ms),

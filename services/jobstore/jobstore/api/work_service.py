@@ -17,10 +17,9 @@ from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from contracts.spending import Budget
-from jobstore.api.auth import CALLER
-from jobstore.api.requests import Context, check_text_size
-from jobstore.engine.commands import Command
+from jobstore.api.requests import CALLER, Context, check_text_size
 from jobstore.engine.database import Database
+from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Row
 from jobstore.errors import InvalidError
@@ -30,8 +29,7 @@ from jobstore.executions.commands import EndLease
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report
-from jobstore.jobs.model import UPSTREAM, ExecutionStage, ExecutionState, TransitionKind
-from jobstore.json_members import members
+from jobstore.jobs.model import UPSTREAM, ExecutionStage, ExecutionState, TransitionKind, members
 from jobstore.judging import store as judgings
 from jobstore.judging.commands import ReportDefault
 from jobstore.judging.judgings import FinishJudging
@@ -51,9 +49,9 @@ from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.subscription import parse_event
 from signoff.errors import ErrorCode
-from signoff.money import USD_MAX, to_nanos
 from signoff.status import EmptyResult, JudgingKind
 from signoff.v1 import resources_pb2 as resources_pb
+from signoff.values import USD_MAX, to_nanos
 from signoff.wire import write_message, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer

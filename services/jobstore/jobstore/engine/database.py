@@ -6,6 +6,9 @@ import copy
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from enum import Flag, auto
+from secrets import randbelow
+from string import ascii_letters
 from typing import Final, Self, TypeVar
 
 import asyncpg
@@ -17,16 +20,80 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobstore.engine import patches
-from jobstore.engine.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
 from jobstore.engine.sql import Connection, Row
 from jobstore.errors import TooManyCallsError
 from jobstore.schema.migrations import migration
 from jobstore.schema.tables import metadata
-from servicekit.errors import DoubtfulError, PermanentError, TransientError
-from servicekit.outages import DATABASE_OUTAGES
+from servicekit.errors import DATABASE_OUTAGES, DoubtfulError, PermanentError, TransientError
 from servicekit.process.runtime import run_forever
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
+
+CHANNEL = "signoff"
+SETTLED = "p"
+#: Ends the notifications of rows that this process hands over: digits, since every process reads any letter.
+HANDS_OVER: Final = f"/{randbelow(10**12)}"
+
+
+class Wake(Flag):
+    """Kinds of work that a commit leaves to do. A loop that misses a notification finds the work at its next poll.
+
+    A payload of NOTIFY is one letter for each, or `p` and the cursor up to which the log is settled. Behind the letters
+    there may be the number of the last row that was recorded, and which process hands these rows over. During an
+    upgrade processes of two versions notify each other: a letter keeps its meaning, and what is unknown is ignored.
+    """
+
+    NOTHING = 0
+    RECORDED = auto()  # an entry of a log, or another fact: the relay publishes it
+    QUEUED = auto()  # an execution waits: the dispatcher offers it
+    FREED = auto()  # an execution ended or awaits its judge: what limits held back may be offered, a batch may be done
+    AGENTS = auto()  # an agent or a limit changed: the matcher tries the jobs that wait for an agent
+    OPERATIONS = auto()  # an operation was asked for, paused, resumed or cancelled: its worker goes on
+    JUDGINGS = auto()  # a judging without a job waits for a validator
+    LATE = auto()  # a lease is late, and ends once what stood in the topics is read: their consumers hurry
+
+    @property
+    def payload(self) -> str:
+        """The letters of what there is to do, as `of_payload` reads them."""
+        return "".join(letter for wake, letter in _LETTERS.items() if wake in self)
+
+    @classmethod
+    def of_payload(cls, payload: str) -> "Wake":
+        """Read the letters of a payload."""
+        wake = cls.NOTHING
+        for each, letter in _LETTERS.items():
+            if letter in payload:
+                wake |= each
+        return wake
+
+
+_LETTERS = {
+    Wake.RECORDED: "l",
+    Wake.QUEUED: "q",
+    Wake.FREED: "f",
+    Wake.AGENTS: "a",
+    Wake.OPERATIONS: "o",
+    Wake.JUDGINGS: "j",
+    Wake.LATE: "r",
+}
+#: What a process assumes that it missed while its connection was lost. The others wake all loops that FREED wakes.
+EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS
+
+
+def notify(wake: Wake) -> str:
+    """Return the SQL expression that notifies at the commit of its transaction."""
+    return f"pg_notify('{CHANNEL}', '{wake.payload}')"
+
+
+def number_handed_over(payload: str) -> int | None:
+    """Return the number of the last row that a payload tells of, if this process hands it over, else None."""
+    return int(payload.removesuffix(HANDS_OVER).lstrip(ascii_letters)) if payload.endswith(HANDS_OVER) else None
+
+
+def settled_cursor(payload: str) -> int | None:
+    """Return the cursor up to which the log is settled, if a payload is one, else None."""
+    return int(payload.removeprefix(SETTLED)) if payload.startswith(SETTLED) else None
+
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +180,7 @@ class Availability:
         self.is_migrating = False
 
     def find_outage(self) -> str | None:
-        """Return the code of the outage that lasts (servicekit.outages), or None."""
+        """Return the code of the outage that lasts (servicekit.errors), or None."""
         if self._probed is None and self._met and time.monotonic() - self._met_at < MET_S:
             return self._met
         return self._probed

@@ -15,7 +15,7 @@ from sqlalchemy import Integer, Table, TextClause, text
 from contracts.events import AdministrationChanged, AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
 from jobstore.engine import sql
-from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.database import Wake, notify
 from jobstore.engine.sql import Connection
 from jobstore.jobs.model import SIGNOFF, Actor
 from jobstore.schema import tables

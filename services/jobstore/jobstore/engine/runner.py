@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
 
-from jobstore.engine.commands import Command
 from jobstore.engine.database import ConstraintError, Database, RaceError
-from jobstore.engine.parts import Listeners, UnitOfWork, Wishes
+from jobstore.engine.parts import Command, Listeners, UnitOfWork, Wishes
 from jobstore.engine.store import Stores
 from jobstore.errors import DatabaseFaultError
 from jobstore.jobs.model import ExecutionTerms
-from servicekit.errors import DoubtfulError, PermanentError, TransientError
-from servicekit.outages import DATABASE_OUTAGES
+from servicekit.errors import DATABASE_OUTAGES, DoubtfulError, PermanentError, TransientError
 from servicekit.retry import chunk_by_size, isolate_failures
 from signoff.errors import ErrorCode
 

@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from jobstore.engine.patches import get_pipeline
 from jobstore.jobs.model import UNPROVEN
-from signoff.money import SUM_NANOS_MAX
+from signoff.values import SUM_NANOS_MAX
 
 _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
 
@@ -40,7 +40,7 @@ TIME: Final = "timestamp with time zone"
 
 
 def time_text(time: str) -> str:
-    """Return the expression of a time as all JSON has it (signoff.times)."""
+    """Return the expression of a time as all JSON has it (signoff.values)."""
     return f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"')"""
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 from sqlalchemy import TextClause, text
 
 from jobstore.engine import sql
-from jobstore.engine.notifications import CHANNEL, Wake
+from jobstore.engine.database import CHANNEL, Wake
 from jobstore.engine.parts import Part, Rounds, UnitOfWork, Wish, Wishes, WishList
 from jobstore.engine.sql import Connection, Rows, Values
 

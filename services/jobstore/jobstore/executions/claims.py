@@ -10,9 +10,8 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
 from contracts.spending import Budget
-from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
-from jobstore.engine.commands import REFUSED, Command, optional
-from jobstore.engine.parts import NOTHING, UnitOfWork, Wish, Wishes
+from jobstore.agents.rules import Agents, AgentsWish, Circuits, CircuitsWish
+from jobstore.engine.parts import NOTHING, REFUSED, Command, UnitOfWork, Wish, Wishes, optional
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import RecordReport, RecordResult
 from jobstore.executions.requesting import ExecutionRequest, read_for_resubmission, request_execution
@@ -44,10 +43,13 @@ from jobstore.jobs.model import (
     is_same,
 )
 from jobstore.jobs.rows import Jobs, JobsWish, Question
-from jobstore.judging.rows import Policies, PoliciesWish, Reuse, ReuseWish
 from jobstore.judging.rules import (
     Asked,
     Kind,
+    Policies,
+    PoliciesWish,
+    Reuse,
+    ReuseWish,
     format_task,
     is_overruled,
     list_frozen,
@@ -59,8 +61,7 @@ from jobstore.judging.rules import (
     rejudged_key,
     verdict_key,
 )
-from jobstore.limits.rows import Limits, LimitsLock, LimitsWish, QueuesWish
-from jobstore.limits.rules import is_held_back
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, QueuesWish, is_held_back
 from servicekit.leasing.slots import is_scarce
 from signoff.errors import ErrorCode
 from signoff.status import ReportKind

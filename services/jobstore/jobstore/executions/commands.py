@@ -5,11 +5,20 @@ from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
-from contracts.judging.verdict import Verdict, find_mismatch
+from contracts.judging.policy import Verdict, find_mismatch
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from jobstore.agents.rows import AgentsWish, Circuits
-from jobstore.engine.commands import REFUSED, Command, Creation, check_version, optional, raise_refusal
-from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
+from jobstore.agents.rules import AgentsWish, Circuits
+from jobstore.engine.parts import (
+    NOTHING,
+    REFUSED,
+    Command,
+    Creation,
+    UnitOfWork,
+    Wishes,
+    check_version,
+    optional,
+    raise_refusal,
+)
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.executions.requesting import (
     PLAIN_REQUEST,
@@ -39,9 +48,8 @@ from jobstore.jobs.model import (
 )
 from jobstore.jobs.rows import Jobs, JobsWish, JobView
 from jobstore.jobs.transitions import is_cut_short, list_not_met
-from jobstore.judging.rows import PoliciesWish
-from jobstore.judging.rules import Kind, list_frozen
-from jobstore.limits.rows import LimitsLock, LimitsWish, QueuesWish
+from jobstore.judging.rules import Kind, PoliciesWish, list_frozen
+from jobstore.limits.rules import LimitsLock, LimitsWish, QueuesWish
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, ReportKind

@@ -16,8 +16,8 @@ from sqlalchemy import text
 
 from contracts.waiting import WaitCode
 from jobstore.engine import locks
+from jobstore.engine.database import Wake, notify
 from jobstore.engine.locks import Lock
-from jobstore.engine.notifications import Wake, notify
 from jobstore.engine.sql import Connection, Row
 from jobstore.executions.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.executions.leases import ARE_LOST, is_alive, read_room

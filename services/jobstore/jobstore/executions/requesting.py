@@ -10,10 +10,8 @@ from uuid import UUID
 from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
-from jobstore.agents.rows import AgentHistory, Agents, AgentsWish
-from jobstore.agents.rules import find_best
-from jobstore.engine.commands import optional
-from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
+from jobstore.agents.rules import AgentHistory, Agents, AgentsWish, find_best
+from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes, optional
 from jobstore.executions.rows import Executions, Grant, record
 from jobstore.executions.states import offer
 from jobstore.jobs.commands import hand_on
@@ -35,8 +33,7 @@ from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.jobs.transitions import REJUDGED
 from jobstore.judging.commands import find_criteria, find_judged_max_chars, find_judging_obstacle, freeze
 from jobstore.judging.rules import result_key
-from jobstore.limits.rows import Limits, Queues
-from jobstore.limits.rules import flow_of
+from jobstore.limits.rules import Limits, Queues, flow_of
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, Resubmit
 

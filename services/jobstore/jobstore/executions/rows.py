@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-from jobstore.agents.rows import Circuits, CircuitsWish
-from jobstore.engine.commands import optional
-from jobstore.engine.parts import NOTHING, Overlay, Part, UnitOfWork, Wish, Wishes, overlay
+from jobstore.agents.rules import Circuits, CircuitsWish
+from jobstore.engine.parts import NOTHING, Overlay, Part, UnitOfWork, Wish, Wishes, optional, overlay
 from jobstore.executions import states
 from jobstore.executions.states import Openings
 from jobstore.jobs.model import (
@@ -24,9 +23,18 @@ from jobstore.jobs.model import (
 )
 from jobstore.jobs.rows import Jobs, Question
 from jobstore.jobs.transitions import decide, is_verdict
-from jobstore.judging.rows import Policies, Reuse
-from jobstore.judging.rules import Asked, Kind, Wanted, join_criteria, needs_context, rejudged_key, verdict_key
-from jobstore.limits.rows import Starts
+from jobstore.judging.rules import (
+    Asked,
+    Kind,
+    Policies,
+    Reuse,
+    Wanted,
+    join_criteria,
+    needs_context,
+    rejudged_key,
+    verdict_key,
+)
+from jobstore.limits.rules import Starts
 
 #: An execution as gRPC shows it: the fields of contracts.resources.Execution.
 ExecutionView: TypeAlias = dict[str, object]

@@ -10,25 +10,23 @@ from pydantic_core import from_json
 from sqlalchemy import TextClause, text
 
 from jobstore.agents import store as agents
-from jobstore.agents.rows import Agents, AgentsWish, Circuits
-from jobstore.engine import row_mapping, sql
-from jobstore.engine.commands import optional
-from jobstore.engine.database import RaceError
+from jobstore.agents.rules import Agents, AgentsWish, Circuits
+from jobstore.engine import sql
+from jobstore.engine.database import RaceError, Wake, notify
 from jobstore.engine.facts import REFUSALS
-from jobstore.engine.notifications import Wake, notify
-from jobstore.engine.parts import UnitOfWork, WishList
-from jobstore.engine.row_mapping import CHANGING_COLUMNS, EXECUTION_COLUMNS, READ_COLUMNS, WORKER_COLUMNS, to_execution
+from jobstore.engine.parts import UnitOfWork, WishList, optional
 from jobstore.engine.sql import Connection, Row, Values
 from jobstore.engine.store import Last, Piece, Store, write_together
 from jobstore.executions.leases import OPENINGS, count_offered, is_alive, read_room
 from jobstore.executions.rows import Executions, ExecutionsWish, Grant, WorkerRoom, Workers
 from jobstore.executions.states import Openings
+from jobstore.jobs import store as rows
 from jobstore.jobs.model import Clock, ExecutionStage, ExecutionState
 from jobstore.jobs.rows import Jobs, KeysWish, RequestKeys
+from jobstore.jobs.store import CHANGING_COLUMNS, EXECUTION_COLUMNS, READ_COLUMNS, WORKER_COLUMNS, to_execution
 from jobstore.judging.rules import bound_chars
 from jobstore.limits import store as limits
-from jobstore.limits.rows import Limits
-from jobstore.limits.rules import agent_limit
+from jobstore.limits.rules import Limits, agent_limit
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +200,7 @@ class ExecutionsStore(Store):
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
         """Return the rows of new executions, and of changed ones."""
         stored, changes = uow[Executions].executions.stored, uow[Executions].executions.changes
-        new, make = changes.keys() - stored.keys(), row_mapping.execution_row
+        new, make = changes.keys() - stored.keys(), rows.execution_row
         return {
             "new_executions": [make(changes[each], EXECUTION_COLUMNS) for each in new],
             "changed_executions": [make(e, CHANGING_COLUMNS) for each, e in changes.items() if each in stored],

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from jobstore.engine.database import Database
-from jobstore.engine.notifications import Wake, notify
+from jobstore.engine.database import Database, Wake, notify
 from jobstore.engine.runner import CommandRunner, Lane
 from jobstore.engine.sql import Connection
 from jobstore.executions import leases

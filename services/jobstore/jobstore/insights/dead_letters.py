@@ -17,9 +17,8 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from contracts.fact_keys import FactKey, FactKeys
 from contracts.resources import NewResolution
-from contracts.signing import SIGNATURE_HEADER
+from contracts.signing import SIGNATURE_HEADER, FactKey, FactKeys
 from contracts.topics import TOPICS, find_topic
 from jobstore.engine import locks
 from jobstore.engine.database import Database

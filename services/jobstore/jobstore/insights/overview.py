@@ -14,8 +14,8 @@ from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_spa
 from jobstore.jobs.model import ExecutionStage
 from jobstore.jobs.waits import WaitingNow, sum_up_all
 from servicekit.errors import ServiceError
-from signoff.money import to_usd
 from signoff.types import AgentStats, Overview, OverviewCounts, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
+from signoff.values import to_usd
 
 #: About how many points a range is shown as.
 POINTS: Final = 60

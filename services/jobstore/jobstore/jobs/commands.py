@@ -6,10 +6,19 @@ from typing import Final, Generic, NamedTuple
 
 from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.resources import JobPatch, NewJob, Policy
-from jobstore.agents.rows import Agents, AgentsWish
-from jobstore.agents.rules import describe_missing, find_best
-from jobstore.engine.commands import Command, Creation, R_co, check_version, merge_patch, optional, raise_refusal
-from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
+from jobstore.agents.rules import Agents, AgentsWish, describe_missing, find_best
+from jobstore.engine.parts import (
+    NOTHING,
+    Command,
+    Creation,
+    R_co,
+    UnitOfWork,
+    Wishes,
+    check_version,
+    merge_patch,
+    optional,
+    raise_refusal,
+)
 from jobstore.errors import ConflictError, InvalidError
 from jobstore.executions.rows import record
 from jobstore.jobs.model import (
@@ -29,11 +38,11 @@ from jobstore.jobs.model import (
 from jobstore.jobs.rows import Jobs, JobsWish, JobView, KeysWish, RequestKeys
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.judging.commands import check_criteria, check_named, check_references, read_named
-from jobstore.limits.rows import QueuesWish
+from jobstore.limits.rules import QueuesWish
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
-from signoff.times import time_text
+from signoff.values import time_text
 
 #: The fields of a spec that a new job has by the same names.
 _ASKED: Final = [field.name for field in fields(Spec) if field.name in NewJob.model_fields]

@@ -44,8 +44,8 @@ from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.transitions import cut_criterion
 from jobstore.schema.columns import MATCHED, Filter, find_names
 from jobstore.schema.tables import job_texts, jobs, operation_items
-from signoff.money import to_nanos
 from signoff.status import JobOrder
+from signoff.values import to_nanos
 
 #: What holds of jobs whose last execution ended, and nothing was asked for since.
 HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")

@@ -9,24 +9,26 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from contracts.criteria import format_criteria, hash_references
 from contracts.events import JobStatusReported, Requested
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import NewJob, Policy, Usage
 from contracts.signing import decode_base64
 from contracts.sizes import PAYLOAD_MAX_BYTES, cut_message
 from contracts.spending import Budget
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
-from signoff.money import to_nanos, usd_text
 from signoff.status import Delivery, JobLogKind, JobLogStatus, JobStatus, Outcome, ReportKind
+from signoff.values import to_nanos, usd_text
 
 #: Bytes of the key: as many as the hash has.
 KEY_BYTES: Final = 32
@@ -591,3 +593,14 @@ def format_feedback(verdict: Verdict) -> str:
     not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS and not c.unproven]
     criteria = [{"text": c.text, "outcome": c.outcome, "comment": "" if c.discloses else c.comment} for c in not_passed]
     return json_text({"reason": "" if verdict.discloses else verdict.reason, "criteria": criteria})
+
+
+_DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def members(text: str) -> dict[str, str]:
+    """Split the JSON text of an object into its members, each as the text that it is. ValueError: it is no object."""
+    try:
+        return {name: str(raw, "utf-8") for name, raw in _DECODER.decode(text).items()}
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error

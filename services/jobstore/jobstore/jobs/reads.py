@@ -13,23 +13,22 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.criteria import read_references
 from contracts.events import hash_result
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from contracts.resources import Policy
 from contracts.sizes import measure
-from jobstore.engine.row_mapping import READ_COLUMNS, to_execution
 from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.executions import states
 from jobstore.executions.rows import ExecutionView
-from jobstore.jobs.model import TransitionKind, format_assignment, format_edit, read_verdict
+from jobstore.jobs.model import TransitionKind, format_assignment, format_edit, members, read_verdict
 from jobstore.jobs.rows import JobView
+from jobstore.jobs.store import READ_COLUMNS, to_execution
 from jobstore.jobs.waits import explain_jobs
-from jobstore.json_members import members
 from jobstore.schema.columns import HIDDEN, TEXT, find_names
 from jobstore.schema.tables import LOG_NAMES, jobs
 from signoff.errors import ErrorCode
-from signoff.money import usd_text
 from signoff.status import ExecutionState, JobStatus
+from signoff.values import usd_text
 
 _VERDICT: Final = text(
     f"""

@@ -1,47 +1,287 @@
-"""Jobs, their logs, and requests under idempotency keys as rows of a transaction: lock, load and write them."""
+"""Jobs and their logs as rows: how they are locked, written, and handed on as recorded."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
-from typing import ClassVar, Final
+from types import SimpleNamespace
+from typing import ClassVar, Final, TypeAlias, TypeVar
 
 from prometheus_client import Counter
+from pydantic_core import from_json
 from sqlalchemy import TextClause, text
 
+from contracts.criteria import format_references, read_references
+from contracts.resources import Policy
 from jobstore.agents import store as agents
-from jobstore.engine import row_mapping, sql
+from jobstore.engine import sql
+from jobstore.engine.database import CHANNEL, HANDS_OVER, Wake
 from jobstore.engine.locks import Lock
-from jobstore.engine.notifications import CHANNEL, HANDS_OVER, Wake
 from jobstore.engine.parts import UnitOfWork, WishList
-from jobstore.engine.row_mapping import (
-    EDITED_COLUMNS,
-    ENTRY_COLUMNS,
-    JOB_COLUMNS,
-    KEY_COLUMNS,
-    LOCKED_COLUMNS,
-    LOG_COLUMNS,
-    NEW_JOB_COLUMNS,
-    SPEC_COLUMNS,
-    to_job,
-    to_spec,
-)
 from jobstore.engine.sql import Connection, Row, Rows, Values
 from jobstore.engine.store import Ending, Last, Piece, Store
-from jobstore.engine.writing import BODY_MAX, list_quoting, make_recorded
 from jobstore.executions.rows import ExecutionsWish
-from jobstore.jobs.model import Said
+from jobstore.jobs.model import (
+    TERMS,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Job,
+    LogEntry,
+    Said,
+    Spec,
+    TransitionKind,
+    members,
+)
 from jobstore.jobs.rows import Jobs, JobsWish, KeysWish, Question, RequestKeys
-from jobstore.json_members import members
+from jobstore.jobs.transitions import NO_ENDING
 from jobstore.judging.rules import TASK_MAX_CHARS, Task, read_task
-from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish
+from jobstore.schema.columns import EDITED, ENDING, FROZEN, GIVEN, HIDDEN, LATER, SPEC, STATE, TEXT, as_text, find_names
+from jobstore.schema.tables import executions, job_logs, jobs, request_keys, workers
 from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
+from signoff.status import JobLogStatus, JobStatus
+
+#: Columns of an execution that are noted beside its state, and no decision reads or writes.
+_NOTED: Final = {"forged_lease", "judge_away_at"}
+#: The columns of an execution that decisions write: not when it was requested.
+EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at", *_NOTED})
+#: Those, and when it was requested: what is read.
+READ_COLUMNS: Final = (*EXECUTION_COLUMNS, "created_at")
+#: The id, and the columns of an execution that decisions change after it was inserted.
+CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
+    executions, without={*find_names(executions, FROZEN), *_NOTED}
+)
+#: Columns of a job that decisions change.
+JOB_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, STATE, ENDING)})
+#: What is selected of a job that is locked, called `j`.
+LOCKED_COLUMNS: Final = ", ".join(as_text(jobs.c[name], "j") for name in (*JOB_COLUMNS, "updated_at"))
+#: Columns of a new job; all others have the table's default.
+NEW_JOB_COLUMNS: Final = sql.columns(jobs, without=find_names(jobs, LATER))
+#: Columns that an edit may change, and the id.
+EDITED_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, EDITED)})
+#: Columns of an entry of a log that are given, `created_at` where it is not the transaction's time; and of the entry,
+#: perhaps of another job's log, that it quotes.
+LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
+ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
+KEY_COLUMNS: Final = sql.columns(request_keys, without={"created_at"})
+WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report"})
+
+#: The columns of a job's spec, by its fields: SQL has a word of its own for references. How those are written that are
+#: values in a spec and JSON in a row.
+_SPEC: Final = {"references" if name == "reference_texts" else name: name for name in find_names(jobs, SPEC)}
+_WRITTEN: Final[Mapping[str, Callable[..., str | None]]] = {
+    "labels": json_text,
+    "policy": lambda policy: policy.model_dump_json(exclude_none=True),
+    "reference_texts": format_references,
+}
+#: What is selected of a job's row for its spec: (field, SQL).
+SPEC_COLUMNS: Final = [
+    (name, as_text(jobs.c[column])) for name, column in {**_SPEC, "updated_at": "updated_at"}.items()
+]
+#: Columns that only an edit changes of a job, as facts show them, and their names in the row of an entry; and the texts
+#: that a fact has where they are new.
+TOLD: Final = find_names(jobs, SPEC, without=[TEXT, HIDDEN])
+JOB_PART: Final = [f"job_{name}" for name in TOLD]
+JOB_TEXTS: Final = [name for name in find_names(jobs, TEXT) if name != "payload"]
+
+
+def to_job(row: sql.Row) -> Job:
+    """Return a job from its locked row, which may have other columns besides."""
+    columns = {name: row[name] for name in JOB_COLUMNS}
+    return Job(**columns | {"status": JobStatus(row["status"]), "updated_at": row["updated_at"]})
+
+
+def to_execution(row: sql.Row) -> Execution:
+    """Return an execution from its locked row, which may have other columns besides."""
+    columns = {name: row[name] for name in READ_COLUMNS}
+    words = {"stage": ExecutionStage(row["stage"]), "state": ExecutionState(row["state"])}
+    return Execution(**columns | words | {"policy": from_json(row["policy"]) if row["policy"] else None})
+
+
+def to_spec(row: sql.Row) -> Spec:
+    """Return a spec from its job's row, which has SPEC_COLUMNS under names that begin with `spec_`."""
+    columns = {name: row[f"spec_{name}"] for name, _ in SPEC_COLUMNS}
+    policy, references = Policy.model_validate_json(columns["policy"]), read_references(columns["references"])
+    return Spec(**columns | {"labels": from_json(columns["labels"]), "policy": policy, "references": references})
+
+
+def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
+    """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
+    spec = uow[Jobs].specs[job_id]
+    return spec_row(spec) | job_row(uow[Jobs].jobs[job_id]) | {"updated_at": uow.clock.now}
+
+
+def edited_row(job_id: str, spec: Spec) -> sql.Values:
+    """Return the row of a job that asks for something else, with EDITED_COLUMNS and more."""
+    return spec_row(spec) | {"id": job_id}
+
+
+def job_row(job: Job) -> sql.Values:
+    """Return the row of a changed job, with JOB_COLUMNS."""
+    return {name: getattr(job, name) for name in JOB_COLUMNS}
+
+
+def spec_row(spec: Spec) -> sql.Values:
+    """Return the columns of a job that only an edit or an assignment changes."""
+    row = {column: getattr(spec, name) for name, column in _SPEC.items()}
+    return row | {name: write(row[name]) for name, write in _WRITTEN.items()}
+
+
+def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
+    """Return the row of an execution, with these columns."""
+    row = {name: getattr(execution, name) for name in columns}
+    if row.get("policy") is not None:
+        row["policy"] = json_text(execution.policy)
+    return row
+
+
+def log_rows(entries: Sequence[LogEntry]) -> list[sql.Values]:
+    """Return the rows of log entries, with ENTRY_COLUMNS. A result among them is quoted here, any other by SQL."""
+    rows: list[sql.Values] = []
+    row_of: dict[tuple[str, int], sql.Values] = {}
+    for entry in entries:
+        row = _log_row(entry)
+        if (quoted := row_of.get((row["quoted_job_id"], row["quoted_version"]))) is not None:
+            row |= {name: quoted[name] for name in ("quoted_job_id", "quoted_version")}
+            row["response_payload"] = _quote(quoted["response_payload"], row["response_payload"])
+        rows.append(row)
+        row_of[entry.job.id, entry.job.version] = row
+    return rows
+
+
+def _quote(result: str | None, verdict: str | None) -> str | None:
+    """Return a result's response with a verdict appended; where one of them is missing, the other."""
+    return f'{result[:-1]},"verdict":{verdict}}}' if result and verdict else result or verdict
+
+
+#: The columns of an entry, by the part of a LogEntry that has them, each with its attribute there.
+_OF: Final = {
+    part: [
+        (column.name, of.rpartition(".")[2])
+        for column in job_logs.c
+        if (of := column.info.get("of", "")).rpartition(".")[0] == part and of
+    ]
+    for part in ("", "job", "execution", "report")
+}
+#: Counts of which none is a NULL.
+_COUNTS: Final = ("attempt", "cost_nanos", "tokens")
+
+
+def _log_row(entry: LogEntry) -> sql.Values:
+    parts = {"": entry, "job": entry.job, "execution": entry.execution, "report": entry.report}
+    row = {name: getattr(part, attribute, None) for key, part in parts.items() for name, attribute in _OF[key]}
+    lease = entry.report.lease or (entry.execution.lease if entry.execution else 0)
+    quoted_job_id = None if entry.result_version is None else entry.result_job_id or entry.job.id
+    quoted = {"quoted_job_id": quoted_job_id, "quoted_version": entry.result_version}
+    return row | {name: row[name] or None for name in _COUNTS} | {"lease": lease or None} | quoted
+
+
+V = TypeVar("V")
+
+#: Bytes of a body that is handed on; a larger one is left to be read.
+BODY_MAX: Final = 256 << 10
+#: The texts of an entry of which the relay is given no more than BODY_MAX.
+_TEXTS: Final = ("request", "response", *JOB_TEXTS)
+_GIVEN: Final = find_names(jobs, STATE | GIVEN)
+
+
+class Recorded(SimpleNamespace):
+    """An entry of a log, with the columns that the relay would read of it, but for those of JOB_PART.
+
+    `job_part` has those of a new job. `is_whole`: whether all else is here. `bytes` are of its texts.
+    """
+
+
+#: An entry of a log with all that its fact says: as it was read, or recorded.
+EntryRow: TypeAlias = Row | Recorded
+
+
+def list_quoting(rows: Sequence[Values]) -> list[str]:
+    """Return the jobs of rows of entries that quote a result in the table, so that their responses must be returned."""
+    return [row["job_id"] for row in rows if row["quoted_version"] is not None]
+
+
+def make_recorded(
+    uow: UnitOfWork, entries: Sequence[LogEntry], rows: Sequence[Values], stored: Sequence[Row]
+) -> list[Recorded]:
+    """Make the rows of entries, from what was written and what only the database knows of each."""
+    returned = {(row.job_id, row.version): row for row in stored}
+    edited = {entry.job.id for entry in entries if entry.report.kind is TransitionKind.EDITED}
+    return [
+        _make_row(uow, entry, row, returned[entry.job.id, entry.job.version], is_edited=entry.job.id in edited)
+        for entry, row in zip(entries, rows, strict=True)
+    ]
+
+
+def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_edited: bool) -> Recorded:
+    execution, is_first = entry.execution, entry.job.version == 1
+    request, response = row["request_payload"], row["response_payload"]
+    kind = entry.report.kind
+    is_late = kind is TransitionKind.SPENT or (kind is TransitionKind.RESULT and entry.status is JobLogStatus.CANCELLED)
+    is_whole = entry.report.kind is not TransitionKind.EDITED and not is_late
+    if row["quoted_version"] is not None:
+        response = stored.response
+        is_whole = response is not None
+    fields: Values = row | {
+        **{name: getattr(entry.job, name) for name in _GIVEN if name not in row},
+        "seq": stored.seq,
+        "id": stored.id,
+        "created_at": _to_utc(row["created_at"] or uow.clock.now),
+        "next_attempt_at": _to_utc(row["next_attempt_at"]),
+        "request": request,
+        "response": response,
+        **dict.fromkeys(JOB_TEXTS),
+        "spec_hash": None,
+        "agent": stored.agent,
+        "standing": {"live": entry.job.live} | {name: getattr(entry.job, name) for name in NO_ENDING},
+        "job_execution_id": row["execution_id"],
+        "job_submission": row["submission"],
+        "max_calls": None,
+        "batch_id": None,
+        "is_edited_later": False,
+        "job_part": None,
+    }
+    if execution is not None:
+        fields |= {"max_calls": (execution.policy or {}).get("max_calls"), "batch_id": execution.batch_id}
+    if execution is not None and entry.report.kind is TransitionKind.REQUESTED:
+        fields |= _describe_request(execution) | {"requested_at": stored.requested_at}
+        is_whole = stored.requested_at is not None
+    if is_first:
+        fields |= _describe_job(uow, entry.job.id, stored, is_edited=is_edited)
+    size = sum(len(fields[name] or "") for name in _TEXTS)
+    return Recorded(**fields, bytes=size, is_whole=is_whole and size <= BODY_MAX)
+
+
+def _describe_request(execution: Execution) -> Values:
+    reuse_key = None if execution.reuse_key is None else execution.reuse_key.hex()
+    terms = {name: _to_utc(getattr(execution, name)) for name in TERMS}
+    return terms | {"frozen_policy": json_text(execution.policy), "reuse_key": reuse_key}
+
+
+def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool) -> Values:
+    """Return what a new job asks for, unless it was edited since: by now the unit of work has the edited one."""
+    spec = uow[Jobs].specs[job_id]
+    if is_edited:
+        return {"job_tenant": spec.tenant}
+    row = spec_row(spec) | {"labels": stored.labels, "policy": stored.policy}
+    part = {name: _to_utc(row[column]) for name, column in zip(JOB_PART, TOLD, strict=True)}
+    texts = {name: row[name] for name in JOB_TEXTS}
+    return {"job_tenant": spec.tenant, "job_part": part, "spec_hash": spec.spec_hash.hex(), **texts}
+
+
+def _to_utc(value: V) -> V:
+    """Return a time as the database does, and anything else as it is."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
 
 log = logging.getLogger(__name__)
 
 DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
 
 #: What is read of a job's row for its spec, of that what a question needs, and a task as far as judges are shown it.
-_SPEC: Final = ", ".join(
+_SPEC_READ: Final = ", ".join(
     f"CASE WHEN with_spec {'OR with_question' if name in Question._fields else ''} THEN {value} END AS spec_{name}"
     for name, value in SPEC_COLUMNS
 )
@@ -67,7 +307,7 @@ def _lock_jobs(*, specs: bool) -> TextClause:
     return text(
         f"""
     SELECT shared.limits_held, {LOCKED_COLUMNS}
-        {f", with_spec, with_question, with_task, {_SPEC}, {_TASK}" if specs else ""}
+        {f", with_spec, with_question, with_task, {_SPEC_READ}, {_TASK}" if specs else ""}
     FROM (
         SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
             WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
@@ -169,8 +409,8 @@ class JobsStore(Store):
         """Return the rows of new jobs, and of changed ones."""
         stored, changes = uow[Jobs].jobs.stored, uow[Jobs].jobs.changes
         return {
-            "new_jobs": [row_mapping.new_job_row(uow, job_id) for job_id in changes.keys() - stored.keys()],
-            "changed_jobs": [row_mapping.job_row(job) for job in changes.values() if job.id in stored],
+            "new_jobs": [new_job_row(uow, job_id) for job_id in changes.keys() - stored.keys()],
+            "changed_jobs": [job_row(job) for job in changes.values() if job.id in stored],
         }
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
@@ -181,7 +421,7 @@ class JobsStore(Store):
             return None
 
         async def edit(connection: Connection) -> None:
-            edits = [row_mapping.edited_row(job_id, jobs.specs[job_id]) for job_id in edited]
+            edits = [edited_row(job_id, jobs.specs[job_id]) for job_id in edited]
             await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
 
         return edit
@@ -260,7 +500,7 @@ class LogStore(Store):
         """Return the rows of entries, ordered by their jobs, of which each keeps its own order."""
         jobs = uow[Jobs]
         jobs.entries.sort(key=lambda entry: entry.job.id)  # two transactions may make the same jobs
-        return {"entries": row_mapping.log_rows(jobs.entries)}
+        return {"entries": log_rows(jobs.entries)}
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
         """Return that the relay has entries to publish, if there are any."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from jobstore.executions.states import lease, queue, reopen
 from jobstore.jobs.model import (
     CANCELLED,
@@ -28,8 +28,8 @@ from jobstore.jobs.model import (
 )
 from jobstore.jobs.waiting import wait_for_time
 from signoff.errors import ErrorCode
-from signoff.money import SUM_NANOS_MAX
 from signoff.status import RESTING, JobLogStatus, JobStatus, Outcome
+from signoff.values import SUM_NANOS_MAX
 
 #: Tokens are counted up to the largest integer that every JSON reader keeps exact; agents may report any number.
 TOKENS_MAX: Final = 2**53

@@ -17,8 +17,8 @@ from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, repla
 from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, tenant_limit
 from servicekit.leasing.slots import SHARE
 from signoff.jsontext import json_text
-from signoff.times import time_text
 from signoff.types import Reason, WaitingSum
+from signoff.values import time_text
 
 #: The wait that outweighs one level of priority. Nothing starves: ranks do not change, and newer ones come later.
 AGEING: Final = timedelta(seconds=60)

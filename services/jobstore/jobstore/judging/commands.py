@@ -9,11 +9,9 @@ from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_refer
 from contracts.judging.versions import Evaluated, Report, find_refusal
 from contracts.resources import Policy
 from contracts.sizes import measure_job
-from jobstore.engine.commands import Command, R_co
-from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
+from jobstore.engine.parts import NOTHING, Command, R_co, UnitOfWork, Wishes
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
 from jobstore.jobs.model import Refusal, Spec
-from jobstore.judging.rows import NewEvaluation, Policies, PoliciesWish
 from jobstore.judging.rules import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -22,6 +20,9 @@ from jobstore.judging.rules import (
     VERSIONS_MAX,
     Kind,
     Named,
+    NewEvaluation,
+    Policies,
+    PoliciesWish,
     Version,
     Versions,
     Wanted,

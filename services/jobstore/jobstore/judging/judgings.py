@@ -8,10 +8,8 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.criteria import format_line, parse_stored_criteria
-from contracts.judging.policy import join_reference
-from contracts.judging.verdict import Verdict, find_mismatch
-from jobstore.engine.commands import Command, Creation, optional, raise_refusal
-from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes
+from contracts.judging.policy import Verdict, find_mismatch, join_reference
+from jobstore.engine.parts import NOTHING, Command, Creation, UnitOfWork, Wishes, optional, raise_refusal
 from jobstore.errors import RefusedError
 from jobstore.executions.requesting import read_for_resubmission, record_not_met
 from jobstore.executions.rows import Executions, ExecutionsWish, find_question, overrule_verdicts, record
@@ -24,23 +22,25 @@ from jobstore.jobs.model import (
     Report,
     TransitionKind,
     format_feedback,
+    members,
     name_references,
     read_verdict,
 )
 from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.jobs.transitions import REJUDGED, list_not_met
-from jobstore.json_members import members
-from jobstore.judging.rows import (
+from jobstore.judging.rules import (
     JudgingAnswer,
     Judgings,
     JudgingsWish,
+    Kind,
     NewJudging,
     Policies,
     PoliciesWish,
     StoredJudging,
+    Wanted,
+    list_frozen,
 )
-from jobstore.judging.rules import Kind, Wanted, list_frozen
-from jobstore.limits.rows import LimitsLock, LimitsWish
+from jobstore.limits.rules import LimitsLock, LimitsWish
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json

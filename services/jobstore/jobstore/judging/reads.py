@@ -13,9 +13,8 @@ from sqlalchemy import text
 from contracts.criteria import Criterion, format_line
 from contracts.judging.cases import Case, hash_questions, read_labels
 from contracts.judging.evaluation import FAIL, NOTHING, PASS, Judged, PolicyCounts
-from contracts.judging.policy import JudgePolicy, split_reference
+from contracts.judging.policy import JudgePolicy, Verdict, split_reference
 from contracts.judging.statistics import find_quorum_warnings
-from contracts.judging.verdict import Verdict
 from contracts.judging.versions import (
     Counts,
     Evaluated,
@@ -46,8 +45,8 @@ from signoff.judging import (
     NameMove,
     RejudgeReport,
 )
-from signoff.money import to_usd
 from signoff.status import JudgingKind, Outcome
+from signoff.values import to_usd
 
 #: Versions of one name that are read at once, and moves: of a large set that is as much as a message holds.
 VERSIONS_PAGE: Final = 50

@@ -8,31 +8,34 @@ from uuid import UUID
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from contracts.judging.policy import split_reference
-from contracts.judging.verdict import Verdict
-from jobstore.agents.rows import Agents
+from contracts.judging.policy import Verdict, split_reference
+from jobstore.agents.rules import Agents
 from jobstore.engine import sql
+from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
-from jobstore.engine.notifications import Wake, notify
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection, Row
 from jobstore.engine.store import Last, Piece, Store
 from jobstore.executions.leases import is_alive
-from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage, Reusable, ReuseTerms
+from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage, Reusable, ReuseTerms, members
 from jobstore.jobs.rows import Jobs
-from jobstore.json_members import members
 from jobstore.judging.judgings import GRANTS_MAX
-from jobstore.judging.rows import (
+from jobstore.judging.rules import (
     Judgings,
     JudgingsWish,
+    Kind,
+    Named,
     NewJudging,
     Policies,
     PoliciesWish,
     Reuse,
     ReuseWish,
     StoredJudging,
+    Version,
+    Versions,
+    Wanted,
+    list_wanted,
 )
-from jobstore.judging.rules import Kind, Named, Version, Versions, Wanted, list_wanted
 from jobstore.schema import tables
 from jobstore.schema.tables import judgings, reusable
 from signoff import types

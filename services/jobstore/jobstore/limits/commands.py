@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.resources import LimitPatch, NewLimit
-from jobstore.agents.rows import Agents, AgentsWish
-from jobstore.engine.commands import Command, R_co, check_version, merge_patch, optional
-from jobstore.engine.parts import UnitOfWork, Wishes
+from jobstore.agents.rules import Agents, AgentsWish
+from jobstore.engine.parts import Command, R_co, UnitOfWork, Wishes, check_version, merge_patch, optional
 from jobstore.errors import InvalidError, NotFoundError
-from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
-from jobstore.limits.rules import wildcard
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, wildcard
 from signoff.errors import ErrorCode
 from signoff.types import Agent, Limit
 

@@ -12,14 +12,23 @@ from uuid import UUID
 from sqlalchemy import text
 
 from jobstore.engine import facts, sql
+from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
-from jobstore.engine.notifications import Wake, notify
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection
 from jobstore.engine.store import Store
 from jobstore.executions.leases import ARE_LOST
-from jobstore.limits.rows import LimitChange, Limits, LimitsWish, Queues, QueuesWish, Starts
-from jobstore.limits.rules import PERIOD_PARTS, tenant_limit, wildcard
+from jobstore.limits.rules import (
+    PERIOD_PARTS,
+    LimitChange,
+    Limits,
+    LimitsWish,
+    Queues,
+    QueuesWish,
+    Starts,
+    tenant_limit,
+    wildcard,
+)
 from jobstore.schema.tables import limits
 from signoff.types import Limit
 

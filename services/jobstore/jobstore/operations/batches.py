@@ -17,14 +17,15 @@ from jobstore.operations import snapshots
 from jobstore.operations import worker as repository
 from jobstore.operations.commands import (
     BATCH_MAX,
+    ENDED,
     ITEMS_MAX,
     CreateOperation,
     MoveOperation,
+    OperationSpec,
     check_batch_size,
     make_unknown_batch_error,
 )
 from jobstore.operations.reads import find_policy, freeze_parameters
-from jobstore.operations.rows import ENDED, OperationSpec
 from jobstore.operations.snapshots import Preview
 from jobstore.operations.worker import OperationWorker
 from servicekit.errors import PermanentError

@@ -1,31 +1,125 @@
 """Commands on operations: make, pause, resume, cancel and end one, and keep the answers to its items. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from contracts.resources import NAMED_MAX
-from jobstore.engine.commands import Command, Creation, raise_refusal
-from jobstore.engine.parts import UnitOfWork, Wishes
+from jobstore.engine.parts import Command, Creation, Overlay, Part, UnitOfWork, Wish, Wishes, overlay, raise_refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
-from jobstore.jobs.model import Job, Refusal
+from jobstore.jobs.model import Actor, Job, Refusal
 from jobstore.jobs.rows import Jobs
-from jobstore.judging.rows import Judgings
-from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
-from jobstore.limits.rules import batch_limit
-from jobstore.operations.rows import (
-    Item,
-    ItemAnswer,
-    NewOperation,
-    Operations,
-    OperationSpec,
-    OperationsWish,
-    StoredOperation,
-)
+from jobstore.judging.rules import Judgings
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, batch_limit
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
-from signoff.status import BATCH_KINDS, OperationState
+from signoff.status import BATCH_KINDS, OperationKind, OperationState
+
+#: The states of operations of which nothing is left.
+ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationsWish(Wish):
+    """Operations that are `locked` to be changed.
+
+    `unfinished`: which of these have something left is read; `open_items`: which of these items have no answer.
+    """
+
+    locked: frozenset[UUID] = frozenset()
+    unfinished: frozenset[UUID] = frozenset()
+    open_items: frozenset[tuple[UUID, int]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A job of an operation; `spec` is the new job as JSON text, None where the job exists.
+
+    `execution_id`: the execution that was live as the operation was made, where that matters to its kind.
+    """
+
+    item: int
+    job_id: str
+    spec: str | None = None
+    execution_id: UUID | None = None
+
+
+#: A query of the items of an operation, which is read as they are written. Commands do not look into it.
+Snapshot: TypeAlias = object
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAnswer:
+    """The answer to an item: an execution, or the code and message of a refusal."""
+
+    item: int
+    execution_id: UUID | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+class StoredOperation(NamedTuple):
+    """The state of an operation, and its kind."""
+
+    state: OperationState
+    kind: OperationKind = OperationKind.EXECUTE
+
+
+@dataclass(frozen=True, slots=True)
+class OperationSpec:
+    """What an operation is: its kind, its items, or a snapshot of them, and what its kind needs to know besides."""
+
+    kind: OperationKind = OperationKind.EXECUTE
+    items: Sequence[Item] = ()
+    snapshot: Snapshot | None = None
+    name: str | None = None
+    retry_of: UUID | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+class NewOperation(NamedTuple):
+    """An operation as it is stored first."""
+
+    id: UUID
+    actor: Actor
+    spec: OperationSpec
+
+
+class OperationMove(NamedTuple):
+    """A new state of an operation, whether it has ended, and what is kept of who asked for it, and why."""
+
+    id: UUID
+    state: OperationState
+    has_ended: bool
+    said: Mapping[str, str]
+
+
+@dataclass(eq=False, slots=True)
+class Operations(Part):
+    """Operations by id, and what commands make of them, in the order in which they were asked for."""
+
+    operations: Overlay[UUID, StoredOperation] = field(default_factory=overlay)
+    unfinished: Collection[UUID] = frozenset()
+    #: Items (operation, number) that have no answer yet.
+    open_items: Collection[tuple[UUID, int]] = frozenset()
+    new: list[NewOperation] = field(default_factory=list)
+    moves: list[OperationMove] = field(default_factory=list)
+    answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
+    #: In how many seconds the next items of operations have their turn.
+    rests_s: dict[UUID, float] = field(default_factory=dict)
+
+    def add(self, new: NewOperation) -> None:
+        """Add an operation, which runs at once."""
+        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.spec.kind)
+        self.new.append(new)
+
+    def move(self, operation_id: UUID, state: OperationState, said: Mapping[str, str]) -> None:
+        """Move an operation to another state, and keep what is said of it."""
+        self.operations[operation_id] = self.operations[operation_id]._replace(state=state)
+        self.moves.append(OperationMove(operation_id, state, state in ENDED, said))
+
 
 #: Jobs that may be named or given at once, and jobs that a filter may match.
 BATCH_MAX: Final = NAMED_MAX

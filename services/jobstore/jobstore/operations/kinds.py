@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from contracts.fields import explain
 from contracts.resources import NewJob
-from jobstore.engine.commands import Command
+from jobstore.engine.parts import Command
 from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
@@ -19,14 +19,13 @@ from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.commands import AssignAgent, CreateJob
 from jobstore.jobs.model import UNPROVEN, Actor, Job, Refusal
 from jobstore.judging.judgings import QueueRejudging
-from jobstore.judging.rows import NewJudging
-from jobstore.operations.commands import CarryOutItem
-from jobstore.operations.rows import Item
+from jobstore.judging.rules import NewJudging
+from jobstore.operations.commands import CarryOutItem, Item
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
-from signoff.money import to_nanos
 from signoff.status import JobStatus, JudgingKind, OperationKind, OperationState
+from signoff.values import to_nanos
 
 
 class Parameters(TypedDict, total=False):

@@ -19,9 +19,9 @@ from jobstore.jobs.model import UNPROVEN
 from jobstore.judging.rules import Kind, Version, Wanted
 from jobstore.judging.store import load_versions
 from jobstore.schema.tables import operations
-from signoff.money import to_usd
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from signoff.types import JobFilter, Operation, OperationItem
+from signoff.values import to_usd
 
 #: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
 RATE_OVER_S: Final = 60.0

@@ -6,13 +6,13 @@ from typing import Final
 from sqlalchemy import Select, insert, literal, text
 
 from jobstore.engine import sql
+from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
-from jobstore.engine.notifications import Wake, notify
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.sql import Connection
 from jobstore.engine.store import Store
 from jobstore.jobs.model import SIGNOFF
-from jobstore.operations.rows import NewOperation, OperationMove, Operations, OperationsWish, StoredOperation
+from jobstore.operations.commands import NewOperation, OperationMove, Operations, OperationsWish, StoredOperation
 from jobstore.schema import tables
 from signoff.jsontext import json_text
 from signoff.status import OperationKind, OperationState

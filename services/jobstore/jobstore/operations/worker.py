@@ -18,10 +18,9 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection, Row
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.model import CANCELLED, SIGNOFF, Actor, IdKey
-from jobstore.operations.commands import AnswerItems, CarryOutItem, EndOperation
+from jobstore.operations.commands import AnswerItems, CarryOutItem, EndOperation, Item, ItemAnswer
 from jobstore.operations.kinds import MESSAGES, ClaimedOperation, Pace, find_pace, make_command
 from jobstore.operations.reads import NOT_CARRIED_OUT
-from jobstore.operations.rows import Item, ItemAnswer
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 from signoff.status import OperationKind, OperationState

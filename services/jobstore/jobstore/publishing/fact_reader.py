@@ -21,14 +21,12 @@ from contracts.resources import JobPatch
 from contracts.topics import TOPIC_OF
 from jobstore.agents import store as agents
 from jobstore.engine.facts import ADMINISTRATION, COMPLETE
-from jobstore.engine.row_mapping import JOB_PART, JOB_TEXTS, TOLD
 from jobstore.engine.sql import Connection, Row
-from jobstore.engine.writing import EntryRow
-from jobstore.jobs.model import TERMS, TransitionKind
+from jobstore.jobs.model import TERMS, TransitionKind, members
 from jobstore.jobs.reads import split
+from jobstore.jobs.store import JOB_PART, JOB_TEXTS, TOLD, EntryRow
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
-from jobstore.json_members import members
-from jobstore.publishing.recent import LAST, Recent, Taken
+from jobstore.publishing.watches import LAST, Recent, Taken
 from jobstore.schema.columns import ENDING, HIDDEN, STATE, as_text, find_names
 from jobstore.schema.tables import LOG_NAMES, jobs
 from servicekit.errors import PermanentError
@@ -36,9 +34,8 @@ from servicekit.kafka.publisher import Outgoing, build_event_headers
 from signoff import types
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
-from signoff.money import usd_text
 from signoff.status import JobLogStatus
-from signoff.times import time_text
+from signoff.values import time_text, usd_text
 
 #: The CloudEvents type of the fact that all is told from there on, which tells of nothing else.
 COMPLETE_TYPE: Final = "signoff.administration-complete.v1"

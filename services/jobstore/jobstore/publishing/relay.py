@@ -27,19 +27,17 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
 from contracts.events import fact_id
-from contracts.fact_keys import FactKeys
-from contracts.signing import SIGNATURE_HEADER
+from contracts.signing import SIGNATURE_HEADER, FactKeys
 from contracts.topic_prefix import bare_name
 from contracts.topics import FACT_TOPICS, TOPICS
 from jobstore.engine import locks
-from jobstore.engine.database import Database
+from jobstore.engine.database import CHANNEL, SETTLED, Database
 from jobstore.engine.locks import Lock
-from jobstore.engine.notifications import CHANNEL, SETTLED
 from jobstore.engine.sql import Connection
-from jobstore.engine.writing import Recorded
+from jobstore.jobs.store import Recorded
 from jobstore.publishing import fact_reader
 from jobstore.publishing.fact_reader import Fact, Progress, Stubs
-from jobstore.publishing.recent import LAST, Backlog, Recent, Unseen, Writers
+from jobstore.publishing.watches import LAST, Backlog, Recent, Unseen, Writers
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import BoundedPublisher, Outgoing, Publisher, name_source
 from servicekit.process.runtime import Alarm, run_forever, wait_for_wake

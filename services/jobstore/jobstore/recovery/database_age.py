@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.events import AdministrationChanged, JobChanged
-from contracts.fact_keys import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
+from contracts.signing import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
 from contracts.topics import TOPIC_OF
 from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection

@@ -22,8 +22,8 @@ from pydantic.fields import FieldInfo
 
 from contracts.events import JobChanged, Requested
 from contracts.resources import Job
+from jobstore.jobs.model import members
 from jobstore.jobs.reads import join_request
-from jobstore.json_members import members
 from signoff.fields import SumOfMoney, Time
 from signoff.status import JobLogKind, JobLogStatus, JobStatus
 from signoff.types import JobLog

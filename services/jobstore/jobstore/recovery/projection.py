@@ -11,22 +11,21 @@ from sqlalchemy import TextClause, text
 
 from contracts.criteria import format_references, read_references
 from contracts.events import JobChanged, hash_result, hash_task
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from jobstore.engine import sql
 from jobstore.engine.sql import Connection, Row, Values
-from jobstore.jobs.model import TERMS, ExecutionStage, ExecutionState, TransitionKind, format_feedback
+from jobstore.jobs.model import TERMS, ExecutionStage, ExecutionState, TransitionKind, format_feedback, members
 from jobstore.jobs.reads import join_response
 from jobstore.jobs.transitions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
-from jobstore.json_members import members
 from jobstore.judging.rules import read_task
 from jobstore.limits.rules import agent_limit
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.schema import tables
 from jobstore.schema.columns import EDITED, GIVEN, STATE, find_names
 from jobstore.schema.tables import LOG_NAMES
-from signoff.money import to_nanos
 from signoff.status import JobLogStatus
 from signoff.types import JobLog
+from signoff.values import to_nanos
 
 #: Columns of a job that every fact gives, those that an edit may empty, and those that keep their value where no fact
 #: gives them.

@@ -23,8 +23,8 @@ from contracts.events import (
     JobChanged,
     RefusedAs,
 )
-from contracts.fact_keys import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.resources import Policy
+from contracts.signing import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
 from jobstore.engine.database import Database

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Table, Text, text
 
-from contracts.fact_keys import FactFilter, FactKeys
+from contracts.signing import FactFilter, FactKeys
 from contracts.topics import FACT_TOPICS
 from jobstore.config import VerifySettings
 from jobstore.engine.database import Database

@@ -16,7 +16,7 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 from servicekit.patches import UnreadableBatch
 from signoff.errors import ErrorCode
-from signoff.times import time_text
+from signoff.values import time_text
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from servicekit.errors import PermanentError, TransientError
 from servicekit.patches import InvalidRecordError
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
-from signoff.times import time_text
+from signoff.values import time_text
 
 log = logging.getLogger(__name__)
 

@@ -119,7 +119,7 @@ class GrpcLeases:
         """Make a call on which leases depend. Raise TransientError if the jobstore is out of reach.
 
         A jobstore that does not answer within `wait`, a share of a lease and seconds at least, is left for the next one
-        (signoff.channels). A method that was as slow there is given its full time until it is fast again.
+        (signoff.connection). A method that was as slow there is given its full time until it is fast again.
         """
         share, least_s = wait
         prompt_s = min(CALL_TIMEOUT_S, max(least_s, self._lease_s * share))

@@ -14,10 +14,10 @@ from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.leasing.client import MESSAGE_MAX_BYTES, GrpcLeases
 from servicekit.leasing.worker import Worker
-from servicekit.process import health
+from servicekit.process import runtime
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.process.settings import WorkerSettings
-from signoff.channels import open_channel
+from signoff.connection import open_channel
 from signoff.wire import write_time
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
@@ -65,7 +65,7 @@ async def run_worker(
         broker = make_broker(settings.kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
         if settings.health_address:
-            runner = await health.serve(settings.health_address, {"consuming": subscription.check})
+            runner = await runtime.serve(settings.health_address, {"consuming": subscription.check})
             stack.push_async_callback(runner.cleanup)
         tune_gc()
         stack.push_async_callback(stop_consuming, broker, [subscription], CLOSE_TIMEOUT_S)
@@ -84,5 +84,5 @@ def _describe(worker: Worker, subscription: Subscription[Any]) -> pb.ProcessRepo
     """Return a worker's report of itself."""
     members = [subscription.member_id] if subscription.member_id else []
     return pb.ProcessReport(
-        version=health.VERSION, clock=write_time(clock.now()), members=members, ends=worker.is_stopping
+        version=runtime.VERSION, clock=write_time(clock.now()), members=members, ends=worker.is_stopping
     )

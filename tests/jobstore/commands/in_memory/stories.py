@@ -12,12 +12,11 @@ from pydantic import BaseModel
 from support.jobstore.builders import NOW
 from support.jobstore.memory import CHANGES, POLICY, MemoryJobstore, list_changes
 
-from jobstore.agents.rows import CircuitsWish
-from jobstore.engine.commands import Command
-from jobstore.engine.parts import Overlay, UnitOfWork, Wish, WishList
+from jobstore.agents.rules import CircuitsWish
+from jobstore.engine.parts import Command, Overlay, UnitOfWork, Wish, WishList
 from jobstore.jobs.model import SIGNOFF, Actor, Execution, Job
 from jobstore.jobs.rows import Jobs
-from jobstore.limits.rows import QueuesWish
+from jobstore.limits.rules import QueuesWish
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus

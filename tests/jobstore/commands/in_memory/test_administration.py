@@ -10,20 +10,28 @@ from support.jobstore.terms import TERMS
 
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLimit
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
-from jobstore.agents.rows import Agents, AgentsWish, Circuits, CircuitsWish
-from jobstore.agents.rules import CLOSED, Breaker
-from jobstore.engine.commands import Command
-from jobstore.engine.parts import UnitOfWork, Wishes, WishList
+from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Breaker, Circuits, CircuitsWish
+from jobstore.engine.parts import Command, UnitOfWork, Wishes, WishList
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF, Clock, Job, Refusal
 from jobstore.jobs.rows import Jobs, JobsWish
-from jobstore.judging.rows import Judgings
+from jobstore.judging.rules import Judgings
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
-from jobstore.limits.rows import Limits, LimitsLock, LimitsWish
-from jobstore.limits.rules import batch_limit
-from jobstore.operations.commands import AnswerItems, CarryOutItem, CreateOperation, EndOperation, MoveOperation
-from jobstore.operations.rows import Item, ItemAnswer, Operations, OperationSpec, OperationsWish, StoredOperation
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, batch_limit
+from jobstore.operations.commands import (
+    AnswerItems,
+    CarryOutItem,
+    CreateOperation,
+    EndOperation,
+    Item,
+    ItemAnswer,
+    MoveOperation,
+    Operations,
+    OperationSpec,
+    OperationsWish,
+    StoredOperation,
+)
 from servicekit.errors import PermanentError
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from signoff.types import Agent, Limit

@@ -10,15 +10,14 @@ from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job, result
 
 from contracts.resources import NewJob
-from jobstore.agents.rows import Circuits
-from jobstore.agents.rules import Breaker
+from jobstore.agents.rules import Breaker, Circuits
 from jobstore.errors import RefusedError
 from jobstore.executions.claims import ClaimExecution, ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, EndLease, ForgetAnswer
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.executions.rows import Executions
 from jobstore.jobs.model import SIGNOFF, ExecutionStage, ExecutionState, TransitionKind
-from jobstore.limits.rows import Starts
+from jobstore.limits.rules import Starts
 from signoff import jsontext
 from signoff.status import Outcome, ReportKind
 

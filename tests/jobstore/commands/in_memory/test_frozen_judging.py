@@ -8,8 +8,7 @@ from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, new_job, verdict
 
 from contracts.criteria import CRITERIA_MAX
-from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, LoopStep, Verdict, name_judging
 from contracts.resources import JobPatch, NewAgent, Usage
 from contracts.sizes import measure_job
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
@@ -18,12 +17,11 @@ from jobstore.executions.claims import ClaimAnswer, ClaimOutcome
 from jobstore.jobs.commands import EditJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.commands import PromoteVersion, RetireName
-from jobstore.judging.rows import JudgedCount
-from jobstore.judging.rules import Kind, Named, format_body
+from jobstore.judging.rules import JudgedCount, Kind, Named, format_body
 from servicekit.errors import PermanentError
-from signoff.ids import new_execution_id
 from signoff.status import JobStatus, Outcome, ReportKind
 from signoff.types import Agent
+from signoff.values import new_execution_id
 
 JUDGE = "a-model (chat, prompt 1)"
 BODY = format_body(JudgePolicy(name="strict"))

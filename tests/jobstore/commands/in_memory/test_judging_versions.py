@@ -11,7 +11,6 @@ from contracts.judging.policy import JudgePolicy, Stage
 from contracts.judging.versions import Counts, Evaluated, Measured, Report, make_golden
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.commands import KeepEvaluation, PromoteVersion, PutVersion, ReportDefault, RetireName
-from jobstore.judging.rows import Policies
 from jobstore.judging.rules import (
     NAMES_MAX,
     POLICY_MAX_BYTES,
@@ -20,6 +19,7 @@ from jobstore.judging.rules import (
     VERSIONS_MAX,
     Kind,
     Named,
+    Policies,
     Version,
     Versions,
     format_body,

@@ -8,15 +8,13 @@ import pytest
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, verdict
 
-from contracts.judging.policy import JudgePolicy
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import JudgePolicy, Verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.jobs.commands import AssignAgent
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
 from jobstore.judging.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
-from jobstore.judging.rows import Judgings, NewJudging
-from jobstore.judging.rules import Kind, Named, format_body
+from jobstore.judging.rules import Judgings, Kind, Named, NewJudging, format_body
 from signoff.judging import StageVerdict
 from signoff.status import JobStatus, JudgingKind, JudgingState, Outcome, ReportKind
 

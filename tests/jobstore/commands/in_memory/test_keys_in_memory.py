@@ -14,9 +14,8 @@ from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.jobs.commands import Once
 from jobstore.jobs.model import ADMINISTRATOR, RequestKey
 from jobstore.judging.judgings import QueueJudgings
-from jobstore.judging.rows import NewJudging
-from jobstore.operations.commands import CreateOperation
-from jobstore.operations.rows import Item, OperationSpec
+from jobstore.judging.rules import NewJudging
+from jobstore.operations.commands import CreateOperation, Item, OperationSpec
 from servicekit.errors import PermanentError
 from signoff.status import ExecutionState, JudgingKind
 

@@ -6,8 +6,7 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobPatch
-from jobstore.agents.rows import Agents
-from jobstore.agents.rules import Candidate
+from jobstore.agents.rules import Agents, Candidate
 from jobstore.jobs.commands import CreateJob, EditJob, MatchJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.jobs.rows import Jobs

@@ -21,8 +21,8 @@ from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
 from jobstore.jobs.model import SIGNOFF, ExecutionState, Job, TransitionKind
 from jobstore.jobs.rows import Jobs, generate_id
 from jobstore.limits.rules import batch_limit
-from signoff.ids import new_execution_id
 from signoff.status import JobStatus, Outcome
+from signoff.values import new_execution_id
 
 
 def code_of(run: Any) -> str:

@@ -12,11 +12,10 @@ from contracts.judging.policy import JudgePolicy, LoopStep, name_judging
 from jobstore.executions.claims import ClaimOutcome
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.judgings import FinishJudging, QueueRejudging
-from jobstore.judging.rows import NewJudging
-from jobstore.judging.rules import Kind, format_body
-from signoff.ids import new_execution_id
+from jobstore.judging.rules import Kind, NewJudging, format_body
 from signoff.judging import StageVerdict
 from signoff.status import JobStatus, JudgingKind, Outcome, ReportKind
+from signoff.values import new_execution_id
 
 JUDGE = "a-model (chat, prompt 1)"
 LOOP = [LoopStep(asks=0, check="max_words 1")]

@@ -8,14 +8,13 @@ import pytest
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, unproven, verdict
 
-from contracts.judging.verdict import Verdict
+from contracts.judging.policy import Verdict
 from jobstore.agents.rules import CLOSED
 from jobstore.executions.commands import CancelJob
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.judging.judgings import FinishJudging, QueueRejudging
-from jobstore.judging.rows import JudgingAnswer, NewJudging
-from jobstore.judging.rules import Kind
+from jobstore.judging.rules import JudgingAnswer, Kind, NewJudging
 from signoff.status import JobStatus, JudgingKind, Outcome, ReportKind
 
 AUTOMATIC = {"resubmit": "automatic"}

@@ -8,8 +8,8 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.commands import AssignAgent
 from jobstore.jobs.model import SIGNOFF
-from signoff.ids import new_execution_id
 from signoff.status import Outcome, ReportKind
+from signoff.values import new_execution_id
 
 #: Of each submission an execution that has ended, and five entries.
 _ADD = (

@@ -18,8 +18,8 @@ from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.jobs.model import SIGNOFF, ExecutionStage, ReuseTerms
 from jobstore.subjects import STORES
-from signoff.ids import new_execution_id
 from signoff.status import Outcome
+from signoff.values import new_execution_id
 
 
 async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reused(

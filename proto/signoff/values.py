@@ -1,8 +1,12 @@
-"""Convert money: decimal texts of USD at every door, whole nano-dollars inside, so that sums are exact."""
+"""Write money, times and ids as every door has them."""
 
 import re
+import secrets
+import time
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
+from uuid import UUID
 
 #: Nano-dollars of a dollar: an amount has this many places after the point.
 DIGITS: Final = 9
@@ -65,3 +69,16 @@ def _say_bounds(usd_max: int) -> str:
 def to_usd(nanos: int) -> Decimal:
     """Return so many nano-dollars in USD."""
     return Decimal(usd_text(nanos))
+
+
+def time_text(at: datetime) -> str:
+    """Return a time in UTC, with six digits, such as `2026-11-30T09:15:02.000000Z`."""
+    return f"{at.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"
+
+
+def new_execution_id() -> UUID:
+    """Make a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random ones, so that ids sort by time."""
+    value = (
+        (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    )
+    return UUID(int=value)
