@@ -3,7 +3,7 @@
 from typing import Final
 
 from jobstore.agents.store import AgentsStore, CircuitsStore
-from jobstore.engine.store import Stores
+from jobstore.engine.runner import Stores
 from jobstore.executions.store import ExecutionsStore, WorkersStore
 from jobstore.jobs.store import JobsStore, KeysStore, LogStore
 from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore

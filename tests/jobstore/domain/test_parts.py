@@ -10,7 +10,7 @@ from support.jobstore.builders import NOW
 from support.jobstore.terms import TERMS
 
 from jobstore.engine.parts import ROUNDS_MAX, Overlay, Part, Rounds, UnitOfWork, Wish, WishList
-from jobstore.engine.store import Store, Stores
+from jobstore.engine.runner import Store, Stores
 from jobstore.executions.rows import ExecutionsWish
 from jobstore.jobs.model import Clock, RequestKey
 from jobstore.jobs.rows import JobsWish, RequestKeys

@@ -24,8 +24,8 @@ from jobstore.engine import sql
 from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import AGENTS
 from jobstore.engine.parts import UnitOfWork, WishList
+from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection, Row
-from jobstore.engine.store import Store
 from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history
 from jobstore.limits.store import is_agent_paused
 from jobstore.schema import tables

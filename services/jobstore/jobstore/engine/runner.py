@@ -1,122 +1,220 @@
-"""Carry out commands: lock, load, decide and write a batch of them in one transaction."""
+"""Carry out commands: lock, load, decide and write a batch of them in one transaction, by the store of each part."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
-from jobstore.engine.database import ConstraintError, Database, RaceError
-from jobstore.engine.parts import Command, Listeners, UnitOfWork, Wishes
-from jobstore.engine.store import Stores
+from sqlalchemy import TextClause, text
+
+from jobstore.engine import sql
+from jobstore.engine.database import CHANNEL, Database, Wake
+from jobstore.engine.lanes import SET_ASIDE, Lane, SetAside
+from jobstore.engine.parts import Command, Listeners, Part, Rounds, UnitOfWork, Wish, Wishes, WishList
+from jobstore.engine.sql import Connection, Rows, Values
 from jobstore.errors import DatabaseFaultError
 from jobstore.jobs.model import ExecutionTerms
 from servicekit.errors import DATABASE_OUTAGES, DoubtfulError, PermanentError, TransientError
-from servicekit.retry import chunk_by_size, isolate_failures
-from signoff.errors import ErrorCode
+
+#: Writes what is written behind the statement that most have together.
+Last = Callable[[Connection], Awaitable[None]]
+
+
+class Piece(NamedTuple):
+    """SQL over an `unnest` of rows with an alias: a piece of one statement, which sees the tables as they were."""
+
+    sql: str
+    columns: Mapping[str, str]
+    alias: str
+    #: What may be asked of the written rows, under the piece's name.
+    returning: str = "1"
+    #: The condition that finds the rows of a whole batch by their keys.
+    of_batch: str = ""
+    #: How many rows are written by VALUES: each number is a statement of its own.
+    few_max: int = 1
+
+    def compose(self, count: int) -> str:
+        """Return the SQL for so many rows, or for any number where that is 0."""
+        if not count:
+            return self.sql + self.of_batch
+        rows = sql.unnest(self.alias, self.columns)
+        return self.sql.replace(rows, sql.few(self.alias, self.columns, count))
+
+
+class Ending(NamedTuple):
+    """The end of the statement that is written together, in place of one that notifies alone."""
+
+    #: The SQL behind the pieces with these names, each of which returns what it says.
+    compose: Callable[[Sequence[str]], str]
+    parameters: Mapping[str, object]
+    #: Called with the rows that it returns.
+    take: Callable[[Rows], None]
+
+
+class Store:
+    """Lock, load and write the rows of one part. What a subject does not need it does not define."""
+
+    part: ClassVar[type[Part]]
+    #: What commands ask of it. It is visited only where one of them does, unless its rows go with others'.
+    wish: ClassVar[type[Wish]] = Wish
+    is_always_locked: ClassVar[bool] = False
+    is_always_loaded: ClassVar[bool] = False
+    #: Whether its locks are the last: it is visited once, when all else is read.
+    is_last: ClassVar[bool] = False
+
+    #: What is written in one statement with the rows of other parts, by name.
+    pieces: ClassVar[Mapping[str, Piece]] = {}
+
+    async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Lock what is known before anything is read, and read what belongs to it."""
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load, and perhaps lock, what is known once rows are locked."""
+
+    async def write(self, connection: Connection, uow: UnitOfWork) -> None:
+        """Write changes. RaceError: another transaction has inserted one of the new rows since."""
+
+    def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
+        """Return the rows of the pieces, by their names."""
+        del uow
+        return {}
+
+    def make_ending(self, uow: UnitOfWork, rows: Mapping[str, Sequence[Values]]) -> Ending | None:
+        """Return how the statement ends that writes these rows, if that is to return anything."""
+        del uow, rows
+        return None
+
+    def find_wake(self, uow: UnitOfWork) -> Wake:
+        """Return what such rows leave for the loops to do."""
+        del uow
+        return Wake.NOTHING
+
+    def find_last(self, uow: UnitOfWork) -> Last | None:
+        """Return how changes are written that come behind that statement; None: there are none."""
+        del uow
+        return None
+
+    def settle(self, uow: UnitOfWork) -> None:
+        """Log and count what was decided, and call listeners: all of it is committed."""
+
+
+class Stores:
+    """The stores of all parts, in the order in which every transaction locks (docs/protocol.md#locks)."""
+
+    def __init__(self, *stores: Store) -> None:
+        """Take the stores in their order; those whose locks are last stand last."""
+        self._all = stores
+        self._locking = self._having("lock")
+        self._loading = [store for store in self._having("load") if not store.is_last]
+        self._last = [store for store in self._having("load") if store.is_last]
+        self._writing = self._having("write")
+        self._rowing = self._having("make_rows")
+        self._waking = self._having("find_wake")
+        self._ending = self._having("make_ending")
+        self._following = self._having("find_last")
+        self._settling = self._having("settle")
+        self._pieces = {name: piece for store in stores for name, piece in store.pieces.items()}
+
+    def _having(self, step: str) -> list[Store]:
+        return [store for store in self._all if getattr(type(store), step) is not getattr(Store, step)]
+
+    async def lock(self, connection: Connection, uow: UnitOfWork, of_each: Sequence[Wishes]) -> None:
+        """Lock what commands ask for."""
+        asked = WishList(of_each)
+        for store in self._locking:
+            if store.is_always_locked or store.wish in asked:
+                await store.lock(connection, uow, asked)
+
+    async def load(self, connection: Connection, uow: UnitOfWork, ask: Callable[[], Iterable[Wishes]]) -> None:
+        """Load what commands ask for, in rounds, and then that whose locks are last."""
+        rounds = Rounds(ask)
+        for asked in rounds:
+            for store in self._loading:
+                if store.is_always_loaded or store.wish in asked:
+                    await store.load(connection, uow, asked)
+        for store in self._last:
+            if store.wish in rounds.asked:
+                await store.load(connection, uow, rounds.asked)
+
+    async def write(self, connection: Connection, uow: UnitOfWork, *, commits: bool = False) -> None:
+        """Write all changes. RaceError: another transaction has inserted one of the new rows since.
+
+        `commits`: the last statement may commit the pipelined transaction, so that an error of what follows it undoes
+        nothing.
+        """
+        for store in self._writing:
+            if store.part in uow:
+                await store.write(connection, uow)
+        rows: dict[str, Sequence[Values]] = {}
+        wake, ending = Wake.NOTHING, None
+        for store in self._rowing:
+            if store.part in uow:
+                rows |= store.make_rows(uow)
+        for store in self._waking:
+            if store.part in uow:
+                wake |= store.find_wake(uow)
+        for store in self._ending:
+            if store.part in uow:
+                ending = store.make_ending(uow, rows)
+        last = [behind for store in self._following if store.part in uow and (behind := store.find_last(uow))]
+        await write_together(connection, self._pieces, rows, wake, uow, ending, commits=commits and not last)
+        for behind in last:
+            await behind(connection)
+
+    def settle(self, uow: UnitOfWork) -> None:
+        """Log and count what was decided, and call listeners, once all of it is committed."""
+        for store in self._settling:
+            if store.part in uow:
+                store.settle(uow)
+
+
+async def write_together(
+    connection: Connection,
+    pieces: Mapping[str, Piece],
+    rows: Mapping[str, Sequence[Values]],
+    wake: Wake,
+    uow: UnitOfWork | None = None,
+    ending: Ending | None = None,
+    *,
+    commits: bool = False,
+) -> None:
+    """Write rows in one statement, made of the pieces that have any, and notify of what they leave to do."""
+    names = tuple(name for name in pieces if rows.get(name))
+    if not names:
+        return
+    is_batch = any(len(rows[name]) > pieces[name].few_max for name in names)
+    counts = tuple(0 if is_batch else len(rows[name]) for name in names)
+    parameters: dict[str, object] = {"wake": wake.payload, "now": None if uow is None else uow.clock.now}
+    for name in names:
+        parameters |= (sql.arrays if is_batch else sql.cells)(pieces[name].columns, pieces[name].alias, rows[name])
+    key = (names, counts, None if ending is None else ending.compose)
+    if (statement := _composed.get(key)) is None:
+        statement = _composed[key] = _compose([(name, pieces[name]) for name in names], counts, ending)
+    returned = await connection.execute(
+        statement, parameters | dict({} if ending is None else ending.parameters), commits=commits
+    )
+    if ending is not None:
+        ending.take(returned)
+
+
+#: The statements that were composed so far, by the names of their pieces, the rows of each, and their ending.
+_composed: dict[tuple[object, ...], TextClause] = {}
+
+
+def _compose(pieces: Sequence[tuple[str, Piece]], counts: Sequence[int], ending: Ending | None) -> TextClause:
+    """Return the statement that writes these pieces; `counts` of rows, or 0: any."""
+    composed = [(name, piece, piece.compose(count)) for (name, piece), count in zip(pieces, counts, strict=True)]
+    if ending is None:
+        written = ", ".join(f"{name} AS ({statement})" for name, _, statement in composed)
+        return text(f"WITH {written} SELECT pg_notify('{CHANNEL}', :wake) WHERE :wake <> ''")
+    written = ", ".join(f"{name} AS ({statement} RETURNING {piece.returning})" for name, piece, statement in composed)
+    return text(f"WITH {written} {ending.compose([name for name, _ in pieces])}")
+
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
-
-
-class SetAside(Enum):
-    """The result of a command that was not carried out, but set aside to be carried out by itself."""
-
-    SET_ASIDE = "set aside"
-
-
-SET_ASIDE: Final = SetAside.SET_ASIDE
-
-#: How often a batch is tried that meets another writer's rows each time. Then its callers get the RaceError, or, where
-#: it is a constraint, the batch is halved until the item stands alone that does not keep it.
-TRIES_MAX = 6
-
-
-class _Waiting(NamedTuple):
-    command: Command[object]
-    result: asyncio.Future[object]
-
-
-@dataclass(slots=True)
-class Lane:
-    """Carry out commands of one kind in batches: while one batch is under way, the next one gathers.
-
-    `handle` carries out a batch in one transaction, and returns a result for each command, in order. A command whose
-    caller has given up before its batch began is not carried out.
-    """
-
-    handle: Callable[[Sequence[Command[object]]], Awaitable[Sequence[object]]]
-    #: Bounds of one batch.
-    items_max: int = 200
-    bytes_max: int = 16 << 20
-    _waiting: list[_Waiting] = field(default_factory=list)
-    _running: asyncio.Task[None] | None = None
-
-    async def run(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | DoubtfulError]:
-        """Return the result of each command, in order: a PermanentError of one that failed for good.
-
-        A DoubtfulError is the result of one that failed alone, and may fail again; nothing was carried out of it.
-        TransientError: it is not known whether any command was carried out.
-        """
-        return await asyncio.gather(*map(self._put, commands))
-
-    async def run_one(self, command: Command[R]) -> R:
-        """Return the result of one command, or raise its PermanentError or DoubtfulError."""
-        result = await self._put(command)
-        if isinstance(result, PermanentError | DoubtfulError):
-            raise result
-        return result
-
-    def _put(self, command: Command[R]) -> "asyncio.Future[R | PermanentError | DoubtfulError]":
-        """Put a command into the batch that gathers."""
-        result = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(command, result))
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
-        return result
-
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                waiting, self._waiting = self._waiting, []
-                for batch in chunk_by_size(
-                    waiting, lambda each: each.command.size, limit=self.items_max, bytes_max=self.bytes_max
-                ):
-                    await self._run_batch(batch)
-        finally:
-            self._running = None
-
-    async def _run_batch(self, waiting: Sequence[_Waiting]) -> None:
-        # Whoever gave up may have asked another jobstore since, and then for the contrary.
-        batch = [each for each in waiting if not each.result.cancelled()]
-        try:
-            results = await isolate_failures([command for command, _ in batch], self._retry_races)
-        except TransientError as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), result in zip(batch, results, strict=True):
-            if result is not SET_ASIDE and not future.done():
-                future.set_result(result)
-        if aside := [each for each, result in zip(batch, results, strict=True) if result is SET_ASIDE]:
-            await self._run_batch(aside)  # by themselves: the others are carried out, and must not be again
-
-    async def _retry_races(self, commands: Sequence[Command[object]]) -> Sequence[object]:
-        for _ in range(TRIES_MAX - 1):
-            try:
-                return await self.handle(commands)
-            except RaceError as error:
-                log.info("raced with another writer; the batch is tried again", extra={"reason": str(error)})
-        try:
-            return await self.handle(commands)
-        except ConstraintError as error:
-            raise PermanentError(f"a constraint is not kept: {error}", code=ErrorCode.INVALID_DATA) from error
-
 
 #: After so long a command that fails alone is given up, and its record goes to the dead-letter queue.
 PATIENCE_S: Final = 600.0

@@ -15,8 +15,8 @@ from jobstore.engine import sql
 from jobstore.engine.database import RaceError, Wake, notify
 from jobstore.engine.facts import REFUSALS
 from jobstore.engine.parts import UnitOfWork, WishList, optional
+from jobstore.engine.runner import Last, Piece, Store, write_together
 from jobstore.engine.sql import Connection, Row, Values
-from jobstore.engine.store import Last, Piece, Store, write_together
 from jobstore.executions.leases import OPENINGS, count_offered, is_alive, read_room
 from jobstore.executions.rows import Executions, ExecutionsWish, Grant, WorkerRoom, Workers
 from jobstore.executions.states import Openings

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from jobstore.engine.database import Database, Wake, notify
-from jobstore.engine.runner import CommandRunner, Lane
+from jobstore.engine.lanes import Lane
+from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection
 from jobstore.executions import leases
 from jobstore.executions.commands import EndLease

@@ -18,8 +18,8 @@ from jobstore.engine import sql
 from jobstore.engine.database import CHANNEL, HANDS_OVER, Wake
 from jobstore.engine.locks import Lock
 from jobstore.engine.parts import UnitOfWork, WishList
+from jobstore.engine.runner import Ending, Last, Piece, Store
 from jobstore.engine.sql import Connection, Row, Rows, Values
-from jobstore.engine.store import Ending, Last, Piece, Store
 from jobstore.executions.rows import ExecutionsWish
 from jobstore.jobs.model import (
     TERMS,

@@ -14,8 +14,8 @@ from jobstore.engine import sql
 from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
 from jobstore.engine.parts import UnitOfWork, WishList
+from jobstore.engine.runner import Last, Piece, Store
 from jobstore.engine.sql import Connection, Row
-from jobstore.engine.store import Last, Piece, Store
 from jobstore.executions.leases import is_alive
 from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage, Reusable, ReuseTerms, members
 from jobstore.jobs.rows import Jobs

@@ -15,8 +15,8 @@ from jobstore.engine import facts, sql
 from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
 from jobstore.engine.parts import UnitOfWork, WishList
+from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection
-from jobstore.engine.store import Store
 from jobstore.executions.leases import ARE_LOST
 from jobstore.limits.rules import (
     PERIOD_PARTS,

@@ -9,8 +9,8 @@ from jobstore.engine import sql
 from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
 from jobstore.engine.parts import UnitOfWork, WishList
+from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection
-from jobstore.engine.store import Store
 from jobstore.jobs.model import SIGNOFF
 from jobstore.operations.commands import NewOperation, OperationMove, Operations, OperationsWish, StoredOperation
 from jobstore.schema import tables
