@@ -12,7 +12,7 @@ from console.config import ConsoleSettings
 from executor.config import Settings as ExecutorSettings
 from jobstore.config import RebuildSettings, VerifySettings
 from jobstore.config import Settings as JobstoreSettings
-from servicekit.process.settings import KNOWN, OF_AGENTS, describe_unknown, find_unknown
+from servicekit.process.variables import KNOWN, OF_AGENTS, describe_unknown, find_unknown
 from validator.config import Settings as ValidatorSettings
 
 ROOT = Path(__file__).parents[2]

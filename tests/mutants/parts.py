@@ -48,7 +48,6 @@ PARTS = (
         [
             "services/validator/validator/verdict.py",
             *(f"services/validator/validator/{name}.py" for name in ("asks", "panel", "sections", "stages")),
-            "proto/contracts/judging/policy.py",
         ],
         [
             "tests/validator/test_verdict.py",
@@ -74,7 +73,10 @@ PARTS = (
     Part(
         "policy",
         ["proto/contracts/judging/policy.py"],
-        ["tests/contracts/test_judge_policy.py", "tests/contracts/checks/test_vacuous_checks.py"],
+        [
+            *("tests/contracts/test_judge_policy.py", "tests/contracts/checks/test_vacuous_checks.py"),
+            *("tests/validator/test_verdict.py", "tests/validator/test_verdict_check.py"),
+        ],
     ),
     Part(
         "receipts",

@@ -42,7 +42,7 @@ from promises.catalogue import (
 from promises.comparing import find_breaks
 from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES
 from servicekit.kafka.publisher import build_event_headers
-from servicekit.process.settings import KNOWN
+from servicekit.process.variables import KNOWN
 from signoff.errors import ErrorCode
 from signoff.types import MODELS
 from validator.config import Settings as ValidatorSettings

@@ -20,7 +20,7 @@ from cli.output import Output
 from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
 from cli.terminal import Styled
 from servicekit.errors import ServiceError, TransientError
-from servicekit.process.settings import describe_unknown
+from servicekit.process.variables import describe_unknown
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.wire import read_record

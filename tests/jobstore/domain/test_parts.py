@@ -9,8 +9,8 @@ from uuid import UUID
 from support.jobstore.builders import NOW
 from support.jobstore.terms import TERMS
 
-from jobstore.engine.parts import ROUNDS_MAX, Overlay, Part, Rounds, UnitOfWork, Wish, WishList
-from jobstore.engine.runner import Store, Stores
+from jobstore.engine.parts import Overlay, Part, UnitOfWork, Wish, WishList
+from jobstore.engine.runner import ROUNDS_MAX, Rounds, Store, Stores
 from jobstore.executions.rows import ExecutionsWish
 from jobstore.jobs.model import Clock, RequestKey
 from jobstore.jobs.rows import JobsWish, RequestKeys

@@ -10,7 +10,8 @@ from contracts.criteria import format_references
 from contracts.judging.policy import Verdict, split_reference
 from contracts.resources import NewAgent, Policy
 from jobstore.agents.rules import Agents, AgentsWish, Breaker, Candidate, Circuits, CircuitsWish
-from jobstore.engine.parts import Command, Overlay, Rounds, UnitOfWork, WishList
+from jobstore.engine.parts import Command, Overlay, UnitOfWork, WishList
+from jobstore.engine.runner import Rounds
 from jobstore.executions.claims import ClaimAnswer, ClaimExecution, ClaimJudging
 from jobstore.executions.commands import ExecuteJob, RecordReport, RecordResult
 from jobstore.executions.requesting import HISTORY_KINDS, HistoryRow, build_history

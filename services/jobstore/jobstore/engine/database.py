@@ -439,7 +439,7 @@ QUERIES_MAX = 2**62
 
 
 class Database:
-    """Connect to PostgreSQL. Every error is a TransientError or a PermanentError (outages.py).
+    """Connect to PostgreSQL. Every error is a TransientError or a PermanentError (servicekit.errors).
 
     `bounded`: whether statements time out, and rows are looked up by key; a rebuild's are not.
     """

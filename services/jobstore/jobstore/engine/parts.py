@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import ChainMap, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
 
@@ -185,32 +185,6 @@ class UnitOfWork(dict[type[Part], Part]):
     if TYPE_CHECKING:  # parts are looked up so often that it is left to dict
 
         def __getitem__(self, kind: type[P]) -> P: ...
-
-
-#: How often commands may ask for more, by what they have read.
-ROUNDS_MAX: Final = 3
-
-
-class Rounds:
-    """Ask commands what they read, and again while what was read lets them ask for more."""
-
-    def __init__(self, ask: Callable[[], Iterable[Wishes]]) -> None:
-        """`ask` returns what each command asks for by now."""
-        self._ask = ask
-        #: All that was asked for last.
-        self.asked = WishList([])
-
-    def __iter__(self) -> Iterator[WishList]:
-        """Yield what is asked for first, also if that is nothing, and then what is new each time."""
-        self.asked = WishList([*self._ask()])
-        yield self.asked
-        for _ in range(ROUNDS_MAX - 1):
-            if not (known := self.asked):
-                return
-            self.asked = WishList([*self._ask()])
-            if not (new := self.asked.subtract(known)):
-                return
-            yield new
 
 
 R_co = TypeVar("R_co", covariant=True)

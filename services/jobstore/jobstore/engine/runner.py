@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import ClassVar, Final, NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 from jobstore.engine import sql
 from jobstore.engine.database import CHANNEL, Database, Wake
 from jobstore.engine.lanes import SET_ASIDE, Lane, SetAside
-from jobstore.engine.parts import Command, Listeners, Part, Rounds, UnitOfWork, Wish, Wishes, WishList
+from jobstore.engine.parts import Command, Listeners, Part, UnitOfWork, Wish, Wishes, WishList
 from jobstore.engine.sql import Connection, Rows, Values
 from jobstore.errors import DatabaseFaultError
 from jobstore.jobs.model import ExecutionTerms
@@ -97,6 +97,32 @@ class Store:
 
     def settle(self, uow: UnitOfWork) -> None:
         """Log and count what was decided, and call listeners: all of it is committed."""
+
+
+#: How often commands may ask for more, by what they have read.
+ROUNDS_MAX: Final = 3
+
+
+class Rounds:
+    """Ask commands what they read, and again while what was read lets them ask for more."""
+
+    def __init__(self, ask: Callable[[], Iterable[Wishes]]) -> None:
+        """`ask` returns what each command asks for by now."""
+        self._ask = ask
+        #: All that was asked for last.
+        self.asked = WishList([])
+
+    def __iter__(self) -> Iterator[WishList]:
+        """Yield what is asked for first, also if that is nothing, and then what is new each time."""
+        self.asked = WishList([*self._ask()])
+        yield self.asked
+        for _ in range(ROUNDS_MAX - 1):
+            if not (known := self.asked):
+                return
+            self.asked = WishList([*self._ask()])
+            if not (new := self.asked.subtract(known)):
+                return
+            yield new
 
 
 class Stores:

@@ -22,7 +22,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from servicekit.errors import TransientError
 from servicekit.patches import commit_as_member_only, survive_lost_connections, take_all_events
-from servicekit.process.settings import describe_unknown, split_address
+from servicekit.process.settings import split_address
+from servicekit.process.variables import describe_unknown
 
 #: Seconds for which a message of aiokafka is not repeated, and how many messages are remembered.
 SELDOM_S: Final = 10.0

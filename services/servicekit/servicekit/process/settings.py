@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 
@@ -171,55 +170,3 @@ def split_address(address: str) -> tuple[str, int]:
     """Split `host:port`; an empty host is 127.0.0.1, and brackets around IPv6 are left out."""
     host, _, port = address.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-PREFIX: Final = "SIGNOFF_"
-#: The prefix of variables that headers of agents refer to, by any name.
-OF_AGENTS: Final = "SIGNOFF_AGENT_"
-#: The variable of validators whose JSON refers to others, by any name.
-REFERRING: Final = "SIGNOFF_JUDGE_KEYS"
-_REFERENCE: Final = re.compile(r"\benv:(\w+)")
-#: Secrets, each of which may be in a file instead: `<NAME>_FILE`.
-_SECRETS: Final = (  # noqa: SIM905 - a list of them would fill a screen
-    "DATABASE_URL EXECUTOR_TOKEN FACT_KEYS ID_KEY LIVE_URL REBUILT_URL SECRETS SESSION_SECRET TOKEN UPSTREAM_SECRETS "
-    "VALIDATOR_TOKEN"
-).split()
-#: Settings of services, their tools and the command line. A test compares them with the code.
-_SETTINGS: Final = (  # noqa: SIM905
-    "ACCEPT_GAPS AGENT_HEADER_DIR AGENT_NETWORKS ATTEMPT_TIMEOUT_S BACKOFF_FACTOR BACKOFF_FIRST_S BACKOFF_MAX_S "
-    "CALLS_MAX CALL_COST_MAX_USD CAPACITY CIRCUIT_FAILURES CIRCUIT_OPEN_FIRST_S CIRCUIT_OPEN_MAX_S CONNECTIONS_MAX "
-    "CONNECT_TIMEOUT_S CREATE_DATABASE CREATE_TOPICS CRITERIA_SET DATABASE_PATIENCE_S DATABASE_POOL DEADLINE_S "
-    "ENDPOINTS GRACE_S GRPC_ADDRESS HEALTH_ADDRESS HEARTBEAT_TIMEOUT_S HTTP HTTP_ADDRESS JOBSTORE JUDGE_API "
-    "JUDGE_ASKS_WITHIN_S JUDGE_CONFIRM_KEY_NAME JUDGE_CONFIRM_MODEL JUDGE_KEYS JUDGE_MAX_ASKS JUDGE_MODEL "
-    "JUDGE_NETWORKS JUDGE_POLICY JUDGE_REFUTER_KEY_NAME JUDGE_REFUTER_MODEL JUDGE_RESULT_MAX_CHARS JUDGE_SECTION_CHARS "
-    "JUDGE_THINKING_TOKENS JUDGE_TIMEOUT_S JUDGING_TIMEOUT_S KAFKA LEASE_S LOG_LEVEL MAX_CALLS MAX_SUBMISSIONS "
-    "OFFER_AGAIN_S OUTCOMES_MAX PAYLOAD_MAX_BYTES POLL_MAX_S PROGRESS_INTERVAL_S QUEUE_TIMEOUT_S RESULT_MAX_BYTES "
-    "RESULT_REUSE_AGE_S REUSE_MAX SESSION_S STALLED_AFTER_S TOPIC_PREFIX TOPIC_REPLICATION VERDICT_REUSE_AGE_S "
-    "VIEWERS_MAX WAITING_MAX_BYTES WATCHES_MAX"
-).split()
-#: Variables of Compose, the local stack, and tests.
-_OTHERS: Final = "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT WRITE_EXPECTED".split()  # noqa: SIM905
-KNOWN: Final = frozenset(
-    PREFIX + name for name in (*_SETTINGS, *_OTHERS, *_SECRETS, *(f"{secret}_FILE" for secret in _SECRETS))
-)
-
-
-def find_unknown(environment: Mapping[str, str]) -> list[str]:
-    """Return the names of variables that begin with SIGNOFF_, and that nothing of Signoff reads."""
-    own = (name for name in environment if name.startswith(PREFIX) and not name.startswith(OF_AGENTS))
-    of_judges = _REFERENCE.findall(environment.get(REFERRING, ""))
-    return sorted(name for name in own if name not in KNOWN and name not in of_judges)
-
-
-def describe_unknown(environment: Mapping[str, str]) -> str | None:
-    """Return a sentence about variables that nothing reads, with similar names; None if there are none."""
-    unknown = find_unknown(environment)
-    return f"nothing reads the variables {', '.join(_name(unknown))}" if unknown else None
-
-
-def _name(unknown: Iterable[str]) -> Iterator[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - heavy, and rarely needed
-
-    for name in unknown:
-        near = get_close_matches(name, KNOWN, n=1, cutoff=0.8)
-        yield f"{name} (is {near[0]} meant?)" if near else name
