@@ -19,7 +19,7 @@ from contracts.judging.policy import Asks, JudgePolicy, Stage, Verdict
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import validate_agent_response
-from validator.wordings import PROMPTS
+from validator.prompt import PROMPTS
 
 CHARS_A_TOKEN: Final = 4
 CACHED_PRICE: Final = 0.1

@@ -4,7 +4,7 @@ import pytest
 from judging.tables import read_page
 from judging.tokens import CRITERIA, LONG, SHORT, Counted, ask, count, count_tokens, describe_tokens
 
-from validator.wordings import PROMPT_VERSION
+from validator.prompt import PROMPT_VERSION
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.signing import SIGNATURE_HEADER
-from executor.attempt import BEGIN_REPORTED_AFTER_S
 from executor.errors import AgentTimeoutError, AgentUnreachableError
-from executor.handlers import Handlers
+from executor.handlers import BEGIN_REPORTED_AFTER_S, Handlers
 from executor.outcomes import AttemptReports, to_printable
 from executor.ports import Claim, Progress
 from servicekit.errors import PermanentError

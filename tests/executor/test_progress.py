@@ -5,7 +5,7 @@ import time
 
 from support.fakes import until
 
-from executor.attempt import Throttle
+from executor.handlers import Throttle
 from executor.ports import Progress
 
 

@@ -13,8 +13,7 @@ from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from localstack.judge import create_app, read_question
 from localstack.rules import DISCLAIMER, Judged, list_passages
-from validator.prompt import Questions
-from validator.wordings import PROMPTS
+from validator.prompt import PROMPTS, Questions
 
 
 class Finding(BaseModel):

@@ -46,8 +46,7 @@ PARTS = (
     Part(
         "verdict",
         [
-            "services/validator/validator/verdict.py",
-            *(f"services/validator/validator/{name}.py" for name in ("asks", "panel", "sections", "stages")),
+            *(f"services/validator/validator/{name}.py" for name in ("verdict", "panel", "sections", "judging")),
         ],
         [
             "tests/validator/test_verdict.py",

@@ -9,9 +9,8 @@ from peers_servers import aimock
 
 from validator.errors import JudgmentError
 from validator.judge_config import ApiName
-from validator.judges.budget import RetryingJudge
 from validator.judges.openai import OpenAIJudge
-from validator.judging import validate_agent_response
+from validator.judging import RetryingJudge, validate_agent_response
 
 pytestmark = pytest.mark.real
 

@@ -7,9 +7,8 @@ import pytest
 from peers_judging import CRITERIA, GOOD, RESULT, judge_of
 
 from validator.judge_config import ApiName
-from validator.judges.budget import RetryingJudge
 from validator.judges.openai import OpenAIJudge
-from validator.judging import validate_agent_response
+from validator.judging import RetryingJudge, validate_agent_response
 
 pytestmark = pytest.mark.real
 

@@ -14,8 +14,7 @@ from contracts.evidence import Evidence
 from signoff.jsontext import json_text
 from validator.judge_config import ApiName
 from validator.judges.shapes import APIS, Form, Request
-from validator.prompt import CRITERIA_MAX, READ, READ_TASK, Manner, Questions, write_schema
-from validator.wordings import PROMPTS, RULES
+from validator.prompt import CRITERIA_MAX, PROMPTS, READ, READ_TASK, RULES, Manner, Questions, write_schema
 
 CRITERIA = [Criterion(text="It is short"), Criterion(text="It is rude", kind="never")]
 NAMED = {"c1": {"kind": "meets", "text": "It is short"}, "c2": {"kind": "never", "text": "It is rude"}}

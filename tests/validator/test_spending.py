@@ -24,7 +24,7 @@ from validator.handlers import Handlers
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.ports import Claim, Grant
-from validator.wordings import PROMPT_VERSION
+from validator.prompt import PROMPT_VERSION
 
 MILLION = 1_000_000
 USD = Decimal("0.75")  # of a million tokens read, and as many written

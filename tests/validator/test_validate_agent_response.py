@@ -15,7 +15,7 @@ from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import ValidationResult, validate_agent_response
-from validator.wordings import PROMPT_VERSION
+from validator.prompt import PROMPT_VERSION
 
 CRITERIA = "- It greets\noptional: It is kind"
 #: What all must be answered: what is optional is asked about apart at last.

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from contracts.spending import CALL_COST_MAX_USD
-from executor.attempt import PROGRESS_INTERVAL_S
+from executor.handlers import PROGRESS_INTERVAL_S
 from servicekit.process.settings import SecretSetting, WorkerSettings
 from signoff.fields import Money
 

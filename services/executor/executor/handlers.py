@@ -1,21 +1,200 @@
-"""Handle requests: claim executions, start the granted ones, call their agents and publish the outcomes."""
+"""Handle requests: claim executions, start the granted ones, call their agents and publish the outcomes.
 
+An attempt at an execution calls its agent until a call succeeds, or no other may follow here and now.
+"""
+
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from contracts.spending import CALL_COST_MAX_USD
-from executor.attempt import PROGRESS_INTERVAL_S, Attempt
-from executor.ports import Agent, Claim, Executions, Grant
-from servicekit.errors import ServiceError
+from contracts.events import Event, ResultProduced
+from contracts.resources import Usage
+from contracts.spending import CALL_COST_MAX_USD, bound_cost, with_cost
+from executor import outcomes
+from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError, ExecutorError
+from executor.outcomes import AttemptReports, to_result_event
+from executor.ports import Agent, Call, Claim, Executions, Grant, Progress
+from servicekit.errors import PermanentError, ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.client import ClaimDenied, claim
-from servicekit.leasing.worker import Worker
+from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
+from servicekit.retry import retry_transient
+from signoff.errors import ErrorCode
+from signoff.status import Delivery
 from signoff.status import Protocol as AgentProtocol
 
+#: Seconds between two reports of a call's progress, by default.
+PROGRESS_INTERVAL_S = 1.0
+
+
+class Throttle:
+    """Report the newest progress, at most once in `interval_s` seconds, and only if it changed."""
+
+    def __init__(self, interval_s: float, report: Callable[[Progress], None]) -> None:
+        self._interval_s = interval_s
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._next_at = 0.0
+        self._last = hash(repr(Progress()))  # a hash, so that thousands of calls keep no reports
+        self._newest: Progress | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Report this progress once the interval is over, unless a newer one replaces it."""
+        self._newest = progress
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._next_at, self._report_newest)
+
+    def close(self) -> None:
+        """Cancel the report that is due later."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _report_newest(self) -> None:
+        newest, self._newest, self._timer = self._newest, None, None
+        assert newest is not None
+        if (current := hash(repr(newest))) == self._last:
+            return
+        self._last, self._next_at = current, self._loop.time() + self._interval_s
+        self._report(newest)
+
+
 log = logging.getLogger(__name__)
+
+#: Seconds after which the begin of a call is reported; the outcome of a shorter one has its time.
+BEGIN_REPORTED_AFTER_S = 1.0
+
+
+class Attempt:
+    """Do the work of one grant."""
+
+    _held: HeldLease
+
+    def __init__(
+        self,
+        grant: Grant,
+        worker: Worker,
+        agents: Mapping[AgentProtocol, Agent],
+        publisher: Publisher,
+        progress_interval_s: float,
+        call_cost_max_usd: Decimal,
+    ) -> None:
+        self._grant = grant
+        self._worker = worker
+        self._agents = agents
+        self._publisher = publisher
+        self._progress_interval_s = progress_interval_s
+        self._call_cost_max_usd = call_cost_max_usd
+        self._reports = AttemptReports(grant)
+        self._budget = replace(grant.budget)
+        self._usage: Usage | None = None
+        self._is_begin_reported = False
+        self._number = grant.spent + 1
+
+    async def run(self, held: HeldLease) -> PublishOutcome:
+        """Make calls until there is an outcome, and return the function that publishes it."""
+        self._held = held
+        if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
+            self._report_begin()
+        timer = asyncio.get_running_loop().call_later(BEGIN_REPORTED_AFTER_S, self._report_begin)
+        try:
+            while (outcome := await self._make_call(self._number)) is None:
+                self._number += 1
+        finally:
+            timer.cancel()
+        return lambda: self._publish(self._number, outcome)
+
+    async def give_up(self, held: HeldLease, bug: Exception) -> None:
+        """Publish that this attempt failed unexpectedly. The error's text may hold secrets: the log alone has it."""
+        error = ExecutorError(f"the executor failed unexpectedly ({type(bug).__name__}), and its log says how")
+        wait_s = outcomes.wait_s(self._grant, self._number, error)
+        report = self._reports.describe_failure(self._number, error, wait_s, here=False, usage=self._usage)
+        await self._publisher.publish_report(report, held.lease)
+
+    async def _publish(self, number: int, outcome: Event) -> None:
+        """Publish an outcome. A result that its topic refuses becomes a failure: else its lease would lapse."""
+        try:
+            await self._publisher.publish_report(outcome, self._held.lease)
+        except PermanentError as error:
+            if not isinstance(outcome, ResultProduced):
+                raise
+            refused = AgentAnswerError(f"its topic refuses the result: {error}", code=ErrorCode.RESULT_TOO_LARGE)
+            fields = {"duration_s": outcome.duration_s, "usage": outcome.usage}
+            report = self._reports.describe_failure(number, refused, None, here=False, **fields)
+            await self._publisher.publish_report(report, self._held.lease)
+
+    def _report_begin(self) -> None:
+        """Report once that the agent is being called, unless a failure was reported before."""
+        if not self._is_begin_reported:
+            self._is_begin_reported = True
+            self._report_soon(self._reports.describe_begin())
+
+    def _report_progress(self, progress: Progress) -> None:
+        self._report_begin()  # it comes first in the job's log
+        self._report_soon(self._reports.describe_progress(progress))
+
+    def _report_soon(self, report: Event) -> None:
+        self._publisher.publish_report_soon(report, self._held.lease)
+
+    async def _make_call(self, number: int) -> Event | None:
+        """Make a call, and return the outcome to publish, or None if another call follows here."""
+        started, self._usage = time.monotonic(), None
+        self._held.begun = True
+        try:
+            result = await self._call_agent(number)
+        except AgentError as error:
+            return await self._handle_failure(number, error, time.monotonic() - started)
+        duration_s = time.monotonic() - started
+        return to_result_event(self._grant, result, duration_s, self._usage, self._reports.began_at)
+
+    async def _call_agent(self, number: int) -> object:
+        agent = None if self._grant.protocol is None else self._agents.get(self._grant.protocol)
+        if agent is None:
+            raise AgentError("this executor does not know the agent's protocol", code=ErrorCode.UNKNOWN_PROTOCOL)
+        timeout_s = self._grant.policy.attempt_timeout_s
+        progress = Throttle(self._progress_interval_s, self._report_progress)
+        timeout = asyncio.timeout(timeout_s)
+        has_lapsed = self._held.has_lapsed
+        is_given_up = lambda: self._held.cancelled or (timeout.expired() and not has_lapsed())  # noqa: E731 - of this call alone
+        call = Call(self._grant, number, progress, is_given_up, self._spend, has_lapsed)
+        try:
+            async with timeout:
+                return await agent.call(call)
+        except TimeoutError:
+            raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
+        except AgentError as error:
+            error.args = (call.hide(str(error)),)
+            raise
+        finally:
+            progress.close()
+
+    def _spend(self, usage: Usage) -> None:
+        self._usage = bound_cost(with_cost(usage), self._call_cost_max_usd)
+        self._budget.spend(self._usage)
+
+    async def _handle_failure(self, number: int, error: AgentError, duration_s: float) -> Event | None:
+        extra = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
+        log.warning("agent failed", extra=extra)
+        fields: dict[str, object] = {"duration_s": duration_s, "usage": self._usage}
+        wait_s = outcomes.wait_s(self._grant, number, error)
+        if wait_s is not None and (used_up := self._budget.used_up):
+            return self._reports.describe_exhaustion(number, error, used_up, **fields)
+        here = wait_s is not None and wait_s <= outcomes.WAIT_HERE_MAX_S and self._worker.may_wait
+        report = self._reports.describe_failure(number, error, wait_s, here=here, **fields)
+        if not here:
+            return report
+        assert wait_s is not None
+        self._is_begin_reported = True
+        self._held.begun = False  # nothing is lost if it is given back now
+        async with self._worker.without_slot(self._held):
+            reporting = retry_transient(lambda: self._publisher.publish_report(report, self._held.lease), on="kafka")
+            await asyncio.gather(asyncio.sleep(wait_s), reporting)
+        return None
 
 
 class Handlers:

@@ -25,8 +25,7 @@ from signoff.status import JudgingKind
 from signoff.values import to_nanos
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import JudgingBudget
-from validator.judging import judge_granted, read_policy
+from validator.judging import JudgingBudget, judge_granted, read_policy
 from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, JudgeOf, RunChecks
 from validator.verdict import to_storable
 

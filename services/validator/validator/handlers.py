@@ -21,8 +21,7 @@ from signoff.errors import ErrorCode
 from signoff.status import ReportKind
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import JudgingBudget
-from validator.judging import judge_granted, read_policy
+from validator.judging import JudgingBudget, judge_granted, read_policy
 from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks, Subject
 from validator.verdict import is_reusable, to_storable
 

@@ -15,7 +15,7 @@ from contracts.sizes import LIMIT_MAX_BYTES
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from validator.errors import JudgeUnavailableError
-from validator.wordings import PROMPT_VERSION
+from validator.prompt import PROMPT_VERSION
 
 #: By default all that the API accepts is judged in full.
 DOCUMENT_MAX_CHARS: Final = LIMIT_MAX_BYTES + CRITERIA_MAX * CRITERION_MAX_CHARS

@@ -12,13 +12,11 @@ from contracts.judging.policy import Asks
 from contracts.lint import is_about_the_whole
 from signoff.errors import ErrorCode
 from signoff.status import Outcome
-from validator.asks import AskLog
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.ports import Judge
-from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Question, Questions
+from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Prompt, Question, Questions
 from validator.sections import cut_result, take_excerpt
-from validator.verdict import Answer, OpenRefutation, OpenVote, Vote, is_settled, join_sections, read_answer
-from validator.wordings import Prompt
+from validator.verdict import Answer, AskLog, OpenRefutation, OpenVote, Vote, is_settled, join_sections, read_answer
 
 
 class RetryLimit:

@@ -22,7 +22,7 @@ from validator import free_judgings
 from validator.errors import JudgeUnavailableError
 from validator.free_judgings import FreeJudgingWorker, judge_free
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import JudgingBudget
+from validator.judging import JudgingBudget
 from validator.ports import FreeGrant, FreeOutcome, Reply
 from validator.prompt import Question
 

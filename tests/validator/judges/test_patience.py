@@ -9,8 +9,7 @@ import pytest
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges.budget import RetryingJudge
-from validator.judging import validate_agent_response
+from validator.judging import RetryingJudge, validate_agent_response
 from validator.panel import RetryLimit
 from validator.ports import Reply
 from validator.prompt import Question

@@ -16,8 +16,8 @@ from contracts.criteria import Criterion
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judges import pace
-from validator.judges.budget import RetryingJudge
 from validator.judges.openai import OpenAIJudge, Servers
+from validator.judging import RetryingJudge
 from validator.prompt import Question, Questions
 
 CRITERION = Criterion(text="It greets")

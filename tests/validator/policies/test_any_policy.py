@@ -14,10 +14,10 @@ from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage, V
 from contracts.resources import Usage
 from contracts.sizes import JUDGED_MAX_BYTES, measure
 from signoff.status import Outcome
-from validator.asks import ASKS_MAX
 from validator.errors import JudgmentError
 from validator.judging import validate_agent_response
 from validator.prompt import CRITERIA_MAX
+from validator.verdict import ASKS_MAX
 
 CRITERIA = [
     Criterion(text="It says what the old bridge carries"),

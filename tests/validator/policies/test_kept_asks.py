@@ -4,10 +4,10 @@ from typing import Any
 
 from contracts.resources import Usage
 from signoff.status import Outcome
-from validator.asks import ASKS_MAX, DESCRIBED_MAX, AskLog, to_letters
 from validator.errors import JudgeAnswerError
 from validator.panel import RetryLimit
 from validator.ports import Reply
+from validator.verdict import ASKS_MAX, DESCRIBED_MAX, AskLog, to_letters
 
 USAGE = Usage(input_tokens=10, output_tokens=2, cost_usd=0.5, model="told by usage")
 

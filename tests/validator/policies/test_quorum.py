@@ -23,8 +23,7 @@ from stand_ins import (
 from contracts.judging.policy import JudgeModel
 from contracts.spending import Budget
 from validator.errors import BudgetExhaustedError, JudgeUnavailableError, JudgmentError
-from validator.judges.budget import BudgetedJudge, JudgingBudget
-from validator.judging import validate_agent_response
+from validator.judging import BudgetedJudge, JudgingBudget, validate_agent_response
 from validator.ports import Reply
 from validator.prompt import PLAIN, Question
 

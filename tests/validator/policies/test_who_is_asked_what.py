@@ -10,8 +10,7 @@ from stand_ins import FAIL, LOOP, PASS, RESULT, TRUE, Said, StandIn, judge, lett
 from contracts.criteria import Criterion
 from validator.panel import INLINE_MAX_CHARS, Document
 from validator.ports import Reply
-from validator.prompt import CRITERIA_MAX, Question
-from validator.wordings import PROMPT_VERSION, PROMPTS
+from validator.prompt import CRITERIA_MAX, PROMPT_VERSION, PROMPTS, Question
 
 MANY = [Criterion(text=f"It says what bridge number {n} carries") for n in range(2 * CRITERIA_MAX + 1)]
 #: A paragraph of a result that is judged in two sections.
