@@ -75,8 +75,7 @@ OperationName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_refuse_nul)
 ]
 Capabilities = Annotated[
-    list[Label],
-    Field(max_length=64, description="that an agent must have; without an agent_id, one is matched"),
+    list[Label], Field(max_length=64, description="that an agent must have; without an agent_id, one is matched")
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]

@@ -24,7 +24,7 @@ _CLAUSE: Final = re.compile(
     r"\b(?:although|because|if|that|unless|until|when|where|whether|which|while|who|whom|whose|why|how)\b"
     r"|\b(?<!matches )what\b"
     r"|\b(?:dass|warum|weil|weshalb|wieso)\b|:\s"
-    r"|,\s*(?:\w+\s+)?(?:das|dem|den|der|deren|dessen|die|falls|ob|wann|was|welche\w*|wem|wen|wenn|wer|wie|wo|woher|wohin)\b",
+    r"|,\s*(?:\w+\s+)?(?:das|dem|den|der|deren|dessen|die|falls|ob|wann|was|welche\w*|wem|wen|wenn|wer|wie|wo|woher|wohin)\b"
 )
 #: Verbs by which a result says something, so that it need not be so.
 SAYING: Final = (

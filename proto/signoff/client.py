@@ -442,11 +442,7 @@ class AsyncClient(JudgingClient):
     ) -> tuple[list[OperationItem], str]:
         """Return a page of an operation's items, of all outcomes unless some are named, and the next page's token."""
         return await self._ask_page(
-            "ListOperationItems",
-            "items",
-            operation_id=operation_id,
-            outcomes=list(outcomes),
-            **page,
+            "ListOperationItems", "items", operation_id=operation_id, outcomes=list(outcomes), **page
         )
 
     iter_operation_items = iterate(list_operation_items)

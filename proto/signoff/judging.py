@@ -7,11 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from signoff.fields import Model, NextPageToken, Open, ReportedMoney, SumOfMoney, Time
-from signoff.status import (
-    CriterionOutcome,
-    JudgingKind,
-    JudgingState,
-)
+from signoff.status import CriterionOutcome, JudgingKind, JudgingState
 
 
 class Criterion(Model):

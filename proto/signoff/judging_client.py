@@ -52,12 +52,7 @@ class JudgingClient(Connection):
         return await self._ask("GetJudgePolicy", "policy", name=name, **page, **call)
 
     async def put_judge_policy(
-        self,
-        policy: Mapping[str, Json],
-        *,
-        version: int | None = None,
-        note: str | None = None,
-        **call: Unpack[Call],
+        self, policy: Mapping[str, Json], *, version: int | None = None, note: str | None = None, **call: Unpack[Call]
     ) -> SavedJudgePolicy:
         """Add a version of a judge policy, given as its JSON, unless the newest says the same."""
         values = {"policy": policy, "version": version, "note": note or None}

@@ -77,9 +77,7 @@ class JobLogKind(StrEnum):
 
 
 #: A job at one of these stays there until somebody asks for more.
-RESTING = frozenset(
-    {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED},
-)
+RESTING = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
 
 class View(StrEnum):

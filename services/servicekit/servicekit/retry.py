@@ -51,8 +51,7 @@ async def retry_transient(operation: Callable[[], Awaitable[R]], *, on: str, lon
 
 
 async def isolate_failures(
-    items: Sequence[T],
-    operation: Callable[[Sequence[T]], Awaitable[Sequence[R | PermanentError | DoubtfulError]]],
+    items: Sequence[T], operation: Callable[[Sequence[T]], Awaitable[Sequence[R | PermanentError | DoubtfulError]]]
 ) -> list[R | PermanentError | DoubtfulError]:
     """Return the result of each item, in order; halve a batch that fails for good until the bad item stands alone.
 

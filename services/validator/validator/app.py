@@ -49,12 +49,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
         free = GrpcFreeJudgings(context.leases)
         judge_case = partial(
-            judge_free,
-            roster.judge_of,
-            config,
-            run_checks=checks.run,
-            probe=roster.probe,
-            name_own=report.get_policy,
+            judge_free, roster.judge_of, config, run_checks=checks.run, probe=roster.probe, name_own=report.get_policy
         )
         without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.capacity)
         without_job.start()

@@ -56,11 +56,7 @@ class GrpcFreeJudgings:
         return [_read_grant(taken, FreeGrant, kind=taken.judging_kind) for taken in answer.taken]
 
     async def finish(
-        self,
-        owner: UUID,
-        outcomes: Mapping[Lease, FreeOutcome],
-        held: Sequence[Lease],
-        given_back: Sequence[Lease],
+        self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]
     ) -> set[Lease]:
         """Report outcomes, renew leases and give some back. Return the leases held that are kept."""
         request = pb.FinishJudgingsRequest(

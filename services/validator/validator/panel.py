@@ -118,11 +118,7 @@ class Document:
         return passages, self._whole.confirm(self.criteria[place], passages, reference, manner)
 
     def ask(
-        self,
-        questions: Questions,
-        places: Sequence[int],
-        manner: Manner,
-        faults: Mapping[int, str] = {},
+        self, questions: Questions, places: Sequence[int], manner: Manner, faults: Mapping[int, str] = {}
     ) -> Question:
         """Return the question about the criteria at these places, with references and the faults of the last answer."""
         numbers = dict(enumerate(places, 1))

@@ -146,11 +146,7 @@ class FreeJudgings(Protocol):
         ...
 
     async def finish(
-        self,
-        owner: UUID,
-        outcomes: Mapping[Lease, FreeOutcome],
-        held: Sequence[Lease],
-        given_back: Sequence[Lease],
+        self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]
     ) -> AbstractSet[Lease]:
         """Report outcomes, renew leases and give some back. Return the leases held that are kept.
 

@@ -286,9 +286,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _BYTES_A_TOKEN: Final = 4
 
 #: Statuses of a request that is wrong in itself, so that a retry is of no use.
-_REJECTED = frozenset(
-    {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY},
-)
+_REJECTED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY})
 _UNAVAILABLE_CODES: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: ErrorCode.JUDGE_UNAUTHORIZED,
     HTTPStatus.FORBIDDEN: ErrorCode.JUDGE_UNAUTHORIZED,
@@ -306,10 +304,7 @@ class OpenAIJudge:
     """
 
     def __init__(
-        self,
-        config: JudgeConfig,
-        servers: Servers | None = None,
-        allowed: Sequence[Network | HostPort] | None = None,
+        self, config: JudgeConfig, servers: Servers | None = None, allowed: Sequence[Network | HostPort] | None = None
     ) -> None:
         self._config = config
         self._client = make_client(config, allowed)
