@@ -47,11 +47,9 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return headers, whose values are references. Raise ValueError for any other value, without quoting it."""
     for name, reference in headers.items():
         if not _NAME.fullmatch(name):
-            msg = "a header is named by at most 100 letters, digits and hyphens"
-            raise ValueError(msg)
+            raise ValueError("a header is named by at most 100 letters, digits and hyphens")
         if _RESERVED.fullmatch(name):
-            msg = f"the header {name} is set by the executor: choose another name"
-            raise ValueError(msg)
+            raise ValueError(f"the header {name} is set by the executor: choose another name")
         if not _REFERENCE.fullmatch(reference):
             msg = (
                 f"the value of {name} itself is not taken: put it into a variable of the executors and write "
@@ -59,8 +57,7 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
             )
             raise ValueError(msg)
     if len({name.lower() for name in headers}) < len(headers):
-        msg = "two headers have the same name: upper and lower case are the same"
-        raise ValueError(msg)
+        raise ValueError("two headers have the same name: upper and lower case are the same")
     return headers
 
 

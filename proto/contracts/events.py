@@ -74,8 +74,7 @@ class ExecuteRequested(_ExecutionEvent):
     @model_validator(mode="after")
     def _check_job_id(self) -> Self:
         if self.job is not None and self.job.id not in {None, self.job_id}:
-            msg = "job.id differs from job_id"
-            raise ValueError(msg)
+            raise ValueError("job.id differs from job_id")
         return self
 
 
@@ -149,8 +148,7 @@ class JobStatusReported(_ExecutionEvent):
     @model_validator(mode="after")
     def _check_verdict(self) -> Self:
         if (self.kind is ReportKind.VERDICT) != (self.verdict is not None):
-            msg = "a verdict goes with kind `verdict`, and only with it"
-            raise ValueError(msg)
+            raise ValueError("a verdict goes with kind `verdict`, and only with it")
         if self.verdict is not None:
             self.verdict.check_words()
         return self

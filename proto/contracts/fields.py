@@ -30,15 +30,13 @@ T = TypeVar("T")
 
 def _refuse_nul(text: str) -> str:
     if "\0" in text:
-        msg = "must not contain the character U+0000"
-        raise ValueError(msg)
+        raise ValueError("must not contain the character U+0000")
     return text
 
 
 def _check_limit_name(text: str) -> str:
     if re.fullmatch(r"(agent|tenant|batch):.+|label:[^=]+=.*", text, re.DOTALL) is None:
-        msg = "a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value"
-        raise ValueError(msg)
+        raise ValueError("a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value")
     return text
 
 

@@ -66,11 +66,9 @@ class PublicKey(judging.ReceiptKey):
         except ValueError:
             value = b""
         if len(value) != KEY_BYTES:
-            msg = f"public_key is not the base64 of {KEY_BYTES} bytes"
-            raise ValueError(msg)
+            raise ValueError(f"public_key is not the base64 of {KEY_BYTES} bytes")
         if self.keyid != make_keyid(value):
-            msg = "keyid does not follow from public_key: it is another key's, or was changed"
-            raise ValueError(msg)
+            raise ValueError("keyid does not follow from public_key: it is another key's, or was changed")
         return self
 
     def has_signed(self, signature: bytes, message: bytes) -> bool:
@@ -217,8 +215,7 @@ def parse_unambiguous(text: bytes, name: str) -> Mapping[str, Any]:
 def _join_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) < len(members):
-        msg = "an object names a member twice, of which each reader may read another"
-        raise ValueError(msg)
+        raise ValueError("an object names a member twice, of which each reader may read another")
     return value
 
 

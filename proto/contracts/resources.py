@@ -344,27 +344,21 @@ class NewOperation(StrictModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if bool(self.job_ids) == (self.filter is not None):
-            msg = "give either a filter or job_ids"
-            raise ValueError(msg)
+            raise ValueError("give either a filter or job_ids")
         if self.filter is not None and not self.filter.model_dump(exclude_defaults=True):
-            msg = "the filter has no condition: it would take every job; name one, such as created_before"
-            raise ValueError(msg)
+            raise ValueError("the filter has no condition: it would take every job; name one, such as created_before")
         for name, kinds in _KINDS_OF.items():
             if getattr(self, name) is not None and self.kind not in kinds:
-                msg = f"{name} goes with {' or '.join(kinds)}"
-                raise ValueError(msg)
+                raise ValueError(f"{name} goes with {' or '.join(kinds)}")
         if (self.criteria is not None or self.criteria_set is not None) and not self.shadow:
             msg = "other criteria need shadow: to judge by them for good, edit the criteria of the jobs first"
             raise ValueError(msg)
         if self.criteria is not None and self.criteria_set is not None:
-            msg = "give either criteria or criteria_set"
-            raise ValueError(msg)
+            raise ValueError("give either criteria or criteria_set")
         if self.criteria is not None and not parse_criteria(self.criteria):
-            msg = "criteria must have one criterion at least"
-            raise ValueError(msg)
+            raise ValueError("criteria must have one criterion at least")
         if self.kind is OperationKind.ASSIGN and self.agent_id is None:
-            msg = "agent_id is missing: say to whom the jobs are assigned"
-            raise ValueError(msg)
+            raise ValueError("agent_id is missing: say to whom the jobs are assigned")
         return self
 
 
@@ -397,8 +391,7 @@ class JudgingCase(StrictModel):
     @classmethod
     def _check_criteria(cls, text: str) -> str:
         if not parse_criteria(text):
-            msg = "must have one criterion at least"
-            raise ValueError(msg)
+            raise ValueError("must have one criterion at least")
         return text
 
     @model_validator(mode="after")
@@ -424,11 +417,9 @@ class NewJudgings(StrictModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.kind not in FREE_JUDGINGS:
-            msg = f"kind is {', '.join(FREE_JUDGINGS)}: jobs are judged again by an operation `rejudge`"
-            raise ValueError(msg)
+            raise ValueError(f"kind is {', '.join(FREE_JUDGINGS)}: jobs are judged again by an operation `rejudge`")
         if self.judge is not None and self.judge_policy is not None:
-            msg = "give either judge or judge_policy"
-            raise ValueError(msg)
+            raise ValueError("give either judge or judge_policy")
         if self.evaluation is not None:
             self._check_evaluation()
         return self
@@ -436,11 +427,9 @@ class NewJudgings(StrictModel):
     def _check_evaluation(self) -> None:
         """Raise ValueError if nothing could be counted: what is not stored has no name that is its own."""
         if self.kind != JudgingKind.EVALUATE or self.judge_policy is not None:
-            msg = "evaluation goes with the kind `evaluate`, and with a judge policy that is stored"
-            raise ValueError(msg)
+            raise ValueError("evaluation goes with the kind `evaluate`, and with a judge policy that is stored")
         if any(len(case.labels) != 1 + len(parse_criteria(case.acceptance_criteria)) for case in self.cases):
-            msg = "labels of an evaluated case have a letter for the whole and one for each criterion"
-            raise ValueError(msg)
+            raise ValueError("labels of an evaluated case have a letter for the whole and one for each criterion")
 
 
 _Offset = Annotated[int, Field(ge=0, le=2**53)]

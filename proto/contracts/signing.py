@@ -97,14 +97,11 @@ class Secrets:
 
     def __init__(self, secrets: list[Secret]) -> None:
         if not secrets:
-            msg = "at least one secret is needed, as <id>:<base64 of 32 bytes or more>"
-            raise ValueError(msg)
+            raise ValueError("at least one secret is needed, as <id>:<base64 of 32 bytes or more>")
         if len({secret.id for secret in secrets}) < len(secrets):
-            msg = "two secrets have the same id: each needs one of its own"
-            raise ValueError(msg)
+            raise ValueError("two secrets have the same id: each needs one of its own")
         if len({secret.value for secret in secrets}) < len(secrets):
-            msg = "two secrets have the same value: make a new one"
-            raise ValueError(msg)
+            raise ValueError("two secrets have the same value: make a new one")
         self._secrets = {secret.id: secret for secret in secrets}
         self.signing = secrets[0]
 
@@ -153,16 +150,13 @@ def compute_mac(key: bytes, value: bytes) -> str:
 def _parse_secret(pair: str, number: int) -> Secret:
     secret_id, colon, encoded = pair.partition(":")
     if not colon or SECRET_ID.fullmatch(secret_id) is None:  # perhaps a secret alone, which no message may show
-        msg = f"secret {number} has no id: write <id>:<base64>, the id of letters, digits, `.`, `_` and `-`"
-        raise ValueError(msg)
+        raise ValueError(f"secret {number} has no id: write <id>:<base64>, the id of letters, digits, `.`, `_` and `-`")
     try:
         value = decode_base64(encoded)
     except ValueError:
-        msg = f"the secret {secret_id!r} is not base64"
-        raise ValueError(msg) from None
+        raise ValueError(f"the secret {secret_id!r} is not base64") from None
     if len(value) < SECRET_BYTES_MIN:
-        msg = f"the secret {secret_id!r} has {len(value)} bytes; make one with `openssl rand -base64 32`"
-        raise ValueError(msg)
+        raise ValueError(f"the secret {secret_id!r} has {len(value)} bytes; make one with `openssl rand -base64 32`")
     return Secret(secret_id, value)
 
 
@@ -255,8 +249,7 @@ class FactKeys:
     def __init__(self, keys: Sequence[FactKey]) -> None:
         self._keys = {key.opening.encode(): key for key in keys}
         if len(self._keys) < len(keys):
-            msg = "two keys of facts have the same id, and not the same value"
-            raise ValueError(msg)
+            raise ValueError("two keys of facts have the same id, and not the same value")
         self.signing = keys[0]
 
     @classmethod

@@ -16,8 +16,7 @@ def check_json_value(value: Any) -> Any:
     if b"Infinity" in text or b"NaN" in text:  # perhaps only within a string
         json.dumps(value, allow_nan=False)
     if text.count(b"[") + text.count(b"{") > LEVELS_MAX and _count_levels(value) > LEVELS_MAX:
-        msg = f"more than {LEVELS_MAX} levels deep"
-        raise ValueError(msg)
+        raise ValueError(f"more than {LEVELS_MAX} levels deep")
     return value
 
 

@@ -57,8 +57,7 @@ def _read(usd: Decimal | str | float, usd_max: int, *, rounds: bool) -> int:
         raise ValueError(_say_bounds(usd_max))
     rounded = amount.quantize(Decimal(1).scaleb(-DIGITS), ROUND_HALF_UP)
     if not rounds and rounded != amount:
-        msg = f"must have at most {DIGITS} digits after the point"
-        raise ValueError(msg)
+        raise ValueError(f"must have at most {DIGITS} digits after the point")
     return int(rounded.scaleb(DIGITS))
 
 

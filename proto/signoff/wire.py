@@ -273,8 +273,7 @@ def read_word(enum: EnumDescriptor, number: int) -> str | None:
 def parse_words(enum: EnumDescriptor, numbers: Iterable[int]) -> list[str]:
     """Return the words of an enumeration in a request. ValueError: one of them is not set, or not known."""
     if unknown := [number for number in numbers if not number or number not in enum.values_by_number]:
-        msg = f"{unknown[0]} is not a valid {enum.name}"
-        raise ValueError(msg)
+        raise ValueError(f"{unknown[0]} is not a valid {enum.name}")
     return [str(read_word(enum, number)) for number in numbers]
 
 
@@ -308,8 +307,7 @@ def read_patch(message: Any, paths: Iterable[str], names: Collection[str]) -> di
     for path in paths:
         name, point, member = path.partition(".")
         if name not in names or (point and not _has_members(message.DESCRIPTOR.fields_by_name[name])):
-            msg = f"cannot be changed: {path[:200]}"
-            raise ValueError(msg)
+            raise ValueError(f"cannot be changed: {path[:200]}")
         value = read_field(message, name)
         if _has_members(message.DESCRIPTOR.fields_by_name[name]):
             value = {str(each): set_ for each, set_ in value.items()} if value else None
@@ -513,8 +511,7 @@ def write_word(enum: EnumDescriptor, word: str) -> Any:
     """Return the number of a word of an enumeration. ValueError: it has no such word."""
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     if (value := enum.values_by_name.get(f"{prefix}{word.upper()}")) is None:
-        msg = f"{word!r} is no {enum.name}"
-        raise ValueError(msg)
+        raise ValueError(f"{word!r} is no {enum.name}")
     return value.number
 
 

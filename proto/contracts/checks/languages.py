@@ -243,8 +243,7 @@ def read_expression(name: str, words: str) -> Expression:
 def _refuse_unknown_names(words: str, what: str, unknown: frozenset[str] | set[str], known: frozenset[str]) -> None:
     for name in sorted(unknown):
         at = re.search(rf"(?<!\w){re.escape(name)}\b", words)
-        message = f"there is no {what} `{name}`; there are {', '.join(sorted(known))}"
-        raise CheckError(message, at.start() if at else 0)
+        raise CheckError(f"there is no {what} `{name}`; there are {', '.join(sorted(known))}", at.start() if at else 0)
 
 
 def compile_expression(source: str) -> Any:

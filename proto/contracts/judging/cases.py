@@ -104,8 +104,7 @@ class _Line(StrictModel):
             msg = f"label is {json_text(self.label)}, and labels say {json_text(label)} of the required criteria"
             raise ValueError(msg)
         if label is None and labels.count(None) == len(labels):
-            msg = "has no label: give label, or labels of some criteria"
-            raise ValueError(msg)
+            raise ValueError("has no label: give label, or labels of some criteria")
         task = (self.title, self.payload, self.labelled_by, self.description)
         return Case(self.id, self.result, criteria, labels, label, *task, self.references)
 
@@ -122,11 +121,9 @@ def _read_labels(given: list[Label] | dict[str, Label] | None, criteria: list[Cr
     for place, criterion in enumerate(criteria):
         for name in {criterion.text, str(criterion)}:
             if names.setdefault(name, place) != place and name in given:
-                msg = f"labels names {name!r}, which two criteria are called: give labels as a list"
-                raise ValueError(msg)
+                raise ValueError(f"labels names {name!r}, which two criteria are called: give labels as a list")
     if unknown := [name for name in given if name not in names]:
-        msg = f"labels names {unknown[0]!r}, which is none of the criteria"
-        raise ValueError(msg)
+        raise ValueError(f"labels names {unknown[0]!r}, which is none of the criteria")
     labels: list[Label] = [None] * len(criteria)
     for name, label in given.items():
         labels[names[name]] = label

@@ -124,8 +124,7 @@ class Evaluation:
 
     def __init__(self, policies: Sequence[str]) -> None:
         if len(set(policies)) != len(policies) or not policies:
-            msg = "give one or more policies, each once"
-            raise ValueError(msg)
+            raise ValueError("give one or more policies, each once")
         self._counts = {policy: PolicyCounts() for policy in policies}
         self._pairs = {policy: Counter[tuple[bool, bool]]() for policy in policies[1:]}
         self._first = policies[0]

@@ -78,15 +78,13 @@ def name_judging(judge: str, policy: str | None) -> str:
 def _check_base_url(url: str) -> str:
     check_http_url(url)
     if has_userinfo(url) or "?" in url or "#" in url:
-        msg = "must have no user, password, query or fragment: a key is named in `key`"
-        raise ValueError(msg)
+        raise ValueError("must have no user, password, query or fragment: a key is named in `key`")
     return url
 
 
 def _check_parameters(parameters: dict[str, Json]) -> dict[str, Json]:
     if len(json_text(parameters).encode()) > PARAMETERS_MAX_BYTES:
-        msg = f"must have at most {PARAMETERS_MAX_BYTES} bytes as JSON"
-        raise ValueError(msg)
+        raise ValueError(f"must have at most {PARAMETERS_MAX_BYTES} bytes as JSON")
     return parameters
 
 
@@ -98,8 +96,7 @@ def _check_check(text: str) -> str:
 
 def _check_task(members: list[TaskMember]) -> list[TaskMember]:
     if len(set(members)) < len(members):
-        msg = "names a member twice"
-        raise ValueError(msg)
+        raise ValueError("names a member twice")
     return members
 
 
@@ -166,17 +163,13 @@ class Stage(_Frozen):
         least, most = bounds[self.kind]
         if not least <= len(self.judges) <= most:
             number = str(least) if least == most else f"{least} to {most}"
-            msg = f"a stage `{self.kind}` names {number} judges, and this one {len(self.judges)}"
-            raise ValueError(msg)
+            raise ValueError(f"a stage `{self.kind}` names {number} judges, and this one {len(self.judges)}")
         if self.votes is not None and self.kind != "quorum":
-            msg = "only a quorum has votes"
-            raise ValueError(msg)
+            raise ValueError("only a quorum has votes")
         if self.kind == "quorum" and (self.votes or len(self.judges)) < VOTES_MIN:
-            msg = "a quorum needs two votes at least"
-            raise ValueError(msg)
+            raise ValueError("a quorum needs two votes at least")
         if self.votes is not None and self.votes < len(self.judges):
-            msg = "a quorum has a vote for each of its judges at least"
-            raise ValueError(msg)
+            raise ValueError("a quorum has a vote for each of its judges at least")
         return self
 
 
@@ -207,8 +200,7 @@ class LoopStep(_Frozen):
     @model_validator(mode="after")
     def _check_confirm(self) -> Self:
         if self.confirm and (self.asks or self.check is not None):
-            msg = "a step that confirms has no `asks` and no `check`: these are steps of their own"
-            raise ValueError(msg)
+            raise ValueError("a step that confirms has no `asks` and no `check`: these are steps of their own")
         return self
 
 
@@ -261,11 +253,9 @@ class JudgePolicy(_Frozen):
     def _check_stages(self) -> Self:
         kinds = [stage.kind for stage in self.stages]
         if "checks" in kinds[1:]:
-            msg = "`checks` is the first stage or none: they are free, and run before any judge is paid"
-            raise ValueError(msg)
+            raise ValueError("`checks` is the first stage or none: they are free, and run before any judge is paid")
         if len(kinds) - kinds.count("checks") != 1:
-            msg = "a policy has one stage that asks judges, after `checks`: single, quorum or cascade"
-            raise ValueError(msg)
+            raise ValueError("a policy has one stage that asks judges, after `checks`: single, quorum or cascade")
         return self
 
     @property
@@ -316,8 +306,7 @@ class Verdict(judging.Verdict):
     @model_validator(mode="after")
     def _check_is_valid(self) -> Self:
         if self.is_valid and any(c.outcome is not Outcome.PASS for c in self.criteria if c.required):
-            msg = "is_valid although a required criterion did not pass"
-            raise ValueError(msg)
+            raise ValueError("is_valid although a required criterion did not pass")
         return self
 
 

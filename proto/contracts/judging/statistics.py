@@ -44,8 +44,7 @@ class Interval(NamedTuple):
 def wilson(count: int, total: int) -> Interval:
     """Return a share with its 95 % score interval (Wilson, 1927), which holds near 0 and 1, too."""
     if not 0 <= count <= total:
-        msg = f"{count} of {total} is no share"
-        raise ValueError(msg)
+        raise ValueError(f"{count} of {total} is no share")
     if not total:
         return Interval(None, None, None)
     share, square = count / total, Z_95 * Z_95
@@ -296,8 +295,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     Only cases count which one of the two judged rightly and the other did not.
     """
     if min(only_first, only_second) < 0:
-        msg = "counts are not negative"
-        raise ValueError(msg)
+        raise ValueError("counts are not negative")
     total, least = only_first + only_second, min(only_first, only_second)
     tail, term = 0, 1
     for k in range(least + 1):
@@ -354,8 +352,7 @@ def judge_panel(
     says of which case each label is, those of one beside each other; without, each is of its own.
     """
     if not errors or len({len(row) for row in (*errors, *(each for each in (labels, cases) if each is not None))}) != 1:
-        msg = "a panel needs votes, each on the same cases"
-        raise ValueError(msg)
+        raise ValueError("a panel needs votes, each on the same cases")
     good = [False] * len(errors[0]) if labels is None else labels
     majority = sum(2 * sum(row) + one > len(errors) for *row, one in zip(*errors, good, strict=True))
     by_case = groupby(zip(range(len(good)) if cases is None else cases, *errors, strict=True), lambda label: label[0])

@@ -73,8 +73,7 @@ def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSe
             msg = f"line {one.line} says nothing of the whole: give label, or labels of all required criteria"
             raise ValueError(msg)
         if (first := lines_of.setdefault(hash_question(one.case.ask()), one.line)) != one.line:
-            msg = f"line {one.line} is judged as line {first} is: a copy shows nothing more of a judge"
-            raise ValueError(msg)
+            raise ValueError(f"line {one.line} is judged as line {first} is: a copy shows nothing more of a judge")
         cases.append(one.case)
     if {case.label for case in cases} != {True, False}:
         msg = "a golden set needs good results and bad ones: without them it says nothing of what a judge lets pass"

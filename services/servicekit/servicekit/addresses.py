@@ -50,8 +50,7 @@ def _parse_part(text: str) -> Network | HostPort:
         return ip_network(text)
     host, port = pair["host"] or str(IPv6Address(pair["v6"])), int(pair["port"])
     if not 0 < port <= _PORT_MAX:
-        msg = f"{text!r} has no port from 1 to {_PORT_MAX}"
-        raise ValueError(msg)
+        raise ValueError(f"{text!r} has no port from 1 to {_PORT_MAX}")
     return HostPort(host.lower(), port)
 
 

@@ -63,11 +63,9 @@ class Settings(WorkerSettings):
             model, key = getattr(self, f"judge_{role}_model"), getattr(self, f"judge_{role}_key_name")
             setting = f"SIGNOFF_JUDGE_{role.upper()}"
             if key is not None and model is None:
-                msg = f"{setting}_KEY_NAME needs {setting}_MODEL: the model that is asked with it"
-                raise ValueError(msg)
+                raise ValueError(f"{setting}_KEY_NAME needs {setting}_MODEL: the model that is asked with it")
             if key is not None and key not in self.keys:
-                msg = f"SIGNOFF_JUDGE_KEYS has no {key!r}, as {setting}_KEY_NAME says"
-                raise ValueError(msg)
+                raise ValueError(f"SIGNOFF_JUDGE_KEYS has no {key!r}, as {setting}_KEY_NAME says")
         return self
 
     @field_validator("judge_networks")
