@@ -1,13 +1,16 @@
 """A pipelined transaction takes two round trips less, and ends as any other does."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.metadata import version
 from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
+from jobstore.engine import patches
 from jobstore.engine.database import Database
 from jobstore.engine.patches import get_pipeline
 from jobstore.engine.sql import Connection
@@ -69,6 +72,34 @@ async def test_a_transaction_takes_a_round_trip_a_statement(database: Database) 
         assert not connection.driver.is_in_transaction()
     assert counting.writes == 2
     assert await stored(database) == 2
+
+
+async def test_without_the_patch_begin_and_commit_take_one_each(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where this fails, asyncpg sends statements together by itself: the patch is needed no more."""
+    made: list[Counting] = []
+
+    class Counted(patches._PipelinedProtocol.__base__):  # type: ignore[misc] # asyncpg has no types
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            made.append(Counting(transport))
+            super().connection_made(made[0])
+
+    monkeypatch.setattr(asyncpg.protocol, "Protocol", Counted)
+    connection = await asyncpg.connect(database_url)
+    statement = await connection.prepare("SELECT 1")
+    made[0].writes = 0
+    async with connection.transaction():
+        await statement.fetchval()
+        await statement.fetchval()
+    assert made[0].writes == 2 + 2
+    assert [name for name in dir(connection) if "pipeline" in name] == []
+    await connection.close()
+
+
+def test_the_patch_is_of_the_version_that_is_installed() -> None:
+    named = re.findall(r"asyncpg (\d+\.\d+)", patches.__doc__ or "")
+    assert named == [".".join(version("asyncpg").split(".")[:2])]
 
 
 async def test_it_commits_at_its_end_what_no_statement_has_committed(database: Database) -> None:

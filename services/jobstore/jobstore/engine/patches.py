@@ -1,8 +1,10 @@
-"""Send BEGIN with the first statement of a transaction and COMMIT with the last, so that neither takes a round trip.
+"""Patch asyncpg 0.32: send BEGIN with a transaction's first statement and COMMIT with its last, in no round trip more.
 
-asyncpg sends Sync behind each statement and awaits the answer. PostgreSQL answers all that comes before one Sync, and
-passes over what stands behind a statement that failed [1]. asyncpg takes the rows of all answers before the next Sync
-for those of its statement, and the last command's tag for its tag: COMMIT has no rows, and nobody here asks for tags.
+asyncpg sends Sync behind each statement and awaits the answer (upstream: MagicStack/asyncpg#588). PostgreSQL answers
+all that comes before one Sync, and passes over what stands behind a statement that failed [1]. asyncpg takes the rows
+of all answers before the next Sync for those of its statement, and the last command's tag for its tag: COMMIT has no
+rows, and nobody here asks for tags. test_pipelining.py shows that asyncpg still does so: where that fails, the patch
+goes.
 
 [1] https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 """
