@@ -163,13 +163,6 @@ def _parse_secret(pair: str, number: int) -> Secret:
 #: The Kafka header of a record that is no fact: from here on in its partition, no older secret vouches for facts.
 MARKER_HEADER: Final = "signoff-marker"
 _FACT_VERSION: Final = "v2"
-#: What facts were signed as, with the same keys, by versions before the first release.
-_EARLIER: Final = "v1"
-#: What to do with topics that hold such facts, and none of today.
-EARLIER_FACTS: Final = (
-    "these topics hold facts of an earlier, unreleased version, which this one cannot read: start with empty topics "
-    "and an empty database, or go on with that version (docs/operations/upgrading.md)"
-)
 _FACT_SIGNATURE: Final = re.compile(rf"{_FACT_VERSION},{SECRET_ID.pattern},[0-9a-f]{{{MAC_CHARACTERS}}}".encode())
 
 
@@ -177,8 +170,6 @@ class Unvouched(StrEnum):
     """Why nobody vouches for a record of a topic of facts."""
 
     UNSIGNED = "unsigned"
-    #: The signature is right, but of a version from before the first release.
-    EARLIER_VERSION = "earlier_version"
     BAD_SIGNATURE = "bad_signature"
     UNKNOWN_SECRET = "unknown_secret"  # noqa: S105 - no secret
     #: The signature is right, but a marker of a newer secret stands before the record.
@@ -229,18 +220,16 @@ class FactKey:
         """What stands before the MAC in the key's signatures."""
         return f"{_FACT_VERSION},{self.secret_id},"
 
-    def has_signed(
-        self, record: TopicRecord, headers: Mapping[str, bytes | None], version: str = _FACT_VERSION
-    ) -> bool:
-        """Whether a record has this key's signature, of a version."""
+    def has_signed(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> bool:
+        """Return whether a record has this key's signature."""
         if MARKER_HEADER in headers:
-            message = _join_marker(record.topic, record.partition, version)
+            message = _join_marker(record.topic, record.partition)
         else:
-            message = _join_fact(record.topic, record.key, record.value, version)
-        return hmac.compare_digest(self._sign(message, version).encode(), headers[SIGNATURE_HEADER] or b"")
+            message = _join_fact(record.topic, record.key, record.value)
+        return hmac.compare_digest(self._sign(message).encode(), headers[SIGNATURE_HEADER] or b"")
 
-    def _sign(self, message: bytes, version: str = _FACT_VERSION) -> str:
-        return f"{version},{self.secret_id},{compute_mac(self.key, message)}"
+    def _sign(self, message: bytes) -> str:
+        return f"{self.opening}{compute_mac(self.key, message)}"
 
 
 class FactKeys:
@@ -278,8 +267,6 @@ class FactKeys:
         signature = headers[SIGNATURE_HEADER] or b""
         if (key := self._keys.get(signature[:-MAC_CHARACTERS])) is not None:
             return key if key.has_signed(record, headers) else Unvouched.BAD_SIGNATURE
-        if any(key.has_signed(record, headers, _EARLIER) for key in self):
-            return Unvouched.EARLIER_VERSION
         return Unvouched.UNKNOWN_SECRET if _FACT_SIGNATURE.fullmatch(signature) else Unvouched.BAD_SIGNATURE
 
 
@@ -342,11 +329,11 @@ def is_marker(record: TopicRecord) -> bool:
     return MARKER_HEADER in dict(record.headers)
 
 
-def _join_fact(topic: str, key: bytes | None, value: bytes | None, version: str = _FACT_VERSION) -> bytes:
+def _join_fact(topic: str, key: bytes | None, value: bytes | None) -> bytes:
     """Join the parts of a fact that its signature covers; the length in front shows where the key ends."""
     key = key or b""
-    return b"".join([f"signoff,{version},fact,{bare_name(topic)},{len(key)},".encode(), key, b",", value or b""])
+    return b"".join([f"signoff,{_FACT_VERSION},fact,{bare_name(topic)},{len(key)},".encode(), key, b",", value or b""])
 
 
-def _join_marker(topic: str, partition: int, version: str = _FACT_VERSION) -> bytes:
-    return f"signoff,{version},marker,{bare_name(topic)},{partition}".encode()
+def _join_marker(topic: str, partition: int) -> bytes:
+    return f"signoff,{_FACT_VERSION},marker,{bare_name(topic)},{partition}".encode()

@@ -333,7 +333,6 @@ class ErrorCode(StrEnum):
     FACT_REFUSED = _RECORDED("The broker refused a fact, and a stub stands for it: the database has it.")
     CONSUMER_DEAD = _PASSING("A consumer stopped: its process begins it again.")
     UNKNOWN_TOPIC = _RECORDED("The broker has no such topic: correct the name, or create it.")
-    UNRELEASED_FACTS = _RECORDED("The facts are of an earlier, unreleased version: begin with empty topics.")
     NO_VOUCHED_FACTS = _RECORDED("No fact is vouched for by the keys that were given: give those of the jobstore.")
     GAPS = _RECORDED("Facts are missing: find them, or accept the gaps.")
     DATABASE_NOT_EMPTY = _RECORDED("The database holds something already: name an empty one.")

@@ -16,7 +16,6 @@ from contracts.signing import (
     KeyUse,
     Secrets,
     Unvouched,
-    compute_mac,
     make_secret,
 )
 
@@ -142,22 +141,6 @@ def test_a_marker_that_is_repeated_moved_or_forged_changes_nothing() -> None:
 PLACES: list[dict[str, Any]] = [{"topic": "agent-changed"}, {"partition": 2}, {"partition": 33}]
 
 
-def test_a_fact_of_before_the_first_release_is_told_from_a_forged_one() -> None:
-    """Of such a version are the secrets, and what it signed with them; nobody else could."""
-    fact, key = Record(), AFTER.signing
-    mac = compute_mac(key.key, b"signoff,v1,fact,job-changed,3,j-1,{}")
-    of_marker = compute_mac(key.key, b"signoff,v1,marker,job-changed,3")
-    earlier = replace(fact, headers=((SIGNATURE_HEADER, f"v1,new,{mac}".encode()),))
-    marks = (MARKER_HEADER, b"v1"), (SIGNATURE_HEADER, f"v1,new,{of_marker}".encode())
-    forged = [
-        replace(earlier, value=b"{} "),
-        replace(fact, headers=((SIGNATURE_HEADER, f"v2,new,{mac}".encode()),)),
-        replace(fact, headers=((SIGNATURE_HEADER, f"v1,old,{mac}".encode()),)),
-    ]
-    told = left([earlier, replace(earlier, key=None, value=b"", headers=marks), *forged])
-    assert told == ["earlier_version", "earlier_version", *["bad_signature"] * 3]
-
-
 def test_what_was_left_is_counted_by_topic_and_reason_and_the_secrets_that_were_seen_are_told() -> None:
     chosen = FactFilter(AFTER)
     records = [marker(BEFORE), Record(), Record(), Record(topic="agent-changed")]
@@ -188,7 +171,6 @@ def test_the_reasons_are_few_and_fixed() -> None:
     """They stand in counts that programs read."""
     assert sorted(Unvouched) == [
         "bad_signature",
-        "earlier_version",
         "retired_secret",
         "unknown_secret",
         "unsigned",

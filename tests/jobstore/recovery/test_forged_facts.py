@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pydantic_core import from_json, to_json
-from sqlalchemy import text
 from support.jobstore.administered import put_agent
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
@@ -20,7 +19,6 @@ from contracts.signing import (
     FactKeys,
     KeyUse,
     Secrets,
-    compute_mac,
     is_marker,
     make_secret,
 )
@@ -30,7 +28,6 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.errors import RefusedError
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.model import SIGNOFF
-from jobstore.publishing.relay import FactSigner
 from jobstore.recovery.database_age import check_age
 from jobstore.recovery.verify import check_facts
 from jobstore.subjects import STORES
@@ -199,50 +196,6 @@ async def test_a_fact_forged_with_a_retired_secret_behind_the_marker_that_retire
         REFUSALS: {"retired_secret": 8},
         SETTINGS: {"retired_secret": 1},
     }
-
-
-class Earlier(FactSigner):
-    """A jobstore of a version from before the first release, with the same secrets."""
-
-    def __init__(self, keys: FactKeys) -> None:
-        super().__init__(keys)
-        self.markers, self.places = [], set()
-
-    def sign(self, fact: Outgoing) -> Outgoing:
-        message = (
-            f"signoff,v1,fact,{fact.topic},{len(fact.key or b'')},".encode() + (fact.key or b"") + b"," + fact.value
-        )
-        signature = f"v1,{KEYS.signing.secret_id},{compute_mac(KEYS.signing.key, message)}"
-        return replace(fact, headers=[(SIGNATURE_HEADER, signature.encode())])
-
-
-async def test_topics_of_an_unreleased_version_end_a_rebuild_and_a_start(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a system of now told is another thing: what was forged with such a fact of before changes nothing there."""
-    await scene.judged()
-    with monkeypatch.context() as before:
-        before.setattr("told_facts.FactSigner", Earlier)
-        await scene.tell()
-    earlier = await scene.held(JOBS)
-    async with empty(scene.postgres) as (database, _):
-        await database.migrate()
-        with pytest.raises(PermanentError, match="start with empty topics") as refused:
-            await rebuilding(database, scene.open).run()
-        assert refused.value.code == "unreleased_facts"
-        async with scene.open(JOBS) as topic:
-            with pytest.raises(PermanentError, match="start with empty topics") as refused:
-                await check_age(database, topic, KEYS)
-        assert refused.value.code == "unreleased_facts"
-
-    monkeypatch.setattr(Since, "began", {topic: await scene.facts.topics.end_offsets(topic) for topic in TOPICS})
-    async with scene.database.transaction() as connection:
-        await connection.execute(text("UPDATE relay SET published_seq = 0, signers = '[]', offsets = '{}'"))
-    await scene.tell()
-    await scene.forge(*map(copy, earlier))
-    assert _flat(await scene.rebuild()) == {(JOBS, "earlier_version"): len(earlier)}
-    async with scene.open(JOBS) as topic:
-        await check_age(scene.database, topic, KEYS)
 
 
 async def test_what_nobody_vouches_for_alone_is_told_by_a_rebuild_and_a_start(

@@ -208,7 +208,6 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
 HOW_TO_GIVE = "set SIGNOFF_SECRETS, or SIGNOFF_FACT_KEYS to what `signoff fact-keys` prints"
 _REASONS = {
     "unsigned": "unsigned",
-    "earlier_version": "of an earlier, unreleased version",
     "bad_signature": "wrongly signed",
     "unknown_secret": "signed with a secret whose key was not given",
     "retired_secret": "signed with a secret that had been replaced",

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.events import AdministrationChanged, JobChanged
-from contracts.signing import EARLIER_FACTS, FactKey, FactKeys, Unvouched, is_marker
+from contracts.signing import FactKey, FactKeys, Unvouched, is_marker
 from contracts.topics import TOPIC_OF
 from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection
@@ -58,7 +58,7 @@ async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) 
 
 
 async def check_age(database: Database, history: History, keys: FactKeys) -> None:
-    """Raise what `refuse_older_database` does, and PermanentError (`unreleased_facts`) if earlier versions' are there.
+    """Raise what `refuse_older_database` does.
 
     Only facts behind the last that the database knows to be published are read: few, unless it is an older one. What
     nobody vouches for, what a secret signed that was replaced by then, and what cannot be read count for nothing.
@@ -72,7 +72,7 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
         newer = {number: range(max(span.start, last[number] + 1), span.stop) for number, span in held.items()}
         async for records in history.read(newer):
             if not signers:  # of a database that has told nothing yet, whatever stands there is of something else
-                _refuse_earlier_facts(records, keys)
+                _warn_of_strangers(records, keys)
             facts = [fact for r in records if _is_vouched_for(r, keys, signing) and (fact := _read(r))]
             if (lacking := await _find_lacking(connection, facts)) is not None:
                 raise PermanentError(
@@ -114,15 +114,12 @@ def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
     return set(known[: oldest + 1])
 
 
-def _refuse_earlier_facts(records: Sequence[Record], keys: FactKeys) -> None:
-    """Raise PermanentError (`unreleased_facts`) if an earlier version signed a record; log those of nobody known."""
-    reasons = [keys.find_signer(record, dict(record.headers)) for record in records]
-    if Unvouched.EARLIER_VERSION in reasons:
-        raise PermanentError(EARLIER_FACTS, code=ErrorCode.UNRELEASED_FACTS)
-    if unvouched := sum(isinstance(reason, Unvouched) for reason in reasons):
+def _warn_of_strangers(records: Sequence[Record], keys: FactKeys) -> None:
+    """Log how many records nobody vouches for."""
+    if unvouched := sum(isinstance(keys.find_signer(each, dict(each.headers)), Unvouched) for each in records):
         log.warning(
-            "nobody vouches for records that stand in job-changed before the first fact of this database: where an "
-            "earlier, unreleased version wrote them, start with empty topics; else somebody else can write there",
+            "nobody vouches for records that stand in job-changed before the first fact of this database: where a "
+            "version before 0.2.0 wrote them, start with empty topics; else somebody else can write there",
             extra={"records": unvouched},
         )
 

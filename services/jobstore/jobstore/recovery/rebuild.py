@@ -24,7 +24,7 @@ from contracts.events import (
     RefusedAs,
 )
 from contracts.resources import Policy
-from contracts.signing import EARLIER_FACTS, FactFilter, FactKeys, Unvouched
+from contracts.signing import FactFilter, FactKeys
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
 from jobstore.engine.database import Database
@@ -255,12 +255,10 @@ class Rebuild:
         """Raise PermanentError where there are records, and nobody vouches for any: they are of something else."""
         if not self._facts.left or self._facts.get_signers():
             return
-        if any(reason == Unvouched.EARLIER_VERSION for _, reason in self._facts.left):
-            raise PermanentError(EARLIER_FACTS, code=ErrorCode.UNRELEASED_FACTS)
         raise PermanentError(
             f"nobody vouches for any record of these topics: {self._count_left()}; give the keys that signed them "
-            "(SIGNOFF_SECRETS or SIGNOFF_FACT_KEYS). What an earlier, unreleased version left cannot be read: start "
-            "with empty topics and an empty database then",
+            "(SIGNOFF_SECRETS or SIGNOFF_FACT_KEYS). What versions before 0.2.0 left cannot be read: start with empty "
+            "topics and an empty database then",
             code=ErrorCode.NO_VOUCHED_FACTS,
         )
 
