@@ -101,7 +101,7 @@ drift: $(READY) $(WEB)/node_modules/ready
 	$(NPM) run --silent types -- --check
 	$(BIN)/pytest -p no:cacheprovider tests/promises -k catalogue_is
 
-contracts: $(READY) ## Compare every promise with those of the last release; ARGS="--against REV" takes another revision
+contracts: $(READY) ## Compare every promise with those of all releases; ARGS="--against REV" takes another revision
 	PYTHONPATH=tests $(BIN)/python -m promises $(ARGS)
 
 pictures: $(READY) $(PAGE) browser ## Make the README's pictures of the page again
@@ -132,7 +132,7 @@ faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; 
 mutants: $(READY) ## Change what decides, one place at a time, and see a test fail each time; ARGS="--only transitions" for some
 	PYTHONPATH=tests GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m mutants $(ARGS)
 
-upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while the last commit serves, then replace each process; ARGS="--live 0" leaves that out
+upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while the release before serves, then replace each process; ARGS="--live 0" leaves that out
 	PYTHONPATH=tests:benchmarks $(BIN)/python -m upgrades $(ARGS)
 
 attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose

@@ -52,7 +52,7 @@ async def python(tmp_path: Path) -> Path:
     pins.write_text("\n".join(re.findall(r"^[\w.-]+==[^ ;\\]+", lock, re.MULTILINE)))
     await run(uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
     made = tmp_path / "venv/bin/python"
-    wheel = tmp_path / "signoff_client-0.1.0-py3-none-any.whl"
+    (wheel,) = tmp_path.glob("signoff_client-*.whl")  # noqa: ASYNC240 - of a folder with two files
     await run(uv, "pip", "install", "--quiet", "--python", made, "--constraint", pins, wheel)
     return made
 

@@ -1,15 +1,16 @@
-"""`make contracts`: compare the promises of the tree with those of the last release. With --write, write them.
+"""`make contracts`: compare the promises of the tree with those of each release. With --write, write the catalogue.
 
-Exit status 0 where each promise is kept.
+Exit status 0 where each promise is kept, 2 where nothing is there to compare with.
 """
 
 import argparse
 import ast
+import functools
 import json
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -49,6 +50,8 @@ from validator.config import Settings as ValidatorSettings
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = "proto/catalogue.txt"
+#: The catalogue of each release, as `--release` has written it: a clone without tags or history has them, too.
+RELEASES = ROOT / "proto/releases"
 DOCUMENT = ROOT / "services/console/web/openapi.json"
 SETTINGS = {
     "console": ConsoleSettings,
@@ -94,10 +97,15 @@ def read_client() -> Any:
     return SimpleNamespace(__all__=sorted(exported), **exported)
 
 
+def read_version() -> str:
+    """Return the version of the tree: that of the last release, but in the commit that makes the next one."""
+    project: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    return project
+
+
 def read_tree() -> Iterator[Promise]:
     """Read every promise of the tree; REST's from the document that is generated before."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    yield Promise("product", "version", {"major": version.partition(".")[0]})
+    yield Promise("product", "version", {"major": read_version().partition(".")[0]})
     yield from read_grpc(read_files())
     yield from read_rest(json.loads(DOCUMENT.read_text("utf-8")))
     groups = (EXECUTOR_GROUP, JOBSTORE_GROUPS, VALIDATOR_GROUP)
@@ -118,39 +126,70 @@ def date_deprecated(promises: Iterable[Promise]) -> Iterator[Promise]:
         yield promise
 
 
+@functools.cache
 def render() -> str:
     """Return the catalogue of the tree."""
     return "".join(f"{line}\n" for line in sorted({str(promise) for promise in date_deprecated(read_tree())}))
 
 
-def _git(*words: str) -> str | None:
-    """Return what git prints; None where it fails."""
-    done = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else None
+def read_releases() -> dict[str, str]:
+    """Return the catalogue of each release, by its version."""
+    return {path.stem: path.read_text("utf-8") for path in sorted(RELEASES.glob("*.txt"))}
+
+
+def compare(catalogues: Mapping[str, str]) -> int:
+    """Say which promises of earlier catalogues the tree breaks; return the exit status, 2 where one holds nothing."""
+    status = 0 if catalogues else 2
+    for name, text in catalogues.items():
+        promises = [parse(line) for line in text.splitlines()]
+        breaks = sorted(str(each) for each in find_breaks(promises, map(parse, render().splitlines())))
+        sys.stdout.write("".join(f"{line}\n" for line in breaks))
+        verdict = f"{len(breaks)} of {len(promises)} promises of {name} are broken. {REMEDY}"
+        sys.stdout.write(f"contracts: {verdict if breaks else f'all {len(promises)} promises of {name} are kept'}\n")
+        status = max(status, 2 if not promises else 1 if breaks else 0)
+    return status
+
+
+def compare_releases(version: str, releases: Mapping[str, str]) -> int:
+    """Compare the tree, which is of a version, with all releases, of which that version has to be one."""
+    if version in releases:
+        return compare(releases)
+    sys.stdout.write(f"contracts: {version} has no catalogue in {RELEASES.relative_to(ROOT)}: `--release` writes it\n")
+    return 2
+
+
+def release(version: str, releases: Mapping[str, str]) -> int:
+    """Write the catalogue of a release, unless there is one, or the tree breaks a promise of another."""
+    if version in releases:
+        sys.stdout.write(f"contracts: {version} is released, and its promises stay as they are\n")
+        return 2
+    if not (releases and (status := compare(releases))):
+        RELEASES.mkdir(exist_ok=True)
+        (RELEASES / f"{version}.txt").write_text(render(), encoding="utf-8")
+        return 0
+    return status
 
 
 def main() -> int:
-    """Write the catalogue, or compare it with an earlier one."""
+    """Write the catalogue, or compare it with earlier ones."""
     parser = argparse.ArgumentParser(prog="make contracts", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the catalogue of the tree, and compare nothing")
-    parser.add_argument("--against", metavar="REV", help="compare with this revision instead of the last release")
+    parser.add_argument("--release", action="store_true", help="write it as that of the version in pyproject.toml")
+    parser.add_argument("--against", metavar="REV", help="compare with this revision instead of the releases")
     arguments = parser.parse_args()
     if arguments.write:
         (ROOT / CATALOGUE).write_text(render(), encoding="utf-8")
         return 0
-    against = arguments.against or (_git("describe", "--tags", "--abbrev=0", "--match", "v*") or "").strip()
-    if not against:
-        sys.stdout.write("contracts: there is no release yet (a tag v*): nothing to compare with\n")
-        return 0
-    if (earlier := _git("show", f"{against}:{CATALOGUE}")) is None:
-        sys.stdout.write(f"contracts: {against} has no {CATALOGUE}\n")
+    if arguments.release:
+        return release(read_version(), read_releases())
+    if not arguments.against:
+        return compare_releases(read_version(), read_releases())
+    command = ["git", "-C", ROOT, "show", f"{arguments.against}:{CATALOGUE}"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    if shown.returncode:
+        sys.stdout.write(f"contracts: {arguments.against} has no {CATALOGUE}\n")
         return 2
-    promises = [parse(line) for line in earlier.splitlines()]
-    breaks = sorted(str(each) for each in find_breaks(promises, map(parse, render().splitlines())))
-    sys.stdout.write("".join(f"{line}\n" for line in breaks))
-    verdict = f"{len(breaks)} of {len(promises)} promises of {against} are broken. {REMEDY}"
-    sys.stdout.write(f"contracts: {verdict if breaks else f'all {len(promises)} promises of {against} are kept'}\n")
-    return 1 if breaks else 0
+    return compare({arguments.against: shown.stdout})
 
 
 if __name__ == "__main__":

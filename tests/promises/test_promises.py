@@ -21,11 +21,16 @@ from promises.__main__ import (
     DOCUMENT,
     ROOT,
     SETTINGS,
+    compare,
+    compare_releases,
     main,
     read_files,
     read_headers,
+    read_releases,
     read_schemas,
     read_tree,
+    read_version,
+    release,
     render,
 )
 from promises.catalogue import (
@@ -384,3 +389,22 @@ def test_contracts_are_compared_with_a_revision(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("sys.argv", ["contracts", "--against", "no-such-revision"])
     assert main() == 2
     assert "no-such-revision has no proto/catalogue.txt" in capsys.readouterr().out
+
+
+def test_the_promises_of_all_releases_are_kept() -> None:
+    assert compare_releases(read_version(), read_releases()) == 0
+
+
+def test_a_tree_that_breaks_a_promise_of_any_release_is_refused(capsys: Any) -> None:
+    earlier = f"{render()}code no_more\n"
+    assert compare_releases("0.3.0", {"0.2.0": earlier, "0.3.0": render()}) == 1
+    assert capsys.readouterr().out.splitlines()[0] == "code no_more: is no more"
+    assert release("0.4.0", {"0.2.0": earlier}) == 1
+
+
+def test_nothing_is_compared_with_nothing(capsys: Any) -> None:
+    """A release without its promises is refused, and so is an empty list of them; what is released stays."""
+    assert compare_releases("0.3.0", {"0.2.0": render()}) == 2
+    assert "0.3.0 has no catalogue in proto/releases" in capsys.readouterr().out
+    assert compare({}) == compare({"0.2.0": ""}) == 2
+    assert release("0.2.0", {"0.2.0": ""}) == 2

@@ -1,7 +1,7 @@
-"""`make upgrade`: migrate 100,000 jobs while the last commit serves; then run today's on all that it left.
+"""`make upgrade`: migrate 100,000 jobs while the release before serves; then run today's on all that it left.
 
 The migration is made here, behind the last that there is, and adds a column. Then two of each service are replaced, one
-after the other, under load: by the same version, and the last commit's by today's.
+after the other, under load: by the same version, and the release's by today's.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
 from signoff import AsyncClient, SignoffError
 from upgrades.rolling import roll
-from upgrades.versions import make_next_jobstore, of_last_commit, of_next, unpack_last_commit
+from upgrades.versions import find_earlier, make_next_jobstore, of_earlier, of_next, unpack_earlier
 
 CLIENTS = 4
 #: Seconds that clients call before the newer jobstore starts, and after it serves.
@@ -118,7 +118,7 @@ async def load(stack: Stack, client: AsyncClient, database: asyncpg.Connection, 
 async def newer_jobstore(
     directory: Path, addresses: Addresses, version: Callable[[ServiceSpec], ServiceSpec]
 ) -> AsyncIterator[Path]:
-    """Start a jobstore of today beside the last commit's, until it serves; yield its log."""
+    """Start a jobstore of today beside the earlier one's, until it serves; yield its log."""
     (spec,) = make_service_specs(addresses, Fleet(), lambda _: free_port())[:1]
     health, log = spec.env["SIGNOFF_HEALTH_ADDRESS"], directory / "logs" / "newer.log"
     env = {**spec.env, "SIGNOFF_GRPC_ADDRESS": f"127.0.0.1:{free_port()}"}
@@ -150,14 +150,15 @@ FROM jobs JOIN job_logs ON job_id = jobs.id WHERE tenant LIKE 'tenant-%'
 
 async def run(jobs: int, directory: Path) -> bool:
     """Upgrade once; return whether all went well."""
-    calls, last, following = Calls(), directory.with_name("last"), directory.with_name("next")
-    if not unpack_last_commit(last):
-        sys.exit("this is not a git work tree: there is no last commit")
+    calls, earlier, following = Calls(), directory.with_name("earlier"), directory.with_name("next")
+    if not unpack_earlier(earlier):
+        sys.exit("this is not a git work tree: there is no release to begin from")
+    say(f"from {find_earlier()}")
     make_next_jobstore(following)
     today = partial(of_next, directory=following)
     async with AsyncExitStack() as resources:
         stack, addresses = await resources.enter_async_context(
-            run_stack(directory, partial(of_last_commit, directory=last))
+            run_stack(directory, partial(of_earlier, directory=earlier))
         )
         client = await resources.enter_async_context(AsyncClient(addresses.grpc, addresses.token))
         await client.create_agent(NewAgent(id="worker", name="worker", url=addresses.agents["writer"]))
@@ -165,7 +166,7 @@ async def run(jobs: int, directory: Path) -> bool:
         resources.push_async_callback(database.close)
         await load(stack, client, database, jobs)
         stored = await database.fetchrow(STORED)
-        say(f"{stored['jobs']} jobs with {stored['entries']} entries, by the last commit")
+        say(f"{stored['jobs']} jobs with {stored['entries']} entries, by the release before")
         calling = [asyncio.create_task(calls.run(client)) for _ in range(CLIENTS)]
         await asyncio.sleep(AROUND_S)
         calls.phase, began = "meanwhile", time.monotonic()
@@ -179,7 +180,7 @@ async def run(jobs: int, directory: Path) -> bool:
         await asyncio.wait(calling)
         left = await wait_until_completed(database, calls.jobs)
     async with run_stack(directory, today) as (_, addresses), AsyncClient(addresses.grpc, addresses.token) as client:
-        say("today's stack runs on the last commit's data directory")
+        say("today's stack runs on the data directory of the release before")
         job = await client.create_job(NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker"))
         await client.execute_job(job.id)
         database = await asyncpg.connect(addresses.postgres)

@@ -17,7 +17,7 @@ from localstack.backing import infrastructure
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
-from upgrades.versions import make_next_jobstore, of_last_commit, of_next, unpack_last_commit
+from upgrades.versions import make_next_jobstore, of_earlier, of_next, unpack_earlier
 
 #: In the order in which they are replaced.
 KINDS = ("jobstore", "executor", "validator", "console")
@@ -41,7 +41,7 @@ class Pairs:
     directory: Path
     addresses: Addresses
     links: dict[str, Link]
-    #: Whether they are of the last commit before each is replaced, and their jobstores have a migration more then.
+    #: Whether they are of the release before until each is replaced, and their jobstores have a migration more then.
     upgrades: bool
     processes: dict[str, tuple[ServiceSpec, asyncio.subprocess.Process]] = field(default_factory=dict)
     #: The sessions that published facts, in turn, by their names, which carry the epoch of today's jobstores.
@@ -102,7 +102,7 @@ class Pairs:
         env = {**spec.env, "SIGNOFF_JOBSTORE": ",".join(self.dialled("jobstore"))}
         spec = replace(spec, name=name, env=env | ({own[kind]: f"127.0.0.1:{port}"} if kind in own else {}))
         if self.upgrades:
-            spec = of_last_commit(spec, self.directory / "last") if is_first else of_next(spec, self.directory / "next")
+            spec = of_earlier(spec, self.directory / "earlier") if is_first else of_next(spec, self.directory / "next")
         return spec, port
 
 
@@ -113,9 +113,9 @@ async def _end(spec: ServiceSpec, process: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def pairs(directory: Path, judge: str, *, upgrades: bool) -> AsyncIterator[Pairs]:
-    """Run two of each service on a database and a broker of their own. NoCommitError: there is no last commit."""
+    """Run two of each service on a database and a broker of their own. NoCommitError: there is no commit."""
     if upgrades:
-        if not unpack_last_commit(directory / "last"):
+        if not unpack_earlier(directory / "earlier"):
             raise NoCommitError
         make_next_jobstore(directory / "next")
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The services of the last commit, and a jobstore of today with one migration more, which is made here."""
+"""The services of the release before, and a jobstore of today with one migration more, which is made here."""
 
 import shutil
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 from localstack.process import ServiceSpec
 
 ROOT = Path(__file__).parents[2]
+#: Each release adds a file there, its promises: by that its commit is found, without a tag.
+RELEASES = "proto/releases"
 PARTS = ("proto", *(f"services/{name}" for name in ("servicekit", "jobstore", "executor", "validator", "console")))
 #: Adds a column, as most migrations do: whoever reads or writes the table waits for it.
 REVISION, COLUMN = "next", "yet_unknown"
@@ -24,19 +26,35 @@ def upgrade() -> None:
 '''
 
 
-def unpack_last_commit(directory: Path) -> bool:
-    """Unpack the last commit's services; return False where there is no commit."""
+def find_earlier(root: Path = ROOT) -> str | None:
+    """Return the commit that an upgrade begins from, that of the last release behind HEAD; None: there is no commit.
+
+    At the first release that is HEAD. In a shallow clone that lacks the release it is the oldest commit behind HEAD.
+    """
+    found = _git(root, "log", "-1", "--format=%H", "--diff-filter=A", "HEAD^", "--", RELEASES)
+    return (found or _git(root, "rev-parse", "HEAD") or b"").decode().strip() or None
+
+
+def _git(root: Path, *words: str) -> bytes | None:
+    """Return what git prints; None where it fails, or is not there."""
     try:
-        archive = subprocess.run(["git", "-C", ROOT, "archive", "HEAD", *PARTS], capture_output=True, check=True).stdout
+        return subprocess.run(["git", "-C", root, *words], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def unpack_earlier(directory: Path) -> bool:
+    """Unpack the services that an upgrade begins from; return False where there is no commit."""
+    commit = find_earlier()
+    if commit is None or (archive := _git(ROOT, "archive", commit, *PARTS)) is None:
         return False
     directory.mkdir(parents=True, exist_ok=True)
     subprocess.run(["tar", "-x", "-C", directory], input=archive, check=True)
     return True
 
 
-def of_last_commit(spec: ServiceSpec, directory: Path) -> ServiceSpec:
-    """Return a service as it was at the last commit, which is unpacked in a directory."""
+def of_earlier(spec: ServiceSpec, directory: Path) -> ServiceSpec:
+    """Return a service of the release before, which is unpacked in a directory."""
     kind = spec.name.partition("-")[0]
     return _from(spec, *(directory / part for part in ("proto", "services/servicekit", f"services/{kind}")))
 
