@@ -214,19 +214,6 @@ def _read_escape(escape: str) -> str:
     return str(character).ljust(len(escape), _FILLER)
 
 
-__all__ = [
-    "FALSE_QUOTE",
-    "NOT_QUOTED",
-    "ONLY_REPEATS",
-    "SHOWS_NOTHING",
-    "TOO_LONG",
-    "Evidence",
-    "Span",
-    "find_quoted",
-    "is_empty",
-    "render_result",
-]
-
 #: Places looked at of one quotation, the first ones.
 PLACES_MAX: Final = 20
 #: Passages around one quotation, and characters of each before and behind it at most.

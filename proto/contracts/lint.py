@@ -130,25 +130,8 @@ def _contradict(place: int, one: Criterion, words: str) -> CriterionWarning:
 
 
 # What stands where somebody meant to write a criterion.
-_PLACEHOLDERS: Final = frozenset(
-    {
-        "",
-        "criteria",
-        "criterion",
-        "n a",
-        "na",
-        "none",
-        "tba",
-        "tbd",
-        "test",
-        "to be defined",
-        "to do",
-        "todo",
-        "x",
-        "xx",
-        "xxx",
-    }
-)
+_PLACEHOLDER_TEXTS: Final = "|criteria|criterion|n a|na|none|tba|tbd|test|to be defined|to do|todo|x|xx|xxx"
+_PLACEHOLDERS: Final = frozenset(_PLACEHOLDER_TEXTS.split("|"))
 
 #: By what is vague, what could be seen in its place.
 _VAGUE: Final = {
@@ -260,11 +243,8 @@ def _find_joined(one: Criterion) -> Warned | None:
         if min(len(WORD.findall(first)), len(WORD.findall(second))) >= _CLAUSE_WORDS_MIN:
             message = "asks for two things, of which a result may meet one: write two criteria"
             prefixes = str(one)[: len(str(one)) - len(one.text)]
-            return (
-                ErrorCode.CRITERION_JOINS_TWO,
-                message,
-                f"{prefixes}{first}\n{prefixes}{second[0].upper()}{second[1:]}",
-            )
+            instead = f"{prefixes}{first}\n{prefixes}{second[0].upper()}{second[1:]}"
+            return ErrorCode.CRITERION_JOINS_TWO, message, instead
     return None
 
 
@@ -309,9 +289,6 @@ def _find_vague(one: Criterion) -> Warned | None:
 RULES: Final[Sequence[Callable[[Criterion], Warned | None]]] = (
     _find_empty, _find_check, _find_unseen, _find_joined, _find_absence, _find_vague,
 )  # fmt: skip
-
-
-__all__ = ["find_notes", "find_warnings", "is_about_the_whole"]
 
 
 def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:

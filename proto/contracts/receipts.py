@@ -27,7 +27,7 @@ from signoff.status import JobStatus, Outcome
 class ReceiptError(Exception):
     """A receipt proves nothing; `code` says why, and stays the same."""
 
-    def __init__(self, message: str, *, code: str) -> None:
+    def __init__(self, message: str, *, code: str = ErrorCode.MALFORMED_RECEIPT) -> None:
         super().__init__(message)
         self.code = code
 
@@ -176,13 +176,12 @@ def open_envelope(text: bytes, keys: PublicKeys) -> tuple[PublicKey, bytes]:
     payload = _decode(envelope.get("payload"), "payload")
     signatures = envelope.get("signatures")
     if not isinstance(signatures, list) or not all(isinstance(each, Mapping) for each in signatures):
-        raise ReceiptError("the envelope has no list of signatures", code=ErrorCode.MALFORMED_RECEIPT)
+        raise ReceiptError("the envelope has no list of signatures")
     if len(signatures) != 1:
-        message = f"the envelope has {len(signatures)} signatures, and a receipt has one"
-        raise ReceiptError(message, code=ErrorCode.MALFORMED_RECEIPT)
+        raise ReceiptError(f"the envelope has {len(signatures)} signatures, and a receipt has one")
     keyid, signature = signatures[0].get("keyid"), _decode(signatures[0].get("sig"), "sig")
     if not isinstance(keyid, str) or not keyid:
-        raise ReceiptError("the signature does not say by its keyid whose it is", code=ErrorCode.MALFORMED_RECEIPT)
+        raise ReceiptError("the signature does not say by its keyid whose it is")
     payload_type = envelope.get("payloadType")
     if payload_type != PAYLOAD_TYPE:
         message = f"the payload is of the type {str(payload_type)[:80]!r}, and a receipt's is {PAYLOAD_TYPE}"
@@ -200,15 +199,14 @@ def parse_unambiguous(text: bytes, name: str) -> Mapping[str, Any]:
     Raise ReceiptError if it is none.
     """
     if len(text) > ENVELOPE_MAX_BYTES:
-        message = f"{name} has more than {ENVELOPE_MAX_BYTES} bytes, which no receipt has"
-        raise ReceiptError(message, code=ErrorCode.MALFORMED_RECEIPT)
+        raise ReceiptError(f"{name} has more than {ENVELOPE_MAX_BYTES} bytes, which no receipt has")
     try:
         parse_json(text)  # bounds its depth, and takes nothing but RFC 8259
         value = json.loads(text, object_pairs_hook=_join_members)
     except ValueError as error:
-        raise ReceiptError(f"{name} is not well-formed JSON: {error}", code=ErrorCode.MALFORMED_RECEIPT) from None
+        raise ReceiptError(f"{name} is not well-formed JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ReceiptError(f"{name} is no JSON object", code=ErrorCode.MALFORMED_RECEIPT)
+        raise ReceiptError(f"{name} is no JSON object")
     return value
 
 
@@ -225,7 +223,7 @@ def _decode(text: object, name: str) -> bytes:
             return decode_base64(text)
     except ValueError:
         pass
-    raise ReceiptError(f"the envelope's {name} is no base64", code=ErrorCode.MALFORMED_RECEIPT)
+    raise ReceiptError(f"the envelope's {name} is no base64")
 
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
@@ -377,7 +375,7 @@ def _read_statement(value: Mapping[str, Any]) -> Statement:
         return Statement.model_validate(value)
     except ValidationError as error:
         wrong = "; ".join(map(describe_problem, error.errors()))
-        raise ReceiptError(f"the statement cannot be read: {wrong}", code=ErrorCode.MALFORMED_RECEIPT) from None
+        raise ReceiptError(f"the statement cannot be read: {wrong}") from None
 
 
 def _format_line(text: str, one: CriterionVerdict | JudgedCriterion) -> str:

@@ -103,12 +103,8 @@ class AsyncClient(JudgingClient):
         **fields: Any,
     ) -> SavedJob:
         """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
-        return await self._ask(
-            "CreateJob",
-            job=_identify(join_request(job, fields), idempotency_key),
-            idempotency_key=idempotency_key,
-            timeout_s=timeout_s,
-        )
+        named = _identify(join_request(job, fields), idempotency_key)
+        return await self._ask("CreateJob", job=named, idempotency_key=idempotency_key, timeout_s=timeout_s)
 
     async def get_job(self, job_id: str, *, view: View = View.FULL, **call: Unpack[Call]) -> Job:
         """Return a job as it stands, with the newest entry of its log, its last result and verdict."""
@@ -186,17 +182,8 @@ class AsyncClient(JudgingClient):
 
         Basic entries have no bodies.
         """
-        return await self._ask_page(
-            "ListJobLogs",
-            "logs",
-            job_id=job_id,
-            newest_first=newest_first,
-            submission=submission,
-            from_version=from_version,
-            kinds=kinds,
-            view=view,
-            **page,
-        )
+        values = {"newest_first": newest_first, "submission": submission, "from_version": from_version, "kinds": kinds}
+        return await self._ask_page("ListJobLogs", "logs", job_id=job_id, **values, view=view, **page)
 
     iter_job_logs = iterate(list_job_logs)
 
@@ -398,16 +385,8 @@ class AsyncClient(JudgingClient):
 
         It is answered once each job was accepted or refused. One key is one batch.
         """
-        return await self._ask(
-            "ExecuteJobs",
-            "operation",
-            job_ids=list(job_ids),
-            jobs=list(jobs),
-            idempotency_key=idempotency_key or new_execution_id(),
-            filter=filter,
-            name=name,
-            timeout_s=self._allow(timeout_s),
-        )
+        values = {"job_ids": list(job_ids), "jobs": list(jobs), "filter": filter, "name": name}
+        return await self._accept_jobs("ExecuteJobs", idempotency_key, timeout_s, values)
 
     async def get_operation(self, operation_id: UUID | str, **call: Unpack[Call]) -> Operation:
         """Return an operation as it stands."""
@@ -429,13 +408,8 @@ class AsyncClient(JudgingClient):
         **fields: Any,
     ) -> Operation:
         """Make an operation on the jobs that match now, which is carried out from then on. One key is one operation."""
-        return await self._ask(
-            "CreateOperation",
-            "operation",
-            operation=join_request(operation, fields),
-            idempotency_key=idempotency_key or new_execution_id(),
-            timeout_s=self._allow(timeout_s),
-        )
+        values = {"operation": join_request(operation, fields)}
+        return await self._accept_jobs("CreateOperation", idempotency_key, timeout_s, values)
 
     async def list_operation_items(
         self, operation_id: UUID | str, outcomes: Iterable[str] = (), **page: Unpack[Page]
@@ -487,15 +461,8 @@ class AsyncClient(JudgingClient):
         timeout_s: float | None = None,
     ) -> Operation:
         """Execute again what FAILED of an operation, or ended so; `nothing_to_retry` if nothing did."""
-        return await self._ask(
-            "RetryOperation",
-            "operation",
-            operation_id=operation_id,
-            statuses=statuses,
-            idempotency_key=idempotency_key or new_execution_id(),
-            name=name,
-            timeout_s=self._allow(timeout_s),
-        )
+        values = {"operation_id": operation_id, "statuses": statuses, "name": name}
+        return await self._accept_jobs("RetryOperation", idempotency_key, timeout_s, values)
 
     # Limits, and what operators see.
 
@@ -607,6 +574,13 @@ class AsyncClient(JudgingClient):
         except grpc.aio.AioRpcError:
             return UNREACHABLE
         return str(code or UNREACHABLE)
+
+    async def _accept_jobs(
+        self, method: str, idempotency_key: str | None, timeout_s: float | None, values: Mapping[str, Any]
+    ) -> Operation:
+        """Make an operation, by a call that accepts many jobs. One key is one operation."""
+        key, time_s = idempotency_key or new_execution_id(), self._allow(timeout_s)
+        return await self._ask(method, "operation", idempotency_key=key, timeout_s=time_s, **values)
 
     def _allow(self, timeout_s: float | None) -> float:
         """Return the time of a call that accepts many jobs."""

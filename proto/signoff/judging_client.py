@@ -48,15 +48,14 @@ class JudgingClient(Connection):
         self, name: str, *, page_size: int = 0, before: int = 0, **call: Unpack[Call]
     ) -> NamedJudgePolicy:
         """Return a judge policy with its newest versions (50 at most), below `before` if that is given."""
-        page = {"page_size": page_size, "before": before}
-        return await self._ask("GetJudgePolicy", "policy", name=name, **page, **call)
+        values = {"name": name, "page_size": page_size, "before": before}
+        return await self._ask("GetJudgePolicy", "policy", **values, **call)
 
     async def put_judge_policy(
         self, policy: Mapping[str, Json], *, version: int | None = None, note: str | None = None, **call: Unpack[Call]
     ) -> SavedJudgePolicy:
         """Add a version of a judge policy, given as its JSON, unless the newest says the same."""
-        values = {"policy": policy, "version": version, "note": note or None}
-        return await self._ask("PutJudgePolicy", **values, **call)
+        return await self._ask("PutJudgePolicy", policy=policy, version=version, note=note or None, **call)
 
     async def promote_judge_policy(
         self,
@@ -96,18 +95,9 @@ class JudgingClient(Connection):
         **call: Unpack[Call],
     ) -> NamedGoldenSet:
         """Replace the golden set of a policy: a labelled case a line, and what the share judged rightly reaches."""
-        return await self._ask(
-            "PutGoldenSet",
-            "golden",
-            name=name,
-            cases_jsonl=cases_jsonl,
-            true_positive_rate_min=true_positive_rate_min,
-            true_negative_rate_min=true_negative_rate_min,
-            flips_max=flips_max,
-            note=note or None,
-            version=version,
-            **call,
-        )
+        rates = {"true_positive_rate_min": true_positive_rate_min, "true_negative_rate_min": true_negative_rate_min}
+        values = {"name": name, "cases_jsonl": cases_jsonl, "note": note or None, "version": version}
+        return await self._ask("PutGoldenSet", "golden", **values, **rates, flips_max=flips_max, **call)
 
     async def get_golden_set(self, name: str, **call: Unpack[Call]) -> NamedGoldenSet:
         """Return the golden set of a policy with its cases."""
@@ -143,15 +133,8 @@ class JudgingClient(Connection):
         **call: Unpack[Call],
     ) -> SavedCriteriaSet:
         """Add a version of a criteria set, in either form, unless the newest says the same."""
-        return await self._ask(
-            "PutCriteriaSet",
-            name=name,
-            acceptance_criteria=acceptance_criteria,
-            criteria=criteria,
-            version=version,
-            note=note or None,
-            **call,
-        )
+        values = {"acceptance_criteria": acceptance_criteria, "criteria": criteria, "version": version}
+        return await self._ask("PutCriteriaSet", name=name, **values, note=note or None, **call)
 
     async def retire_criteria_set(
         self, name: str, *, reason: str | None = None, version: int | None = None, **call: Unpack[Call]
@@ -184,8 +167,7 @@ class JudgingClient(Connection):
 
     async def get_judgings(self, judgings_id: UUID | str, **page: Unpack[Page]) -> tuple[list[Judging], str]:
         """Return a page of judgings in the order of their cases, and the next page's token or ""."""
-        values = {"judgings_id": judgings_id}
-        return await self._ask_page("GetJudgings", "judgings", **values, **page)
+        return await self._ask_page("GetJudgings", "judgings", judgings_id=judgings_id, **page)
 
     iter_judgings = iterate(get_judgings)
 
@@ -199,8 +181,7 @@ class JudgingClient(Connection):
 
     async def get_rejudge_report(self, operation_id: UUID | str, **page: Unpack[Page]) -> RejudgeReport:
         """Return what judging jobs again has come to by now, with a page of its flips."""
-        values = {"operation_id": operation_id}
-        return await self._ask("GetRejudgeReport", **values, **page)
+        return await self._ask("GetRejudgeReport", operation_id=operation_id, **page)
 
     async def get_receipt(
         self,

@@ -35,23 +35,15 @@ _VERSION: Final = "@[1-9][0-9]{0,8}"
 #: A reference to one version.
 VERSIONED: Final = re.compile(_NAME + _VERSION)
 #: The name of a judge policy, a criteria set or a key.
-Name = Annotated[
-    str,
-    StringConstraints(
-        pattern=matches(
-            f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
-        )
-    ),
-]
+_A_NAME: Final = matches(
+    f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
+)
+Name = Annotated[str, StringConstraints(pattern=_A_NAME)]
 #: A name, or one version under it: `strict` or `strict@3`.
-Reference = Annotated[
-    str,
-    StringConstraints(
-        pattern=matches(
-            f"^{_NAME}({_VERSION})?$", "must be a name of small letters, digits and . _ -, or one version: name@3"
-        )
-    ),
-]
+_A_REFERENCE: Final = matches(
+    f"^{_NAME}({_VERSION})?$", "must be a name of small letters, digits and . _ -, or one version: name@3"
+)
+Reference = Annotated[str, StringConstraints(pattern=_A_REFERENCE)]
 #: A member of the body of every call of an agent, which its judges may see, too.
 TaskMember = Literal["title", "description", "payload", "feedback"]
 #: Which criteria one ask is about.

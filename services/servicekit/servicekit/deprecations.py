@@ -47,7 +47,8 @@ def find_declared(names: Iterable[str]) -> dict[str, Deprecation]:
 
 def find_in_call(method: str, request: Any) -> list[str]:
     """Return the deprecated names that a gRPC call uses: its own, and those of fields set in its request."""
-    names = [method.strip("/").rpartition(".")[2].replace("/", ".")] if _is_deprecated(method, request) else []
+    is_deprecated = _has_deprecated_call(request.DESCRIPTOR, method)
+    names = [method.strip("/").rpartition(".")[2].replace("/", ".")] if is_deprecated else []
     return [*names, *_find_fields(request)]
 
 
@@ -55,10 +56,6 @@ def find_in_call(method: str, request: Any) -> list[str]:
 def _log_once(name: str) -> None:
     """Log the first use in this process; the metric counts all."""
     log.warning("deprecated, and used: %s", name)
-
-
-def _is_deprecated(method: str, request: Any) -> bool:
-    return _has_deprecated_call(request.DESCRIPTOR, method)
 
 
 @cache

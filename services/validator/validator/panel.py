@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from contracts.criteria import Criterion
 from contracts.evidence import NOT_QUOTED, Evidence, render_result
 from contracts.judging.policy import Asks
-from contracts.lint import is_about_the_whole
+from contracts.lint_patterns import is_about_the_whole
 from signoff.errors import ErrorCode
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgmentError

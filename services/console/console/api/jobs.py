@@ -27,9 +27,10 @@ from console.api.schemas import (
     replays,
 )
 from console.errors import MEDIA_TYPE
-from contracts.evidence import Evidence, Span
+from contracts.evidence import Evidence
 from contracts.fields import Strict
 from contracts.resources import JobPatch, NewJob
+from contracts.words import Span
 from signoff import UNCHANGED
 from signoff.jsontext import parse_json
 from signoff.judging import CriterionVerdict
