@@ -85,7 +85,7 @@ def _in_both_orders(judge: str) -> Callable[[Votes], str]:
 def _worth(judges: Sequence[str]) -> Callable[[Votes], str]:
     def describe(votes: Votes) -> str:
         panel = votes.judge_panel(judges)
-        return f"{ratio(panel.correlation, 2)}; {ratio(panel.effective, 1)}"
+        return f"{ratio(panel.correlation, 2)}; {ratio(panel.worth_votes, 1)}"
 
     return describe
 
@@ -93,7 +93,7 @@ def _worth(judges: Sequence[str]) -> Callable[[Votes], str]:
 def _majority(judges: Sequence[str]) -> Callable[[Votes], str]:
     def describe(votes: Votes) -> str:
         panel = votes.judge_panel(judges)
-        return f"{percent(panel.majority_wrong / panel.cases)}; {percent(min(panel.wrong) / panel.cases)}"
+        return f"{percent(panel.majority_wrong / panel.labels)}; {percent(min(panel.wrong) / panel.labels)}"
 
     return describe
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from contracts.judging.statistics import Panel, correlate, judge_panel
+from contracts.judging.statistics import QuorumWorth, correlate, judge_panel
 
 GIVEN, SWAPPED = 0, 1
 CHOICES: Final = "12"
@@ -62,7 +62,7 @@ class Votes:
         """Return the correlation of the errors of two asks."""
         return correlate(self.list_errors(first), self.list_errors(second))
 
-    def judge_panel(self, judges: Sequence[str]) -> Panel:
+    def judge_panel(self, judges: Sequence[str]) -> QuorumWorth:
         """Return what the votes of these judges, asked in the given order, are worth together."""
         return judge_panel([self.list_errors(Ask(judge, GIVEN)) for judge in judges])
 

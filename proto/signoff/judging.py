@@ -41,12 +41,9 @@ class CriteriaRemarks(Model):
     )
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-def _is_false(value: object) -> bool:
-    return value is False
+def _left_out(description: str | None = None, *, default: object = None) -> Any:
+    """Declare a field that JSON leaves out where it has its default, None or False."""
+    return Field(default, exclude_if=lambda value: value is default, description=description)
 
 
 class CriterionVerdict(Model):
@@ -60,22 +57,18 @@ class CriterionVerdict(Model):
         default_factory=list, description="quotations of the result, or what a check found; none where none stand there"
     )
     comment: str = ""
-    unproven: bool = Field(
-        default=False,
-        exclude_if=_is_false,
-        description="open by the judge's failure: its last pass had no evidence that counts, or was not confirmed, "
+    unproven: bool = _left_out(
+        "open by the judge's failure: its last pass had no evidence that counts, or was not confirmed, "
         "or no sound answer came; its outcome is then cannot_assess",
-    )
-    by: str | None = Field(None, exclude_if=_is_none, description="the kind of the stage that decided it")
-    evidence_spans: list[list[tuple[int, int]]] | None = Field(
-        None,
-        exclude_if=_is_none,
-        description="by REST, for each quotation where it stands in the result: [start, end]; the first 20 places",
-    )
-    discloses: bool = Field(
         default=False,
-        exclude_if=_is_false,
-        description="its comment holds words of a reference that are known from nothing else: the agent is not sent it",
+    )
+    by: str | None = _left_out("the kind of the stage that decided it")
+    evidence_spans: list[list[tuple[int, int]]] | None = _left_out(
+        "by REST, for each quotation where it stands in the result: [start, end]; the first 20 places"
+    )
+    discloses: bool = _left_out(
+        "its comment holds words of a reference that are known from nothing else: the agent is not sent it",
+        default=False,
     )
 
 
@@ -88,33 +81,21 @@ class Ask(Model):
         description="`judge`, `vote`, `cheap`, `strong`; `confirm`: whether passages show what passed; `refute`: a "
         "pass was to be refuted; `control`: about a harmless result",
     )
-    prompt: int | None = Field(None, exclude_if=_is_none, description="the version of the prompt")
-    input_tokens: int | None = Field(None, exclude_if=_is_none)
-    cached_tokens: int | None = Field(
-        None,
-        exclude_if=_is_none,
-        description="of the input tokens, those read from a prompt cache; left out: none were",
-    )
-    output_tokens: int | None = Field(None, exclude_if=_is_none)
-    cost_usd: ReportedMoney | None = Field(None, exclude_if=_is_none)
-    latency_s: float | None = Field(None, exclude_if=_is_none)
-    request_id: str | None = Field(None, exclude_if=_is_none, description="as the judge's API names the request")
-    refused: int | None = Field(
-        None,
-        exclude_if=_is_none,
-        description="how many tries before it were refused, or had no answer; left out: none was",
-    )
-    last_refusal: str | None = Field(
-        None, exclude_if=_is_none, description="of the last of them: a status, such as 429, or a code: judge_timeout"
-    )
-    vote: int | None = Field(None, exclude_if=_is_none, description="of a quorum: which vote, from 1")
-    section: int | None = Field(None, exclude_if=_is_none, description="of a long result: which part, from 1")
-    sum_of: int | None = Field(None, exclude_if=_is_none, description="how many asks these are together, where not one")
-    outcomes: str | None = Field(
-        None,
-        exclude_if=_is_none,
-        description="what it answered, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), "
-        "- (not asked); not given where the answer was nonsense",
+    prompt: int | None = _left_out("the version of the prompt")
+    input_tokens: int | None = _left_out()
+    cached_tokens: int | None = _left_out("of the input tokens, those read from a prompt cache; left out: none were")
+    output_tokens: int | None = _left_out()
+    cost_usd: ReportedMoney | None = _left_out()
+    latency_s: float | None = _left_out()
+    request_id: str | None = _left_out("as the judge's API names the request")
+    refused: int | None = _left_out("how many tries before it were refused, or had no answer; left out: none was")
+    last_refusal: str | None = _left_out("of the last of them: a status, such as 429, or a code: judge_timeout")
+    vote: int | None = _left_out("of a quorum: which vote, from 1")
+    section: int | None = _left_out("of a long result: which part, from 1")
+    sum_of: int | None = _left_out("how many asks these are together, where not one")
+    outcomes: str | None = _left_out(
+        "what it answered, a letter for each criterion of the job: p (pass), f (fail), c (cannot assess), "
+        "- (not asked); not given where the answer was nonsense"
     )
 
 
@@ -132,25 +113,15 @@ class Verdict(Model):
     is_valid: bool
     reason: str
     criteria: list[CriterionVerdict]
-    model: str | None = Field(None, exclude_if=_is_none)
-    judge_error: str | None = Field(
-        None,
-        exclude_if=_is_none,
-        description="the code of what the judge did instead of judging this result; it is not submitted again",
+    model: str | None = _left_out()
+    judge_error: str | None = _left_out(
+        "the code of what the judge did instead of judging this result; it is not submitted again"
     )
-    judge: str | None = Field(
-        None, exclude_if=_is_none, description="the judge policy and its version, such as `strict@3`"
-    )
-    references_sha256: str | None = Field(
-        None, exclude_if=_is_none, description="of the references that it was judged by, as the jobstore has them"
-    )
-    discloses: bool = Field(
-        default=False, exclude_if=_is_false, description="the reason holds words of a reference, as a comment may"
-    )
-    submission: int | None = Field(
-        None, exclude_if=_is_none, description="which submission of the job this is the judgement of"
-    )
-    submissions: int | None = Field(None, exclude_if=_is_none, description="how many there may be")
+    judge: str | None = _left_out("the judge policy and its version, such as `strict@3`")
+    references_sha256: str | None = _left_out("of the references that it was judged by, as the jobstore has them")
+    discloses: bool = _left_out("the reason holds words of a reference, as a comment may", default=False)
+    submission: int | None = _left_out("which submission of the job this is the judgement of")
+    submissions: int | None = _left_out("how many there may be")
     stages: list[StageVerdict] = Field(default_factory=list, exclude_if=operator.not_, description="how it was judged")
 
 

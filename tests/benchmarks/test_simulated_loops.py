@@ -51,8 +51,8 @@ def test_repeats_err_alike_as_published(votes, group, judge, one_ask, both_order
 )
 def test_five_families_are_worth_what_is_published(votes, group, correlation, worth, majority, best):
     panel = votes[group].judge_panel([f"{family}/Vanilla" for family in Chosen.families])
-    assert (round(panel.correlation, 2), round(panel.effective, 1)) == (correlation, worth)
-    assert [round(100 * wrong / panel.cases) for wrong in (panel.majority_wrong, min(panel.wrong))] == [majority, best]
+    assert (round(panel.correlation, 2), round(panel.worth_votes, 1)) == (correlation, worth)
+    assert [round(100 * wrong / panel.labels) for wrong in (panel.majority_wrong, min(panel.wrong))] == [majority, best]
     assert panel.adds_nothing
 
 
@@ -64,8 +64,8 @@ def test_ten_prompts_are_worth_what_is_published(votes, group, correlation, wort
     prompts = votes[group].list_choosing_prompts("GPT-4")
     panel = votes[group].judge_panel(prompts)
     assert len(prompts) == 10
-    assert (round(panel.correlation, 2), round(panel.effective, 1)) == (correlation, worth)
-    assert [round(100 * wrong / panel.cases) for wrong in (panel.majority_wrong, min(panel.wrong))] == [majority, best]
+    assert (round(panel.correlation, 2), round(panel.worth_votes, 1)) == (correlation, worth)
+    assert [round(100 * wrong / panel.labels) for wrong in (panel.majority_wrong, min(panel.wrong))] == [majority, best]
 
 
 #: Cases that the first ask lets pass, and a resubmission by each default.
@@ -143,7 +143,7 @@ def test_made_votes_of_a_known_correlation_give_what_the_formula_says(tmp_path, 
     error = Fraction(1, 5)
     path = write_votes(tmp_path / "made.csv", make_cells(4, error, correlation), [JUDGE, OTHER], labels="12")
     (some,) = read_votes(path).values()
-    assert some.judge_panel([JUDGE, OTHER]).effective == pytest.approx(float(2 / (1 + correlation)))
+    assert some.judge_panel([JUDGE, OTHER]).worth_votes == pytest.approx(float(2 / (1 + correlation)))
     both = error * error + correlation * error * (1 - error)
     outcomes = run_loop(some, FIRST, list_further_asks(JUDGE, OTHER)[DEFAULT], good=0.0)
     exact = [float(1 - (1 - error) * (1 - both) ** (k - 1)) for k in SUBMISSIONS]

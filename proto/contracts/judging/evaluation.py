@@ -262,12 +262,14 @@ class PolicyCounts:
 
     def _add_criteria(self, counted: Mapping[str, Confusion]) -> None:
         """Count the outcomes of the criteria of a case, in all and each by itself."""
-        self._all.add_case(sum(counted.values(), Confusion()))
+        case = Confusion()
         for criterion, confusion in counted.items():
+            case.add_all(confusion)
             if criterion in self._criteria or len(self._criteria) < CRITERIA_MAX:
                 self._criteria.setdefault(criterion, ConfusionByCase()).add_case(confusion)
             else:
                 self._not_told_apart += confusion.total
+        self._all.add_case(case)
 
     def _add_votes(self, label: bool, votes: Sequence[str]) -> None:
         """Count votes of a quorum, by how many there were: no answer is an error."""
@@ -306,10 +308,8 @@ class PolicyCounts:
 
     def list_quorums(self) -> list[QuorumWorth]:
         """Return what the votes of quorums are worth, by how many there were."""
-        return [
-            QuorumWorth.of(judge_panel(rows, labels, self._cases_of_votes[votes]))
-            for votes, (*rows, labels) in self._votes.items()
-        ]
+        votes = self._votes.items()
+        return [judge_panel(rows, labels, self._cases_of_votes[count]) for count, (*rows, labels) in votes]
 
     @property
     def judges(self) -> set[str]:
@@ -344,8 +344,7 @@ def _describe(judged: Judged) -> Json:
     if judged.error is not None:
         return {"error": judged.error}
     described = {"accepted": judged.accepted, "outcomes": judged.outcomes, "reason": judged.reason}
-    evidence = {"evidence": [list(one) for one in judged.evidence]} if any(judged.evidence) else {}
-    return {**described, **evidence}
+    return described | ({"evidence": [list(one) for one in judged.evidence]} if any(judged.evidence) else {})
 
 
 def _shorten(result: Any) -> Json:
@@ -358,23 +357,16 @@ def _interval(interval: Interval, count: int) -> Json:
     return {"count": count, **interval._asdict()}
 
 
+_RATES: Final = ("agreement", "true_positive_rate", "true_negative_rate", "false_accept_rate", "false_reject_rate")
+
+
 def measure(confusion: Confusion) -> Json:
     """Return what was counted, with what follows from it, as JSON."""
     return {
         "labelled": confusion.total,
         "good": confusion.positives,
         "bad": confusion.negatives,
-        "true_accepts": confusion.true_accepts,
-        "false_accepts": confusion.false_accepts,
-        "true_rejects": confusion.true_rejects,
-        "false_rejects": confusion.false_rejects,
-        "unsure": confusion.unsure,
+        **confusion.counts,
         "kappa": confusion.kappa,
-        **{
-            name: getattr(confusion, name)._asdict()
-            for name in (
-                *("agreement", "true_positive_rate", "true_negative_rate"),
-                *("false_accept_rate", "false_reject_rate"),
-            )
-        },
+        **{name: getattr(confusion, name)._asdict() for name in _RATES},
     }

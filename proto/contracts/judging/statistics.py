@@ -6,10 +6,10 @@ A positive is a result that is good, or a criterion that is met. What a judge ca
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from itertools import combinations, groupby
-from typing import Annotated, Final, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, computed_field
 
@@ -183,15 +183,15 @@ class Confusion:
             self.true_rejects, self.false_rejects = self.true_rejects + (not label), self.false_rejects + label
             self.unsure += unsure
 
-    def __add__(self, other: "Confusion") -> "Confusion":
-        """Return the sum of both counts."""
-        return Confusion(
-            self.true_accepts + other.true_accepts,
-            self.false_accepts + other.false_accepts,
-            self.true_rejects + other.true_rejects,
-            self.false_rejects + other.false_rejects,
-            self.unsure + other.unsure,
-        )
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts by name."""
+        return {one.name: getattr(self, one.name) for one in fields(Confusion)}
+
+    def add_all(self, other: "Confusion") -> None:
+        """Add the counts of another."""
+        for name, count in other.counts.items():
+            setattr(self, name, getattr(self, name) + count)
 
     @property
     def positives(self) -> int:
@@ -257,11 +257,7 @@ class ConfusionByCase(Confusion):
 
     def add_case(self, case: Confusion) -> None:
         """Count the judgements of the criteria of a case."""
-        self.true_accepts += case.true_accepts
-        self.false_accepts += case.false_accepts
-        self.true_rejects += case.true_rejects
-        self.false_rejects += case.false_rejects
-        self.unsure += case.unsure
+        self.add_all(case)
         self._agreement.add(case.true_accepts + case.true_rejects, case.total)
         self._positives.add(case.true_accepts, case.positives)
         self._negatives.add(case.true_rejects, case.negatives)
@@ -323,28 +319,9 @@ def effective_votes(votes: int, correlation: float) -> float | None:
     return votes / divisor if divisor > 0 else None
 
 
-@dataclass(frozen=True)
-class Panel:
-    """What votes on the same labelled cases are worth together."""
-
-    votes: int
-    cases: int
-    wrong: tuple[int, ...]  # by vote
-    majority_wrong: int  # more than half of the votes are, or half of them on what is labelled good
-    correlation: float | None  # the mean of all pairs; None where no pair errs
-    effective: float | None
-    correlation_low: float | None = None  # the 95 % interval; None where none is known
-    correlation_high: float | None = None
-
-    @property
-    def adds_nothing(self) -> bool:
-        """Whether the best vote alone is wrong no more often than the majority."""
-        return self.majority_wrong >= min(self.wrong)
-
-
 def judge_panel(
     errors: Sequence[Sequence[int]], labels: Sequence[int] | None = None, cases: Sequence[int] | None = None
-) -> Panel:
+) -> "QuorumWorth":
     """Return what votes are worth: `errors` has a row a vote, and in it whether each label was judged wrongly.
 
     No answer is an error. A pair of which one never errs, or always, has no correlation and is left out. `labels` says
@@ -358,8 +335,15 @@ def judge_panel(
     by_case = groupby(zip(range(len(good)) if cases is None else cases, *errors, strict=True), lambda label: label[0])
     spread = Counter(_count_errors([wrong for _, *wrong in of_case]) for _, of_case in by_case)
     mean, low, high = _correlate_by_case(spread)
-    worth = None if mean is None else effective_votes(len(errors), mean)
-    return Panel(len(errors), len(errors[0]), tuple(map(sum, errors)), majority, mean, worth, low, high)
+    return QuorumWorth.model_construct(  # of any number of votes
+        votes=len(errors),
+        labels=len(errors[0]),
+        correlation=mean,
+        correlation_low=low,
+        correlation_high=high,
+        wrong=list(map(sum, errors)),
+        majority_wrong=majority,
+    )
 
 
 def _count_errors(labels: Sequence[Sequence[int]]) -> tuple[int, ...]:
@@ -433,19 +417,6 @@ class QuorumWorth(Model):
     correlation_high: Annotated[float, Field(ge=-1, le=1)] | None = None
     wrong: Annotated[list[Count], Field(min_length=VOTES_MIN, max_length=VOTES_MAX)] = Field(description="by vote")
     majority_wrong: Count
-
-    @classmethod
-    def of(cls, panel: Panel) -> Self:
-        """Return the figures of a panel."""
-        return cls(
-            votes=panel.votes,
-            labels=panel.cases,
-            correlation=panel.correlation,
-            correlation_low=panel.correlation_low,
-            correlation_high=panel.correlation_high,
-            wrong=list(panel.wrong),
-            majority_wrong=panel.majority_wrong,
-        )
 
     @computed_field(description="independent votes that they are worth")  # type: ignore[prop-decorator]
     @property

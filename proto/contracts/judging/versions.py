@@ -109,7 +109,7 @@ class Counts(Model):
     @classmethod
     def of(cls, confusion: Confusion) -> Self:
         """Return what was counted."""
-        return cls(**{name: getattr(confusion, name) for name in cls.model_fields})
+        return cls(**confusion.counts)
 
     def total(self) -> Confusion:
         """Return the counts as a confusion matrix, with its rates."""

@@ -21,7 +21,7 @@ def codes(policy: JudgePolicy, measured: list[QuorumWorth] | None = None) -> lis
 
 
 def worth(*errors: list[int]) -> QuorumWorth:
-    return QuorumWorth.of(judge_panel(errors))
+    return judge_panel(errors)
 
 
 def test_what_it_says_is_computed_and_not_believed():
@@ -29,7 +29,7 @@ def test_what_it_says_is_computed_and_not_believed():
     again = QuorumWorth.model_validate(told.model_dump() | {"adds_nothing": False, "worth_votes": 9, "best_wrong": 0})
     assert again == told
     assert (again.best_wrong, again.majority_wrong, again.adds_nothing) == (1, 2, True)
-    assert again.worth_votes == pytest.approx(judge_panel([GOOD, POOR, OTHER]).effective)
+    assert again.worth_votes == pytest.approx(judge_panel([GOOD, POOR, OTHER]).worth_votes)
 
 
 @pytest.mark.parametrize(

@@ -165,21 +165,21 @@ def make_exchangeable(votes: int, error: Fraction, correlation: Fraction) -> lis
 def test_correlated_votes_are_worth_what_the_formula_says(votes, correlation, effective):
     panel = judge_panel(make_exchangeable(votes, Fraction(1, 2), correlation))
     assert panel.correlation == pytest.approx(float(correlation))
-    assert panel.effective == pytest.approx(effective)
-    assert panel.wrong == (panel.cases // 2,) * votes
+    assert panel.worth_votes == pytest.approx(effective)
+    assert panel.wrong == [panel.labels // 2] * votes
 
 
 def test_copies_of_one_judge_are_one_vote_and_add_nothing():
     row = [True, False, False, True, False]
     panel = judge_panel([row] * 3)
-    assert (panel.correlation, panel.effective, panel.majority_wrong) == (1.0, 1.0, 2)
+    assert (panel.correlation, panel.worth_votes, panel.majority_wrong) == (1.0, 1.0, 2)
     assert panel.adds_nothing
 
 
 def test_independent_equal_votes_are_better_than_the_best_of_them():
     panel = judge_panel(make_exchangeable(3, Fraction(1, 5), Fraction(0)))
-    assert panel.effective == pytest.approx(3)
-    assert panel.majority_wrong / panel.cases == pytest.approx(0.104)
+    assert panel.worth_votes == pytest.approx(3)
+    assert panel.majority_wrong / panel.labels == pytest.approx(0.104)
     assert not panel.adds_nothing
 
 
@@ -202,18 +202,18 @@ def test_with_labels_a_good_one_needs_more_than_half_of_the_votes():
 
 def test_votes_of_which_none_errs_have_no_correlation():
     panel = judge_panel([[False, False], [False, False]])
-    assert (panel.correlation, panel.effective) == (None, None)
+    assert (panel.correlation, panel.worth_votes) == (None, None)
     assert panel.adds_nothing
 
 
 def test_a_vote_alone_has_no_correlation():
     panel = judge_panel([[True, False]])
-    assert (panel.votes, panel.cases, panel.correlation, panel.majority_wrong) == (1, 2, None, 1)
+    assert (panel.votes, panel.labels, panel.correlation, panel.majority_wrong) == (1, 2, None, 1)
 
 
 def test_opposed_votes_are_worth_no_number():
     panel = judge_panel([[True, False], [False, True]])
-    assert (panel.correlation, panel.effective) == (-1.0, None)
+    assert (panel.correlation, panel.worth_votes) == (-1.0, None)
     assert effective_votes(3, -0.5) is None
 
 
