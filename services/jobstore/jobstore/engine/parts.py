@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections import ChainMap, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -75,8 +77,8 @@ class Wish:
         return {}
 
     def __bool__(self) -> bool:
-        """Return whether it asks for anything."""
-        return self != find_empty(type(self))
+        """Return whether it asks for anything: each field's default is false."""
+        return any(_read_fields(type(self))(self))  # type: ignore[arg-type] # a class can be hashed
 
 
 #: What one command asks for, of as many parts as it needs.
@@ -86,14 +88,17 @@ W = TypeVar("W", bound=Wish)
 NOTHING: Final[Wishes] = ()
 
 
-_empty: dict[type[Wish], Wish] = {}
-
-
-def find_empty(kind: type[Wish]) -> Wish:
+@cache
+def make_empty(kind: type[Wish]) -> Wish:
     """Return the wish of a kind for nothing."""
-    if (empty := _empty.get(kind)) is None:
-        empty = _empty[kind] = kind()
-    return empty
+    return kind()
+
+
+@cache
+def _read_fields(kind: type[Wish]) -> Callable[[Wish], tuple[object, ...]]:
+    """Return what reads the fields of a wish."""
+    get, several = attrgetter(*kind.__dataclass_fields__), len(kind.__dataclass_fields__) > 1
+    return get if several else lambda wish: (get(wish),)
 
 
 class WishList(dict[type[Wish], Wish]):
@@ -113,7 +118,7 @@ class WishList(dict[type[Wish], Wish]):
 
     def __missing__(self, kind: type[Wish]) -> Wish:
         """Return the wish for nothing."""
-        return find_empty(kind)
+        return make_empty(kind)  # type: ignore[arg-type] # a class can be hashed
 
     if TYPE_CHECKING:  # a list is looked into so often that it is left to dict
 
@@ -154,6 +159,10 @@ class Listeners:
     on_recorded: Callable[..., None] | None = None
     #: Called with the seconds until the first of the executions that were written is out of time.
     on_timed: Callable[[float], None] | None = None
+
+    def copy(self) -> "Listeners":
+        """Return them as they are now."""
+        return Listeners(self.on_offered, self.on_recorded, self.on_timed)
 
 
 class UnitOfWork(dict[type[Part], Part]):

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from copy import copy
 from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from sqlalchemy import TextClause, text
@@ -300,7 +299,7 @@ class CommandRunner:
         limits lock while limits are being changed, unless all need it, which wait: it is for the caller to carry out by
         itself.
         """
-        uow = UnitOfWork(self.terms, listeners=copy(self.listeners))  # they are called, or what they take is not done
+        uow = UnitOfWork(self.terms, listeners=self.listeners.copy())  # they are called, or what they take is not done
         async with self._database.pipelined_transaction() as connection:
             wishes = [command.locks() for command in commands]
             await self._stores.lock(connection, uow, wishes)

@@ -4,9 +4,9 @@ A batch is written by `unnest` over one array parameter a column; few rows by VA
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
@@ -155,6 +155,13 @@ def columns(table: Table, *, only: Collection[str] = (), without: Collection[str
         for column in table.columns
         if column.name not in without and (not only or column.name in only)
     }
+
+
+def attributes(names: Mapping[str, str] | Iterable[str]) -> Callable[[object], Values]:
+    """Return what makes a row of an object's attributes, by its columns' names or else their own. There are several."""
+    columns = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
+    get = attrgetter(*columns.values())  # one call, where a getattr for each takes three times as long
+    return lambda source: dict(zip(columns, get(source), strict=True))
 
 
 def unnest(alias: str, columns: Mapping[str, str]) -> str:

@@ -87,6 +87,11 @@ JOB_PART: Final = [f"job_{name}" for name in TOLD]
 JOB_TEXTS: Final = [name for name in find_names(jobs, TEXT) if name != "payload"]
 
 
+_read_job: Final = sql.attributes([*JOB_COLUMNS])
+_read_spec: Final = sql.attributes({column: name for name, column in _SPEC.items()})
+_read_execution: Final = cache(sql.attributes)
+
+
 def to_job(row: sql.Row) -> Job:
     """Return a job from its locked row, which may have other columns besides."""
     columns = {name: row[name] for name in JOB_COLUMNS}
@@ -120,18 +125,18 @@ def edited_row(job_id: str, spec: Spec) -> sql.Values:
 
 def job_row(job: Job) -> sql.Values:
     """Return the row of a changed job, with JOB_COLUMNS."""
-    return {name: getattr(job, name) for name in JOB_COLUMNS}
+    return _read_job(job)
 
 
 def spec_row(spec: Spec) -> sql.Values:
     """Return the columns of a job that only an edit or an assignment changes."""
-    row = {column: getattr(spec, name) for name, column in _SPEC.items()}
+    row = _read_spec(spec)
     return row | {name: write(row[name]) for name, write in _WRITTEN.items()}
 
 
 def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
     """Return the row of an execution, with these columns."""
-    row = {name: getattr(execution, name) for name in columns}
+    row = _read_execution(tuple(columns))(execution)
     if row.get("policy") is not None:
         row["policy"] = json_text(execution.policy)
     return row
@@ -156,22 +161,23 @@ def _quote(result: str | None, verdict: str | None) -> str | None:
     return f'{result[:-1]},"verdict":{verdict}}}' if result and verdict else result or verdict
 
 
-#: The columns of an entry, by the part of a LogEntry that has them, each with its attribute there.
-_OF: Final = {
-    part: [
-        (column.name, of.rpartition(".")[2])
-        for column in job_logs.c
-        if (of := column.info.get("of", "")).rpartition(".")[0] == part and of
-    ]
-    for part in ("", "job", "execution", "report")
-}
+def _list_attributes(part: str) -> dict[str, str]:
+    """Return the columns of an entry that a part of a LogEntry has, each with its attribute there."""
+    of = {column.name: column.info.get("of", "").rpartition(".") for column in job_logs.c}
+    return {name: attribute for name, (of_part, _, attribute) in of.items() if of_part == part and attribute}
+
+
+_OF: Final = {part: _list_attributes(part) for part in ("", "job", "execution", "report")}
+_READ: Final = {part: sql.attributes(columns) for part, columns in _OF.items()}
 #: Counts of which none is a NULL.
 _COUNTS: Final = ("attempt", "cost_nanos", "tokens")
 
 
 def _log_row(entry: LogEntry) -> sql.Values:
     parts = {"": entry, "job": entry.job, "execution": entry.execution, "report": entry.report}
-    row = {name: getattr(part, attribute, None) for key, part in parts.items() for name, attribute in _OF[key]}
+    row: sql.Values = {}
+    for key, part in parts.items():
+        row |= dict.fromkeys(_OF[key]) if part is None else _READ[key](part)
     lease = entry.report.lease or (entry.execution.lease if entry.execution else 0)
     quoted_job_id = None if entry.result_version is None else entry.result_job_id or entry.job.id
     quoted = {"quoted_job_id": quoted_job_id, "quoted_version": entry.result_version}

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from jobstore.engine.database import Database
-from jobstore.engine.sql import Row, Values
+from jobstore.engine.sql import Row, Values, attributes
 from jobstore.errors import UnknownCursorError
 from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.reads import LogView, get_cursors, get_settled_cursor, list_changes, list_jobs_after
@@ -134,7 +134,7 @@ PART_MAX: Final = 2_000
 WHOLE_MAX: Final = 16 << 20
 
 #: What a watch tells of an entry, by the column of its row.
-_COLUMNS: Final = {**LOG_NAMES, "max_calls": "max_calls"}
+_read: Final = attributes({**LOG_NAMES, "max_calls": "max_calls"})
 _cursor = itemgetter("cursor")
 
 
@@ -181,7 +181,7 @@ class Recent:
             self._whole[row.seq] = row
             self._size += row.bytes
         if row.seq > self._begin:
-            self._keep({name: getattr(row, column) for name, column in _COLUMNS.items()})
+            self._keep(_read(row))
         return tenant
 
     def learn(self, row: Row) -> None:
