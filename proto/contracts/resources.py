@@ -425,7 +425,7 @@ class NewJudgings(StrictModel):
         return self
 
     def _check_evaluation(self) -> None:
-        """Raise ValueError if nothing could be counted: what is not stored has no name that is its own."""
+        """Raise ValueError unless an evaluation can count these: a stored policy, and a label for each criterion."""
         if self.kind != JudgingKind.EVALUATE or self.judge_policy is not None:
             raise ValueError("evaluation goes with the kind `evaluate`, and with a judge policy that is stored")
         if any(len(case.labels) != 1 + len(parse_criteria(case.acceptance_criteria)) for case in self.cases):

@@ -77,7 +77,7 @@ def list_data(text: str, form: str) -> list[Data]:
 
 
 def find_data(text: str, form: str) -> Data:
-    """Return the one that a text holds of a form. Raise DataError."""
+    """Return the only data of a form in a text. Raise DataError if there is none, or more than one."""
     found = list_data(text, form)
     if len(found) > 1:
         raise DataError(f"the text has more than one {form}: {found[0].where}, and {found[1].where}")

@@ -108,7 +108,7 @@ class Counts(Model):
 
     @classmethod
     def of(cls, confusion: Confusion) -> Self:
-        """Return what was counted."""
+        """Return the counts of a confusion matrix."""
         return cls(**confusion.counts)
 
     def total(self) -> Confusion:

@@ -25,7 +25,7 @@ LONG_ID_CHARS: Final = 24
 
 
 def find_short_ends(ids: Sequence[str]) -> list[str]:
-    """Return for each long id its shortest end that none of the others has, for others an empty text."""
+    """Return for each long id its shortest end that no other id has, and for short ids an empty text."""
     return [_find_short_end(each, ids) if len(each) >= LONG_ID_CHARS else "" for each in ids]
 
 

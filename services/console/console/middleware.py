@@ -141,7 +141,7 @@ class Heads:
             await self._app(scope, receive, send_tagged)
 
     async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head of what GET answers, and end what would send its body: a stream would never."""
+        """Send the head of the answer to GET, and cancel the rest: the body of a stream would never end."""
         sent = asyncio.Event()
 
         async def send_head(message: Message) -> None:

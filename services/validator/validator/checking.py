@@ -89,7 +89,7 @@ class CheckProcesses:
 
 
 def _write_subject(subject: Subject) -> str:
-    """Return a subject as JSON text for checks; a first submission repeats none. Raise JudgmentError."""
+    """Return a subject as JSON text for checks; a first submission is never a repeat. Raise JudgmentError."""
     is_repeated = False if subject.submission == 1 else subject.is_repeated
     known = {"payload": subject.payload, "submission": subject.submission}
     try:

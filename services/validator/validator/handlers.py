@@ -42,7 +42,7 @@ class Handlers:
         name_own: Callable[[], str | None] = lambda: None,
         run_checks: RunChecks | None = None,
     ) -> None:
-        """Take dependencies; `name_own` returns the version of the policy `default` that the own settings are."""
+        """Take dependencies; `name_own` returns the version of `default` that has this validator's settings."""
         self._worker = worker
         self._judgings = judgings
         self._judge_of = judge_of
