@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.events import AdministrationChanged, AgentChanged, Event, ExecutionRefused, JobChanged
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import TOPIC_OF, TOPICS
+from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF, TOPICS
 from signoff.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
 
 SERVICES = {"jobstore", "executor", "validator"}

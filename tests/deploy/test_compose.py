@@ -11,7 +11,7 @@ from compose_spec.compose_spec import PyCompose
 from composition import OPENAI, SECRETS, SETTINGS
 from dockerfiles import IMAGE, SERVICES, clean_env, environment, values
 
-from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import MESSAGE_MAX_BYTES
 from localstack import kafka
 from servicekit.process.settings import split_address
 

@@ -25,8 +25,7 @@ from support.system import WAIT_S, Agent, Asking, Judge, signoff
 
 from contracts.events import AdministrationChanged
 from contracts.resources import NewAgent, NewJob, NewLimit
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import FACT_TOPICS, TOPIC_OF
+from contracts.topics import FACT_TOPICS, MESSAGE_MAX_BYTES, TOPIC_OF
 from localstack.backing import Infrastructure, infrastructure
 from localstack.datadir import DataDir
 from localstack.postgres import find_binaries

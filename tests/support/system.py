@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from faults.checking.reading import Tables, quiet
 
 from contracts.resources import NewJob, Policy
-from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import MESSAGE_MAX_BYTES
 from localstack.judge import create_app as create_judge
 from signoff import AsyncClient
 from signoff.status import RESTING, View

@@ -20,7 +20,7 @@ from console.config import ClientLimits, ConsoleSettings
 from console.connections import Connection
 from console.live import LiveHub
 from console.middleware import Heads, RequestIds, RequestSlots
-from contracts.sizes import PAYLOAD_MAX_BYTES
+from contracts.topics import PAYLOAD_MAX_BYTES
 from servicekit.process import runtime
 from servicekit.process.settings import read_settings, split_address
 from signoff import AsyncClient

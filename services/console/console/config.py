@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
+from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
 from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettings
 
 

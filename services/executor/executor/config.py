@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from contracts.spending import CALL_COST_MAX_USD
+from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
 from executor.handlers import PROGRESS_INTERVAL_S
 from servicekit.process.settings import SecretSetting, WorkerSettings
 from signoff.fields import Money

@@ -21,7 +21,7 @@ from contracts.agents import ENV_PREFIX
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_criteria
 from contracts.fields import describe_problem
 from contracts.resources import Usage
-from contracts.sizes import measure
+from contracts.topics import measure
 from executor.errors import (
     AgentAnswerError,
     AgentBrokenOffError,

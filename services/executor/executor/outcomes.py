@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.resources import Policy, Usage
-from contracts.sizes import measure
+from contracts.topics import measure
 from executor.errors import AgentDeclinedError, AgentError, AgentUnreachableError, ExecutorError
 from executor.ports import Grant, Progress
 from servicekit import clock

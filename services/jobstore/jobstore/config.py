@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from contracts.judging.policy import Reference
 from contracts.resources import Policy
 from contracts.signing import Secrets
-from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
+from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
 from jobstore.engine.runner import PATIENCE_S
 from jobstore.jobs.model import BreakerTerms, IdKey, ReuseTerms
 from servicekit.process.settings import SecretSetting, ServiceSettings

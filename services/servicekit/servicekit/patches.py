@@ -27,7 +27,7 @@ from aiokafka.errors import BrokerResponseError, IllegalGenerationError, KafkaCo
 from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatch
 from aiokafka.record.util import decode_varint
 
-from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import MESSAGE_MAX_BYTES
 from servicekit.metrics import UNREADABLE_BATCHES
 
 #: Bytes of a batch, unpacked; one that would take more is not read.

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from contracts.agents import check_http_url
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
 from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, LoopStep, Name, Stage
-from contracts.sizes import LIMIT_MAX_BYTES
+from contracts.topics import LIMIT_MAX_BYTES
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from validator.errors import JudgeUnavailableError

@@ -26,7 +26,7 @@ from validator.ports import Reply
 TEXT_MAX: Final = 2_000
 #: Quotations of one criterion that are kept.
 QUOTES_MAX: Final = 20
-#: Characters of all comments of a verdict, and of all evidence, so that it fits a record (contracts.sizes).
+#: Characters of all comments of a verdict, and of all evidence, so that it fits a record (contracts.topics).
 WORDS_MAX: Final = 80_000
 
 _EMPTY: Final = "the result is empty"

@@ -7,7 +7,7 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import CRITERIA, Steps, new_job
 
 from contracts.judging.policy import Verdict
-from contracts.sizes import LIMIT_MAX_BYTES, MESSAGE_MAX_CHARS, PAYLOAD_MAX_BYTES, measure_job
+from contracts.topics import LIMIT_MAX_BYTES, MESSAGE_MAX_CHARS, PAYLOAD_MAX_BYTES, measure_job
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError

@@ -1,4 +1,4 @@
-"""Whatever the doors take, what is made of it fits its topic: the formula of contracts.sizes, on the largest texts."""
+"""Whatever the doors take, what is made of it fits its topic: the formula of contracts.topics, on the largest texts."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from contracts.criteria import REFERENCE_MAX_CHARS, format_references
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent, NewJob, Policy, Usage
-from contracts.sizes import (
+from contracts.topics import (
     JUDGED_MAX_BYTES,
     LIMIT_MAX_BYTES,
     MESSAGE_MAX_BYTES,

@@ -17,8 +17,7 @@ from support.jobstore.steps import Steps
 
 from contracts.events import JobChanged
 from contracts.signing import SIGNATURE_HEADER
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import TOPIC_OF
+from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.publishing import fact_reader

@@ -13,8 +13,7 @@ from told_lives import claimed_and_judged
 
 from contracts.events import AgentChanged
 from contracts.resources import NewAgent
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import TOPIC_OF
+from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import ExecuteJob

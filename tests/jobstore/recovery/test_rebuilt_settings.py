@@ -16,7 +16,7 @@ from told_lives import claimed_and_judged
 from told_settings import ODD, items_of, made
 
 from contracts.resources import NewAgent, NewJob, NewLimit
-from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import MESSAGE_MAX_BYTES
 from contracts.waiting import WaitCode
 from jobstore.engine import facts as stored_facts
 from jobstore.engine.database import Database

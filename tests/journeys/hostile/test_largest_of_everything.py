@@ -14,8 +14,7 @@ from support.system import Agent, System
 from contracts.events import ExecuteRequested, JobChanged
 from contracts.resources import JobPatch, NewJob, Policy
 from contracts.signing import is_marker
-from contracts.sizes import PAYLOAD_MAX_BYTES, measure, measure_job
-from contracts.topics import TOPIC_OF, TOPICS
+from contracts.topics import PAYLOAD_MAX_BYTES, TOPIC_OF, TOPICS, measure, measure_job
 from signoff import SignoffError
 from signoff.jsontext import json_text
 from signoff.status import JobStatus

@@ -14,8 +14,7 @@ from support.fakes import until
 from support.kafka.topics import Place, count_requests
 
 from contracts.events import ExecuteRequested
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import TOPICS
+from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.publisher import SOON_MAX, Outgoing, Publisher

@@ -11,8 +11,7 @@ from support.factories import execute_requested, record, result_produced
 
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import REPLAY_HEADER
+from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import DEAD_LETTER_BYTES, FORGED_BYTES, to_dead_letter
 from servicekit.kafka.publisher import to_record

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from console.config import ConsoleSettings
-from contracts.sizes import LIMIT_MAX_BYTES
+from contracts.topics import LIMIT_MAX_BYTES
 from executor.config import Settings as ExecutorSettings
 from jobstore.config import Settings as JobstoreSettings
 

@@ -12,7 +12,7 @@ from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from contracts.judging.policy import JudgeModel, JudgePolicy, LoopStep, Stage, Verdict, find_mismatch
 from contracts.resources import Usage
-from contracts.sizes import JUDGED_MAX_BYTES, measure
+from contracts.topics import JUDGED_MAX_BYTES, measure
 from signoff.status import Outcome
 from validator.errors import JudgmentError
 from validator.judging import validate_agent_response

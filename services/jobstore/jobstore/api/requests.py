@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from contracts.fields import OperationName, Patch
 from contracts.resources import NewJob, patch_of
-from contracts.sizes import measure, measure_job
+from contracts.topics import measure, measure_job
 from jobstore.errors import ForbiddenError, InvalidError, UnauthenticatedError, check_size
 from jobstore.jobs.commands import Answer
 from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor

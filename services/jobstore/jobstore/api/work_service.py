@@ -15,8 +15,8 @@ from contracts.fields import Text, explain
 from contracts.judging.policy import JudgePolicy, Name, join_reference
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
-from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from contracts.spending import Budget
+from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
 from jobstore.api.requests import CALLER, Context, check_text_size
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command

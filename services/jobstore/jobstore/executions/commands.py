@@ -6,7 +6,7 @@ from uuid import UUID
 from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.judging.policy import Verdict, find_mismatch
-from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
+from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from jobstore.agents.rules import AgentsWish, Circuits
 from jobstore.engine.parts import (
     NOTHING,

@@ -23,8 +23,8 @@ from contracts.events import JobStatusReported, Requested
 from contracts.judging.policy import Verdict
 from contracts.resources import NewJob, Policy, Usage
 from contracts.signing import decode_base64
-from contracts.sizes import PAYLOAD_MAX_BYTES, cut_message
 from contracts.spending import Budget
+from contracts.topics import PAYLOAD_MAX_BYTES, cut_message
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import Delivery, JobLogKind, JobLogStatus, JobStatus, Outcome, ReportKind
@@ -149,7 +149,7 @@ class ExecutionTerms:
 
     `ids` makes the ids that nobody may foretell. `lease_s`: how long a lease lasts unless it is renewed.
     `offer_again_s`: after which an offer is repeated. `remembered_max`: how many cancels of unknown executions are
-    remembered, and how many answers to wrong records. `job_max_bytes`: what a job may ask for, as `contracts.sizes`
+    remembered, and how many answers to wrong records. `job_max_bytes`: what a job may ask for, as `contracts.topics`
     measures it.
     """
 

@@ -15,7 +15,7 @@ from contracts.criteria import read_references
 from contracts.events import hash_result
 from contracts.judging.policy import Verdict
 from contracts.resources import Policy
-from contracts.sizes import measure
+from contracts.topics import measure
 from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.executions import states

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID, uuid4
 
-from contracts.sizes import measure_job
+from contracts.topics import measure_job
 from jobstore.engine.parts import Overlay, Part, Wish, overlay
 from jobstore.errors import NotFoundError, check_size
 from jobstore.jobs.model import Job, LogEntry, Refusal, Report, RequestKey, Said, Spec, TransitionKind

@@ -8,7 +8,7 @@ from contracts.criteria import CriteriaError, check_numbers, parse_criteria, par
 from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_reference
 from contracts.judging.versions import Evaluated, Report, find_refusal
 from contracts.resources import Policy
-from contracts.sizes import measure_job
+from contracts.topics import measure_job
 from jobstore.engine.parts import NOTHING, Command, R_co, UnitOfWork, Wishes
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
 from jobstore.jobs.model import Refusal, Spec

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiokafka import ConsumerRecord
 
 from contracts.signing import SIGNATURE_HEADER, Signature
-from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import MESSAGE_MAX_BYTES
 from servicekit import clock
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing

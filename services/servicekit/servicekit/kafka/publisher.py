@@ -19,8 +19,7 @@ from aiokafka.structs import RecordMetadata
 
 from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER, SigningKey
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import TOPIC_OF
+from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
 from servicekit import clock
 from servicekit.errors import PermanentError, TransientError
 from servicekit.patches import InvalidRecordError

@@ -20,8 +20,7 @@ from pydantic import ValidationError
 from contracts.events import Event
 from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
-from contracts.sizes import MESSAGE_MAX_BYTES
-from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit import clock
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.dead_letters import (

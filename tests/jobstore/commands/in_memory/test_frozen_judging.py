@@ -10,7 +10,7 @@ from support.jobstore.steps import CRITERIA, new_job, verdict
 from contracts.criteria import CRITERIA_MAX
 from contracts.judging.policy import JudgePolicy, LoopStep, Verdict, name_judging
 from contracts.resources import JobPatch, NewAgent, Usage
-from contracts.sizes import measure_job
+from contracts.topics import measure_job
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.executions import claims, rows
 from jobstore.executions.claims import ClaimAnswer, ClaimOutcome

@@ -10,7 +10,7 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import reported, result, verdict
 
 from contracts.resources import Usage
-from contracts.sizes import LIMIT_MAX_BYTES
+from contracts.topics import LIMIT_MAX_BYTES
 from jobstore.engine.parts import Command
 from jobstore.executions.claims import ClaimJudging
 from jobstore.executions.commands import RESPONSE_MAX_BYTES, CancelJob, EndLease, RecordReport, RecordResult
