@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 from contracts.fields import AgentId, JobId, Text, matches
 from contracts.judging.policy import Verdict
 from contracts.resources import Job, NewJob, Usage
-from signoff.fields import Model, Open, Time
+from signoff.fields import Model, Open, Time, optional
 from signoff.jsontext import Json, json_text
 from signoff.status import ReportKind
 from signoff.types import Agent, JobLog
@@ -64,8 +64,8 @@ class ExecuteRequested(_ExecutionEvent):
     """Run this job: one that the jobstore knows, or one that stands here whole."""
 
     type: ClassVar[str] = "signoff.execute-requested.v1"
-    job: NewJob | None = Field(None, description="the whole new job; its id is `job_id`")
-    not_before: Time | None = Field(None, description="it begins no earlier")
+    job: NewJob | None = optional("the whole new job; its id is `job_id`")
+    not_before: Time | None = optional("it begins no earlier")
 
     @property
     def event_id(self) -> UUID:
@@ -89,8 +89,8 @@ class ResultProduced(_ExecutionEvent):
     title: Text = ""
     result: Json = None
     duration_s: float | None = Field(None, ge=0, description="of the call")
-    usage: Usage | None = Field(None, description="of the call, as the agent said")
-    began_at: Time | None = Field(None, description=_BEGAN_AT)
+    usage: Usage | None = optional("of the call, as the agent said")
+    began_at: Time | None = optional(_BEGAN_AT)
     produced_at: Time
 
     @property
@@ -130,15 +130,15 @@ class JobStatusReported(_ExecutionEvent):
     code: Code | None = None
     message: Text | None = None
     progress: float | None = Field(None, ge=0, le=1)
-    partial: Json = Field(None, description="what the agent has so far")
+    partial: Json = optional("what the agent has so far")
     call: int | None = Field(None, ge=1, description="of a failure: which call of the execution it was")
-    retryable: bool | None = Field(None, description="of a failure: the agent's, and one that may pass")
+    retryable: bool | None = optional("of a failure: the agent's, and one that may pass")
     verdict: Verdict | None = None
     retry_after_s: float | None = Field(None, ge=0)
     duration_s: float | None = Field(None, ge=0)
-    usage: Usage | None = Field(None, description="of the call that failed, or of the judgement")
-    model_and_prompt: Text | None = Field(None, description="of a verdict: which model and prompt were asked")
-    began_at: Time | None = Field(None, description=f"of a failure: {_BEGAN_AT}")
+    usage: Usage | None = optional("of the call that failed, or of the judgement")
+    model_and_prompt: Text | None = optional("of a verdict: which model and prompt were asked")
+    began_at: Time | None = optional(f"of a failure: {_BEGAN_AT}")
     reported_at: Time
 
     @property
@@ -192,7 +192,7 @@ class Requested(Model):
     deadline_at: Time | None = None
     not_before: Time | None = None
     batch_id: UUID | None = None
-    reuse_key: str | None = Field(None, description="the same for an identical request; hexadecimal")
+    reuse_key: str | None = optional("the same for an identical request; hexadecimal")
     created_at: Time
 
 
@@ -217,10 +217,10 @@ class JobChanged(Event):
     version: int = Field(ge=1)
     log: JobLog
     job: Job
-    agent: Agent | None = Field(None, description="the agent as it was, where the transition assigns one")
-    spec_hash: str | None = Field(None, description="at version 1: the same for the same new job; hexadecimal")
-    requested: Requested | None = Field(None, description="where the transition requests an execution")
-    stub: Stub | None = Field(None, description="given where the fact is not whole: set the job aside until it is")
+    agent: Agent | None = optional("the agent as it was, where the transition assigns one")
+    spec_hash: str | None = optional("at version 1: the same for the same new job; hexadecimal")
+    requested: Requested | None = optional("where the transition requests an execution")
+    stub: Stub | None = optional("given where the fact is not whole: set the job aside until it is")
 
     @property
     def event_id(self) -> UUID:
@@ -238,8 +238,8 @@ class AgentChanged(Event):
     agent_id: AgentId
     cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     agent: Agent
-    actor: str | None = Field(None, description="who asked for it, by their credentials")
-    stub: Stub | None = Field(None, description="given where the fact is not whole")
+    actor: str | None = optional("who asked for it, by their credentials")
+    stub: Stub | None = optional("given where the fact is not whole")
 
     @property
     def event_id(self) -> UUID:
@@ -262,13 +262,13 @@ class ExecutionRefused(Event):
 
     type: ClassVar[str] = "signoff.execution-refused.v1"
     execution_id: UUID
-    job_id: JobId | None = Field(None, description="None: cancelled before its job was known")
+    job_id: JobId | None = optional("None: cancelled before its job was known")
     cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     answer: Open[RefusedAs]
-    code: Code | None = Field(None, description="why it was refused")
+    code: Code | None = optional("why it was refused")
     refused_at: Time
-    actor: str | None = Field(None, description="who asked for it, by their credentials")
-    stub: Stub | None = Field(None, description="given where the fact is not whole")
+    actor: str | None = optional("who asked for it, by their credentials")
+    stub: Stub | None = optional("given where the fact is not whole")
 
     @property
     def event_id(self) -> UUID:
@@ -305,7 +305,7 @@ class AdministrationChanged(Event):
     removed: bool = Field(False, description="whether the rows are no more")
     changed_at: Time
     actor: str = Field(description="who asked for it, by their credentials")
-    stub: Stub | None = Field(None, description="given where the fact is not whole: it has no rows then")
+    stub: Stub | None = optional("given where the fact is not whole: it has no rows then")
 
     @property
     def event_id(self) -> UUID:

@@ -18,7 +18,7 @@ from contracts.judging.policy import Verdict
 from contracts.signing import Secret, Secrets, decode_base64
 from signoff import judging
 from signoff.errors import ErrorCode
-from signoff.fields import Model, Time
+from signoff.fields import Model, Time, optional
 from signoff.jsontext import json_text, parse_json
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome
@@ -253,7 +253,7 @@ class JudgedCriterion(Model):
     """How one criterion was judged."""
 
     sha256: Sha256 = Field(description="of its line in the text form of criteria")
-    text: str | None = Field(None, description="None where texts were left out")
+    text: str | None = optional("None where texts were left out")
     kind: str
     required: bool
     outcome: Outcome
@@ -287,26 +287,25 @@ class VerdictPredicate(Model):
     tenant: str
     execution_id: UUID
     submission: int
-    submissions: int | None = Field(None, description="how many there might be")
+    submissions: int | None = optional("how many there might be")
     status: JobStatus = Field(description="of the job, by this verdict")
-    code: str | None = Field(
-        None,
-        description="`verdict_reused`: as it was given on the same result before, and nobody was asked anew;"
-        " `rejudged`: given when the result was judged again, without its agent",
+    code: str | None = optional(
+        "`verdict_reused`: as it was given on the same result before, and nobody was asked anew;"
+        " `rejudged`: given when the result was judged again, without its agent"
     )
     is_valid: bool
-    task_sha256: Sha256 | None = Field(
-        None, description="of what the agent was asked: of the JSON text of an object of title, description and payload"
+    task_sha256: Sha256 | None = optional(
+        "of what the agent was asked: of the JSON text of an object of title, description and payload"
     )
-    references_sha256: Sha256 | None = Field(
-        None, description="of the references that judges had, as a JSON object by the numbers of criteria, in order"
+    references_sha256: Sha256 | None = optional(
+        "of the references that judges had, as a JSON object by the numbers of criteria, in order"
     )
     criteria_sha256: Sha256 = Field(description="of the text form of all criteria, a line for each")
     criteria: list[JudgedCriterion]
-    judge: str | None = Field(None, description="the judge policy and its version, such as `strict@3`")
+    judge: str | None = optional("the judge policy and its version, such as `strict@3`")
     model: str | None = None
-    stages: list[StatedStage] | None = Field(None, description="how it was judged")
-    requested_at: Time | None = Field(None, description="when the execution was")
+    stages: list[StatedStage] | None = optional("how it was judged")
+    requested_at: Time | None = optional("when the execution was")
     judged_at: Time
 
 

@@ -41,7 +41,7 @@ from contracts.fields import (
 )
 from contracts.judging.policy import JudgePolicy, Reference
 from signoff import types
-from signoff.fields import Model, Money, ReportedMoney, Time
+from signoff.fields import Model, Money, ReportedMoney, Time, optional
 from signoff.jsontext import Json
 from signoff.status import (
     FREE_JUDGINGS,
@@ -106,7 +106,7 @@ Policy = NewPolicy
 class NewJob(StrictModel):
     """What somebody asks for."""
 
-    id: JobId | None = Field(None, description="chosen by whoever creates it, or by the jobstore")
+    id: JobId | None = optional("chosen by whoever creates it, or by the jobstore")
     title: Title
     description: Text = ""
     acceptance_criteria: CriteriaText = ""
@@ -115,7 +115,7 @@ class NewJob(StrictModel):
     payload: Json = None
     agent_id: AgentId | None = None
     capabilities: Capabilities = Field(default_factory=list)
-    not_before: Time | None = Field(None, description="no execution begins earlier")
+    not_before: Time | None = optional("no execution begins earlier")
     priority: Priority = 5
     tenant: Tenant = "default"
     labels: Labels = Field(default_factory=dict)
@@ -143,7 +143,7 @@ class JobPatch(Patch):
     references: ReferenceChanges | None = None
     payload: Json = None
     capabilities: Capabilities | None = None
-    not_before: Time | None = Field(None, description="no execution begins earlier")
+    not_before: Time | None = optional("no execution begins earlier")
     priority: Priority | None = None
     labels: dict[Label, Label | None] | None = None
     policy: Policy | None = None
@@ -213,8 +213,8 @@ class AgentPatch(Patch, hide_input_in_errors=True):
     policy: Policy | None = None
     enabled: bool | None = None
     deterministic: bool | None = None
-    headers: Annotated[dict[str, str | None], AfterValidator(check_header_changes)] | None = Field(
-        None, description="null sends one no more"
+    headers: Annotated[dict[str, str | None], AfterValidator(check_header_changes)] | None = optional(
+        "null sends one no more"
     )
 
 
@@ -226,14 +226,14 @@ class NewLimit(StrictModel):
     rate_period_s: float = Field(1.0, gt=0, le=2_592_000)
     queue_max: int | None = Field(None, ge=0, le=100_000_000, description="of a tenant: executions that may wait")
     weight: float | None = Field(None, gt=0, le=1_000, description="of a tenant: its share; 1 unless set")
-    paused: bool | None = Field(None, description="begin nothing; stays as it is where it is not given")
+    paused: bool | None = optional("begin nothing; stays as it is where it is not given")
 
 
 class LimitPatch(Patch, NewLimit):
     """What is to change of a limit; what is not given stays. One of which nothing is left is removed."""
 
     rate_period_s: float | None = Field(None, gt=0, le=2_592_000)  # type: ignore[assignment]
-    paused: bool | None = Field(None, description="begin nothing")
+    paused: bool | None = optional("begin nothing")
 
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -278,10 +278,8 @@ class Usage(Model):
         0, ge=0, le=2**53, exclude_if=operator.not_, description="of the input tokens, those read from a prompt cache"
     )
     output_tokens: int = Field(0, ge=0, le=2**53)
-    cost_usd: ReportedMoney | None = Field(None, description="left out where it is not known")
-    claimed_usd: ReportedMoney | None = Field(
-        None, description="what an agent claimed, where that is more than one call may cost"
-    )
+    cost_usd: ReportedMoney | None = optional("left out where it is not known")
+    claimed_usd: ReportedMoney | None = optional("what an agent claimed, where that is more than one call may cost")
     model: Annotated[Text, StringConstraints(max_length=200)] | None = None
 
     @property
@@ -316,29 +314,25 @@ class NewOperation(StrictModel):
         "filter names by that code; `rejudge` judges their results again, and calls no agent"
     )
     name: OperationName | None = None
-    filter: JobFilter | None = Field(None, description="with one condition at least; 100,000 jobs at most may match")
+    filter: JobFilter | None = optional("with one condition at least; 100,000 jobs at most may match")
     job_ids: list[str] = Field(default_factory=list, max_length=NAMED_MAX, description="instead of a filter")
-    agent_id: AgentId | None = Field(None, description="of `assign`: to whom")
-    comment: Text | None = Field(None, description="of `resubmit`: told to the agents beside the verdict's feedback")
-    reason: Text | None = Field(None, description="of `cancel`")
-    judge: Reference | None = Field(
-        None,
-        description="of `rejudge`: the judge policy, or one version; when not set, for each job the version that it "
-        "was judged by, and the validators' own settings where that was none",
+    agent_id: AgentId | None = optional("of `assign`: to whom")
+    comment: Text | None = optional("of `resubmit`: told to the agents beside the verdict's feedback")
+    reason: Text | None = optional("of `cancel`")
+    judge: Reference | None = optional(
+        "of `rejudge`: the judge policy, or one version; when not set, for each job the version that it "
+        "was judged by, and the validators' own settings where that was none"
     )
-    criteria: Text | None = Field(None, description="of `rejudge` as a shadow: judged by instead of the jobs' own")
-    criteria_set: Reference | None = Field(None, description="of `rejudge` as a shadow: the set instead of the jobs'")
-    shadow: bool | None = Field(
-        None, description="of `rejudge`: whether nothing changes; else the verdicts become those of the jobs"
+    criteria: Text | None = optional("of `rejudge` as a shadow: judged by instead of the jobs' own")
+    criteria_set: Reference | None = optional("of `rejudge` as a shadow: the set instead of the jobs'")
+    shadow: bool | None = optional("of `rejudge`: whether nothing changes; else the verdicts become those of the jobs")
+    rate_per_s: Annotated[float, Field(gt=0, le=10_000)] | None = optional(
+        "of `rejudge`: how many results a second are judged at most"
     )
-    rate_per_s: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
-        None, description="of `rejudge`: how many results a second are judged at most"
-    )
-    budget_usd: Annotated[Money, Field(gt=0)] | None = Field(
-        None,
-        description="of `rejudge`: what judging may cost; nothing more begins once it would be exceeded "
+    budget_usd: Annotated[Money, Field(gt=0)] | None = optional(
+        "of `rejudge`: what judging may cost; nothing more begins once it would be exceeded "
         "(`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model "
-        "whose price is known, or named in the policy",
+        "whose price is known, or named in the policy"
     )
 
     @model_validator(mode="after")
@@ -378,7 +372,7 @@ class JudgingCase(StrictModel):
     references: References = Field(default_factory=dict)
     submission: Annotated[int, Field(ge=1, le=100)] | None = None
     submissions: Annotated[int, Field(ge=1, le=100)] | None = None
-    payload: Json = Field(None, description="part of the task, as title and description are; checks may look at it")
+    payload: Json = optional("part of the task, as title and description are; checks may look at it")
     judge_empty: bool = Field(False, description="whether the judge is asked about an empty result, too")
     labels: str = Field(
         "",
@@ -405,10 +399,10 @@ class NewJudgings(StrictModel):
 
     kind: JudgingKind = JudgingKind.TRY
     cases: Annotated[list[JudgingCase], Field(min_length=1, max_length=CASES_MAX)]
-    judge: Reference | None = Field(None, description="a judge policy: its name, or one version of it")
-    judge_policy: JudgePolicy | None = Field(None, description="one that is not stored, instead")
-    evaluation: UUID | None = Field(
-        None, description="an id of the caller's: what is judged under it is counted, and kept, as one evaluation"
+    judge: Reference | None = optional("a judge policy: its name, or one version of it")
+    judge_policy: JudgePolicy | None = optional("one that is not stored, instead")
+    evaluation: UUID | None = optional(
+        "an id of the caller's: what is judged under it is counted, and kept, as one evaluation"
     )
     repeat: int = Field(
         1, ge=1, le=REPEATS_MAX, description="how often each case was judged in the evaluation with these"
@@ -440,12 +434,12 @@ class NewResolution(Model):
 
     topic: str = Field(min_length=1, description="that they came from, such as `execute-requested`")
     outcome: LetterOutcome
-    reason: Label | None = Field(None, description="why, which is kept beside them")
-    code: str | None = Field(None, description="only those with this code")
-    from_offset: _Offset | None = Field(None, description="in the dead-letter topic")
-    to_offset: _Offset | None = Field(None, description="itself included")
-    job_id: str | None = Field(None, description="only those of this job")
-    execution_id: UUID | None = Field(None, description="only those of this execution")
+    reason: Label | None = optional("why, which is kept beside them")
+    code: str | None = optional("only those with this code")
+    from_offset: _Offset | None = optional("in the dead-letter topic")
+    to_offset: _Offset | None = optional("itself included")
+    job_id: str | None = optional("only those of this job")
+    execution_id: UUID | None = optional("only those of this execution")
     dry_run: bool = Field(False, description="only count them")
 
 

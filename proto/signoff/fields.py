@@ -73,6 +73,11 @@ SumOfMoney = Annotated[Decimal, *_declare_money(r"^[0-9]{1,16}(\.[0-9]{1,9})?$")
 NextPageToken = Annotated[str | None, Field(exclude_if=operator.not_, description="of the next page, if there is one")]
 
 
+def optional(description: str) -> Any:
+    """Declare a field that need not be given: it is None then."""
+    return Field(None, description=description)
+
+
 class Model(BaseModel):
     """A model of the contracts. Contracts grow: a reader ignores fields that it does not know."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from signoff.fields import Model, NextPageToken, Open, ReportedMoney, SumOfMoney, Time
+from signoff.fields import Model, NextPageToken, Open, ReportedMoney, SumOfMoney, Time, optional
 from signoff.status import CriterionOutcome, JudgingKind, JudgingState
 
 
@@ -27,9 +27,7 @@ class CriterionWarning(Model):
     code: str
     criterion: int = Field(description="its place in `criteria`, from 0")
     message: str
-    suggestion: str | None = Field(
-        None, description="what could stand there instead: one line of the text form or more"
-    )
+    suggestion: str | None = optional("what could stand there instead: one line of the text form or more")
 
 
 class CriteriaRemarks(Model):
@@ -132,8 +130,8 @@ class Judging(Model):
     kind: Open[JudgingKind]
     state: Open[JudgingState]
     verdict: Verdict | None = None
-    probe: dict[str, Any] | None = Field(None, description="of a `test`: what the judge was found to do")
-    code: str | None = Field(None, description="why there is no answer")
+    probe: dict[str, Any] | None = optional("of a `test`: what the judge was found to do")
+    code: str | None = optional("why there is no answer")
     message: str | None = None
     cost_usd: SumOfMoney = Decimal(0)
     tokens: int = 0
@@ -231,8 +229,8 @@ class CriteriaSetVersion(_Version):
 class NameMove(Model):
     """Which version was current from then on."""
 
-    version: int | None = Field(None, description="left out: the name was retired")
-    reason: str | None = Field(None, description="why, although something spoke against it")
+    version: int | None = optional("left out: the name was retired")
+    reason: str | None = optional("why, although something spoke against it")
     actor: str
     created_at: Time
 
@@ -241,9 +239,7 @@ class NamedCriteriaSet(Model):
     """A criteria set by its name."""
 
     name: str
-    current: int | None = Field(
-        None, description="the version by which new executions are judged; left out: it is retired"
-    )
+    current: int | None = optional("the version by which new executions are judged; left out: it is retired")
     newest: int
     versions: list[CriteriaSetVersion] = Field(
         default_factory=list, description="newest first; in lists the current one alone"
@@ -282,16 +278,14 @@ class QuorumWorth(Model):
 
     votes: int
     labels: int
-    correlation: float | None = Field(None, description="of errors, the mean of all pairs; left out where no pair errs")
-    correlation_low: float | None = Field(
-        None, description="of its 95 % interval, which is by case; left out where it is not known"
-    )
+    correlation: float | None = optional("of errors, the mean of all pairs; left out where no pair errs")
+    correlation_low: float | None = optional("of its 95 % interval, which is by case; left out where it is not known")
     correlation_high: float | None = None
     wrong: list[int] = Field(description="by vote")
     majority_wrong: int
-    worth_votes: float | None = Field(None, description="independent votes that they are worth")
-    worth_votes_low: float | None = Field(None, description="of the 95 % interval of what they are worth")
-    worth_votes_high: float | None = Field(None, description="left out where it is not known, or has no bound")
+    worth_votes: float | None = optional("independent votes that they are worth")
+    worth_votes_low: float | None = optional("of the 95 % interval of what they are worth")
+    worth_votes_high: float | None = optional("left out where it is not known, or has no bound")
     best_wrong: int = Field(0, description="of the best vote")
     adds_nothing: bool = Field(False, description="the best vote alone is wrong no more often than the majority")
 
@@ -311,9 +305,9 @@ class JudgeEvaluation(Model):
 class JudgePolicyVersion(_Version):
     """One version of a judge policy, which never changes."""
 
-    policy: dict[str, Any] | None = Field(None, description="not in lists")
-    evaluation: JudgeEvaluation | None = Field(
-        None, description="the newest, of this version, or of one that judges by the same stages; not in lists"
+    policy: dict[str, Any] | None = optional("not in lists")
+    evaluation: JudgeEvaluation | None = optional(
+        "the newest, of this version, or of one that judges by the same stages; not in lists"
     )
     warnings: list[JudgingWarning] = Field(default_factory=list, description="of a quorum; not in lists")
 
@@ -322,9 +316,7 @@ class NamedJudgePolicy(Model):
     """A judge policy by its name."""
 
     name: str
-    current: int | None = Field(
-        None, description="the version by which new executions are judged; left out: it is retired"
-    )
+    current: int | None = optional("the version by which new executions are judged; left out: it is retired")
     newest: int
     versions: list[JudgePolicyVersion] = Field(
         default_factory=list, description="newest first; in lists the current one alone"
@@ -346,9 +338,7 @@ class NamedGoldenSet(Model):
         description="what the lower bound (Clopper-Pearson, 95 %) of the share of good results that pass reaches"
     )
     true_negative_rate_min: float = Field(description="the same of bad results that do not pass")
-    flips_max: float | None = Field(
-        None, description="the share of cases whose repeats may differ; left out: not looked at"
-    )
+    flips_max: float | None = optional("the share of cases whose repeats may differ; left out: not looked at")
     created_at: Time
     actor: str
     note: str | None = None
@@ -361,8 +351,8 @@ class ReceiptKey(Model):
     keyid: str = Field(description="SHA-256 of the 32 bytes of the key, hexadecimal")
     algorithm: str = Field(description="`ed25519`; a key of another one, which may come, verifies nothing here")
     public_key: str = Field(description="the 32 bytes of the key, in base64")
-    secret_id: str | None = Field(None, description="of the secret from which it is derived")
-    added_at: Time | None = Field(None, description="when a jobstore first had the secret")
+    secret_id: str | None = optional("of the secret from which it is derived")
+    added_at: Time | None = optional("when a jobstore first had the secret")
 
 
 class SavedJudgePolicy(NamedJudgePolicy):

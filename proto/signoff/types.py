@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field, computed_field
 
 from signoff import judging
-from signoff.fields import JsonModel, Model, Money, NextPageToken, Open, SumOfMoney, Time
+from signoff.fields import JsonModel, Model, Money, NextPageToken, Open, SumOfMoney, Time, optional
 from signoff.jsontext import Json
 from signoff.judging import Criterion, CriterionWarning, Verdict
 from signoff.status import (
@@ -35,34 +35,32 @@ from signoff.wire import read
 class Policy(Model):
     """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
 
-    max_submissions: int | None = Field(None, description="not-met verdicts before the job is REJECTED")
-    max_calls: int | None = Field(None, description="calls of the agent in all, lost ones included")
-    attempt_timeout_s: float | None = Field(None, description="the whole call of an agent")
-    deadline_s: float | None = Field(None, description="all attempts and the judgement")
+    max_submissions: int | None = optional("not-met verdicts before the job is REJECTED")
+    max_calls: int | None = optional("calls of the agent in all, lost ones included")
+    attempt_timeout_s: float | None = optional("the whole call of an agent")
+    deadline_s: float | None = optional("all attempts and the judgement")
     delivery: Open[Delivery] | None = None
-    connect_timeout_s: float | None = Field(None, description="connecting to the agent")
-    queue_timeout_s: float | None = Field(None, description="due, and not taken by an executor")
-    heartbeat_timeout_s: float | None = Field(None, description="an asynchronous agent's silence")
-    judging_timeout_s: float | None = Field(None, description="from the result to the verdict")
-    backoff_first_s: float | None = Field(None, description="the longest wait after the first call")
-    backoff_max_s: float | None = Field(None, description="the longest wait of all")
-    backoff_factor: float | None = Field(None, description="by which it grows from call to call")
-    retry_codes: list[str] | None = Field(None, description="after which the agent is called again, whatever else")
-    no_retry_codes: list[str] | None = Field(None, description="after which it never is")
-    resubmit: Open[Resubmit] | None = Field(None, description="who asks for the next submission; by hand when not set")
-    hand_over_after: int | None = Field(
-        None, description="if automatic: not-met verdicts on an agent's work before another one gets the job"
+    connect_timeout_s: float | None = optional("connecting to the agent")
+    queue_timeout_s: float | None = optional("due, and not taken by an executor")
+    heartbeat_timeout_s: float | None = optional("an asynchronous agent's silence")
+    judging_timeout_s: float | None = optional("from the result to the verdict")
+    backoff_first_s: float | None = optional("the longest wait after the first call")
+    backoff_max_s: float | None = optional("the longest wait of all")
+    backoff_factor: float | None = optional("by which it grows from call to call")
+    retry_codes: list[str] | None = optional("after which the agent is called again, whatever else")
+    no_retry_codes: list[str] | None = optional("after which it never is")
+    resubmit: Open[Resubmit] | None = optional("who asks for the next submission; by hand when not set")
+    hand_over_after: int | None = optional(
+        "if automatic: not-met verdicts on an agent's work before another one gets the job"
     )
-    budget_usd: Money | None = Field(None, description="of all calls of agents and judges")
-    budget_tokens: int | None = Field(None, description="of all calls of agents and judges")
-    reuse_verdict: bool | None = Field(None, description="whether a verdict on the identical result may be reused")
-    empty_result: Open[EmptyResult] | None = Field(
-        None, description="what becomes of a result without content; when not set it is not met, and no judge is asked"
+    budget_usd: Money | None = optional("of all calls of agents and judges")
+    budget_tokens: int | None = optional("of all calls of agents and judges")
+    reuse_verdict: bool | None = optional("whether a verdict on the identical result may be reused")
+    empty_result: Open[EmptyResult] | None = optional(
+        "what becomes of a result without content; when not set it is not met, and no judge is asked"
     )
-    judge: str | None = Field(None, description="the judge policy, by name or `name@version`; `default` when not set")
-    criteria_set: str | None = Field(
-        None, description="the criteria set that is judged by besides, by name or `name@version`"
-    )
+    judge: str | None = optional("the judge policy, by name or `name@version`; `default` when not set")
+    criteria_set: str | None = optional("the criteria set that is judged by besides, by name or `name@version`")
 
 
 class Reason(Model):
@@ -70,10 +68,10 @@ class Reason(Model):
 
     code: str
     name: str = Field("", description="a limit such as `tenant:press`, an agent's id, `executor` or `validator`")
-    used: int | None = Field(None, description="of what is `allowed`, such as 5 of 5")
+    used: int | None = optional("of what is `allowed`, such as 5 of 5")
     allowed: int | None = None
-    since: Time | None = Field(None, description="when what holds it back was last changed, or last heard of")
-    until: Time | None = Field(None, description="when it lifts by itself, if that is known")
+    since: Time | None = optional("when what holds it back was last changed, or last heard of")
+    until: Time | None = optional("when it lifts by itself, if that is known")
     owner: str = Field(description="whose move it is: operator, caller, agent, time or signoff")
     remedy: str = Field(description="what lifts it, in a sentence")
 
@@ -90,15 +88,14 @@ class PastWait(Model):
 class Waiting(Model):
     """Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons."""
 
-    execution_id: UUID | None = Field(None, description="left out of a job without an execution")
-    since: Time | None = Field(None, description="when the last entry of its log was recorded: since then it waits")
+    execution_id: UUID | None = optional("left out of a job without an execution")
+    since: Time | None = optional("when the last entry of its log was recorded: since then it waits")
     reasons: list[Reason] = Field(default_factory=list, description="the first is what it meets first")
-    place: int | None = Field(
-        None,
-        description="of what is due, and not in lists: its turn among those of its tenant under the same limits; "
-        "10001 stands for any later one",
+    place: int | None = optional(
+        "of what is due, and not in lists: its turn among those of its tenant under the same limits; "
+        "10001 stands for any later one"
     )
-    starts_at: Time | None = Field(None, description="when it begins, where nothing but its own time holds it back")
+    starts_at: Time | None = optional("when it begins, where nothing but its own time holds it back")
 
 
 class WaitingSum(Model):
@@ -109,7 +106,7 @@ class WaitingSum(Model):
     count: int
     owner: str
     remedy: str
-    until: Time | None = Field(None, description="the earliest of those that are known")
+    until: Time | None = optional("the earliest of those that are known")
 
 
 class JobLog(JsonModel):
@@ -121,35 +118,31 @@ class JobLog(JsonModel):
     status: Open[JobLogStatus]
     job_status: Open[JobStatus] = Field(description="where the job stood after it")
     agent_id: str | None = None
-    request: Json = Field(
-        None, description="what the agent was sent: the body of every call of the execution that is requested"
-    )
-    payload: Json = Field(None, description="the job's, from its creation or an assignment on")
-    before: dict[str, Json] | None = Field(None, description="of an edit: each field that it changed, as it was")
-    after: dict[str, Json] | None = Field(None, description="and as it is since")
-    result: Json = Field(None, description="what the agent answered; beside a verdict, what was judged")
-    partial: Json = Field(None, description="of progress: what the agent had so far")
+    request: Json = optional("what the agent was sent: the body of every call of the execution that is requested")
+    payload: Json = optional("the job's, from its creation or an assignment on")
+    before: dict[str, Json] | None = optional("of an edit: each field that it changed, as it was")
+    after: dict[str, Json] | None = optional("and as it is since")
+    result: Json = optional("what the agent answered; beside a verdict, what was judged")
+    partial: Json = optional("of progress: what the agent had so far")
     verdict: Verdict | None = None
     message: str | None = None
-    code: str | None = Field(None, description="a stable error or reason code")
+    code: str | None = optional("a stable error or reason code")
     execution_id: UUID | None = None
     attempt: int | None = None
     lease: int | None = None
     submission: int | None = None
     event_id: UUID | None = None
-    progress: float | None = Field(None, description="of the job, after it")
-    cost_usd: SumOfMoney | None = Field(None, description="by the job, after it; left out where nothing was")
+    progress: float | None = optional("of the job, after it")
+    cost_usd: SumOfMoney | None = optional("by the job, after it; left out where nothing was")
     tokens: int | None = None
-    next_attempt_at: Time | None = Field(None, description="after a failure: when the agent is called again")
-    kind: Open[JobLogKind] | None = Field(None, description="what was reported, asked for or noticed")
-    max_calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
-    spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
-    actor: str | None = Field(None, description="who asked for it, by their credentials")
-    duration_s: float | None = Field(
-        None, description="of the call or the judging that it ends, as its worker measured it"
-    )
-    waited: list[PastWait] | None = Field(
-        None, description="what its execution waited for before it, in order: of what took a tenth of a second at least"
+    next_attempt_at: Time | None = optional("after a failure: when the agent is called again")
+    kind: Open[JobLogKind] | None = optional("what was reported, asked for or noticed")
+    max_calls: int | None = optional("of the agent, that the execution's policy allows in all")
+    spent_calls: int | None = optional("of the execution, after it: that failed or were lost")
+    actor: str | None = optional("who asked for it, by their credentials")
+    duration_s: float | None = optional("of the call or the judging that it ends, as its worker measured it")
+    waited: list[PastWait] | None = optional(
+        "what its execution waited for before it, in order: of what took a tenth of a second at least"
     )
     cursor: int = Field(0, description="the number of its row; where a watch goes on")
     created_at: Time
@@ -160,53 +153,47 @@ class JobFields(JsonModel):
 
     id: str
     title: str
-    description: str | None = Field(None, description="of full jobs; criteria, references and payload are, too")
+    description: str | None = optional("of full jobs; criteria, references and payload are, too")
     acceptance_criteria: str | None = None
-    references: dict[int, str] | None = Field(
-        None, description="for judges alone, by the number of their criterion in `criteria`, from 1"
+    references: dict[int, str] | None = optional(
+        "for judges alone, by the number of their criterion in `criteria`, from 1"
     )
     payload: Json = None
     status: Open[JobStatus]
     version: int
     agent_id: str | None = None
-    execution_id: UUID | None = Field(None, description="the execution that is live, or was the last")
+    execution_id: UUID | None = optional("the execution that is live, or was the last")
     submission: int = Field(1, description="of the execution that is live, or was the last, or comes next")
     priority: int = 5
     tenant: str = "default"
     labels: dict[str, str] = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
-    progress: float | None = Field(None, description="of the last execution, 0 to 1, as its agent reported last")
+    progress: float | None = optional("of the last execution, 0 to 1, as its agent reported last")
     progress_message: str | None = None
     capabilities: list[str] = Field(default_factory=list)
     not_before: Time | None = None
-    batch_id: UUID | None = Field(None, description="the last that executed it")
+    batch_id: UUID | None = optional("the last that executed it")
     cost_usd: SumOfMoney = Field(Decimal(0), description="by all calls of agents and judges, as far as they claim it")
     tokens: int = 0
-    live: bool | None = Field(
-        None, description="whether an execution is asked for or under way; left out: it is not known here"
-    )
+    live: bool | None = optional("whether an execution is asked for or under way; left out: it is not known here")
     cancelled: bool = Field(
         False, description="whether the last execution was cancelled, and nothing was asked for since"
     )
-    code: str | None = Field(None, description="why the last execution was not completed, or no agent matches")
-    duration_s: float | None = Field(
-        None, description="from the request of the last execution to its end; left out while it goes on"
-    )
+    code: str | None = optional("why the last execution was not completed, or no agent matches")
+    duration_s: float | None = optional("from the request of the last execution to its end; left out while it goes on")
     created_at: Time
     updated_at: Time
-    last_log: JobLog | None = Field(
-        None, description="the newest entry of its log, without payloads; where it was asked for"
-    )
-    waiting: Waiting | None = Field(None, description="why it waits, if it does; in lists")
-    result: Json = Field(None, description="of the last submission that was judged; where one job is read")
-    verdict: Verdict | None = Field(None, description="on that result")
-    result_version: int | None = Field(None, description="of the entry of the log that holds these two")
+    last_log: JobLog | None = optional("the newest entry of its log, without payloads; where it was asked for")
+    waiting: Waiting | None = optional("why it waits, if it does; in lists")
+    result: Json = optional("of the last submission that was judged; where one job is read")
+    verdict: Verdict | None = optional("on that result")
+    result_version: int | None = optional("of the entry of the log that holds these two")
 
 
 class Job(JobFields):
     """A job as it stands. `version` counts its recorded transitions from 1, without a gap."""
 
-    criteria: list[Criterion] | None = Field(None, description="what `acceptance_criteria` says")
+    criteria: list[Criterion] | None = optional("what `acceptance_criteria` says")
 
 
 class SavedJob(Job):
@@ -219,19 +206,19 @@ class Execution(Model):
     """One request to run a job, and what became of it, whatever ran later."""
 
     id: UUID
-    job_id: str | None = Field(None, description="none where it was cancelled before anybody asked for it")
+    job_id: str | None = optional("none where it was cancelled before anybody asked for it")
     submission: int = Field(1, description="the number of the job's submission that it makes")
     agent_id: str | None = None
     state: Open[ExecutionState]
     attempt: int = Field(0, description="attempts that have begun")
     spent_calls: int = Field(0, description="calls that failed or were lost")
-    max_calls: int | None = Field(None, description="calls that its policy allows in all")
+    max_calls: int | None = optional("calls that its policy allows in all")
     batch_id: UUID | None = None
-    not_before: Time | None = Field(None, description="it begins no earlier")
+    not_before: Time | None = optional("it begins no earlier")
     deadline_at: Time | None = None
-    judge: str | None = Field(None, description="the version of the judge policy, frozen at the request")
-    code: str | None = Field(None, description="why it was not completed")
-    cost_usd: SumOfMoney | None = Field(None, description="spent when it ended, or by now, as far as calls reported it")
+    judge: str | None = optional("the version of the judge policy, frozen at the request")
+    code: str | None = optional("why it was not completed")
+    cost_usd: SumOfMoney | None = optional("spent when it ended, or by now, as far as calls reported it")
     tokens: int | None = None
     created_at: Time = Field(description="when it was requested")
     ended_at: Time | None = None
@@ -244,22 +231,18 @@ class JobFilter(Model):
     agent_id: str | None = None
     tenant: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-    batch_id: UUID | None = Field(None, description="the items of a batch, or of any other operation")
-    created_after: Time | None = Field(None, description="or at this time")
+    batch_id: UUID | None = optional("the items of a batch, or of any other operation")
+    created_after: Time | None = optional("or at this time")
     created_before: Time | None = None
-    text: str | None = Field(
-        None, description="its words, or how they begin; or what stands in the id or the title of the newest"
-    )
-    cancelled: bool | None = Field(None, description="whether the last execution was cancelled")
+    text: str | None = optional("its words, or how they begin; or what stands in the id or the title of the newest")
+    cancelled: bool | None = optional("whether the last execution was cancelled")
     codes: list[str] = Field(default_factory=list, description="any of them: why the last execution was not completed")
-    criterion_not_met: str | None = Field(
-        None, description="the text of a required criterion that the last verdict did not pass"
-    )
-    cost_usd_min: Money | None = Field(None, description="or as much; jobs whose last execution ended")
-    cost_usd_max: Money | None = Field(None, description="or as much")
-    duration_s_min: float | None = Field(None, description="or as long")
-    duration_s_max: float | None = Field(None, description="or as long")
-    id_part: str | None = Field(None, description="how the id begins or ends")
+    criterion_not_met: str | None = optional("the text of a required criterion that the last verdict did not pass")
+    cost_usd_min: Money | None = optional("or as much; jobs whose last execution ended")
+    cost_usd_max: Money | None = optional("or as much")
+    duration_s_min: float | None = optional("or as long")
+    duration_s_max: float | None = optional("or as long")
+    id_part: str | None = optional("how the id begins or ends")
     not_agent_ids: list[str] = Field(default_factory=list, description="none of them; a job without an agent matches")
     not_tenants: list[str] = Field(default_factory=list, description="none of them")
     not_labels: list[str] = Field(default_factory=list, description="`name:value`; none of them is on the job")
@@ -283,7 +266,7 @@ class Agent(Model):
     deterministic: bool = Field(False, description="its result may be reused for an identical request")
     headers: dict[str, str] = Field(default_factory=dict, description="references to the values of headers")
     circuit: Open[Circuit] = Circuit.CLOSED
-    circuit_open_until: Time | None = Field(None, description="until when it is given nothing")
+    circuit_open_until: Time | None = optional("until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")
     version: int = Field(1, description="counts its changes from 1")
     created_at: Time
@@ -294,12 +277,12 @@ class Limit(Model):
     """A limit, as far as it is set."""
 
     name: str
-    concurrency: int | None = Field(None, description="executions with executors at once")
-    rate: int | None = Field(None, description="executions begun in each `rate_period_s`")
+    concurrency: int | None = optional("executions with executors at once")
+    rate: int | None = optional("executions begun in each `rate_period_s`")
     rate_period_s: float = 1.0
-    queue_max: int | None = Field(None, description="of a tenant: executions that may wait")
-    weight: float | None = Field(None, description="of a tenant: its share; 1 unless set")
-    paused: bool | None = Field(None, description="whether nothing begins")
+    queue_max: int | None = optional("of a tenant: executions that may wait")
+    weight: float | None = optional("of a tenant: its share; 1 unless set")
+    paused: bool | None = optional("whether nothing begins")
     version: int = Field(1, description="counts its changes from 1, and again once it was removed")
     updated_at: Time
 
@@ -309,7 +292,7 @@ class JobCounts(Model):
 
     counts: dict[str, int]
     capped_at: int = Field(description="a count that has reached it may be more")
-    searched: int | None = Field(None, description="so many of the newest that match were counted, and no more")
+    searched: int | None = optional("so many of the newest that match were counted, and no more")
     cancelled: int = Field(0, description="those whose last execution was cancelled, at whatever status they are")
 
 
@@ -318,7 +301,7 @@ class JobFacet(Model):
 
     value: str = Field(description="`CANCELLED` of a status: whose last execution was, at whatever status they are")
     count: int
-    name: str | None = Field(None, description="of the agent or the batch, where it has one")
+    name: str | None = optional("of the agent or the batch, where it has one")
 
 
 class JobFacets(Model):
@@ -326,8 +309,8 @@ class JobFacets(Model):
 
     facets: list[JobFacet]
     capped_at: int = Field(description="a count that has reached it may be more")
-    searched: int | None = Field(
-        None, description="so many of the newest jobs that match were counted, and no more; not given: all were"
+    searched: int | None = optional(
+        "so many of the newest jobs that match were counted, and no more; not given: all were"
     )
     next_page_token: NextPageToken = None
 
@@ -345,9 +328,9 @@ class OperationItem(Model):
     )
     code: str | None = None
     message: str | None = None
-    execution_id: UUID | None = Field(None, description="what was requested, or cancelled")
-    retried_by: UUID | None = Field(None, description="the operation that retried it,")
-    retry_execution_id: UUID | None = Field(None, description="and the execution that this requested")
+    execution_id: UUID | None = optional("what was requested, or cancelled")
+    retried_by: UUID | None = optional("the operation that retried it,")
+    retry_execution_id: UUID | None = optional("and the execution that this requested")
 
 
 class Operation(Model):
@@ -355,27 +338,25 @@ class Operation(Model):
 
     id: UUID
     kind: Open[OperationKind]
-    name: str | None = Field(None, description="given when it was made; need not be unique")
+    name: str | None = optional("given when it was made; need not be unique")
     state: Open[OperationState] = Field(description="`RUNNING` until every job of it rests, then `DONE`")
     total: int
     counts: dict[str, int] = Field(description="of items, by their outcome")
     progress: float = Field(0.0, description="the share of its items that came to rest, from 0 to 1")
     rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")
-    ends_at: Time | None = Field(None, description="the estimated end; left out while nothing can be estimated")
+    ends_at: Time | None = optional("the estimated end; left out while nothing can be estimated")
     created_at: Time
     finished_at: Time | None = None
-    retry_of: UUID | None = Field(None, description="the operation of which it runs a part again")
-    cost_usd: SumOfMoney | None = Field(
-        None,
-        description="what its executions, or its judgings, have cost so far, as far as it is known; not given where it "
-        "makes none",
+    retry_of: UUID | None = optional("the operation of which it runs a part again")
+    cost_usd: SumOfMoney | None = optional(
+        "what its executions, or its judgings, have cost so far, as far as it is known; not given where it makes none"
     )
-    tokens: int | None = Field(None, description="that these have taken")
-    filter: JobFilter | None = Field(None, description="by which its jobs were chosen when it was made")
-    agent_id: str | None = Field(None, description="to whom it assigns its jobs")
-    judge: str | None = Field(None, description="of `rejudge`: by which judge policy and version")
-    shadow: bool | None = Field(None, description="of `rejudge`: whether nothing changes")
-    actor: str | None = Field(None, description="who asked for it")
+    tokens: int | None = optional("that these have taken")
+    filter: JobFilter | None = optional("by which its jobs were chosen when it was made")
+    agent_id: str | None = optional("to whom it assigns its jobs")
+    judge: str | None = optional("of `rejudge`: by which judge policy and version")
+    shadow: bool | None = optional("of `rejudge`: whether nothing changes")
+    actor: str | None = optional("who asked for it")
     waiting: list[WaitingSum] = Field(
         default_factory=list, description="why its executions wait, the most first; not in lists"
     )
@@ -391,11 +372,10 @@ class OperationPreview(Model):
     items_max: int
     counts: dict[str, int] = Field(default_factory=dict, description="by status")
     sample: list[Job] = Field(default_factory=list, description="five at most, without description, criteria, payload")
-    cost_usd: SumOfMoney | None = Field(
-        None,
-        description="an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
+    cost_usd: SumOfMoney | None = optional(
+        "an estimate of what executing them costs: what the last jobs of the same agents spent on average; "
         "of `rejudge`, what judging these jobs cost last, or, where `judge` is named, what verdicts on jobs by that "
-        "version cost on average, those that were reused for nothing included; left out where nothing is known or paid",
+        "version cost on average, those that were reused for nothing included; left out where nothing is known or paid"
     )
     cost_of: int = Field(0, description="of how many of the jobs that is; what the others cost is not known")
 
@@ -425,9 +405,9 @@ class OverviewCounts(Model):
     duration: Percentiles = Field(
         default_factory=Percentiles, description="from being asked for to the end: all waits, calls and judgings"
     )
-    queued_max: int | None = Field(None, description="the most that waited at once; left out where no sample was taken")
-    running_max: int | None = Field(None, description="the most at once that were with an agent")
-    judging_max: int | None = Field(None, description="the most at once that were being judged")
+    queued_max: int | None = optional("the most that waited at once; left out where no sample was taken")
+    running_max: int | None = optional("the most at once that were with an agent")
+    judging_max: int | None = optional("the most at once that were being judged")
 
 
 class OverviewPoint(OverviewCounts):
@@ -453,7 +433,7 @@ class OverviewNow(Model):
     queued: int = Field(0, description="executions that wait for a worker,")
     running: int = Field(0, description="are offered to or with one,")
     judging: int = Field(0, description="and whose result waits for a verdict")
-    oldest_wait_s: float | None = Field(None, description="of what has waited longest among the queued")
+    oldest_wait_s: float | None = optional("of what has waited longest among the queued")
     dead_letters: dict[str, int] = Field(
         default_factory=dict, description="by topic; empty while the broker is out of reach"
     )
@@ -479,13 +459,11 @@ class AgentStats(Model):
     agent_id: str
     running: int = 0
     queued: int = 0
-    success_rate: float | None = Field(None, description="executions COMPLETED, of those that ended uncancelled")
-    mean_duration_s: float | None = Field(
-        None, description="from being asked for to the end: all waits, calls and judgings"
-    )
-    mean_wait_s: float | None = Field(None, description="from being asked for to the first claim")
-    mean_agent_s: float | None = Field(None, description="of a call of it")
-    mean_judge_s: float | None = Field(None, description="of a judging of its results")
+    success_rate: float | None = optional("executions COMPLETED, of those that ended uncancelled")
+    mean_duration_s: float | None = optional("from being asked for to the end: all waits, calls and judgings")
+    mean_wait_s: float | None = optional("from being asked for to the first claim")
+    mean_agent_s: float | None = optional("of a call of it")
+    mean_judge_s: float | None = optional("of a judging of its results")
 
 
 class DeadLetterResolution(Model):
@@ -503,8 +481,8 @@ class Resolved(Model):
     letters: int = 0
     skipped: int = Field(0, description="that cannot be redriven, since they are not whole")
     forgotten: int = Field(0, description="executions of which the answer to a wrong record was forgotten")
-    next_offset: int | None = Field(None, description="the `from_offset` of the rest,")
-    to_offset: int | None = Field(None, description="and its `to_offset`: of those that were there at first")
+    next_offset: int | None = optional("the `from_offset` of the rest,")
+    to_offset: int | None = optional("and its `to_offset`: of those that were there at first")
 
 
 class DeadLetter(Model):
@@ -520,11 +498,11 @@ class DeadLetter(Model):
     source_partition: int | None = None
     source_offset: int | None = None
     key: str | None = None
-    body: str | None = Field(None, description="its first 4,096 bytes as text")
+    body: str | None = optional("its first 4,096 bytes as text")
     body_bytes: int = Field(0, description="how many it has in all")
-    resolution: DeadLetterResolution | None = Field(None, description="what became of it; left out while it is open")
-    repeats: int | None = Field(None, description="how many more records of its partition it stands for,")
-    source_last_offset: int | None = Field(None, description="and where the last of them stands")
+    resolution: DeadLetterResolution | None = optional("what became of it; left out while it is open")
+    repeats: int | None = optional("how many more records of its partition it stands for,")
+    source_last_offset: int | None = optional("and where the last of them stands")
 
 
 class DeadLetters(Model):

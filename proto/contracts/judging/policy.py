@@ -12,7 +12,7 @@ from contracts.checks import CheckError, find_fault
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, Criterion
 from contracts.fields import StrictModel, Text, matches
 from signoff import judging
-from signoff.fields import Money
+from signoff.fields import Money, optional
 from signoff.jsontext import Json, json_text
 from signoff.judging import CriterionVerdict
 from signoff.status import Outcome
@@ -100,18 +100,18 @@ class JudgeModel(_Frozen):
     """A model that judges, and where it is. What is not set is taken from the validator's own settings."""
 
     model: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-    family: Annotated[Text, StringConstraints(max_length=64)] | None = Field(
-        None, description="models of one family err alike; a further ask is best made of another"
+    family: Annotated[Text, StringConstraints(max_length=64)] | None = optional(
+        "models of one family err alike; a further ask is best made of another"
     )
-    api: Literal["chat", "responses"] | None = Field(None, description="found out when not set")
+    api: Literal["chat", "responses"] | None = optional("found out when not set")
     base_url: Annotated[Text, StringConstraints(max_length=2_000), AfterValidator(_check_base_url)] | None = None
-    key: Name | None = Field(None, description="the name of a key in the validators' settings, never the key itself")
+    key: Name | None = optional("the name of a key in the validators' settings, never the key itself")
     parameters: Annotated[dict[str, Json], Field(max_length=16), AfterValidator(_check_parameters)] = Field(
         default_factory=dict, description="sent with every ask, such as temperature"
     )
-    input_usd: Money | None = Field(None, description="the price of a million tokens; when not set, as it is known")
-    cached_usd: Money | None = Field(
-        None, description="of a million input tokens read from a prompt cache; when not set, as of any others"
+    input_usd: Money | None = optional("the price of a million tokens; when not set, as it is known")
+    cached_usd: Money | None = optional(
+        "of a million input tokens read from a prompt cache; when not set, as of any others"
     )
     output_usd: Money | None = None
     timeout_s: Annotated[float, Field(gt=0, le=3_600)] | None = None
@@ -145,8 +145,8 @@ class Stage(_Frozen):
     judges: Annotated[list[JudgeModel], Field(max_length=VOTES_MAX)] = Field(
         default_factory=list, description="none: the validator's own"
     )
-    votes: Annotated[int, Field(ge=1, le=VOTES_MAX)] | None = Field(
-        None, description="of a quorum: as many asks, over the judges in turn, in other order and wording"
+    votes: Annotated[int, Field(ge=1, le=VOTES_MAX)] | None = optional(
+        "of a quorum: as many asks, over the judges in turn, in other order and wording"
     )
 
     @model_validator(mode="after")
@@ -174,14 +174,11 @@ class LoopStep(_Frozen):
     from_submission: Annotated[int, Field(ge=1, le=100, description="when not set, of one that confirms 1")] = 2
     confirm: bool = Field(False, description="whether a judge must say that the quoted passages alone show what passed")
     asks: Annotated[int, Field(ge=0, le=VOTES_MAX, description="when not set, of one that confirms 0")] = 1
-    judge: JudgeModel | None = Field(
-        None,
-        description="best of another family; when not set, of the last stage: one of another family than who let it"
-        " pass, else the last",
+    judge: JudgeModel | None = optional(
+        "best of another family; when not set, of the last stage: one of another family than who let it"
+        " pass, else the last"
     )
-    check: Annotated[Text, AfterValidator(_check_check)] | None = Field(
-        None, description="the text of a criterion of kind `check`"
-    )
+    check: Annotated[Text, AfterValidator(_check_check)] | None = optional("the text of a criterion of kind `check`")
 
     @model_validator(mode="before")
     @classmethod
@@ -225,21 +222,18 @@ class JudgePolicy(_Frozen):
         description="what a pass needs besides; empty: nothing more. Where all steps confirm, one that refutes follows"
         " from submission 2 on, as it does by default",
     )
-    section_chars: Annotated[int, Field(ge=2_000, le=1_000_000)] | None = Field(
-        None, description="a longer result is judged by sections of so many characters; when not set, the validator's"
+    section_chars: Annotated[int, Field(ge=2_000, le=1_000_000)] | None = optional(
+        "a longer result is judged by sections of so many characters; when not set, the validator's"
     )
     whole: Literal["excerpt", "refuse"] = Field(
         "excerpt",
         description="how a criterion about the whole, such as `is written in French`, is judged of a result that has"
         " sections: by its head, its tail and a sample, or not at all",
     )
-    result_max_chars: Annotated[int, Field(ge=1)] | None = Field(
-        None,
-        description="of criteria and result as JSON; when not set, the validator's: by default all that doors take",
+    result_max_chars: Annotated[int, Field(ge=1)] | None = optional(
+        "of criteria and result as JSON; when not set, the validator's: by default all that doors take"
     )
-    prompt: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="the version of the prompt; when not set, the validator's"
-    )
+    prompt: Annotated[int, Field(ge=1)] | None = optional("the version of the prompt; when not set, the validator's")
 
     @model_validator(mode="after")
     def _check_stages(self) -> Self:

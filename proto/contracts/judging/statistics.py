@@ -15,7 +15,7 @@ from pydantic import Field, computed_field
 
 from contracts.judging.policy import VOTES_MAX, VOTES_MIN, JudgePolicy
 from signoff.errors import ErrorCode
-from signoff.fields import Model
+from signoff.fields import Model, optional
 
 #: Standard deviations on either side of the mean that hold 95 % of a normal distribution.
 Z_95: Final = 1.959963984540054
@@ -408,11 +408,11 @@ class QuorumWorth(Model):
 
     votes: Annotated[int, Field(ge=VOTES_MIN, le=VOTES_MAX)]
     labels: Count
-    correlation: Annotated[float, Field(ge=-1, le=1)] | None = Field(
-        None, description="of errors, the mean of all pairs; left out where no pair errs"
+    correlation: Annotated[float, Field(ge=-1, le=1)] | None = optional(
+        "of errors, the mean of all pairs; left out where no pair errs"
     )
-    correlation_low: Annotated[float, Field(ge=-1, le=1)] | None = Field(
-        None, description="of its 95 % interval, which is by case; left out where it is not known"
+    correlation_low: Annotated[float, Field(ge=-1, le=1)] | None = optional(
+        "of its 95 % interval, which is by case; left out where it is not known"
     )
     correlation_high: Annotated[float, Field(ge=-1, le=1)] | None = None
     wrong: Annotated[list[Count], Field(min_length=VOTES_MIN, max_length=VOTES_MAX)] = Field(description="by vote")

@@ -21,7 +21,7 @@ from contracts.judging.statistics import (
 )
 from signoff import judging
 from signoff.errors import ErrorCode
-from signoff.fields import Model, Time
+from signoff.fields import Model, Time, optional
 from signoff.jsontext import json_text
 
 #: What is asked of a judge before its figures are used at all: 90 % of the good pass, and 90 % of the bad do not.
@@ -52,9 +52,7 @@ class GoldenSet(StrictModel):
         description="what the lower bound (Clopper-Pearson, 95 %) of the share of good results that pass reaches",
     )
     true_negative_rate_min: Least = Field(RATE_MIN, description="the same of bad results that do not pass")
-    flips_max: Share | None = Field(
-        None, description="the share of cases whose repeats may differ; left out: not looked at"
-    )
+    flips_max: Share | None = optional("the share of cases whose repeats may differ; left out: not looked at")
 
 
 def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSet, str]:
@@ -255,8 +253,8 @@ class JudgePolicyVersion(judging.JudgePolicyVersion):
     policy: Annotated[JudgePolicy | dict[str, Any] | None, BeforeValidator(_read_policy)] = Field(  # type: ignore[assignment]
         None, description="not in lists", json_schema_extra=_hide_newer
     )
-    evaluation: JudgeEvaluation | None = Field(  # type: ignore[assignment]
-        None, description="the newest, of this version, or of one that judges by the same stages; not in lists"
+    evaluation: JudgeEvaluation | None = optional(  # type: ignore[assignment]
+        "the newest, of this version, or of one that judges by the same stages; not in lists"
     )
 
 
