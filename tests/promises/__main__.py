@@ -137,25 +137,20 @@ def read_releases() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted(RELEASES.glob("*.txt"))}
 
 
-def compare(catalogues: Mapping[str, str]) -> int:
-    """Say which promises of earlier catalogues the tree breaks; return the exit status, 2 where one holds nothing."""
-    status = 0 if catalogues else 2
+def compare(catalogues: Mapping[str, str], version: str) -> int:
+    """Say which promises of these catalogues the tree breaks; return the exit status, 2 if a version has none there."""
+    if not catalogues.get(version):
+        sys.stdout.write(f"contracts: there are no promises of {version} to compare with\n")
+        return 2
+    status = 0
     for name, text in catalogues.items():
         promises = [parse(line) for line in text.splitlines()]
         breaks = sorted(str(each) for each in find_breaks(promises, map(parse, render().splitlines())))
         sys.stdout.write("".join(f"{line}\n" for line in breaks))
         verdict = f"{len(breaks)} of {len(promises)} promises of {name} are broken. {REMEDY}"
         sys.stdout.write(f"contracts: {verdict if breaks else f'all {len(promises)} promises of {name} are kept'}\n")
-        status = max(status, 2 if not promises else 1 if breaks else 0)
+        status |= bool(breaks)
     return status
-
-
-def compare_releases(version: str, releases: Mapping[str, str]) -> int:
-    """Compare the tree, which is of a version, with all releases, of which that version has to be one."""
-    if version in releases:
-        return compare(releases)
-    sys.stdout.write(f"contracts: {version} has no catalogue in {RELEASES.relative_to(ROOT)}: `--release` writes it\n")
-    return 2
 
 
 def release(version: str, releases: Mapping[str, str]) -> int:
@@ -163,11 +158,10 @@ def release(version: str, releases: Mapping[str, str]) -> int:
     if version in releases:
         sys.stdout.write(f"contracts: {version} is released, and its promises stay as they are\n")
         return 2
-    if not (releases and (status := compare(releases))):
-        RELEASES.mkdir(exist_ok=True)
-        (RELEASES / f"{version}.txt").write_text(render(), encoding="utf-8")
-        return 0
-    return status
+    if status := compare({**releases, version: render()}, version):
+        return status
+    (RELEASES / f"{version}.txt").write_text(render(), encoding="utf-8")
+    return 0
 
 
 def main() -> int:
@@ -183,13 +177,10 @@ def main() -> int:
     if arguments.release:
         return release(read_version(), read_releases())
     if not arguments.against:
-        return compare_releases(read_version(), read_releases())
+        return compare(read_releases(), read_version())
     command = ["git", "-C", ROOT, "show", f"{arguments.against}:{CATALOGUE}"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)
-    if shown.returncode:
-        sys.stdout.write(f"contracts: {arguments.against} has no {CATALOGUE}\n")
-        return 2
-    return compare({arguments.against: shown.stdout})
+    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return compare({arguments.against: shown}, arguments.against)
 
 
 if __name__ == "__main__":

@@ -30,10 +30,6 @@ WHERE locktype = 'advisory' AND granted AND objid = $1
 """
 
 
-class NoCommitError(Exception):
-    """The copy of the project is no repository."""
-
-
 @dataclass
 class Pairs:
     """What runs, each behind a link whose address stays."""
@@ -113,10 +109,8 @@ async def _end(spec: ServiceSpec, process: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def pairs(directory: Path, judge: str, *, upgrades: bool) -> AsyncIterator[Pairs]:
-    """Run two of each service on a database and a broker of their own. NoCommitError: there is no commit."""
-    if upgrades:
-        if not unpack_earlier(directory / "earlier"):
-            raise NoCommitError
+    """Run two of each service on a database and a broker of their own; without a commit nothing is upgraded."""
+    if upgrades := upgrades and unpack_earlier(directory / "earlier"):
         make_next_jobstore(directory / "next")
     async with AsyncExitStack() as stack:
         backing = await asyncio.to_thread(stack.enter_context, infrastructure())

@@ -197,12 +197,14 @@ async def roll(directory: Path, *, upgrades: bool, live: int, call_s: tuple[floa
                 began = time.monotonic()
                 for kind in KINDS:
                     for name in PAIRS[kind]:
-                        await (running.replace(name) if upgrades and kind == "jobstore" else running.restart(name))
+                        await (
+                            running.replace(name) if running.upgrades and kind == "jobstore" else running.restart(name)
+                        )
                 await asyncio.sleep(around_s)
             problems = await find_problems(running, load, judge)
             before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
             problems += await find_long_waits(running, before, meanwhile)
-            if upgrades:
+            if running.upgrades:
                 problems += await find_unmigrated(running)
     finally:
         await judge.stop()
