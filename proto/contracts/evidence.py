@@ -35,8 +35,8 @@ def is_about_absence(criterion: str) -> bool:
 def is_empty(result: Any, criteria: Sequence[Criterion] = (), task: str = "") -> bool:
     """Return whether a result has no number, truth value, emoji, letter or digit in a string, at any depth.
 
-    One that says so itself, as `[]` and `{"errors": []}` do, is none where all required criteria are about absence, or
-    where `[]` is the whole answer to a task.
+    `[]` and `{"errors": []}` are not empty if all required criteria are about an absence, nor is `[]` if it is the
+    whole answer to a task.
     """
     items = [result]
     while items:
@@ -144,7 +144,7 @@ class _Divided(NamedTuple):
         return cls(parts[::2], parts[1::2], [":" in after for after in parts[2::2]])
 
     def blank(self, but: str = "") -> list[str]:
-        """Return what stands between strings, with nothing left but numbers, literals and these characters."""
+        """Return the text between strings, with nothing left but numbers, literals and these characters."""
         structure = "".join(one for one in "[]{},:" if one not in but)
         return '"'.join(self.between).translate(str.maketrans(structure, " " * len(structure))).split('"')
 
@@ -196,7 +196,7 @@ def _scan(text: str, start: int, end: int) -> Iterator[Piece]:
 
 
 def read_escapes(text: str, quote: str = '"') -> str:
-    """Return the text that JSON's escapes in it mean, as long as it was; what is none stays.
+    """Return a text with JSON's escapes replaced by their characters, at the same length; other text stays.
 
     `quote`: what a quotation mark becomes that is escaped.
     """
@@ -272,7 +272,7 @@ class Evidence:
         return fold_all([":", *self._pieces.names])
 
     def _find_words(self, phrase: Phrase) -> Words | None:
-        """Return what a phrase stands in: the values, or else the values with their names."""
+        """Return the words in which a phrase stands: those of the values, or else of the values with their names."""
         if phrase in self._values:
             return self._values
         # Without a word of a name it would stand in the values.
@@ -300,7 +300,7 @@ class Evidence:
         return [part for span in spans for part in self._split_span(span)] if words is self._values else spans
 
     def find_passages(self, quotes: Iterable[str]) -> list[str]:
-        """Return what stands around quotations: each sentence or line of a text, each member or row of JSON, once."""
+        """Return the passages around quotations: each sentence or line of a text, each member or row of JSON, once."""
         spans = (span for quote in quotes for span in self.find_spans(quote)[:PASSAGES_MAX])
         return list(dict.fromkeys(self._pieces.text[slice(*self._widen(*span))].strip() for span in spans))
 
@@ -354,7 +354,7 @@ class Evidence:
         return quote.endswith(":") and quote[:-1].strip(' "') in self._pieces.names
 
     def _is_literal(self, quote: str, criterion: str) -> bool:
-        """Return whether a quotation counts as it is spelt: as asked for, as all of the result, or as what is empty."""
+        """Return whether a quotation counts literally: in the criterion, as the whole result, or as an empty member."""
         if quote in find_quoted(criterion) or _SIGNED.fullmatch(quote):
             return re.search(rf"(?<!\w){re.escape(quote)}(?!\w)", self._pieces.values) is not None
         if (self._is_empty or not has_letters(quote)) and _squeeze(quote) in self._wholes:

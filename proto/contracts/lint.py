@@ -52,7 +52,7 @@ Length = tuple[str, str, int]
 
 
 def list_lengths(one: Criterion) -> list[Length]:
-    """Return what a criterion asks of the length of the result."""
+    """Return the bounds that a criterion sets for the length of the result."""
     if one.kind == "check" and (match := _CHECK.fullmatch(one.text)):
         return [(match[1], match[2], int(match[3]))]
     return list(_find_lengths(one.text)) if one.kind == "meets" and not _PART.search(one.text) else []
@@ -104,7 +104,7 @@ def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarn
 
 
 def _normalize(one: Criterion) -> tuple[str, str]:
-    """Return what a criterion asks for, and its opposite, in words that are the same however they are spelled."""
+    """Return the demand of a criterion, and its opposite, in words that do not depend on spelling."""
     text = " ".join(one.text.casefold().strip(" .").split())
     if one.kind != "check":
         subject = re.match(rf"{SUBJECT}\s+", text)
@@ -292,7 +292,7 @@ RULES: Final[Sequence[Callable[[Criterion], Warned | None]]] = (
 
 
 def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
-    """Return what might be meant otherwise in criteria, which are accepted as they are, in their order."""
+    """Return warnings about ambiguous criteria, which are accepted unchanged, in their order."""
     warnings = [*_apply_rules(criteria), *find_contradictions(criteria)]
     return sorted(warnings, key=lambda warning: warning.criterion)
 

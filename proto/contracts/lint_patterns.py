@@ -65,7 +65,7 @@ def read_bare(text: str) -> str:
 
 
 def cut_clauses(text: str) -> str:
-    """Return a criterion in small letters, without quotations and clauses about what the result is to say."""
+    """Return a criterion in small letters, without quotations and clauses about the words of the result."""
     bare = read_bare(text)
     clause = _CLAUSE.search(bare, 1)
     return bare[: clause.start()] if clause else bare
@@ -135,7 +135,7 @@ def is_of_absence(text: str) -> bool:
 
 
 def describe_broken(text: str) -> str | None:
-    """Return what a result that breaks a criterion of absence has or does, where a rule can put it into words."""
+    """Return in words how a result breaks a criterion of absence, or None if no rule has the words."""
     if _MORE.search(QUOTED.sub("", text)):
         return None
     for pattern, broken in _BROKEN:
@@ -185,7 +185,7 @@ _PERSON: Final = (
 
 
 class Unseen(NamedTuple):
-    """What no judge sees, what to write instead, and the criteria about it, a pattern a line."""
+    """A thing that no judge sees, a text to write instead, and patterns of criteria about it, one a line."""
 
     what: str
     instead: str
@@ -351,7 +351,7 @@ _RULES: Final = [(unseen, compile_rules(unseen.criteria)) for unseen in _UNSEEN]
 
 
 def find_unseen(text: str) -> Unseen | None:
-    """Return what a criterion is about that no judge sees, or None if a judge may see it."""
+    """Return the thing that a criterion is about and no judge sees, or None if a judge may see it."""
     asked = cut_clauses(text).rstrip(" .")
     is_given = _GIVEN.search(text.lower()) is not None
     return next((one for one, pattern in _RULES if not (one.may_be_given and is_given) and pattern.search(asked)), None)

@@ -100,7 +100,7 @@ def derive_keys(secrets: Secrets) -> list[ReceiptKey]:
 
 
 class PublicKeys:
-    """The keys that somebody trusts, by id."""
+    """The trusted keys, by id."""
 
     def __init__(self, keys: Sequence[PublicKey]) -> None:
         self._keys = {key.keyid: key for key in keys}
@@ -153,7 +153,7 @@ ENVELOPE_MAX_BYTES: Final = 8 << 20
 
 
 def encode(payload_type: str, payload: bytes) -> bytes:
-    """Return what is signed: DSSE's pre-authentication encoding."""
+    """Return the bytes that are signed: DSSE's pre-authentication encoding."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
@@ -171,7 +171,7 @@ def sign(key: ReceiptKey, payload: bytes) -> str:
 
 
 def open_envelope(text: bytes, keys: PublicKeys) -> tuple[PublicKey, bytes]:
-    """Return who signed an envelope, and its payload. Raise ReceiptError unless one of the keys did."""
+    """Return the key that signed an envelope, and the payload. Raise ReceiptError if none of the keys did."""
     envelope = parse_unambiguous(text, "the envelope")
     payload = _decode(envelope.get("payload"), "payload")
     signatures = envelope.get("signatures")
@@ -237,7 +237,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Digest(Model):
-    """A hash of what is spoken of."""
+    """The hash of a result."""
 
     sha256: Sha256
 
@@ -263,7 +263,7 @@ class JudgedCriterion(Model):
 
 
 class StatedAsk(Model):
-    """One ask of a model, without what it cost."""
+    """One ask of a model, without its cost."""
 
     model: str
     role: str
@@ -310,7 +310,7 @@ class VerdictPredicate(Model):
 
 
 class Statement(Model):
-    """What a receipt states."""
+    """The statement of a receipt."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -360,7 +360,7 @@ class Statement(Model):
 
 
 def verify(receipt: bytes, keys: PublicKeys) -> tuple[PublicKey, Statement]:
-    """Return who signed a receipt, and what it states. Raise ReceiptError where it proves nothing."""
+    """Return the key that signed a receipt, and its statement. Raise ReceiptError if it is not genuine."""
     key, payload = open_envelope(receipt, keys)
     return key, _read_statement(parse_unambiguous(payload, "the statement"))
 

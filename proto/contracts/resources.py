@@ -462,7 +462,7 @@ def criteria_of(message: Any) -> list[Criterion]:
 
 
 def patch_of(kind: type[P], message: Message, mask: FieldMask) -> P:
-    """Return a patch as received: new values, and a mask of what they change.
+    """Return a patch as received: new values, and a mask of the fields that they change.
 
     Raise ValidationError or ValueError if it is malformed.
     """

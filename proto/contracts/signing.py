@@ -167,7 +167,7 @@ _FACT_SIGNATURE: Final = re.compile(rf"{_FACT_VERSION},{SECRET_ID.pattern},[0-9a
 
 
 class Unvouched(StrEnum):
-    """Why nobody vouches for a record of a topic of facts."""
+    """The reason why no secret vouches for a record of a topic of facts."""
 
     UNSIGNED = "unsigned"
     BAD_SIGNATURE = "bad_signature"
@@ -217,7 +217,7 @@ class FactKey:
 
     @property
     def opening(self) -> str:
-        """What stands before the MAC in the key's signatures."""
+        """The text before the MAC in the key's signatures."""
         return f"{_FACT_VERSION},{self.secret_id},"
 
     def has_signed(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> bool:
@@ -258,7 +258,7 @@ class FactKeys:
         return ",".join(make_secret(key.secret_id, key.key) for key in self)
 
     def find_signer(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> FactKey | Unvouched:
-        """Return whose signature a record has, a fact or a marker, wherever it stands; or why it has none.
+        """Return the key that signed a record, a fact or a marker, wherever it stands; or why none did.
 
         `headers` are the record's, by name.
         """
@@ -271,7 +271,7 @@ class FactKeys:
 
 
 class FactFilter:
-    """Select the facts that somebody vouches for, and count what is left, by topic and reason.
+    """Select the facts for which a secret vouches, and count the others by topic and reason.
 
     It must see each partition from its beginning, in order. From a marker on, the secrets behind the marker's in the
     order of the keys vouch for nothing there: a marker that is repeated, or of an older secret, changes nothing.

@@ -25,7 +25,7 @@ class Budget:
 
     @classmethod
     def under(cls, policy: Mapping[str, Any], spent_nanos: int, spent_tokens: int) -> Self:
-        """Return the budget that the fields of a policy set, with what is spent of it."""
+        """Return the budget in the fields of a policy, with the amount that is spent."""
         usd = policy.get("budget_usd")
         return cls(None if usd is None else to_nanos(usd), policy.get("budget_tokens"), spent_nanos, spent_tokens)
 
@@ -65,7 +65,7 @@ class Budget:
         return None
 
     def spend(self, usage: Usage) -> None:
-        """Add what a call consumed."""
+        """Add the consumption of a call."""
         self.spent_nanos += to_nanos(usage.cost_usd or 0)
         self.spent_tokens += usage.tokens
 
@@ -96,7 +96,7 @@ def with_cost(usage: Usage) -> Usage:
 
 
 def bound_cost(usage: Usage, most_usd: Decimal) -> Usage:
-    """Return what an agent says that a call consumed, with no more than a call may cost, and then what it claimed."""
+    """Return the usage that an agent reports, with at most the highest cost of a call, and the cost that it claimed."""
     claimed = usage.cost_usd if usage.cost_usd is not None and usage.cost_usd > most_usd else None
     bounded = {"claimed_usd": claimed} | ({} if claimed is None else {"cost_usd": most_usd})
     return usage.model_copy(update=bounded)

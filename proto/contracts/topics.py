@@ -69,7 +69,7 @@ def measure(value: Any) -> int:
 
 
 def measure_job(job: Any, payload: str) -> int:
-    """Return the bytes of what a job asks for as JSON: of its fields, and of its payload, which is JSON text."""
+    """Return the bytes of a job's request as JSON: of its fields, and of its payload, which is JSON text."""
     fields: dict[str, Any] = {name: getattr(job, name) for name in _JOB_FIELDS}
     fields["references"] = job.references or None
     return len(to_json(fields, exclude_none=True)) + len(payload.encode())

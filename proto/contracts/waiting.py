@@ -5,7 +5,7 @@ from typing import Final
 
 
 class WaitCode(StrEnum):
-    """What holds an execution back (docs/protocol.md#why-an-execution-waits)."""
+    """The reasons that hold an execution back (docs/protocol.md#why-an-execution-waits)."""
 
     NOT_BEFORE = "not_before"
     RETRY_BACKOFF = "retry_backoff"

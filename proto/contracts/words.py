@@ -51,7 +51,7 @@ def has_emoji(text: str) -> bool:
 
 
 def fold_character(character: str) -> str:
-    """Return what a character is compared as, which may be several or none."""
+    """Return the characters, one, several or none, as which a character is compared."""
     plain = unicodedata.normalize("NFKD", character).translate(_PLAIN).casefold()
     return "".join(one for one in plain if not one.isspace() and not is_invisible(one))
 
@@ -78,7 +78,7 @@ def classify(character: str) -> str:
 
 
 class Table:
-    """What characters are translated to, each found out when it is first seen.
+    """The translation of each character, found out when it is first seen.
 
     A list is looked up in half of the time of a dictionary. It takes 2 MiB, and 25 once every character was seen.
     """
@@ -89,7 +89,7 @@ class Table:
         self._known = [_UNKNOWN] * _FAR
 
     def translate(self, text: str) -> str:
-        """Return what all characters of a text are translated to."""
+        """Return a text with each character translated."""
         translated = text.translate(self._known)  # what is not in the list stays
         if _UNKNOWN in translated:
             for code in map(ord, set(text)):
@@ -243,7 +243,7 @@ class Phrase:
 class Words:
     """The words of a text in order, each with its place. A mark of punctuation is a word, too.
 
-    The text is read in parts, so that a span is told without those of all words. Phrases may be cut out of it, which
+    The text is read in parts, so that a span is found without those of all words. Phrases may be cut out of it, which
     are found nonetheless.
     """
 
@@ -292,7 +292,7 @@ class Words:
         return self._kept.startswith(phrase.marked, place)
 
     def rest(self, start: int, end: int) -> Phrase:
-        """Return what is left of a part of the text without what was cut out."""
+        """Return a part of the text without the phrases that were cut out."""
         return Phrase(self._kept[self._place(start) : self._place(end)].replace(_CUT, ""))
 
     def _place(self, at: int) -> int:

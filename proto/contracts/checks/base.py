@@ -45,7 +45,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is checked: a result, and what is known about it.
+    """A result to check, and the variables known with it.
 
     `known` has the variables that an expression may use: result, and payload and submission where they were given.
     `is_repeated` says whether the submission before had the same result; None if there was none.
@@ -97,7 +97,7 @@ def count_of(number: int, unit: str) -> str:
 
 
 def describe(value: Any) -> str:
-    """Return in a few words what a JSON value is."""
+    """Return the kind of a JSON value in a few words."""
     if isinstance(value, dict):
         return f"an object with {count_of(len(value), 'member')}"
     if isinstance(value, list):

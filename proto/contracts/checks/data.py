@@ -37,7 +37,7 @@ _DASHES: Final = re.compile(r":?-+:?")
 
 
 class DataError(ValueError):
-    """A text that does not hold what is looked for; says why and at which line."""
+    """A text does not hold data of a form; the message says why and at which line."""
 
 
 class NoDataError(DataError):
@@ -99,7 +99,7 @@ def find_json(text: str) -> Data:
 
 
 def _list_fences(text: str) -> Iterator[tuple[str, _Piece]]:
-    """Yield what stands in fences, each with its tag in small letters; the last may have no end."""
+    """Yield the text of each fence, with its tag in small letters; the last may have no end."""
     marks, tag, begin = "", "", 0
     held: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -191,7 +191,7 @@ def _parse(piece: _Piece, text: str, lines_before: int) -> Any:
 
 
 def _read_csv(piece: _Piece) -> list[Data]:
-    """Read rows by the names in the first line; what parts them is what that line has most of: comma, `;` or tab."""
+    """Read rows by the names in the first line, separated by the most frequent of comma, `;` and tab there."""
     text = piece.text.strip("\r\n")
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)

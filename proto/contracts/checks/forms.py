@@ -90,7 +90,7 @@ class Within:
         return found._replace(comment=show(f"in {where}: {found.comment}", COMMENT_MAX_CHARS))
 
     def _find_of_text(self, subject: Subject) -> Finding | None:
-        """Return what the check finds of the text as it is, or None if it asks for something else."""
+        """Return the finding of the check on the text itself, or None if the check is about data in the text."""
         if isinstance(self.check, JsonSchema):
             return self.check.find(subject) if asks_for_text(self.check.schema) else None
         if isinstance(self.check, Expression):

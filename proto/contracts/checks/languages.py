@@ -205,7 +205,7 @@ class Expression:
         return compile_expression(self.source)
 
     def find(self, subject: Subject) -> Finding:
-        """Evaluate. What has no value, as for a member that is missing, is not true."""
+        """Evaluate the expression. Without a value, as for a missing member, it is not met."""
         known = {**subject.known, "result": subject.result}
         if missing := sorted(self.variables - known.keys()):
             return Finding(Outcome.CANNOT_ASSESS, None, f"the {missing[0]} is not known here")

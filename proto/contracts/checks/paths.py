@@ -200,7 +200,7 @@ class Each:
 
 
 def read_json_path(words: str, read_inner: Callable[[str], Check]) -> Check:
-    """Read a path and what is asked of the values there. Raise CheckError."""
+    """Read a path and the check of the values there. Raise CheckError if one is malformed."""
     path, end = read_path(words)
     asked = words[end:].strip()
     at = len(words) - len(words[end:].lstrip())

@@ -132,7 +132,7 @@ class Matches:
         return compile_pattern(self.pattern)
 
     def find(self, subject: Subject) -> Finding:
-        """Look for the first match, in each text by itself. What must not be there is looked for in names, too."""
+        """Find the first match, in each text by itself. Names are searched only for patterns that must not match."""
         for place in iterate_places(subject.result):
             if place.is_name and self.is_wanted:
                 continue

@@ -26,7 +26,7 @@ Label = bool | None
 
 @dataclass(frozen=True)
 class Case:
-    """A result with its criteria, and what people say of it: of each criterion, in order, and of the whole."""
+    """A result with its criteria and the labels of people: for each criterion, in order, and for the whole."""
 
     id: str
     result: Any

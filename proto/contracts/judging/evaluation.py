@@ -51,7 +51,7 @@ class Asked(NamedTuple):
 
 
 class Confirmation(NamedTuple):
-    """What confirming made of a result that had passed: whether it passed still, and what that took."""
+    """The confirmation of a result that had passed: whether it still passed, and the asks and cost of that."""
 
     passed: bool
     asks: int
@@ -71,7 +71,7 @@ class Confirmation(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What a policy made of a case, once: a letter a criterion (p, f, c or -), and whether the result was accepted.
+    """One judgement of a case by a policy: a letter a criterion (p, f, c or -), and whether it accepted the result.
 
     With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it. `evidence`:
     what was quoted for each criterion, where anything was.
@@ -307,7 +307,7 @@ class PolicyCounts:
         }
 
     def list_quorums(self) -> list[QuorumWorth]:
-        """Return what the votes of quorums are worth, by how many there were."""
+        """Return how many independent votes the quorums are worth, by their number of votes."""
         votes = self._votes.items()
         return [judge_panel(rows, labels, self._cases_of_votes[count]) for count, (*rows, labels) in votes]
 
@@ -361,7 +361,7 @@ _RATES: Final = ("agreement", "true_positive_rate", "true_negative_rate", "false
 
 
 def measure(confusion: Confusion) -> Json:
-    """Return what was counted, with what follows from it, as JSON."""
+    """Return the counts of an evaluation, with the rates and tests computed from them, as JSON."""
     return {
         "labelled": confusion.total,
         "good": confusion.positives,

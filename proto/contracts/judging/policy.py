@@ -119,11 +119,11 @@ class JudgeModel(_Frozen):
 
     @property
     def asked_as(self) -> str:
-        """The fields that change what the model is asked, as JSON: models with the same get the same asks."""
+        """The fields that change the asks of the model, as JSON: models with the same fields get the same asks."""
         return self.model_dump_json(exclude=_ASIDE)
 
     def price(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Decimal | None:
-        """Return what so many tokens cost in USD, some of them cached; None where the policy names no price."""
+        """Return the cost of tokens in USD, some of them cached; None if the policy names no price."""
         if self.input_usd is None and self.cached_usd is None and self.output_usd is None:
             return None
         input_usd = self.input_usd or 0

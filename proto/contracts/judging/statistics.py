@@ -87,7 +87,7 @@ def _find_least(is_enough: Callable[[int], bool], bound: float) -> int | None:
 
 
 def _reaches(count: int, total: int, least: float) -> bool:
-    """Return whether the exact lower bound of a share is `least`, or more: else as many would not be rare."""
+    """Return whether the exact lower bound of a share is `least` or more: at `least`, so high a share would be rare."""
     return least <= 0 or (count > 0 and _beta_share(count, total - count + 1, least) <= ALPHA)
 
 
@@ -427,13 +427,13 @@ class QuorumWorth(Model):
     @computed_field(description="of the 95 % interval of what they are worth")  # type: ignore[prop-decorator]
     @property
     def worth_votes_low(self) -> float | None:
-        """How many independent votes they are worth at least; None where that is not known."""
+        """The lower bound of how many independent votes they are worth; None if it is not known."""
         return self._find_worth(self.correlation_high)
 
     @computed_field(description="left out where it is not known, or has no bound")  # type: ignore[prop-decorator]
     @property
     def worth_votes_high(self) -> float | None:
-        """How many independent votes they are worth at most; None where that is not known, or has no bound."""
+        """The upper bound of how many independent votes they are worth; None if there is none, or it is not known."""
         return self._find_worth(self.correlation_low)
 
     def _find_worth(self, correlation: float | None) -> float | None:
@@ -453,7 +453,7 @@ class QuorumWorth(Model):
 
     @property
     def sentence(self) -> str:
-        """What they are worth, in a sentence."""
+        """A sentence that says how many independent votes the quorum is worth."""
         worth = "no known number of" if self.worth_votes is None else f"{self.worth_votes:.1f}"
         between = ""
         if self.worth_votes is not None and self.worth_votes_low is not None:
@@ -468,7 +468,7 @@ class QuorumWorth(Model):
 
 
 def find_quorum_warnings(policy: JudgePolicy, measured: Sequence[QuorumWorth] | None) -> Iterator[tuple[str, str]]:
-    """Yield codes and messages for what should be looked at in the quorum of a policy, if it has one.
+    """Yield the codes and messages of warnings about the quorum of a policy, if it has one.
 
     `measured` is the evaluation of these votes; None: there was none.
     """

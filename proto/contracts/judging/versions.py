@@ -39,7 +39,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class GoldenSet(StrictModel):
-    """Labelled cases that belong to a policy, by the hash of them, and what a version must reach on them."""
+    """The labelled cases of a policy, by their hash, and the shares that a version must reach on them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -83,7 +83,7 @@ def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSe
 
 
 def read_golden(body: str) -> tuple[GoldenSet, str]:
-    """Return what a body asks for, and its cases, one a line."""
+    """Return the required shares in a body, and its cases, one a line."""
     first, _, cases = body.partition("\n")
     return GoldenSet.model_validate_json(first), cases
 
@@ -115,7 +115,7 @@ class Counts(Model):
 
 
 class Measured(Model):
-    """What is kept of an evaluation of one version: how it judged whole results, and what its votes are worth."""
+    """The stored part of an evaluation of one version: its judgements of whole results, and the worth of its votes."""
 
     cases_hash: Hash
     overall: Counts
@@ -123,7 +123,7 @@ class Measured(Model):
 
 
 class Evaluated(NamedTuple):
-    """An evaluation of one version, as it is kept: what was counted, and of each question a letter for each repeat.
+    """An evaluation of one version, as stored: the counts, and for each question a letter for each repeat.
 
     The letters are `p` (accepted), `f` (not) and `-` (not judged).
     """
@@ -133,7 +133,7 @@ class Evaluated(NamedTuple):
 
 
 class PolicyReport(Model):
-    """What is looked at of the report of one policy."""
+    """The fields that are read from the report of one policy."""
 
     policy: str
     versions: dict[str, int] = Field(default_factory=dict)
@@ -145,14 +145,14 @@ class PolicyReport(Model):
 
 
 class Report(Model):
-    """What is looked at of a report by `signoff judge evaluate`: it names an evaluation, and is believed nothing."""
+    """The fields that are read from a report of `signoff judge evaluate`: it names an evaluation, and no more."""
 
     evaluation: UUID
     policies: Annotated[list[PolicyReport], Field(max_length=POLICIES_MAX)] = Field(default_factory=list)
 
 
 def find_refusal(body: str, reference: str, report: Report, evaluated: Evaluated | None) -> GoldenRefusal | None:
-    """Return why a version, `name@version`, may not take over by what was kept of an evaluation; None: it may.
+    """Return why a version, `name@version`, may not take over by its stored evaluation; None: it may.
 
     `body` is the golden set's; its labels count. What was not judged counts against the version.
     """

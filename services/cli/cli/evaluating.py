@@ -35,7 +35,7 @@ SHOWN_MAX: Final = 10
 
 
 class JudgeCases(Protocol):
-    """Judge cases by a policy, `name` or `name@version`, each as if nobody had judged it before."""
+    """Judge cases by a policy, `name` or `name@version`, without reuse of earlier verdicts."""
 
     async def __call__(self, cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
         """Return the outcome of each case, in their order; `repeat` counts from 1."""

@@ -92,7 +92,7 @@ class PlainGroup(TyperGroup):
 
 
 class DefaultGroup(PlainGroup):
-    """A group whose first command needs no name: what begins with no command is that command's."""
+    """A group whose first command needs no name: arguments that begin with no command are that command's."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the name of the first command before arguments that name none."""
@@ -121,7 +121,7 @@ def _leave_to_typer(process: Callable[[Any, Any], Any], ctx: Any, value: Any) ->
 
 
 def _process(parameter: Any, leave_to_typer: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    """Return a plain value as its type. What is missing, wrong or not plain is left to Typer."""
+    """Return a plain value as its type. A value that is missing, wrong or not plain is left to Typer."""
     annotation, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
     if not value and parameter.required:
         return leave_to_typer(ctx, value)

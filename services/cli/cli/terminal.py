@@ -95,7 +95,7 @@ def _measure_columns(table: Iterable[Sequence[Styled]]) -> list[int]:
 
 
 def _lay_out(table: Sequence[Sequence[Styled]], stream: TextIO, *, plain: bool) -> str:
-    """Return the lines of a table, on a terminal with what stands in its last column wrapped."""
+    """Return the lines of a table, on a terminal with its last column wrapped."""
     widths = _measure_columns(table)[:-1]
     indent = sum(widths) + len(_GAP) * len(widths)
     room = columns_of() - indent if stream.isatty() and not plain else 0
@@ -123,7 +123,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def replace_line(line: str) -> str:
-    """Return what a terminal shows in place of its last line, cut to its width."""
+    """Return the text that replaces a terminal's last line, cut to its width."""
     return f"\r\x1b[2K\x1b[?7l{line}\x1b[?7h"
 
 

@@ -84,7 +84,7 @@ class UnreadableBatch(Record):  # type: ignore[misc]  # aiokafka has no types
 
 
 class Batches:
-    """What was fetched of one partition, batch by batch, in place of aiokafka's MemoryRecords."""
+    """The fetched bytes of one partition, batch by batch, in place of aiokafka's MemoryRecords."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -94,7 +94,7 @@ class Batches:
         return bool(self._cut(0))
 
     def size_in_bytes(self) -> int:
-        """Return the size of what was fetched."""
+        """Return the size of the fetched bytes."""
         return len(self._data)
 
     def __iter__(self) -> Iterator[memoryview]:
@@ -311,7 +311,7 @@ _UNPACK: Final = {
 
 
 class Fetched(FetchResult):  # type: ignore[misc]  # same
-    """What was fetched of one partition and is not read yet."""
+    """The fetched records of one partition that are not read yet."""
 
     _partition_records: Any
 
@@ -342,7 +342,7 @@ class Fetched(FetchResult):  # type: ignore[misc]  # same
 
 @dataclass(slots=True)
 class Poll:
-    """What a poll may still return: so many records, and bytes of them."""
+    """The numbers of records, and of their bytes, that a poll may still return."""
 
     records: int
     size: int = POLL_BYTES
@@ -501,7 +501,7 @@ def commit_as_member_only() -> None:
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # same
-    """The broker refused a record for what it is.
+    """The broker refused a record because of its content.
 
     aiokafka does not know this error of brokers, and raises UnknownError, which may pass. Upstream: none found.
     """

@@ -99,7 +99,7 @@ class Handlers:
     async def _judge_result(
         self, event: ResultProduced, grant: Grant, budget: JudgingBudget, held: HeldLease
     ) -> PublishOutcome:
-        """Judge a result by what was granted with it, and return the function that publishes the outcome."""
+        """Judge a result by its grant, and return the function that publishes the outcome."""
         held.begun = True
         started, tenant = time.monotonic(), f"tenant:{grant.tenant}"
         try:

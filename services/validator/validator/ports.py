@@ -113,7 +113,7 @@ class Grant(JudgingGrant):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeGrant(JudgingGrant):
-    """A judging without a job, with its result; its budget is the rest of that of a job whose verdict this is to be.
+    """A judging without a job, with its result. If its verdict will be a job's, the budget is the rest of the job's.
 
     `kind` is a JudgingKind of this version or a later one.
     """

@@ -159,9 +159,9 @@ how many.
 
 
 class Prompt(NamedTuple):
-    """One version of the prompt: how a question is put, in several wordings, and what is added in which case.
+    """One version of the prompt: the wordings of a question, and the texts that are added in each case.
 
-    `rules` stand before the data, and then what is said of a case behind it. A version without has its rules in its
+    `rules` stand before the data, and the texts of a case behind it. A version without `rules` has them in its
     wordings, which stand before the data and behind it, and shows neither task nor references.
     """
 

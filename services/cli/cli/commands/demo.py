@@ -29,7 +29,7 @@ from signoff.values import new_execution_id
 
 @dataclass(frozen=True)
 class DemoJob:
-    """A job of the demo: what it shows, and the status at which it must end."""
+    """A job of the demo: the feature that it shows, and the status at which it must end."""
 
     name: str
     shows: str

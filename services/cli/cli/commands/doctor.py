@@ -246,7 +246,7 @@ def _find_http_skew(headers: Any) -> float | None:
 
 
 async def check_jobstores(target: Target) -> list[Check]:
-    """Check whether each jobstore answers, and what one of them knows of all parts."""
+    """Check whether each jobstore answers, and the reports of all parts that one of them has."""
     if target.jobstore is None:
         return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
     addresses = [each.strip() for each in target.jobstore.split(",") if each.strip()]

@@ -22,7 +22,7 @@ from signoff.errors import ErrorCode
 
 
 class Session(BaseModel):
-    """What a session's cookie holds, sealed. `ends_at` is in seconds since 1970."""
+    """The sealed contents of a session's cookie. `ends_at` is in seconds since 1970."""
 
     id: str
     ends_at: float
@@ -52,7 +52,7 @@ class Sessions:
         return None if session.ends_at <= time.time() or session.id in self._ended else session
 
     def end(self, session: Session) -> None:
-        """End a session before its time. Other consoles learn nothing of it: there a copy of its cookie goes on."""
+        """End a session before its time. Other consoles do not know of it: there a copy of its cookie still works."""
         now = time.time()
         self._ended = {id_: ends_at for id_, ends_at in self._ended.items() if ends_at > now}
         self._ended[session.id] = session.ends_at
@@ -81,7 +81,7 @@ def is_token(text: str) -> bool:
 
 
 def find_session(request: Request) -> Session | None:
-    """Return the session of a request's cookie, if it has one that goes on."""
+    """Return the session of a request's cookie, if it has one that has not ended."""
     sessions: Sessions = request.app.state.sessions
     return sessions.open(request.cookies.get(session_cookie_name(request), ""))
 

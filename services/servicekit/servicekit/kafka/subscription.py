@@ -40,7 +40,7 @@ from signoff.errors import ErrorCode
 
 
 def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
-    """Return what a consumer no longer does, since its task has ended; a poll would wait for ever."""
+    """Return the duty of a consumer whose task has ended, None if all run: a poll would wait for ever."""
     tasks = {
         "refreshes its metadata": consumer._client._sync_task,  # noqa: SLF001 - no public way, as for the others
         "keeps its place in the group": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001
@@ -277,7 +277,7 @@ class Incoming(Generic[E]):
 
 
 class UnparsedError(PermanentError):
-    """A body that holds no event. Its message is made when it is read: of most records that fail alike none is."""
+    """A body that holds no event. Its message is made only when it is read, since most such records need none."""
 
     def __init__(self, error: ValidationError) -> None:
         self._problem = find_problem(error)

@@ -136,7 +136,7 @@ T = TypeVar("T")
 
 
 class Memory:
-    """What this process found out about one model at one server."""
+    """The findings of this process about one model at one server."""
 
     def __init__(self, best: Form) -> None:
         self.finding = asyncio.Lock()  # one request at a time looks for a supported form
@@ -172,7 +172,7 @@ class Memory:
 
 
 class Servers:
-    """The servers that this process asks, with what is known of each and its pace; all judges share them."""
+    """The servers that this process asks, with its findings about each and the pace of it; all judges share them."""
 
     def __init__(self) -> None:
         self._memories: OrderedDict[tuple[str, str, ApiName | None], Memory] = OrderedDict()

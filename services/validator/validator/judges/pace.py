@@ -37,7 +37,7 @@ _MOMENT_MIN_S: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is left of a quota, its size, and the seconds until it is full again."""
+    """The rest of a quota, its size, and the seconds until it is full again."""
 
     left: float
     most: float
@@ -130,7 +130,7 @@ _SHARE_MIN: Final = 1 / 64
 
 
 class _Bucket:
-    """What is left of a share of a quota by now, if it fills evenly."""
+    """The rest of a share of a quota at a moment, if the quota fills evenly."""
 
     def __init__(self, quota: Quota, spent: float, share: float, at: float) -> None:
         self._most = quota.most
