@@ -59,12 +59,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Look for no garbage among so many modules and tests, which all stay."""
+    """Look for no garbage among so many modules and tests, which all stay, and seldom among what tests make."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(100_000, 50)
         gc.enable()
 
 

@@ -19,9 +19,7 @@ HEAVY = {
 BOUNDS = {
     "--help": (165, set()),
     "jobs --help": (344, set()),
-    "jobs list": (344, set()),
     "jobs list --status FAILED --label a=b --limit 5 --json": (344, set()),
-    "jobs get poem": (344, set()),
     "jobs logs poem": (344, set()),
     "jobs execute poem": (344, set()),
     "agents list": (344, set()),

@@ -8,9 +8,11 @@ import pytest
 from fastapi import FastAPI
 from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
 from support.fake_jobstore import Server as JobStoreServer
+from support.fakes import until
 from support.real_console import RealConsole, real_console
 
 from console.api.auth import Sessions
+from console.api.pages import Page
 from console.app import Server, create_app
 from console.config import ClientLimits
 from console.live import LiveHub
@@ -61,19 +63,23 @@ def client_limits() -> ClientLimits:
     return ClientLimits()
 
 
+@pytest.fixture(scope="session")
+def page() -> Page:
+    return Page()
+
+
 @pytest.fixture
 async def console(
-    client: AsyncClient, live: LiveHub, sessions: Sessions, client_limits: ClientLimits
+    client: AsyncClient, live: LiveHub, sessions: Sessions, client_limits: ClientLimits, page: Page
 ) -> AsyncIterator[str]:
     """A console with a body limit of 1,000 bytes; its base URL."""
-    app = create_app(client, live, sessions, client_limits, payload_max_bytes=1_000)
+    app = create_app(client, live, sessions, client_limits, payload_max_bytes=1_000, page=page)
     first = APPS.setdefault("first", app)
     app.router, app.openapi = first.router, first.openapi
     server = Server(app, live, "127.0.0.1:0", client_limits)
     stop = asyncio.Event()
     watching, serving = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
-    while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event
-        await asyncio.sleep(0)
+    await until(lambda: server.started and live.cursor is not None)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     stop.set()
     await serving

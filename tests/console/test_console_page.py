@@ -24,11 +24,6 @@ def page(tmp_path):
     return Page(tmp_path)
 
 
-@pytest.fixture(autouse=True)
-def built(monkeypatch, page):
-    monkeypatch.setattr("console.app.Page", lambda: page)
-
-
 @pytest.mark.parametrize("path", [path.replace("{_}", "a.b:c") for path in PAGES])
 async def test_every_page_is_the_same_document(http, path):
     async with http.get(path) as answer:

@@ -37,6 +37,7 @@ SERVICES = {
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 }
+SOURCES = [*(ROOT / "services").rglob("*.py")]
 #: It asks whether the job's execution is live only after the table, which also lets IN_PROGRESS pass.
 EDITED_TOO = {JobStatus.IN_PROGRESS}
 
@@ -90,7 +91,7 @@ def test_what_keeps_a_rule_is_where_the_page_says(rule: str) -> None:
     _, _, kept_in = paragraph.partition("\n\n")[0].partition("\n- **`")[0].partition("*In*")
     names = [name.rpartition(".")[2] for name in re.findall(r"`([\w.]+)`", kept_in)]
     files = set(re.findall(r"[\w/]+\.py\b", re.sub(r"\]\([^)]*\)", "]", kept_in)))
-    sources = [path for path in (ROOT / "services").rglob("*.py") for name in files if f"/{path}".endswith(f"/{name}")]
+    sources = [path for path in SOURCES for name in files if f"/{path}".endswith(f"/{name}")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
     assert len(sources) == len(files) > 0
     assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []

@@ -43,6 +43,7 @@ def create_app(
     client_limits: ClientLimits = DEFAULT_LIMITS,
     *,
     payload_max_bytes: int = PAYLOAD_MAX_BYTES,
+    page: Page | None = None,
 ) -> FastAPI:
     """Make the application, without a server."""
     app = FastAPI(
@@ -56,7 +57,7 @@ def create_app(
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
     app.state.client_limits, app.state.bodies = client_limits, Bodies(client_limits)
-    app.state.page, app.state.evidence = Page(), EvidenceSpans()
+    app.state.page, app.state.evidence = page or Page(), EvidenceSpans()
     app.state.sessions, app.state.known_tokens = sessions, KnownTokens(jobstore)
     app.state.receipt_keys = receipts.KeptKeys(jobstore)
     # Event streams are not compressed: the middleware leaves text/event-stream as it is.
