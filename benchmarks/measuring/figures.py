@@ -20,10 +20,11 @@ NOT_MEASURED = "Not measured yet."
 HEAD = """\
 # Performance
 
-The benchmarks write this page; what is written by hand is lost with the next run. PostgreSQL has `fsync` and
-`synchronous_commit` on, Kafka has `acks=all`. Believe CPU to 10 %, and latencies where they differ by more than a
-third. A round beside which others took more than 0.15 of the benchmark's CPU is thrown out and repeated; where that did
-not help, its line says so.
+For people who size an installation or make it faster. After this page you know what the life of a job costs, how fast
+the doors answer, and how each figure was measured. The benchmarks write this page, so edits by hand are lost with the
+next run. PostgreSQL has `fsync` and `synchronous_commit` on, Kafka has `acks=all`. CPU is exact to 10 %; latencies
+differ only if they differ by more than a third. A round in which other programs took more than 0.15 of the benchmark's
+CPU is discarded and repeated; if that did not help, its line says so.
 """
 #: Title and command of each section, by name, in order.
 SECTIONS: Mapping[str, tuple[str, str]] = {
