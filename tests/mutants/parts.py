@@ -33,7 +33,7 @@ PARTS = (
             for name in (
                 *("*/commands", "*/rows", "*/rules", "engine/parts", "executions/claims"),
                 *("executions/requesting", "executions/states", "jobs/model"),
-                *("jobs/transitions", "jobs/waiting", "judging/judgings", "upstreams"),
+                *("jobs/transitions", "jobs/waiting", "judging/judgings"),
             )
         ],
         ["tests/jobstore/domain", "tests/jobstore/commands"],

@@ -36,7 +36,7 @@ from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, Report
 from jobstore.insights.rollups import Rollups
-from jobstore.jobs.model import ExecutionTerms
+from jobstore.jobs.model import ExecutionTerms, Upstreams
 from jobstore.jobs.texts import TextIndex
 from jobstore.judging import store as judgings
 from jobstore.judging.queue import JudgingQueue
@@ -46,7 +46,6 @@ from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
 from jobstore.subjects import STORES
-from jobstore.upstreams import Upstreams
 from servicekit import clock
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries

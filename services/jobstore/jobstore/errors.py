@@ -31,7 +31,7 @@ class UnknownCursorError(PermanentError):
 
 
 class Violation(NamedTuple):
-    """What is wrong with a field of a request, which is named as the request does; the message does not name it."""
+    """The error of a field, under its name in the request; the message does not name the field."""
 
     field: str
     message: str
@@ -51,12 +51,6 @@ class DatabaseFaultError(PermanentError):
     """The database failed at one command alone, for too long, while it could be written."""
 
     code = ErrorCode.DATABASE_ERROR
-
-
-def check_size(size: int, limit: int) -> None:
-    """Raise an InvalidError if what was given has more bytes than the limit allows."""
-    if size > limit:
-        raise InvalidError(f"{size} bytes of JSON exceed the limit of {limit}", code=ErrorCode.PAYLOAD_TOO_LARGE)
 
 
 class UnauthenticatedError(PermanentError):
@@ -84,6 +78,6 @@ class TooManyCallsError(TransientError):
 
 
 class TooSlowError(TransientError):
-    """The caller sends its request too slowly, or does not take what it is sent."""
+    """The caller sends its request, or takes its answer, too slowly."""
 
     code = ErrorCode.TOO_SLOW

@@ -16,8 +16,7 @@ from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions import leases
 from jobstore.executions.commands import OUTCOMES, CancelJob, EndLease, RecordReport, RecordResult
-from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, Actor, TransitionKind
-from jobstore.upstreams import Upstreams
+from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, Actor, TransitionKind, Upstreams
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.kafka.dead_letters import Refused, UnvouchedError
 from servicekit.kafka.subscription import Incoming, is_replay, leave_frames, parse_event
@@ -29,11 +28,12 @@ E = TypeVar("E", bound=Event)
 Report = JobStatusReported | ResultProduced
 R = TypeVar("R", JobStatusReported, ResultProduced)
 
-#: Dead letters of what nobody vouches for and nobody can read, since this process began; more are only counted.
+#: The maximum of dead letters, in the life of this process, of records that are neither signed nor readable; more are
+#: only counted.
 UNREADABLE_MAX = 1_000
 #: Replayed records of a batch that the log names; more are counted.
 REPLAYS_NAMED_MAX = 20
-#: The keys that sign each kind of report. A lease's number is granted once, so that one of them is right.
+#: The keys that may sign each kind of report. The number of a lease is granted once, so that only one of them can.
 _USES: dict[type[Report], tuple[KeyUse, ...]] = {
     ResultProduced: (KeyUse.EXECUTING,),
     JobStatusReported: (KeyUse.EXECUTING, KeyUse.JUDGING),
@@ -49,7 +49,7 @@ class ForgedError(UnvouchedError):
 
 
 class UnparsedReportError(UnvouchedError):
-    """A report that nobody vouches for and that cannot be parsed, for another error."""
+    """A report that is not signed and cannot be parsed, because of another error."""
 
     def __init__(self, error: PermanentError) -> None:
         super().__init__(code=error.code)
@@ -87,16 +87,17 @@ class EventHandlers:
 
     async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[object]:
         """Cancel executions by their ids."""
-        return await self._record(requests, self._make_cancel)
 
-    def _make_cancel(self, request: Incoming[CancelRequested]) -> Command[object]:
-        event = request.event
-        return CancelJob(event.job_id, event.execution_id, event.reason, actor=request.vouched_by)
+        def cancel(request: Incoming[CancelRequested]) -> Command[object]:
+            event = request.event
+            return CancelJob(event.job_id, event.execution_id, event.reason, actor=request.vouched_by)
+
+        return await self._record(requests, cancel)
 
     def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> Signature:
         """Return the signature of a record that is signed with a lease's key (rule `signed-reports`).
 
-        UnvouchedError: it is not. Only then is it parsed here, to learn of which lease it speaks.
+        UnvouchedError: it is not. Only then it is parsed here, to learn which lease it names.
         """
         signature, value = read_signature(record), record.value or b""
         if signature is not None and any(self._secrets.verify(use, signature, value) for use in _USES[event]):
@@ -110,11 +111,14 @@ class EventHandlers:
     async def choose_dead(self, event: type[Report], refused: Sequence[Refused]) -> Sequence[Refused]:
         """End the leases of reports that can never be recorded, and return which records become dead letters.
 
-        A lease's worker repeats its outcome until it is recorded or the lease is over. Of forged reports, one that
-        would count is buried once a lease; of those that cannot be read, some are.
+        A worker repeats its outcome until that is recorded or the lease is over. Of forged reports for a lease that
+        counts, one becomes a dead letter; of those that cannot be read, up to UNREADABLE_MAX do.
         """
         forged = {error.lease for _, error in refused if isinstance(error, ForgedError)}
-        new = await self._note_forged(forged) if forged else set()
+        new: set[tuple[UUID, int]] = set()
+        if forged:
+            async with self._database.transaction() as connection:
+                new = await leases.note_forged(connection, forged)
         dead: list[Refused] = []
         ended: list[Command[object]] = []
         for record, error in refused:
@@ -130,7 +134,7 @@ class EventHandlers:
                 continue
             dead.append((record, error))
             signature = read_signature(record)
-            if signature and _is_outcome(event, record.value or b""):  # check_report has found it right
+            if signature and _is_outcome(event, record.value or b""):  # check_report has verified it
                 code = ErrorCode.UNSTORABLE if error.code == ErrorCode.INVALID_DATA else error.code
                 ended.append(
                     EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code, actor=SIGNOFF)
@@ -143,14 +147,10 @@ class EventHandlers:
                 log.warning("the database fails at the end of a lease, too", extra=extra)
         return dead
 
-    async def _note_forged(self, forged: set[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
-        async with self._database.transaction() as connection:
-            return await leases.note_forged(connection, forged)
-
     async def _record_reports(
         self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object] | None]
     ) -> Sequence[object]:
-        """Record reports, but none that speaks of another lease than the one that signed it."""
+        """Record reports, but none that names another lease than the one whose key signed it."""
         errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
         results = iter(await self._record([i for i in incoming if id(i) not in errors], command))
         return [errors[id(i)] if id(i) in errors else next(results) for i in incoming]
@@ -158,7 +158,7 @@ class EventHandlers:
     async def _record(
         self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object] | None]
     ) -> Sequence[object]:
-        """Carry out the command for each record, if there is one; none for a replay. Return the results in order."""
+        """Carry out the command of each record, if it has one and is no replay. Return the results in order."""
         if replays := [i for i in incoming if i.replay]:
             _log_replays(replays)
         commands = [None if i.replay else command(i) for i in incoming]
@@ -167,19 +167,19 @@ class EventHandlers:
 
 
 def _log_replays(replays: Sequence[Incoming[Any]]) -> None:
-    """Say which replayed records were passed over: one line a batch, since strangers may replay many."""
+    """Log which replayed records are skipped: one line for a batch, since anybody may replay many."""
     named = [f"{i.record.partition}/{i.record.offset} of {i.event.execution_id}" for i in replays[:REPLAYS_NAMED_MAX]]
     extra = {"topic": replays[0].record.topic, "records": len(replays), "named": named}
     log.info("replayed records change nothing", extra=extra)
 
 
 def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> Actor:
-    """Return who asks for a cancel. PermanentError (`bad_signature`): it may not count."""
+    """Return who signed a cancel. PermanentError (`bad_signature`): nobody who may cancel has."""
     return upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
 def read_report(event: type[Report], record: ConsumerRecord[bytes, bytes], _: int) -> Incoming[Report]:
-    """Read a report that is vouched for. Its other headers are not signed: whatever stands there refuses nothing."""
+    """Read a signed report. Its other headers are not signed, so that they cannot make it refused."""
     return Incoming(parse_event(event, record.value or b""), record, is_replay(record))
 
 
@@ -194,9 +194,9 @@ def _agrees(incoming: Incoming[R]) -> bool:
 
 
 def _is_outcome(event: type[Report], value: bytes) -> bool:
-    """Whether a signed body ends its lease: no report of progress, and nothing copied from the other topic.
+    """Return whether a signed body ends its lease: it is no report of progress, and not copied from the other topic.
 
-    What cannot be read at all counts as an outcome, since its worker repeats an outcome, and waits.
+    A body that cannot be read counts as an outcome, since a worker repeats its outcome and waits.
     """
     kinds = (event, JobStatusReported if event is ResultProduced else ResultProduced)
     for kind in kinds:

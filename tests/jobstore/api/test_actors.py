@@ -23,7 +23,7 @@ from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.handlers import EventHandlers, check_cancel
-from jobstore.upstreams import OPEN, Upstreams
+from jobstore.jobs.model import OPEN, Upstreams
 from servicekit.kafka.subscription import Incoming
 from signoff.jsontext import json_text
 from signoff.status import Outcome, ReportKind

@@ -12,7 +12,7 @@ from support.jobstore.steps import Steps
 
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.jobs.reads import get_settled_cursor
+from jobstore.jobs.reads import get_cursors
 from jobstore.publishing.watches import Watches
 from signoff.status import ReportKind
 from signoff.v1 import agent_service_pb2 as agents_pb
@@ -255,7 +255,7 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     await jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR)
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        settled = await get_settled_cursor(connection)
+        settled = (await get_cursors(connection))[0]
     watches.set_settled(settled)
     told = [await asyncio.wait_for(call.read(), 10) for _ in range(2)]
     assert [response.log.version for response in told] == [1, 2]
@@ -286,7 +286,7 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        watches.set_settled(await get_settled_cursor(connection))
+        watches.set_settled((await get_cursors(connection))[0])
     call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR)
     await call.read()
     watched = (await call.read()).job

@@ -18,7 +18,7 @@ from jobstore.api.requests import Tokens
 from jobstore.api.server import create_server
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.jobs.reads import get_settled_cursor
+from jobstore.jobs.reads import get_cursors
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import FAR_BEHIND, Watches
@@ -59,7 +59,7 @@ async def record(database: Database, job_id: str, entries: int, size: int = 1) -
         await connection.execute(_ADD, {"job_id": job_id, "entries": entries, "size": size})
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
     async with database.session() as session:
-        return await get_settled_cursor(session)
+        return (await get_cursors(session))[0]
 
 
 async def take(pages: AsyncIterator[deque[Any]], number: int) -> list[list[int]]:

@@ -14,8 +14,7 @@ from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.handlers import check_cancel
-from jobstore.jobs.model import ExecutionStage
-from jobstore.upstreams import OPEN, Upstreams
+from jobstore.jobs.model import OPEN, ExecutionStage, Upstreams
 from servicekit.errors import PermanentError
 from signoff.values import new_execution_id
 from signoff.worker.v1 import work_service_pb2 as pb

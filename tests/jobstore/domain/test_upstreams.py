@@ -6,7 +6,7 @@ import pytest
 from support.factories import execute_requested, request_body
 
 from contracts.signing import KeyUse, Secret, Secrets
-from jobstore.upstreams import OPEN, Upstreams
+from jobstore.jobs.model import OPEN, Upstreams
 from servicekit.errors import PermanentError
 from signoff.values import new_execution_id
 

@@ -74,7 +74,7 @@ async def publish(relay: Relay, database: Database) -> list[str]:
     """Publish what the relay was told of, as it does when it is woken; return what it asked the database for."""
     with recorded_statements() as asked:
         async with database.session() as session:
-            while await relay._relay(session, looks=relay._must_look, store_after_s=60.0):
+            while await relay.relay(session, looks=relay._must_look, store_after_s=60.0):
                 pass
     return asked
 

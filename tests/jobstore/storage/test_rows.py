@@ -22,7 +22,7 @@ async def test_a_column_of_nulls_alone_is_not_sent_and_is_written_all_the_same(d
     rows = [{"id": 1, "at": None, "names": None}, {"id": 2, "at": None, "names": None}]
     parameters = sql.arrays(columns, "u", rows)
     assert parameters == {"u_id": [1, 2], "u_at": [], "u_names": []}
-    query = text(f"SELECT {sql.named_values('u', columns)} FROM {sql.unnest('u', columns)}")
+    query = text(f"SELECT {sql.values('u', columns)} FROM {sql.unnest('u', columns)}")
     async with database.session() as session:
         assert [dict(row) for row in await session.execute(query, parameters)] == rows
 
@@ -34,7 +34,7 @@ async def test_few_rows_read_as_those_of_a_batch(database: Database, count: int)
         {"id": 1, "at": None, "names": ['a "quoted", name', ""], "body": '{"a": 1}'},
         {"id": 2, "at": None, "names": None, "body": None},
     ][:count]
-    select = f"SELECT u.n, {sql.named_values('u', columns)} FROM"
+    select = f"SELECT u.n, {sql.values('u', columns)} FROM"
     batch = text(f"{select} {sql.unnest('u', columns)}")
     few = text(f"{select} {sql.few('u', columns, count)}")
     async with database.session() as session:

@@ -27,9 +27,9 @@ from jobstore.jobs.model import (
     ExecutionTerms,
     IdKey,
     Job,
+    LastEntry,
     LogEntry,
     Reusable,
-    Said,
     Spec,
     members,
 )
@@ -205,9 +205,9 @@ class MemoryJobstore:
         agent = self.agents.get(self.executions[execution_id].agent_id or "", self.agents["writer"])
         return Grant("{}", agent.protocol, agent.url, agent.headers)
 
-    def _last_of(self, job_id: str) -> Said:
+    def _last_of(self, job_id: str) -> LastEntry:
         report = self.log(job_id)[-1].report
-        return Said(report.kind, report.message, report.actor)
+        return LastEntry(report.kind, report.message, report.actor)
 
     def _load(self, uow: UnitOfWork, asked: WishList) -> None:
         self._load_jobs(uow[Jobs], asked[JobsWish])

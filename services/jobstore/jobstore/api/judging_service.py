@@ -19,8 +19,9 @@ from jobstore.api.requests import (
     read_key,
 )
 from jobstore.engine.database import Database
+from jobstore.engine.parts import check_size
 from jobstore.engine.runner import CommandRunner
-from jobstore.errors import InvalidError, NotFoundError, check_size
+from jobstore.errors import InvalidError, NotFoundError
 from jobstore.jobs.commands import Once
 from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
 from jobstore.judging import reads

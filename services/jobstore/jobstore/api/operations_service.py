@@ -38,13 +38,13 @@ from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, GroupFindings, Process, list_processes, read_backlog
+from jobstore.jobs.model import OPEN, Upstreams
 from jobstore.limits import store as limits
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
 from jobstore.operations import reads as operations
 from jobstore.operations.batches import Batches
 from jobstore.operations.commands import ENDED
 from jobstore.publishing.watches import Watches
-from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import TransientError
 from servicekit.process.runtime import VERSION
 from signoff.errors import ErrorCode

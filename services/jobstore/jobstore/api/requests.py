@@ -19,7 +19,8 @@ from pydantic import TypeAdapter
 from contracts.fields import OperationName, Patch
 from contracts.resources import NewJob, patch_of
 from contracts.topics import measure, measure_job
-from jobstore.errors import ForbiddenError, InvalidError, UnauthenticatedError, check_size
+from jobstore.engine.parts import check_size
+from jobstore.errors import ForbiddenError, InvalidError, UnauthenticatedError
 from jobstore.jobs.commands import Answer
 from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor
 from signoff.connection import JSON_AS_VALUE, PAGE_MAX, REPLAYED

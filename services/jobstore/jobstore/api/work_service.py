@@ -29,7 +29,7 @@ from jobstore.executions.commands import EndLease
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report
-from jobstore.jobs.model import UPSTREAM, ExecutionStage, ExecutionState, TransitionKind, members
+from jobstore.jobs.model import OPEN, UPSTREAM, ExecutionStage, ExecutionState, TransitionKind, Upstreams, members
 from jobstore.judging import store as judgings
 from jobstore.judging.commands import ReportDefault
 from jobstore.judging.judgings import FinishJudging
@@ -45,7 +45,6 @@ from jobstore.judging.rules import (
     read_task,
 )
 from jobstore.judging.store import note_validator
-from jobstore.upstreams import OPEN, Upstreams
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.subscription import parse_event
 from signoff.errors import ErrorCode

@@ -36,11 +36,11 @@ HANDS_OVER: Final = f"/{randbelow(10**12)}"
 
 
 class Wake(Flag):
-    """Kinds of work that a commit leaves to do. A loop that misses a notification finds the work at its next poll.
+    """The kinds of work of which a commit notifies the loops. One that misses it finds the work at its next poll.
 
     A payload of NOTIFY is one letter for each, or `p` and the cursor up to which the log is settled. Behind the letters
     there may be the number of the last row that was recorded, and which process hands these rows over. During an
-    upgrade processes of two versions notify each other: a letter keeps its meaning, and what is unknown is ignored.
+    upgrade processes of two versions notify each other: a letter keeps its meaning, and unknown letters are ignored.
     """
 
     NOTHING = 0
@@ -54,7 +54,7 @@ class Wake(Flag):
 
     @property
     def payload(self) -> str:
-        """The letters of what there is to do, as `of_payload` reads them."""
+        """The letters of these kinds of work, as `of_payload` reads them."""
         return "".join(letter for wake, letter in _LETTERS.items() if wake in self)
 
     @classmethod
@@ -67,16 +67,9 @@ class Wake(Flag):
         return wake
 
 
-_LETTERS = {
-    Wake.RECORDED: "l",
-    Wake.QUEUED: "q",
-    Wake.FREED: "f",
-    Wake.AGENTS: "a",
-    Wake.OPERATIONS: "o",
-    Wake.JUDGINGS: "j",
-    Wake.LATE: "r",
-}
-#: What a process assumes that it missed while its connection was lost. The others wake all loops that FREED wakes.
+#: The letter of each kind of work, in their order.
+_LETTERS = dict(zip(tuple(Wake), "lqfaojr", strict=True))
+#: The work that a process looks for after its connection was lost. It wakes the loops that FREED wakes, too.
 EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS
 
 
@@ -86,7 +79,7 @@ def notify(wake: Wake) -> str:
 
 
 def number_handed_over(payload: str) -> int | None:
-    """Return the number of the last row that a payload tells of, if this process hands it over, else None."""
+    """Return the number of the last row in a payload, if this process hands that row over, else None."""
     return int(payload.removesuffix(HANDS_OVER).lstrip(ascii_letters)) if payload.endswith(HANDS_OVER) else None
 
 
@@ -102,15 +95,15 @@ OUTAGE = Gauge("signoff_database_outage", "1 while the database cannot be writte
 #: Seconds between two probes, and how long one may take: together, how late an outage is noticed.
 PROBE_EVERY_S: Final = 2.0
 PROBE_TIMEOUT_S: Final = 4.0
-#: Seconds between two looks at what may be done with each table, while nothing fails.
+#: Seconds between two checks of the privileges on each table, while nothing fails.
 TABLES_EVERY_S: Final = 60.0
-#: For how long an outage that a transaction met is believed, whatever the probe says: on a disk that is full its small
-#: write may still find room. Longer than the waits between two tries of whoever waits (servicekit.retry).
+#: For how many seconds an outage that a transaction met counts although the probe succeeds: on a full disk its small
+#: write may still find room. It is longer than the waits between two tries (servicekit.retry).
 MET_S: Final = 7.0
 
 READ_ONLY: Final = "25006"
-#: By the beginning of the SQLSTATE; the first that fits decides. What is not here is doubtful: it is waited for, and
-#: once it has met one record alone for long, while the database could be written, that record is given up.
+#: By the beginning of the SQLSTATE; the first that fits decides. Other errors are doubtful: the command is tried again,
+#: and given up once it has failed alone for long while the database could be written.
 _DATA: Final = (
     "22",  # a value, such as a text with U+0000
     "23",  # a constraint; another transaction may have been first, so that it is tried again at once
@@ -136,7 +129,7 @@ _OUTAGES: Final = {
     **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), ErrorCode.DATABASE_UNAVAILABLE),
 }
 
-#: What asyncpg raises. An InternalClientError is a statement on a session that the server has just ended.
+#: The errors of asyncpg. InternalClientError: a statement was sent on a session that the server has just ended.
 DRIVER_ERRORS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -154,7 +147,7 @@ _STATE: Final = text(
 
 
 class RaceError(TransientError):
-    """Another transaction wrote first; a retry at once sees what it wrote."""
+    """Another transaction wrote first; a retry at once sees its rows."""
 
     code = ErrorCode.RACED
 
@@ -164,12 +157,12 @@ class ConstraintError(RaceError):
 
 
 class Availability:
-    """Know whether the database can be written, from a write of its own every few seconds and from others' fortune."""
+    """Know whether the database can be written: by a write every few seconds, and by the errors of transactions."""
 
     def __init__(
         self, connect: Callable[[], Awaitable[Connection]], write: Callable[[Connection], Awaitable[None]]
     ) -> None:
-        """`connect` is for the probe alone: a pool whose connections are all at work says nothing of the database."""
+        """`connect` is for the probe alone: a pool may have no free connection while the database can be written."""
         self._connect = connect
         self._write_once = write
         self._connection: Connection | None = None
@@ -180,7 +173,7 @@ class Availability:
         self.is_migrating = False
 
     def find_outage(self) -> str | None:
-        """Return the code of the outage that lasts (servicekit.errors), or None."""
+        """Return the code of the current outage (servicekit.errors), or None."""
         if self._probed is None and self._met and time.monotonic() - self._met_at < MET_S:
             return self._met
         return self._probed
@@ -192,7 +185,7 @@ class Availability:
 
     async def run(self, on_change: Callable[[str | None], Awaitable[None]] | None = None) -> None:
         """Probe for ever. Call `on_change` with the code of an outage that begins, and with None at its end."""
-        told: list[str | None] = []
+        logged: list[str | None] = []
 
         async def look() -> None:
             reason = None
@@ -203,10 +196,10 @@ class Availability:
             outage = self.find_outage()
             if self.is_migrating and outage == ErrorCode.DATABASE_NOT_MIGRATED:
                 return
-            if [outage] != told:
+            if [outage] != logged:
                 for code in DATABASE_OUTAGES:
                     OUTAGE.labels(code).set(code == outage)
-                told[:] = [outage]
+                logged[:] = [outage]
                 level = logging.WARNING if outage else logging.INFO
                 log.log(level, self.check() or "the database can be written", extra={"reason": reason})
                 if on_change is not None:
@@ -233,7 +226,7 @@ class Availability:
         self._probed = None
 
     async def _write_in_time(self, *, thoroughly: bool) -> None:
-        """Write, or raise TimeoutError. What hangs in a server that stands still is left behind with its connection."""
+        """Write, or raise TimeoutError. A write that hangs is left behind with its connection."""
         writing = asyncio.ensure_future(self._write(thoroughly=thoroughly))
         writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
@@ -245,7 +238,7 @@ class Availability:
         await writing
 
     async def _write(self, *, thoroughly: bool) -> None:
-        """Write on the connection of the last probe, or on a new one after any error."""
+        """Write on the connection of the last probe, or, after an error, on a new one."""
         kept, self._connection = self._connection, None
         connection, began_at = kept or await self._connect(), time.monotonic()
         try:
@@ -267,7 +260,7 @@ class Availability:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Translate errors, and remember an outage that is met."""
+        """Translate errors, and note an outage that is met."""
         try:
             with translate_errors():
                 yield
@@ -329,10 +322,10 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:500]
 
 
-#: Seconds until an epoch lapses that is not renewed. The probe of the database renews it, and whoever probes next ends
-#: it: with the seconds until another relay tries to lead, these are less than 15.
+#: Seconds until an epoch lapses that is not renewed. The probe of its process renews it, and the next probe of another
+#: process ends it once it has lapsed: together with LEAD_EVERY_S of the relay that takes less than 15 s.
 EPOCH_S: Final = 10.0
-#: Seconds after which sessions of epochs that have ended are looked for, though none has ended since.
+#: Seconds after which sessions of ended epochs are looked for, even if no epoch has ended since.
 LOOK_EVERY_S: Final = 60.0
 #: The `application_name` of sessions, followed by their epoch.
 SESSION_NAME: Final = "signoff-jobstore"
@@ -341,7 +334,7 @@ _BEGIN: Final = text(
     "INSERT INTO epochs (until, report) VALUES (signoff_now() + make_interval(secs => :epoch_s), "
     "CAST(CAST(:report AS text) AS jsonb) || jsonb_build_object('at', signoff_now())) RETURNING epoch"
 )
-#: Only whose own epoch has not lapsed ends others: during an outage of the database all lapse.
+#: A process ends lapsed epochs only while its own has not lapsed: during an outage of the database all lapse.
 _RENEW: Final = text(
     """
     WITH lapsed AS (
@@ -355,7 +348,7 @@ _RENEW: Final = text(
     """
 )
 _IS_CURRENT: Final = text("SELECT EXISTS (SELECT FROM epochs WHERE epoch = :epoch)")
-#: A session shows its name before its epoch is looked up: whichever comes first, none is left of an epoch that ended.
+#: A session has its name before its epoch is looked up, so that no session of an ended epoch is left.
 _END_SESSIONS: Final = text(
     f"""
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -370,7 +363,7 @@ class Epochs:
 
     def __init__(self) -> None:
         self.current: int | None = None
-        #: Returns what this process says of itself, as JSON, where it does (insights.processes).
+        #: Returns the report of this process on itself, as JSON, if there is one (insights.processes).
         self.describe: Callable[[], str | None] = lambda: None
         self._renewing = asyncio.Lock()
         self._look_at = 0.0
@@ -383,8 +376,8 @@ class Epochs:
     async def renew(self, session: Connection) -> None:
         """Renew the epoch, or begin another if it has ended; end those of others that have lapsed, with their sessions.
 
-        Once in a while sessions are looked for in any case: whoever has ended their epoch may have ended before them.
-        `session` is of no epoch.
+        Every LOOK_EVERY_S sessions are looked for in any case: the process that ended their epoch may have ended before
+        it ended them. `session` is of no epoch.
         """
         async with self._renewing:  # of two probes at once only one begins it
             parameters = {"epoch": self.current, "epoch_s": EPOCH_S, "report": self.describe()}
@@ -411,28 +404,28 @@ class Epochs:
 
 T = TypeVar("T")
 
-#: Milliseconds that a statement may take, and that a transaction may be idle: what a jobstore that is stopped holds is
-#: let go then where no other jobstore runs that ends its epoch. The longest statement is the snapshot of an operation.
+#: Milliseconds that a statement may take, and that a transaction may be idle: then a stopped jobstore loses its locks,
+#: even if no other jobstore runs that ends its epoch. The longest statement is the snapshot of an operation.
 STATEMENT_TIMEOUT_MS = 15_000
 IDLE_TIMEOUT_MS = 10_000
 #: Seconds after which an answer is no longer waited for: it was lost, since the server would have given up before.
 COMMAND_TIMEOUT_S = 16.0
-#: Rows are looked up by key, whatever the statistics say and however large a table was when a plan was made; a rebuild
-#: and migrations read whole tables (docs/adr/0024).
+#: Rows are looked up by key, with any statistics and any size of a table when a plan was made; a rebuild and migrations
+#: read whole tables (docs/adr/0024).
 _BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
 #: Seconds that a transaction waits for a free connection of the pool.
 POOL_TIMEOUT_S = 10.0
-#: Seconds that a call of a person or program waits for one.
+#: Seconds that a call waits for one.
 CALLERS_TIMEOUT_S = 2.0
-#: What share of the connections callers have at most, by whether their calls last: one in so many.
+#: Callers have up to one in so many of the connections, by whether their calls last.
 _SHARES = {False: 3, True: 6}
 #: Seconds that connecting may take.
 CONNECT_TIMEOUT_S = 5.0
 #: Seconds after which a process asks again whether its turn to migrate has come.
 TURN_POLL_S = 0.5
-#: Seconds within which the server must end the statement of somebody who was cancelled; else its connection is closed.
+#: Seconds within which the server must end the statement of a cancelled task; else its connection is closed.
 CANCEL_TIMEOUT_S = 1.0
-#: Prepared statements that a connection keeps: more than there are. Their plans live as long as it does.
+#: Prepared statements that a connection keeps: more than there are. Their plans last as long as the connection.
 STATEMENTS_MAX = 500
 #: Statements after which the pool would close a connection: never, since its plans would have to be made anew.
 QUERIES_MAX = 2**62
@@ -471,11 +464,10 @@ class Database:
         self.availability = Availability(lambda: self._connect(SESSION_NAME), self.epochs.renew)
 
     def for_callers(self, *, lasting: bool = False) -> Self:
-        """Return a view for what people and programs read, which never takes all connections of the pool.
+        """Return a view of this database for the reads of callers, which never take all connections of the pool.
 
-        However many callers there are, half of them are left to what is recorded, to workers and to loops: a third is
-        for calls, which are refused where they wait too long (TooManyCallsError), and a sixth for those that last, such
-        as watches, which wait.
+        Half of the connections are left to commands, workers and loops. A third is for calls, which are refused if they
+        wait too long (TooManyCallsError), and a sixth for calls that last, such as watches, which wait.
         """
         view = copy.copy(self)
         view._places, view._places_timeout_s = self._callers[lasting], None if lasting else CALLERS_TIMEOUT_S  # noqa: SLF001 - its own
@@ -490,10 +482,10 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def pipelined_transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction as `transaction` does, whose first statement begins it; its last may commit it.
+        """Open a transaction that BEGIN opens together with the first statement, and COMMIT may close with the last.
 
-        Its first statement is one that `execute` or `scalar` executes. It has no cursors: asyncpg opens these in
-        transactions of its own alone.
+        `execute` or `scalar` execute its first statement. It has no cursors, which asyncpg opens only in its own
+        transactions.
         """
         async with self.session() as connection, patches.begin_with_next(connection.driver):
             with _close_if_unanswered(connection):
@@ -511,7 +503,7 @@ class Database:
                     with _close_if_unanswered(connection):
                         yield connection
                 except asyncpg.PostgresError as error:
-                    if error.sqlstate == READ_ONLY:  # a session that began so stays so, when the database no longer is
+                    if error.sqlstate == READ_ONLY:  # the session stays so, even when the database no longer is
                         driver.terminate()
                     raise
                 finally:
@@ -552,7 +544,7 @@ class Database:
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
         """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, however long it takes.
 
-        It may commit; what it leaves is committed at the end.
+        It may commit; its other changes are committed at the end.
         """
         settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migration.SESSION}
         engine = create_async_engine(self.url, poolclass=NullPool, connect_args=settings)
@@ -583,10 +575,10 @@ class Database:
         await retry_transient(self.availability.probe, on="postgres")
 
     async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
-        """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
+        """Listen for notifications for ever: call `wake` with the work, or `settled` with a cursor.
 
-        `wake` is told the number of the last row that was recorded, too, if this process hands it over. After a
-        connection was lost, it is called with everything that may have been missed.
+        The second argument of `wake` is the number of the last row that was recorded, if this process hands it over.
+        After a lost connection `wake` is called with EVERYTHING.
         """
 
         def dispatch(payload: str) -> None:
@@ -618,15 +610,15 @@ async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
         return await pool.acquire(timeout=POOL_TIMEOUT_S)
     except TimeoutError as error:
         if pool.get_size() < pool.get_max_size() or pool.get_idle_size():
-            raise  # not for want of a free one: the server did not answer
+            raise  # a connection was free: the server did not answer
         raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code=ErrorCode.DATABASE_BUSY) from error
 
 
 @contextlib.contextmanager
 def _close_if_unanswered(connection: Connection) -> Iterator[None]:
-    """Close a connection whose answer was lost; and one that is not free soon after its user was cancelled.
+    """Close a connection whose answer was lost, and one that is not free soon after its task was cancelled.
 
-    What would follow on it, a rollback at least, would wait as long again: the server may stand still.
+    A rollback on it could wait as long again: the server may hang.
     """
     try:
         yield
@@ -640,7 +632,7 @@ def _close_if_unanswered(connection: Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stay_cancelled() -> Iterator[None]:
-    """Keep a cancellation from becoming an error of the rollback after it: a loop would wait that out, and go on."""
+    """Raise CancelledError instead of the error of a rollback after it, which a loop would take for an outage."""
     try:
         yield
     except DRIVER_ERRORS as error:
@@ -650,4 +642,4 @@ def _stay_cancelled() -> Iterator[None]:
 
 
 async def _keep(_: object) -> None:
-    """Reset nothing when a connection goes back to the pool: what would have to be, closes it (`invalidate`)."""
+    """Reset nothing when a connection goes back to the pool: one that needs it was closed (`invalidate`)."""

@@ -1,10 +1,10 @@
-"""Add the facts that are not in job logs: agents, what administrators set, ids that were answered without a request.
+"""Add the facts that are not in job logs: of agents, of all that administrators set, and of refused execution ids.
 
-A cancel of an execution that nobody has asked for is a row of executions, and no fact until somebody asks; nor is why a
-record was wrong. Both are remembered for a time.
+A cancel of an execution that is not requested yet is a row of executions, and no fact until it is requested; nor is the
+error of a wrong record. Both are remembered for a time.
 
-A fact takes its number from the sequence of the logs, in the transaction that writes the row that it tells of, so that
-the relay sees both or neither (docs/adr/0023).
+A fact takes its number from the sequence of the logs, in the transaction that writes its row, so that the relay sees
+both or neither (docs/adr/0023).
 """
 
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ from jobstore.jobs.model import SIGNOFF, Actor
 from jobstore.schema import tables
 
 AGENTS, REFUSALS, ADMINISTRATION = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused], TOPIC_OF[AdministrationChanged]
-#: The tables of what administrators set, in the order in which rows refer to each other.
+#: The tables that administrators set, in the order in which rows refer to each other.
 ADMINISTERED: Final = (
     tables.limits,
     tables.judging_versions,
@@ -30,11 +30,11 @@ ADMINISTERED: Final = (
     tables.operations,
     tables.operation_items,
 )
-#: Columns of these that change without a fact: whose turn it is to go on with an operation, and when.
+#: Columns of these that change without a fact: when an operation is next taken up.
 UNTOLD: Final[Mapping[str, Collection[str]]] = {"operations": frozenset({"turn_at"})}
-#: The key of the fact that all is told from there on, since no name of a limit, policy, set or operation is it.
+#: The key of the fact from which on facts have all that administrators set: no limit, policy, set or operation has it.
 COMPLETE: Final = "*"
-#: Rows of one fact, and the bytes of them behind which the next fact begins.
+#: The maximum of rows of a fact, and the bytes of rows after which the next fact begins.
 PART_ROWS: Final = 1_000
 PART_BYTES: Final = 1 << 20
 
@@ -43,28 +43,28 @@ _NOW: Final = sql.time_text("signoff_now()")
 
 
 def told_columns(table: Table) -> dict[str, str]:
-    """Return the columns of a table of ADMINISTERED that facts tell, each with its type."""
+    """Return the columns of a table of ADMINISTERED that facts have, each with its type."""
     return sql.columns(table, without=UNTOLD.get(table.name, ()))
 
 
 def tell(table: Table, rows: str, *, removed: bool = False, beside: str = "") -> TextClause:
     """Return the statement that adds facts of rows of a table, as they are or, if `removed`, as they were.
 
-    `rows` is a query of them, or a change that returns them; `beside`, what else is changed, as a part of WITH. The
-    actor is a parameter. JSON is a string in its row: PostgreSQL does not read what has an escaped NUL as JSON.
+    `rows` is a query of them, or a change that returns them; `beside`: further changes, as a part of WITH. The actor is
+    a parameter. JSON is a string in its row: PostgreSQL does not read JSON with an escaped NUL.
     """
     columns = ", ".join(
         f"{sql.time_text(name) if kind == sql.TIME else f'{name}::text' if kind in _JSON else name} AS {name}"
         for name, kind in told_columns(table).items()
     )
-    name = ", ".join(f"told.{column.name}" for column in table.primary_key if not isinstance(column.type, Integer))
+    name = ", ".join(f"row_of.{column.name}" for column in table.primary_key if not isinstance(column.type, Integer))
     return text(
         f"""
         WITH {beside} changed AS ({rows}), numbered AS (
             SELECT concat_ws(':', {name}) AS name, row, row_number() OVER in_order AS number,
                 sum(octet_length(row::text)) OVER in_order - octet_length(row::text) AS bytes_before
-            FROM (SELECT {columns} FROM changed) AS told, LATERAL json_strip_nulls(row_to_json(told)) AS row
-            WINDOW in_order AS (ORDER BY {", ".join(f"told.{column.name}" for column in table.primary_key)})
+            FROM (SELECT {columns} FROM changed) AS row_of, LATERAL json_strip_nulls(row_to_json(row_of)) AS row
+            WINDOW in_order AS (ORDER BY {", ".join(f"row_of.{column.name}" for column in table.primary_key)})
         ), parts AS (
             SELECT nextval('job_logs_seq_seq') AS seq, part.* FROM (
                 SELECT name, json_agg(row ORDER BY number) AS rows FROM numbered
@@ -92,14 +92,14 @@ _COMPLETE: Final = text(
     UPDATE relay SET administered_since = added.seq FROM added
     """,  # noqa: S608 - names of our own
 )
-#: Whoever has drawn a number has committed then, and a rebuild has, so that a snapshot has all that stands before it.
+#: With this lock each transaction that has drawn a number has committed, so that a snapshot has all rows before it.
 _LOCK_FACTS: Final = text("LOCK TABLE facts IN SHARE ROW EXCLUSIVE MODE")
 _SNAPSHOTS: Final = [tell(table, f"SELECT * FROM {table.name}") for table in ADMINISTERED]  # noqa: S608 - our own
 _IS_UNTOLD: Final = text("SELECT administered_since = 0 FROM relay")
 
 
 async def complete_administration(connection: Connection, actor: Actor) -> None:
-    """Tell that what administrators set is all told from here on, and how it stands now."""
+    """Add the fact from which on facts have all that administrators set, and facts of what is set now."""
     await connection.execute(_LOCK_FACTS)
     await connection.execute(_COMPLETE, {"actor": actor})
     for snapshot in _SNAPSHOTS:
@@ -107,7 +107,7 @@ async def complete_administration(connection: Connection, actor: Actor) -> None:
 
 
 async def begin_administration(connection: Connection) -> None:
-    """Tell so as the first of all jobstores on a database that was not rebuilt."""
+    """Add those facts, if no jobstore has yet, to a database that was not rebuilt."""
     if await connection.scalar(_IS_UNTOLD):
         await connection.execute(_LOCK_FACTS)
         if await connection.scalar(_IS_UNTOLD):

@@ -86,7 +86,7 @@ class Lane:
             self._running = None
 
     async def _run_batch(self, waiting: Sequence[_Waiting]) -> None:
-        # Whoever gave up may have asked another jobstore since, and then for the contrary.
+        # A caller that gave up may have asked another jobstore since, and for the contrary.
         batch = [each for each in waiting if not each.result.cancelled()]
         try:
             results = await isolate_failures([command for command, _ in batch], self._retry_races)

@@ -1,4 +1,4 @@
-"""All locks of the jobstore, and the one order in which every transaction takes them.
+"""Declare all locks of the jobstore, and the one order in which every transaction takes them.
 
 A transaction that takes two of them in another order can deadlock with one that keeps to it. The order:
 
@@ -14,16 +14,16 @@ A transaction that takes two of them in another order can deadlock with one that
 8. Rows of `reusable`, in the order of their keys, when all else is written.
 9. Rows of `workers`, in the order of their owners.
 10. Rows of `judging_evaluations`, in the order of their names, versions and cases.
-11. Rows of `judging_counts`, in the order of their kinds, names and versions. Those of the policy `default`, of which
-    most verdicts are, are written by the holder of ROLLUPS alone, so that no command waits for another there.
+11. Rows of `judging_counts`, in the order of their kinds, names and versions. Those of the policy `default`
+    are written by the holder of ROLLUPS alone, so that commands, which mostly use it, do not wait for each other.
 
 Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
 
-The table `facts` is locked to tell all that administrators set, when LIMITS alone is held, or nothing.
+The table `facts` is locked to add facts of all that administrators set, while LIMITS or no lock is held.
 
 RELAY, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY
 and MIGRATION are held by a session, and are free as soon as its process is gone or, of RELAY, its epoch has ended
-(epochs.py); all others end with their transaction.
+(Epochs); all others end with their transaction.
 """
 
 from enum import IntEnum
@@ -56,10 +56,10 @@ async def hold(connection: Connection, lock: Lock) -> None:
 
 
 async def try_hold(connection: Connection, lock: Lock) -> bool:
-    """Hold a lock alone until the transaction ends. Return False if anybody else holds or shares it."""
+    """Hold a lock alone until the transaction ends. Return False if another transaction holds or shares it."""
     return bool(await connection.scalar(_TRY_HOLD, {"lock": lock}))
 
 
 async def try_hold_by_session(session: Connection, lock: Lock) -> bool:
-    """Hold a lock alone for as long as the connection lives. Return False if anybody else holds it."""
+    """Hold a lock alone for as long as the connection lives. Return False if another holds it."""
     return bool(await session.scalar(_TRY_HOLD_BY_SESSION, {"lock": lock}))

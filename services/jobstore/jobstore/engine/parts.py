@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 
 class Overlay(ChainMap[K, V]):
-    """Changes before what is stored, by the same keys: a ChainMap of two, which costs a tenth as much to look into."""
+    """Changed rows before stored ones, by the same keys: a ChainMap of two that is read ten times as fast."""
 
     changes: dict[K, V]
     stored: dict[K, V]
@@ -38,22 +38,22 @@ class Overlay(ChainMap[K, V]):
         return self.changes[key] if key in self.changes else self.stored[key]
 
     def get(self, key: K) -> V | None:  # type: ignore[override] # nobody asks for another default
-        """Return a change, or else what is stored, or else None."""
+        """Return the changed value, or else the stored one, or else None."""
         return self.changes[key] if key in self.changes else self.stored.get(key)
 
 
 def overlay() -> Overlay[K, V]:
-    """Return the rows of a part of which none are stored, and none changed."""
+    """Return an overlay without rows."""
     return Overlay({}, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a command asks of one part: each field is a frozenset, or a number of which the highest counts."""
+    """The wish of a command for rows of one part. Each field is a frozenset, or a number: the highest counts."""
 
     @classmethod
     def join(cls, wishes: Collection[Self]) -> Self:
-        """Return the wish for everything that any of these asks for."""
+        """Return the union of wishes."""
         first, *_ = wishes
         joined: dict[str, object] = {}
         for name in cls.__dataclass_fields__:
@@ -62,7 +62,7 @@ class Wish:
         return replace(first, **joined)
 
     def subtract(self, earlier: Self) -> Self:
-        """Return the wish for what an earlier one did not ask for."""
+        """Return the wish without what an earlier one has."""
         left: dict[str, object] = {}
         for name in self.__dataclass_fields__:
             value, before = getattr(self, name), getattr(earlier, name)
@@ -73,15 +73,15 @@ class Wish:
         return replace(type(self)(), **left)
 
     def name(self) -> dict[str, str]:
-        """Return the id of what it locks, as logs have it."""
+        """Return the id of a row that it locks, as a field of a log line."""
         return {}
 
     def __bool__(self) -> bool:
-        """Return whether it asks for anything: each field's default is false."""
+        """Return whether it is for anything: the default of each field is false."""
         return any(_read_fields(type(self))(self))  # type: ignore[arg-type] # a class can be hashed
 
 
-#: What one command asks for, of as many parts as it needs.
+#: The wishes of one command, for the parts that it needs.
 Wishes: TypeAlias = Sequence[Wish]
 W = TypeVar("W", bound=Wish)
 
@@ -96,16 +96,16 @@ def make_empty(kind: type[Wish]) -> Wish:
 
 @cache
 def _read_fields(kind: type[Wish]) -> Callable[[Wish], tuple[object, ...]]:
-    """Return what reads the fields of a wish."""
+    """Return the function that reads all fields of a wish."""
     get, several = attrgetter(*kind.__dataclass_fields__), len(kind.__dataclass_fields__) > 1
     return get if several else lambda wish: (get(wish),)
 
 
 class WishList(dict[type[Wish], Wish]):
-    """The wishes of a batch of commands, joined for each part; an empty wish for a part of which nothing is asked."""
+    """The wishes of a batch of commands, joined for each part; an empty wish for every other part."""
 
     def __init__(self, of_each: Sequence[Wishes]) -> None:
-        """Join what each command asks for."""
+        """Join the wishes of each command."""
         super().__init__()
         self.of_each = of_each
         wishes: defaultdict[type[Wish], list[Wish]] = defaultdict(list)
@@ -125,19 +125,19 @@ class WishList(dict[type[Wish], Wish]):
         def __getitem__(self, kind: type[W]) -> W: ...
 
     def subtract(self, earlier: "WishList") -> "WishList":
-        """Return what was not asked for earlier."""
+        """Return the wishes without those of an earlier list."""
         return WishList([[wish.subtract(earlier[kind]) for kind, wish in self.items() if wish != earlier[kind]]])
 
 
 @dataclass(eq=False, slots=True)
 class Part:
-    """The rows of one subject in one transaction: as they are stored, and as they are after what was decided so far.
+    """The rows of one subject in one transaction: as they are stored, and as they are after the decisions so far.
 
-    What no command wishes is not loaded. `uow` has the other parts.
+    Only rows that a command wishes are loaded. `uow` has the other parts.
     """
 
     uow: "UnitOfWork" = field(repr=False)
-    #: Whether a lock that commands need is not held, since it was not free: those are set aside.
+    #: Whether a lock was not free: commands that need it are set aside.
     is_missed: bool = False
 
     def misses(self, wish: Wish) -> bool:
@@ -151,7 +151,7 @@ P = TypeVar("P", bound=Part)
 
 @dataclass(slots=True)
 class Listeners:
-    """Called after the commit of a transaction; None: nobody listens."""
+    """The functions that are called after the commit of a transaction; None: there is none."""
 
     #: Called with the executions that were offered with their requests; without it none are.
     on_offered: Callable[[Sequence[Execution]], None] | None = None
@@ -166,7 +166,7 @@ class Listeners:
 
 
 class UnitOfWork(dict[type[Part], Part]):
-    """The parts of one transaction by their types, each made as it is first asked for. Commands decide on it."""
+    """The parts of one transaction by their types, each made at its first use. Commands decide on it."""
 
     __slots__ = ("clock", "listeners", "terms")
 
@@ -204,11 +204,11 @@ REFUSED = "refused:"
 
 @dataclass(frozen=True, slots=True)
 class Command(ABC, Generic[R_co]):
-    """Something asked of the jobstore, or reported to it, by `actor`, who has to be named. R_co: what it is answered.
+    """A request to the jobstore, or a report, by `actor`. R_co: the type of its answer.
 
     The engine calls `locks`, `reads` and `decide`, in this order. A batch of commands is carried out in one
-    transaction: what they ask for is joined for each part. `reads` is called again while it asks for more than before,
-    since what was read may let it.
+    transaction, and their wishes are joined for each part. `reads` is called again while it returns more than before,
+    since it may depend on rows that were read.
     """
 
     actor: Actor = field(kw_only=True)
@@ -220,10 +220,10 @@ class Command(ABC, Generic[R_co]):
 
     @abstractmethod
     def locks(self) -> Wishes:
-        """Return what must be locked, and what is read with it."""
+        """Return the wishes for rows that must be locked, and for rows that are read with them."""
 
     def reads(self, uow: UnitOfWork) -> Wishes:
-        """Return what else must be locked or read, which is known once the rows are locked."""
+        """Return the wishes for further rows, which are known once the first are locked."""
         del uow
         return NOTHING
 
@@ -233,17 +233,17 @@ class Command(ABC, Generic[R_co]):
 
 
 class Creation(Command[R_co]):
-    """A request that makes one thing, under an id that is known before."""
+    """A request that makes a thing under an id that is known before."""
 
     __slots__ = ()
 
     @abstractmethod
     def is_made(self, uow: UnitOfWork) -> bool:
-        """Return whether the thing is there, or was refused for good."""
+        """Return whether the thing exists, or was refused for good."""
 
     @abstractmethod
     def show(self, uow: UnitOfWork) -> R_co:
-        """Return the answer of a request that comes again, whatever has become of the thing since."""
+        """Return the answer of a repeated request, with the thing as it is now."""
 
 
 def optional(value: str | None) -> frozenset[str]:
@@ -252,7 +252,7 @@ def optional(value: str | None) -> frozenset[str]:
 
 
 def merge_patch(stored: object, patch: Patch, new: type[Model]) -> Merged:
-    """Return the fields that a patch gives, as they are after it. InvalidError: a new resource may not have them."""
+    """Return the fields of a patch, merged with the stored ones. InvalidError: a new resource may not have them."""
     try:
         return merge(stored, patch, new)
     except ValidationError as error:
@@ -264,6 +264,12 @@ def check_version(what: str, stored: int, expected: int | None) -> None:
     """Raise RefusedError (`version_conflict`) if a resource is at another version than its caller has."""
     if expected is not None and expected != stored:
         raise RefusedError(f"{what} is at version {stored}, not {expected}", code=ErrorCode.VERSION_CONFLICT)
+
+
+def check_size(size: int, limit: int) -> None:
+    """Raise InvalidError (`payload_too_large`) if a value has more bytes than the limit allows."""
+    if size > limit:
+        raise InvalidError(f"{size} bytes of JSON exceed the limit of {limit}", code=ErrorCode.PAYLOAD_TOO_LARGE)
 
 
 def raise_refusal(decision: object) -> None:

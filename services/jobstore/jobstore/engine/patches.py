@@ -45,7 +45,7 @@ class Pipeline:
         self.is_committed = False
 
     def __getattr__(self, name: str) -> object:
-        """Return what else a transport has."""
+        """Return another attribute of the transport."""
         return getattr(self._transport, name)
 
     @property
@@ -99,7 +99,7 @@ asyncpg.protocol.Protocol = _PipelinedProtocol  # there is no public way
 
 
 def get_pipeline(driver: "asyncpg.Connection[asyncpg.Record]") -> Pipeline:
-    """Return what a connection of asyncpg writes to."""
+    """Return the pipeline that a connection of asyncpg writes to."""
     pipeline: Pipeline = driver._protocol.pipeline  # noqa: SLF001 - there is no public way
     return pipeline
 
@@ -112,7 +112,7 @@ async def begin_with_next(driver: "asyncpg.Connection[asyncpg.Record]") -> Async
     try:
         yield
     except BaseException:
-        # Whoever was cancelled does not know what the server has done by now: a rollback too many is only a warning.
+        # After a cancellation it is unknown how far the server is: a rollback too many is only a warning.
         if pipeline.end() and not pipeline.is_closing():
             await driver.execute("ROLLBACK")
         raise

@@ -16,25 +16,25 @@ from jobstore.errors import DatabaseFaultError
 from jobstore.jobs.model import ExecutionTerms
 from servicekit.errors import DATABASE_OUTAGES, DoubtfulError, PermanentError, TransientError
 
-#: Writes what is written behind the statement that most have together.
+#: Writes rows that come behind the common statement of all parts.
 Last = Callable[[Connection], Awaitable[None]]
 
 
 class Piece(NamedTuple):
-    """SQL over an `unnest` of rows with an alias: a piece of one statement, which sees the tables as they were."""
+    """SQL that writes rows by an `unnest` with an alias: a part of a statement that sees the tables as before it."""
 
     sql: str
     columns: Mapping[str, str]
     alias: str
-    #: What may be asked of the written rows, under the piece's name.
+    #: The columns that RETURNING has of the written rows, under the name of the piece.
     returning: str = "1"
     #: The condition that finds the rows of a whole batch by their keys.
     of_batch: str = ""
-    #: How many rows are written by VALUES: each number is a statement of its own.
+    #: Up to how many rows are written by VALUES: each number is a statement of its own.
     few_max: int = 1
 
     def compose(self, count: int) -> str:
-        """Return the SQL for so many rows, or for any number where that is 0."""
+        """Return the SQL for `count` rows, or, if that is 0, for any number."""
         if not count:
             return self.sql + self.of_batch
         rows = sql.unnest(self.alias, self.columns)
@@ -42,34 +42,34 @@ class Piece(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """The end of the statement that is written together, in place of one that notifies alone."""
+    """The end of the common statement, if it returns rows; otherwise it only notifies."""
 
-    #: The SQL behind the pieces with these names, each of which returns what it says.
+    #: Returns the SQL behind the pieces of these names.
     compose: Callable[[Sequence[str]], str]
     parameters: Mapping[str, object]
-    #: Called with the rows that it returns.
+    #: Called with the rows that the statement returns.
     take: Callable[[Rows], None]
 
 
 class Store:
-    """Lock, load and write the rows of one part. What a subject does not need it does not define."""
+    """Lock, load and write the rows of one part. A subject defines the steps that it needs."""
 
     part: ClassVar[type[Part]]
-    #: What commands ask of it. It is visited only where one of them does, unless its rows go with others'.
+    #: The wish of commands for it. It is visited only for such a wish, unless it is always locked or loaded.
     wish: ClassVar[type[Wish]] = Wish
     is_always_locked: ClassVar[bool] = False
     is_always_loaded: ClassVar[bool] = False
-    #: Whether its locks are the last: it is visited once, when all else is read.
+    #: Whether its locks are the last: it is visited once, after all others.
     is_last: ClassVar[bool] = False
 
-    #: What is written in one statement with the rows of other parts, by name.
+    #: The SQL that writes its rows in the common statement, by name.
     pieces: ClassVar[Mapping[str, Piece]] = {}
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock what is known before anything is read, and read what belongs to it."""
+        """Lock rows that commands name beforehand, and read what belongs to them."""
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load, and perhaps lock, what is known once rows are locked."""
+        """Load, and perhaps lock, rows that are known once others are locked."""
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write changes. RaceError: another transaction has inserted one of the new rows since."""
@@ -80,39 +80,39 @@ class Store:
         return {}
 
     def make_ending(self, uow: UnitOfWork, rows: Mapping[str, Sequence[Values]]) -> Ending | None:
-        """Return how the statement ends that writes these rows, if that is to return anything."""
+        """Return the end of the common statement that writes these rows, if it must return rows."""
         del uow, rows
         return None
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
-        """Return what such rows leave for the loops to do."""
+        """Return the work that these rows leave for the loops."""
         del uow
         return Wake.NOTHING
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return how changes are written that come behind that statement; None: there are none."""
+        """Return the function that writes changes behind the common statement; None: there are none."""
         del uow
         return None
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Log and count what was decided, and call listeners: all of it is committed."""
+        """Log and count decisions, and call listeners, after the commit."""
 
 
-#: How often commands may ask for more, by what they have read.
+#: How many times commands are asked what they read.
 ROUNDS_MAX: Final = 3
 
 
 class Rounds:
-    """Ask commands what they read, and again while what was read lets them ask for more."""
+    """Ask commands what they read, and again while the rows that were read make them ask for more."""
 
     def __init__(self, ask: Callable[[], Iterable[Wishes]]) -> None:
-        """`ask` returns what each command asks for by now."""
+        """`ask` returns the current wishes of each command."""
         self._ask = ask
-        #: All that was asked for last.
+        #: The wishes of the last round.
         self.asked = WishList([])
 
     def __iter__(self) -> Iterator[WishList]:
-        """Yield what is asked for first, also if that is nothing, and then what is new each time."""
+        """Yield the wishes of the first round, even if there are none, and then the new ones of each round."""
         self.asked = WishList([*self._ask()])
         yield self.asked
         for _ in range(ROUNDS_MAX - 1):
@@ -124,35 +124,36 @@ class Rounds:
             yield new
 
 
+_STEPS: Final = ("lock", "load", "write", "make_rows", "find_wake", "make_ending", "find_last", "settle")
+
+
 class Stores:
     """The stores of all parts, in the order in which every transaction locks (docs/protocol.md#locks)."""
 
     def __init__(self, *stores: Store) -> None:
         """Take the stores in their order; those whose locks are last stand last."""
-        self._all = stores
-        self._locking = self._having("lock")
-        self._loading = [store for store in self._having("load") if not store.is_last]
-        self._last = [store for store in self._having("load") if store.is_last]
-        self._writing = self._having("write")
-        self._rowing = self._having("make_rows")
-        self._waking = self._having("find_wake")
-        self._ending = self._having("make_ending")
-        self._following = self._having("find_last")
-        self._settling = self._having("settle")
+        #: The stores that define each step.
+        self._having = {
+            step: [store for store in stores if getattr(type(store), step) is not getattr(Store, step)]
+            for step in _STEPS
+        }
+        self._loading = [store for store in self._having["load"] if not store.is_last]
+        self._last = [store for store in self._having["load"] if store.is_last]
         self._pieces = {name: piece for store in stores for name, piece in store.pieces.items()}
 
-    def _having(self, step: str) -> list[Store]:
-        return [store for store in self._all if getattr(type(store), step) is not getattr(Store, step)]
+    def _find(self, step: str, uow: UnitOfWork) -> Iterator[Store]:
+        """Yield the stores of a transaction's parts that define a step."""
+        return (store for store in self._having[step] if store.part in uow)
 
     async def lock(self, connection: Connection, uow: UnitOfWork, of_each: Sequence[Wishes]) -> None:
-        """Lock what commands ask for."""
+        """Lock the rows that commands wish."""
         asked = WishList(of_each)
-        for store in self._locking:
+        for store in self._having["lock"]:
             if store.is_always_locked or store.wish in asked:
                 await store.lock(connection, uow, asked)
 
     async def load(self, connection: Connection, uow: UnitOfWork, ask: Callable[[], Iterable[Wishes]]) -> None:
-        """Load what commands ask for, in rounds, and then that whose locks are last."""
+        """Load the rows that commands wish, in rounds, and then the parts whose locks are last."""
         rounds = Rounds(ask)
         for asked in rounds:
             for store in self._loading:
@@ -165,33 +166,27 @@ class Stores:
     async def write(self, connection: Connection, uow: UnitOfWork, *, commits: bool = False) -> None:
         """Write all changes. RaceError: another transaction has inserted one of the new rows since.
 
-        `commits`: the last statement may commit the pipelined transaction, so that an error of what follows it undoes
-        nothing.
+        `commits`: the last statement may commit the pipelined transaction, so that later errors undo nothing.
         """
-        for store in self._writing:
-            if store.part in uow:
-                await store.write(connection, uow)
+        for store in self._find("write", uow):
+            await store.write(connection, uow)
         rows: dict[str, Sequence[Values]] = {}
         wake, ending = Wake.NOTHING, None
-        for store in self._rowing:
-            if store.part in uow:
-                rows |= store.make_rows(uow)
-        for store in self._waking:
-            if store.part in uow:
-                wake |= store.find_wake(uow)
-        for store in self._ending:
-            if store.part in uow:
-                ending = store.make_ending(uow, rows)
-        last = [behind for store in self._following if store.part in uow and (behind := store.find_last(uow))]
+        for store in self._find("make_rows", uow):
+            rows |= store.make_rows(uow)
+        for store in self._find("find_wake", uow):
+            wake |= store.find_wake(uow)
+        for store in self._find("make_ending", uow):
+            ending = store.make_ending(uow, rows)
+        last = [behind for store in self._find("find_last", uow) if (behind := store.find_last(uow))]
         await write_together(connection, self._pieces, rows, wake, uow, ending, commits=commits and not last)
         for behind in last:
             await behind(connection)
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Log and count what was decided, and call listeners, once all of it is committed."""
-        for store in self._settling:
-            if store.part in uow:
-                store.settle(uow)
+        """Log and count decisions, and call listeners, after the commit."""
+        for store in self._find("settle", uow):
+            store.settle(uow)
 
 
 async def write_together(
@@ -204,7 +199,7 @@ async def write_together(
     *,
     commits: bool = False,
 ) -> None:
-    """Write rows in one statement, made of the pieces that have any, and notify of what they leave to do."""
+    """Write rows in one statement, composed of the pieces that have any, and notify of the work that they leave."""
     names = tuple(name for name in pieces if rows.get(name))
     if not names:
         return
@@ -228,7 +223,7 @@ _composed: dict[tuple[object, ...], TextClause] = {}
 
 
 def _compose(pieces: Sequence[tuple[str, Piece]], counts: Sequence[int], ending: Ending | None) -> TextClause:
-    """Return the statement that writes these pieces; `counts` of rows, or 0: any."""
+    """Return the statement of some pieces; `counts`: how many rows each writes, 0: any number."""
     composed = [(name, piece, piece.compose(count)) for (name, piece), count in zip(pieces, counts, strict=True)]
     if ending is None:
         written = ", ".join(f"{name} AS ({statement})" for name, _, statement in composed)
@@ -241,14 +236,14 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-#: After so long a command that fails alone is given up, and its record goes to the dead-letter queue.
+#: Seconds after which a command that fails alone is given up, and its record goes to the dead-letter queue.
 PATIENCE_S: Final = 600.0
-#: A command that did not fail for so long was carried out, or its worker is gone.
+#: Seconds after which a command that has not failed again was carried out, or its worker is gone.
 FORGET_S: Final = 120.0
 
 
 class Doubts:
-    """Since when, and when last, each command failed alone. Only what failed within FORGET_S is held."""
+    """The times when each command failed alone, first and last, kept for FORGET_S."""
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
@@ -284,10 +279,10 @@ class CommandRunner:
         self.submit = Lane(self._carry_out_or_give_up)
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
-        #: Judgings without a job: neither jobs nor whoever judges these wait for the others.
+        #: Judgings without a job: these and the reports on jobs do not wait for each other.
         self.judge = Lane(self._carry_out_or_give_up)
         self.match = Lane(self._carry_out_or_give_up)
-        #: What administrators ask for, but for what changes limits, which waits for all that hold them.
+        #: Commands of administrators; those that change limits, and wait for all that hold them, have another lane.
         self.administer = Lane(self._carry_out_or_give_up)
         self.limit = Lane(self._carry_out_or_give_up)
 
@@ -296,10 +291,9 @@ class CommandRunner:
 
         Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.
         TransientError: it is not known whether any was carried out. SET_ASIDE is the result of a command that needs the
-        limits lock while limits are being changed, unless all need it, which wait: it is for the caller to carry out by
-        itself.
+        limits lock while limits are being changed: the caller carries it out by itself. If all need it, they wait.
         """
-        uow = UnitOfWork(self.terms, listeners=self.listeners.copy())  # they are called, or what they take is not done
+        uow = UnitOfWork(self.terms, listeners=self.listeners.copy())  # even one that is removed meanwhile is called
         async with self._database.pipelined_transaction() as connection:
             wishes = [command.locks() for command in commands]
             await self._stores.lock(connection, uow, wishes)
@@ -328,7 +322,7 @@ class CommandRunner:
             raise fault from error
 
     async def _probe(self) -> None:
-        """Find out whether the database can be written at all. What failed during an outage did not fail alone."""
+        """Find out whether the database can be written at all: a failure during an outage is no fault of a command."""
         try:
             await self._database.availability.probe()
         except TransientError as error:

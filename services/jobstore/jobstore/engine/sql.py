@@ -20,7 +20,7 @@ from signoff.values import SUM_NANOS_MAX
 
 _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
 
-#: SQL as a constant of a module with `:name` for each parameter, or what SQLAlchemy's expressions build.
+#: SQL as a constant of a module with `:name` for each parameter, or an expression of SQLAlchemy.
 Statement: TypeAlias = ClauseElement
 Parameters: TypeAlias = Mapping[str, object]
 #: A row to write: a value for each column.
@@ -28,8 +28,8 @@ Values: TypeAlias = dict[str, Any]
 
 
 #: Plans anew for each value, until the commit: a filter that nearly all jobs match needs another plan than a rare one.
-#: What is read is in memory, or on a disk that seeks fast: by default, rows that an index has in order are taken for so
-#: dear that all that match are read and sorted instead.
+#: Pages are in memory, or on a disk that seeks fast: with the default cost, all rows that match are read and sorted
+#: instead of being read in the order of an index.
 PLAN_ANEW: Final = text(
     "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('random_page_cost', '1.1', true)"
 )
@@ -45,7 +45,7 @@ def time_text(time: str) -> str:
 
 
 def is_verdict(alias: str) -> str:
-    """Return the condition that an entry of a log holds a verdict (domain.decisions)."""
+    """Return the condition that an entry of a log holds a verdict (`is_verdict` in jobs.transitions)."""
     return f"({alias}.kind IN ('met', 'not_met') OR {alias}.kind = 'failed' AND {alias}.code = '{UNPROVEN}')"
 
 
@@ -158,7 +158,7 @@ def columns(table: Table, *, only: Collection[str] = (), without: Collection[str
 
 
 def attributes(names: Mapping[str, str] | Iterable[str]) -> Callable[[object], Values]:
-    """Return what makes a row of an object's attributes, by its columns' names or else their own. There are several."""
+    """Return the function that makes a row of attributes of an object: by their names, or by the names of columns."""
     columns = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
     get = attrgetter(*columns.values())  # one call, where a getattr for each takes three times as long
     return lambda source: dict(zip(columns, get(source), strict=True))
@@ -171,30 +171,24 @@ def unnest(alias: str, columns: Mapping[str, str]) -> str:
 
 
 def value(alias: str, name: str, kind: str) -> str:
-    """Return a column of such an `unnest`, cast to its type in the table."""
+    """Return a column of an `unnest` (see `unnest`), cast to its type in the table."""
     return f"{alias}.{name}::{kind}" if kind in CAST else f"{alias}.{name}"
 
 
 def values(alias: str, columns: Mapping[str, str]) -> str:
-    """Return all columns of such an `unnest`, cast to their types in the table."""
+    """Return all columns of an `unnest`, cast to their types in the table."""
     return ", ".join(value(alias, name, kind) for name, kind in columns.items())
 
 
-def named_values(alias: str, columns: Mapping[str, str]) -> str:
-    """Return all columns of such an `unnest`, cast, and each under its own name."""
-    return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
-
-
 def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
-    """Return what UPDATE sets to such an `unnest`: all columns but the key, cast to their types in the table."""
+    """Return the SET of an UPDATE by an `unnest`: all columns but the key, cast to their types in the table."""
     return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
 
 
 def few(alias: str, columns: Mapping[str, str], count: int) -> str:
-    """Return VALUES of so many rows, which stand for an `unnest`. Parameters are named alias_row_column.
+    """Return VALUES of `count` rows in place of an `unnest`. Parameters are named alias_row_column.
 
-    For one row PostgreSQL puts the parameters where its columns are asked for, while it makes a table in memory of each
-    array of an `unnest`.
+    With one row PostgreSQL puts the parameters in place of columns, while it makes a table in memory of an `unnest`.
     """
     rows = (
         ", ".join(f"CAST(:{alias}_{n}_{name} AS {CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
@@ -215,7 +209,7 @@ def cells(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dic
 def arrays(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dict[str, list[object]]:
     """Return the parameters of an `unnest`, from rows that have at least its columns.
 
-    A column of NULLs alone is an empty array: `unnest` fills it up with them, and nobody encodes them.
+    A column of NULLs alone is an empty array: `unnest` fills it up with NULLs, which need no encoding.
     """
     parameters: dict[str, list[object]] = {}
     for name, kind in columns.items():
@@ -235,7 +229,7 @@ def _literal(texts: Sequence[str] | None) -> str | None:
 
 
 def add_up(table: str, name: str) -> str:
-    """Return what an upsert sets of a sum: what there is and what comes, no more than a BIGINT holds."""
+    """Return the SET of a sum in an upsert: the stored and the new value, up to the maximum of a BIGINT."""
     return f"{name} = least({table}.{name}::numeric + excluded.{name}, {SUM_NANOS_MAX})"
 
 
@@ -249,14 +243,14 @@ def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: s
 
 
 def update(table: str, columns: Mapping[str, str], *, key: str, alias: str = "u", also: str = "") -> str:
-    """Return an UPDATE of rows by an `unnest`, which has their keys and new values; `also`: what else is set."""
+    """Return an UPDATE of rows by an `unnest`, which has their keys and new values; `also`: sets further columns."""
     return (
         f"UPDATE {table} SET {assignments(alias, columns, key=key)}{also} "  # noqa: S608 - names of our own
         f"FROM {unnest(alias, columns)} WHERE {table}.{key} = {alias}.{key}"
     )
 
 
-#: Characters of texts that a page holds at most: well below the 4 MiB that gRPC's clients take by default.
+#: The maximum of characters in the texts of a page: well below the 4 MiB that gRPC's clients take by default.
 PAGE_MAX_BYTES: Final = 2 << 20
 #: Rows read ahead of the page's end: few, since each may hold bodies of a megabyte.
 ROWS_AT_ONCE: Final = 20
@@ -267,7 +261,7 @@ async def fetch_page(
 ) -> tuple[list[Row], bool]:
     """Fetch a page of rows; with bodies, stop at PAGE_MAX_BYTES. Return the rows and whether more were left.
 
-    At least one row is returned where there is one. Call within a transaction.
+    A page has at least one row, unless there is none. Call within a transaction.
     """
     if not bodies:
         return list(await connection.execute(query, parameters)), False

@@ -1,4 +1,4 @@
-"""Commands that claim the lease of an execution, or of a result to be judged, and what they are answered. Pure."""
+"""Commands that claim the lease of an execution, or of a result to be judged, and their answers. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -79,7 +79,7 @@ class ClaimOutcome(StrEnum):
 
 
 class JudgingContext(NamedTuple):
-    """What checks look at beside a result: the job's payload as JSON text, and the hash of the result judged last."""
+    """The job's payload as JSON text, and the hash of the result judged last, which checks compare a result with."""
 
     payload: str
     previous_result_hash: bytes | None
@@ -89,9 +89,9 @@ class JudgingContext(NamedTuple):
 class ClaimAnswer:
     """The answer to a claim.
 
-    If GRANTED, `execution` is set, and `grant` if the lease is for executing, `question` if it is for judging; then
-    `judge_policy` is JSON text, empty for the validator's own settings, `task` what it shows its judges of what the
-    agent was asked, and `context` what checks look at.
+    If GRANTED, it has `execution`, and `grant` if the lease is for executing. If it is for judging, it has `question`;
+    `judge_policy`, a JSON text that is empty for the validator's own settings; `task`, the part of the agent's request
+    that judges are shown; and `context` for checks.
     """
 
     outcome: ClaimOutcome
@@ -107,9 +107,9 @@ class ClaimAnswer:
 
 
 def try_grant(
-    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, said: WorkerRoom, actor: Actor
+    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: WorkerRoom, actor: Actor
 ) -> ClaimAnswer:
-    """Grant a lease to a worker, which has said for how many more it has room, or answer why not.
+    """Grant a lease to a worker with `room` for more leases, or answer why not.
 
     A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
     """
@@ -121,7 +121,7 @@ def try_grant(
         return ClaimAnswer(ClaimOutcome.DUPLICATE)
     if used_up := budget.used_up:
         return _stop_over_budget(uow, execution, used_up)
-    if (waiting := _find_reason_to_wait(uow, execution, kind, owner, said)) is not None:
+    if (waiting := _find_reason_to_wait(uow, execution, kind, owner, room)) is not None:
         return waiting
     decision = record(uow, execution.job_id, execution, Report(kind, owner=owner, actor=actor))
     if isinstance(decision, Refusal):
@@ -154,7 +154,7 @@ def find_judge_policy(uow: UnitOfWork, execution: Execution) -> str:
 
 
 def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | None:
-    """Return what the checks of an execution look at, if it was loaded: only where one of them does."""
+    """Return the context of an execution's checks, which was loaded if one of them needs it."""
     history = uow[Agents].histories.get(execution.job_id)
     if history is None or execution.job_id not in uow[Jobs].specs:
         return None
@@ -162,10 +162,10 @@ def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | Non
 
 
 def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | None:
-    """Return the answer QUEUED to a claim of a result that cannot be judged by what was frozen with it, else None.
+    """Return the answer QUEUED to a claim of a result if the versions that were frozen with it are missing, else None.
 
-    Where a database was made anew, that is so until the versions are put back under their numbers. The result is
-    offered again after a while.
+    In a database that was made anew they are, until they are put back under their numbers. The result is offered again
+    after a while.
     """
     if execution.state is ExecutionState.LEASED:
         return None
@@ -180,15 +180,15 @@ def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | Non
 
 
 def _find_reason_to_wait(
-    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, said: WorkerRoom
+    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: WorkerRoom
 ) -> ClaimAnswer | None:
     """Return the answer QUEUED if the worker has no room or the agent's circuit is open, else None.
 
-    The last fifth of its capacity, and as much as is offered already, are for what the dispatcher offers.
+    The last fifth of its capacity, and room for all open offers, are kept for executions that the dispatcher offers.
     """
-    free, is_offered = uow[Workers].room_of(owner, said), execution.state is ExecutionState.OFFERED
+    free, is_offered = uow[Workers].room_of(owner, room), execution.state is ExecutionState.OFFERED
     is_for_offers = kind is TransitionKind.CLAIMED and not is_offered
-    if free <= 0 or (is_for_offers and is_scarce(free - uow[Executions].offered, said.capacity)):
+    if free <= 0 or (is_for_offers and is_scarce(free - uow[Executions].offered, room.capacity)):
         return _answer_queued(uow, execution, ErrorCode.NO_ROOM)
     may_call = uow[Circuits].of(execution).may_call(execution.execution_id, uow.clock.now)
     if kind is TransitionKind.CLAIMED and not may_call:
@@ -233,7 +233,7 @@ class ClaimExecution(Command[ClaimAnswer]):
     capacity: int = 0
 
     @property
-    def _said(self) -> WorkerRoom:
+    def _worker_room(self) -> WorkerRoom:
         return WorkerRoom(ExecutionStage.EXECUTING, self.room, self.capacity)
 
     def locks(self) -> Wishes:
@@ -257,7 +257,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         return (ReuseWish(results=frozenset({self.execution_id})), *circuit) if is_reusing else circuit
 
     def _read_for_admission(self, uow: UnitOfWork) -> Wishes:
-        """Return what is read to request an execution that is not known yet: its job is, or comes with it."""
+        """Return the wishes of a request for a new execution, whose job is known or comes with the record."""
         job, inline = uow[Jobs].jobs.get(self.job_id), self.inline
         if job is not None:
             called, spec = optional(job.agent_id), uow[Jobs].specs.get(self.job_id)
@@ -268,7 +268,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             return (ExecutionsWish(wrong_records=True),)
         if inline.agent_id in uow[Agents].unknown:
             return (*read_for_creation(inline), ExecutionsWish(wrong_records=True))
-        names_policy = bool(list_wanted(inline.policy))  # which nobody may know
+        names_policy = bool(list_wanted(inline.policy))  # a version that may not exist
         called = optional(inline.agent_id) or frozenset(uow[Agents].candidates)
         return (
             *read_for_creation(inline),
@@ -320,7 +320,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         return self._claim(uow, admitted)
 
     def _reject(self, uow: UnitOfWork, code: str, message: str) -> ClaimAnswer:
-        """Answer that the record is wrong, and remember it: read again, it must not run once the world has changed."""
+        """Answer that the record is wrong, and remember that: if it is read again later, it must not run after all."""
         if uow[Executions].wrong_room > 0:
             uow[Executions].remember(self.job_id, self.execution_id, REFUSED + code)
             uow[Executions].wrong_room -= 1
@@ -360,11 +360,11 @@ class ClaimExecution(Command[ClaimAnswer]):
         reused = uow[Reuse].results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
-        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self._said, self.actor)
+        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self._worker_room, self.actor)
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
-        """Record the claim and, as its result, that of another call; no agent is called."""
-        uow[Workers].room_of(self.owner, self._said)
+        """Record the claim and, as its result, the result of an earlier call; no agent is called."""
+        uow[Workers].room_of(self.owner, self._worker_room)
         claim = Report(
             TransitionKind.CLAIMED, owner=self.owner, code=ErrorCode.RESULT_REUSED, reused=reused, actor=self.actor
         )
@@ -404,11 +404,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         if not self.judge:
             return (job, ExecutionsWish(locked=execution_ids))
         # A verdict that is reused may request the next submission.
-        return (
-            LimitsWish(lock=LimitsLock.SHARED),
-            job,
-            ExecutionsWish(locked=execution_ids, followed=execution_ids),
-        )
+        return (LimitsWish(lock=LimitsLock.SHARED), job, ExecutionsWish(locked=execution_ids, followed=execution_ids))
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         execution_id, job_ids = self.event.execution_id, frozenset({self.event.job_id})
@@ -428,7 +424,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         return wishes
 
     def _needs_context(self, uow: UnitOfWork) -> bool:
-        """Return whether the result is judged by more than itself: no other verdict stands for one on it then."""
+        """Return whether the verdict depends on more than the result, so that no earlier verdict may be reused."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         question = None if execution is None else find_question(uow, execution)
         if execution is None or question is None:
@@ -438,14 +434,14 @@ class ClaimJudging(Command[ClaimAnswer]):
         return loop_needs_context(find_judge_policy(uow, execution), execution.submission)
 
     def _shows_feedback(self, uow: UnitOfWork) -> bool:
-        """Return whether judges see what the agent was told before: that is sent with the execution, and read anew."""
+        """Return whether judges are shown the feedback that the agent was sent, which must be read then."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         if execution is None or execution.job_id not in uow[Jobs].tasks:
             return False
         return "feedback" in list_members(find_judge_policy(uow, execution))
 
     def _find_keys(self, uow: UnitOfWork) -> tuple[bytes, bytes] | None:
-        """Return the keys of the verdict that may be reused for this result, and of what overrules that one."""
+        """Return the keys of the verdict that may be reused for this result, and of one that overrules it."""
         execution = uow[Executions].executions.stored.get(self.event.execution_id)
         question = uow[Jobs].questions.get(self.event.job_id)
         if not self.judge or execution is None or execution.state is ExecutionState.DONE:
@@ -467,9 +463,8 @@ class ClaimJudging(Command[ClaimAnswer]):
         found, rejudged = map(uow[Reuse].verdicts.get, keys)
         if found is None or found.verdict is None or is_overruled(found, rejudged) or self._needs_context(uow):
             return None
-        return (
-            found if may_reuse(found.verdict, uow[Executions].executions[self.event.execution_id].submission) else None
-        )
+        submission = uow[Executions].executions[self.event.execution_id].submission
+        return found if may_reuse(found.verdict, submission) else None
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         refusal = RecordResult(self.event, actor=EXECUTOR).decide(uow)
@@ -482,11 +477,11 @@ class ClaimJudging(Command[ClaimAnswer]):
         reused = self._find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
-        said = WorkerRoom(execution.stage, self.room)
-        return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, said, self.actor)
+        room = WorkerRoom(execution.stage, self.room)
+        return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, room, self.actor)
 
     def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
-        """Record the claim and, as its verdict, the one on the identical result; no judge is asked."""
+        """Record the claim and, as its verdict, the earlier one on the identical result; no judge is asked."""
         uow[Workers].room_of(self.owner, WorkerRoom(execution.stage, self.room))
         claimed = record(uow, execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
         if isinstance(claimed, Refusal):
@@ -496,8 +491,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         verdict = reused.verdict
         if verdict.submission is not None:
             submissions = (execution.policy or {}).get("max_submissions")
-            about = {"submission": execution.submission, "submissions": submissions}
-            verdict = verdict.model_copy(update=about)
+            verdict = verdict.model_copy(update={"submission": execution.submission, "submissions": submissions})
         report = JobStatusReported(
             execution_id=execution.execution_id,
             job_id=execution.job_id,
@@ -515,7 +509,7 @@ class ClaimJudging(Command[ClaimAnswer]):
 
     def _can_be_judged(self, execution: Execution) -> bool:
         is_its_result = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
-        # Under one lease an executor may have published two results: the recorded one is judged.
+        # An executor may have published two results under one lease: the recorded one is judged.
         is_its_result = is_its_result and execution.result_hash in {None, self.event.result_hash}
         is_live = execution.state is not ExecutionState.DONE
         return is_its_result and is_live and execution.stage is ExecutionStage.JUDGING

@@ -1,4 +1,4 @@
-"""Commands on executions: request one, or cancel one. Pure."""
+"""Commands on executions: request or cancel one, record the reports of its workers, and end its lease. Pure."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -132,7 +132,7 @@ class CreateAndExecute(Command[ExecutionView]):
         return (*self.creation.reads(uow), *self.request.reads(uow))
 
     def decide(self, uow: UnitOfWork) -> ExecutionView:
-        # What was answered before any job was made is answered so again. Of a batch, two items may have one id.
+        # An id that was answered before its job was made has no job to create. Two items of a batch may have one id.
         if self.request.execution_id not in uow[Executions].executions or self.creation.job_id in uow[Jobs].jobs:
             self.creation.decide(uow)
         return self.request.decide(uow)
@@ -140,7 +140,7 @@ class CreateAndExecute(Command[ExecutionView]):
 
 @dataclass(frozen=True, slots=True)
 class ForgetAnswer(Command[bool]):
-    """Forget why the record of an execution was wrong, so that it may be processed anew. Return False if none was."""
+    """Forget why the record of an execution was wrong, so that it may be processed anew. Return False if it was not."""
 
     execution_id: UUID
 
@@ -159,10 +159,10 @@ class ForgetAnswer(Command[bool]):
 class CancelJob(Command[JobView | None]):
     """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
 
-    Where nothing is live the log tells of it all the same, but not of the same one again right behind it. An id that is
-    not known yet is remembered for a time, and only so many are. `by_call`: a caller waits, who gets the job if it is
-    known, and each refusal as RefusedError: of what has ended by itself, too (`illegal_transition`), by id or not. A
-    cancel by id that no caller waits for returns None.
+    If no execution is live, the cancel is recorded all the same, unless the last entry records the same one. An id that
+    is not known yet is remembered for a time, up to a number of them. `by_call`: a caller waits, and gets the job, if
+    it is known, or each refusal as RefusedError, also that the execution has ended by itself (`illegal_transition`). A
+    cancel by id without a caller returns None.
     """
 
     job_id: str | None
@@ -176,7 +176,7 @@ class CancelJob(Command[JobView | None]):
         if self.execution_id is None:
             return (job,)
         execution = ExecutionsWish(locked=frozenset({self.execution_id}))
-        return (job, execution) if self.by_call else (execution,)  # whose own job is locked, whatever was said
+        return (job, execution) if self.by_call else (execution,)  # whose own job is locked
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         jobs = uow[Jobs]
@@ -196,7 +196,7 @@ class CancelJob(Command[JobView | None]):
         if self.execution_id is None:
             job = uow[Jobs].require(self.job_id or "")
             live = uow[Executions].executions.get(job.execution_id) if job.live and job.execution_id else None
-            if live is not None or uow[Jobs].find_last_said(job.id) != (report.kind, report.message, report.actor):
+            if live is not None or uow[Jobs].find_last_entry(job.id) != (report.kind, report.message, report.actor):
                 check_version("the job", job.version, self.version)
                 raise_refusal(record(uow, job.id, live, report))
             return uow[Jobs].show(job.id)
@@ -231,17 +231,17 @@ class CancelJob(Command[JobView | None]):
 
 
 def _name_asker(actor: Actor) -> str:
-    """Return who asked, as a log's message names them."""
+    """Return the name of an actor for the message of an entry."""
     return f"the {actor}" if actor in {ADMINISTRATOR, UPSTREAM} else str(actor)
 
 
-#: What a verdict may have: the criteria, which are part of a job, and a judge's words. A partial result has far less.
+#: The maximum of a verdict: its criteria, which are part of a job, and the judge's words. A partial result has less.
 RESPONSE_MAX_BYTES = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class RecordResult(Command[Refusal | None]):
-    """Record an agent's result. A repeat is refused and changes nothing. `size` is the record's, in bytes."""
+    """Record an agent's result. A repeat is refused and changes nothing. `size`: the bytes of the record."""
 
     event: ResultProduced
     size: int = 0
@@ -279,7 +279,7 @@ class RecordResult(Command[Refusal | None]):
 
 @dataclass(frozen=True, slots=True)
 class RecordReport(Command[Refusal | None]):
-    """Record what a worker says happened under its lease. The actor is WORKER: which, the execution's stage says."""
+    """Record what a worker reports under its lease. The actor is WORKER: the execution's stage says of which kind."""
 
     event: JobStatusReported
 
@@ -294,7 +294,7 @@ class RecordReport(Command[Refusal | None]):
 
     @property
     def _may_resubmit(self) -> bool:
-        """Whether there is a judgement that an agent could do better by: not if the judge failed."""
+        """Whether the verdict may lead to another submission: it is not met, and the judge did not fail."""
         verdict = self.event.verdict
         return verdict is not None and model.read_verdict(verdict) == (TransitionKind.NOT_MET, None)
 
@@ -320,7 +320,7 @@ class RecordReport(Command[Refusal | None]):
         if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:
             return self._judge_again(uow, mismatch)
         if verdict is None:
-            kind, judge_failed = model.TRANSITION_KINDS[event.kind], None
+            kind, judge_failed = TransitionKind(event.kind), None
         else:
             kind, judge_failed = model.read_verdict(verdict)
         report = Report(
@@ -347,23 +347,23 @@ class RecordReport(Command[Refusal | None]):
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _count_spending(self, uow: UnitOfWork) -> Refusal | None:
-        """Count what judging had cost that was cut short, whatever came of it: that comes too late."""
+        """Count the cost of a judging that was cut short; its outcome comes too late."""
         event, message = self.event, "judging was stopped, and had cost this"
         report = Report(TransitionKind.SPENT, lease=event.lease, message=message, actor=VALIDATOR)
         report = replace(model.with_cost(report, event.usage), event_id=event.event_id)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _name_worker(self, uow: UnitOfWork) -> Actor:
-        """Return who holds the leases of the execution's stage: a report counts under one of those alone."""
+        """Return the actor of the execution's stage, since only a report under a lease of that stage counts."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         is_judging = execution is not None and execution.stage is ExecutionStage.JUDGING
         return VALIDATOR if is_judging else EXECUTOR
 
     def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
-        """Return why a verdict is none on the criteria and by the policy that were frozen with the execution."""
+        """Return how a verdict differs from the frozen criteria and policy of its execution, else None."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         if self.event.job_id not in uow[Jobs].questions or execution is None:
-            return None  # which is refused, whatever it judges
+            return None  # it is refused for another reason
         question = find_question(uow, execution)
         if question is None:
             return "the criteria set that was frozen with the execution is not known any more"
@@ -388,7 +388,7 @@ class RecordReport(Command[Refusal | None]):
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _refuse_size(self, uow: UnitOfWork, size: int) -> Refusal | None:
-        """Fail the job of a verdict that is too large. PermanentError: it is what an agent has so far."""
+        """Fail the job of a verdict that is too large. PermanentError: the report is a partial result."""
         event, message = self.event, f"it has {size} bytes, more than {RESPONSE_MAX_BYTES}"
         if event.verdict is None:
             raise PermanentError(f"a partial result is too large: {message}", code=ErrorCode.PAYLOAD_TOO_LARGE)
@@ -408,9 +408,9 @@ OUTCOMES = frozenset(
 class EndLease(Command[Refusal | None]):
     """End a lease that was given back, that lapsed, or whose outcome cannot be recorded; or a timed-out execution.
 
-    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `code` is, of FAILED, why the outcome cannot be recorded: a lease
-    for judging is then spent, and the result judged again. Of a lease given back, `begun`: the agent may have been
-    called under it, and `due_after_s`: its result is due again then.
+    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. With FAILED, `code` is why the outcome cannot be recorded: a lease
+    for judging is then spent, and the result judged again. With GIVEN_BACK, `begun`: the agent may have been called;
+    `due_after_s`: seconds until the result is due again.
     """
 
     execution_id: UUID
@@ -430,7 +430,7 @@ class EndLease(Command[Refusal | None]):
         execution = uow[Executions].executions.get(self.execution_id)
         lease = self.lease
         if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
-            lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
+            lease = execution.lease  # of the row as it is now: `decide` checks its times again
         kind, message = self.kind, None
         code = ErrorCode.BEGUN if self.begun else self.code
         if kind is TransitionKind.FAILED:
@@ -444,9 +444,9 @@ class EndLease(Command[Refusal | None]):
 
 
 def _record_begin(uow: UnitOfWork, event: ResultProduced | JobStatusReported) -> None:
-    """Record that the call began of which an outcome tells, if no report under its lease is recorded yet.
+    """Record the begin of the call that an outcome ends, if no report under its lease is recorded yet.
 
-    The worker's clock is another: the entry's time is not before the entry before, nor in the future.
+    The worker's clock may differ: the entry's time is kept between the entry before and now.
     """
     execution, job = uow[Executions].executions.get(event.execution_id), uow[Jobs].jobs.get(event.job_id)
     if event.began_at is None or execution is None or job is None or job.status is not JobStatus.IN_PROGRESS:
@@ -474,10 +474,8 @@ def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Rep
     if execution is None or execution.job_id != job_id or job_id not in uow[Jobs].jobs:
         refusal = Refusal(ErrorCode.UNKNOWN_EXECUTION, "no such execution of this job is known")
         return uow[Jobs].refuse(job_id, report, refusal)
-    record = record_not_met if report.kind is TransitionKind.NOT_MET else _record
-    decision = record(uow, execution, report)
+    if report.kind is TransitionKind.NOT_MET:
+        decision = record_not_met(uow, execution, report)
+    else:
+        decision = record(uow, job_id, execution, report)
     return decision if isinstance(decision, Refusal) else None
-
-
-def _record(uow: UnitOfWork, execution: Execution, report: Report) -> Decision | Refusal:
-    return record(uow, execution.job_id, execution, report)

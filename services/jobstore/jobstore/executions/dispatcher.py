@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+from pydantic_core import from_json
+
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
 from contracts.waiting import CONFIRM_LIMITS
@@ -13,28 +15,27 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Row
 from jobstore.executions import offers
 from jobstore.executions.offers import FairQueue
-from jobstore.jobs.model import Execution, ExecutionStage, ExecutionTerms
-from jobstore.upstreams import OPEN, Upstreams
+from jobstore.jobs.model import OPEN, Execution, ExecutionStage, ExecutionTerms, Upstreams
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import BoundedPublisher, Outgoing, to_record
 from servicekit.process.runtime import finish, run_forever, run_until_first
 from signoff.errors import ErrorCode
 
-#: Executions that one transaction marks as offered at most.
+#: The maximum of executions that one transaction marks as offered.
 OFFERS_MAX = 500
 #: The longest wait in seconds before an unclaimed offer is published again; waits double up to it.
 OFFER_AGAIN_MAX_S = 60.0
-#: The longest wait in seconds between two passes. Each pass learns what is due next, and commits notify of what they
-#: queue: only what was notified of while nobody listened waits for so long.
+#: The longest wait in seconds between two passes. Each pass learns what is due next, and commits notify of executions
+#: that they queue: only if a notification was missed, they wait for so long.
 POLL_S = 5.0
 #: The shortest wait in seconds between two passes that nothing has woken.
 AGAIN_MIN_S = 0.02
-#: Seconds until offers that the broker does not acknowledge are left to other jobstores: it may be this one alone that
-#: does not reach it, and to offer twice costs little.
+#: Seconds until offers that the broker does not acknowledge are left to other jobstores: perhaps only this one cannot
+#: reach it, and to offer twice costs little.
 ACKNOWLEDGED_WITHIN_S = 2.0
-#: Seconds from when they are acknowledged after all: what is claimed by then is not offered again.
+#: Seconds to wait once Kafka acknowledges again: executions that are claimed by then are not offered again.
 CLAIMED_AFTER_S = 1.0
-#: How long a pass that is under way, and what was handed over, may take when the jobstore stops.
+#: Seconds that the current pass, and offers that were handed over, may take when the jobstore stops.
 LAST_S = 1.0
 
 
@@ -73,10 +74,10 @@ class Dispatcher:
     async def run(self, runner: CommandRunner, await_kafka: Callable[[], Awaitable[None]]) -> None:
         """Offer for ever; each commit that queues something wakes it.
 
-        Meanwhile `runner` offers executions with their requests, and at no other time: nobody would publish them. Where
-        this is cancelled, what is marked OFFERED by then is published: else it would wait until it is offered again.
-        What the broker does not acknowledge in time is left to other jobstores, and all else until `await_kafka` has
-        returned.
+        Only meanwhile `runner` offers executions with their requests, since this publishes them. If this is cancelled,
+        executions that are marked OFFERED by then are published: else they would wait until they are offered again.
+        Offers that the broker does not acknowledge in time are left to other jobstores, and so are all others until
+        `await_kafka` has returned.
         """
         offer, publish = (lambda: finish(self.offer(), LAST_S)), (lambda: finish(self.publish_handed_over(), LAST_S))
         try:
@@ -93,38 +94,38 @@ class Dispatcher:
             runner.listeners.on_offered = self.hand_over
             await self._is_cut_off.wait()
             runner.listeners.on_offered = None
-            self._hand_over.set()  # what was handed over is left to others, too
+            self._hand_over.set()  # offers that were handed over are left to others, too
             await await_kafka()
             await asyncio.sleep(CLAIMED_AFTER_S)
             self._is_cut_off.clear()
             self.wake.set()
 
     async def close(self) -> None:
-        """Publish what was handed over at last, where the broker takes it soon."""
+        """Publish the offers that were handed over last, if the broker acknowledges them soon."""
         with contextlib.suppress(TransientError, TimeoutError):
             async with asyncio.timeout(LAST_S):
                 await self.publish_handed_over()
 
     def hand_over(self, executions: Sequence[Execution]) -> None:
-        """Have executions published that were offered with their requests; that is committed.
+        """Queue executions to be published that a committed transaction offered with their requests.
 
-        Among many that wait for the broker the rest is left out: it is offered again, as all that nobody claims.
+        Those that exceed OFFERS_MAX are dropped: they are offered again, as all that no worker claims.
         """
         self._handed_over += executions[: max(0, OFFERS_MAX - len(self._handed_over))]
         self._hand_over.set()
 
     async def publish_handed_over(self) -> None:
-        """Publish what was handed over. What a crash forgets is offered again like all that nobody claims."""
+        """Publish the offers that were handed over. Those that a crash loses are made again."""
         executions, self._handed_over = self._handed_over, []
         if executions:
             await self._publish_offers(executions)
 
     async def offer(self) -> bool:
-        """Offer once what is due and has room, and return whether there may be more."""
+        """Offer once the executions that are due, as far as there is room, and return whether there may be more."""
         if self._is_cut_off.is_set():
             self._wait_s = POLL_S
             return False
-        self.held_back = True  # what is freed during the pass wakes the next
+        self.held_back = True  # an execution that ends during the pass wakes the next
         async with self._database.transaction() as connection:
             offered = await self._queue.offer(connection, OFFERS_MAX, self._terms)
         held_back = offered.held_back
@@ -181,14 +182,25 @@ class Dispatcher:
             raise TransientError("left to other jobstores until Kafka acknowledges", code=ErrorCode.KAFKA_UNAVAILABLE)
         await self._publisher.publish_records(records)
 
-    def _make_result(self, row: Row, result: offers.ResultToJudge) -> Outgoing:
+    def _make_result(self, row: Row, result: Row) -> Outgoing:
         """Return the record of a result as the executor published it, to be published once more."""
-        event = _to_event(row, result)
+        asked = from_json(result.request)
+        event = ResultProduced(
+            execution_id=row.execution_id,
+            job_id=row.job_id,
+            attempt=row.attempt,
+            lease=row.result_lease,
+            submission=row.submission,
+            acceptance_criteria=asked["acceptance_criteria"],
+            title=asked["title"],
+            result=from_json(result.response)["result"],
+            produced_at=result.created_at,
+        )
         lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
         return to_record(event, "jobstore", self._installation, signed_by=lease)
 
     def _make_offer(self, execution: Row | Execution) -> Outgoing:
-        """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
+        """Return the record of an offer, without a key, so that any executor may claim it."""
         event = ExecuteRequested(execution_id=execution.execution_id, job_id=execution.job_id)
         key = self._upstreams.find_key(event.execution_id)
         return to_record(event, "jobstore", self._installation, keyed=False, signed_by=key)
@@ -196,17 +208,3 @@ class Dispatcher:
 
 def _is_due(in_s: float | None) -> bool:
     return in_s is not None and in_s <= 0
-
-
-def _to_event(row: Row, result: offers.ResultToJudge) -> ResultProduced:
-    return ResultProduced(
-        execution_id=row.execution_id,
-        job_id=row.job_id,
-        attempt=row.attempt,
-        lease=row.result_lease,
-        submission=row.submission,
-        acceptance_criteria=result.acceptance_criteria,
-        title=result.title,
-        result=result.result,
-        produced_at=result.arrived_at,
-    )

@@ -47,14 +47,14 @@ class Flow:
 
 @dataclass(slots=True)
 class Shares:
-    """How far each tenant has come, in picks by weight; `clock` is how far the tenant picked last had come."""
+    """The position of each tenant, in picks by weight; `clock`: the position of the tenant that was picked last."""
 
     weights: Mapping[str, float] = field(default_factory=dict)
     passes: dict[str, float] = field(default_factory=dict)
     clock: float = 0.0
 
     def get_position(self, tenant: str) -> float:
-        """Return how far a tenant is; one that was idle is where the others are, and has saved up nothing."""
+        """Return the position of a tenant; one that was idle is where the others are, and has saved nothing."""
         return max(self.clock, self.passes.get(tenant, 0.0))
 
     def advance(self, tenant: str) -> None:
@@ -86,10 +86,10 @@ class _Tenant:
 def pick(
     flows: Sequence[Flow], free: dict[str, int], shares: Shares, limit: int, room: SharedRoom
 ) -> tuple[list[UUID], bool]:
-    """Pick at most `limit` executions in order, and return whether there may be more; update what is counted of them.
+    """Pick up to `limit` executions in order, and return whether there may be more; update `free`, `shares` and `room`.
 
-    `free` says how many more may run under each limit; a name without an entry is not limited. Picking ends early where
-    a flow has more than was read of it, since whose turn is next depends on the rest.
+    `free`: how many more executions may run under each limit; a name without an entry is not limited. Picking ends
+    early at a flow of which only a part was read, since the next turn depends on the rest.
     """
     tenants: defaultdict[str, _Tenant] = defaultdict(_Tenant)
     for number, flow in enumerate(flows):

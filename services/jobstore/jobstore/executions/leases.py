@@ -10,8 +10,8 @@ from sqlalchemy import text
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.model import ExecutionStage
 
-#: A lapsed lease that nobody else was granted still has its number: it is revived, and what `_lapse` of
-#: domain.transitions counted is not counted. Rows are locked in the order of their ids, as all lock them.
+#: A lapsed lease that no other worker was granted still has its number: it is revived, and what `_lapse` of
+#: jobs.transitions counted is taken back. Rows are locked in the order of their ids, as all lock them.
 #: `|| ''`: only the index of the ids can serve (docs/adr/0024).
 _RENEW: Final = text(
     """
@@ -35,7 +35,7 @@ _RENEW: Final = text(
     """,
 )
 #: A report counts while its lease is the row's, and for judging only above the one under which the result came
-#: (domain.fences); the result of a cancelled execution is kept once. Locked in the same order.
+#: (jobs.transitions); the result of a cancelled execution is kept once. Locked in the same order.
 _NOTE_FORGED: Final = text(
     """
     UPDATE executions e SET forged_lease = e.lease
@@ -58,7 +58,7 @@ _STATES: Final = text(
 )
 _LEASED: Final = "FROM executions WHERE stage = '{stage}' AND state = 'LEASED'"
 _TIMED: Final = "FROM executions WHERE state <> 'DONE' AND fails_at IS NOT NULL"
-#: Beside the rows, or with none: in how many seconds the next lease lapses or the next time is up.
+#: Beside the rows, or in a row of its own: seconds until the next lease lapses or the next execution is out of time.
 _LATE: Final = text(
     f"""
     SELECT extract(epoch FROM least(
@@ -83,7 +83,7 @@ _LATE: Final = text(
 class LateLease(NamedTuple):
     """A lease that was not renewed in time, or, if `is_overdue`, that of an execution that is out of time.
 
-    `may_be_reported`: whether any worker has ever had it, so that its outcome may stand in a topic.
+    `may_be_reported`: whether a worker has ever had it, so that a topic may hold its outcome.
     """
 
     execution_id: UUID
@@ -94,7 +94,7 @@ class LateLease(NamedTuple):
 
 
 class Late(NamedTuple):
-    """What is late at the time `now`; in `next_in_s` seconds there will be more, unless leases are renewed."""
+    """The leases that are late at the time `now`; `next_in_s`: seconds until another is, unless it is renewed."""
 
     leases: Sequence[LateLease]
     now: datetime
@@ -111,8 +111,8 @@ async def renew(
 ) -> set[tuple[UUID, int]]:
     """Renew leases (execution_id, lease) for `lease_s` from now, and return those that are now held.
 
-    A lapsed lease that nobody else was granted is revived, and its attempt is not counted. `away_s` has for how many
-    seconds the judges of some have not answered.
+    A lapsed lease that no other worker was granted is revived, and its attempt is not counted. `away_s`: for how many
+    seconds the judges of some leases have not answered.
     """
     if not leases:
         return set()
@@ -130,7 +130,7 @@ async def renew(
 
 
 async def note_forged(connection: Connection, leases: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
-    """Note leases of which a forged report would count, and return those that were not noted before."""
+    """Note leases that still count, and for which a forged report came; return those that were not noted before."""
     ids, numbers = zip(*sorted(leases), strict=True)
     rows = await connection.execute(_NOTE_FORGED, {"ids": list(ids), "leases": list(numbers)})
     return {(row.execution_id, row.lease) for row in rows}
@@ -145,26 +145,22 @@ async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> 
 
 
 async def find_late(connection: Connection, limit: int) -> Late:
-    """Find what has lapsed, or has passed its queue timeout, judging timeout or deadline: `limit` of each at most."""
+    """Return leases that lapsed, and executions past a timeout or their deadline: up to `limit` of each kind."""
     rows = await connection.execute(_LATE, {"limit": limit})
-    late = [
-        LateLease(row.execution_id, row.lease, row.since, row.may_be_reported, row.is_overdue)
-        for row in rows
-        if row.execution_id is not None
-    ]
+    late = [LateLease(*map(row.get, LateLease._fields)) for row in rows if row.execution_id is not None]
     return Late(late, rows[0].now, rows[0].next_in_s)
 
 
-#: Queued executions that are looked through at most for one that is due.
+#: The maximum of queued executions that are searched for one that is due.
 _LOOKED_AT_MAX: Final = 20
-#: Whether a rebuild did not find what administrators set, and nobody has confirmed since what is set now.
+#: Whether a rebuild did not find what administrators had set, and none has confirmed since what is set now.
 ARE_LOST: Final = "(SELECT administered_since IS NULL FROM relay WHERE id = 1)"
-#: The condition of a worker that was heard of lately.
+#: The condition of a worker that reported itself lately.
 IS_HEARD_OF: Final = "seen_at > signoff_now() - make_interval(secs => :alive_s)"
 
 
 def is_alive(stage: ExecutionStage) -> str:
-    """Return the condition of a worker of a stage that was heard of lately."""
+    """Return the condition of a worker of a stage that reported itself lately."""
     return f"stage = '{stage}' AND {IS_HEARD_OF}"
 
 
@@ -174,9 +170,9 @@ def count_offered(stage: ExecutionStage = ExecutionStage.EXECUTING) -> str:
 
 
 def read_room(stage: ExecutionStage) -> str:
-    """Return the row of the leases that live workers would still take, less the offers not claimed yet, and hold.
+    """Return the subquery of the room of live workers, less the offers that are not claimed yet, and of their capacity.
 
-    There is no room for anything while limits are lost.
+    While limits are lost the room is 0.
     """
     return f"""
         (SELECT CASE WHEN {ARE_LOST} THEN 0 ELSE coalesce(sum(room), 0) - {count_offered(stage)} END AS room,
@@ -185,7 +181,7 @@ def read_room(stage: ExecutionStage) -> str:
     """  # noqa: S608 - words of our own
 
 
-#: SQL columns beside the row of the room, as domain.execution_states.Openings but for limits.
+#: SQL columns beside the row of the room: those of executions.states.Openings but for limits.
 OPENINGS: Final = f"""
     room, capacity,
     (SELECT coalesce(bool_or(due_at <= signoff_now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (
@@ -194,12 +190,13 @@ OPENINGS: Final = f"""
     (SELECT array_agg(agent_id) FROM circuits WHERE open_until IS NOT NULL) AS open_circuits
 """  # noqa: S608 - words of our own
 
-#: Each start of a worker has a row of its own. It is kept for so long after it was last heard of; and so many are.
+#: Each start of a worker has a row of its own, which is kept for so many seconds after its last report; and how many
+#: rows are kept.
 WORKERS_AGE_S: Final = 3_600.0
 WORKERS_MAX: Final = 10_000
 #: Rows deleted by one `forget_workers`.
 FORGET_BATCH: Final = 10_000
-#: SKIP LOCKED: a worker that is just heard of is not gone. A row that is forgotten too early comes back as it renews.
+#: SKIP LOCKED: a worker that is just reporting is not gone. A row that is forgotten too early comes back as it renews.
 _FORGET: Final = text(
     """
     DELETE FROM workers WHERE owner = ANY(ARRAY(
@@ -212,6 +209,6 @@ _FORGET: Final = text(
 
 
 async def forget_workers(connection: Connection, workers_max: int = WORKERS_MAX) -> int:
-    """Delete up to FORGET_BATCH workers not heard of for long, or the longest silent of too many; return how many."""
+    """Delete up to FORGET_BATCH workers that were silent for long, or, of too many, longest; return how many."""
     parameters = {"age_s": WORKERS_AGE_S, "workers_max": workers_max, "limit": FORGET_BATCH}
     return await connection.change(_FORGET, parameters)

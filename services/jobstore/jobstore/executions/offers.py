@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.waiting import WaitCode
@@ -39,16 +38,6 @@ class OfferTerms:
     again_s: float
     again_max_s: float
     alive_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ResultToJudge:
-    """A result that awaits a judge, of what was asked for, and when it arrived."""
-
-    title: str
-    acceptance_criteria: str
-    result: object
-    arrived_at: datetime
 
 
 #: Past its deadline nothing is offered: the sweeper ends it.
@@ -80,7 +69,7 @@ _OFFER_RESULTS: Final = text(
     {mark()}
     """,  # noqa: S608 - fragments of our own
 )
-#: What is offered again takes up its room already.
+#: An execution that is offered again has its room already.
 _OFFER_AGAIN: Final = text(
     f"""
     WITH due AS MATERIALIZED (
@@ -112,29 +101,25 @@ _RESULTS: Final = text(
 
 
 async def offer_results(connection: Connection, limit: int, terms: OfferTerms) -> list[Row]:
-    """Mark results that are queued to be judged as offered, as many as there is room for; return them by priority."""
+    """Mark queued results as offered to validators, as many as there is room for, and return them by priority."""
     rows = await connection.execute(_OFFER_RESULTS, {"limit": limit, **asdict(terms)})
     return sorted(rows, key=lambda row: -row.priority)
 
 
 async def offer_again(connection: Connection, stage: ExecutionStage, limit: int, terms: OfferTerms) -> list[Row]:
-    """Mark offers of a stage that nobody has claimed in time as offered again, and return them by priority."""
+    """Mark offers of a stage that no worker has claimed in time as made again, and return them by priority."""
     parameters = {"stage": stage.value, "limit": limit, "again_s": terms.again_s, "again_max_s": terms.again_max_s}
     return sorted(await connection.execute(_OFFER_AGAIN, parameters), key=lambda row: -row.priority)
 
 
 async def offer_at_once(connection: Connection, execution_ids: Sequence[UUID]) -> None:
-    """Make offers that were perhaps not published due again at once, and wake the dispatchers of all jobstores."""
+    """Make offers due at once that were perhaps not published, and wake the dispatchers of all jobstores."""
     await connection.execute(_OFFER_AT_ONCE, {"ids": sorted(execution_ids)})
 
 
-async def get_results(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:
-    """Return the results of executions that await a judge, by execution id."""
-    results = {}
-    for row in await connection.execute(_RESULTS, {"ids": list(execution_ids)}):
-        asked, result = from_json(row.request), from_json(row.response)["result"]
-        results[row.execution_id] = ResultToJudge(asked["title"], asked["acceptance_criteria"], result, row.created_at)
-    return results
+async def get_results(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
+    """Return the requests and the results of executions that await a judge, as JSON texts, by execution id."""
+    return {row.execution_id: row for row in await connection.execute(_RESULTS, {"ids": list(execution_ids)})}
 
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
@@ -145,7 +130,8 @@ _NO_WORKER: Final = Cause(WaitCode.NO_WORKER, "executor")
 _LIMITS_LOST: Final = Cause(WaitCode.LIMITS_LOST)
 
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
-#: Columns: in how many seconds something is due that nobody notifies of. What is past its deadline does not count.
+#: Columns: seconds until the next execution of each kind is due, of which no commit notifies. Those past their deadline
+#: do not count.
 _DUE_TIMES: Final = ", ".join(
     f"(SELECT extract(epoch FROM due_at - signoff_now())::float8 FROM executions WHERE {waits} AND {IN_TIME} "  # noqa: S608 - ours
     f"ORDER BY due_at LIMIT 1) AS {name}"
@@ -159,8 +145,8 @@ _OF_QUEUE: Final = (
     f"FROM executions WHERE {_WAITS} AND {IN_TIME} "
     "AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
 )
-#: Skips from queue to queue along the index, so that a long queue costs the others nothing. The first of each that
-#: is not due yet tells when to look again.
+#: Skips from queue to queue along the index, so that a long queue costs the others nothing. The first execution of each
+#: that is not due yet says when to look again.
 _HEADS: Final = text(
     f"""
     WITH RECURSIVE room AS (
@@ -213,7 +199,7 @@ _ADMITS: Final = text(
     FROM circuits WHERE open_until IS NOT NULL
     """,
 )
-#: What the executions waited for is added to their rows, as long as that is not much already.
+#: Adds to the rows of executions what they waited for, unless they have WAITS_MAX waits already.
 _WAITED: Final = f""",
         waited = coalesce(coalesce(CASE WHEN jsonb_array_length(e.waited) < {WAITS_MAX} THEN e.waited END, '[]')
             || CAST((CAST(:waited AS text[]))[array_position(CAST(:ids AS uuid[]), e.execution_id)] AS jsonb), e.waited)
@@ -239,9 +225,9 @@ class Offers:
     """The executions offered by one pass, in order.
 
     `more`: another pass may offer more at once. `held_back`: more may be offered once an execution ends or a worker has
-    room. `again_in_s`: seconds until a rate or a circuit may allow more, or until the next execution may begin. The
-    others are seconds until results are to be offered to judges, and until offers of a stage are to be made again: 0
-    or less where that is due. None: at no time.
+    room. `again_in_s`: seconds until a rate or a circuit may allow more, or until the next execution may begin.
+    `judge_in_s`: seconds until results are to be offered; `repeat_in_s`: until offers of each stage are to be made
+    again; 0 or less: now. None: at no time.
     """
 
     rows: Sequence[Row]
@@ -254,18 +240,20 @@ class Offers:
 
 @dataclass(slots=True)
 class Capacity:
-    """The room, how many more executions may run under each limit's name, and the rate of each: (rate, period in s)."""
+    """The room of the executors, and how many more executions may run under the name of each limit.
+
+    `causes`: what holds executions back under a name with none left. `rates`: (rate, period in s). `probes_at`: when
+    open circuits become half open, and admit a probe.
+    """
 
     room: SharedRoom
     free: dict[str, int] = field(default_factory=dict)
-    #: What is meant where none may run under a name any more.
     causes: dict[str, Cause] = field(default_factory=dict)
     rates: dict[str, tuple[int, float]] = field(default_factory=dict)
-    #: When open circuits become half open, and admit a probe.
     probes_at: list[datetime] = field(default_factory=list)
 
     def find_changes(self, now: datetime) -> list[float]:
-        """Return in how many seconds rates that are used up, and open circuits, may allow more."""
+        """Return the seconds until each rate that is used up, and each open circuit, may allow more."""
         exhausted = [rate for name, rate in self.rates.items() if self.free.get(name, 1) <= 0]
         parts = [period_s / PERIOD_PARTS for _, period_s in exhausted]
         return parts + [(at - now).total_seconds() for at in self.probes_at if at > now]
@@ -273,19 +261,18 @@ class Capacity:
 
 @dataclass(slots=True)
 class FairQueue:
-    """Offer queued executions in fair shares, remembering how far each tenant has come."""
+    """Offer queued executions in fair shares; keep each tenant's share from pass to pass."""
 
     shares: Shares = field(default_factory=Shares)
     holds: Holds = field(default_factory=Holds)
     depth: int = DEPTH_FIRST
-    #: Limits under which nothing could begin at the last pass: of each queue that they hold back one head is read, and
-    #: not as many as the workers have room for.
+    #: Limits under which nothing could begin at the last pass: of a queue that they hold back only one head is read.
     used_up: Sequence[str] = ()
     #: Whether the last pass found that nothing may be offered until an administrator confirms what is set.
     are_limits_lost: bool = False
 
     async def offer(self, connection: Connection, limit: int, terms: OfferTerms) -> Offers:
-        """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
+        """Mark up to `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
         parameters = {"limit": limit, "depth": self.depth, "used_up": self.used_up, **asdict(terms)}
         rows = await connection.execute(_HEADS, parameters)
@@ -317,7 +304,7 @@ class FairQueue:
     def _note_waits(
         self, rows: Sequence[Row], flows: Sequence[Flow], picked: Sequence[UUID], capacity: Capacity
     ) -> list[str | None]:
-        """Return for what the picked have waited, as JSON texts in their order, and note what holds the rest back."""
+        """Return the waits of the picked executions, as JSON texts in their order; note what holds the others back."""
         first, due = rows[0], {row.execution_id: row.due_at for row in rows}
         left, waited = due.keys() - picked, dict[UUID, str | None]()
         causes: dict[FlowKey, Cause | None] = {}
@@ -335,11 +322,11 @@ class FairQueue:
         return [waited.get(i) for i in picked] if any(waited.values()) else []
 
     async def _fill_in(self, connection: Connection, capacity: Capacity, first: Row, flows: Sequence[Flow]) -> None:
-        """Find out what limits and open circuits leave room for, and who holds the room where that becomes scarce."""
+        """Fill in what limits and open circuits allow, and how much of scarce room each name holds."""
         names = {name for flow in flows for name in flow.limits}
         limits = await self._load_limits(connection, names, flows) if first.has_limits else {}
-        most = min(first.free, sum(len(flow.heads) for flow in flows))
-        is_short = is_scarce(first.room - most, first.capacity)
+        left = first.room - min(first.free, sum(len(flow.heads) for flow in flows))
+        is_short = is_scarce(left, first.capacity)
         shared = set(filter(is_shared, names)) if is_short else set[str]()
         await _apply_limits(connection, capacity, first.now, limits, shared)
         if first.has_open_circuits:
@@ -354,7 +341,7 @@ class FairQueue:
     async def _load_limits(
         self, connection: Connection, names: AbstractSet[str], flows: Sequence[Flow]
     ) -> dict[str, Row]:
-        """Return the limits that apply to these names, and weigh the tenants by them."""
+        """Return the limits that apply to these names, and set the weights of tenants by them."""
         limits = {row.name: row for row in await connection.execute(_LIMITS, {"names": sorted(names)})}
         self.shares.weights = {
             flow.tenant: limit.weight
@@ -367,10 +354,10 @@ class FairQueue:
 async def _apply_limits(
     connection: Connection, capacity: Capacity, now: datetime, limits: Mapping[str, Row], shared: AbstractSet[str]
 ) -> None:
-    """Find out what limits leave room for, and how much of it is held under the names that share it."""
+    """Fill in how many more executions limits allow, and how much of the room the names hold that share it."""
     capacity.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
-    # Running executions are counted only where that decides anything: each count reads all of them. And they are so
-    # before starts: what begins in between is counted twice, and not overlooked.
+    # Running executions are counted only where that decides anything: each count reads all of them. They are counted
+    # before starts: an execution that begins in between is counted twice, and not overlooked.
     limited = capacity.rates.keys() | {name for name, limit in limits.items() if limit.concurrency is not None}
     counted = sorted(limited | shared)
     rows = await connection.execute(_RUNNING, {"names": counted}) if counted else ()
@@ -382,7 +369,7 @@ async def _apply_limits(
         runs, offered = running.get(name, (0, 0))
         if limit.concurrency is not None:
             left.append((limit.concurrency - runs, WaitCode.LIMIT_CONCURRENCY))
-        if limit.rate:  # what was offered may begin at any time, and is counted as a start once it does
+        if limit.rate:  # an offer may begin at any time, and is counted as a start only then
             left.append((limit.rate - started.get(name, 0) - offered, WaitCode.LIMIT_RATE))
         if left:
             free, code = min(left, key=lambda each: max(0, each[0]))

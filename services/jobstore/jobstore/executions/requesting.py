@@ -1,4 +1,4 @@
-"""Request an execution of a job, with what it will run frozen, or say why none may be requested. Pure."""
+"""Request an execution of a job, and freeze its body and policy, or return why none may be requested. Pure."""
 
 import json
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ def request_execution(
 ) -> Decision | Refusal:
     """Request an execution: record it with the request body, policy, submission number and deadline frozen.
 
-    It is offered at once where that takes no other's turn (Openings), else queued.
+    It is offered at once if no other is due before it (Openings), else queued.
     """
     job, spec = uow[Jobs].jobs[job_id], uow[Jobs].specs[job_id]
     agent = uow[Agents].agents.get(job.agent_id or "")
@@ -127,7 +127,7 @@ def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: Executi
 
 
 def _find_used_up(job: Job, policy: Policy) -> Refusal | None:
-    """Return which allowance of its policy a job has used up: the submissions that it allows by now, or its budget."""
+    """Return the refusal of a job that has used up its policy's submissions or its budget, else None."""
     if policy.max_submissions is not None and job.not_met >= policy.max_submissions:
         message = f"{job.not_met} submissions were not met, and the job's policy allows {policy.max_submissions}"
         return Refusal(ErrorCode.SUBMISSIONS_EXHAUSTED, message)
@@ -181,7 +181,7 @@ def is_automatic(execution: Execution) -> bool:
 
 
 def read_for_resubmission(uow: UnitOfWork, execution_id: UUID) -> Wishes:
-    """Return what the next submission by policy needs after a not-met verdict on an execution, if there may be one."""
+    """Return the wishes of the next submission by policy, if a not-met verdict on an execution may lead to one."""
     execution = uow[Executions].executions.get(execution_id)
     job = uow[Jobs].jobs.get(execution.job_id) if execution is not None else None
     if execution is None or job is None or not is_automatic(execution):
@@ -249,13 +249,8 @@ def _refuse_resubmission(
     if uow.terms.ids.derive_next(execution.execution_id) in uow[Executions].executions:
         return Refusal(ErrorCode.EXECUTION_CONFLICT, "its next execution was cancelled before it came, or asked for")
     cost_nanos, tokens = job.cost_nanos + report.cost_nanos, job.tokens + report.tokens
-    after = replace(
-        job,
-        agent_id=other or job.agent_id,
-        not_met=job.not_met + 1,
-        cost_nanos=cost_nanos,
-        tokens=tokens,
-    )
+    agent_id, not_met = other or job.agent_id, job.not_met + 1
+    after = replace(job, agent_id=agent_id, not_met=not_met, cost_nanos=cost_nanos, tokens=tokens)
     obstacle = find_obstacle(uow, after, merge_policies(uow, after), parameters)
     if obstacle is None and other is None and _repeats_itself(job, execution, report, uow[Agents].histories[job.id]):
         return Refusal(ErrorCode.NO_PROGRESS, "the answer is the one before, and the same criteria fail")

@@ -1,4 +1,4 @@
-"""Executions and the room of workers in one transaction, and `record`, which applies a report. Pure."""
+"""Hold executions and the room of workers in a transaction, and record reports on them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,10 +42,10 @@ ExecutionView: TypeAlias = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionsWish(Wish):
-    """Executions that are `locked`, with what is live of their jobs; `followed`: the next ones by policy, too.
+    """Executions to lock (`locked`), with the live ones of their jobs; `followed`: also those that follow by policy.
 
-    What a grant of an execution needs is read for `grants`. `offers`: an execution may be requested, and offered at
-    once. `early_cancels` and `wrong_records`: of how many more the answers may be remembered.
+    `grants`: executions of which the grant is read. `offers`: whether executions may be offered as they are requested.
+    `early_cancels`, `wrong_records`: whether to count for how many more executions these may be remembered.
     """
 
     locked: frozenset[UUID] = frozenset()
@@ -61,7 +61,7 @@ class ExecutionsWish(Wish):
 
 
 class Grant(NamedTuple):
-    """What an agent is called with: body as JSON text, references to headers, and what its judge takes, if known."""
+    """The call of an agent: its body as JSON text, references to headers, and how many characters a judge takes."""
 
     request: str
     protocol: str
@@ -71,7 +71,7 @@ class Grant(NamedTuple):
 
 
 class ForgottenAnswer(NamedTuple):
-    """An answer that was remembered, and who had it forgotten."""
+    """A remembered answer that is deleted, and the actor who asked for that."""
 
     answer: str
     actor: Actor
@@ -79,20 +79,20 @@ class ForgottenAnswer(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Executions(Part):
-    """Executions by id, and what grants and requests need to know."""
+    """Executions by id, and the rows that grants and requests of them need."""
 
     executions: Overlay[UUID, Execution] = field(default_factory=overlay)
-    #: What agents are called with, by execution: also for one that this transaction requests.
+    #: The calls of agents, by execution, also of one that this transaction requests.
     grants: dict[UUID, Grant] = field(default_factory=dict)
-    judged_max_chars: int | None = None  # the least that a validator is set to take, where anything is granted
-    #: Where anything is granted: the executions that were offered and not claimed yet.
+    judged_max_chars: int | None = None  # the least that a validator takes, loaded for grants
+    #: The count of executions that are offered and not claimed yet, loaded for grants.
     offered: int = 0
-    #: Whether executions may be offered as they are requested; none may unless a command asks for it.
+    #: The room for executions that are offered as they are requested: none, unless a command wishes it.
     openings: Openings = field(default_factory=Openings)
-    #: Of how many more unknown executions the answers may be remembered: cancelled, or why the record was wrong.
+    #: For how many more unknown executions a cancel, or why the record was wrong, may be remembered.
     cancel_room: int = 0
     wrong_room: int = 0
-    #: Executions of which nothing was requested, and whose answer stands from now on, by who asked.
+    #: Executions that were never requested and have their final answer now, with the actor who asked.
     final_answers: dict[UUID, Actor] = field(default_factory=dict)
     #: Remembered answers whose rows are deleted.
     forgotten: dict[UUID, ForgottenAnswer] = field(default_factory=dict)
@@ -102,26 +102,26 @@ class Executions(Part):
         self.executions[execution.execution_id] = execution
 
     def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str, actor: Actor) -> None:
-        """Keep the answer of an execution id of which nothing is requested (rule `keep-answers`)."""
+        """Keep the final answer of an execution id that is never requested (rule `keep-answers`)."""
         self.put(states.make_answer(execution_id, job_id, answer))
         self.final_answers[execution_id] = actor
 
     def remember(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
-        """Remember for a time the answer of an execution id of which nothing is requested."""
+        """Remember for a time the answer of an execution id that was not requested."""
         self.put(states.make_remembered(execution_id, job_id, answer, self.uow.clock.now))
 
     def forget_answer(self, execution: Execution, actor: Actor) -> None:
-        """Forget a remembered answer: from then on nobody knows the id."""
+        """Delete a remembered answer: from then on the id is unknown."""
         self.forgotten[execution.execution_id] = ForgottenAnswer(execution.answer or "", actor)
 
     def settle_answer(self, execution: Execution, actor: Actor) -> None:
-        """Keep the answer of an execution id for good once it is asked for, where it was remembered for a time."""
+        """Keep an early cancel as the final answer of its execution, which is asked for now."""
         if execution.is_early_cancel:
             self.put(states.keep_for_good(execution))
             self.final_answers[execution.execution_id] = actor
 
     def show(self, execution_id: UUID) -> ExecutionView:
-        """Return an execution as gRPC shows it, but for how it ended and what it cost, which its job's log tells."""
+        """Return an execution as gRPC shows it, without its end and cost, which the log of its job has."""
         execution = self.executions[execution_id]
         return states.show(execution, execution.created_at or self.uow.clock.now)
 
@@ -137,12 +137,12 @@ class Executions(Part):
 
 
 class WorkerRoom(NamedTuple):
-    """For how many more leases of a stage a worker has room, and of how many; 0: that is not said here."""
+    """How many more leases of a stage a worker takes, of its capacity; 0: that is not known here."""
 
     stage: ExecutionStage
     room: int
     capacity: int = 0
-    #: What it says of itself, as JSON, where it does.
+    #: The report of the worker on itself, as JSON, if it has sent one.
     report: str | None = None
 
 
@@ -152,14 +152,14 @@ class Workers(Part):
 
     rooms: dict[UUID, WorkerRoom] = field(default_factory=dict)
 
-    def room_of(self, owner: UUID, said: WorkerRoom) -> int:
-        """Return for how many more leases a worker has room, by what it has said of itself."""
-        return self.rooms.setdefault(owner, said).room
+    def room_of(self, owner: UUID, reported: WorkerRoom) -> int:
+        """Return how many more leases a worker takes: what it reported, less what this transaction has granted."""
+        return self.rooms.setdefault(owner, reported).room
 
     def take_room(self, owner: UUID) -> None:
         """Count a lease that was granted to a worker."""
-        said = self.rooms[owner]
-        self.rooms[owner] = said._replace(room=said.room - 1)
+        before = self.rooms[owner]
+        self.rooms[owner] = before._replace(room=before.room - 1)
 
 
 def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Report) -> Decision | Refusal:
@@ -194,9 +194,9 @@ def read_circuit(uow: UnitOfWork, execution_id: UUID) -> Wishes:
 
 
 def find_question(uow: UnitOfWork, execution: Execution) -> Question | None:
-    """Return by what a result of an execution is judged, with the criteria of the set that it froze.
+    """Return the question that a result of an execution is judged by, with the criteria of the set that it froze.
 
-    None: neither the job nor the set is known.
+    None: the job or the set is not known.
     """
     question, policy = uow[Jobs].questions.get(execution.job_id), execution.policy or {}
     if question is None or (reference := policy.get("criteria_set")) is None:
@@ -227,11 +227,11 @@ def _keep_reusable(uow: UnitOfWork, decision: Decision, execution: Execution, re
 
 
 def overrule_verdicts(uow: UnitOfWork, execution: Execution, version: int) -> None:
-    """Let no verdict from before be reused for the result of an execution, which was judged again for real.
+    """Keep older verdicts from being reused for the result of an execution, which was judged again.
 
-    `version` is that of the entry which holds the verdict now.
+    `version`: of the entry that holds the new verdict.
     """
-    assert execution.result_hash is not None  # of what has no result nothing is judged again
+    assert execution.result_hash is not None  # only results are judged again
     own = uow[Jobs].questions[execution.job_id]
     key = rejudged_key(Asked(execution.result_hash, execution.task_hash, *own), execution.policy)
     uow[Reuse].new_verdicts[key] = Reusable(execution.job_id, version)

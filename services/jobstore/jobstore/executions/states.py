@@ -1,7 +1,7 @@
-"""How an execution's state changes where its job's does not: queued, offered, leased, renewed, answered. Pure.
+"""Change the state of an execution whose job does not change: queue, offer, lease, renew or answer it. Pure.
 
-With `domain.transitions`, which call some of these, the one place where executions change. Where SQL applies a rule to
-many rows at once, the rule names that SQL, and tests/jobstore/storage/test_rules_in_sql.py holds the one to the other.
+Executions change here and in `jobs.transitions` alone, which calls some of these. If SQL applies a rule to many rows at
+once, the rule names that SQL, and tests/jobstore/storage/test_rules_in_sql.py compares both.
 """
 
 from collections.abc import Collection
@@ -16,14 +16,14 @@ from jobstore.limits.rules import is_held_back
 from servicekit.leasing.slots import SHARE
 from signoff import status
 
-#: How long an answer is remembered of an execution id of which nothing was requested: as long as the topics of requests
-#: and cancels keep a record.
+#: How long the answer of an execution id that was never requested is remembered: as long as the topics of requests and
+#: cancels keep a record.
 REMEMBERED: Final = timedelta(days=7)
-#: With room for more than so many, what waits and is due waits for something else: the dispatcher offers it within
-#: milliseconds, in which fewer leases end, however busy all are.
+#: With more room than this, an execution that is due does not wait for room: the dispatcher offers it within
+#: milliseconds, in which fewer leases end, even under load.
 ROOM_TO_SPARE: Final = 64
-#: A transaction offers no more than this part of the room beyond the fifth that the dispatcher gives alone: others
-#: count the same room at the same time.
+#: A transaction offers one in so many of the leases beyond the fifth that is kept for the dispatcher: others count the
+#: same room at the same time.
 _PART_OF_ROOM: Final = 4
 #: Doublings of the wait between two offers; bounds the exponent.
 _DOUBLINGS_MAX: Final = 10
@@ -31,11 +31,11 @@ _DOUBLINGS_MAX: Final = 10
 
 @dataclass(slots=True)
 class Openings:
-    """What decides whether requests may be offered at once.
+    """The room for executions that are offered as they are requested, and the other conditions of that.
 
-    `room`: leases that live executors would still take, less the offers that are not claimed yet; and of what
-    `capacity` that is. `is_waiting`: whether an execution waits that is due, or so many wait that nobody has looked.
-    `held_back`: the names of limits that hold executions back, and of agents whose circuits are open.
+    `room`: leases that live executors still take, less the offers that are not claimed yet; `capacity`: all their
+    leases. `is_waiting`: whether an execution that is due waits, or more wait than were looked at. `held_back`: the
+    names of limits that hold executions back, and of agents whose circuits are open.
     """
 
     room: int = 0
@@ -50,10 +50,9 @@ class Openings:
     def take(self, execution: Execution, now: datetime) -> bool:
         """Return whether a queued execution may be offered at once, and count it.
 
-        No limit or open circuit may apply to it, more than a fifth of the capacity must be free, and where anything
-        that is due waits, there must be room to spare: else its turn is the dispatcher's to decide. More may be offered
-        than there is room for where transactions count the same room; then its claim is answered `no_room`, and it is
-        queued again.
+        No limit or open circuit may apply to it, more than a fifth of the capacity must be free, and if another is due
+        and waits, there must be room to spare: else the dispatcher decides whose turn it is. Since transactions may
+        count the same room, too many may be offered; then a claim is answered `no_room`, and the execution is queued.
         """
         if self.room <= max(self._until, ROOM_TO_SPARE if self.is_waiting else 0) or not may_offer(execution, now):
             return False
@@ -75,30 +74,30 @@ def queue(execution: Execution, due_at: datetime) -> Execution:
 
 
 def may_offer(execution: Execution, now: datetime) -> bool:
-    """Return whether an execution is due, and its deadline has not passed (`DUE` in dispatching.offers)."""
+    """Return whether an execution is due, and its deadline has not passed (`DUE` in executions.offers)."""
     is_due = execution.due_at is not None and execution.due_at <= now
     return is_due and (execution.deadline_at is None or execution.deadline_at > now)
 
 
 def offer(execution: Execution, now: datetime, again_s: float, again_max_s: float) -> Execution:
-    """Return the execution as OFFERED; it is offered again after a wait that doubles (`mark` in dispatching.offers)."""
+    """Return the execution as OFFERED; it is offered again after a wait that doubles (`mark` in executions.offers)."""
     wait_s = min(again_s * 2 ** min(execution.offers, _DOUBLINGS_MAX), again_max_s)
     due_at = _until_deadline(execution, now + timedelta(seconds=wait_s))
     return replace(execution, state=ExecutionState.OFFERED, offers=execution.offers + 1, due_at=due_at)
 
 
 def offer_at_once(execution: Execution, now: datetime) -> Execution:
-    """Return an offer that was perhaps not published, to be made again at once, by whoever can (dispatching.offers)."""
+    """Return an offer that was perhaps not published as due again at once (`_OFFER_AT_ONCE` in executions.offers)."""
     return replace(execution, offers=0, due_at=_until_deadline(execution, now))
 
 
-def decline_offer(execution: Execution, now: datetime) -> Execution:
-    """Return an execution that was offered, and cannot be taken now, as QUEUED."""
-    return replace(execution, state=ExecutionState.QUEUED, due_at=now)
+def decline_offer(execution: Execution, due_at: datetime) -> Execution:
+    """Return an execution that was offered, and cannot be granted now, as QUEUED."""
+    return replace(execution, state=ExecutionState.QUEUED, due_at=due_at)
 
 
 def take_back(execution: Execution, now: datetime) -> Execution:
-    """Return an offer to which a limit applies that was set since as QUEUED, as if never offered (administration)."""
+    """Return an offer to which a newer limit applies as QUEUED, as if it was never offered (limits.store)."""
     return replace(decline_offer(execution, now), offers=0)
 
 
@@ -116,15 +115,15 @@ def lease(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
 
 
 def reopen(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
-    """Return an execution that has ended, and whose result is judged again, as if it were being judged."""
+    """Return an execution that has ended, and whose result is judged again, as LEASED for judging."""
     return replace(lease(execution, owner, clock), stage=ExecutionStage.JUDGING)
 
 
 def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
-    """Return the execution as held under its lease for another while (storage.leases).
+    """Return the execution with its lease renewed (`_RENEW` in executions.leases).
 
-    A lapsed lease that nobody else was granted still has its number: it is revived, and what `_lapse` of
-    domain.transitions counted, its attempt as spent or its validator as lost, is not counted.
+    A lapsed lease that no other worker was granted still has its number: it is revived, and what `_lapse` of
+    jobs.transitions counted, its attempt as spent or its validator as lost, is taken back.
     """
     is_executing = execution.stage is ExecutionStage.EXECUTING
     is_revived = execution.state is not ExecutionState.LEASED
@@ -140,25 +139,25 @@ def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
 
 
 def make_answer(execution_id: UUID, job_id: str | None, answer: str) -> Execution:
-    """Return the row of an execution id of which nothing is requested, with its answer (rule `keep-answers`)."""
+    """Return the row of an execution id that is never requested, with its answer (rule `keep-answers`)."""
     return Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer)
 
 
 def make_remembered(execution_id: UUID, job_id: str | None, answer: str, now: datetime) -> Execution:
-    """Return the row of an answer that is forgotten in time.
+    """Return the row of an answer that is forgotten after REMEMBERED.
 
-    Of an execution that was cancelled before it came (rule `cancel-before-arrival`), or whose record was wrong.
+    The execution was cancelled before its request (rule `cancel-before-arrival`), or its record was wrong.
     """
     return replace(make_answer(execution_id, job_id, answer), due_at=now + REMEMBERED)
 
 
 def keep_for_good(execution: Execution) -> Execution:
-    """Return an early cancel as the answer of its execution, which has been asked for."""
+    """Return an early cancel as the final answer of its execution."""
     return replace(execution, due_at=None)
 
 
 def show(execution: Execution, requested_at: datetime) -> dict[str, object]:
-    """Return an execution as callers are shown it, but for how it ended and what it cost, which its job's log tells."""
+    """Return an execution as callers are shown it, without its end and cost, which the log of its job has."""
     answer, _, code = (execution.answer or "").partition(":")
     policy = execution.policy or {}
     return {
@@ -181,7 +180,7 @@ def show(execution: Execution, requested_at: datetime) -> dict[str, object]:
 
 
 def _find_place(execution: Execution) -> status.ExecutionState:
-    """Return where an execution stands that has no answer yet."""
+    """Return the state that callers are shown of an execution without an answer."""
     if execution.stage is ExecutionStage.JUDGING:
         return status.ExecutionState.JUDGING
     is_running = execution.state is ExecutionState.LEASED

@@ -1,4 +1,4 @@
-"""Executions and workers as rows of a transaction: lock, load and write them, and remember answers for a time."""
+"""Lock, load and write executions and workers as rows, and delete remembered answers in time."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from jobstore.limits.rules import Limits, agent_limit
 
 log = logging.getLogger(__name__)
 
-#: Where anything is granted: the least that a validator is set to take, and what the policy takes that was frozen.
+#: The least number of characters that a live validator takes, and the number of the policy that an execution froze.
 _JUDGED_MAX: Final = f"""
     (SELECT CAST(min(CAST(CAST(v.body AS json) ->> 'result_max_chars' AS numeric)) AS text)
     FROM workers w JOIN judging_versions v ON v.kind = 'judge' AND v.name = split_part(w.judge, '@', 1)
@@ -43,7 +43,7 @@ _FROZEN_MAX: Final = """
         AND v.version = CAST(nullif(split_part(CAST(e.policy AS json) ->> 'judge', '@', 2), '') AS int)
     ) AS frozen_max_chars
 """
-#: What a grant needs is looked up by its keys: OFFSET 0 keeps the planner from anything else.
+#: The columns of a grant are looked up by keys: OFFSET 0 keeps the planner from anything else.
 _GRANTED: Final = f"""
     LEFT JOIN LATERAL (
         SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, {_FROZEN_MAX}
@@ -54,7 +54,7 @@ _GRANTED: Final = f"""
 """  # noqa: S608 - names of our own
 
 
-#: What was asked for under idempotency keys: the ids of the requests, and the hashes in the same order.
+#: Requests under idempotency keys: their ids, and the hashes of their bodies in the same order.
 _REQUEST_KEYS: Final = """
     (SELECT array_agg(k.id ORDER BY k.id) FROM request_keys k WHERE k.id = ANY(CAST(:keys AS uuid[]))) AS request_ids,
     (SELECT array_agg(k.body_hash ORDER BY k.id) FROM request_keys k WHERE k.id = ANY(CAST(:keys AS uuid[])))
@@ -64,10 +64,10 @@ _REQUEST_KEYS: Final = """
 
 @cache
 def _lock_executions(*, grants: bool, offers: bool, keys: bool) -> TextClause:
-    """Return the statement that locks executions, with what grants, offers and keys need only where there may be any.
+    """Return the statement that locks executions; it reads what grants, offers and keys need only if there are any.
 
-    Behind the executions, in a row of its own: the time after all is locked, whether any circuit is stored, NAMES,
-    which the limits lock of the statement before keeps from changing, agents and requests under idempotency keys.
+    The last row has the time after all is locked, whether any circuit is stored, NAMES, which the limits lock of the
+    statement before keeps from changing, agents, and requests under idempotency keys.
     """
     return text(
         f"""
@@ -131,7 +131,7 @@ _FORGET_ANSWERS: Final = text(
 
 
 class ExecutionsStore(Store):
-    """Lock executions, and read with the same statement what other parts need once all is locked; write them."""
+    """Lock executions, and read with the same statement rows of other parts, since all is locked then; write them."""
 
     part, wish = Executions, ExecutionsWish
     is_always_locked = True
@@ -151,10 +151,10 @@ class ExecutionsStore(Store):
     }
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock executions, those that follow by policy, and those live of locked jobs, in the order of their ids.
+        """Lock executions, those that follow by policy, and the live ones of locked jobs, in the order of their ids.
 
-        RaceError: an execution was requested meanwhile whose job is not locked, or a job was created under a key: what
-        another transaction inserted between the two statements is seen only by the second.
+        RaceError: since the statement before, another transaction requested an execution whose job is not locked, or
+        created a job under one of the keys.
         """
         wish, jobs, terms = asked[ExecutionsWish], uow[Jobs].jobs.stored, uow.terms
         offers = wish.offers and uow.listeners.on_offered is not None
@@ -185,17 +185,18 @@ class ExecutionsStore(Store):
             if repeated - jobs.keys() - {None}:
                 raise RaceError("a job was created meanwhile under the same key, and is not locked")
         if offers:
-            uow[Executions].openings = _to_openings(last, frozenset(last.limits or ()))
+            held_back = {*uow[Limits].names, *map(agent_limit, last.open_circuits or ())}
+            uow[Executions].openings = Openings(last.room, last.capacity, last.is_waiting, held_back)
         if wish.grants:
             _take_grants(uow[Executions], found, last)
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load of how many more unknown executions the answers may be remembered."""
-        wish, executions, most = asked[ExecutionsWish], uow[Executions], uow.terms.remembered_max
+        """Count for how many more unknown executions the answers may be remembered."""
+        wish, executions, limit = asked[ExecutionsWish], uow[Executions], uow.terms.remembered_max
         if wish.early_cancels:
-            executions.cancel_room = most - await count_remembered(connection, most, cancelled=True)
+            executions.cancel_room = limit - await count_remembered(connection, limit, cancelled=True)
         if wish.wrong_records:
-            executions.wrong_room = most - await count_remembered(connection, most, cancelled=False)
+            executions.wrong_room = limit - await count_remembered(connection, limit, cancelled=False)
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
         """Return the rows of new executions, and of changed ones."""
@@ -207,7 +208,7 @@ class ExecutionsStore(Store):
         }
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
-        """Return what the dispatcher and the limits have to do by executions that wait, go on to a judge, or ended."""
+        """Return which loops have work by executions that wait, go on to a judge, or ended."""
         wake, executions = Wake.NOTHING, uow[Executions].executions.changes.values()
         if any(e.state is ExecutionState.QUEUED for e in executions):
             wake |= Wake.QUEUED
@@ -216,7 +217,7 @@ class ExecutionsStore(Store):
         return wake
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return how facts are added of ids that were answered without a request, and answers forgotten."""
+        """Return the function that adds facts of final answers, and deletes answers; None if there are none."""
         final, forgotten = uow[Executions].final_answers, uow[Executions].forgotten
         if not final and not forgotten:
             return None
@@ -230,7 +231,7 @@ class ExecutionsStore(Store):
         return answer
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Say when the first execution is out of time; log forgotten answers; hand over what was offered."""
+        """Tell listeners when the first execution is out of time, and which were offered; log deleted answers."""
         executions, listeners = uow[Executions], uow.listeners
         if listeners.on_timed is not None and (timeout_at := executions.find_next_timeout()):
             listeners.on_timed((timeout_at - uow.clock.now).total_seconds())
@@ -242,7 +243,7 @@ class ExecutionsStore(Store):
 
 
 def _hand_on(uow: UnitOfWork, last: Row) -> None:
-    """Hand to other parts what was read once all is locked."""
+    """Give the other parts the rows that were read with the last row, once all is locked."""
     uow.clock = Clock(last.now, lease_s=uow.terms.lease_s, offer_again_s=uow.terms.offer_again_s)
     limits_of = uow[Limits]
     limits_of.names = frozenset(last.limits or ())
@@ -255,19 +256,13 @@ def _hand_on(uow: UnitOfWork, last: Row) -> None:
 
 
 def _take_grants(executions: Executions, found: Sequence[Row], last: Row) -> None:
-    executions.grants = {row.execution_id: _to_grant(row, last) for row in found if row.request is not None}
+    for row in found:
+        if row.request is not None:
+            chars = bound_chars(row.frozen_max_chars or last.judged_max_chars)
+            grant = Grant(row.request, row.protocol, row.url, from_json(row.headers), chars)
+            executions.grants[row.execution_id] = grant
     executions.judged_max_chars = bound_chars(last.judged_max_chars)
     executions.offered = last.offered
-
-
-def _to_openings(rest: Row, limit_names: frozenset[str]) -> Openings:
-    held_back = limit_names.union(map(agent_limit, rest.open_circuits or ()))
-    return Openings(rest.room, rest.capacity, rest.is_waiting, held_back)
-
-
-def _to_grant(row: Row, rest: Row) -> Grant:
-    most = bound_chars(row.frozen_max_chars or rest.judged_max_chars)
-    return Grant(row.request, row.protocol, row.url, from_json(row.headers), most)
 
 
 async def count_remembered(connection: Connection, limit: int, *, cancelled: bool) -> int:
@@ -304,15 +299,15 @@ class WorkersStore(Store):
         return {"workers": _make_worker_rows(uow[Workers].rooms)}
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
-        """Return that there is room, if a worker has any left."""
-        return Wake.FREED if any(said.room > 0 for said in uow[Workers].rooms.values()) else Wake.NOTHING
+        """Return FREED if a worker takes more leases."""
+        return Wake.FREED if any(each.room > 0 for each in uow[Workers].rooms.values()) else Wake.NOTHING
 
 
-async def note_worker(connection: Connection, owner: UUID, said: WorkerRoom) -> None:
-    """Record that a worker is alive, for how many more leases it has room, and what it says of itself."""
-    wake = Wake.FREED if said.room > 0 else Wake.NOTHING
-    await write_together(connection, WorkersStore.pieces, {"workers": _make_worker_rows({owner: said})}, wake)
+async def note_worker(connection: Connection, owner: UUID, reported: WorkerRoom) -> None:
+    """Record that a worker is alive, how many more leases it takes, and its report on itself."""
+    wake = Wake.FREED if reported.room > 0 else Wake.NOTHING
+    await write_together(connection, WorkersStore.pieces, {"workers": _make_worker_rows({owner: reported})}, wake)
 
 
 def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Values]:
-    return [{"owner": owner, **said._asdict(), "stage": said.stage.value} for owner, said in rooms.items()]
+    return [{"owner": owner, **each._asdict(), "stage": each.stage.value} for owner, each in rooms.items()]

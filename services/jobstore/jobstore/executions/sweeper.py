@@ -21,17 +21,17 @@ from servicekit.process.runtime import Alarm, run_forever
 
 #: Rows of one kind that a sweep takes up.
 BATCH_MAX = 500
-#: The shortest and the longest wait in seconds between two sweeps. Between, they come when the next lease lapses or the
-#: next time is up; of what another jobstore has written since the last sweep, that may be noticed late by the longest.
+#: The shortest and the longest wait in seconds between two sweeps. Otherwise a sweep comes when the next lease lapses
+#: or execution is out of time; rows that another jobstore has written meanwhile may be noticed so much later.
 SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
-#: The longest wait between two looks whether what may hold an outcome was read by now: they come after as long again as
-#: it has taken already, the first of them soon, since all were told to hurry.
+#: The longest wait between two checks whether the records were read that may hold an outcome. Each comes after as long
+#: as that has taken so far, the first soon, since all consumers were notified to hurry.
 READ_AGAIN_S = 0.5
 _HURRY = text(f"SELECT {notify(Wake.LATE)}")
 
 
 class ReportReaders(Protocol):
-    """The consumers of what workers report, of all jobstores together."""
+    """The consumers of workers' reports, of all jobstores together."""
 
     async def find_ends(self) -> Ends:
         """Return where the topics end now. TransientError: the broker is out of reach."""
@@ -41,7 +41,7 @@ class ReportReaders(Protocol):
 
 
 class _Mark(NamedTuple):
-    """Where the topics ended once it was `at`: no outcome of what was late by then stands behind these ends."""
+    """The ends of the topics at a time: outcomes of leases that were late by then stand before them."""
 
     at: datetime
     ends: Ends
@@ -51,12 +51,12 @@ class _Mark(NamedTuple):
 class Sweeper:
     """End lapsed leases and executions out of time; after a gap in this service, wait before doing so.
 
-    The wait is one lease length. What a worker may have reported in time is always read before, in whichever jobstore's
-    partitions it stands: all are told to hurry with it.
+    The wait is one lease length. Records that workers may have sent in time are always read before, by all jobstores,
+    which are notified to hurry.
 
-    While the database was away nobody could take work, renew a lease or have an outcome recorded: without this wait an
-    outage would have every agent called again. So would a clock of the database that jumps, by which all leases lapse
-    at once: that is a gap, too.
+    While the database was away no worker could claim, renew a lease or have an outcome recorded: without this wait
+    every agent would be called again after an outage. A jump of the database's clock, by which all leases lapse at
+    once, is a gap, too.
     """
 
     def __init__(self, database: Database, runner: CommandRunner, readers: ReportReaders) -> None:
@@ -72,7 +72,7 @@ class Sweeper:
         self._wake = Alarm()
 
     async def run(self) -> None:
-        """Sweep for ever; meanwhile the runner tells what it writes that is out of time before the next sweep."""
+        """Sweep for ever; meanwhile the runner reports executions that are out of time before the next sweep."""
         self._runner.listeners.on_timed = self.expect
         try:
             await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s, wake=self._wake)
@@ -80,14 +80,14 @@ class Sweeper:
             self._runner.listeners.on_timed = None
 
     def expect(self, in_s: float) -> None:
-        """Sweep in so many seconds, unless a sweep comes before that in any case, which finds it."""
+        """Sweep in `in_s` seconds, unless the next sweep comes before that."""
         if in_s < self._period_s:
             self._wake.set_within(max(in_s, SWEEP_MIN_S))
 
     async def sweep(self) -> None:
-        """Notice once what has lapsed or is out of time, unless this service had a gap of late.
+        """End leases that lapsed and executions out of time, unless this service had a gap of late.
 
-        While the database cannot be written it may still be read, and yet nobody can renew a lease: that is a gap, too.
+        A database that can be read but not written is a gap, too, since no lease can be renewed.
         """
         self._wait_s = self._period_s  # if it fails, too
         if self._database.availability.find_outage() is not None:
@@ -108,7 +108,7 @@ class Sweeper:
         await self._end(await self._choose_read(late))
 
     async def _choose_read(self, late: Late) -> Sequence[LateLease]:
-        """Return those of which no outcome that came in time is still to be read."""
+        """Return the late leases whose outcomes, if they came in time, have all been read."""
         reported = [lease for lease in late.leases if lease.may_be_reported]
         if not reported:
             return ()
@@ -120,7 +120,7 @@ class Sweeper:
                 await session.execute(_HURRY)
             return ()
         self._mark = None
-        # What became late after the mark has the next one, at once.
+        # Leases that became late after the mark wait for the next one, which is made at once.
         chosen = [lease for lease in reported if lease.since <= mark.at]
         if len(chosen) < len(reported):
             self._wait_s = SWEEP_MIN_S
@@ -136,7 +136,7 @@ PERIOD_S: Final = 60.0
 
 
 class Cleanup:
-    """Keep one kind of rows bounded. `forget` deletes some that are due, at most `batch`, and returns how many."""
+    """Keep one kind of rows bounded. `forget` deletes up to `batch` rows that are due, and returns how many."""
 
     def __init__(
         self, database: Database, name: str, forget: Callable[[Connection], Awaitable[int]], batch: int

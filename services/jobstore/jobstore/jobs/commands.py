@@ -49,16 +49,13 @@ _ASKED: Final = [field.name for field in fields(Spec) if field.name in NewJob.mo
 
 
 def read_for_creation(new: NewJob) -> Wishes:
-    """Return what the creation of a job needs: its agent, or those it may be matched to, and what its policy names."""
+    """Return the wishes of the creation of a job: its agent, or those that may match, and what its policy names."""
     capabilities = frozenset(() if new.agent_id else new.capabilities)
     return (AgentsWish(read=optional(new.agent_id), capabilities=capabilities), read_named(new.policy))
 
 
 def check_creation(uow: UnitOfWork, new: NewJob) -> None:
-    """Raise InvalidError if a new job names what is not there.
-
-    Its code is `unknown_agent`, `unknown_judge_policy` or `unknown_criteria_set`.
-    """
+    """Raise InvalidError if a new job names an unknown agent, judge policy or criteria set."""
     uow[Agents].require(new.agent_id)
     check_named(uow, new.policy)
 
@@ -66,7 +63,7 @@ def check_creation(uow: UnitOfWork, new: NewJob) -> None:
 def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
     """Add a new job: ASSIGNED if it names an agent, else PENDING. Match one that names capabilities at once.
 
-    InvalidError (`payload_too_large`): it asks for too much.
+    InvalidError (`payload_too_large`): it is too large.
     """
     status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
     job = Job(job_id, status, 1, agent_id=new.agent_id)
@@ -74,12 +71,7 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
     asked = {name: getattr(new, name) for name in _ASKED}
     asked["acceptance_criteria"] = format_criteria(new.criteria) if new.criteria else ""
     asked["payload"] = json_text(new.payload)
-    spec = Spec(
-        **asked,
-        spec_hash=hash_spec(new),
-        created_at=now,
-        updated_at=now,
-    )
+    spec = Spec(**asked, spec_hash=hash_spec(new), created_at=now, updated_at=now)
     uow[Jobs].check_size(spec)
     message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
     report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message, actor=actor)
@@ -95,9 +87,8 @@ def match_agent(uow: UnitOfWork, job_id: str) -> None:
     best = find_best(job_id, spec.capabilities, uow[Agents].candidates.values())
     if best is None:
         message = describe_missing(spec.capabilities, uow[Agents].candidates.values())
-        record(
-            uow, job_id, None, Report(TransitionKind.MATCHING_FAILED, code=ErrorCode.MATCHING_FAILED, message=message)
-        )
+        report = Report(TransitionKind.MATCHING_FAILED, code=ErrorCode.MATCHING_FAILED, message=message)
+        record(uow, job_id, None, report)
         return
     best.load += 1  # later matches of this transaction count it
     _change_agent(uow, job_id, TransitionKind.MATCHED, ErrorCode.MATCHED, best.agent_id, f"matched to {best.agent_id}")
@@ -171,7 +162,7 @@ class CreateJob(Creation[JobView]):
 class AssignAgent(Command[JobView]):
     """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's.
 
-    What changes nothing is accepted and not recorded, so that an assignment may be repeated.
+    An assignment that changes nothing is accepted and not recorded, so that it may be repeated.
     """
 
     job_id: str
@@ -310,10 +301,10 @@ class Answer(NamedTuple, Generic[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class Once(Command[Answer[R_co]]):
-    """Carry out a request once: under its idempotency key, if it has one, or else under the id of what it makes.
+    """Carry out a request once: under its idempotency key, if it has one, or else under the id that it makes.
 
-    InvalidError (`idempotency_key_reused`): the key is that of a request for something else. Of one that fails nothing
-    is kept.
+    InvalidError (`idempotency_key_reused`): the key is that of another request. The key of a request that fails is not
+    kept.
     """
 
     request: Creation[R_co]

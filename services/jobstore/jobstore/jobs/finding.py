@@ -1,9 +1,10 @@
-"""Find the jobs that match a filter, in any order, and look at few rows to do so, whatever the statistics say.
+"""Find the jobs that match a filter, in any order, and look at few rows, whatever statistics the planner has.
 
 The planner cannot know how the values of a filter lie along an order: a walk that it takes for short may end nowhere.
 So walks are short, and where they find no whole page, the newest jobs that match are sorted.
 """
 
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
@@ -47,22 +48,15 @@ from jobstore.schema.tables import job_texts, jobs, operation_items
 from signoff.status import JobOrder
 from signoff.values import to_nanos
 
-#: What holds of jobs whose last execution ended, and nothing was asked for since.
-HAS_ENDED: Final = text("jobs.duration_s IS NOT NULL")
-#: Jobs of which the words match that are looked at: of more, the newest.
+#: Jobs with matching words that are looked at: the newest of them.
 FOUND_MAX: Final = 20_000
-#: The columns whose values a filter takes as they are, each with the fields of a JobFilter that are about it.
+#: The columns by which jobs are filtered, counted or sorted, each with the fields of a JobFilter that are about it.
 FILTERS: Final[Mapping[str, Filter]] = {
     column.name: column.info["filter"] for column in jobs.c if "filter" in column.info
 }
-#: What a filter leaves out, emptied. No index finds the jobs that are left: where these are few, lists look at the
-#: newest that match the rest.
-NO_EXCLUSIONS: Final[Mapping[str, list[str]]] = {
-    **{each.excluded: [] for each in FILTERS.values() if each.excluded},
-    "not_labels": [],
-    "not_batch_ids": [],
-    "not_criteria_not_met": [],
-}
+#: The fields of a filter that exclude jobs, emptied. No index finds the jobs that are left: where these are few, lists
+#: look at the newest that match the rest.
+NO_EXCLUSIONS: Final[Mapping[str, list[str]]] = {each.excluded: [] for each in FILTERS.values() if each.excluded}
 #: Words that so many of the newest jobs have, of so many that are asked, are frequent.
 FREQUENT, ASKED_MAX = 400, 4_000
 #: The newest jobs among which the rarest word of several is found.
@@ -76,21 +70,22 @@ _WORDS: Final = r"""
 #: The same where one word of the text, the rarest, is looked up alone: the index reads all that has any of the words it
 #: is asked for. The others are in a CASE, which no index is used for.
 _WORDS_BY_RAREST: Final = f"(words @@ CAST(:rarest AS tsquery) AND CASE WHEN {_WORDS} THEN true END)"
-#: The word of a text that is the rarest among the newest texts, as a condition. It is said twice, since the planner
-#: takes any word that may go on for a frequent one, for which it would read jobs in turn.
+#: The word of a text that is the rarest among the newest texts, as a condition. It stands there twice, since
+#: the planner takes a prefix for a frequent word, for which it would read jobs in turn.
 _RAREST: Final = text(
     """
-    WITH newest AS MATERIALIZED (SELECT words FROM job_texts ORDER BY created_at DESC, job_id DESC LIMIT :most)
+    WITH newest AS MATERIALIZED (SELECT words FROM job_texts ORDER BY created_at DESC, job_id DESC LIMIT :compared)
     SELECT word || ' & ' || word FROM unnest(to_tsvector('simple', :text)) AS asked,
         LATERAL (SELECT array_to_tsvector(ARRAY[lexeme])::text || ':*' AS word) AS quoted
     ORDER BY (SELECT count(*) FROM newest WHERE words @@ CAST(word AS tsquery)) LIMIT 1
     """
 )
 _ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
-#: A query of whatever columns.
+#: A query of any columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
 #: The columns of jobs, or of a query of them.
 Columns: TypeAlias = ColumnCollection[str, ColumnElement[object]]
+Condition: TypeAlias = ColumnElement[bool] | TextClause
 
 
 #: The items of an operation, or the newest; where it is not known any more, as after a rebuild, the jobs that it
@@ -119,19 +114,8 @@ _IS_ITEM: Final = text(
 )
 
 
-def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str | None) -> ColumnElement[bool]:
-    """Return the condition that a title or an id contains a text, in whatever case: ILIKE takes three times as long."""
-    sought = func.lower(literal(wanted, Text))
-    return or_(*(func.strpos(func.lower(columns[name]), sought) > 0 for name in ("title", "id")))
-
-
-def holds_id_part(columns: ColumnCollection[str, ColumnElement[str]], part: str) -> ColumnElement[bool]:
-    """Return the condition that an id begins or ends so."""
-    return or_(columns["id"].startswith(part, autoescape=True), columns["id"].endswith(part, autoescape=True))
-
-
 def is_search(chosen: JobFilter) -> bool:
-    """Return whether a filter searches what jobs say."""
+    """Return whether a filter searches the texts or ids of jobs."""
     return chosen.text is not None or chosen.id_part is not None
 
 
@@ -148,16 +132,16 @@ def is_found(chosen: JobFilter) -> ColumnElement[bool]:
     return jobs.c.id == any_(func.ARRAY(newest.scalar_subquery()))
 
 
-def select_found_of_newest(chosen: JobFilter, most: int) -> Select[str]:
-    """Return the ids of those of the `most` newest jobs whose texts have what is searched."""
-    newest = select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(most).subquery()
+def select_found_of_newest(chosen: JobFilter, bound: int) -> Select[str]:
+    """Return the query of the ids of jobs whose texts match a search, among the `bound` newest."""
+    newest = select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(bound).subquery()
     return select(newest.c.job_id).where(has_words(chosen))
 
 
 async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | None:
-    """Return the ids of all jobs whose texts have what is searched; None if so many do that the newest are searched.
+    """Return the ids of all jobs whose texts match a search; None if so many do that only the newest are searched.
 
-    Sorting all that have a word takes as long as there are many. It is known at once of what many of the newest have.
+    To sort all that have a frequent word takes long; that it is frequent, the newest texts show at once.
     """
     among_newest = select(func.count()).select_from(select_found_of_newest(chosen, ASKED_MAX).subquery())
     if await connection.scalar(among_newest) >= FREQUENT:
@@ -169,15 +153,15 @@ async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | No
 
 
 async def find_rarest_word(connection: Connection, chosen: JobFilter) -> str | None:
-    """Return the condition of the word, of several that are searched, that the fewest of the newest texts have."""
+    """Return the condition of the rarest of several words among the newest texts; None of a single word."""
     if chosen.text is None or len(chosen.text.split()) == 1:
         return None
-    found: str | None = await connection.scalar(_RAREST, {"text": chosen.text, "most": COMPARED_MAX})
+    found: str | None = await connection.scalar(_RAREST, {"text": chosen.text, "compared": COMPARED_MAX})
     return found
 
 
 def has_words(chosen: JobFilter, rarest: str | None = None) -> TextClause:
-    """Return the condition that a row of `job_texts` has what is searched; `rarest`: the word to look up first."""
+    """Return the condition that a row of `job_texts` matches a search; `rarest`: the word to look up first."""
     conditions, values = [], {}
     if chosen.text is not None:
         words = _WORDS if rarest is None else _WORDS_BY_RAREST
@@ -198,12 +182,13 @@ def _escape_like(words: str) -> str:
 
 
 def holds(columns: ColumnCollection[str, ColumnElement[str]], chosen: JobFilter) -> ColumnElement[bool]:
-    """Return the condition that a job itself holds what is searched."""
-    conditions = []
-    if chosen.text is not None:
-        conditions.append(holds_text(columns, chosen.text))
-    if chosen.id_part is not None:
-        conditions.append(holds_id_part(columns, chosen.id_part))
+    """Return the condition that the title or the id of a job matches a search."""
+    conditions, job_id = [], columns["id"]
+    if chosen.text is not None:  # in any case: ILIKE takes three times as long
+        sought = func.lower(literal(chosen.text, Text))
+        conditions.append(or_(*(func.strpos(func.lower(column), sought) > 0 for column in (columns["title"], job_id))))
+    if (part := chosen.id_part) is not None:
+        conditions.append(or_(job_id.startswith(part, autoescape=True), job_id.endswith(part, autoescape=True)))
     return and_(*conditions)
 
 
@@ -212,49 +197,60 @@ def where_matching(
 ) -> Query:
     """Restrict a query to the jobs that match a filter.
 
-    `table`: jobs, or a query of them that is named so; `items_max`: so many of a batch's items are looked at, the
-    newest; `by_row`: few rows are looked at, each of which is looked up in the batch.
+    `table`: jobs, or a query of them that is called so; `items_max`: how many of the newest items of a batch are looked
+    at; `by_row`: few rows are looked at, each of which is looked up in the batch.
     """
     for name, each in FILTERS.items():
-        if (value := getattr(chosen, each.one, None)) is not None:
-            query = query.where(table[name] == value)
+        conditions = _list_bounds(table[name], each, chosen)
+        if (value := getattr(chosen, each.one, None)) not in (None, {}):
+            is_batch = name == "batch_id"
+            has = _is_of_batch(value, items_max, by_row=by_row) if is_batch else _has_value(table[name], value)
+            conditions.append(has)
         if values := getattr(chosen, each.many, None):
-            query = query.where(table[name].in_(values), *([_is_known(name)] if each.partial else []))
-    if chosen.batch_id is not None:
-        query = query.where(_is_of_batch(chosen.batch_id, items_max, by_row=by_row))
-    if chosen.labels:  # the index has only jobs with labels
-        query = query.where(_has_labels(table, chosen.labels), text("jobs.labels <> '{}'"))
-    if chosen.created_after is not None:
-        query = query.where(table["created_at"] >= chosen.created_after)
-    if chosen.created_before is not None:
-        query = query.where(table["created_at"] < chosen.created_before)
+            conditions.append(table[name].in_(values))
+        if conditions and each.where:
+            conditions.append(text(f"jobs.{each.where}"))
+        query = query.where(*conditions)
     if is_search(chosen):
         query = query.where(or_(holds(jobs.c, chosen), is_found(chosen)))
-    return where_not_excluded(_where_ended(query, chosen, table), chosen, table)
+    return where_not_excluded(query, chosen, table)
+
+
+def _list_bounds(column: ColumnElement[object], each: Filter, chosen: JobFilter) -> list[Condition]:
+    """Return the conditions that a column keeps to the bounds of a filter; cost is stored in nanos."""
+    bounds = ((each.least, operator.ge), (each.highest, operator.le), (each.before, operator.lt))
+    given = [(value, compare) for name, compare in bounds if (value := getattr(chosen, name, None)) is not None]
+    is_cost = column.key == "cost_nanos"
+    return [compare(column, to_nanos(value) if is_cost else value) for value, compare in given]
+
+
+def _has_value(column: ColumnElement[object], value: object) -> Condition:
+    """Return the condition that a column is a value, or has it among its labels or criteria."""
+    if isinstance(value, bool):
+        return and_(column) if value else not_(column)
+    if isinstance(value, Mapping):
+        return column.op("@>")(cast(literal(to_json(value).decode(), Text), JSONB))
+    if isinstance(column.type, ARRAY):
+        return column.op("@>")(cast(literal([cut_criterion(str(value))], ARRAY(Text)), ARRAY(Text)))
+    equals: ColumnElement[bool] = column == value
+    return equals
 
 
 def where_not_excluded(query: Query, chosen: JobFilter, table: Columns) -> Query:
-    """Restrict a query to the jobs that have none of the values that a filter leaves out."""
-    excluded: list[ColumnElement[bool] | TextClause] = [
-        table[name].in_(values) for name, each in FILTERS.items() if (values := getattr(chosen, each.excluded, None))
-    ]
-    for name, _, value in (label.partition(":") for label in chosen.not_labels):
-        excluded.append(_has_labels(table, {name: value}))
-    excluded += [_is_of_batch(batch_id, None, by_row=True) for batch_id in chosen.not_batch_ids]
-    if chosen.not_criteria_not_met:
-        criteria = [cut_criterion(each) for each in chosen.not_criteria_not_met]
-        excluded.append(table["not_met_criteria"].op("&&")(cast(literal(criteria, ARRAY(Text)), ARRAY(Text))))
-    # A job without any value has none of these.
+    """Restrict a query to the jobs that have none of the values that a filter excludes."""
+    excluded: list[Condition] = []
+    for name, each in FILTERS.items():
+        column, values = table[name], getattr(chosen, each.excluded, None) or ()
+        if name == "batch_id":
+            excluded += [_is_of_batch(value, None, by_row=True) for value in values]
+        elif name == "labels":
+            excluded += [_has_value(column, {label: value}) for label, _, value in (v.partition(":") for v in values)]
+        elif isinstance(column.type, ARRAY):
+            excluded += [_has_value(column, value) for value in values]
+        elif values:
+            excluded.append(column.in_(values))
+    # A job whose column is NULL has none of these.
     return query.where(*(not_(func.coalesce(condition, false(), type_=Boolean)) for condition in excluded))
-
-
-def _is_known(name: str) -> TextClause:
-    """Return the condition that a column is not NULL, as its index has it."""
-    return text(f"jobs.{name} IS NOT NULL")
-
-
-def _has_labels(table: Columns, labels: Mapping[str, str]) -> ColumnElement[bool]:
-    return table["labels"].op("@>")(cast(literal(to_json(labels).decode(), Text), JSONB))
 
 
 def _is_of_batch(batch_id: UUID, items_max: int | None, *, by_row: bool) -> TextClause:
@@ -265,36 +261,15 @@ def _is_of_batch(batch_id: UUID, items_max: int | None, *, by_row: bool) -> Text
     return which.bindparams(*values)
 
 
-def _where_ended(query: Query, chosen: JobFilter, table: Columns) -> Query:
-    """Restrict a query by how the last execution ended. Each condition names the part that an index is of."""
-    if chosen.cancelled is not None:
-        query = query.where(text("jobs.cancelled" if chosen.cancelled else "NOT jobs.cancelled"))
-    if chosen.criterion_not_met is not None:
-        wanted = cast(literal([cut_criterion(chosen.criterion_not_met)], ARRAY(Text)), ARRAY(Text))
-        query = query.where(table["not_met_criteria"].op("@>")(wanted), _is_known("not_met_criteria"))
-    costs = [None if usd is None else to_nanos(usd) for usd in (chosen.cost_usd_min, chosen.cost_usd_max)]
-    for name, (least, most) in {
-        "cost_nanos": costs,
-        "duration_s": (chosen.duration_s_min, chosen.duration_s_max),
-    }.items():
-        if least is not None:
-            query = query.where(table[name] >= least, HAS_ENDED)
-        if most is not None:
-            query = query.where(table[name] <= most, HAS_ENDED)
-    return query
-
-
-#: What the jobs of an order are sorted by before their ids, by the word of the order. An ended job alone has a place by
-#: what it cost or how long it took.
+#: The columns that an order sorts by before the id, by the word of the order. Only ended jobs have a place by
+#: cost or duration.
 SORTED_BY: Final[Mapping[str, Sequence[str]]] = {
-    "created_at": ("created_at",),
-    "updated_at": ("updated_at",),
-    "cost_usd": ("cost_nanos",),
-    "duration_s": ("duration_s",),
-    "priority": ("priority", "created_at"),
+    each.order: ("priority", "created_at") if name == "priority" else (name,)
+    for name, each in FILTERS.items()
+    if each.order
 }
 OF_ENDED: Final = frozenset({JobOrder.COST, JobOrder.COST_DESC, JobOrder.DURATION, JobOrder.DURATION_DESC})
-#: The parts of a list that are looked through in turn. Few jobs have another priority than most: these have an index,
+#: The parts of a list that are looked through in turn. Few jobs have another priority than 5: these have an index,
 #: and all others come in the order of creation.
 PARTS: Final[Mapping[JobOrder, Sequence[TextClause]]] = {
     JobOrder.PRIORITY_DESC: (
@@ -306,7 +281,7 @@ PARTS: Final[Mapping[JobOrder, Sequence[TextClause]]] = {
 WHOLE: Final = (text("true"),)
 CREATED: Final = frozenset({JobOrder.CREATED, JobOrder.CREATED_DESC})
 
-#: The values after which a page begins, in the list's order: those that it sorts by, and the id.
+#: The values of the columns that an order sorts by, the id last, after which a page begins.
 Place: TypeAlias = tuple[object, ...]
 
 
@@ -316,7 +291,7 @@ def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[Colu
 
 
 def get_place_columns(order: JobOrder) -> Sequence[ColumnElement[object]]:
-    """Return the columns of jobs that an order sorts by, and that which says whether a job has a place in it."""
+    """Return the columns that an order sorts by, and the column that is NULL of jobs without a place in it."""
     columns = get_order_columns(order)
     return columns if order not in OF_ENDED or jobs.c.duration_s in columns else (*columns, jobs.c.duration_s)
 
@@ -328,9 +303,9 @@ def sort(query: Query, order: JobOrder, table: Columns) -> Query:
 
 
 def sort_and_seek(query: Query, order: JobOrder, after: Place | None, table: Columns = jobs.c) -> Query:
-    """Sort those of a query that have a place in an order, and let it begin after one."""
+    """Sort the jobs of a query that have a place in an order, and begin after a place."""
     if order in OF_ENDED:
-        query = query.where(HAS_ENDED if table is jobs.c else table["duration_s"].is_not(None))
+        query = query.where(table["duration_s"].is_not(None))
     if after is not None:
         columns, place = tuple_(*get_order_columns(order, table)), tuple_(*after)
         query = query.where(columns < place if order.value.startswith("-") else columns > place)
@@ -342,7 +317,7 @@ def get_place(row: Row, order: JobOrder) -> Place:
     return tuple(row[str(column.key)] for column in get_order_columns(order))
 
 
-#: Jobs that match are counted up to this number, and sorted up to that, the newest: more cost time and tell little.
+#: Up to how many jobs that match are counted, and how many of them, the newest, are sorted: more take long.
 COUNTED_MAX: Final = 10_000
 SORTED_MAX: Final = 5_000
 #: Jobs that are searched for the middle of a word, which no index finds: the newest.
@@ -350,20 +325,18 @@ SEARCHED_MAX: Final = 20_000
 #: Rows of an order that are looked at for a page: few at first, and more where these hold a part of it.
 SKIMMED_MAX, WALKED_MAX = 2_000, 10_000
 
-#: What of a filter an index has in the order of creation, the rarest first: that with it is walked along. The ranges of
-#: an order's own column bound any walk along it.
+#: The fields of a filter with an index in the order of creation, the rarest values first: the first that is given is
+#: walked along. The bounds of an order's own column bound any walk along it.
 _INDEXED: Final = ("codes", "cancelled", "agent_id", "statuses", "tenant")
-_RANGES: Final = {name: (f"{name}_min", f"{name}_max") for name in ("cost_usd", "duration_s")} | {
-    "created_at": ("created_after", "created_before")
-}
-#: What is asked of a job to see whether it matches, and where it stands in an order.
+_RANGES: Final = {each.order: (each.least, each.before or each.highest) for each in FILTERS.values() if each.least}
+#: The columns of a job by which it matches, and by which it has a place in an order.
 _MATCHED: Final = [jobs.c[name] for name in find_names(jobs, MATCHED)]
-#: The conditions for which jobs are searched, left out.
+#: The fields of a filter that search jobs, emptied.
 NO_SEARCH: Final = {"text": None, "id_part": None}
 
 
 class Found(NamedTuple):
-    """Jobs that were found, by what they are sorted by; `searched`: of more that match, so many of the newest."""
+    """The rows of a page, with the columns of its order; `searched`: how many of the newest were looked at."""
 
     rows: Sequence[Row]
     searched: int | None = None
@@ -372,7 +345,7 @@ class Found(NamedTuple):
 async def find_jobs(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> Found:
-    """Return the jobs of a page."""
+    """Return the rows of a page of jobs that match a filter without a search."""
     rows, is_certain = await _walk(connection, SKIMMED_MAX, limit, chosen, order, after)
     if is_certain:
         return Found(rows)
@@ -388,35 +361,31 @@ async def find_jobs(
 
 
 async def _walk(
-    connection: Connection, most: int, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
+    connection: Connection, bound: int, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> tuple[list[Row], bool]:
-    """Return what matches among the next rows of an order, and whether that is a whole page, or the last."""
+    """Return the rows that match among the next `bound` of an order, and whether they are a whole page, or the last."""
     rows: list[Row] = []
-    bounds = _choose_bounds(chosen, order)
+    indexed = _choose_indexed(chosen, order)
     for part in PARTS.get(order, WHOLE):
-        walked = sort_and_seek(where_matching(select(*_MATCHED).where(part), bounds), order, after).limit(most)
+        walked = sort_and_seek(where_matching(select(*_MATCHED).where(part), indexed), order, after).limit(bound)
         table = walked.subquery("jobs").c
         query = where_matching(select(*get_order_columns(order, table)), chosen, table, by_row=True)
         rows += await connection.execute(sort_and_seek(query, order, None, table).limit(limit - len(rows)))
         if len(rows) == limit:
             return rows, True
         looked_at = select(func.count()).select_from(walked.with_only_columns(jobs.c.id).subquery())
-        if await connection.scalar(looked_at) == most:
+        if await connection.scalar(looked_at) == bound:
             return rows, False
     return rows, True
 
 
-def _choose_bounds(chosen: JobFilter, order: JobOrder) -> JobFilter:
-    """Return what of a filter an index has in this order."""
+def _choose_indexed(chosen: JobFilter, order: JobOrder) -> JobFilter:
+    """Return the conditions of a filter for which an index has jobs in this order."""
     names = list(_RANGES.get(order.value.removeprefix("-"), ()))
     if order in CREATED:
-        indexed = (name for name in _INDEXED if getattr(chosen, name) and _is_one(getattr(chosen, name)))
-        names += [name for name in (next(indexed, None),) if name]
+        given = {name: getattr(chosen, name) for name in _INDEXED}
+        names += [name for name, value in given.items() if value and not (isinstance(value, list) and value[1:])][:1]
     return JobFilter(**{name: getattr(chosen, name) for name in names})
-
-
-def _is_one(value: object) -> bool:
-    return not isinstance(value, list) or len(value) == 1
 
 
 async def _sort_newest(
@@ -435,18 +404,18 @@ async def _sort_newest(
     return [row for row in rows if row.id is not None], is_all
 
 
-async def is_cut(connection: Connection, chosen: JobFilter, number: int, most: int) -> bool:
-    """Return whether more may match than the `number` that was found of `most`: also of a larger batch."""
-    if number >= most or chosen.batch_id is None:
-        return number >= most
+async def is_cut(connection: Connection, chosen: JobFilter, number: int, bound: int) -> bool:
+    """Return whether more jobs may match than the `number` found among the newest `bound`, also of a larger batch."""
+    if number >= bound or chosen.batch_id is None:
+        return number >= bound
     last = select(func.max(operation_items.c.item)).where(operation_items.c.operation_id == chosen.batch_id)
-    return (await connection.scalar(last) or 0) >= most
+    return (await connection.scalar(last) or 0) >= bound
 
 
 def select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, limit: int) -> Query:
-    """Return the newest jobs that match, without a search; of a large batch those of its newest items.
+    """Return the query of the newest jobs that match a filter without a search; of a large batch, of its newest items.
 
-    With exclusions: what these leave of the newest that match the rest.
+    Exclusions apply to the newest jobs that match the rest, so that fewer may be left.
     """
     asked = list(columns)
     excludes = has_exclusions(chosen)
@@ -463,7 +432,7 @@ def select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, l
 async def search_jobs(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> Found:
-    """Return the jobs of a page that hold what is searched: by the index of texts, and whatever the newest hold."""
+    """Return the jobs of a page that match a search: by the index of texts, or by title and id among the newest."""
     if order in CREATED:
         words = has_words(chosen, await find_rarest_word(connection, chosen))
         query: Query = select(_search_by_creation(limit, chosen, words, order, after).subquery())
@@ -475,7 +444,7 @@ async def search_jobs(
 
 
 async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> int | None:
-    """Return among how many of the newest that match `number` were counted; None if none of them was left out."""
+    """Return among how many of the newest that match the `number` were counted; None if among all."""
     if is_search(chosen):
         return await _find_bound_of_newest(connection, chosen, SEARCHED_MAX)
     if has_exclusions(chosen):
@@ -484,18 +453,18 @@ async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> 
 
 
 async def _find_bound_of_newest(connection: Connection, chosen: JobFilter, bound: int) -> int | None:
-    """Return the bound if more match than so many, of what is looked at for a search or for exclusions; None if not."""
+    """Return `bound` if more jobs match, without the search and the exclusions of a filter; None if not."""
     rest = chosen.model_copy(update={**NO_SEARCH, **NO_EXCLUSIONS})
-    most = bound + 1 if rest.batch_id is None else min(bound + 1, COUNTED_MAX)
-    last = select_newest((jobs.c.id,), rest, most).limit(1).offset(most - 1)
-    number = 0 if await connection.scalar(last) is None else most
-    return bound if await is_cut(connection, rest, number, most) else None
+    limit = bound + 1 if rest.batch_id is None else min(bound + 1, COUNTED_MAX)
+    last = select_newest((jobs.c.id,), rest, limit).limit(1).offset(limit - 1)
+    number = 0 if await connection.scalar(last) is None else limit
+    return bound if await is_cut(connection, rest, number, limit) else None
 
 
 def _search_by_creation(
     limit: int, chosen: JobFilter, words: TextClause, order: JobOrder, after: Place | None
 ) -> CompoundSelect[*tuple[object, ...]]:
-    """Return what a search finds in the order of creation, along which frequent words are found soon."""
+    """Return the query of a search in the order of creation, along which frequent words are found soon."""
     rest = chosen.model_copy(update=NO_SEARCH)
     columns = get_order_columns(order)
     newest = _select_searched(columns, rest)
@@ -510,7 +479,7 @@ def _search_by_creation(
 
 
 def _select_searched(columns: Iterable[ColumnElement[object]], rest: JobFilter) -> Subquery:
-    """Return the newest SEARCHED_MAX jobs that match, with what is searched and more columns."""
+    """Return the newest SEARCHED_MAX jobs that match, with the columns that a search looks at, and others."""
     each = {column.key: column for column in (jobs.c.id, jobs.c.title, jobs.c.created_at, *columns)}
     return select_newest(each.values(), rest, SEARCHED_MAX).subquery()
 
@@ -518,7 +487,7 @@ def _select_searched(columns: Iterable[ColumnElement[object]], rest: JobFilter) 
 async def select_found(
     connection: Connection, columns: Sequence[ColumnElement[object]], chosen: JobFilter
 ) -> Query | CompoundSelect[*tuple[object, ...]]:
-    """Return the query of what a search finds: the newest that hold it themselves, and what the index of texts has.
+    """Return the query of the jobs that match a search: by title and id among the newest, and by the index of texts.
 
     The id is among the columns, since a job may be found by both.
     """

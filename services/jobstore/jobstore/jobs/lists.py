@@ -23,7 +23,6 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.resources import JobFilter
 from jobstore.engine.sql import PLAN_ANEW, Connection, fetch_page
@@ -40,7 +39,7 @@ from jobstore.jobs.finding import (
     sort_and_seek,
     where_matching,
 )
-from jobstore.jobs.reads import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
+from jobstore.jobs.reads import JOB_COLUMNS, make_job_view
 from jobstore.jobs.rows import JobView
 from jobstore.schema.tables import agents, jobs, operation_items, operations
 from signoff.errors import ErrorCode
@@ -51,8 +50,8 @@ from signoff.status import FACET_FIELDS, JobOrder, JobStatus
 class JobPage:
     """A page of jobs as `job_message` takes them.
 
-    `next`: where the next page begins, None at the end; `searched`: only so many of the newest jobs were searched for a
-    text, or of those that match were sorted.
+    `next`: where the next page begins, None at the end; `searched`: how many of the newest jobs were looked at, if not
+    all were.
     """
 
     views: Sequence[JobView]
@@ -72,38 +71,27 @@ async def list_jobs(
     """Return a page of the jobs that match, without their bodies if not `texts`; call within a transaction."""
     await connection.execute(PLAN_ANEW)
     if chosen == JobFilter() and order not in PARTS:
-        query = sort_and_seek(select(*_get_columns(texts=texts)), order, after).limit(limit)
+        query = sort_and_seek(select(*JOB_COLUMNS[texts]), order, after).limit(limit)
         rows, is_cut = await fetch_page(connection, query, bodies=texts)
         has_next = is_cut or len(rows) == limit
         return JobPage([*map(make_job_view, rows)], get_place(rows[-1], order) if has_next else None)
     find = finding.search_jobs if is_search(chosen) else finding.find_jobs
     found, searched = await find(connection, limit, chosen, order, after)
-    views, is_cut = await _fetch_by_id(connection, [row.id for row in found], texts=texts)
+    rows, is_cut = await fetch_page(connection, _BY_ID[texts], {"job_ids": [row.id for row in found]}, bodies=texts)
     has_next = is_cut or len(found) == limit
-    return JobPage(views, get_place(found[len(views) - 1], order) if has_next else None, searched)
-
-
-def _get_columns(*, texts: bool) -> Sequence[ColumnsClauseRole]:
-    return (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
+    return JobPage([*map(make_job_view, rows)], get_place(found[len(rows) - 1], order) if has_next else None, searched)
 
 
 _IDS: Final = "CAST(:job_ids AS text[])"
 #: Jobs in the order of their ids as given, with texts and without: written once, since a query is long in the making.
 _BY_ID: Final = {
-    texts: text(
-        f"{select(*_get_columns(texts=texts))} WHERE jobs.id = ANY({_IDS}) ORDER BY array_position({_IDS}, jobs.id)"
-    )
+    texts: text(f"{select(*JOB_COLUMNS[texts])} WHERE jobs.id = ANY({_IDS}) ORDER BY array_position({_IDS}, jobs.id)")
     for texts in (True, False)
 }
 
 
-async def _fetch_by_id(connection: Connection, job_ids: Sequence[str], *, texts: bool) -> tuple[list[JobView], bool]:
-    rows, is_cut = await fetch_page(connection, _BY_ID[texts], {"job_ids": job_ids}, bodies=texts)
-    return [make_job_view(row) for row in rows], is_cut
-
-
 class Counts(NamedTuple):
-    """How many jobs match, by status, and how many were cancelled; only `searched` of the newest were looked at."""
+    """How many jobs match, by status, and how many were cancelled, among `searched` of the newest, or among all."""
 
     by_status: dict[str, int]
     cancelled: int
@@ -116,8 +104,8 @@ _CANCELLED: Final = "cancelled"
 async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     """Count the jobs that match by status, ignoring the filter's statuses; call within a transaction.
 
-    Each status is counted up to COUNTED_MAX; of a search, of a batch, or with exclusions among so many of the newest.
-    Those that were cancelled are counted at their status, too.
+    Each status is counted up to COUNTED_MAX; with a search, a batch or exclusions, among so many of the newest jobs.
+    Cancelled jobs are counted under their status, too.
     """
     await connection.execute(PLAN_ANEW)
     rest = chosen.model_copy(update={"statuses": []})
@@ -154,28 +142,25 @@ CANCELLED: Final = "CANCELLED"
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of jobs that facets are of.
+    """A field of jobs whose values are counted as facets.
 
-    `conditions`: those of a filter that are about it; `wanted`: what holds of jobs that have a value, as an index of
-    these says it; `make_values`: the values of found jobs; `names`: a table whose rows name the values.
+    `conditions`: the fields of a filter that are about it, emptied; `wanted`: the condition of jobs that have a value,
+    as an index has it; `make_values`: makes a row of each value; `names`: a table whose rows name the values.
     """
 
     column: ColumnElement[object]
     conditions: Mapping[str, object]
-    wanted: str | None = None
-    make_values: Callable[[ColumnElement[object]], ColumnElement[object]] = lambda column: column
+    wanted: str = ""
+    make_values: Callable[[ColumnElement[object]], ColumnElement[object]] | None = None
     names: Table | None = None
 
     def select_values(self, found: Columns) -> SelectBase:
         """Return the query of the values of found jobs, a row for each that a job has."""
-        return select(self.make_values(found[str(self.column.key)]).label("value"))
-
-
-class _Batches(_Field):
-    """All batches that a job is an item of, as the filter has it: not only the last that executed it."""
-
-    def select_values(self, found: Columns) -> SelectBase:
-        """Return the query of the batches of found jobs, which are looked up by their ids."""
+        if self.column is not jobs.c.batch_id:
+            column = found[str(self.column.key)]
+            return select((self.make_values(column) if self.make_values else column).label("value"))
+        # All batches that a job is an item of, as the filter has it: not only the last that executed it. They are
+        # looked up by the ids of the jobs.
         of_found = operation_items.c.job_id == any_(func.ARRAY(select(found["id"]).scalar_subquery()))
         items = select(operation_items.c.job_id, operation_items.c.operation_id.label("value")).where(of_found)
         is_known = exists().where(operations.c.id == found["batch_id"])
@@ -183,25 +168,20 @@ class _Batches(_Field):
         return union_all(select(items.distinct().subquery().c.value), unknown)
 
 
+#: The functions that make rows of the values of a column that has several.
+_UNNEST: Final = {"labels": func.jsonb_object_keys, "not_met_criteria": func.unnest}
+_NAMED: Final = {"agent_id": agents, "batch_id": operations}
+_EMPTY: Final = JobFilter()
 _FIELDS: Final[Mapping[str, _Field]] = {
-    **{
-        each.facet: _Field(
-            jobs.c[name],
-            {**({each.one: None} if each.one else {each.many: []}), each.excluded: []},
-            f"jobs.{name} IS NOT NULL" if each.partial else None,
-            names=agents if name == "agent_id" else None,
-        )
-        for name, each in finding.FILTERS.items()
-        if each.facet
-    },
-    "batch": _Batches(jobs.c.batch_id, {"batch_id": None, "not_batch_ids": []}, names=operations),
-    "criterion": _Field(
-        jobs.c.not_met_criteria,
-        {"criterion_not_met": None, "not_criteria_not_met": []},
-        "jobs.not_met_criteria IS NOT NULL",
-        func.unnest,
-    ),
-    _LABEL: _Field(jobs.c.labels, {}, "jobs.labels <> '{}'", func.jsonb_object_keys),
+    each.facet: _Field(
+        jobs.c[name],
+        {} if each.facet == _LABEL else {field: getattr(_EMPTY, field) for field in each.list_values()},
+        f"jobs.{each.where}" if each.where else "",
+        _UNNEST.get(name),
+        _NAMED.get(name),
+    )
+    for name, each in finding.FILTERS.items()
+    if each.facet
 }
 
 
@@ -218,8 +198,8 @@ class Facet:
 class Facets:
     """The most frequent values of a field.
 
-    `searched`: so many of the newest that match were looked at, and no more; None: all. `last`: after which there are
-    less frequent values.
+    `searched`: how many of the newest jobs that match were looked at; None: all. `last`: the value after which the next
+    page begins, if there are less frequent ones.
     """
 
     facets: Sequence[Facet]
@@ -232,8 +212,8 @@ async def list_job_facets(
 ) -> Facets:
     """Return the most frequent values of a field among the jobs that match, after one; call within a transaction.
 
-    What the filter says of the field itself is ignored, so that another value may be chosen. InvalidError: there is no
-    such field.
+    The conditions of the filter on the field itself are ignored, so that another value may be chosen. InvalidError:
+    there is no such field.
     """
     if field == "status":
         return await _count_statuses(connection, chosen)
@@ -275,7 +255,7 @@ async def _count_values(
         counted = counted.having(or_(count < after.count, and_(count == after.count, value > after.value)))
     values = counted.order_by(count.desc(), value).limit(limit + 1).subquery()
     looked_at = select(func.count().label("number")).select_from(found).subquery()
-    both = looked_at.outerjoin(values, true())  # the number is told where there is no value, too
+    both = looked_at.outerjoin(values, true())  # the number is there without any value, too
     rows = list(await connection.execute(select(looked_at.c.number, values.c.value, values.c.count).select_from(both)))
     counts = sorted((-count, value) for _, value, count in rows if value is not None)
     shown = {value: -count for count, value in counts[:limit]}
@@ -289,12 +269,12 @@ async def _count_values(
 async def _select_jobs(
     connection: Connection, field: _Field, chosen: JobFilter
 ) -> Query | CompoundSelect[*tuple[object, ...]]:
-    """Return the jobs that are looked at, with the column of a field: in bounds, whatever the filter."""
+    """Return the query of the jobs whose values are counted, with the column of a field: of so many at most."""
     columns = (jobs.c.id, field.column)
     if is_search(chosen):
         return await finding.select_found(connection, columns, chosen)
     newest = finding.select_newest(columns, chosen, finding.COUNTED_MAX)
-    return newest if field.wanted is None else newest.where(text(field.wanted))
+    return newest.where(text(field.wanted)) if field.wanted else newest
 
 
 async def _read_names(connection: Connection, table: Table | None, ids: Sequence[str]) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
-"""The values that `decide` takes and returns: jobs, executions, reports, decisions.
+"""Declare the values that `decide` takes and returns: jobs, executions, reports, decisions.
 
-Nothing changes one after it was made. They are not frozen dataclasses, because those take 2.5 times as long to make;
-and `replace` is a third as long as that of dataclasses.
+They are never changed once they are made, yet not frozen, since frozen dataclasses take 2.5 times as long to make; and
+`replace` takes a third of the time of that of dataclasses.
 """
 
 import hashlib
@@ -17,24 +17,26 @@ from typing import Any, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
+from pydantic_core import from_json
 
 from contracts.criteria import format_criteria, hash_references
 from contracts.events import JobStatusReported, Requested
 from contracts.judging.policy import Verdict
 from contracts.resources import NewJob, Policy, Usage
-from contracts.signing import decode_base64
+from contracts.signing import KeyUse, Secrets, Signature, SigningKey, decode_base64
 from contracts.spending import Budget
 from contracts.topics import PAYLOAD_MAX_BYTES, cut_message
+from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import Delivery, JobLogKind, JobLogStatus, JobStatus, Outcome, ReportKind
 from signoff.values import to_nanos, usd_text
 
-#: Bytes of the key: as many as the hash has.
+#: Bytes of an IdKey: as many as the hash has.
 KEY_BYTES: Final = 32
-#: The version of the UUIDs that are made here (RFC 9562); no other part makes such.
+#: The version of the UUIDs that IdKey makes (RFC 9562); nothing else makes such.
 VERSION: Final = 8
-#: The tenant of what has none of its own.
+#: The tenant of jobs that name none.
 DEFAULT_TENANT: Final = "default"
 _LAYOUT: Final = VERSION << 76 | 0b10 << 62
 _DIGEST: Final = ~(0xF << 76 | 0b11 << 62)
@@ -42,10 +44,10 @@ _DIGEST: Final = ~(0xF << 76 | 0b11 << 62)
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """The idempotency key of a request: one of its method and tenant, which is the job's where `tenant` is None.
+    """The idempotency key of a request, within its method and tenant: the job's tenant if `tenant` is None.
 
-    `body_hash` tells whether another request under the key asks for the same. `job_id` is of the job that it executes
-    or creates.
+    Requests under one key are the same if they have the same `body_hash`. `job_id` is of the job that is created or
+    executed.
     """
 
     method: str
@@ -63,13 +65,13 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class IdKey:
-    """The key of ids that follow from something. It is never changed: with another, a repeat would be a new request."""
+    """The key from which ids are derived. It never changes: with another, a repeated request would be a new one."""
 
     value: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read base64, also of the alphabet for URLs. ValueError, which repeats no secret: it has too few bytes."""
+        """Read base64, also in the alphabet for URLs. ValueError, without the secret: it has too few bytes."""
         try:
             value = decode_base64(text.strip())
         except ValueError:
@@ -79,7 +81,7 @@ class IdKey:
         return cls(value)
 
     def derive(self, purpose: str, *names: str) -> UUID:
-        """Return the id that these names stand for, a UUID of version 8. Each purpose has ids of its own."""
+        """Return the id of these names, a UUID of version 8. Each purpose has ids of its own."""
         digest = hmac.digest(self.value, json_text([purpose, *names]).encode(), "sha256")
         return UUID(int=int.from_bytes(digest[:16]) & _DIGEST | _LAYOUT)
 
@@ -127,7 +129,7 @@ class ReuseTerms:
 
 @dataclass(frozen=True, slots=True)
 class Reusable:
-    """The log entry that holds what may be reused, with its verdict, or the hash of its result; and since when."""
+    """A log entry whose verdict or result may be reused, with that verdict or the hash of the result."""
 
     job_id: str
     version: int
@@ -147,10 +149,9 @@ ALIVE_LEASES: Final = 1.5
 class ExecutionTerms:
     """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
 
-    `ids` makes the ids that nobody may foretell. `lease_s`: how long a lease lasts unless it is renewed.
-    `offer_again_s`: after which an offer is repeated. `remembered_max`: how many cancels of unknown executions are
-    remembered, and how many answers to wrong records. `job_max_bytes`: what a job may ask for, as `contracts.topics`
-    measures it.
+    `ids` derives ids that cannot be guessed. `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`:
+    after how long an offer is repeated. `remembered_max`: how many cancels of unknown executions are remembered, and
+    how many answers to wrong records. `job_max_bytes`: the maximum size of a job, as `contracts.topics` measures it.
     """
 
     policy: Policy
@@ -164,7 +165,7 @@ class ExecutionTerms:
 
     @property
     def alive_s(self) -> float:
-        """For how long a worker counts that is not heard of: then it is gone, and its room is not used."""
+        """For how long a worker counts after its last report: then it is gone, and its room is not used."""
         return self.lease_s * ALIVE_LEASES
 
 
@@ -174,22 +175,76 @@ Actor = NewType("Actor", str)
 ADMINISTRATOR: Final = Actor("administrator")
 EXECUTOR: Final = Actor("executor")
 VALIDATOR: Final = Actor("validator")
-#: Whoever holds a lease, executor or validator: the stage of the execution says which of them, and that is stored.
+#: The holder of a lease: EXECUTOR or VALIDATOR is stored, by the stage of the execution.
 WORKER: Final = Actor("worker")
-#: Whoever can write to the topics of requests, where upstreams have no secrets.
+#: Anybody who can write to the topics of requests, if upstreams have no secrets.
 UPSTREAM: Final = Actor("upstream")
-#: Signoff itself: what follows from a policy, from time, or from a rebuild, and nobody asked for.
+#: Signoff itself, for what follows from a policy, from time, or from a rebuild.
 SIGNOFF: Final = Actor("signoff")
 
 
-def name_upstream(secret_id: str) -> Actor:
-    """Return the actor that signs under an upstream's secret."""
-    return Actor(f"{UPSTREAM}:{secret_id}")
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """Check who may ask and cancel by topics: without `secrets` anybody, else those who sign under one of them.
+
+    `own` are the jobstore's secrets: it signs its offers, which stand in the same topic, and takes them. ValueError:
+    they are missing, or an upstream has one of them, and could sign all that the jobstore signs.
+    """
+
+    secrets: Secrets | None = None
+    own: Secrets | None = None
+
+    def __post_init__(self) -> None:
+        if self.secrets is None:
+            return
+        if self.own is None:
+            raise ValueError("with SIGNOFF_UPSTREAM_SECRETS the jobstore needs secrets of its own, to sign its offers")
+        if {secret.value for secret in self.secrets} & {secret.value for secret in self.own}:
+            raise ValueError("SIGNOFF_UPSTREAM_SECRETS has a secret of the jobstore's own: make another one")
+
+    def check(self, use: KeyUse, body: bytes, header: bytes | str | None) -> Actor:
+        """Return who signed a request. PermanentError (`bad_signature`): nobody who may ask has."""
+        if self.secrets is None:
+            return UPSTREAM
+        signature = Signature.parse(header)
+        author = None if signature is None or signature.lease != 0 else self._find_author(use, signature, body)
+        if signature is None or author is None:
+            raise _refuse_signature("no upstream has signed this")
+        if not _names_execution(body, signature.execution_id):
+            raise _refuse_signature("the signature is of a request of another execution")
+        return author
+
+    def find_key(self, execution_id: UUID) -> SigningKey | None:
+        """Return the key that signs the jobstore's own offer of an execution; None where nothing is signed."""
+        if self.secrets is None or self.own is None:
+            return None
+        return self.own.make_key(KeyUse.EXECUTE, execution_id)
+
+    def _find_author(self, use: KeyUse, signature: Signature, body: bytes) -> Actor | None:
+        if self.secrets is not None and self.secrets.verify(use, signature, body):
+            return Actor(f"{UPSTREAM}:{signature.secret_id}")
+        return SIGNOFF if self.own is not None and self.own.verify(use, signature, body) else None
+
+
+#: The default: the README's example needs no secret.
+OPEN: Final = Upstreams()
+
+
+def _names_execution(body: bytes, execution_id: UUID) -> bool:
+    """Return whether a signed body names the execution of its signature, or none that can be read."""
+    try:
+        return UUID(from_json(body)["execution_id"]) == execution_id
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return True  # its parser says what is wrong
+
+
+def _refuse_signature(message: str) -> PermanentError:
+    return PermanentError(message, code=ErrorCode.BAD_SIGNATURE)
 
 
 #: The answer of an execution that was cancelled.
 CANCELLED: Final = ErrorCode.CANCELLED
-#: The code of a job of which all that is open is unproven: its judge has failed, and not its agent.
+#: The code of a job whose criteria are passed or unproven: its judge has failed, and not its agent.
 UNPROVEN: Final = ErrorCode.VERDICT_UNPROVEN
 #: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
 FrozenPolicy: TypeAlias = Mapping[str, Any]
@@ -236,8 +291,8 @@ class Job:
     """The columns of a job that decisions read or change.
 
     `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
-    `feedback` is JSON text; `cost_nanos` and `tokens` cover all executions. `updated_at` is when the entry before
-    those of this transaction was recorded. What follows it says how the last execution ended (domain.decisions).
+    `feedback` is JSON text; `cost_nanos` and `tokens` are of all executions. `updated_at` is the time of the last entry
+    before this transaction. The fields after it say how the last execution ended (jobs.transitions).
     """
 
     id: str
@@ -260,13 +315,8 @@ class Job:
     not_met_criteria: Sequence[str] | None = None
 
 
-def with_progress(job: Job, fraction: float | None = None, message: str | None = None) -> Job:
-    """Return a job with the progress of its execution; with none, as one is requested."""
-    return replace(job, progress=fraction, progress_message=message)
-
-
 def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
-    """Return a job's budget under a policy, with what all its executions have spent."""
+    """Return a job's budget under a policy, with the cost and tokens of all its executions."""
     policy = policy or {}
     return Budget.under(policy, job.cost_nanos, job.tokens)
 
@@ -279,9 +329,9 @@ TERMS: Final = [name for name in Requested.model_fields if name not in {"policy"
 class Execution:
     """One request to run a job. The fields are columns of its row; schema/tables.py documents each.
 
-    `policy` is whole and frozen at the request. `spent` counts calls that failed or were lost with their worker.
-    `waited` is the JSON text of what it has waited for since the last entry that is about it.
-    `created_at` None: it is requested in this transaction.
+    `policy` is frozen at the request, with every field. `spent` counts calls that failed or were lost with their
+    worker. `waited` is the JSON text of its waits since the last entry about it. `created_at` None: it is requested in
+    this transaction.
     """
 
     execution_id: UUID
@@ -326,17 +376,17 @@ class Execution:
 
     @property
     def is_remembered(self) -> bool:
-        """Whether this is an answer that is remembered for a time: an early cancel, or why a record was wrong."""
+        """Whether this is an answer that is remembered for a time: an early cancel, or the error of a record."""
         return self.state is ExecutionState.DONE and self.request_version is None and self.due_at is not None
 
     @property
     def is_wrong_record(self) -> bool:
-        """Whether this says why a record was wrong."""
+        """Whether this is the remembered error of a record."""
         return self.is_remembered and self.answer != CANCELLED
 
     @property
     def is_early_cancel(self) -> bool:
-        """Whether this is a cancel of an execution that nobody has asked for."""
+        """Whether this is a cancel of an execution that is not requested yet."""
         return self.is_remembered and self.answer == CANCELLED
 
     def may_call_after(self, spent: int) -> bool:
@@ -360,14 +410,12 @@ class Report:
     """A transition to decide on: something that happened to a job or an execution, or is asked of it.
 
     `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token. A `message` is cut to
-    what an entry may have. `call` is the number of the call within the execution, 0 if the report is about none.
-    `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
-    `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
-    `judge_policy` is by which version a result was judged again, empty where none was named; None: as was frozen.
-    `is_unjudged`: the verdict is not met because the judge did not answer, or proved nothing, which no other submission
-    makes good.
-    `at` is when it happened, if it is recorded with something later. `duration_s` is of the call or judging it ends.
-    `actor` asked for it; what follows from a policy or from time is Signoff's own.
+    the maximum of an entry. `call` is the number of the call within the execution, 0 if the report is about none.
+    `answered`: True if the agent answered, False if it failed in a way that may pass, None if that is not known.
+    `judge` is set if the verdict may be reused. `reused` is the entry of a reused result. `judge_policy` is the version
+    that a result was judged again by, empty if none was named; None: the frozen one. `is_unjudged`: the verdict is not
+    met because the judge failed, which no other submission can change. `at` is when it happened, if that was before the
+    transaction. `duration_s` is of the call or the judging that it ends. `actor` asked for it, or is SIGNOFF.
     """
 
     kind: TransitionKind
@@ -400,7 +448,7 @@ class Report:
     def __post_init__(self) -> None:
         if self.message is not None:
             self.message = cut_message(self.message)
-        if self.duration_s is not None:  # a fact is kept for ever, and nobody can tell more
+        if self.duration_s is not None:  # a fact is kept for ever, and clocks are no finer
             self.duration_s = round(self.duration_s, 6)
 
 
@@ -409,7 +457,7 @@ class LogEntry:
     """An entry to add to a job's log, with the job as it is after it.
 
     `result_version`, and `result_job_id` if it is another job's, name the entry whose result this one quotes. `waited`
-    is the JSON text of what the execution waited for before it.
+    is the JSON text of the waits of the execution before it.
     """
 
     job: Job
@@ -422,8 +470,8 @@ class LogEntry:
     waited: str | None = None
 
 
-class Said(NamedTuple):
-    """What an entry of a log says of the request that it tells of, by which a repeat is known."""
+class LastEntry(NamedTuple):
+    """The kind, message and actor of an entry, by which a repeat of its request is recognized."""
 
     kind: str
     message: str | None
@@ -465,7 +513,7 @@ class Clock:
 class Spec:
     """The content of a job: the fields that only an edit or an assignment changes. `payload` is JSON text.
 
-    No body of a call has `references`, which are for judges alone.
+    Agents are never sent `references`, which are for judges alone.
     """
 
     title: str
@@ -485,7 +533,7 @@ class Spec:
 
 
 def hash_spec(new: NewJob) -> bytes:
-    """Hash a new job, to tell whether one of the same id is the same job.
+    """Return the hash of a new job, by which one of the same id is recognized as the same job.
 
     The order of its JSON does not change the hash, nor how its criteria are spelled, nor a field that is added to the
     contract with a default.
@@ -496,7 +544,7 @@ def hash_spec(new: NewJob) -> bytes:
 
 
 def is_same(spec: Spec, new: NewJob) -> bool:
-    """Return whether a job was created from what a new one asks for."""
+    """Return whether a job was created from an identical new job."""
     return spec.spec_hash == hash_spec(new)
 
 
@@ -506,7 +554,7 @@ def format_assignment(payload: str) -> str:
 
 
 def format_edit(payload: str, changed: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Return the request payload of an edit, as JSON text: the payload, as in an assignment, and what changed."""
+    """Return the request payload of an edit, as JSON text: the payload, as in an assignment, and the changed fields."""
     new, old = (",".join(f'"{name}":{value}' for name, value in fields.items()) for fields in (changed, before))
     return f'{{"payload":{payload},"changed":{{{new}}},"before":{{{old}}}}}'
 
@@ -518,7 +566,7 @@ def format_request_body(job: Job, spec: Spec, execution: Execution, comment: str
 
 
 def format_request_content(job: Job, spec: Spec, comment: str | None) -> str:
-    """Return the part of the body without ids, which is the same for an identical request."""
+    """Return the body without its ids, which is the same for an identical request."""
     head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
     feedback = job.feedback or "null"
     if comment is not None:
@@ -527,23 +575,10 @@ def format_request_content(job: Job, spec: Spec, comment: str | None) -> str:
     return f'{head[:-1]},"payload":{spec.payload},"feedback":{feedback}}}'
 
 
-#: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
-TRANSITION_KINDS = {
-    ReportKind.CALL_BEGUN: TransitionKind.CALL_BEGUN,
-    ReportKind.PROGRESS: TransitionKind.PROGRESS,
-    ReportKind.CALL_FAILED: TransitionKind.CALL_FAILED,
-    ReportKind.ATTEMPT_FAILED: TransitionKind.ATTEMPT_FAILED,
-    ReportKind.FAILED: TransitionKind.FAILED,
-    ReportKind.DECLINED: TransitionKind.DECLINED,
-    ReportKind.MISJUDGED: TransitionKind.MISJUDGED,
-    ReportKind.SPENT: TransitionKind.SPENT,
-}
-
-
 def read_verdict(verdict: Verdict) -> tuple[TransitionKind, str | None]:
-    """Return what a verdict asks for, and the code of one that says nothing of the result, as the judge has failed.
+    """Return the transition of a verdict, and the code of one whose judge failed: it did not answer or proved nothing.
 
-    No submission makes that good: neither that the judge did not answer, nor that it proved nothing.
+    Such a verdict says nothing of the result, and no other submission can change that.
     """
     if verdict.is_valid:
         return TransitionKind.MET, None
@@ -553,7 +588,7 @@ def read_verdict(verdict: Verdict) -> tuple[TransitionKind, str | None]:
 
 
 def with_cost(report: Report, usage: Usage | None) -> Report:
-    """Return a report with the cost of the call that it is about; its message says where the agent claimed more."""
+    """Return a report with the cost of its call; the message has the cost that the agent claimed, if that was more."""
     if usage is None:
         return report
     cost_nanos, message = to_nanos(usage.cost_usd or 0), report.message
@@ -571,13 +606,13 @@ def has_answered(event: JobStatusReported) -> bool | None:
 
 
 def name_references(verdict: Verdict, references: str | None) -> Verdict:
-    """Return a verdict with the hash of the references that it was judged by, whatever its validator says of them."""
-    said, known = verdict.references_sha256, hash_references(references)
-    return verdict if said == known else verdict.model_copy(update={"references_sha256": known})
+    """Return a verdict with the hash of the references that are known, in place of that of its validator."""
+    known = hash_references(references)
+    return verdict if verdict.references_sha256 == known else verdict.model_copy(update={"references_sha256": known})
 
 
 def format_response(event: JobStatusReported, verdict: Verdict | None = None) -> str | None:
-    """Return what a report adds to the response of the log's entry: a verdict, or what the agent has so far."""
+    """Return the response of a report's entry: a verdict, or the agent's partial result."""
     if verdict is not None:
         return verdict.model_dump_json(exclude_none=True)
     if event.kind is not ReportKind.PROGRESS or event.partial is None:
@@ -586,9 +621,9 @@ def format_response(event: JobStatusReported, verdict: Verdict | None = None) ->
 
 
 def format_feedback(verdict: Verdict) -> str:
-    """Return the JSON text that the agent is sent of a not-met verdict: its reason and the criteria not passed.
+    """Return the JSON text of a not-met verdict for the agent: its reason, and the criteria that were not passed.
 
-    What is unproven is the judge's to make good. Words that disclose a reference are left out.
+    Unproven criteria are left out, since the judge failed there, and so are words that disclose a reference.
     """
     not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS and not c.unproven]
     criteria = [{"text": c.text, "outcome": c.outcome, "comment": "" if c.discloses else c.comment} for c in not_passed]

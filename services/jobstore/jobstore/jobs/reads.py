@@ -51,7 +51,7 @@ _VERDICT: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
-    """A verdict in the log of a job, and the hashes of the result that it judges and of what its agent was asked."""
+    """A verdict in the log of a job, and the hashes of the result that it judges and of the task of its agent."""
 
     job_id: str
     tenant: str
@@ -70,9 +70,9 @@ class RecordedVerdict:
 async def get_verdict(
     connection: Connection, job_id: str, *, version: int | None = None, submission: int | None = None
 ) -> RecordedVerdict:
-    """Return the verdict at a version, the last one on a submission, or without either the one that ended the job.
+    """Return the verdict at a version, or the last one on a submission, or, with neither, the one that ended the job.
 
-    NotFoundError: there is no such job or verdict, or no result beside it. RefusedError: nobody judged the result.
+    NotFoundError: there is no such job or verdict, or no result beside it. RefusedError: the judge did not judge it.
     """
     parameters = {"job_id": job_id, "version": version, "submission": submission}
     row = (await connection.execute(_VERDICT, parameters)).one_or_none()
@@ -86,29 +86,23 @@ async def get_verdict(
     if row.version is None or not (is_chosen or row.has_ended_it):
         message = f"the job {job_id} did not end with a verdict; an earlier one is chosen by its version or submission"
         raise NotFoundError(message, code=ErrorCode.NO_VERDICT)
-    told = members(row.response or "{}")
-    if "verdict" not in told or "result" not in told:
+    judged = members(row.response or "{}")
+    if "verdict" not in judged or "result" not in judged:
         message = f"version {row.version} of the job {job_id} does not hold what was judged"
         raise NotFoundError(message, code=ErrorCode.NO_RESULT)
-    verdict = Verdict.model_validate_json(told["verdict"])
+    verdict = Verdict.model_validate_json(judged["verdict"])
     _, failed = read_verdict(verdict)
     if failed is not None:
         raise RefusedError(
             f"the judge did not judge the result of the job {job_id} ({failed})", code=ErrorCode.UNJUDGED
         )
+    columns = {name: row[name] for name in RecordedVerdict.__dataclass_fields__ if name in row}
     return RecordedVerdict(
-        job_id=row.job_id,
-        tenant=row.tenant,
-        version=row.version,
+        **columns,
         status=JobStatus(row.job_status),
-        execution_id=row.execution_id,
-        submission=row.submission,
-        code=row.code,
-        requested_at=row.requested_at,
         judged_at=row.created_at,
         verdict=verdict,
-        result_hash=hash_result(told["result"]),
-        task_hash=row.task_hash,
+        result_hash=hash_result(judged["result"]),
     )
 
 
@@ -116,7 +110,7 @@ _RESPONSE: Final = ("result", "partial", "verdict")
 
 
 def split(kind: str | None, request: str | None, response: str | None) -> dict[str, str]:
-    """Return what an entry shows of its bodies, by the names of JobLog."""
+    """Return the members of an entry's bodies that JobLog shows, by its names."""
     shown = {} if response is None else members(response)
     if request is None:
         return shown
@@ -129,9 +123,9 @@ def split(kind: str | None, request: str | None, response: str | None) -> dict[s
 
 
 def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bool) -> str | None:
-    """Return the request of an entry, from its fact: a payload, and what an edit changed to, stand in the job alone.
+    """Return the request of an entry, from its fact, of which the job's part has the payload and the edited fields.
 
-    Raise ValueError if a field that an edit changed is not there.
+    Raise ValueError if the job's part lacks a field that the edit changed.
     """
     if "request" in log:
         return log["request"]
@@ -163,10 +157,9 @@ LOG_COLUMNS: Final = ", ".join(
     ]
 )
 BODIES: Final = "request_payload::text AS request, response_payload::text AS response"
-#: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
-#: at work that stores only what it has published.
+#: The number up to which entries may be read in order: none below it can still commit. During an upgrade the relay may
+#: be one that stores `published_seq` alone.
 SETTLED: Final = "greatest(settled_seq, published_seq)"
-_SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay WHERE id = 1")  # noqa: S608 - names of our own
 _CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
 NO_BODIES: Final = "NULL AS request, NULL AS response"
 #: The entries of some jobs after a number, which are found by their versions: no entry of another job is read.
@@ -181,7 +174,7 @@ _OF_JOBS: Final = """
 
 @cache
 def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextClause:
-    """Return the query of entries; there are a few, made of words of our own."""
+    """Return the query of entries: one of a few, since its parts are constants."""
     columns = f"{LOG_COLUMNS}, {BODIES if payloads else NO_BODIES}"
     return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
 
@@ -208,11 +201,6 @@ async def list_changes(
     parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     return [_view(row) for row in rows], is_cut or len(rows) == limit
-
-
-async def get_settled_cursor(connection: Connection) -> int:
-    """Return the cursor up to which no entry can appear any more."""
-    return int(await connection.scalar(_SETTLED_CURSOR) or 0)
 
 
 async def get_cursors(connection: Connection) -> tuple[int, int]:
@@ -276,14 +264,16 @@ async def get_result(connection: Connection, job_id: str, version: int) -> str |
 
 _TEXTS: Final = find_names(jobs, TEXT)
 _LEFT_OUT: Final = {*find_names(jobs, TEXT, HIDDEN), "labels", "policy"}
-#: All but the bodies, which a list may leave out, and what only commands read.
-JOB_COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
-    *(column for column in jobs.c if column.name not in _LEFT_OUT),
-    text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
-    text("jobs.labels::text AS labels_text, jobs.policy::text AS policy_text"),
-)
-TEXTS: Final[Sequence[ColumnsClauseRole]] = [text(f"jobs.{name}::text AS {name}") for name in _TEXTS]
-NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = [text(f"CAST(NULL AS text) AS {name}") for name in _TEXTS]
+#: The columns of a job that lists show, by whether they have its texts; without columns for commands alone.
+JOB_COLUMNS: Final[Mapping[bool, Sequence[ColumnsClauseRole]]] = {
+    has_texts: (
+        *(column for column in jobs.c if column.name not in _LEFT_OUT),
+        text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
+        text("jobs.labels::text AS labels_text, jobs.policy::text AS policy_text"),
+        *(text(f"{f'jobs.{name}::text' if has_texts else 'CAST(NULL AS text)'} AS {name}") for name in _TEXTS),
+    )
+    for has_texts in (True, False)
+}
 #: Bytes of the payload, the result and the verdict of a job that is read alone: gRPC's clients take 4 MiB.
 JUDGED_MAX_BYTES: Final = 3 << 20
 #: The version of the entry with the last verdict, and its response.
@@ -313,7 +303,7 @@ def _read_policy(text: str) -> Policy:
 
 async def get_job(connection: Connection, job_id: str, *, texts: bool = True) -> JobView | None:
     """Return a job, with its last verdict beside its texts, or None where there is none of that id."""
-    columns = (*JOB_COLUMNS, *((*TEXTS, _JUDGED) if texts else (*NO_TEXTS, text("NULL AS judged"))))
+    columns = (*JOB_COLUMNS[texts], _JUDGED if texts else text("NULL AS judged"))
     row = (await connection.execute(select(*columns).where(jobs.c.id == job_id))).one_or_none()
     if row is None:
         return None
@@ -335,7 +325,7 @@ async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> Non
 
 
 async def add_waiting(connection: Connection, views: Sequence[JobView], alive_s: float) -> None:
-    """Add to each job that waits why it does, as `waiting`. Where none may, nothing is read."""
+    """Add to each job that waits the reasons, as `waiting`. If no job may wait, nothing is read."""
     may_wait = [view["id"] for view in views if view["live"] or view["status"] is JobStatus.PENDING]
     known = await explain_jobs(connection, may_wait, alive_s) if may_wait else {}
     for view in views:
@@ -348,19 +338,16 @@ async def list_jobs_after(
 ) -> list[JobView]:
     """Return the next jobs after an id, in the order of ids, of `job_ids` or of all; call within a transaction.
 
-    A page may hold fewer than the limit; it is empty only when there are no more.
+    A page may have fewer than `limit` jobs; it is empty only after the last one.
     """
-    columns = (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
-    query = select(*columns).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
-    rows, _ = await fetch_page(
-        connection,
-        query.where(jobs.c.id == any_(literal(list(job_ids), ARRAY(Text)))) if job_ids else query,
-        bodies=texts,
-    )
+    query = select(*JOB_COLUMNS[texts]).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
+    if job_ids:
+        query = query.where(jobs.c.id == any_(literal(list(job_ids), ARRAY(Text))))
+    rows, _ = await fetch_page(connection, query, bodies=texts)
     return [make_job_view(row) for row in rows]
 
 
-#: When it was requested, and when it ended and why.
+#: An execution with the time of its request, and the time and code of its end.
 _EXECUTION: Final = text(
     f"""
     SELECT {", ".join(f"e.{name}" for name in READ_COLUMNS).replace("e.policy", "e.policy::text AS policy")},
@@ -377,7 +364,7 @@ _EXECUTION: Final = text(
 
 
 async def get_execution(connection: Connection, execution_id: UUID) -> ExecutionView | None:
-    """Return an execution as `write_message` sends it, or None where nothing is known of the id."""
+    """Return an execution as `write_message` sends it, or None if the id is unknown."""
     row = (await connection.execute(_EXECUTION, {"id": execution_id})).one_or_none()
     if row is None:
         return None

@@ -1,15 +1,15 @@
-"""Jobs, their logs, and requests under idempotency keys, in one transaction. Pure."""
+"""Hold jobs, their logs, and requests under idempotency keys in a transaction. Pure."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID, uuid4
 
 from contracts.topics import measure_job
-from jobstore.engine.parts import Overlay, Part, Wish, overlay
-from jobstore.errors import NotFoundError, check_size
-from jobstore.jobs.model import Job, LogEntry, Refusal, Report, RequestKey, Said, Spec, TransitionKind
+from jobstore.engine.parts import Overlay, Part, Wish, check_size, overlay
+from jobstore.errors import NotFoundError
+from jobstore.jobs.model import Job, LastEntry, LogEntry, Refusal, Report, RequestKey, Spec, TransitionKind
 from jobstore.judging.rules import Task
 from signoff.errors import ErrorCode
 from signoff.status import JobLogStatus, JobStatus
@@ -18,7 +18,7 @@ from signoff.status import JobLogStatus, JobStatus
 JobView: TypeAlias = dict[str, Any]
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
-#: What people see of a job; the rest commands alone read.
+#: The fields of a spec and of a job that callers see; commands alone read the others.
 _SHOWN_OF_SPEC: Final = [each.name for each in fields(Spec) if each.name != "spec_hash"]
 _SHOWN_OF_JOB: Final = [
     each.name for each in fields(Job) if each.name not in {"not_met", "feedback", "not_met_criteria"}
@@ -27,9 +27,9 @@ _SHOWN_OF_JOB: Final = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsWish(Wish):
-    """Jobs that are `locked`, with the jobs of all executions that are; `specs`, `questions` and `tasks` of jobs.
+    """Jobs to lock (`locked`), with those of all executions to lock; `specs`, `questions` and `tasks` to read of jobs.
 
-    Once they are locked: the `last_entries` of their logs, and the `feedback` that was sent with executions.
+    Read once they are locked: the `last_entries` of their logs, and the `feedback` that executions were sent.
     """
 
     locked: frozenset[str] = frozenset()
@@ -45,7 +45,7 @@ class JobsWish(Wish):
 
 
 class Question(NamedTuple):
-    """By what a job's result is judged: frozen while an execution is live, since nothing can be edited then.
+    """The criteria and references that a job's result is judged by: frozen while an execution is live.
 
     `references` is JSON text: model answers and rubrics by the number of their criterion.
     """
@@ -57,20 +57,20 @@ class Question(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Jobs(Part):
-    """Jobs by id, what they ask for, and the entries of their logs."""
+    """Jobs by id, their specs, and the entries of their logs."""
 
     jobs: Overlay[str, Job] = field(default_factory=overlay)
-    #: Also of new jobs, and of those that ask for something else now.
+    #: Also of new and of edited jobs.
     specs: Overlay[str, Spec] = field(default_factory=overlay)
     questions: dict[str, Question] = field(default_factory=dict)
-    #: What live executions ask their agents, by job: frozen as questions are, and not more than judges are shown.
+    #: The tasks of live executions, by job: frozen as questions are, and cut to what judges are shown.
     tasks: dict[str, Task] = field(default_factory=dict)
-    last_entries: dict[str, Said] = field(default_factory=dict)
+    last_entries: dict[str, LastEntry] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
-    #: The entries as they are handed over once they are committed.
+    #: The entries that are handed over after the commit.
     recorded: Sequence[object] = ()
     #: For logs and metrics: decisions by kind, and refusals by job.
-    recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
+    recorded_counts: Counter[TransitionKind] = field(default_factory=Counter)
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
 
     def require(self, job_id: str) -> Job:
@@ -90,13 +90,13 @@ class Jobs(Part):
         self.refusals.append((job_id, report, refusal))
         return refusal
 
-    def find_last_said(self, job_id: str) -> Said | None:
-        """Return what the last entry of a job's log says: one of this transaction, or the one that was loaded."""
+    def find_last_entry(self, job_id: str) -> LastEntry | None:
+        """Return the last entry of a job's log: one of this transaction, or the one that was loaded."""
         own = next((entry.report for entry in reversed(self.entries) if entry.job.id == job_id), None)
-        return self.last_entries.get(job_id) if own is None else Said(own.kind, own.message, own.actor)
+        return self.last_entries.get(job_id) if own is None else LastEntry(own.kind, own.message, own.actor)
 
     def check_size(self, spec: Spec) -> None:
-        """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""
+        """Raise InvalidError (`payload_too_large`) if a job would have more bytes than the limit allows."""
         check_size(measure_job(spec, spec.payload), self.uow.terms.job_max_bytes)
 
     def show(self, job_id: str) -> JobView:
@@ -120,24 +120,24 @@ class KeysWish(Wish):
 
 @dataclass(eq=False, slots=True)
 class RequestKeys(Part):
-    """What was asked for under idempotency keys, as hashes, by the ids of the requests."""
+    """The hashes of requests under idempotency keys, by the ids of the requests."""
 
     hashes: Overlay[UUID, bytes] = field(default_factory=overlay)
 
     def find(self, key: RequestKey) -> bytes | None:
-        """Return the hash of what was asked for under an idempotency key, None where nothing was."""
+        """Return the hash of the request under an idempotency key; None if there was none."""
         tenant = self._find_tenant(key)
         return None if tenant is None else self.hashes.get(self.uow.terms.ids.derive_request(key, tenant))
 
     def list_ids(self, keys: Iterable[RequestKey]) -> dict[UUID, RequestKey]:
-        """Return keys by the ids of their requests; of a job that is not known there is none."""
+        """Return keys by the ids of their requests, without those of unknown jobs."""
         tenants = ((key, self._find_tenant(key)) for key in keys)
         return {self.uow.terms.ids.derive_request(key, tenant): key for key, tenant in tenants if tenant is not None}
 
     def keep(self, key: RequestKey) -> None:
-        """Keep what was asked for under an idempotency key."""
+        """Keep the hash of a request under its idempotency key."""
         tenant = self._find_tenant(key)
-        assert tenant is not None  # of a job that is not known nothing was made
+        assert tenant is not None  # nothing was made of an unknown job
         self.hashes[self.uow.terms.ids.derive_request(key, tenant)] = key.body_hash
 
     def _find_tenant(self, key: RequestKey) -> str | None:

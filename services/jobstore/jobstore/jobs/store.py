@@ -1,4 +1,4 @@
-"""Jobs and their logs as rows: how they are locked, written, and handed on as recorded."""
+"""Lock and write jobs and their logs as rows, and hand the entries that were written to the relay."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,8 +27,8 @@ from jobstore.jobs.model import (
     ExecutionStage,
     ExecutionState,
     Job,
+    LastEntry,
     LogEntry,
-    Said,
     Spec,
     TransitionKind,
     members,
@@ -43,11 +43,11 @@ from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import JobLogStatus, JobStatus
 
-#: Columns of an execution that are noted beside its state, and no decision reads or writes.
+#: Columns of an execution that no decision reads or writes.
 _NOTED: Final = {"forged_lease", "judge_away_at"}
-#: The columns of an execution that decisions write: not when it was requested.
+#: The columns of an execution that decisions write.
 EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at", *_NOTED})
-#: Those, and when it was requested: what is read.
+#: The columns of an execution that are read: those, and the time of its request.
 READ_COLUMNS: Final = (*EXECUTION_COLUMNS, "created_at")
 #: The id, and the columns of an execution that decisions change after it was inserted.
 CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
@@ -55,35 +55,35 @@ CHANGING_COLUMNS: Final = {"execution_id": "uuid"} | sql.columns(
 )
 #: Columns of a job that decisions change.
 JOB_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, STATE, ENDING)})
-#: What is selected of a job that is locked, called `j`.
+#: The columns that are selected of a locked job `j`.
 LOCKED_COLUMNS: Final = ", ".join(as_text(jobs.c[name], "j") for name in (*JOB_COLUMNS, "updated_at"))
 #: Columns of a new job; all others have the table's default.
 NEW_JOB_COLUMNS: Final = sql.columns(jobs, without=find_names(jobs, LATER))
 #: Columns that an edit may change, and the id.
 EDITED_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, EDITED)})
-#: Columns of an entry of a log that are given, `created_at` where it is not the transaction's time; and of the entry,
-#: perhaps of another job's log, that it quotes.
+#: Columns of an entry of a log that are given (`created_at` only if it is not the transaction's time); and with those
+#: of the entry, perhaps in another job's log, that it quotes.
 LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
 KEY_COLUMNS: Final = sql.columns(request_keys, without={"created_at"})
 WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report"})
 
-#: The columns of a job's spec, by its fields: SQL has a word of its own for references. How those are written that are
-#: values in a spec and JSON in a row.
+#: The columns of a job's spec, by its fields: `references` is a keyword of SQL. And the functions that write those
+#: fields that are JSON in a row.
 _SPEC: Final = {"references" if name == "reference_texts" else name: name for name in find_names(jobs, SPEC)}
 _WRITTEN: Final[Mapping[str, Callable[..., str | None]]] = {
     "labels": json_text,
     "policy": lambda policy: policy.model_dump_json(exclude_none=True),
     "reference_texts": format_references,
 }
-#: What is selected of a job's row for its spec: (field, SQL).
+#: The columns that are selected of a job for its spec: (field, SQL).
 SPEC_COLUMNS: Final = [
     (name, as_text(jobs.c[column])) for name, column in {**_SPEC, "updated_at": "updated_at"}.items()
 ]
-#: Columns that only an edit changes of a job, as facts show them, and their names in the row of an entry; and the texts
-#: that a fact has where they are new.
-TOLD: Final = find_names(jobs, SPEC, without=[TEXT, HIDDEN])
-JOB_PART: Final = [f"job_{name}" for name in TOLD]
+#: The columns of a job's spec that every fact has, and their names in the row of an entry; and the texts that only the
+#: facts of a new job and of an edit have.
+FACT_COLUMNS: Final = find_names(jobs, SPEC, without=[TEXT, HIDDEN])
+JOB_PART: Final = [f"job_{name}" for name in FACT_COLUMNS]
 JOB_TEXTS: Final = [name for name in find_names(jobs, TEXT) if name != "payload"]
 
 
@@ -112,17 +112,6 @@ def to_spec(row: sql.Row) -> Spec:
     return Spec(**columns | {"labels": from_json(columns["labels"]), "policy": policy, "references": references})
 
 
-def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
-    """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
-    spec = uow[Jobs].specs[job_id]
-    return spec_row(spec) | job_row(uow[Jobs].jobs[job_id]) | {"updated_at": uow.clock.now}
-
-
-def edited_row(job_id: str, spec: Spec) -> sql.Values:
-    """Return the row of a job that asks for something else, with EDITED_COLUMNS and more."""
-    return spec_row(spec) | {"id": job_id}
-
-
 def job_row(job: Job) -> sql.Values:
     """Return the row of a changed job, with JOB_COLUMNS."""
     return _read_job(job)
@@ -143,7 +132,7 @@ def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
 
 
 def log_rows(entries: Sequence[LogEntry]) -> list[sql.Values]:
-    """Return the rows of log entries, with ENTRY_COLUMNS. A result among them is quoted here, any other by SQL."""
+    """Return the rows of log entries, with ENTRY_COLUMNS. Results of each other are quoted here, others by SQL."""
     rows: list[sql.Values] = []
     row_of: dict[tuple[str, int], sql.Values] = {}
     for entry in entries:
@@ -157,7 +146,7 @@ def log_rows(entries: Sequence[LogEntry]) -> list[sql.Values]:
 
 
 def _quote(result: str | None, verdict: str | None) -> str | None:
-    """Return a result's response with a verdict appended; where one of them is missing, the other."""
+    """Return the response of a result with a verdict appended; if one of both is missing, the other."""
     return f'{result[:-1]},"verdict":{verdict}}}' if result and verdict else result or verdict
 
 
@@ -186,33 +175,28 @@ def _log_row(entry: LogEntry) -> sql.Values:
 
 V = TypeVar("V")
 
-#: Bytes of a body that is handed on; a larger one is left to be read.
+#: Bytes of a body that is handed to the relay; the relay reads a larger one itself.
 BODY_MAX: Final = 256 << 10
-#: The texts of an entry of which the relay is given no more than BODY_MAX.
+#: The texts of an entry, of which the relay is handed no more than BODY_MAX together.
 _TEXTS: Final = ("request", "response", *JOB_TEXTS)
 _GIVEN: Final = find_names(jobs, STATE | GIVEN)
 
 
 class Recorded(SimpleNamespace):
-    """An entry of a log, with the columns that the relay would read of it, but for those of JOB_PART.
+    """An entry of a log with the columns that the relay would otherwise read of it, but without those of JOB_PART.
 
-    `job_part` has those of a new job. `is_whole`: whether all else is here. `bytes` are of its texts.
+    `job_part` has those columns of a new job. `is_whole`: no other column is missing. `bytes`: the size of its texts.
     """
 
 
-#: An entry of a log with all that its fact says: as it was read, or recorded.
+#: An entry of a log with all that its fact has: as it was read, or as it was recorded.
 EntryRow: TypeAlias = Row | Recorded
-
-
-def list_quoting(rows: Sequence[Values]) -> list[str]:
-    """Return the jobs of rows of entries that quote a result in the table, so that their responses must be returned."""
-    return [row["job_id"] for row in rows if row["quoted_version"] is not None]
 
 
 def make_recorded(
     uow: UnitOfWork, entries: Sequence[LogEntry], rows: Sequence[Values], stored: Sequence[Row]
 ) -> list[Recorded]:
-    """Make the rows of entries, from what was written and what only the database knows of each."""
+    """Make the rows of entries as the relay reads them, from the written rows and the returned ones."""
     returned = {(row.job_id, row.version): row for row in stored}
     edited = {entry.job.id for entry in entries if entry.report.kind is TransitionKind.EDITED}
     return [
@@ -222,11 +206,9 @@ def make_recorded(
 
 
 def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_edited: bool) -> Recorded:
-    execution, is_first = entry.execution, entry.job.version == 1
-    request, response = row["request_payload"], row["response_payload"]
-    kind = entry.report.kind
+    execution, kind, response = entry.execution, entry.report.kind, row["response_payload"]
     is_late = kind is TransitionKind.SPENT or (kind is TransitionKind.RESULT and entry.status is JobLogStatus.CANCELLED)
-    is_whole = entry.report.kind is not TransitionKind.EDITED and not is_late
+    is_whole = kind is not TransitionKind.EDITED and not is_late
     if row["quoted_version"] is not None:
         response = stored.response
         is_whole = response is not None
@@ -236,25 +218,21 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
         "id": stored.id,
         "created_at": _to_utc(row["created_at"] or uow.clock.now),
         "next_attempt_at": _to_utc(row["next_attempt_at"]),
-        "request": request,
+        "request": row["request_payload"],
         "response": response,
-        **dict.fromkeys(JOB_TEXTS),
-        "spec_hash": None,
+        **dict.fromkeys((*JOB_TEXTS, "spec_hash", "max_calls", "batch_id", "job_part")),
         "agent": stored.agent,
         "standing": {"live": entry.job.live} | {name: getattr(entry.job, name) for name in NO_ENDING},
         "job_execution_id": row["execution_id"],
         "job_submission": row["submission"],
-        "max_calls": None,
-        "batch_id": None,
         "is_edited_later": False,
-        "job_part": None,
     }
     if execution is not None:
         fields |= {"max_calls": (execution.policy or {}).get("max_calls"), "batch_id": execution.batch_id}
-    if execution is not None and entry.report.kind is TransitionKind.REQUESTED:
+    if execution is not None and kind is TransitionKind.REQUESTED:
         fields |= _describe_request(execution) | {"requested_at": stored.requested_at}
         is_whole = stored.requested_at is not None
-    if is_first:
+    if entry.job.version == 1:
         fields |= _describe_job(uow, entry.job.id, stored, is_edited=is_edited)
     size = sum(len(fields[name] or "") for name in _TEXTS)
     return Recorded(**fields, bytes=size, is_whole=is_whole and size <= BODY_MAX)
@@ -267,12 +245,12 @@ def _describe_request(execution: Execution) -> Values:
 
 
 def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool) -> Values:
-    """Return what a new job asks for, unless it was edited since: by now the unit of work has the edited one."""
+    """Return the columns of a new job's spec; of one that was edited in the same transaction, only the tenant."""
     spec = uow[Jobs].specs[job_id]
     if is_edited:
         return {"job_tenant": spec.tenant}
     row = spec_row(spec) | {"labels": stored.labels, "policy": stored.policy}
-    part = {name: _to_utc(row[column]) for name, column in zip(JOB_PART, TOLD, strict=True)}
+    part = {name: _to_utc(row[column]) for name, column in zip(JOB_PART, FACT_COLUMNS, strict=True)}
     texts = {name: row[name] for name in JOB_TEXTS}
     return {"job_tenant": spec.tenant, "job_part": part, "spec_hash": spec.spec_hash.hex(), **texts}
 
@@ -286,7 +264,8 @@ log = logging.getLogger(__name__)
 
 DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
 
-#: What is read of a job's row for its spec, of that what a question needs, and a task as far as judges are shown it.
+#: The columns that are read of a job for its spec, of which a question has some, and for its task, cut to what judges
+#: are shown.
 _SPEC_READ: Final = ", ".join(
     f"CASE WHEN with_spec {'OR with_question' if name in Question._fields else ''} THEN {value} END AS spec_{name}"
     for name, value in SPEC_COLUMNS
@@ -296,7 +275,7 @@ _TASK: Final = f"""
     CASE WHEN with_task THEN left(description, {TASK_MAX_CHARS + 1}) END AS task_description,
     CASE WHEN with_task THEN left(payload::text, {TASK_MAX_CHARS + 1}) END AS task_payload
 """
-#: For which jobs it is read.
+#: The conditions that tell for which jobs those are read.
 _WITH_SPEC: Final = """
     id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question,
     id = ANY(CAST(:tasks AS text[])) AS with_task
@@ -305,10 +284,10 @@ _WITH_SPEC: Final = """
 
 @cache
 def _lock_jobs(*, specs: bool) -> TextClause:
-    """Return the statement that takes the limits lock first, and then locks jobs, with what is asked for alone.
+    """Return the statement that takes the limits lock and then locks jobs; with `specs` it reads specs and tasks, too.
 
-    A batch that needs the limits lock for some of its commands only does not wait for it. The outer row of the join is
-    made first, hence the lock taken before any row is.
+    With TRY it does not wait for the limits lock. PostgreSQL makes the outer row of the join first, so that it takes
+    that lock before it locks any row.
     """
     return text(
         f"""
@@ -342,17 +321,11 @@ _REQUESTS: Final = text(
     "JOIN job_logs l ON l.job_id = e.job_id AND l.version = e.request_version "
     "WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))",
 )
-_EDIT: Final = text(
-    f"""
-    UPDATE jobs SET {", ".join(f"{name} = new.{name}" for name in EDITED_COLUMNS if name != "id")}
-    FROM (SELECT {sql.named_values("u", EDITED_COLUMNS)} FROM {sql.unnest("u", EDITED_COLUMNS)}) AS new
-    WHERE jobs.id = new.id
-    """,  # noqa: S608 - names of our own
-)
+_EDIT: Final = text(sql.update("jobs", EDITED_COLUMNS, key="id"))
 
 
 class JobsStore(Store):
-    """Lock jobs, and with the same statement the limits; write new ones, changes and edits."""
+    """Lock jobs, and take the limits lock by the same statement; write new, changed and edited jobs."""
 
     part, wish = Jobs, JobsWish
     is_always_locked = True
@@ -375,7 +348,7 @@ class JobsStore(Store):
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Take the limits lock, and lock jobs in the order of their ids: also the jobs of all executions.
 
-        Where only some commands need to share the limits lock, and it is not free, it is missed.
+        If only some of the commands need the limits lock, and it is not free, the transaction goes on without it.
         """
         wish, limits, jobs = asked[JobsWish], asked[LimitsWish].lock, uow[Jobs]
         parameters = {
@@ -394,8 +367,14 @@ class JobsStore(Store):
         jobs.jobs.stored.update((row.id, to_job(row)) for row in rows)
         if with_specs:
             jobs.specs.stored.update((row.id, to_spec(row)) for row in rows if row.with_spec)
-            jobs.questions = {row.id: _to_question(row) for row in rows if row.with_question}
-            jobs.tasks = {row.id: _to_task(row) for row in rows if row.with_task}
+            jobs.questions = {
+                row.id: Question(row.spec_acceptance_criteria, row.spec_tenant, row.spec_references)
+                for row in rows
+                if row.with_question
+            }
+            jobs.tasks = {
+                row.id: Task(row.task_title, row.task_description, row.task_payload) for row in rows if row.with_task
+            }
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Load specs that are not known yet, last entries of logs, and the feedback of tasks."""
@@ -405,7 +384,7 @@ class JobsStore(Store):
                 jobs.specs.stored[row.id] = to_spec(row)
         if wish.last_entries:
             for row in await connection.execute(_LAST_ENTRIES, {"ids": sorted(wish.last_entries)}):
-                jobs.last_entries[row.job_id] = Said(row.kind, row.message, row.actor)
+                jobs.last_entries[row.job_id] = LastEntry(row.kind, row.message, row.actor)
         if wish.feedback:
             for row in await connection.execute(_REQUESTS, {"ids": list(wish.feedback)}):
                 task = jobs.tasks[row.job_id]
@@ -415,7 +394,10 @@ class JobsStore(Store):
         """Return the rows of new jobs, and of changed ones."""
         stored, changes = uow[Jobs].jobs.stored, uow[Jobs].jobs.changes
         return {
-            "new_jobs": [new_job_row(uow, job_id) for job_id in changes.keys() - stored.keys()],
+            "new_jobs": [
+                spec_row(uow[Jobs].specs[job_id]) | job_row(changes[job_id]) | {"updated_at": uow.clock.now}
+                for job_id in changes.keys() - stored.keys()
+            ],
             "changed_jobs": [job_row(job) for job in changes.values() if job.id in stored],
         }
 
@@ -427,7 +409,7 @@ class JobsStore(Store):
             return None
 
         async def edit(connection: Connection) -> None:
-            edits = [edited_row(job_id, jobs.specs[job_id]) for job_id in edited]
+            edits = [spec_row(jobs.specs[job_id]) | {"id": job_id} for job_id in edited]
             await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
 
         return edit
@@ -438,14 +420,6 @@ def _must_wait(asked: WishList) -> bool:
     if asked[LimitsWish].lock is LimitsLock.EXCLUSIVE:
         return True
     return all(any(isinstance(wish, LimitsWish) and wish.lock for wish in wishes) for wishes in asked.of_each)
-
-
-def _to_question(row: Row) -> Question:
-    return Question(row.spec_acceptance_criteria, row.spec_tenant, row.spec_references)
-
-
-def _to_task(row: Row) -> Task:
-    return Task(row.task_title, row.task_description, row.task_payload)
 
 
 #: The response of an entry: its own; the result of another one that is quoted; or that with the verdict appended, as
@@ -460,21 +434,21 @@ _ENTRY: Final = {name: sql.value("l", name, kind) for name, kind in LOG_COLUMNS.
     "response_payload": _RESPONSE,
     "created_at": "coalesce(l.created_at, CAST(:now AS timestamptz))",
 }
-#: What only the database knows of the entries: their numbers and ids, a response that SQL has quoted, the agent of an
-#: assignment, the request's time, and how the new jobs' JSON reads.
+#: The columns of the entries that only the database knows: numbers and ids, the responses that SQL has quoted, the
+#: agent of an assignment, the time of the request, and the JSON of new jobs as PostgreSQL writes it.
 _RECORDED: Final = f"""
-    SELECT told, e.job_id, e.version, e.seq, e.id, {{of_jobs}}, {{of_executions}},
+    SELECT notified, e.job_id, e.version, e.seq, e.id, {{of_jobs}}, {{of_executions}},
         CASE WHEN e.job_id = ANY(CAST(:quoting AS text[])) AND pg_column_size(e.response_payload) <= {BODY_MAX}
             THEN e.response_payload::text END AS response,
         CASE WHEN e.status = 'ASSIGNED' AND e.execution_id IS NULL
             THEN (SELECT {agents.json_object("a")}::text FROM agents a WHERE a.id = e.agent_id) END AS agent
-    FROM (SELECT pg_notify('{CHANNEL}', :wake || (SELECT max(seq) FROM entries) || '{HANDS_OVER}') AS told) AS told
+    FROM (SELECT pg_notify('{CHANNEL}', :wake || (SELECT max(seq) FROM entries) || '{HANDS_OVER}') AS notified) AS one
         CROSS JOIN entries e {{joins}}
 """  # noqa: S608 - names of our own
 
 
 def _end(pieces: Sequence[str]) -> str:
-    """Return the query of the entries that were written, with what the other pieces return."""
+    """Return the query of the written entries, with the columns that the other pieces return."""
     of_jobs, of_executions, joins = "NULL AS labels, NULL AS policy", "NULL AS requested_at", ""
     if "new_jobs" in pieces:
         of_jobs, joins = "j.labels, j.policy", "LEFT JOIN new_jobs j ON j.id = e.job_id"
@@ -513,17 +487,20 @@ class LogStore(Store):
         return Wake.RECORDED if uow[Jobs].entries else Wake.NOTHING
 
     def make_ending(self, uow: UnitOfWork, rows: Mapping[str, Sequence[Values]]) -> Ending | None:
-        """Return the end that returns what only the database knows of the entries, if somebody is handed them."""
+        """Return the end that returns the entries as they are stored, if a listener takes them."""
         if uow.listeners.on_recorded is None or not uow[Jobs].entries:
             return None
+
+        # Of these the table has the result, so that SQL returns their responses.
+        quoting = [row["job_id"] for row in rows["entries"] if row["quoted_version"] is not None]
 
         def take(returned: Rows) -> None:
             uow[Jobs].recorded = make_recorded(uow, uow[Jobs].entries, rows["entries"], returned)
 
-        return Ending(_end, {"quoting": list_quoting(rows["entries"])}, take)
+        return Ending(_end, {"quoting": quoting}, take)
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Hand over the entries; count decisions, and log what was refused."""
+        """Hand over the entries; count decisions, and log refusals."""
         jobs = uow[Jobs]
         if uow.listeners.on_recorded is not None and jobs.recorded:
             uow.listeners.on_recorded(jobs.recorded)
@@ -538,7 +515,7 @@ class LogStore(Store):
 
 
 class KeysStore(Store):
-    """Keep what was asked for under idempotency keys, which is read with the executions."""
+    """Write the hashes of requests under idempotency keys; ExecutionsStore reads them."""
 
     part, wish = RequestKeys, KeysWish
     pieces: ClassVar[Mapping[str, Piece]] = {

@@ -1,4 +1,4 @@
-"""Keep the words of jobs, by which they are searched, behind their logs: nothing that changes a job waits for that."""
+"""Index the words of jobs for searches, behind their logs: no change of a job waits for that."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ _IS_BEHIND: Final = text(
 _CURSOR: Final = text(
     f"SELECT coalesce((SELECT seq FROM text_index WHERE id = 1), 0) AS seq, {SETTLED} FROM relay WHERE id = 1"  # noqa: S608
 )
-#: The texts as they are by now: what an edit changes later, its own entry tells of again.
+#: The texts as they are now: a later edit has an entry of its own, by which they are indexed again.
 _INDEX: Final = text(
     f"""
     INSERT INTO job_texts (job_id, created_at, words)
@@ -48,7 +48,7 @@ class TextIndex:
         self._database = database
 
     async def run(self) -> None:
-        """Index for ever, up to what is settled."""
+        """Index for ever, up to the settled number of the log."""
         await run_forever(self._look_and_index, name="text index", every_s=POLL_S, rests=True)
 
     async def _look_and_index(self) -> bool:

@@ -1,6 +1,6 @@
 """The job state machine: which report moves a job from which status to which (docs/protocol.md#states-of-a-job). Pure.
 
-`decide` returns what to record, or a refusal: why nothing is. A new job gets its first status in `commands.assigning`;
+`decide` returns a decision to record, or a refusal. A new job gets its first status in `jobs.commands`;
 no status changes anywhere else.
 """
 
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
 from contracts.judging.policy import Verdict
+from contracts.waiting import WaitCode
 from jobstore.executions.states import lease, queue, reopen
 from jobstore.jobs.model import (
     CANCELLED,
@@ -24,9 +25,8 @@ from jobstore.jobs.model import (
     Report,
     TransitionKind,
     replace,
-    with_progress,
 )
-from jobstore.jobs.waiting import wait_for_time
+from jobstore.jobs.waiting import Cause, Hold, format_waits
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, JobLogStatus, JobStatus, Outcome
 from signoff.values import SUM_NANOS_MAX
@@ -34,17 +34,17 @@ from signoff.values import SUM_NANOS_MAX
 #: Tokens are counted up to the largest integer that every JSON reader keeps exact; agents may report any number.
 TOKENS_MAX: Final = 2**53
 
-#: Columns of a job, as far as an entry of its log changes them.
+#: The columns of a job that say how its last execution ended, as far as an entry of its log changes them.
 Ending: TypeAlias = Mapping[str, object]
 
-#: Of a job whose last execution is under way, or that has had none.
+#: The ending of a job whose last execution is under way, or that has had none.
 NO_ENDING: Final[Ending] = {"cancelled": False, "code": None, "duration_s": None, "not_met_criteria": None}
 #: Characters of a code, and of a criterion, that are kept: an entry of an index holds 2,700 bytes.
 CODE_MAX_CHARS: Final = 64
 CRITERION_MAX_CHARS: Final = 500
 #: The code of the entries of a verdict that was taken anew, without any call of the agent.
 REJUDGED: Final = ErrorCode.REJUDGED
-#: What makes a job begin anew.
+#: The transitions with which a job begins anew.
 BEGINNINGS: Final = frozenset(
     {TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.HANDED_ON, TransitionKind.REQUESTED}
 )
@@ -58,8 +58,8 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
     """Return the decision that moves a job to `status` and adds an entry to its log, as its next version.
 
     The report's cost is added to the job's, and to the execution's unless that is judged again. The entry of a verdict
-    quotes the result that was judged; that of a reused result quotes the entry that holds it. What the execution has
-    waited for moves from its row to the entry.
+    quotes the result that was judged; that of a reused result quotes the entry that holds it. The waits of the
+    execution move from its row to the entry.
     """
     after = replace(
         job,
@@ -139,12 +139,12 @@ def note_ending(decision: Decision, clock: Clock) -> Decision:
 
 
 def is_end(kind: str | None, status: JobLogStatus, execution_id: object) -> bool:
-    """Return whether an entry ends an execution; what comes late of one that was cut short ends nothing."""
+    """Return whether an entry ends an execution; a late one of an execution that was cut short does not."""
     return execution_id is not None and kind not in _LATE and status in ENDS
 
 
 def change_ending(kind: str | None, code: str | None) -> Ending:
-    """Return what an entry that ends no execution changes."""
+    """Return the columns of the ending that an entry changes which ends no execution."""
     if kind in BEGINNINGS:
         return NO_ENDING
     return {"code": code} if kind == TransitionKind.MATCHING_FAILED else {}
@@ -153,7 +153,7 @@ def change_ending(kind: str | None, code: str | None) -> Ending:
 def make_ending(
     status: JobLogStatus, code: str | None, requested_at: datetime | None, ended_at: datetime, not_met: Sequence[str]
 ) -> Ending:
-    """Return how an execution ended; `requested_at` None: in the transaction that requested it."""
+    """Return the columns that say how an execution ended; `requested_at` None: it was requested in this transaction."""
     is_completed = status is JobLogStatus.COMPLETED
     ending: dict[str, object] = {
         "cancelled": status is JobLogStatus.CANCELLED,
@@ -177,9 +177,9 @@ def cut_criterion(text: str) -> str:
     return text[:CRITERION_MAX_CHARS].replace("\0", "")
 
 
-#: The codes of what a time-out has ended while it was judged.
+#: The codes of executions that a time-out ended while they were judged.
 _TIMEOUTS: Final = frozenset({ErrorCode.DEADLINE_EXCEEDED, ErrorCode.JUDGING_TIMEOUT})
-#: What a deadline cut short, by stage and state.
+#: What an execution was waiting for when its deadline passed, by stage and state.
 _WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
     (ExecutionStage.EXECUTING, ExecutionState.QUEUED): "an executor, or for the time of its next call",
     (ExecutionStage.EXECUTING, ExecutionState.OFFERED): "an executor",
@@ -237,7 +237,7 @@ def is_late_result(execution: Execution | None, report: Report) -> TypeGuard[Exe
 
 
 def is_cut_short(execution: Execution | None, job: Job, lease: int) -> TypeGuard[Execution]:
-    """Return whether a judging lease ended by a cancel or a time-out, and nobody has said yet what it had spent."""
+    """Return whether a judging lease ended by a cancel or a time-out, and what it had spent is not counted yet."""
     if execution is None or (execution.stage, execution.state) != (ExecutionStage.JUDGING, ExecutionState.DONE):
         return False
     is_last = job.execution_id == execution.execution_id
@@ -254,7 +254,7 @@ _S = JobStatus
 _ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})
 _UNDER_WAY: Final = frozenset({_S.IN_PROGRESS})
 
-#: What is refused while an execution of the job is live, wherever the job stands.
+#: The transitions that are refused while an execution of the job is live, in any status.
 _NEEDS_REST: Final = frozenset(
     {
         TransitionKind.ASSIGNED,
@@ -265,7 +265,7 @@ _NEEDS_REST: Final = frozenset(
         TransitionKind.REJUDGED,
     }
 )
-#: How a refusal names what was asked for.
+#: The words of a refusal for the transitions that callers ask for.
 _REQUEST_WORDS: Final[Mapping[TransitionKind, str]] = {
     TransitionKind.ASSIGNED: "be assigned",
     TransitionKind.REQUESTED: "be executed",
@@ -274,34 +274,25 @@ _REQUEST_WORDS: Final[Mapping[TransitionKind, str]] = {
     TransitionKind.REJUDGED: "be judged again",
 }
 
-#: Added to lease numbers after a rebuild: the lost database may have granted leases that no fact tells of, and a
-#: number is never granted twice.
+#: Added to lease numbers after a rebuild: the lost database may have granted leases that no fact has, and a number is
+#: never granted twice.
 LEASES_UNKNOWN: Final = 1_000
-#: Judging leases of one result that may end in no sound verdict; after the last the job fails.
+#: Judging leases of one result that may end without a sound verdict; after the last one the job fails.
 MISJUDGED_MAX: Final = 3
-#: Judging leases of one result that may lapse: a result that ends every process that judges it is paid for each time.
-#: Far more than crashes of other causes meet one result with.
+#: Judging leases of one result that may lapse: a result that crashes each validator is paid for each time. Crashes of
+#: other causes hit one result far less often.
 VALIDATORS_LOST_MAX: Final = 10
 
 
-class Case(NamedTuple):
-    """A report on a job, and on one of its executions if it is about one, at a time."""
-
-    job: Job
-    execution: Execution | None
-    report: Report
-    clock: Clock
-
-
 class Rule(NamedTuple):
-    """From which statuses a transition may happen, and what it does then, as far as the execution allows it."""
+    """The statuses from which a transition may happen, and the function that decides on it."""
 
     sources: frozenset[JobStatus]
-    decide: Callable[[Case], Decision | Refusal]
+    decide: Callable[[Job, Execution | None, Report, Clock], Decision | Refusal]
 
 
 def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Return what to record of a report, or why nothing is. A refusal is a value, never an exception."""
+    """Return the decision on a report, or its refusal, which is a value and never an exception."""
     if is_late_result(execution, report):
         kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return record(job, kept, report, JobLogStatus.CANCELLED, job.status)
@@ -311,56 +302,52 @@ def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) 
     if rule is None or job.status not in rule.sources:
         request = _REQUEST_WORDS.get(report.kind, f"take the report `{report.kind}`")
         return Refusal(ErrorCode.ILLEGAL_TRANSITION, f"the job is {job.status} and cannot {request}")
-    decision = rule.decide(Case(job, execution, report, clock))
+    decision = rule.decide(job, execution, report, clock)
     return decision if isinstance(decision, Refusal) else note_ending(decision, clock)
 
 
-def _assign(case: Case) -> Decision | Refusal:
+def _assign(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
     """Assign an agent by hand: submissions count from 1 again, and old feedback is dropped."""
-    job, execution, report, _ = case
     assigned = replace(job, agent_id=report.agent_id, not_met=0, feedback=None)
     return record(assigned, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
 
 
-def _change_agent(case: Case) -> Decision | Refusal:
+def _change_agent(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
     """Change the agent by matching or policy: unlike an assignment by hand, this keeps feedback and count."""
-    job, execution, report, _ = case
     assigned = replace(job, agent_id=report.agent_id)
     return record(assigned, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
 
 
-def _note_no_match(case: Case) -> Decision | Refusal:
-    """Record which capabilities no agent has; the job stays PENDING."""
-    job, _, report, _ = case
-    return record(job, None, report, JobLogStatus.MATCHING_FAILED, job.status)
+def _note(job: Job, _execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
+    """Record an edit, or which capabilities no agent has; the status stays."""
+    is_edit = report.kind is TransitionKind.EDITED
+    log = JobLogStatus(job.status.value) if is_edit else JobLogStatus.MATCHING_FAILED
+    return record(job, None, report, log, job.status)
 
 
-def _edit(case: Case) -> Decision | Refusal:
-    """Record an edit; the status stays."""
-    job, _, report, _ = case
-    return record(job, None, report, JobLogStatus(job.status.value), job.status)
-
-
-def _request(case: Case) -> Decision | Refusal:
+def _request(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Queue an execution, and make the job ASSIGNED and live (rule `request-assigns`)."""
-    job, execution, report, clock = case
     if execution is None or execution.state is not ExecutionState.QUEUED or execution.attempt:
         return refuse_fenced()
     due_at = max(clock.now, execution.not_before or clock.now)
     live = replace(
-        with_progress(job),
+        job,
+        progress=None,
+        progress_message=None,
         live=True,
         execution_id=execution.execution_id,
         batch_id=execution.batch_id or job.batch_id,
     )
     decision = record(live, queue(execution, due_at), report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
+    if due_at == clock.now:
+        return decision
     assert decision.execution is not None
-    return replace(decision, execution=wait_for_time(decision.execution, clock.now, due_at))
+    waited = format_waits([Hold(Cause(WaitCode.NOT_BEFORE), clock.now, due_at)])
+    return replace(decision, execution=replace(decision.execution, waited=waited))
 
 
-def _claim(case: Case) -> Decision | Refusal:
+def _claim(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Grant a lease for executing: the next attempt begins (rules `claim-begins`, `attempt-at-grant`)."""
-    job, execution, report, clock = case
     if not is_claimable(execution, ExecutionStage.EXECUTING, clock):
         return refuse_fenced()
     attempt = execution.attempt + 1
@@ -368,17 +355,15 @@ def _claim(case: Case) -> Decision | Refusal:
     return keep_in_progress(job, claimed, replace(report, message=f"attempt {attempt} was taken by an executor"))
 
 
-def _claim_judging(case: Case) -> Decision | Refusal:
+def _claim_judging(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Grant a lease for judging; the job's log gets no entry."""
-    job, execution, report, clock = case
     if not is_claimable(execution, ExecutionStage.JUDGING, clock):
         return refuse_fenced()
     return Decision(job, lease(execution, report.owner, clock))
 
 
-def _note_progress(case: Case) -> Decision | Refusal:
+def _note_progress(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Record that a call began, failed and will be tried again, or progressed: once, and only while the lease runs."""
-    job, execution, report, clock = case
     if not is_current(execution, report, ExecutionStage.EXECUTING) or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
     if report.seq <= execution.seq:
@@ -386,7 +371,7 @@ def _note_progress(case: Case) -> Decision | Refusal:
     if report.kind is TransitionKind.PROGRESS:
         # A message without a fraction keeps the last fraction; a job with a message always has a fraction.
         fraction = report.progress if report.progress is not None else job.progress or 0.0
-        job = with_progress(job, fraction, report.message)
+        job = replace(job, progress=fraction, progress_message=report.message)
     noted = replace(execution, seq=report.seq, spent=max(execution.spent, report.call))
     decision = keep_in_progress(job, noted, report)
     if report.kind is TransitionKind.CALL_FAILED:
@@ -400,9 +385,8 @@ def _with_next_attempt(decision: Decision, at: datetime | None) -> Decision:
     return replace(decision, entry=replace(decision.entry, next_attempt_at=at))
 
 
-def _fail_attempt(case: Case) -> Decision | Refusal:
+def _fail_attempt(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Queue a failed attempt again, or fail the job if no call is left. The lease's number is spent."""
-    job, execution, report, clock = case
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
     # A lapsed lease was counted as spent when it lapsed.
@@ -414,9 +398,8 @@ def _fail_attempt(case: Case) -> Decision | Refusal:
     return _with_next_attempt(keep_in_progress(job, spent_lease, report), queued.due_at)
 
 
-def _take_result(case: Case) -> Decision | Refusal:
+def _take_result(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Move an execution on to be judged."""
-    job, execution, report, clock = case
     if execution is not None and execution.result_lease == report.lease and execution.stage is ExecutionStage.JUDGING:
         return Refusal(ErrorCode.REPEAT, "recorded already")
     if not is_current(execution, report, ExecutionStage.EXECUTING):
@@ -436,17 +419,15 @@ def _take_result(case: Case) -> Decision | Refusal:
     return keep_in_progress(job, awaiting, report)
 
 
-def _accept(case: Case) -> Decision | Refusal:
+def _accept(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
     """Complete the job after a verdict that every required criterion is met."""
-    job, execution, report, _ = case
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
     return conclude(job, execution, report, JobLogStatus.COMPLETED, JobStatus.COMPLETED)
 
 
-def _send_back(case: Case) -> Decision | Refusal:
+def _send_back(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
     """Count a not-met verdict: RESUBMISSION_REQUIRED, or REJECTED if no submission is left."""
-    job, execution, report, _ = case
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
     counted = replace(job, not_met=job.not_met + 1, feedback=report.feedback)
@@ -454,42 +435,37 @@ def _send_back(case: Case) -> Decision | Refusal:
     return conclude(counted, execution, report, JobLogStatus(status.value), status)
 
 
-def _rejudge(case: Case) -> Decision | Refusal:
+def _rejudge(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Take the verdict on a result back, for another one that the same transaction records: no submission counts."""
-    job, execution, report, clock = case
     if execution is None or execution.execution_id != job.execution_id or execution.result_version is None:
         return Refusal(ErrorCode.NOTHING_TO_JUDGE, "the last execution of the job has no result")
     unjudged = replace(job, live=True, not_met=execution.submission - 1, feedback=None)
     return keep_in_progress(unjudged, reopen(execution, report.owner, clock), report)
 
 
-def _count_spending(case: Case) -> Decision | Refusal:
-    """Add to the job what judging had cost that a cancel or a time-out cut short: once, and nothing else changes."""
-    job, execution, report, _ = case
+def _count_spending(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
+    """Add to the job the cost of a judging that a cancel or a time-out cut short: once, and nothing else changes."""
     if not is_cut_short(execution, job, report.lease):
         return refuse_fenced()
     return record(job, replace(execution, seq=1), report, JobLogStatus(job.status.value), job.status)
 
 
-def _decline(case: Case) -> Decision | Refusal:
+def _decline(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
     """Reject the job, since the agent will not do it."""
-    job, execution, report, _ = case
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
     return conclude(job, execution, report, JobLogStatus.REJECTED, JobStatus.REJECTED)
 
 
-def _give_up(case: Case) -> Decision | Refusal:
+def _give_up(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
     """Fail the job after a failure that is not tried again, in either stage."""
-    job, execution, report, _ = case
     if execution is None or not is_current(execution, report, execution.stage):
         return refuse_fenced()
     return fail(job, replace(execution, spent=max(execution.spent, report.call)), report)
 
 
-def _judge_again(case: Case) -> Decision | Refusal:
+def _judge_again(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Spend a judging lease that ended in no sound verdict, and queue the result again; at last fail the job."""
-    job, execution, report, clock = case
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
     counted = replace(execution, misjudged=execution.misjudged + 1)
@@ -498,21 +474,19 @@ def _judge_again(case: Case) -> Decision | Refusal:
     return keep_in_progress(job, replace(queue(counted, clock.now), lease=execution.lease + 1), report)
 
 
-def _stop_over_budget(case: Case) -> Decision | Refusal:
+def _stop_over_budget(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """End an execution that would have been granted, since its job's budget is used up."""
-    job, execution, report, clock = case
     if execution is None or not is_claimable(execution, execution.stage, clock):
         return refuse_fenced()
     return fail(job, execution, report)
 
 
-def _give_back(case: Case) -> Decision | Refusal:
+def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Queue an execution whose lease a stopping worker gave back; the lease's number is spent.
 
     A validator gives results back, too, that wait for their judge, if too many do: to be offered after a while.
     `report.code` is `begun` if the agent may have been called (rule `no-hand-back-once-begun`).
     """
-    job, execution, report, clock = case
     if execution is None or execution.lease != report.lease or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
     if execution.stage is ExecutionStage.JUDGING:
@@ -528,16 +502,15 @@ def _give_back(case: Case) -> Decision | Refusal:
     return keep_in_progress(job, queued, handed)
 
 
-def _lapse(case: Case) -> Decision | Refusal:
-    """Queue an execution whose lease was not renewed in time, unless the call it may have made must be the last."""
-    job, execution, report, clock = case
+def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue an execution whose lease was not renewed in time, unless no further call is allowed: then fail the job."""
     if execution is None or execution.state is not ExecutionState.LEASED or execution.due_at is None:
         return refuse_fenced()
     if execution.due_at > clock.now:
         return Refusal(ErrorCode.LEASE_RUNS, "the lease was renewed")
     queued = queue(execution, clock.now)
     if execution.stage is ExecutionStage.JUDGING:  # judging never counts against max_calls
-        return _lose_validator(case, queued)
+        return _lose_validator(job, queued, report)
     spent = execution.spent + 1
     if execution.is_at_most_once:
         lost = replace(
@@ -552,9 +525,8 @@ def _lapse(case: Case) -> Decision | Refusal:
     return _with_next_attempt(keep_in_progress(job, replace(queued, spent=spent), again), queued.due_at)
 
 
-def _lose_validator(case: Case, queued: Execution) -> Decision:
+def _lose_validator(job: Job, queued: Execution, report: Report) -> Decision:
     """Have another validator judge, unless too many were lost with this result."""
-    job, _, report, _ = case
     counted = replace(queued, validators_lost=queued.validators_lost + 1)
     if counted.validators_lost < VALIDATORS_LOST_MAX:
         return Decision(job, counted)
@@ -562,9 +534,8 @@ def _lose_validator(case: Case, queued: Execution) -> Decision:
     return fail(job, counted, replace(report, code=ErrorCode.JUDGING_LOST, message=message))
 
 
-def _expire(case: Case) -> Decision | Refusal:
+def _expire(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Fail the job after its deadline or a timeout of the stage."""
-    job, execution, report, clock = case
     if execution is None or execution.state is ExecutionState.DONE or execution.fails_at is None:
         return refuse_fenced()
     if execution.fails_at > clock.now:
@@ -575,9 +546,8 @@ def _expire(case: Case) -> Decision | Refusal:
     return fail(job, execution, replace(report, code=code, message=message))
 
 
-def _cancel(case: Case) -> Decision | Refusal:
+def _cancel(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
     """End the live execution, if any. The job goes back to ASSIGNED, or stays PENDING."""
-    job, execution, report, _ = case
     target = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.ASSIGNED
     if execution is None or not job.live:
         return record(job, None, report, JobLogStatus.CANCELLED, target)
@@ -586,9 +556,8 @@ def _cancel(case: Case) -> Decision | Refusal:
     return conclude(job, execution, report, JobLogStatus.CANCELLED, target)
 
 
-def _requeue_after_rebuild(case: Case) -> Decision | Refusal:
-    """Queue what was live when the database was lost: the agent may have been called since the last fact."""
-    job, execution, report, clock = case
+def _requeue_after_rebuild(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue an execution that was live when the database was lost: the agent may have been called since then."""
     if execution is None or execution.state is ExecutionState.DONE or not job.live:
         return refuse_fenced()
     if execution.is_at_most_once and execution.stage is ExecutionStage.EXECUTING:
@@ -604,7 +573,7 @@ def _requeue_after_rebuild(case: Case) -> Decision | Refusal:
 RULES: Final[Mapping[TransitionKind, Rule]] = {
     TransitionKind.ASSIGNED: Rule(_ASSIGNABLE, _assign),
     TransitionKind.MATCHED: Rule(frozenset({_S.PENDING}), _change_agent),
-    TransitionKind.MATCHING_FAILED: Rule(frozenset({_S.PENDING}), _note_no_match),
+    TransitionKind.MATCHING_FAILED: Rule(frozenset({_S.PENDING}), _note),
     TransitionKind.HANDED_ON: Rule(frozenset({_S.RESUBMISSION_REQUIRED}), _change_agent),
     TransitionKind.REQUESTED: Rule(frozenset({_S.ASSIGNED, _S.FAILED, _S.RESUBMISSION_REQUIRED}), _request),
     TransitionKind.CLAIMED: Rule(frozenset({_S.ASSIGNED, _S.IN_PROGRESS}), _claim),
@@ -625,7 +594,7 @@ RULES: Final[Mapping[TransitionKind, Rule]] = {
     TransitionKind.REBUILT: Rule(frozenset({_S.ASSIGNED, _S.IN_PROGRESS}), _requeue_after_rebuild),
     TransitionKind.OVER_BUDGET: Rule(frozenset({_S.ASSIGNED, _S.IN_PROGRESS}), _stop_over_budget),
     TransitionKind.MISJUDGED: Rule(_UNDER_WAY, _judge_again),
-    TransitionKind.EDITED: Rule(_ASSIGNABLE, _edit),
+    TransitionKind.EDITED: Rule(_ASSIGNABLE, _note),
     TransitionKind.REJUDGED: Rule(RESTING, _rejudge),
     TransitionKind.SPENT: Rule(frozenset(JobStatus), _count_spending),
 }

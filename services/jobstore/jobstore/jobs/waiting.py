@@ -1,7 +1,7 @@
-"""What holds an execution back now, in numbers, and what lifts that. Pure.
+"""Explain what holds an execution back now, in numbers, and what lifts that. Pure.
 
-What `dispatching.execution_offers` would not offer has a reason here, and what it would offer has none but its turn: a
-test holds the one to the other.
+An execution that `executions.offers` would not offer has a reason here, and one that it would offer has none but its
+turn: a test compares the two.
 """
 
 import shlex
@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from contracts.waiting import CONFIRM_LIMITS, Owner, WaitCode
-from jobstore.jobs.model import Execution, ExecutionStage, ExecutionState, replace
+from jobstore.jobs.model import ExecutionStage, ExecutionState
 from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, tenant_limit
 from servicekit.leasing.slots import SHARE
 from signoff.jsontext import json_text
@@ -26,11 +26,11 @@ AGEING: Final = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:
-    """How far the limit that applies to a name is used.
+    """The use of the limit that applies to a name.
 
-    `own` is what the name's own limit sets of it. `paused_by` is the limit that says whether it is paused, which was
-    set at `updated_at`. `running`, and of that `offered`, which has not begun, are counted where it has a concurrency
-    or a rate; `starts` are those of its window, by part and oldest first, where it has a rate.
+    `own`: the values that the limit of this very name sets. `paused_by`: the limit that sets whether it is paused,
+    since `updated_at`. With a concurrency or a rate, `running` executions are counted, and `offered` ones among them;
+    with a rate, the `starts` of its window, by part, the oldest first.
     """
 
     name: str
@@ -47,7 +47,7 @@ class LimitUse:
 
     @property
     def started(self) -> int:
-        """How much of its rate is used: by what began within the window, and by what was offered and may begin."""
+        """How much of its rate is used: by starts within the window, and by offers, which may begin."""
         return sum(count for _, count in self.starts) + self.offered
 
     def find_opening(self, now: datetime) -> datetime | None:
@@ -75,9 +75,9 @@ class CircuitUse:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the workers of a stage that were heard of take: `free` leases more, beside those `leased` and `offered`.
+    """The room of the workers of a stage that are alive: for `free` more leases, beside those `leased` and `offered`.
 
-    `capacity` is how many they hold at once.
+    `capacity` is how many leases they hold at once.
     """
 
     workers: int
@@ -90,9 +90,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """All that executions may wait for, as it is `now`: limits and circuits by what they apply to, rooms by stage.
+    """The limits, circuits and rooms that executions may wait for `now`: by limit, agent and stage.
 
-    `held` is how much of the executors tenants and agents hold, by the names of their limits, where that is too much.
+    `held`: how many executions tenants and agents run, by the names of their limits, if that is too many.
     """
 
     now: datetime
@@ -141,28 +141,35 @@ _WORKERS: Final[Mapping[ExecutionStage, tuple[str, WaitCode, WaitCode]]] = {
     ExecutionStage.EXECUTING: ("executor", WaitCode.NO_WORKER, WaitCode.NO_ROOM),
     ExecutionStage.JUDGING: ("validator", WaitCode.JUDGE_MISSING, WaitCode.JUDGE_NO_ROOM),
 }
+#: Who can lift each code: the operator, unless it stands here.
+_OWNERS: Final = {
+    **dict.fromkeys((WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF, WaitCode.LIMIT_RATE), Owner.TIME),
+    **dict.fromkeys((WaitCode.CIRCUIT_OPEN, WaitCode.CIRCUIT_PROBING), Owner.AGENT),
+    **dict.fromkeys((WaitCode.OFFERED, WaitCode.QUEUE), Owner.SIGNOFF),
+    WaitCode.AGENT_MISSING: Owner.CALLER,
+}
 #: Codes of times that are an execution's own.
 OWN_TIMES: Final = frozenset({WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF})
 
 
 def explain(wait: Wait, around: Circumstances) -> list[Reason]:
-    """Return what holds an execution back now, the first that it meets first; nothing if it does not wait.
+    """Return what holds an execution back now, in the order in which it meets it; nothing if it does not wait.
 
-    Of what is not due only that is told, beside the time, which lasts until somebody or something ends it.
+    Of an execution that is not due these are its time, and what lasts until somebody ends it, such as a pause.
     """
     if wait.stage is None:
         return _explain_unmatched(wait)
     if wait.state is ExecutionState.LEASED:
         return _explain_leased(wait, around)
     is_queued, reasons = wait.state is ExecutionState.QUEUED, list[Reason]()
-    # What is offered is due again only to be offered again.
+    # The due time of an offer is only that of its repetition.
     is_due = not is_queued or wait.due_at is None or wait.due_at <= around.now
     if is_queued:
         if not is_due:
             code = WaitCode.RETRY_BACKOFF if wait.attempt else WaitCode.NOT_BEFORE
-            reasons.append(_wait_for_time(code, wait.due_at))
+            reasons.append(_explain_time(code, wait.due_at))
         if around.are_limits_lost:
-            reasons.append(Reason(code=WaitCode.LIMITS_LOST, owner=Owner.OPERATOR, remedy=CONFIRM_LIMITS))
+            reasons.append(_make_reason(WaitCode.LIMITS_LOST, CONFIRM_LIMITS))
         if wait.stage is not _JUDGING:
             reasons += _explain_limits(wait, around, is_due=is_due)
     reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)
@@ -177,10 +184,10 @@ def find_start(reasons: Sequence[Reason]) -> datetime | None:
     return untils[0] if len(untils) == len(reasons) == 1 else None
 
 
-def sum_up(waits: Iterable[Wait], around: Circumstances, most: int | None = None) -> list[WaitingSum]:
-    """Return how many wait for each reason, or each of the `most` frequent, the most first.
+def sum_up(waits: Iterable[Wait], around: Circumstances, limit: int | None = None) -> list[WaitingSum]:
+    """Return how many executions wait for each reason, the most frequent first, or for the `limit` most frequent.
 
-    Each execution counts for the first of its reasons.
+    Each execution is counted under the first of its reasons.
     """
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     firsts: dict[tuple[str, str], Reason] = {}
@@ -193,23 +200,27 @@ def sum_up(waits: Iterable[Wait], around: Circumstances, most: int | None = None
                 firsts[key] = reason
     return [
         WaitingSum(count=counts[key], **firsts[key].model_dump())
-        for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]
+        for key in sorted(counts, key=lambda key: (-counts[key], key))[:limit]
     ]
+
+
+def _make_reason(code: WaitCode, remedy: str, **about: object) -> Reason:
+    return Reason(code=code, owner=_OWNERS.get(code, Owner.OPERATOR), remedy=remedy, **about)
 
 
 def _explain_leased(wait: Wait, around: Circumstances) -> list[Reason]:
     """Return what the worker that holds an execution waits for."""
     if wait.judge_away_at is not None:
         remedy = "it is asked again until it answers: signoff judge test says what it answers now"
-        return [Reason(code=WaitCode.JUDGE_AWAY, since=wait.judge_away_at, owner=Owner.OPERATOR, remedy=remedy)]
+        return [_make_reason(WaitCode.JUDGE_AWAY, remedy, since=wait.judge_away_at)]
     is_later = wait.retry_at is not None and wait.retry_at > around.now
-    return [_wait_for_time(WaitCode.RETRY_BACKOFF, wait.retry_at)] if is_later else []
+    return [_explain_time(WaitCode.RETRY_BACKOFF, wait.retry_at)] if is_later else []
 
 
-def _wait_for_time(code: WaitCode, until: datetime | None) -> Reason:
+def _explain_time(code: WaitCode, until: datetime | None) -> Reason:
     asked = code is WaitCode.NOT_BEFORE
     remedy = "it begins at that time; to begin before, cancel it and execute it again" if asked else "it is tried again"
-    return Reason(code=code, until=until, owner=Owner.TIME, remedy=remedy)
+    return _make_reason(code, remedy, until=until)
 
 
 def _explain_limits(wait: Wait, around: Circumstances, *, is_due: bool) -> list[Reason]:
@@ -235,63 +246,36 @@ def _explain_pause(use: LimitUse) -> Reason:
     kind, _, value = use.paused_by.partition(":")
     groups = {"agent": ("agents", value), "batch": ("batches", value)}
     group, about = groups.get(kind, ("limits", use.paused_by)) if value != "*" else ("limits", use.paused_by)
-    return Reason(
-        code=WaitCode.LIMIT_PAUSED,
-        name=use.name,
-        since=use.updated_at,
-        owner=Owner.OPERATOR,
-        remedy=f"resume it: signoff {group} resume {shlex.quote(about)}",
-    )
+    remedy = f"resume it: signoff {group} resume {shlex.quote(about)}"
+    return _make_reason(WaitCode.LIMIT_PAUSED, remedy, name=use.name, since=use.updated_at)
 
 
 def _explain_open_circuit(circuit: CircuitUse) -> Reason:
-    return Reason(
-        code=WaitCode.CIRCUIT_OPEN,
-        name=circuit.agent_id,
-        used=circuit.failures,
-        until=circuit.open_until,
-        owner=Owner.AGENT,
-        remedy="mend the agent; its log entries say how its calls failed. Then one call finds out whether it answers",
-    )
+    remedy = "mend the agent; its log entries say how its calls failed. Then one call finds out whether it answers"
+    about = {"name": circuit.agent_id, "used": circuit.failures, "until": circuit.open_until}
+    return _make_reason(WaitCode.CIRCUIT_OPEN, remedy, **about)
 
 
 def _explain_probing(circuit: CircuitUse) -> Reason:
-    return Reason(
-        code=WaitCode.CIRCUIT_PROBING,
-        name=circuit.agent_id,
-        used=circuit.failures,
-        owner=Owner.AGENT,
-        remedy="one call finds out whether the agent answers; the others go on once it has",
-    )
+    remedy = "one call finds out whether the agent answers; the others go on once it has"
+    return _make_reason(WaitCode.CIRCUIT_PROBING, remedy, name=circuit.agent_id, used=circuit.failures)
 
 
 def _explain_concurrency(use: LimitUse) -> Reason:
     allowed = use.concurrency or 0
-    return Reason(
-        code=WaitCode.LIMIT_CONCURRENCY,
-        name=use.name,
-        used=use.running,
-        allowed=allowed,
-        owner=Owner.OPERATOR,
-        remedy=f"raise it: {_set_limit(use, concurrency=max(1, 2 * allowed))}",
-    )
+    remedy = f"raise it: {_set_limit(use, concurrency=max(1, 2 * allowed))}"
+    return _make_reason(WaitCode.LIMIT_CONCURRENCY, remedy, name=use.name, used=use.running, allowed=allowed)
 
 
 def _explain_rate(use: LimitUse, opens_at: datetime) -> Reason:
     assert use.rate is not None
-    return Reason(
-        code=WaitCode.LIMIT_RATE,
-        name=use.name,
-        used=use.started,
-        allowed=use.rate,
-        until=opens_at,
-        owner=Owner.TIME,
-        remedy=f"raise it: {_set_limit(use, rate=2 * use.rate)}",
-    )
+    remedy = f"raise it: {_set_limit(use, rate=2 * use.rate)}"
+    about = {"name": use.name, "used": use.started, "allowed": use.rate, "until": opens_at}
+    return _make_reason(WaitCode.LIMIT_RATE, remedy, **about)
 
 
 def _set_limit(use: LimitUse, **changes: int) -> str:
-    """Return the command that changes the own limit of a name, and keeps the rest of what that sets."""
+    """Return the command that changes a limit and keeps its other values."""
     given = {name: use.own.get(name) for name in ("concurrency", "rate", "queue_max", "weight")} | changes
     if given["rate"] and use.rate_period_s != 1:
         given["per_s"] = use.rate_period_s
@@ -305,16 +289,15 @@ def _explain_room(
     room = around.rooms.get(stage)
     name, away, full = _WORKERS[stage]
     if room is None or not room.workers:
-        seen_at = room and room.seen_at
         remedy = f"start {_one(name)} that reaches the jobstore and Kafka: signoff doctor says what is wrong"
-        return [Reason(code=away, name=name, since=seen_at, owner=Owner.OPERATOR, remedy=remedy)]
-    # What was offered has its own place already, and waits for whoever takes it.
+        return [_make_reason(away, remedy, name=name, since=room and room.seen_at)]
+    # What is offered has its place already, and waits to be claimed.
     taken = room.leased + (room.offered if state is ExecutionState.QUEUED else 0)
-    if not is_due or room.free + room.leased > taken:
+    allowed = room.leased + room.free
+    if not is_due or allowed > taken:
         return []
     remedy = f"start more {name}s, or give each a larger capacity (SIGNOFF_CAPACITY)"
-    allowed = room.leased + room.free
-    return [Reason(code=full, name=name, used=taken, allowed=allowed, owner=Owner.OPERATOR, remedy=remedy)]
+    return [_make_reason(full, remedy, name=name, used=taken, allowed=allowed)]
 
 
 def _explain_share(wait: Wait, around: Circumstances) -> list[Reason]:
@@ -324,8 +307,8 @@ def _explain_share(wait: Wait, around: Circumstances) -> list[Reason]:
     shared = SharedRoom(room.free - room.offered, room.capacity, dict(around.held))
     full = [name for name in (tenant_limit(wait.tenant), *wait.flow) if shared.find_full([name])]
     remedy = "what is free is kept for others: start more executors, or give each a larger capacity (SIGNOFF_CAPACITY)"
-    about = {"code": WaitCode.SHARE, "allowed": SHARE * shared.free, "owner": Owner.OPERATOR, "remedy": remedy}
-    return [Reason(name=name, used=shared.held[name], **about) for name in full]
+    allowed = SHARE * shared.free
+    return [_make_reason(WaitCode.SHARE, remedy, name=name, used=shared.held[name], allowed=allowed) for name in full]
 
 
 def _one(name: str) -> str:
@@ -336,42 +319,35 @@ def _explain_turn(wait: Wait) -> Reason:
     if wait.state is ExecutionState.OFFERED:
         name = _WORKERS[wait.stage or _JUDGING][0]
         remedy = f"it is published, and again until one takes it: {_one(name)} does in a moment"
-        return Reason(code=WaitCode.OFFERED, name=name, owner=Owner.SIGNOFF, remedy=remedy)
-    return Reason(code=WaitCode.QUEUE, owner=Owner.SIGNOFF, remedy="nothing holds it back: its turn comes")
+        return _make_reason(WaitCode.OFFERED, remedy, name=name)
+    return _make_reason(WaitCode.QUEUE, "nothing holds it back: its turn comes")
 
 
 def _explain_unmatched(wait: Wait) -> list[Reason]:
     """Return why a job has no agent: which of those that could do it are disabled or paused, or that none is there."""
     if not wait.needed:
-        remedy = "assign an agent: signoff jobs assign JOB AGENT"
-        return [Reason(code=WaitCode.AGENT_MISSING, owner=Owner.CALLER, remedy=remedy)]
+        return [_make_reason(WaitCode.AGENT_MISSING, "assign an agent: signoff jobs assign JOB AGENT")]
     if any(candidate.enabled and not candidate.paused for candidate in wait.candidates):
         return [_explain_turn(wait)]
     if wait.candidates:
         return [_explain_candidate(candidate) for candidate in wait.candidates]
     words = " ".join(f"--capability {shlex.quote(name)}" for name in wait.needed)
-    return [
-        Reason(
-            code=WaitCode.NO_AGENT_MATCHES,
-            name=", ".join(wait.needed),
-            owner=Owner.OPERATOR,
-            remedy=f"register an agent that has all of them: signoff agents create --name NAME --url URL {words}",
-        )
-    ]
+    remedy = f"register an agent that has all of them: signoff agents create --name NAME --url URL {words}"
+    return [_make_reason(WaitCode.NO_AGENT_MATCHES, remedy, name=", ".join(wait.needed))]
 
 
 def _explain_candidate(candidate: Candidate) -> Reason:
     quoted = shlex.quote(candidate.agent_id)
     if not candidate.enabled:
         remedy = f"enable it: signoff agents update {quoted} --enabled"
-        return Reason(code=WaitCode.AGENT_DISABLED, name=candidate.agent_id, owner=Owner.OPERATOR, remedy=remedy)
-    remedy = f"resume it: signoff agents resume {quoted}"
-    return Reason(code=WaitCode.LIMIT_PAUSED, name=agent_limit(candidate.agent_id), owner=Owner.OPERATOR, remedy=remedy)
+        return _make_reason(WaitCode.AGENT_DISABLED, remedy, name=candidate.agent_id)
+    name = agent_limit(candidate.agent_id)
+    return _make_reason(WaitCode.LIMIT_PAUSED, f"resume it: signoff agents resume {quoted}", name=name)
 
 
-#: What waited for less is not told.
-TOLD_MIN: Final = timedelta(seconds=0.1)
-#: Waits that are told of one offer, the longest; and changes that are remembered of one flow.
+#: Shorter waits are not recorded.
+RECORDED_MIN: Final = timedelta(seconds=0.1)
+#: The waits that are recorded of one offer, the longest; and the changes of one flow that are kept.
 WAITS_MAX: Final = 4
 _CHANGES_MAX: Final = 32
 
@@ -380,33 +356,33 @@ FlowKey: TypeAlias = tuple[str, ...]
 
 
 class Cause(NamedTuple):
-    """A code of what holds executions back, and what that is about."""
+    """The code of a reason that holds executions back, and the limit, agent or workers that it is about."""
 
     code: WaitCode
     name: str = ""
 
 
 class Hold(NamedTuple):
-    """That something held an execution back, from when to when."""
+    """A cause that held an execution back, from when to when."""
 
     cause: Cause
     since: datetime
     until: datetime
 
 
-#: From when on something holds back, or nothing does; the oldest first.
+#: From when on a cause holds a flow back, or, with None, nothing does; the oldest first.
 _Changes: TypeAlias = deque[tuple[datetime, Cause | None]]
 
 
 @dataclass(slots=True)
 class Holds:
-    """What holds back each flow of the queue, and what holds back all of them, since the last pass and before."""
+    """The causes that held back each flow of the queue, and all flows, from pass to pass."""
 
     _of_flows: dict[FlowKey, _Changes] = field(default_factory=dict)
     _of_all: _Changes = field(default_factory=lambda: deque(maxlen=_CHANGES_MAX))
 
     def note(self, now: datetime, causes: Mapping[FlowKey, Cause | None], of_all: Cause | None = None) -> None:
-        """Note what a pass has found: of all flows that wait, or, where none was read, of all alike."""
+        """Note what holds back each flow that a pass has read, or, where it has read none, `of_all` of them."""
         _change(self._of_all, now, of_all)
         if of_all is not None:
             return
@@ -417,7 +393,7 @@ class Holds:
                 _change(self._of_flows.setdefault(key, deque(maxlen=_CHANGES_MAX)), now, cause)
 
     def find_holds(self, key: FlowKey, now: datetime) -> list[Hold]:
-        """Return what has held back a flow until now, in order."""
+        """Return what has held a flow back until now, in the order of time."""
         own = self._of_flows.get(key, ())
         times = sorted({at for at, _ in (*own, *self._of_all)} | {now})
         holds: list[Hold] = []
@@ -432,28 +408,21 @@ class Holds:
         return holds
 
 
-def wait_for_time(execution: Execution, now: datetime, until: datetime) -> Execution:
-    """Return an execution that is asked for, with the time for which it waits from now on, if that is to come."""
-    if until <= now:
-        return execution
-    return replace(execution, waited=format_waits([Hold(Cause(WaitCode.NOT_BEFORE), now, until)]))
-
-
 def choose_waits(holds: Sequence[Hold], due_at: datetime) -> list[Hold]:
-    """Return for what an execution waited since it was due: the longest waits, in order."""
+    """Return the longest waits of an execution since it was due, in the order of time."""
     waits = [hold._replace(since=max(hold.since, due_at)) for hold in holds]
-    told = [wait for wait in waits if wait.until - wait.since >= TOLD_MIN]
-    longest = sorted(told, key=lambda wait: wait.since - wait.until)[:WAITS_MAX]
+    recorded = [wait for wait in waits if wait.until - wait.since >= RECORDED_MIN]
+    longest = sorted(recorded, key=lambda wait: wait.since - wait.until)[:WAITS_MAX]
     return sorted(longest, key=lambda wait: wait.since)
 
 
 def format_waits(waits: Sequence[Hold]) -> str | None:
     """Return waits as the JSON text that rows and entries have: signoff.types.PastWait."""
-    told = [
+    rows = [
         {"code": cause.code, "name": cause.name, "since": time_text(since), "until": time_text(until)}
         for cause, since, until in waits
     ]
-    return json_text(told) if told else None
+    return json_text(rows) if rows else None
 
 
 def _change(changes: _Changes, now: datetime, cause: Cause | None) -> None:

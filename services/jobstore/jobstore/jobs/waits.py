@@ -22,17 +22,17 @@ from signoff.types import Waiting, WaitingSum
 
 #: Turns are counted up to here; 1 more stands for all that come later.
 PLACE_MAX: Final = 10_000
-#: Agents of which it is said at most why none of them does a job.
+#: The maximum of agents that are named for a job that none of them takes.
 CANDIDATES_MAX: Final = 10
 
-#: Reasons that are told of all that wait; thousands of agents may each have a limit of their own.
+#: The maximum of reasons in a sum of all that wait: thousands of agents may each have a limit of their own.
 SUMS_MAX: Final = 100
-#: Characters of what waits that are parsed without letting others go on.
+#: Characters of JSON that are parsed without a thread.
 PARSED_AT_ONCE: Final = 50_000
 
 _QUEUED: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 _JUDGE_AWAY: Final = "stage = 'JUDGING' AND state = 'LEASED' AND judge_away_at IS NOT NULL"
-#: By the order of domain.waiting and dispatching.fair_share: what is due, and of equal rank has a lower id.
+#: The executions before `e`, in the order of jobs.waiting and executions.fair_share: of a higher rank, or a lower id.
 _BEFORE: Final = f"""
     SELECT FROM generate_series(0, 9) AS level CROSS JOIN LATERAL (
         SELECT FROM executions q WHERE {_QUEUED}
@@ -63,7 +63,7 @@ _OF_JOBS: Final = f"""
     FROM clock CROSS JOIN jobs j LEFT JOIN executions e ON j.live AND e.execution_id = j.execution_id
     WHERE j.id = ANY(CAST(:job_ids AS text[]))
 """  # noqa: S608 - words of our own
-#: All of one flow wait for the same, apart from their times.
+#: All executions of one flow wait for the same, apart from their times.
 _OF_BATCH: Final = f"""
     SELECT stage, state, tenant, flow, min(due_at) AS due_at, CAST(due_at > now AND attempt > 0 AS int) AS attempt,
         min(judge_away_at) AS judge_away_at, count(*) AS count
@@ -76,7 +76,7 @@ _OF_QUEUE: Final = (
     f"executions AS e WHERE {_QUEUED} AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
 )
 #: Counts each queue along the index, from queue to queue as the dispatcher goes: grouping all rows takes ten times as
-#: long. Of what is not due its times are looked up.
+#: long. Of executions that are not due the times are looked up.
 _QUEUES: Final = f"""
     SELECT 'EXECUTING' AS stage, 'QUEUED' AS state, tenant, flow, counted.*
     FROM clock CROSS JOIN (
@@ -115,7 +115,7 @@ _OF_ALL: Final = f"""
     FROM (SELECT capabilities, count(*) AS count FROM jobs
         WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities) AS waiting
 """  # noqa: S608 - words of our own
-#: Of names that hold nothing back none is told, so that thousands of flows that wait for the same are one.
+#: Names that hold nothing back are left out, so that thousands of flows that wait for the same become one.
 _SHOWN_OF_ALL: Final = """
     SELECT stage, state, min(due_at) AS due_at, attempt, sum(count)::bigint AS count, min(oldest_at) AS oldest_at,
         min(judge_away_at) AS judge_away_at, needed, candidates::json AS candidates, tenant, flow
@@ -126,15 +126,15 @@ _SHOWN_OF_ALL: Final = """
         FROM waits
     ) AS reduced CROSS JOIN clock GROUP BY stage, state, due_at > now, attempt, needed, candidates, tenant, flow
 """
-#: What is told of limits beside what applies: what the own limit of a name sets, and which of both pauses, and since.
+#: Columns of limits besides the values that apply: the values of its own limit, which limit pauses it, and since when.
 _SET: Final = """,
     coalesce(to_json(own), '{}') AS own,
     coalesce(CASE WHEN own.paused IS NULL THEN general.name END, own.name) AS paused_by,
     coalesce(CASE WHEN own.paused IS NULL THEN general.updated_at END, own.updated_at) AS updated_at
 """
-#: As domain.limits.is_shared.
+#: As `is_shared` in limits.rules.
 _IS_SHARED: Final = "(name LIKE 'tenant:%' OR name LIKE 'agent:%')"
-#: Nobody's share is counted while more is free than anybody could have too much of.
+#: Shares are counted only if so little is free that a name could hold too much.
 _COUNTED: Final = f"""
     SELECT name FROM held WHERE concurrency IS NOT NULL OR rate IS NOT NULL
     UNION SELECT name FROM names WHERE {_IS_SHARED} AND EXISTS (SELECT FROM scarce)
@@ -142,7 +142,7 @@ _COUNTED: Final = f"""
 
 
 def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
-    """Return the statement of what waits, as it is shown, and of all that holds it back, each as JSON."""
+    """Return the statement that reads which executions wait, and all that may hold them back, each as JSON."""
     return text(
         f"""
         WITH clock AS MATERIALIZED (SELECT signoff_now() AS now), waits AS MATERIALIZED ({waits}),
@@ -205,7 +205,7 @@ _SELECT_ALL: Final = _select(_OF_ALL, _SHOWN_OF_ALL)
 
 @dataclass(frozen=True, slots=True)
 class _JobWait(Wait):
-    """What a job waits for, if `is_waiting`."""
+    """The wait of a job, if `is_waiting`."""
 
     job_id: str = ""
     execution_id: UUID | None = None
@@ -216,16 +216,17 @@ class _JobWait(Wait):
 
 @dataclass(frozen=True, slots=True)
 class _FlowWait(Wait):
-    """What executions of one flow wait for; `oldest_at` is when the first of those became due that never began."""
+    """The wait of executions of one flow; `oldest_at`: when the first of those became due that never began."""
 
     oldest_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingNow:
-    """Why all that wait now do so, the SUMS_MAX reasons of the most.
+    """The reasons why executions wait now, up to SUMS_MAX, the most frequent first.
 
-    `queued` executions, of which the oldest became due at a time; and the rooms.
+    `queued`: how many wait, of which the oldest became due at `oldest_at`; `judging`: how many results are with judges.
+    `turn_since`: since when executions wait that nothing but their turn holds back.
     """
 
     at: datetime
@@ -234,7 +235,6 @@ class WaitingNow:
     oldest_at: datetime | None
     rooms: Mapping[ExecutionStage, Room]
     judging: int
-    #: Since when what nothing holds back but its turn waits for that.
     turn_since: datetime | None = None
 
 
@@ -246,9 +246,9 @@ _FLOW_WAITS: Final = TypeAdapter(list[_FlowWait])
 async def explain_jobs(
     connection: Connection, job_ids: Sequence[str], alive_s: float, *, places: bool = False
 ) -> dict[str, Waiting]:
-    """Return of each of these jobs that there is why it waits, without reasons where it does not.
+    """Return why each of these jobs waits, without reasons if it does not; unknown jobs are left out.
 
-    `alive_s`: for so long a worker counts that is not heard of. Their places are costly to count for many.
+    `alive_s`: for how long a worker counts after its last report. To count the `places` of many jobs is costly.
     """
     parameters = {"job_ids": list(job_ids), "places": places, "ageing": AGEING, "place_max": PLACE_MAX}
     around, waits = await _read(connection, _SELECT_JOBS, parameters, alive_s)
@@ -256,13 +256,13 @@ async def explain_jobs(
 
 
 async def sum_up_batch(connection: Connection, batch_id: UUID, alive_s: float) -> list[WaitingSum]:
-    """Return why executions of a batch wait, the most first."""
+    """Return the reasons why executions of a batch wait, the most frequent first."""
     around, waits = await _read(connection, _SELECT_BATCH, {"batch_id": batch_id}, alive_s)
     return sum_up(_FLOW_WAITS.validate_json(waits), around)
 
 
 async def sum_up_all(connection: Connection, alive_s: float) -> WaitingNow:
-    """Return why all that wait do so, and how many there are.
+    """Return the reasons why executions wait, and how many do.
 
     A million that wait cost the database 0.1 s in ten flows, and 0.4 s in ten thousand.
     """

@@ -9,8 +9,8 @@ from contracts.judging.policy import DEFAULT_POLICY, join_reference, split_refer
 from contracts.judging.versions import Evaluated, Report, find_refusal
 from contracts.resources import Policy
 from contracts.topics import measure_job
-from jobstore.engine.parts import NOTHING, Command, R_co, UnitOfWork, Wishes
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError, check_size
+from jobstore.engine.parts import NOTHING, Command, R_co, UnitOfWork, Wishes, check_size
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.model import Refusal, Spec
 from jobstore.judging.rules import (
     NAMES_MAX,

@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, liter
 from contracts.resources import JobFilter
 from jobstore.engine.sql import PLAN_ANEW, Connection, is_verdict
 from jobstore.jobs.finding import Query, where_matching
-from jobstore.jobs.reads import JOB_COLUMNS, NO_TEXTS, make_job_view
+from jobstore.jobs.reads import JOB_COLUMNS, make_job_view
 from jobstore.jobs.rows import JobView
 from jobstore.judging.rules import Version
 from jobstore.operations.reads import retried_jobs
@@ -168,7 +168,7 @@ def _make_sample_query(chosen: JobFilter | Sequence[str], *, are_few: bool) -> Q
     # OFFSET 0: all that match are found first, by whatever index serves the filter.
     found = (ids.offset(0) if are_few else ids).subquery()
     oldest = select(found.c.id).order_by(found.c.created_at, found.c.id).limit(SAMPLE).subquery()
-    query = select(*JOB_COLUMNS, *NO_TEXTS).join(oldest, oldest.c.id == jobs.c.id)
+    query = select(*JOB_COLUMNS[False]).join(oldest, oldest.c.id == jobs.c.id)
     return query.order_by(jobs.c.created_at, jobs.c.id)
 
 

@@ -1,4 +1,4 @@
-"""Look for rows of the log that were not seen yet, and read the facts of those that are to be published."""
+"""Look for rows of the log that were not seen yet, and make the facts of rows that are to be published."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ from jobstore.engine.facts import ADMINISTRATION, COMPLETE
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.model import TERMS, TransitionKind, members
 from jobstore.jobs.reads import split
-from jobstore.jobs.store import JOB_PART, JOB_TEXTS, TOLD, EntryRow
+from jobstore.jobs.store import FACT_COLUMNS, JOB_PART, JOB_TEXTS, EntryRow
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.publishing.watches import LAST, Recent, Taken
 from jobstore.schema.columns import ENDING, HIDDEN, STATE, as_text, find_names
@@ -37,7 +37,7 @@ from signoff.jsontext import json_text
 from signoff.status import JobLogStatus
 from signoff.values import time_text, usd_text
 
-#: The CloudEvents type of the fact that all is told from there on, which tells of nothing else.
+#: The CloudEvents type of the fact from which on facts have all that administrators set.
 COMPLETE_TYPE: Final = "signoff.administration-complete.v1"
 _OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at", "version"})
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
@@ -57,13 +57,13 @@ def make_fact(row: Row) -> Outgoing:
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
-#: The fields of an entry, and of its job but for its texts, in the order of their models, by the column of the row that
-#: each is read from; what follows from several columns is set afterwards.
+#: The fields of an entry, and of its job without its texts, in the order of their models, each with the column that it
+#: is read from; fields that follow from several columns are set afterwards.
 _LOG: Final = _order(types.JobLog, {**LOG_NAMES, "max_calls": "max_calls", "cost_usd": "cost_nanos"}, without="waited")
 _JOB: Final = _order(
     types.JobFields,
     {name: name for name in find_names(jobs, STATE, ENDING, without=[HIDDEN])}
-    | dict(zip(TOLD, JOB_PART, strict=True))
+    | dict(zip(FACT_COLUMNS, JOB_PART, strict=True))
     | {"id": "job_id", "status": "job_status", "execution_id": "job_execution_id", "submission": "job_submission"}
     | {"cost_usd": "cost_nanos", "updated_at": "created_at", "live": "job_id", "cancelled": "job_id"},
 )
@@ -73,7 +73,7 @@ _get_log, _get_job = attrgetter(*_LOG.values()), attrgetter(*_JOB.values())
 def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
     """Return the record of one transition, a JobChanged, from its row of the log, read back or as it was recorded.
 
-    `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
+    `reverted`: the fields that later edits changed, as they were at this entry, as JSON texts.
     """
     cost_usd = None if row.cost_nanos is None else usd_text(row.cost_nanos)
     log_part = dict(zip(_LOG, _get_log(row), strict=True)) | {"cost_usd": cost_usd}
@@ -107,7 +107,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
 
 
 def _find_standing(turns: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
-    """Return how a job stood after the entries of its log since it began anew, of those that may change that."""
+    """Return whether a job was live, and how it had ended, after the entries of its log since it began anew."""
     standing: dict[str, object] = {"live": False, **NO_ENDING}
     for turn in turns:
         kind, status, code = turn["kind"], JobLogStatus(turn["status"]), turn.get("code")
@@ -128,7 +128,7 @@ def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code:
 
 
 def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object]:
-    """Return what a JobChanged must have. Its entry has no `kind`: a reader that knows no stubs does not apply it."""
+    """Return the required fields of a JobChanged. Its entry has no `kind`: readers without stubs do not apply it."""
     title = reverted.get("title")
     log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status")}
     log |= {"created_at": time_text(row.created_at), "cursor": row.seq}
@@ -144,7 +144,7 @@ def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object
 
 
 def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Return what a stored fact must have."""
+    """Return the required fields of a stored fact."""
     agent = {name: value for name, value in body.get("agent", {}).items() if name in _OUTLINE_OF_AN_AGENT}
     return {**body, **({"agent": agent} if agent else {}), **({"rows": []} if "rows" in body else {})}
 
@@ -158,7 +158,7 @@ def _split_request(row: EntryRow) -> Mapping[str, str] | None:
 
 
 def _get_bodies(row: EntryRow, request: Mapping[str, str] | None) -> Mapping[str, str | None]:
-    """Return the texts of an entry that its fact has: of the request what the job's part has not."""
+    """Return the texts of an entry's fact, without those of the request that the part of the job has."""
     if request is not None:
         return {**split(row.kind, None, row.response), "before": request.get("before")}
     return split(row.kind, row.request, row.response)
@@ -188,7 +188,7 @@ def _write(value: object) -> object:
     return time_text(value) if isinstance(value, datetime) else value
 
 
-#: The payload stands in the entry itself, wherever its fact tells it.
+#: Without the payload, which stands in each entry whose fact has it.
 _FIELDS: Final = JobPatch.model_fields.keys() - {"payload"}
 _PREFIX: Final = "edited: "
 _NEXT_EDIT: Final = text(
@@ -202,9 +202,9 @@ _NEXT_EDIT: Final = text(
 
 
 async def find_reverted(session: Connection, rows: Sequence[Row]) -> Mapping[int, Mapping[str, str]]:
-    """Return by number what is to be told of a job instead of what it asks for now, as JSON texts by field.
+    """Return the fields of jobs as they were at each entry, if they were edited since: JSON texts, by number and field.
 
-    `rows` are all entries of some span, in order.
+    `rows` are all entries of a span of the log, in order.
     """
     reverted: dict[int, Mapping[str, str]] = {}
     of_jobs = defaultdict[str, list[Row]](list)
@@ -221,7 +221,7 @@ async def find_reverted(session: Connection, rows: Sequence[Row]) -> Mapping[int
 
 
 async def _find_before_edits(session: Connection, row: Row) -> Mapping[str, str]:
-    """Return each field that edits after an entry changed, as it was before the first of them."""
+    """Return the fields that were edited after an entry, each as it was before the first edit."""
     found: dict[str, str] = {}
     names = set(_FIELDS) if row.is_edited_later else set()
     while names:
@@ -239,15 +239,15 @@ log = logging.getLogger(__name__)
 
 STUBS: Final = Counter("signoff_fact_stubs", "Facts that their topic refused for good", ["topic", "code"])
 
-#: Seconds until stubs are tried again, doubled while none is taken, and at most.
+#: Seconds until stubs are tried again, which double while none is taken, and their maximum.
 AGAIN_FIRST_S: Final = 5.0
 AGAIN_MAX_S: Final = 60.0
 
 
-#: Of what was published, again perhaps, the rest is whole by now.
+#: Facts that were published and are no stubs are whole by now, perhaps after they were stubs before.
 _STORE: Final = text(
     """
-    WITH whole AS (DELETE FROM stubs WHERE seq = ANY(CAST(:told AS bigint[])) AND seq <> ALL(CAST(:seqs AS bigint[])))
+    WITH whole AS (DELETE FROM stubs WHERE seq = ANY(CAST(:sent AS bigint[])) AND seq <> ALL(CAST(:seqs AS bigint[])))
     INSERT INTO stubs (seq, topic, key, version, code, bytes)
     SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:topics AS text[]), CAST(:keys AS text[]),
         CAST(:versions AS bigint[]), CAST(:codes AS text[]), CAST(:bytes AS bigint[]))
@@ -264,7 +264,7 @@ _FORGET_ALL: Final = text("DELETE FROM stubs")
 
 
 class Fact(NamedTuple):
-    """A fact to publish: its number, its row, what the job asked for then if that was edited, and the whole record."""
+    """A fact to publish: its number, its row, the fields of the job that were edited since, and the whole record."""
 
     seq: int
     row: EntryRow
@@ -277,15 +277,15 @@ class Fact(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How many facts, from the first, were acknowledged; stubs of these facts by code; whether one was lost."""
+    """The count of facts, from the first, that were acknowledged; the codes of their stubs; whether one was lost."""
 
-    told: int
+    acknowledged: int
     stubs: dict[int, str]
     is_lost: bool = False
 
 
 class Stubs:
-    """Say what is published as a stub, and when stubs are tried again."""
+    """Keep which facts are published as stubs, and when these are tried again."""
 
     def __init__(self) -> None:
         self._refused_bytes: dict[str, int] = {}
@@ -294,7 +294,7 @@ class Stubs:
         self._due_at = 0.0
 
     async def load(self, session: Connection) -> None:
-        """Read whether there are any; what their topics take by now is found out anew."""
+        """Read whether there are any; forget which sizes their topics refused."""
         self._refused_bytes.clear()
         self._are_there = bool(await session.scalar(_ANY))
         self._due_at, self._wait_s = 0.0, AGAIN_FIRST_S
@@ -304,7 +304,7 @@ class Stubs:
         return len(record.value) < self._refused_bytes.get(record.topic, math.inf)
 
     def note_refusal(self, fact: Fact, error: PermanentError) -> str:
-        """Return the code of a fact whose record was refused by itself, and learn from its size."""
+        """Return the code of a fact whose record was refused alone; note the size if that was the reason."""
         if error.code != ErrorCode.MESSAGE_TOO_LARGE:
             return ErrorCode.FACT_REFUSED
         topic, size = fact.record.topic, len(fact.record.value)
@@ -312,14 +312,16 @@ class Stubs:
         return ErrorCode.FACT_TOO_LARGE
 
     async def store(self, session: Connection, facts: Sequence[Fact], codes: dict[int, str]) -> None:
-        """Remember of facts that were published which of them are stubs, by the code."""
+        """Store which of the facts that were published are stubs, each with its code."""
         if not facts or not (codes or self._are_there):
             return
         stubs = [fact for fact in facts if fact.seq in codes]
         for fact in stubs:
-            _tell(fact, codes[fact.seq])
+            STUBS.labels(fact.record.topic, codes[fact.seq]).inc()
+            about = _describe(fact) | {"code": codes[fact.seq]}
+            log.error("a topic refuses a fact: a stub stands in its place", extra=about)
         parameters = {
-            "told": [fact.seq for fact in facts],
+            "sent": [fact.seq for fact in facts],
             "seqs": [fact.seq for fact in stubs],
             "topics": [fact.record.topic for fact in stubs],
             "keys": [(fact.record.key or b"").decode() for fact in stubs],
@@ -342,7 +344,7 @@ class Stubs:
         return due
 
     async def forget(self, session: Connection, fact: Fact) -> None:
-        """Forget a stub, since the whole was published; its topic takes more than it did, and the next is due."""
+        """Delete a stub whose whole fact was published: its topic takes more now, and the next stub is due."""
         log.info("a fact that stood as a stub is whole", extra=_describe(fact))
         self._refused_bytes.pop(fact.record.topic, None)
         self._retry_in(AGAIN_FIRST_S)
@@ -350,7 +352,7 @@ class Stubs:
         await session.execute(_FORGET, {"seq": fact.seq})
 
     async def forget_all(self, session: Connection) -> None:
-        """Forget all stubs, since their topics lost them: each fact is told again, and before it those below it."""
+        """Delete all stubs, since their topics lost them: each fact is published again, after those below it."""
         self._refused_bytes.clear()
         self._are_there = False
         await session.execute(_FORGET_ALL)
@@ -358,11 +360,6 @@ class Stubs:
     def _retry_in(self, wait_s: float) -> None:
         self._wait_s = wait_s
         self._due_at = asyncio.get_running_loop().time() + wait_s
-
-
-def _tell(fact: Fact, code: str) -> None:
-    STUBS.labels(fact.record.topic, code).inc()
-    log.error("a topic refuses a fact: a stub stands in its place", extra=_describe(fact) | {"code": code})
 
 
 def _describe(fact: Fact) -> dict[str, object]:
@@ -375,30 +372,30 @@ def _describe(fact: Fact) -> dict[str, object]:
 BATCH_BYTES: Final = 4 << 20
 #: Bytes of records that one pass makes of them.
 RECORDS_BYTES: Final = 16 << 20
-#: Rows that are looked for at once. They cost little, and what is behind them waits until they were seen.
+#: Rows that are looked for at once. They cost little, and rows behind them wait until these were seen.
 LOOK_MAX: Final = 50_000
 
-#: Stands for the tenant, whose name is never empty, of facts that have none: of agents and of refused executions.
+#: The tenant, whose name is never empty otherwise, of facts that have none: of agents and of refused executions.
 NO_TENANT: Final = ""
 
-#: Bytes of JSON in a column; what is compressed may be a hundred times larger than it is stored.
+#: Bytes of JSON in a column; a compressed text may be a hundred times larger.
 _SIZE: Final = (
     "coalesce(CASE WHEN pg_column_compression({0}) IS NULL THEN pg_column_size({0}) "
     "ELSE octet_length({0}::text) END, 0)"
 )
-#: The kinds of entries with which a job begins anew, as an array; those that change how it stands and end nothing; and
-#: the statuses of entries that may end an execution.
+#: The kinds of entries with which a job begins anew, as an array; the kinds that change its ending without ending an
+#: execution; and the statuses of entries that may end one.
 _BEGINNINGS: Final = f"{{{','.join(sorted(BEGINNINGS))}}}"
 _TURNS: Final = f"{{{','.join(sorted({*BEGINNINGS, TransitionKind.REJUDGED, TransitionKind.MATCHING_FAILED}))}}}"
 _ENDS: Final = f"{{{','.join(sorted(ENDS))}}}"
 #: The condition that an entry's fact has its job's texts.
 _HAS_TEXTS: Final = "l.version = 1 OR l.kind = 'edited'"
-#: Jobs change while their entries wait: what a fact says of its job comes from the entry, or from `late_facts`.
+#: A job may have changed since the entry: the fact has the job as it was then, by the entry or by `find_reverted`.
 _ROWS: Final = text(
     f"""
     SELECT {", ".join(f"l.{name}" for name in LOG_NAMES.values() if name != "waited")}, l.waited::text AS waited,
         l.request_payload::text AS request, l.response_payload::text AS response,
-        {", ".join(f"{as_text(jobs.c[name], 'j')} AS job_{name}" for name in TOLD)},
+        {", ".join(f"{as_text(jobs.c[name], 'j')} AS job_{name}" for name in FACT_COLUMNS)},
         CASE WHEN l.progress IS NOT NULL THEN (
             SELECT p.message FROM job_logs p
             WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
@@ -466,7 +463,8 @@ _LOOK: Final = text(
     """,  # noqa: S608 - a name of our own
 )
 
-#: Whoever writes a table holds this lock from before it draws a number until its rows can be seen, or never will be.
+#: A transaction that writes a table holds this lock from before it draws a number until its rows can be seen, or never
+#: will be.
 _WRITERS: Final = text(
     "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' "
     "AND granted AND relation IN (CAST('job_logs' AS regclass), CAST('facts' AS regclass)) "
@@ -480,10 +478,9 @@ async def find_writers(session: Connection) -> frozenset[str]:
 
 
 async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str, list[int]], int]:
-    """Return the numbers of the rows that are in some ranges by now, by tenant, and up to where those are all.
+    """Return the numbers of the rows that are in some ranges by now, by tenant, and the number up to which no other is.
 
-    However many ranges there are: without the last nothing new is seen, and one left out would break the order of a
-    job. Each takes some two microseconds.
+    No range is left out, however many there are: that could break the order of a job. Each takes two microseconds.
     """
     firsts, lasts = zip(*ranges, strict=True)
     parameters = {"firsts": list(firsts), "lasts": list(lasts), "limit": LOOK_MAX}
@@ -493,9 +490,9 @@ async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[
 
 
 async def read(session: Connection, taken: Sequence[Taken], recent: Recent) -> tuple[list[Fact], int]:
-    """Return the facts of rows, in the order given, and of how many rows: of one at least, and not too much at once.
+    """Return the facts of the first rows, in order, and of how many rows: of one or more, as many as a pass may hold.
 
-    What was recorded a moment ago is taken from memory; `recent` learns from what is read.
+    Rows that were recorded a moment ago are taken from memory; `recent` learns from those that are read.
     """
     facts, seqs, size = dict[int, Fact](), [seq for _, seq in taken], 0
     of_jobs = [seq for tenant, seq in taken if tenant != NO_TENANT and not recent.has_whole(seq)]

@@ -1,18 +1,18 @@
 """Publish every fact: each recorded transition as `job-changed`, per job in order, `version` without a gap.
 
 Rows of the log commit in another order than their numbers. A pass publishes each row that it sees; of one job it sees
-no version before those below it. Tenants take turns, so that none waits for what another has yet to tell.
+no version before those below it. Tenants take turns, so that none waits for the facts of another.
 
 Two numbers are stored: `published_seq`, behind which the next leader goes on, and `settled_seq`, up to which watches
-are told and entries are counted. Up to the first every row was published, or will never be; up to the second it was
-seen, or will never be. A number that is missing will never be once every transaction has ended that wrote the log then,
-and the log was read again. So facts wait for no transaction, and the two marks for those alone that write the log.
+read and entries are counted. Up to the first every row was published, or will never exist; up to the second it was
+seen, or will never exist. A missing number will never exist once every transaction has ended that wrote the log then,
+and the log was read again. So facts wait for no transaction, and the two marks only for those that write the log.
 
-What this process records it is handed in memory (`recent`), and neither looks for it nor reads it. It looks for what
-others have recorded when they say so, for what is missing, and now and then.
+Rows that this process records are handed over in memory (`recent`): the relay neither looks for them nor reads them.
+It looks for rows of other processes when these notify it, for missing numbers, and now and then.
 
-A fact that its topic refuses for good is published as a stub, so that it holds nothing back; the whole follows it later
-under the same version (`stubs`).
+A fact that its topic refuses for good is published as a stub, so that it holds nothing back; the whole fact follows
+later under the same version (`Stubs`).
 """
 
 import asyncio
@@ -54,25 +54,25 @@ _STORE: Final = text(
 
 
 class Marks:
-    """The numbers up to which all is published, and settled; each partition's last offset; whose keys have signed."""
+    """The numbers up to which all is published and settled, the last offset of each partition, and the signers."""
 
     def __init__(self) -> None:
         self.offsets: dict[str, int] = {}
         self.signers: list[str] = []
         self._stored: tuple[object, ...] = ()
-        #: When what has changed is to be stored, by the clock of the event loop.
+        #: When changes are to be stored, by the clock of the event loop.
         self.store_at = math.inf
 
     async def load(self, session: Connection) -> tuple[int, int]:
-        """Load what is stored, and return up to which number all is published, and settled."""
+        """Load the stored marks, and return the numbers up to which all is published, and settled."""
         row = (await session.execute(_STATE)).one()
         self.offsets, self.signers = from_json(row.offsets), from_json(row.signers)
         published, settled = row.published_seq, max(row.published_seq, row.settled_seq)
-        self._stored = self._get_state(published, published)  # what is settled is seen anew
+        self._stored = self._get_state(published, published)  # rows up to the settled number are seen anew
         return published, settled
 
     def note_offset(self, place: RecordMetadata) -> bool:
-        """Note where a record stands. Return False if it does not stand behind all before it: the topic is new."""
+        """Note the offset of a record. Return False if it is not behind all before it: the topic was made anew."""
         partition = f"{place.topic}/{place.partition}"
         is_behind: bool = place.offset > self.offsets.get(partition, -1)
         if is_behind:
@@ -80,7 +80,7 @@ class Marks:
         return is_behind
 
     async def store(self, session: Connection, published: int, settled: int, after_s: float = 0.0) -> None:
-        """Store the marks, where they have changed, once they have waited for so long."""
+        """Store the marks, if they have changed, once they have waited for `after_s` seconds."""
         state, now = self._get_state(published, settled), asyncio.get_running_loop().time()
         self.store_at = math.inf if state == self._stored else min(self.store_at, now + after_s)
         if self.store_at <= now:
@@ -133,10 +133,10 @@ class FactSigner:
         ]
 
     def check_order(self, signers: Sequence[str]) -> None:
-        """Raise TransientError if a fact signed now would be worth nothing, given the keys that have signed so far.
+        """Raise TransientError if readers would not accept a fact signed now, given the keys that have signed so far.
 
-        Whoever reads facts takes the order of the secrets for their age: a secret that was replaced must not sign
-        again. A jobstore that has not been told of its successor leaves the relay to those that have.
+        Readers of facts take the order of the secrets for their age: a secret that was replaced must not sign again. A
+        jobstore that does not have the newest secret leaves the relay to those that have it.
         """
         names = [key.name for key in self._keys]
         values = {name.partition(":")[0]: name for name in names}
@@ -156,25 +156,26 @@ def _make_error(message: str) -> TransientError:
 
 log = logging.getLogger(__name__)
 
-#: Facts that one pass publishes at most: a fact of another tenant waits for two passes.
+#: The maximum of facts that one pass publishes: a fact of another tenant waits for two passes.
 BATCH: Final = 500
-#: Facts that wait at most before the log is looked at again; each takes some 40 bytes.
+#: The maximum of facts that wait: with more, the log is not looked at. Each takes some 40 bytes.
 BACKLOG_MAX: Final = 500_000
-#: Seconds until a process that does not lead tries to, and until one that leads looks at the log untold.
+#: Seconds until a process that does not lead tries to, and until the leader looks at the log without a notification.
 LEAD_EVERY_S: Final = 1.0
 POLL_S: Final = 2.0
-#: The same while numbers are missing, from when that is so: whoever commits says so, whoever rolls back does not, and
-#: what this process commits may never be handed over.
+#: The same while numbers are missing: a transaction that commits notifies, one that rolls back does not, and rows that
+#: this process commits may never be handed over.
 GAPS_POLL_S: Final = 0.05
-#: Seconds for which facts of jobs that go on wait for company: most lives send their last four in two requests so.
+#: Seconds for which facts of jobs that go on are gathered: the last four facts of a life usually take two requests so.
 LINGER_S: Final = 0.03
-#: Seconds until marks are stored: what a crash forgets is published again, and readers apply each fact once.
+#: Seconds until marks are stored: facts behind marks that a crash lost are published again; readers apply each once.
 STORE_AFTER_S: Final = 0.05
 #: Seconds between checks that the topics still hold what was published.
 PROBE_S: Final = 5.0
 
-#: Looks by number and id alone, whatever the statistics of the tables say, and planned once, since planning took four
-#: fifths of a pass. And fast commits: should the last be lost, facts are published again, and readers apply each once.
+#: Rows are looked up by number and id alone, however the statistics of the tables are, with plans that are made once,
+#: since planning took four fifths of a pass. Commits do not wait for the disk: if the last is lost, facts are published
+#: again, and readers apply each once.
 _SETTINGS: Final = (
     "SET synchronous_commit = off",
     "SET plan_cache_mode = force_generic_plan",
@@ -210,25 +211,25 @@ class Relay:
         self._unseen = Unseen(0)
         self._backlog = Backlog()
         self._writers: Writers | None = None
-        self._ended = 0  # whoever drew a number up to it has ended
+        self._ended = 0  # the number up to which all transactions have ended that drew one
         self._limit = BATCH
         self._stubs = Stubs()
         self._marks = Marks()
         self._leads = False
         self._must_look = True
-        self._looked_at = self._moved_at = 0.0  # moved: what is settled, or nothing was missing
+        self._looked_at = self._moved_at = 0.0  # when the log was read, and when `settled` last rose or a gap appeared
         self._had_gaps = False
         self.recent = Recent()
         self._wake = Alarm()
 
     @property
     def published(self) -> int:
-        """The number up to which every row was published, or will never be."""
+        """The number up to which every row was published, or will never exist."""
         return min(self.settled, self._backlog.lowest - 1)
 
     @property
     def settled(self) -> int:
-        """The number up to which every row was seen, or will never be."""
+        """The number up to which every row was seen, or will never exist."""
         return self._unseen.settled
 
     @property
@@ -251,7 +252,7 @@ class Relay:
     async def _lead(self) -> None:
         """Hold the lock on a session of its own, so that the lock is free when this process is gone."""
         async with self._database.session() as session:
-            has_lock = True  # so long as that is not known
+            has_lock = True  # perhaps, until it is known
             try:
                 has_lock = await locks.try_hold_by_session(session, Lock.RELAY)
                 if has_lock:
@@ -264,7 +265,7 @@ class Relay:
 
     async def _relay_for_ever(self, session: Connection) -> None:
         """Relay as the leader, for ever."""
-        if self._check_age is not None:  # another server may have taken over since this process looked
+        if self._check_age is not None:  # another server may have taken over since the last check
             await self._check_age()
         for setting in _SETTINGS:
             await session.execute(text(setting))
@@ -276,20 +277,20 @@ class Relay:
                 await self._probe(session)
                 probe_at = loop.time() + PROBE_S
             is_due = self._must_look or loop.time() >= self._look_at
-            has_more = await self._relay(session, looks=is_due, store_after_s=STORE_AFTER_S)
+            has_more = await self.relay(session, looks=is_due, store_after_s=STORE_AFTER_S)
             took_any = await self.complete_stubs(session)
             if not (has_more or took_any):
                 await wait_for_wake(self._wake, max(0.0, min(self._look_at, self._marks.store_at) - loop.time()))
 
     @property
     def _look_at(self) -> float:
-        """When to look at the log again, if nobody says that there is more."""
+        """When to look at the log again, if no notification comes before."""
         return max(self._looked_at, self._moved_at) + GAPS_POLL_S if self.has_gaps else self._looked_at + POLL_S
 
     def hand_over(self, rows: Sequence[Recorded]) -> None:
-        """Take what this process has recorded and committed, as far as it follows what was seen.
+        """Take rows that this process has committed, if each is the next version of its job; look for the others.
 
-        What brings a job to rest is published at once, with all that waits; all else waits for that, or for LINGER_S.
+        An entry with which a job comes to rest is published at once, with all that waits; others wait for LINGER_S.
         """
         if not self._leads:
             return
@@ -304,9 +305,10 @@ class Relay:
         self._wake.set_within(0.0 if self._must_look or any(row.job_status in RESTING for row in rows) else LINGER_S)
 
     def note_recorded(self, handed_over: int | None) -> None:
-        """Hear that more was recorded: up to a number, if this process hands that over; if not, look for it.
+        """Note that rows were recorded: up to the number `handed_over`, by this process, which hands them over soon.
 
-        What is never handed over is looked for in GAPS_POLL_S.
+        With None another process recorded them: look for them. Rows that are not handed over in GAPS_POLL_S are looked
+        for, too.
         """
         if handed_over is None:
             self._must_look = True
@@ -351,14 +353,11 @@ class Relay:
     async def _store(self, session: Connection, after_s: float = 0.0) -> None:
         await self._marks.store(session, self.published, self.settled, after_s)
 
-    async def relay(self, session: Connection) -> bool:
-        """Look for what is new, publish the next facts, store the marks, and return whether to do so again at once.
+    async def relay(self, session: Connection, *, looks: bool = True, store_after_s: float = 0.0) -> bool:
+        """Look for new rows, publish the next facts, store the marks, and return whether to do so again at once.
 
         TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
         """
-        return await self._relay(session, looks=True, store_after_s=0.0)
-
-    async def _relay(self, session: Connection, *, looks: bool, store_after_s: float) -> bool:
         if not await self._mark(session):
             return True
         if looks and len(self._backlog) < BACKLOG_MAX:
@@ -376,9 +375,9 @@ class Relay:
         if progress is None:
             await self._begin_again(session)
             return True
-        await self._stubs.store(session, facts[: progress.told], progress.stubs)
-        if progress.told < len(facts):
-            count = [number for _, number in taken].index(facts[progress.told].seq)
+        await self._stubs.store(session, facts[: progress.acknowledged], progress.stubs)
+        if progress.acknowledged < len(facts):
+            count = [number for _, number in taken].index(facts[progress.acknowledged].seq)
         self._backlog.put_back(taken[count:])
         await self._store(session, 0.0 if progress.is_lost else store_after_s)
         if progress.is_lost:
@@ -390,7 +389,7 @@ class Relay:
         return self._must_look or len(self._backlog) > 0
 
     async def _look(self, session: Connection) -> bool:
-        """See what is new in the log, and return whether to look again at once: more is there, or will never be."""
+        """See the new rows of the log, and return whether to look again at once: for more, or as a gap is settled."""
         had_gaps, before = self.has_gaps, self._unseen.ranges
         self._looked_at = asyncio.get_running_loop().time()
         found, until = await fact_reader.look(session, before)
@@ -405,9 +404,9 @@ class Relay:
         return has_settled or (until < LAST and self._unseen.ranges != before)
 
     async def _has_settled(self, session: Connection) -> bool:
-        """Return whether whoever wrote at some time has ended since, so that what is still missing then is given up.
+        """Return whether all transactions have ended that wrote at an earlier look: what is still missing is given up.
 
-        A number is drawn before any greater one, and by a transaction that is seen to write until its rows are seen.
+        Numbers are drawn in order, and the transaction that drew one is listed as a writer until its rows can be seen.
         """
         now = Writers(await fact_reader.find_writers(session), self._unseen.last_seen)
         if self._writers is None:
@@ -420,7 +419,7 @@ class Relay:
     async def _mark(self, session: Connection) -> bool:
         """Write markers before the first fact under a new key, and before all facts on a broker that came back empty.
 
-        Return False if that turns out only now. Markers that are repeated change nothing.
+        Return False if it turns out to be empty. Markers that are repeated change nothing.
         """
         signer = self._signer
         is_new = signer.name not in self._marks.signers[-1:]
@@ -441,7 +440,7 @@ class Relay:
         return True
 
     async def complete_stubs(self, session: Connection) -> bool:
-        """Publish whole what stands as a stub, where its topic takes it by now, and return whether it took any."""
+        """Publish the whole facts of stubs, if their topics take them by now, and return whether any was taken."""
         is_taken = False
         for tenant, seq in await self._stubs.find_due(session):
             for fact in (await fact_reader.read(session, [(tenant, seq)], self.recent))[0]:
@@ -458,13 +457,13 @@ class Relay:
         return is_taken
 
     async def _send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
-        """Publish records of facts, whole or stubs, signed: the one place through which each passes."""
+        """Sign and publish records of facts, whole or stubs: no other function publishes them."""
         return await self._publisher.send([self._signer.sign(record) for record in records])
 
     async def _publish(self, facts: Sequence[Fact]) -> Progress | None:
-        """Publish facts in order, as stubs where their topics refuse them; None if an offset did not rise: a new topic.
+        """Publish facts in order, as stubs if their topics refuse them. Return None if a topic was made anew.
 
-        What follows a fact that was refused here is left to the next pass, since that may have been lost with it.
+        Facts behind one that is refused here are left to the next pass, since they may have been lost with it.
         """
         stubs: dict[int, str] = {
             fact.seq: ErrorCode.FACT_TOO_LARGE for fact in facts if not self._stubs.has_room_for(fact.record)
@@ -483,9 +482,9 @@ class Relay:
         return Progress(len(facts), stubs)
 
     async def _publish_alone(self, fact: Fact, stubs: dict[int, str]) -> Any:
-        """Publish a fact that was refused, perhaps for what was in its batch; else its stub, which is added to `stubs`.
+        """Publish a fact alone that was refused, perhaps for others in its batch; else its stub, and add it to `stubs`.
 
-        Return where it stands, or an error; None: not even its stub is taken, and it is passed over for now.
+        Return its offset, or an error; None: not even its stub is taken, and the fact is skipped for now.
         """
         (result,) = await self._send([fact.record])
         if not isinstance(result, PermanentError):

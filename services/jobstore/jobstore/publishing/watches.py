@@ -1,4 +1,4 @@
-"""Keep what was recorded a moment ago, and serve watches of jobs from it and from the log."""
+"""Keep entries that were recorded a moment ago, and serve watches of jobs from them and from the log."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.sql import Row, Values, attributes
 from jobstore.errors import UnknownCursorError
 from jobstore.jobs.model import TransitionKind
-from jobstore.jobs.reads import LogView, get_cursors, get_settled_cursor, list_changes, list_jobs_after
+from jobstore.jobs.reads import LogView, get_cursors, list_changes, list_jobs_after
 from jobstore.jobs.rows import JobView
 from jobstore.jobs.store import JOB_PART, Recorded
 from jobstore.schema.tables import LOG_NAMES
@@ -33,14 +33,14 @@ class Writers(NamedTuple):
 
 
 class Unseen:
-    """The numbers that were not seen yet, as ranges in order, each with its first and its last."""
+    """The numbers of the log that were not seen yet, as ranges in order, each with its first and its last."""
 
     def __init__(self, after: int) -> None:
         self.ranges = [(after + 1, LAST)]
 
     @property
     def settled(self) -> int:
-        """The number up to which every row was seen, or will never be."""
+        """The number up to which every row was seen, or will never exist."""
         return self.ranges[0][0] - 1
 
     @property
@@ -54,7 +54,7 @@ class Unseen:
         return first <= number <= last
 
     def expect(self, number: int) -> bool:
-        """Note that some row has a number: unless it was seen, it is missing. Return whether that is new."""
+        """Note that a row with this number exists. Return whether it was neither seen nor expected."""
         first, last = self.ranges[-1]
         if number < first:
             return False
@@ -94,7 +94,7 @@ class Backlog:
 
     @property
     def lowest(self) -> int:
-        """The least number of all; LAST if there is none."""
+        """The least number; LAST if there is none."""
         return min((queue[0] for queue in self._queues.values()), default=LAST)
 
     def add(self, tenant: str, numbers: Sequence[int]) -> None:
@@ -119,27 +119,27 @@ class Backlog:
         return taken
 
     def put_back(self, taken: Sequence[Taken]) -> None:
-        """Put back the last of what was taken."""
+        """Put back the last numbers that were taken."""
         for tenant, number in reversed(taken):
             self._queues.setdefault(tenant, deque()).appendleft(number)
         self._count += len(taken)
 
 
-#: Entries that are kept for watches, without bodies: of 4 KB at most.
+#: The maximum of entries, up to 4 KB each without bodies, that are kept for watches.
 ENTRIES_MAX: Final = 5_000
-#: Jobs of which the last version is known, and characters of what each asks for.
+#: The maximum of jobs whose last version is kept, and of characters of the spec of each.
 JOBS_MAX: Final = 10_000
 PART_MAX: Final = 2_000
 #: Characters of the entries that wait to be published.
 WHOLE_MAX: Final = 16 << 20
 
-#: What a watch tells of an entry, by the column of its row.
+#: Makes an entry as a watch sends it from its row.
 _read: Final = attributes({**LOG_NAMES, "max_calls": "max_calls"})
 _cursor = itemgetter("cursor")
 
 
 class _Job(NamedTuple):
-    """A version up to which all of a job were seen; its tenant; and what facts show of it then, where that is known."""
+    """The version up to which all of a job were seen, its tenant, and the columns of JOB_PART then, if known."""
 
     version: int
     tenant: str
@@ -150,7 +150,7 @@ class Recent:
     """The entries that were handed over to a relay that leads: whole until they are published, in part for watches."""
 
     def __init__(self) -> None:
-        #: Is told up to which number the log is settled.
+        #: Called with the number up to which the log is settled.
         self.on_settled: Callable[[int], None] = lambda _: None
         self.close()
 
@@ -159,7 +159,7 @@ class Recent:
         self.begin_behind(LAST)
 
     def begin_behind(self, number: int) -> None:
-        """Forget everything; what is handed over from now on is behind a number."""
+        """Forget everything; entries that are handed over from now on are behind a number."""
         self._begin = number
         self.settled = 0
         self._entries: list[LogView] = []
@@ -168,7 +168,7 @@ class Recent:
         self._size = 0
 
     def take(self, row: Recorded) -> str | None:
-        """Take an entry that was not seen, and return its tenant; None if it is not known to be its job's next."""
+        """Take an entry that was not seen, and return its tenant; None if it may not be the next version of its job."""
         job = self._jobs.get(row.job_id)
         if row.version != (job.version if job else 0) + 1:
             return None
@@ -185,7 +185,7 @@ class Recent:
         return tenant
 
     def learn(self, row: Row) -> None:
-        """Learn of a job from an entry that was read, with all that its fact says; all before it were seen."""
+        """Learn the version and spec of a job from an entry that was read; all before it were seen."""
         job = self._jobs.get(row.job_id)
         if job is None or row.version >= job.version:
             part = None if row.is_edited_later else {name: row[name] for name in JOB_PART}
@@ -206,13 +206,13 @@ class Recent:
             self.skip(self._entries[ENTRIES_MAX // 10]["cursor"])
 
     def skip(self, until: int) -> None:
-        """Have watches read the entries up to a number: not all of them are here."""
+        """Drop the entries up to a number, not all of which are here: watches read them from the log."""
         if until > self._begin:
             self._begin = until
             del self._entries[: bisect_right(self._entries, until, key=_cursor)]
 
     def settle(self, number: int) -> bool:
-        """Tell watches up to which number the log is settled, and return whether that has changed."""
+        """Pass on the number up to which the log is settled, and return whether it has changed."""
         if number == self.settled:
             return False
         self.settled = number
@@ -220,11 +220,11 @@ class Recent:
         return True
 
     def has_whole(self, number: int) -> bool:
-        """Return whether an entry is here with all that its fact says."""
+        """Return whether an entry is here with all columns of its fact."""
         return number in self._whole
 
     def pop_whole(self, numbers: Collection[int]) -> list[Recorded]:
-        """Return the entries that are here with all that their facts say, and keep them no longer."""
+        """Remove and return the entries that are here with all columns of their facts."""
         rows = [self._whole.pop(number) for number in numbers if number in self._whole]
         self._size -= sum(row.bytes for row in rows)
         return rows
@@ -232,7 +232,7 @@ class Recent:
     def list_changes(
         self, after: int, until: int, job_ids: Collection[str], limit: int
     ) -> tuple[Sequence[LogView], bool] | None:
-        """Return what `reads.list_changes` does without payloads; None if not all of it is here."""
+        """Return the same as `reads.list_changes` without payloads; None if not all entries are here."""
         if not self._begin <= after < until <= self.settled:
             return None
         first, end = (bisect_right(self._entries, number, key=_cursor) for number in (after, until))
@@ -241,14 +241,14 @@ class Recent:
 
 
 POLL_S = 2.0
-#: Jobs, or entries of logs, that are read at once, and made into messages in one go, at most.
+#: The maximum of jobs, or entries of logs, that are read and made into messages at once.
 PAGE = 200
-#: Entries of a watch's first page; each that is taken doubles the next. So little is held for those who read nothing.
+#: Entries of a watch's first page; the next is twice as long. So little is held for a client that reads nothing.
 FIRST_PAGE = 10
-#: Seconds for which a page waits to be taken. What is left then is let go, and read again once there is room for it.
+#: Seconds for which a page waits to be taken. Its other entries are dropped then, and read again later.
 HELD_S = 2.0
-#: By how many entries a watch of all jobs is far behind. Such watches read in turn; where they are several, each rests
-#: before, in seconds: however many they are, what happens now is told and done meanwhile.
+#: By how many entries a watch of all jobs is far behind, and the seconds that each such watch rests before it reads, if
+#: they are several. They read in turn, so that current work and watches go on.
 FAR_BEHIND = 10_000
 FAR_REST_S = 0.01
 #: Their pages are small. Beside one such watch a life takes 54 ms, and 82 with pages of 200, where it takes 38 alone.
@@ -259,7 +259,7 @@ class Watches:
     """Wake watchers when more of the log is settled; each reads it at its own pace."""
 
     def __init__(self, database: Database, recent: Recent | None = None, held_s: float = HELD_S) -> None:
-        """`recent`: what the relay of this process has been handed, while it leads."""
+        """`recent`: the entries that the relay of this process was handed, while it leads."""
         self._database, self._read = database, database.for_callers(lasting=True)
         self._held_s = held_s
         self._far, self._turn = 0, asyncio.Lock()
@@ -274,12 +274,13 @@ class Watches:
 
     async def _poll(self) -> None:
         async with self._database.session() as session:
-            self.set_settled(await get_settled_cursor(session))
+            settled, _ = await get_cursors(session)
+        self.set_settled(settled)
 
     def set_settled(self, settled: int) -> None:
         """Wake the watchers if the cursor has moved on up to which no entry can appear any more.
 
-        The relay of this process tells it first, and then all are told what is stored, which is perhaps less.
+        The relay of this process calls this first, and the notification of the stored cursor follows, perhaps of less.
         """
         if settled > self._settled:
             self._settled = settled
@@ -329,8 +330,8 @@ class Watches:
     ) -> AsyncIterator[deque[LogView]]:
         """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty.
 
-        Take the entries out of the page: those that are still in it after `held_s` are let go, and come again. What is
-        settled within `rest_s` of a page comes together, as the next one.
+        Take the entries out of the page: those that are still in it after `held_s` are dropped, and come again. Entries
+        that are settled within `rest_s` after a page come together, as the next one.
         """
 
         def let_go(page: deque[LogView]) -> None:
@@ -361,7 +362,7 @@ class Watches:
 
     @contextlib.asynccontextmanager
     async def _take_turn(self, behind: int) -> AsyncIterator[int]:
-        """Wait until a watch so far behind may read; yield how many entries it may read at most."""
+        """Wait until a watch so far behind may read; yield the maximum of entries that it may read."""
         if behind <= FAR_BEHIND:
             yield PAGE
             return
@@ -387,7 +388,7 @@ class Watches:
 
 
 def _choose_sizes() -> Iterator[int]:
-    """Yield how many entries to read at once, each once the last have been taken."""
+    """Yield how many entries to read for each page."""
     size = FIRST_PAGE
     while True:
         yield size

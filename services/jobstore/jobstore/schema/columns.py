@@ -1,14 +1,14 @@
-"""What columns are (Column.info): rows, views, facts, filters and orders of jobs are derived from it."""
+"""Declare what kind each column is (Column.info): rows, views, facts, filters and orders of jobs follow from that."""
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import JSON, Column, Table
 
-#: What a column is, as its `info` says.
+#: The kind of a column.
 Info: TypeAlias = dict[str, object]
-#: The part of a job that a column is of: what an edit or an assignment alone changes (EDITED: an edit may; TEXT: lists
-#: leave it out), what transitions change, and how the last execution ended.
+#: The part of a job that a column belongs to: SPEC, which only edits and assignments change (EDITED: edits may change
+#: it; TEXT: lists leave it out), STATE, which transitions change, and ENDING, how the last execution ended.
 SPEC: Info = {"part": "spec"}
 EDITED: Info = SPEC | {"edited": True}
 TEXT: Info = EDITED | {"text": True}
@@ -26,21 +26,35 @@ GIVEN: Info = {"given": True}
 MATCHED: Info = {"matched": True}
 
 
-class Filter(NamedTuple):
-    """The fields of a JobFilter about a column: of its `one` value, of any of `many`, and of none of those `excluded`.
+#: The condition of a job whose last execution ended, and for which nothing was requested since.
+ENDED: Final = "duration_s IS NOT NULL"
 
-    `facet`: the word under which its values are counted; `partial`: its index leaves out where it is NULL.
+
+class Filter(NamedTuple):
+    """The fields of a JobFilter about a column, and the words of its facet and its order.
+
+    A job matches that has the value of `one`, any value of `many`, and no value of those `excluded`; or a value from
+    `least` on, up to `highest`, or less than `before`. `where` is the condition of the index, if that is partial.
     """
 
     one: str = ""
     many: str = ""
     excluded: str = ""
+    least: str = ""
+    highest: str = ""
+    before: str = ""
     facet: str = ""
-    partial: bool = False
+    order: str = ""
+    where: str = ""
 
-    def info(self) -> Info:
-        """Return what a column is by which jobs are filtered."""
-        return MATCHED | {"filter": self}
+    def list_values(self) -> list[str]:
+        """Return its fields that are about single values."""
+        return [field for field in (self.one, self.many, self.excluded) if field]
+
+
+def filtered(**fields: str) -> Info:
+    """Return the info of a column by which jobs are filtered or sorted, with the fields of its Filter."""
+    return MATCHED | {"filter": Filter(**fields)}
 
 
 def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[Mapping[str, object]] = ()) -> list[str]:

@@ -1,5 +1,6 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
+from functools import partial
 from typing import Final
 
 from sqlalchemy import (
@@ -25,7 +26,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
 
-from jobstore.schema.columns import EDITED, ENDING, FROZEN, GIVEN, HIDDEN, LATER, MATCHED, SPEC, STATE, TEXT, Filter
+from jobstore.schema.columns import (
+    EDITED,
+    ENDED,
+    ENDING,
+    FROZEN,
+    GIVEN,
+    HIDDEN,
+    LATER,
+    MATCHED,
+    SPEC,
+    STATE,
+    TEXT,
+    filtered,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -37,85 +51,110 @@ metadata = MetaData(
     },
 )
 TIME = DateTime(timezone=True)
+#: A column that is never NULL.
+required = partial(Column[object], nullable=False)
 
 agents = Table(
     "agents",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("protocol", Text, nullable=False),
-    Column("url", Text, nullable=False),
-    Column("capabilities", ARRAY(Text), nullable=False),
-    Column("policy", JSONB, nullable=False),
-    Column("enabled", Boolean, nullable=False),
-    Column("deterministic", Boolean, nullable=False, server_default=text("false")),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
-    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
-    Column("headers", JSONB, nullable=False, server_default=text("'{}'"), doc="references to values, by name"),
-    Column("version", BigInteger, nullable=False, server_default=text("1"), doc="counts its changes from 1"),
+    required("name", Text),
+    required("protocol", Text),
+    required("url", Text),
+    required("capabilities", ARRAY(Text)),
+    required("policy", JSONB),
+    required("enabled", Boolean),
+    required("deterministic", Boolean, server_default=text("false")),
+    required("created_at", TIME, server_default=func.signoff_now()),
+    required("updated_at", TIME, server_default=func.signoff_now()),
+    required("headers", JSONB, server_default=text("'{}'"), doc="references to values, by name"),
+    required("version", BigInteger, server_default=text("1"), doc="counts its changes from 1"),
 )
 
 jobs = Table(
     "jobs",
     metadata,
     Column("id", Text, primary_key=True, info=MATCHED),
-    Column("title", Text, nullable=False, info=EDITED),
-    Column("description", Text, nullable=False, info=TEXT),
-    Column("acceptance_criteria", Text, nullable=False, info=TEXT),
-    Column("payload", JSON, nullable=False, info=TEXT),
-    Column("status", Text, nullable=False, info=STATE | Filter(many="statuses").info() | GIVEN),
-    Column("version", BigInteger, nullable=False, info=STATE | GIVEN),
+    required("title", Text, info=EDITED),
+    required("description", Text, info=TEXT),
+    required("acceptance_criteria", Text, info=TEXT),
+    required("payload", JSON, info=TEXT),
+    required("status", Text, info=STATE | filtered(many="statuses") | GIVEN),
+    required("version", BigInteger, info=STATE | GIVEN),
     Column(
         "agent_id",
         Text,
         ForeignKey("agents.id"),
-        info=STATE | Filter(one="agent_id", excluded="not_agent_ids", facet="agent").info() | GIVEN,
+        info=STATE | filtered(one="agent_id", excluded="not_agent_ids", facet="agent") | GIVEN,
     ),
     Column("execution_id", Uuid, doc="the execution that is live, or was the last", info=STATE),
-    Column("live", Boolean, nullable=False, info=STATE),
-    Column("not_met", Integer, nullable=False, doc="verdicts since an agent was assigned by hand", info=STATE | HIDDEN),
+    required("live", Boolean, info=STATE),
+    required("not_met", Integer, doc="verdicts since an agent was assigned by hand", info=STATE | HIDDEN),
     Column("feedback", JSON, doc="of the last not-met verdict", info=STATE | HIDDEN | LATER),
-    Column("priority", SmallInteger, nullable=False, info=EDITED | MATCHED),
-    Column(
-        "tenant", Text, nullable=False, info=SPEC | Filter(one="tenant", excluded="not_tenants", facet="tenant").info()
+    required("priority", SmallInteger, info=EDITED | filtered(order="priority")),
+    required("tenant", Text, info=SPEC | filtered(one="tenant", excluded="not_tenants", facet="tenant")),
+    required(
+        "labels",
+        JSONB,
+        info=EDITED | filtered(one="labels", excluded="not_labels", facet="label", where="labels <> '{}'"),
     ),
-    Column("labels", JSONB, nullable=False, info=EDITED | MATCHED),
-    Column("policy", JSONB, nullable=False, info=EDITED),
-    Column("spec_hash", LargeBinary, nullable=False, info=SPEC | HIDDEN),
+    required("policy", JSONB, info=EDITED),
+    required("spec_hash", LargeBinary, info=SPEC | HIDDEN),
     Column("progress", DOUBLE_PRECISION, info=STATE | LATER | GIVEN),
     Column("progress_message", Text, info=STATE | LATER | GIVEN),
-    Column("capabilities", ARRAY(Text), nullable=False, server_default="{}", info=EDITED),
+    required("capabilities", ARRAY(Text), server_default="{}", info=EDITED),
     Column("not_before", TIME, info=EDITED),
-    Column("batch_id", Uuid, doc="the last that executed it", info=STATE | MATCHED),
-    Column("cost_nanos", BigInteger, nullable=False, server_default="0", info=STATE | LATER | MATCHED),
-    Column("tokens", BigInteger, nullable=False, server_default="0", info=STATE | LATER),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now(), info=SPEC | MATCHED),
-    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now(), info=MATCHED),
     Column(
+        "batch_id",
+        Uuid,
+        doc="the last that executed it",
+        info=STATE | filtered(one="batch_id", excluded="not_batch_ids", facet="batch"),
+    ),
+    required(
+        "cost_nanos",
+        BigInteger,
+        server_default="0",
+        info=STATE | LATER | filtered(least="cost_usd_min", highest="cost_usd_max", order="cost_usd", where=ENDED),
+    ),
+    required("tokens", BigInteger, server_default="0", info=STATE | LATER),
+    required(
+        "created_at",
+        TIME,
+        server_default=func.signoff_now(),
+        info=SPEC | filtered(least="created_after", before="created_before", order="created_at"),
+    ),
+    required("updated_at", TIME, server_default=func.signoff_now(), info=filtered(order="updated_at")),
+    required(
         "cancelled",
         Boolean,
-        nullable=False,
         server_default=text("false"),
         doc="whether its last execution was",
-        info=ENDING | MATCHED,
+        info=ENDING | filtered(one="cancelled"),
     ),
     Column(
         "code",
         Text,
         doc="why its last execution was not completed, or no agent matches",
-        info=ENDING | Filter(many="codes", excluded="not_codes", facet="code", partial=True).info(),
+        info=ENDING | filtered(many="codes", excluded="not_codes", facet="code", where="code IS NOT NULL"),
     ),
     Column(
         "duration_s",
         DOUBLE_PRECISION,
         doc="from the request of the last execution that ended to its end",
-        info=ENDING | MATCHED,
+        info=ENDING | filtered(least="duration_s_min", highest="duration_s_max", order="duration_s", where=ENDED),
     ),
     Column(
         "not_met_criteria",
         ARRAY(Text),
         doc="required ones that the last verdict did not pass",
-        info=ENDING | HIDDEN | MATCHED,
+        info=ENDING
+        | HIDDEN
+        | filtered(
+            one="criterion_not_met",
+            excluded="not_criteria_not_met",
+            facet="criterion",
+            where="not_met_criteria IS NOT NULL",
+        ),
     ),
     Column(
         "reference_texts", JSON, doc="model answers and rubrics for judges, by the number of their criterion", info=TEXT
@@ -137,9 +176,9 @@ jobs = Table(
     ),
     # A job of the usual priority is not in it.
     Index("jobs_priority_idx", "priority", "created_at", "id", postgresql_where=text("priority <> 5")),
-    # What only ended jobs have is written once a life.
-    Index("jobs_cost_nanos_id_idx", "cost_nanos", "id", postgresql_where=text("duration_s IS NOT NULL")),
-    Index("jobs_duration_s_id_idx", "duration_s", "id", postgresql_where=text("duration_s IS NOT NULL")),
+    # Columns that only ended jobs have are written once a life.
+    Index("jobs_cost_nanos_id_idx", "cost_nanos", "id", postgresql_where=text(ENDED)),
+    Index("jobs_duration_s_id_idx", "duration_s", "id", postgresql_where=text(ENDED)),
     Index("jobs_code_created_at_id_idx", "code", "created_at", "id", postgresql_where=text("code IS NOT NULL")),
     Index("jobs_cancelled_idx", "created_at", "id", postgresql_where=text("cancelled")),
     Index(
@@ -158,24 +197,24 @@ job_logs = Table(
     metadata,
     # One sequence without a cache: its order is the order of the versions of each job, and the cursor of every watch.
     Column("seq", BigInteger, primary_key=True, autoincrement=True, info={"shown_as": "cursor"}),
-    Column("id", Uuid, nullable=False, server_default=func.uuidv7()),
-    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False, info={"of": "job.id"}),
-    Column("version", BigInteger, nullable=False, info={"of": "job.version"}),
-    Column("status", Text, nullable=False, info={"of": "status"}),
-    Column("job_status", Text, nullable=False, doc="where the job stood after it", info={"of": "job.status"}),
+    required("id", Uuid, server_default=func.uuidv7()),
+    required("job_id", Text, ForeignKey("jobs.id"), info={"of": "job.id"}),
+    required("version", BigInteger, info={"of": "job.version"}),
+    required("status", Text, info={"of": "status"}),
+    required("job_status", Text, doc="where the job stood after it", info={"of": "job.status"}),
     Column("agent_id", Text, info={"of": "job.agent_id"}),
     Column("request_payload", JSON, info={"of": "report.request"}),
     Column("response_payload", JSON, info={"of": "report.response"}),
     Column("message", Text, info={"of": "report.message"}),
     Column("code", Text, info={"of": "report.code"}),
-    Column("kind", Text, nullable=False, doc="what was reported", info={"of": "report.kind"}),
+    required("kind", Text, doc="what was reported", info={"of": "report.kind"}),
     Column("execution_id", Uuid, info={"of": "execution.execution_id"}),
     Column("attempt", Integer, info={"of": "execution.attempt"}),
     Column("lease", Integer),
     Column("submission", Integer, info={"of": "execution.submission"}),
     Column("event_id", Uuid, info={"of": "report.event_id"}),
     Column("progress", DOUBLE_PRECISION, doc="of the job, after it", info={"of": "job.progress"}),
-    Column("created_at", TIME, nullable=False, info={"of": "report.at"}),
+    required("created_at", TIME, info={"of": "report.at"}),
     Column(
         "spent",
         Integer,
@@ -189,7 +228,7 @@ job_logs = Table(
     Column(
         "duration_s",
         DOUBLE_PRECISION,
-        doc="of the call or the judging that it ends, as its worker said",
+        doc="of the call or the judging that it ends, as its worker reported",
         info={"of": "report.duration_s"},
     ),
     Column("waited", JSON, doc="what its execution waited for before it", info={"of": "waited"}),
@@ -207,9 +246,9 @@ facts = Table(
     "facts",
     metadata,
     Column("seq", BigInteger, primary_key=True, server_default=text("nextval('job_logs_seq_seq')")),
-    Column("topic", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("body", JSON, nullable=False, doc="the event"),
+    required("topic", Text),
+    required("key", Text),
+    required("body", JSON, doc="the event"),
 )
 facts.add_is_dependent_on(job_logs)  # whose sequence numbers it, too
 
@@ -217,58 +256,52 @@ stubs = Table(
     "stubs",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False, doc="of the fact"),
-    Column("topic", Text, nullable=False),
-    Column("key", Text, nullable=False, doc="the job, or what else the fact is about"),
+    required("topic", Text),
+    required("key", Text, doc="the job, or what else the fact is about"),
     Column("version", BigInteger, doc="of the job"),
-    Column("code", Text, nullable=False, doc="why its topic refused it"),
-    Column("bytes", BigInteger, nullable=False, doc="of its body"),
+    required("code", Text, doc="why its topic refused it"),
+    required("bytes", BigInteger, doc="of its body"),
 )
 
 executions = Table(
     "executions",
     metadata,
     Column("execution_id", Uuid, primary_key=True, info=FROZEN),
-    Column("job_id", Text, nullable=False, doc="empty where it was cancelled before its job was known", info=FROZEN),
-    Column("stage", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("lease", Integer, nullable=False, doc="grants of any kind; with the id, the fencing token"),
-    Column("seq", Integer, nullable=False, doc="reports recorded under the lease"),
+    required("job_id", Text, doc="empty where it was cancelled before its job was known", info=FROZEN),
+    required("stage", Text),
+    required("state", Text),
+    required("attempt", Integer),
+    required("lease", Integer, doc="grants of any kind; with the id, the fencing token"),
+    required("seq", Integer, doc="reports recorded under the lease"),
     Column("owner", Uuid),
     Column("due_at", TIME, doc="when anything must be done next: offer, offer again, lapse; forget an early cancel"),
     Column("deadline_at", TIME),
     Column("fails_at", TIME, doc="when it is out of time: the deadline, or a timeout of its stage before it"),
-    Column("offers", Integer, nullable=False),
-    Column("submission", Integer, nullable=False, info=FROZEN),
+    required("offers", Integer),
+    required("submission", Integer, info=FROZEN),
     Column("agent_id", Text, info=FROZEN),
     Column("policy", JSON, doc="whole, frozen at the request", info=FROZEN),
     Column("request_version", BigInteger, info=FROZEN),
     Column("result_version", BigInteger),
     Column("result_lease", Integer),
     Column("answer", Text, doc="what the id was answered, once it was"),
-    Column("priority", SmallInteger, nullable=False, info=FROZEN),
-    Column("spent", Integer, nullable=False, doc="attempts that failed or lost their worker"),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now(), info=FROZEN),
-    Column("tenant", Text, nullable=False, server_default="default", info=FROZEN),
-    Column("flow", ARRAY(Text), nullable=False, server_default="{}", doc="its agent and other limits", info=FROZEN),
+    required("priority", SmallInteger, info=FROZEN),
+    required("spent", Integer, doc="attempts that failed or lost their worker"),
+    required("created_at", TIME, server_default=func.signoff_now(), info=FROZEN),
+    required("tenant", Text, server_default="default", info=FROZEN),
+    required("flow", ARRAY(Text), server_default="{}", doc="its agent and other limits", info=FROZEN),
     Column("batch_id", Uuid, info=FROZEN),
     Column("not_before", TIME, info=FROZEN),
     Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent", info=FROZEN),
     Column("result_hash", LargeBinary),
     Column("task_hash", LargeBinary, doc="of what the agent was asked, whole (domain.judging.task)", info=FROZEN),
-    Column(
-        "misjudged",
-        SmallInteger,
-        nullable=False,
-        server_default="0",
-        doc="judging leases that ended in no sound verdict",
-    ),
+    required("misjudged", SmallInteger, server_default="0", doc="judging leases that ended in no sound verdict"),
     Column("forged_lease", Integer, doc="the lease of which a forged report was buried"),
-    Column("validators_lost", SmallInteger, nullable=False, server_default="0", doc="judging leases that lapsed"),
+    required("validators_lost", SmallInteger, server_default="0", doc="judging leases that lapsed"),
     Column("waited", JSONB, doc="for what, since the last entry that is about it"),
-    Column("judge_away_at", TIME, doc="since when its judge does not answer whoever has the judging lease"),
-    Column("cost_nanos", BigInteger, nullable=False, server_default="0", doc="of its own calls and judgings"),
-    Column("tokens", BigInteger, nullable=False, server_default="0", doc="of these"),
+    Column("judge_away_at", TIME, doc="since when its judge does not answer the validator that has the lease"),
+    required("cost_nanos", BigInteger, server_default="0", doc="of its own calls and judgings"),
+    required("tokens", BigInteger, server_default="0", doc="of these"),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(
@@ -293,13 +326,9 @@ executions = Table(
         postgresql_where=text("stage = 'EXECUTING' AND state = 'QUEUED'"),
     ),
     Index("executions_agent_id_idx", "agent_id", postgresql_where=text("state <> 'DONE'")),
-    Index(
-        "executions_batch_id_idx",
-        "batch_id",
-        postgresql_where=text("state <> 'DONE' AND batch_id IS NOT NULL"),
-    ),
+    Index("executions_batch_id_idx", "batch_id", postgresql_where=text("state <> 'DONE' AND batch_id IS NOT NULL")),
     Index("executions_job_id_idx", "job_id"),
-    # What is left behind is passed by each look at a queue.
+    # Each read of a queue skips the dead rows.
     postgresql_with={
         "fillfactor": "80",
         "autovacuum_vacuum_threshold": "5000",
@@ -312,8 +341,8 @@ circuits = Table(
     "circuits",
     metadata,
     Column("agent_id", Text, ForeignKey("agents.id"), primary_key=True),
-    Column("failures", Integer, nullable=False, doc="in a row, of the kind that may pass"),
-    Column("opened", Integer, nullable=False, doc="times in a row"),
+    required("failures", Integer, doc="in a row, of the kind that may pass"),
+    required("opened", Integer, doc="times in a row"),
     Column("open_until", TIME, doc="none while it is closed; in the past while it is half open"),
     Column("probe_id", Uuid, doc="the execution that probes the agent, while it is half open"),
 )
@@ -322,12 +351,10 @@ workers = Table(
     "workers",
     metadata,
     Column("owner", Uuid, primary_key=True),
-    Column("stage", Text, nullable=False),
-    Column("room", Integer, nullable=False),
-    Column(
-        "capacity", Integer, nullable=False, server_default="0", doc="leases that it holds at once; 0 until it has said"
-    ),
-    Column("seen_at", TIME, nullable=False),
+    required("stage", Text),
+    required("room", Integer),
+    required("capacity", Integer, server_default="0", doc="leases that it holds at once; 0 until it has reported"),
+    required("seen_at", TIME),
     Column("judge", Text, doc="the version of the policy `default` that a validator's settings are"),
     Column("judge_keys", JSON, doc="the names of keys that it has, and the base URLs of each"),
     Column("report", JSONB, doc="what it says of itself: version, clock, members of groups (insights.processes)"),
@@ -339,10 +366,10 @@ relay = Table(
     "relay",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("published_seq", BigInteger, nullable=False, doc="every row of job_logs and facts up to it is published"),
-    Column("offsets", JSON, nullable=False, doc="the last acknowledged, by topic/partition"),
-    Column("signers", JSON, nullable=False, server_default="[]", doc="names of the keys of facts, the newest last"),
-    Column("settled_seq", BigInteger, nullable=False, server_default="0", doc="no row up to it can still commit"),
+    required("published_seq", BigInteger, doc="every row of job_logs and facts up to it is published"),
+    required("offsets", JSON, doc="the last acknowledged, by topic/partition"),
+    required("signers", JSON, server_default="[]", doc="names of the keys of facts, the newest last"),
+    required("settled_seq", BigInteger, server_default="0", doc="no row up to it can still commit"),
     Column(
         "administered_since",
         BigInteger,
@@ -356,7 +383,7 @@ epochs = Table(
     "epochs",
     metadata,
     Column("epoch", BigInteger, Identity(always=True), primary_key=True, doc="of a jobstore that runs"),
-    Column("until", TIME, nullable=False, doc="it has lapsed then unless it is renewed"),
+    required("until", TIME, doc="it has lapsed then unless it is renewed"),
     Column("report", JSONB, doc="as of `workers`"),
 )
 
@@ -366,12 +393,12 @@ limits = Table(
     Column("name", Text, primary_key=True),
     Column("concurrency", Integer),
     Column("rate", Integer),
-    Column("rate_period_s", DOUBLE_PRECISION, nullable=False),
+    required("rate_period_s", DOUBLE_PRECISION),
     Column("queue_max", Integer),
     Column("weight", DOUBLE_PRECISION),
     Column("paused", Boolean, doc="NULL, as in the others: as the limit of the wildcard says"),
-    Column("updated_at", TIME, nullable=False, server_default=func.signoff_now()),
-    Column("version", BigInteger, nullable=False, server_default=text("1"), doc="counts its changes from 1"),
+    required("updated_at", TIME, server_default=func.signoff_now()),
+    required("version", BigInteger, server_default=text("1"), doc="counts its changes from 1"),
 )
 
 starts = Table(
@@ -379,16 +406,16 @@ starts = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("began_at", TIME, primary_key=True, doc="of a part of the limit's period"),
-    Column("count", Integer, nullable=False),
+    required("count", Integer),
 )
 
 reusable = Table(
     "reusable",
     metadata,
     Column("key", LargeBinary, primary_key=True, doc="of what was asked for"),
-    Column("job_id", Text, nullable=False),
-    Column("version", BigInteger, nullable=False, doc="of the entry of the job's log that holds the answer"),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    required("job_id", Text),
+    required("version", BigInteger, doc="of the entry of the job's log that holds the answer"),
+    required("created_at", TIME, server_default=func.signoff_now()),
     Index("reusable_created_at_idx", "created_at"),
 )
 
@@ -396,22 +423,16 @@ operations = Table(
     "operations",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
-    Column("kind", Text, nullable=False, server_default="execute"),
-    Column("state", Text, nullable=False, server_default="RUNNING"),
-    Column(
-        "about",
-        JSON,
-        nullable=False,
-        server_default="{}",
-        doc="who paused, resumed or cancelled it, and why",
-    ),
+    required("created_at", TIME, server_default=func.signoff_now()),
+    required("kind", Text, server_default="execute"),
+    required("state", Text, server_default="RUNNING"),
+    required("about", JSON, server_default="{}", doc="who paused, resumed or cancelled it, and why"),
     Column("retry_of", Uuid),
     Column("finished_at", TIME),
     Column("actor", Text, doc="who asked for it"),
     Column("name", Text),
-    Column("parameters", JSON, nullable=False, server_default="{}", doc="what its kind needs to know"),
-    Column("turn_at", TIME, nullable=False, server_default=func.signoff_now(), doc="of the next worker"),
+    required("parameters", JSON, server_default="{}", doc="what its kind needs to know"),
+    required("turn_at", TIME, server_default=func.signoff_now(), doc="of the next worker"),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),
     Index("operations_open_idx", "turn_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),
@@ -423,12 +444,12 @@ operation_items = Table(
     metadata,
     Column("operation_id", Uuid, ForeignKey("operations.id"), primary_key=True),
     Column("item", Integer, primary_key=True, autoincrement=False),
-    Column("job_id", Text, nullable=False),
+    required("job_id", Text),
     Column("execution_id", Uuid, doc="what was requested; until it is answered, what is to be cancelled"),
     Column("code", Text),
     Column("message", Text),
     Column("spec", JSON, doc="of a new job, until the item is answered"),
-    Column("answered", Boolean, nullable=False, server_default=text("true")),
+    required("answered", Boolean, server_default=text("true")),
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
     Index("operation_items_job_id_idx", "job_id", "operation_id"),
 )
@@ -437,18 +458,18 @@ request_keys = Table(
     "request_keys",
     metadata,
     Column("id", Uuid, primary_key=True, doc="of the method, the tenant and the idempotency key"),
-    Column("body_hash", LargeBinary, nullable=False, doc="of what was asked for"),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    required("body_hash", LargeBinary, doc="of what was asked for"),
+    required("created_at", TIME, server_default=func.signoff_now()),
 )
 
 
-#: What jobs say, as it is searched: written behind their logs, and not by what changes a job.
+#: The words of jobs, as they are searched: written behind their logs, not with the changes of jobs.
 job_texts = Table(
     "job_texts",
     metadata,
     Column("job_id", Text, primary_key=True),
-    Column("created_at", TIME, nullable=False, doc="when the job was"),
-    Column("words", TSVECTOR, nullable=False),
+    required("created_at", TIME, doc="when the job was"),
+    required("words", TSVECTOR),
     Index("job_texts_words_idx", "words", postgresql_using="gin"),
     Index("job_texts_created_at_idx", "created_at", "job_id"),
     Index("job_texts_beginning_idx", "job_id", postgresql_ops={"job_id": "text_pattern_ops"}),
@@ -463,7 +484,7 @@ text_index = Table(
     "text_index",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False, doc="of every job created or edited up to it, job_texts has the words"),
+    required("seq", BigInteger, doc="of every job created or edited up to it, job_texts has the words"),
     CheckConstraint("id = 1", name="one"),
 )
 
@@ -475,14 +496,14 @@ rollups = Table(
     Column("span_s", Integer, primary_key=True, autoincrement=False),
     Column("at", TIME, primary_key=True),
     *(
-        Column(name, BigInteger, nullable=False)
+        required(name, BigInteger)
         for name in ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
     ),
-    Column("cost_nanos", BigInteger, nullable=False),
-    Column("waits", ARRAY(BigInteger), nullable=False, doc="from the request to the first claim, by their length"),
-    Column("calls", ARRAY(BigInteger), nullable=False, doc="of agents, by their length"),
-    Column("judgings", ARRAY(BigInteger), nullable=False, doc="by their length"),
-    Column("durations", ARRAY(BigInteger), nullable=False, doc="from the request to the end, by their length"),
+    required("cost_nanos", BigInteger),
+    required("waits", ARRAY(BigInteger), doc="from the request to the first claim, by their length"),
+    required("calls", ARRAY(BigInteger), doc="of agents, by their length"),
+    required("judgings", ARRAY(BigInteger), doc="by their length"),
+    required("durations", ARRAY(BigInteger), doc="from the request to the end, by their length"),
     *(Column(name, BigInteger, doc="none without a sample") for name in ("queued_max", "running_max", "judging_max")),
 )
 
@@ -491,15 +512,15 @@ agent_rollups = Table(
     metadata,
     Column("agent_id", Text, primary_key=True),
     Column("at", TIME, primary_key=True, doc="an hour"),
-    Column("ended", BigInteger, nullable=False),
-    Column("completed", BigInteger, nullable=False),
-    Column("seconds", DOUBLE_PRECISION, nullable=False, doc="of all that ended, from the request on"),
+    required("ended", BigInteger),
+    required("completed", BigInteger),
+    required("seconds", DOUBLE_PRECISION, doc="of all that ended, from the request on"),
     *(
         column
         for name in ("waits", "calls", "judgings")
         for column in (
-            Column(name, BigInteger, nullable=False, doc="how many were measured"),
-            Column(f"{name}_s", DOUBLE_PRECISION, nullable=False, doc="and their seconds"),
+            required(name, BigInteger, doc="how many were measured"),
+            required(f"{name}_s", DOUBLE_PRECISION, doc="and their seconds"),
         )
     ),
 )
@@ -508,18 +529,18 @@ rollup = Table(
     "rollup",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False, doc="every entry of a log up to it is counted"),
+    required("seq", BigInteger, doc="every entry of a log up to it is counted"),
     Column("sampled_at", TIME, doc="when somebody last set out to sample the gauges"),
     CheckConstraint("id = 1", name="one"),
 )
 
-#: The public keys of receipts, one for each secret that ever was: no secret is asked for to verify what it signed.
+#: The public keys of receipts, one for each secret that ever signed: to verify takes no secret.
 receipt_keys = Table(
     "receipt_keys",
     metadata,
     Column("public_key", LargeBinary, primary_key=True),
-    Column("secret_id", Text, nullable=False),
-    Column("added_at", TIME, nullable=False, server_default=func.signoff_now()),
+    required("secret_id", Text),
+    required("added_at", TIME, server_default=func.signoff_now()),
 )
 
 #: One-time codes of login links that were not spent.
@@ -527,8 +548,8 @@ login_codes = Table(
     "login_codes",
     metadata,
     Column("code_hash", LargeBinary, primary_key=True, doc="SHA-256 of the code"),
-    Column("token_mac", LargeBinary, nullable=False, doc="HMAC of the token that it is for, under the code"),
-    Column("ends_at", TIME, nullable=False),
+    required("token_mac", LargeBinary, doc="HMAC of the token that it is for, under the code"),
+    required("ends_at", TIME),
 )
 
 
@@ -538,10 +559,10 @@ judging_versions = Table(
     Column("kind", Text, primary_key=True, doc="judge: of a policy; criteria: of a set; golden: a policy's"),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("body", Text, nullable=False, doc="a policy as JSON, criteria as text, or lines of JSON"),
-    Column("note", Text, doc="what whoever made it says of it"),
-    Column("actor", Text, nullable=False),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    required("body", Text, doc="a policy as JSON, criteria as text, or lines of JSON"),
+    Column("note", Text, doc="what its author says of it"),
+    required("actor", Text),
+    required("created_at", TIME, server_default=func.signoff_now()),
     CheckConstraint("kind IN ('judge', 'criteria', 'golden')", name="kind"),
 )
 
@@ -553,37 +574,37 @@ judging_moves = Table(
     Column("name", Text, primary_key=True),
     Column("move", Integer, primary_key=True, autoincrement=False, doc="from 1, without a gap"),
     Column("version", Integer, doc="current from then on; none: the name is retired"),
-    Column("reason", Text, doc="why it was forced, or whatever was said of it"),
-    Column("actor", Text, nullable=False),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    Column("reason", Text, doc="why it was forced, or a note"),
+    required("actor", Text),
+    required("created_at", TIME, server_default=func.signoff_now()),
 )
 
-#: What the newest evaluation of a version of a policy on the same cases came to, and its judgings.
+#: The newest evaluation of a version of a policy on the same cases, and its judgings.
 judging_evaluations = Table(
     "judging_evaluations",
     metadata,
     Column("name", Text, primary_key=True, doc="the policy's"),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("cases_hash", Text, primary_key=True),
-    Column("evaluation", Uuid, nullable=False, doc="names it, as its report does"),
-    Column("measured", JSON, nullable=False, doc="contracts.judging.versions.Measured"),
-    Column("judged", JSON, nullable=False, doc="by the hash of each question, a letter for each repeat"),
-    Column("actor", Text, nullable=False),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    required("evaluation", Uuid, doc="names it, as its report does"),
+    required("measured", JSON, doc="contracts.judging.versions.Measured"),
+    required("judged", JSON, doc="by the hash of each question, a letter for each repeat"),
+    required("actor", Text),
+    required("created_at", TIME, server_default=func.signoff_now()),
 )
 
-#: What came of verdicts by a version; no fact tells it. Of `default` it is counted from the log, behind it.
+#: Counts of the outcomes of verdicts by a version, in no fact. Those of `default` are counted from the log.
 judging_counts = Table(
     "judging_counts",
     metadata,
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("met", BigInteger, nullable=False),
-    Column("not_met", BigInteger, nullable=False),
-    Column("unjudged", BigInteger, nullable=False, doc="the judge did something else than judge"),
-    Column("cost_nanos", BigInteger, nullable=False),
-    Column("tokens", BigInteger, nullable=False),
+    required("met", BigInteger),
+    required("not_met", BigInteger),
+    required("unjudged", BigInteger, doc="the judge did something else than judge"),
+    required("cost_nanos", BigInteger),
+    required("tokens", BigInteger),
 )
 
 
@@ -591,13 +612,13 @@ judgings = Table(
     "judgings",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("group_id", Uuid, nullable=False, doc="the operation, or the call, that asked for it"),
-    Column("item", Integer, nullable=False),
-    Column("urgency", SmallInteger, nullable=False, doc="the lowest is taken first"),
-    Column("state", Text, nullable=False, server_default="QUEUED"),
+    required("kind", Text),
+    required("group_id", Uuid, doc="the operation, or the call, that asked for it"),
+    required("item", Integer),
+    required("urgency", SmallInteger, doc="the lowest is taken first"),
+    required("state", Text, server_default="QUEUED"),
     Column("owner", Uuid),
-    Column("lease", Integer, nullable=False, server_default="0", doc="grants; with the id, the fencing token"),
+    required("lease", Integer, server_default="0", doc="grants; with the id, the fencing token"),
     Column("due_at", TIME, doc="when the lease lapses"),
     Column("execution_id", Uuid, doc="whose result is judged again"),
     Column("job_id", Text),
@@ -619,7 +640,7 @@ judgings = Table(
     Column("cost_nanos", BigInteger),
     Column("tokens", BigInteger),
     Column("duration_s", DOUBLE_PRECISION),
-    Column("created_at", TIME, nullable=False, server_default=func.signoff_now()),
+    required("created_at", TIME, server_default=func.signoff_now()),
     Column("answered_at", TIME),
     CheckConstraint("state IN ('QUEUED', 'LEASED', 'DONE')", name="state"),
     Index("judgings_group_id_item_key", "group_id", "item", unique=True),
@@ -632,36 +653,3 @@ judgings = Table(
     ),
     Index("judgings_kept_idx", "created_at", postgresql_where=text("kind NOT IN ('shadow', 'rejudge')")),
 )
-
-
-__all__ = [
-    "agent_rollups",
-    "agents",
-    "circuits",
-    "epochs",
-    "executions",
-    "facts",
-    "job_logs",
-    "job_texts",
-    "jobs",
-    "judging_counts",
-    "judging_evaluations",
-    "judging_moves",
-    "judging_versions",
-    "judgings",
-    "limits",
-    "login_codes",
-    "metadata",
-    "operation_items",
-    "operations",
-    "receipt_keys",
-    "relay",
-    "request_keys",
-    "reusable",
-    "rollup",
-    "rollups",
-    "starts",
-    "stubs",
-    "text_index",
-    "workers",
-]

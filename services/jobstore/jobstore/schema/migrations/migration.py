@@ -19,8 +19,8 @@ from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 
-#: What a session that migrates has, whatever the role, the database or the services' own sessions have: a revision may
-#: read and write whole tables, and nobody can say how long that takes.
+#: The settings of a session that migrates, over those of the role, the database and the services: a revision may read
+#: and write whole tables, which takes unknown time.
 SESSION: Final = {
     "application_name": "signoff-migration",
     "statement_timeout": "0",
@@ -39,7 +39,7 @@ _HOLDER: Final = text(
 
 
 class Migration:
-    """One process's way to tables that are up to date, and what it does now."""
+    """Migrate the tables from one process, and log its progress."""
 
     def __init__(self) -> None:
         self._doing: dict[str, object] = {}
@@ -50,7 +50,7 @@ class Migration:
 
         PermanentError (`unknown_revision`): the tables are of a version that is not known here.
 
-        Nobody waits for the lock within PostgreSQL: a statement that waits has a snapshot, for which an index that
+        The lock is not waited for within PostgreSQL: a statement that waits has a snapshot, for which an index that
         is made CONCURRENTLY would wait in turn. The lock ends with the session.
         """
         if not connection.scalar(_TAKE_TURN):
@@ -67,7 +67,7 @@ class Migration:
         return True
 
     async def tell(self, every_s: float) -> None:
-        """Log now and then, for ever, what goes on since when."""
+        """Log the current revision now and then, for ever, and since when it runs."""
         while True:
             await asyncio.sleep(every_s)
             self._tell("the database is being migrated")
