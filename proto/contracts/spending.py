@@ -57,7 +57,7 @@ class Budget:
 
     @property
     def used_up(self) -> str | None:
-        """How much of how much is spent, once nothing is left, else None; the last call may cost more than was left."""
+        """The amount spent of the budget, in words, once none is left, else None; the last call may exceed the rest."""
         if self.nanos is not None and self.spent_nanos >= self.nanos:
             return f"{usd_text(self.spent_nanos)} of {self.usd} USD are spent"
         if self.left_tokens == 0:
@@ -104,7 +104,7 @@ def bound_cost(usage: Usage, most_usd: Decimal) -> Usage:
 
 @lru_cache(maxsize=MODELS_MAX)
 def _make_snapshot(_: str) -> Any:
-    """Make a snapshot of the prices for one name of a model: one for all would remember whatever strangers name."""
+    """Make a snapshot of the prices for one model's name: a shared one would keep every name that agents report."""
     return _load_genai_prices().data_snapshot.DataSnapshot(_load_providers(), from_auto_update=False)
 
 

@@ -382,7 +382,7 @@ def show_operations(out: Output, operations: "Sequence[Operation]", next_page_to
 
 
 def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str) -> None:
-    """Show a preview of an operation; `basis` names that of its estimated cost, "" if it costs nothing."""
+    """Show a preview of an operation; `basis` says from what its cost is estimated, "" if it costs nothing."""
     out.print_json(preview)
     counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
     more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total

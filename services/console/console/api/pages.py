@@ -47,9 +47,9 @@ async def get_health(request: Request, response: Response) -> Health:
 
 @router.post("/login", include_in_schema=False)
 async def sign_in(request: Request) -> Response:
-    """Begin a session of the token in the Authorization header, or of the one that a login link's code there is for.
+    """Begin a session for the token, or the code of a login link, in the Authorization header.
 
-    A header: no form and no script of another site can send it.
+    Forms and scripts of other sites cannot send this header.
     """
     scheme, _, code = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != LOGIN_CODE:

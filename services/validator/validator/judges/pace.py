@@ -254,7 +254,7 @@ class Pace:
 
 
 class Turn(NamedTuple):
-    """A request that was begun: its number, and the tokens of all until then."""
+    """A request that was begun: its number in order, and the tokens of all requests begun until then."""
 
     number: int
     tokens: float
