@@ -10,7 +10,7 @@ import pytest
 from fastapi import Request
 from support.fake_jobstore import FakeJobStore
 
-from console.api.json_body import find_deprecated
+from console.api.requests import find_deprecated
 from contracts.resources import NewJob
 from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES, USES, Deprecation, note_uses
 

@@ -11,15 +11,14 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, events, jobs, judging, limits, operations, overview, pages, receipts
+from console.api import events, jobs, judging, operations, pages, receipts, system
 from console.api.auth import KnownTokens, Sessions
 from console.api.jobs import EvidenceSpans
-from console.api.json_body import Bodies, refuse_unknown_parameters
 from console.api.pages import Page
+from console.api.requests import Bodies, refuse_unknown_parameters
+from console.clients import Connection, Heads, RequestIds, RequestSlots
 from console.config import ClientLimits, ConsoleSettings
-from console.connections import Connection
 from console.live import LiveHub
-from console.middleware import Heads, RequestIds, RequestSlots
 from contracts.topics import PAYLOAD_MAX_BYTES
 from servicekit.process import runtime
 from servicekit.process.settings import read_settings, split_address
@@ -64,9 +63,16 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(Heads)
     errors.install(app)
-    first = (jobs.router, jobs.logs_router, receipts.router, operations.router, judging.judgings_router, agents.router)
-    then = (judging.judges_router, limits.router, overview.router, events.router, pages.router)
-    more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, agents.stats_router, limits.tenants_router)
+    first = (
+        jobs.router,
+        jobs.logs_router,
+        receipts.router,
+        operations.router,
+        judging.judgings_router,
+        system.agents_router,
+    )
+    then = (judging.judges_router, system.limits_router, system.overview_router, events.router, pages.router)
+    more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, system.stats_router, system.tenants_router)
     names = (judging.golden_router, judging.sets_router, judging.criteria_router, judging.reports_router)
     for router in (*first, *then, *more, *names, operations.batches_router):
         app.include_router(router)

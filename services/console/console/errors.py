@@ -74,6 +74,12 @@ def find_status(code: ErrorCode) -> int:
     return code.answer.http
 
 
+def document_problem(description: str) -> dict[str, Any]:
+    """Return an answer that is a problem, as the OpenAPI document has it."""
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
     app.add_exception_handler(SignoffError, _on_jobstore_error)
@@ -133,7 +139,7 @@ def _list_methods(request: Request) -> list[str]:
     allowed = [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
     own = request.app.openapi()["paths"].get(request.url.path)
     known = allowed if own is None else [method for method in allowed if method.lower() in own]
-    return [known[0], "HEAD", *known[1:]] if "GET" in known else known  # as console.middleware answers it
+    return [known[0], "HEAD", *known[1:]] if "GET" in known else known  # as console.clients answers it
 
 
 async def _on_bug(request: Request, _: Exception) -> Response:

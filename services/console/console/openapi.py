@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from console.api.examples import EXAMPLES
-from console.api.json_body import EARLIER_PARAMETERS
 from console.api.receipts import ReceiptEnvelope
-from console.errors import MEDIA_TYPE, Problem
+from console.api.requests import EARLIER_PARAMETERS
+from console.errors import Problem, document_problem
 from console.live import JobChange, StreamPing, StreamPlace
 from signoff.errors import ErrorCode
 from signoff.fields import Model
@@ -137,8 +137,8 @@ def _name(name: str) -> str:
 
 
 def _make_problem(status: str, description: str) -> dict[str, Any]:
-    headers, schema = _list_headers(*_HEADERS_OF_PROBLEMS.get(status, ())), {"$ref": f"{_REF}Problem"}
-    return {"description": description, "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
+    headers = _list_headers(*_HEADERS_OF_PROBLEMS.get(status, ()))
+    return {"description": description, "headers": headers, **document_problem(description)}
 
 
 def _list_headers(*names: str) -> dict[str, Any]:

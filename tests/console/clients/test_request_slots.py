@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from console.clients import RequestSlots
 from console.config import ClientLimits
-from console.middleware import RequestSlots
 
 
 class Requests:

@@ -9,12 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from console.api.auth import CallersJobStore
-from console.api.etags import CHANGED, READ, VERSIONED, IfMatch, IfNoneMatch, show, tag, version_of
-from console.api.json_body import JsonRoute
+from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, Make, replays, show
 from console.api.schemas import (
     Cancellation,
     FacetsQuery,
-    IdempotencyKey,
     JobAssignment,
     JobCancellation,
     JobPage,
@@ -24,9 +22,8 @@ from console.api.schemas import (
     NewExecution,
     Page,
     Resubmission,
-    replays,
 )
-from console.errors import MEDIA_TYPE
+from console.errors import document_problem
 from contracts.evidence import Evidence
 from contracts.fields import Strict
 from contracts.resources import JobPatch, NewJob
@@ -45,13 +42,9 @@ executions_router = APIRouter(prefix="/api/executions", tags=["jobs"], route_cla
 
 
 @router.post("", status_code=201, responses=replays(SavedJob))
-async def create_job(
-    jobstore: CallersJobStore, job: Strict[NewJob], response: Response, key: IdempotencyKey = None
-) -> SavedJob:
+async def create_job(jobstore: CallersJobStore, job: Strict[NewJob], make: Make) -> SavedJob:
     """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id, it is the same job."""
-    created = await jobstore.create_job(job, idempotency_key=key)
-    response.headers["Location"] = f"/api/jobs/{created.id}"
-    return created
+    return make.at("/api/jobs", await jobstore.create_job(job, idempotency_key=make.key))
 
 
 @router.get("")
@@ -84,8 +77,7 @@ async def get_job(
     if_none_match: IfNoneMatch = None,
 ) -> Any:
     """One job as it stands; its `ETag` is its version."""
-    job = await jobstore.get_job(job_id, view=view)
-    return show(job, response, if_none_match)
+    return show(await jobstore.get_job(job_id, view=view), response, if_none_match)
 
 
 @router.get("/{job_id}/waiting")
@@ -95,52 +87,38 @@ async def explain_job(jobstore: CallersJobStore, job_id: str) -> Waiting:
 
 
 @router.patch("/{job_id}", responses=CHANGED)
-async def edit_job(
-    jobstore: CallersJobStore, job_id: str, patch: Strict[JobPatch], response: Response, if_match: IfMatch = None
-) -> SavedJob:
+async def edit_job(jobstore: CallersJobStore, job_id: str, patch: Strict[JobPatch], change: Change) -> SavedJob:
     """Change what is asked for, by a JSON merge patch, while nothing is live and the job is not COMPLETED.
 
     The same edit again is one edit.
     """
-    job = await jobstore.edit_job(job_id, patch, version=version_of(if_match))
-    return tag(job, job.version, response)
+    return change.tag(await jobstore.edit_job(job_id, patch, version=change.version))
 
 
-@router.post("/{job_id}/assign", responses=VERSIONED)
-async def assign_job(
-    jobstore: CallersJobStore, job_id: str, assignment: Strict[JobAssignment], if_match: IfMatch = None
-) -> Job:
+@router.post("/{job_id}/assign")
+async def assign_job(jobstore: CallersJobStore, job_id: str, assignment: Strict[JobAssignment], change: Change) -> Job:
     """Assign an agent."""
     payload = assignment.payload if "payload" in assignment.model_fields_set else UNCHANGED
-    return await jobstore.assign_agent(job_id, assignment.agent_id, payload, version=version_of(if_match))
+    return await jobstore.assign_agent(job_id, assignment.agent_id, payload, version=change.version)
 
 
-@router.post("/{job_id}/execute", status_code=201, responses=replays(Execution) | VERSIONED)
+@router.post("/{job_id}/execute", status_code=201, responses=replays(Execution))
 async def execute_job(
-    jobstore: CallersJobStore,
-    job_id: str,
-    response: Response,
-    execution: Strict[NewExecution | None] = None,
-    key: IdempotencyKey = None,
-    if_match: IfMatch = None,
+    jobstore: CallersJobStore, job_id: str, make: Make, change: Change, execution: Strict[NewExecution | None] = None
 ) -> Execution:
     """Ask for one execution with the payload of the latest assignment."""
     asked = dict(execution or NewExecution())
-    made = await jobstore.execute_job(job_id, **asked, idempotency_key=key, version=version_of(if_match))
-    response.headers["Location"] = f"/api/executions/{made.id}"
-    return made
+    made = await jobstore.execute_job(job_id, **asked, idempotency_key=make.key, version=change.version)
+    return make.at("/api/executions", made)
 
 
-@router.post("/{job_id}/cancel", responses=VERSIONED)
+@router.post("/{job_id}/cancel")
 async def cancel_job(
-    jobstore: CallersJobStore,
-    job_id: str,
-    cancellation: Strict[JobCancellation | None] = None,
-    if_match: IfMatch = None,
+    jobstore: CallersJobStore, job_id: str, change: Change, cancellation: Strict[JobCancellation | None] = None
 ) -> Job:
     """Cancel what is asked for or under way. What has ended by itself is a conflict, with or without its id."""
     asked = dict(cancellation or JobCancellation())
-    return await jobstore.cancel_job(job_id, **asked, version=version_of(if_match))
+    return await jobstore.cancel_job(job_id, **asked, version=change.version)
 
 
 @executions_router.get("/{execution_id}")
@@ -157,20 +135,14 @@ async def cancel_execution(
     return await jobstore.cancel_execution(execution_id, **dict(cancellation or Cancellation()))
 
 
-@router.post("/{job_id}/resubmit", status_code=201, responses=replays(Execution) | VERSIONED)
+@router.post("/{job_id}/resubmit", status_code=201, responses=replays(Execution))
 async def resubmit_job(
-    jobstore: CallersJobStore,
-    job_id: str,
-    response: Response,
-    resubmission: Strict[Resubmission | None] = None,
-    key: IdempotencyKey = None,
-    if_match: IfMatch = None,
+    jobstore: CallersJobStore, job_id: str, make: Make, change: Change, resubmission: Strict[Resubmission | None] = None
 ) -> Execution:
     """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     asked = dict(resubmission or Resubmission())
-    made = await jobstore.resubmit_job(job_id, **asked, idempotency_key=key, version=version_of(if_match))
-    response.headers["Location"] = f"/api/executions/{made.id}"
-    return made
+    made = await jobstore.resubmit_job(job_id, **asked, idempotency_key=make.key, version=change.version)
+    return make.at("/api/executions", made)
 
 
 logs_router = APIRouter(prefix="/api/jobs/{job_id}/logs", tags=["logs"], route_class=JsonRoute)
@@ -183,10 +155,7 @@ _SANDBOX: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_NO_RESULT: Final[dict[str, Any]] = {
-    "description": "No such entry, or one that holds no such result; `code` says which",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
+_NO_RESULT: Final = document_problem("No such entry, or one that holds no such result; `code` says which")
 _TEXT: Final = {"schema": {"type": "string"}}
 _RAW: Final[dict[str, Any]] = {
     "description": "A string as text, anything else as JSON, byte by byte as it is stored",

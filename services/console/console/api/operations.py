@@ -4,21 +4,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 
 from console.api.auth import CallersJobStore
 from console.api.events import EventStream, describe_events, open_stream
-from console.api.json_body import ManyJsonRoute
-from console.api.schemas import (
-    Cancellation,
-    IdempotencyKey,
-    ItemsQuery,
-    NewBatch,
-    OperationRetry,
-    OperationsQuery,
-    Page,
-    replays,
-)
+from console.api.requests import Make, ManyJsonRoute, replays
+from console.api.schemas import Cancellation, ItemsQuery, NewBatch, OperationRetry, OperationsQuery, Page
 from console.live import make_frame
 from contracts.fields import Strict
 from contracts.resources import NewOperation
@@ -42,13 +33,9 @@ STREAM: Final[dict[str, Any]] = {
 
 
 @batches_router.post("", status_code=201, responses=replays(Operation))
-async def create_batch(
-    jobstore: CallersJobStore, batch: Strict[NewBatch], response: Response, key: IdempotencyKey = None
-) -> Operation:
+async def create_batch(jobstore: CallersJobStore, batch: Strict[NewBatch], make: Make) -> Operation:
     """Execute many jobs as one operation, a batch; the answer comes once each was accepted or refused."""
-    created = await jobstore.execute_jobs(**dict(batch), idempotency_key=key)
-    response.headers["Location"] = f"/api/batches/{created.id}"
-    return created
+    return make.at("/api/batches", await jobstore.execute_jobs(**dict(batch), idempotency_key=make.key))
 
 
 @batches_router.get("")
@@ -65,13 +52,9 @@ async def preview_operation(jobstore: CallersJobStore, operation: Strict[NewOper
 
 
 @router.post("", status_code=201, responses=replays(Operation))
-async def create_operation(
-    jobstore: CallersJobStore, operation: Strict[NewOperation], response: Response, key: IdempotencyKey = None
-) -> Operation:
+async def create_operation(jobstore: CallersJobStore, operation: Strict[NewOperation], make: Make) -> Operation:
     """Do something to many jobs: those that match now. It is carried out from then on."""
-    created = await jobstore.create_operation(operation, idempotency_key=key)
-    response.headers["Location"] = f"/api/operations/{created.id}"
-    return created
+    return make.at("/api/operations", await jobstore.create_operation(operation, idempotency_key=make.key))
 
 
 @router.get("")
@@ -81,8 +64,7 @@ async def list_operations(jobstore: CallersJobStore, query: Annotated[Operations
 
 
 async def _list(jobstore: AsyncClient, query: OperationsQuery) -> Page[Operation]:
-    page = await jobstore.list_operations(query.kind, **query.page)
-    return Page[Operation].of(page)
+    return Page[Operation].of(await jobstore.list_operations(query.kind, **query.page))
 
 
 @_shared.get("/{operation_id}")
@@ -96,8 +78,7 @@ async def list_operation_items(
     jobstore: CallersJobStore, operation_id: str, query: Annotated[ItemsQuery, Query()]
 ) -> Page[OperationItem]:
     """Its jobs, in the order in which they are carried out, with what became of each."""
-    page = await jobstore.list_operation_items(operation_id, query.outcome, **query.page)
-    return Page[OperationItem].of(page)
+    return Page[OperationItem].of(await jobstore.list_operation_items(operation_id, query.outcome, **query.page))
 
 
 @_shared.post("/{operation_id}/pause")
@@ -125,16 +106,13 @@ async def retry_operation(
     request: Request,
     jobstore: CallersJobStore,
     operation_id: str,
-    response: Response,
+    make: Make,
     retry: Strict[OperationRetry | None] = None,
-    key: IdempotencyKey = None,
 ) -> Operation:
     """Execute its jobs that failed, as a new operation."""
     asked = dict(retry or OperationRetry())
-    created = await jobstore.retry_operation(operation_id, **asked, idempotency_key=key)
-    door = request.url.path.removesuffix(f"/{operation_id}/retry")
-    response.headers["Location"] = f"{door}/{created.id}"
-    return created
+    created = await jobstore.retry_operation(operation_id, **asked, idempotency_key=make.key)
+    return make.at(request.url.path.removesuffix(f"/{operation_id}/retry"), created)
 
 
 @_shared.get("/{operation_id}/events", status_code=200, response_class=EventStream, responses={200: STREAM})

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from console.api.auth import CallersJobStore
-from console.api.json_body import JsonRoute
-from console.api.schemas import Page, PageQuery, ReceiptQuery
-from console.errors import MEDIA_TYPE, ProblemError
+from console.api.requests import JsonRoute
+from console.api.schemas import Page, Paging, ReceiptQuery
+from console.errors import ProblemError, document_problem
 from signoff import AsyncClient
 from signoff.connection import list_all
 from signoff.errors import ErrorCode
@@ -32,10 +32,9 @@ _RECEIPT: Final[dict[str, Any]] = {
         for media_type in (RECEIPT_TYPE, "application/json")
     },
 }
-_UNJUDGED: Final[dict[str, Any]] = {
-    "description": "The judge did not judge the result, so that there is nothing to state (`unjudged`)",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
+_UNJUDGED: Final = document_problem(
+    "The judge did not judge the result, so that there is nothing to state (`unjudged`)"
+)
 
 
 class ReceiptSignature(BaseModel):
@@ -92,9 +91,7 @@ async def get_receipt(
 
 
 @router.get("/receipt-keys")
-async def list_receipt_keys(
-    request: Request, response: Response, query: Annotated[PageQuery, Query()]
-) -> Page[ReceiptKey]:
+async def list_receipt_keys(request: Request, response: Response, query: Paging) -> Page[ReceiptKey]:
     """The public keys that receipts are and were signed with, the newest first; needs no token."""
     kept: KeptKeys = request.app.state.receipt_keys
     keys = await kept.get()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
-from fastapi import Header
+from fastapi import Query
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
@@ -27,24 +27,6 @@ PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**
 
 Item = TypeVar("Item")
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="one request of this method within its tenant: the same again has the same answer, "
-        "another is refused as `idempotency_key_reused`",
-    ),
-]
-_REPLAYED: Final = {"description": "always `true`", "schema": {"type": "string", "enum": ["true"]}}
-
-
-def replays(model: type) -> dict[int | str, dict[str, Any]]:
-    """Return the response to a request that comes again, under its `Idempotency-Key` or the id that it names."""
-    description = "It was asked for before: nothing was made, and this is what the first request has made"
-    return {200: {"model": model, "description": description, "headers": {"Idempotency-Replayed": _REPLAYED}}}
-
 
 class PageQuery(Model):
     """Query parameters that choose a page of a list."""
@@ -56,6 +38,9 @@ class PageQuery(Model):
     def page(self) -> dict[str, Any]:
         """The page as the jobstore's client takes it."""
         return {"page_size": self.page_size or 0, "page_token": self.page_token}
+
+
+Paging = Annotated[PageQuery, Query()]
 
 
 class ViewQuery(Model):
@@ -292,6 +277,14 @@ class VersionsQuery(Model):
 
     page_size: PageSize | None = Field(None, description="versions; 50 when not given, and at most")
     before: Annotated[int | None, Field(ge=1, le=999_999_999, description="only versions below this one")] = None
+
+    @property
+    def page(self) -> dict[str, int]:
+        """The versions as the jobstore's client takes them."""
+        return {"page_size": self.page_size or 0, "before": self.before or 0}
+
+
+Versions = Annotated[VersionsQuery, Query()]
 
 
 Note = Annotated[Text, StringConstraints(max_length=1_000)]

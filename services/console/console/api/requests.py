@@ -1,16 +1,18 @@
-"""Read requests: query parameters by their names of today, and bodies, bounded in size and time, as JSON."""
+"""Read requests: bodies, bounded in size and time, parameters by their names of today, versions and keys of headers."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from console.api.auth import SAFE_METHODS, token_of
+from console.clients import GZIP
 from console.config import ClientLimits
 from console.errors import ProblemError
 from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES, find_declared, note_uses
@@ -192,3 +194,116 @@ class ManyJsonRoute(JsonRoute):
     """A route whose body holds many jobs."""
 
     request_class = ManyJsonRequest
+
+
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="entity tags that the caller has")]
+_TAGGED: Final[dict[str, Any]] = {
+    "headers": {"ETag": {"description": "its version", "schema": {"type": "string", "examples": ['"3"']}}}
+}
+#: The answers to a change of something that has versions, and to a read of it, for the OpenAPI document.
+CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: _TAGGED}
+READ: Final[dict[int | str, dict[str, Any]]] = {
+    **CHANGED,
+    304: {"description": "It still has the version of `If-None-Match`"},
+}
+_TAG: Final = re.compile(r'(W/)?"([^"]*)"')
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
+
+Answer = TypeVar("Answer")
+
+
+def tag(answer: Answer, response: Response) -> Answer:
+    """Return a resource, and set the entity tag of its newest version (RFC 9110)."""
+    response.headers["ETag"] = _make_tag(answer)
+    return answer
+
+
+def show(answer: Any, response: Response, if_none_match: str | None) -> Any:
+    """Return a resource, and set its entity tag; return 304 without it where `If-None-Match` names its version."""
+    headers = {"ETag": _make_tag(answer), "Cache-Control": "private, no-cache"}
+    known = (if_none_match or "").strip()
+    if known == "*" or str(answer.version) in map(_read_tag, _TAG.finditer(known)):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return answer
+
+
+def _make_tag(answer: Any) -> str:
+    return f'"{getattr(answer, "newest", None) or answer.version}"'
+
+
+def _read_tag(tag: re.Match[str]) -> str:
+    """Return the version in an entity tag: that of a compressed body has the same one."""
+    return tag[2].removesuffix(GZIP)
+
+
+class Changing(NamedTuple):
+    """The headers of a change of something that has versions: `If-Match` of the request, `ETag` of the answer."""
+
+    if_match: str | None
+    response: Response
+
+    @property
+    def version(self) -> int | None:
+        """The version that is to be changed; None: any. Raise ProblemError if nothing can have it."""
+        if self.if_match is None or self.if_match.strip() == "*":
+            return None
+        tag = _TAG.fullmatch(self.if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
+        if tag is None or tag[1] or not _VERSION.fullmatch(_read_tag(tag)):
+            detail = "If-Match: no version has this entity tag; send the ETag of its last answer."
+            raise ProblemError(ErrorCode.VERSION_CONFLICT, detail)
+        return int(_read_tag(tag))
+
+    def tag(self, answer: Answer) -> Answer:
+        """Return what was changed, and set its entity tag."""
+        return tag(answer, self.response)
+
+
+async def _read_change(
+    response: Response,
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description="the entity tag of the version that is meant")
+    ] = None,
+) -> Changing:
+    return Changing(if_match, response)
+
+
+Change = Annotated[Changing, Depends(_read_change)]
+
+
+class Making(NamedTuple):
+    """The headers of a request that makes something: its `Idempotency-Key`, and the `Location` of what was made."""
+
+    key: str | None
+    response: Response
+
+    def at(self, address: str, made: Answer) -> Answer:
+        """Return what was made, and set its address below this one."""
+        self.response.headers["Location"] = f"{address}/{made.id}"  # type: ignore[attr-defined]
+        return made
+
+
+async def _read_making(
+    response: Response,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="one request of this method within its tenant: the same again has the same answer, "
+            "another is refused as `idempotency_key_reused`",
+        ),
+    ] = None,
+) -> Making:
+    return Making(key, response)
+
+
+Make = Annotated[Making, Depends(_read_making)]
+_REPLAYED: Final = {"description": "always `true`", "schema": {"type": "string", "enum": ["true"]}}
+
+
+def replays(model: type) -> dict[int | str, dict[str, Any]]:
+    """Return the response to a request that comes again, under its `Idempotency-Key` or the id that it names."""
+    description = "It was asked for before: nothing was made, and this is what the first request has made"
+    return {200: {"model": model, "description": description, "headers": {"Idempotency-Replayed": _REPLAYED}}}

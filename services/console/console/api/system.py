@@ -1,0 +1,154 @@
+"""REST endpoints of what executes jobs, and how it does: agents, limits, the overview and dead letters."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from console.api.auth import CallersJobStore
+from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, Make, replays, show
+from console.api.schemas import DeadLettersQuery, OverviewRange, Page, Paging
+from console.errors import document_problem
+from contracts.fields import LimitName, Strict, Tenant
+from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewLimit, NewResolution
+from signoff.types import Agent, AgentStats, DeadLetters, Limit, Overview, Resolved
+
+agents_router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
+stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
+
+
+@agents_router.post("", status_code=201, responses=replays(Agent))
+async def create_agent(jobstore: CallersJobStore, agent: Strict[NewAgent], make: Make) -> Agent:
+    """Register an agent."""
+    return make.at("/api/agents", await jobstore.create_agent(agent, idempotency_key=make.key))
+
+
+@agents_router.get("")
+async def list_agents(jobstore: CallersJobStore, query: Paging) -> Page[Agent]:
+    """Agents by name."""
+    return Page[Agent].of(await jobstore.list_agents(**query.page))
+
+
+@stats_router.get("")
+async def get_agent_stats(jobstore: CallersJobStore, query: Paging) -> Page[AgentStats]:
+    """How agents do: now, and over the last 24 hours; those that had nothing to do are left out."""
+    return Page[AgentStats].of(await jobstore.get_agent_stats(**query.page))
+
+
+@agents_router.get("/{agent_id}", response_model=Agent, responses=READ)
+async def get_agent(
+    jobstore: CallersJobStore, agent_id: str, response: Response, if_none_match: IfNoneMatch = None
+) -> Any:
+    """One agent; its `ETag` is its version."""
+    return show(await jobstore.get_agent(agent_id), response, if_none_match)
+
+
+@agents_router.put("/{agent_id}", responses=CHANGED)
+async def update_agent(jobstore: CallersJobStore, agent_id: str, agent: Strict[NewAgent], change: Change) -> Agent:
+    """Replace all fields of an agent."""
+    return change.tag(await jobstore.update_agent(agent_id, agent, version=change.version))
+
+
+@agents_router.patch("/{agent_id}", responses=CHANGED)
+async def patch_agent(jobstore: CallersJobStore, agent_id: str, patch: Strict[AgentPatch], change: Change) -> Agent:
+    """Change the fields of an agent that are given, by a JSON merge patch."""
+    return change.tag(await jobstore.update_agent(agent_id, patch, version=change.version))
+
+
+@agents_router.post("/{agent_id}/disable", responses=CHANGED)
+async def disable_agent(jobstore: CallersJobStore, agent_id: str, change: Change) -> Agent:
+    """Disable an agent: it gets no more work."""
+    return change.tag(await jobstore.disable_agent(agent_id, version=change.version))
+
+
+@agents_router.post("/{agent_id}/pause", responses=CHANGED)
+async def pause_agent(jobstore: CallersJobStore, agent_id: str, change: Change) -> Agent:
+    """Let an agent be given nothing; what it is doing goes on."""
+    await jobstore.get_agent(agent_id)
+    await jobstore.pause(f"agent:{agent_id}", version=change.version)
+    return change.tag(await jobstore.get_agent(agent_id))
+
+
+@agents_router.post("/{agent_id}/resume", responses=CHANGED)
+async def resume_agent(jobstore: CallersJobStore, agent_id: str, change: Change) -> Agent:
+    """Resume an agent: it is given work again."""
+    await jobstore.get_agent(agent_id)
+    await jobstore.resume(f"agent:{agent_id}", version=change.version)
+    return change.tag(await jobstore.get_agent(agent_id))
+
+
+limits_router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)
+tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=JsonRoute)
+
+
+@limits_router.get("")
+async def list_limits(jobstore: CallersJobStore, query: Paging) -> Page[Limit]:
+    """Limits by name."""
+    return Page[Limit].of(await jobstore.list_limits(**query.page))
+
+
+@limits_router.post("/confirm")
+async def confirm_limits(jobstore: CallersJobStore) -> Page[Limit]:
+    """Confirm that these are all, after a rebuild that did not find what was set (`limits_lost`): work begins again."""
+    await jobstore.confirm_limits()
+    return Page[Limit].of(await jobstore.list_limits())
+
+
+@limits_router.get("/{name:path}", response_model=Limit, responses=READ)
+async def get_limit(
+    jobstore: CallersJobStore, name: LimitName, response: Response, if_none_match: IfNoneMatch = None
+) -> Any:
+    """One limit; its `ETag` is its version."""
+    return show(await jobstore.get_limit(name), response, if_none_match)
+
+
+@limits_router.put("/{name:path}", responses=CHANGED)
+async def set_limit(jobstore: CallersJobStore, name: LimitName, limit: Strict[NewLimit], change: Change) -> Limit:
+    """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""
+    return change.tag(await jobstore.set_limit(name, limit, version=change.version))
+
+
+@limits_router.patch("/{name:path}", responses=CHANGED)
+async def patch_limit(jobstore: CallersJobStore, name: LimitName, patch: Strict[LimitPatch], change: Change) -> Limit:
+    """Change the fields of a limit that are given, by a JSON merge patch; where there is none, it is set."""
+    return change.tag(await jobstore.set_limit(name, patch, version=change.version))
+
+
+@limits_router.delete("/{name:path}", status_code=204)
+async def remove_limit(jobstore: CallersJobStore, name: LimitName, change: Change) -> None:
+    """Remove a limit."""
+    await jobstore.remove_limit(name, version=change.version)
+
+
+@tenants_router.post("/{tenant:path}/pause", responses=CHANGED)
+async def pause_tenant(jobstore: CallersJobStore, tenant: Tenant, change: Change) -> Limit:
+    """Let nothing of a tenant begin; what is with an agent goes on. The `ETag` is that of its limit."""
+    return change.tag(await jobstore.pause(f"tenant:{tenant}", version=change.version))
+
+
+@tenants_router.post("/{tenant:path}/resume", responses=CHANGED)
+async def resume_tenant(jobstore: CallersJobStore, tenant: Tenant, change: Change) -> Limit:
+    """Let it go on. The `ETag` is that of its limit."""
+    return change.tag(await jobstore.resume(f"tenant:{tenant}", version=change.version))
+
+
+overview_router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRoute)
+
+
+@overview_router.get("/overview")
+async def get_overview(
+    jobstore: CallersJobStore, range_: Annotated[OverviewRange, Query(alias="range")] = OverviewRange.HOUR
+) -> Overview:
+    """What happened within the range, in about 60 points and in all, and how much is there now."""
+    return await jobstore.get_overview(range_.seconds)
+
+
+@overview_router.get("/dead-letters")
+async def list_dead_letters(jobstore: CallersJobStore, query: Annotated[DeadLettersQuery, Query()]) -> DeadLetters:
+    """What could not be processed, newest first: how many are open, by topic, and why, and where they came from."""
+    return await jobstore.list_dead_letters(**query.page, include_done=query.include_done)
+
+
+@overview_router.post("/dead-letters/resolve", responses={404: document_problem("The topic has no dead letters")})
+async def resolve_dead_letters(jobstore: CallersJobStore, new: Strict[NewResolution]) -> Resolved:
+    """Redrive or discard open dead letters, 500 at most; ask again from `next_offset` to `to_offset` for the rest."""
+    return await jobstore.resolve_dead_letters(new)
