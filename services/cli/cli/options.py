@@ -1,12 +1,13 @@
-"""Read the values of options: JSON, pairs and times, as text, from a file or from standard input."""
+"""Declare options that give fields, and read their values: JSON, pairs and times, and what is in a file or piped."""
 
+import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
@@ -21,10 +22,50 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def find_given(options: Mapping[str, Any], **parsers: tuple[Callable[[Any, str], Any], str]) -> dict[str, Any]:
-    """Return the options that are given, each that has a parser as that reads it under its name on the command line."""
-    given = {name: value for name, value in options.items() if value is not None}
-    return given | {name: parse(given[name], option) for name, (parse, option) in parsers.items() if name in given}
+class Option(NamedTuple):
+    """An option that gives a field of what a command asks for."""
+
+    flag: str
+    parameter: inspect.Parameter
+    parse: Callable[[Any, str], Any] | None
+
+
+def option(
+    flags: str,
+    kind: Any,
+    help: str,  # noqa: A002 - Typer's word
+    field: str | None = None,
+    *,
+    parse: Callable[[Any, str], Any] | None = None,
+    **settings: Any,
+) -> Option:
+    """Declare an option of a field, which is named like the option where no other `field` is given.
+
+    `parse` makes the field of the value, and names the option where it cannot; `settings` are those of typer.Option.
+    """
+    flag = flags.partition("/")[0]
+    annotation = Annotated[kind | None, typer.Option(flags, help=help, **settings)]
+    name = field or flag.removeprefix("--").replace("-", "_")
+    parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    return Option(flag, parameter, parse)
+
+
+class Options:
+    """Options that together give fields: called with their values, it returns the fields that are given."""
+
+    def __init__(self, *options: Option) -> None:
+        self._options = {one.parameter.name: one for one in options}
+        self.__signature__ = inspect.Signature([one.parameter for one in options])
+
+    def __call__(self, **values: Any) -> dict[str, Any]:
+        """Return the fields that are given, each as its option parses it."""
+        given = [(self._options[name], name, value) for name, value in values.items() if value is not None]
+        return {name: one.parse(value, one.flag) if one.parse else value for one, name, value in given}
+
+
+def find_given(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are given."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_json(text: str, option: str) -> Any:

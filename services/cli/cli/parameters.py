@@ -13,7 +13,7 @@ import typer
 
 from cli.config import find_target, read_token
 from cli.errors import CommandError
-from cli.options import find_given, parse_pairs, parse_past_time, parse_usd, validate_model
+from cli.options import Options, option, parse_pairs, parse_past_time, parse_usd, validate_model
 from cli.output import PART_MIN_CHARS
 from cli.session import connect, with_options
 from servicekit.errors import ServiceError
@@ -225,29 +225,24 @@ def _complete_policy(incomplete: str) -> list[str]:
     return [f"{name}=" for name in POLICY_FIELDS if name.startswith(incomplete)]
 
 
-PolicyFields = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--policy",
-        metavar="NAME=VALUE",
-        autocompletion=_complete_policy,
-        help=f"A field of the policy, one of {', '.join(POLICY_FIELDS)}; without a value, not set. May be repeated.",
-    ),
-]
-BudgetUsd = Annotated[
-    str | None,
-    typer.Option("--budget-usd", metavar="USD", help="The largest cost of all calls; as --policy budget_usd=USD."),
-]
-
-
-def parse_policy(texts: list[str] | None, budget_usd: str | None) -> dict[str, Any]:
+def parse_policy(texts: Iterable[str], flag: str) -> dict[str, Any]:
     """Return the fields of a policy that are given, None for those without a value. Raise BadParameter for others."""
     fields: dict[str, Any] = {}
-    for name, text in parse_pairs(texts or (), "--policy").items():
+    for name, text in parse_pairs(texts, flag).items():
         if name not in POLICY_FIELDS:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(POLICY_FIELDS)}", param_hint="--policy")
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(POLICY_FIELDS)}", param_hint=flag)
         fields[name] = None if not text else text.split(",") if _POLICY[name].is_repeated else _parse_value(text)
-    return fields if budget_usd is None else fields | {"budget_usd": parse_usd(budget_usd, "--budget-usd")}
+    return fields
+
+
+policy_option: Final = option(
+    "--policy",
+    list[str],
+    f"A field of the policy, one of {', '.join(POLICY_FIELDS)}; without a value, not set. May be repeated.",
+    metavar="NAME=VALUE",
+    autocompletion=_complete_policy,
+    parse=parse_policy,
+)
 
 
 def _parse_value(text: str) -> Any:
@@ -257,115 +252,58 @@ def _parse_value(text: str) -> Any:
         return text
 
 
-def read_conditions(  # noqa: PLR0913 - each is an option
-    *,
-    statuses: Annotated[
-        list[JobStatus] | None,
-        typer.Option("--status", case_sensitive=False, help="At this status. May be repeated: any of them."),
-    ] = None,
-    agent_id: Annotated[
-        str | None,
-        typer.Option("--agent", metavar="AGENT", help="Assigned to this agent.", autocompletion=complete_agents),
-    ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="NAME=VALUE", help="With this label. May be repeated: all of them."),
-    ] = None,
-    batch_id: Annotated[
-        str | None,
-        typer.Option(
-            "--batch",
-            metavar="BATCH",
-            help="The items of this batch, or of another operation.",
-            autocompletion=complete_operations,
-        ),
-    ] = None,
-    text: Annotated[
-        str | None,
-        typer.Option(help="With these words, or words that begin so; or with this text in the id or the title."),
-    ] = None,
-    created_after: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago."),
-    ] = None,
-    created_before: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Created before this time; as --created-after.")
-    ] = None,
-    cancelled: Annotated[
-        bool | None, typer.Option("--cancelled/--not-cancelled", help="Whose last execution was cancelled, or was not.")
-    ] = None,
-    codes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--code",
-            help="Whose last execution was not completed for this reason, a code. May be repeated: any of them.",
-        ),
-    ] = None,
-    criterion_not_met: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Whose last verdict did not pass this required criterion.")
-    ] = None,
-    not_agent_ids: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--not-agent", metavar="AGENT", help="Not this agent's. May be repeated.", autocompletion=complete_agents
-        ),
-    ] = None,
-    not_tenants: Annotated[
-        list[str] | None, typer.Option("--not-tenant", help="Not of this tenant. May be repeated.")
-    ] = None,
-    not_labels: Annotated[
-        list[str] | None,
-        typer.Option("--not-label", metavar="NAME=VALUE", help="Without this label. May be repeated: none of them."),
-    ] = None,
-    not_batch_ids: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--not-batch",
-            metavar="BATCH",
-            help="No item of this batch. May be repeated.",
-            autocompletion=complete_operations,
-        ),
-    ] = None,
-    not_codes: Annotated[
-        list[str] | None,
-        typer.Option("--not-code", help="Not ended for this reason, a code. May be repeated: none of them."),
-    ] = None,
-    not_criteria_not_met: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--not-criterion-not-met",
-            metavar="TEXT",
-            help="Whose last verdict did not fail this criterion. May be repeated.",
-        ),
-    ] = None,
-    cost_usd_min: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or more.")] = None,
-    cost_usd_max: Annotated[str | None, typer.Option(metavar="USD", help="Ended, and cost as much or less.")] = None,
-    duration_s_min: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or longer.")
-    ] = None,
-    duration_s_max: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Ended, and took as long or less.")
-    ] = None,
-) -> dict[str, Any]:
-    """Return the conditions of a filter that are given, by the names of its fields."""
-    return find_given(
-        locals(),
-        labels=(parse_pairs, "--label"),
-        created_after=(parse_past_time, "--created-after"),
-        created_before=(parse_past_time, "--created-before"),
-        not_labels=(_parse_labels, "--not-label"),
-        cost_usd_min=(parse_usd, "--cost-usd-min"),
-        cost_usd_max=(parse_usd, "--cost-usd-max"),
-    )
+def _parse_labels(texts: Iterable[str], flag: str) -> list[str]:
+    return [":".join(*parse_pairs([text], flag).items()) for text in texts]
 
 
-def _parse_labels(texts: Iterable[str], option: str) -> list[str]:
-    return [":".join(*parse_pairs([text], option).items()) for text in texts]
+_agent: Final[dict[str, Any]] = {"metavar": "AGENT", "autocompletion": complete_agents}
+_batch: Final[dict[str, Any]] = {"metavar": "BATCH", "autocompletion": complete_operations}
+_label: Final[dict[str, Any]] = {"metavar": "NAME=VALUE", "parse": parse_pairs}
+_not_label: Final[dict[str, Any]] = {"metavar": "NAME=VALUE", "parse": _parse_labels}
+_time: Final[dict[str, Any]] = {"metavar": "TIME", "parse": parse_past_time}
+_usd: Final[dict[str, Any]] = {"metavar": "USD", "parse": parse_usd}
+_seconds: Final[dict[str, Any]] = {"metavar": "SECONDS", "min": 0}
+#: The options of a job filter, which give the conditions of a JobFilter.
+filter_options: Final = Options(
+    option(
+        "--status", list[JobStatus], "At this status. May be repeated: any of them.", "statuses", case_sensitive=False
+    ),
+    option("--agent", str, "Assigned to this agent.", "agent_id", **_agent),
+    option("--tenant", str, "Of this tenant."),
+    option("--label", list[str], "With this label. May be repeated: all of them.", "labels", **_label),
+    option("--batch", str, "The items of this batch, or of another operation.", "batch_id", **_batch),
+    option("--text", str, "With these words, or words that begin so; or with this text in the id or the title."),
+    option("--created-after", str, "Created at this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.", **_time),
+    option("--created-before", str, "Created before this time; as --created-after.", **_time),
+    option("--cancelled/--not-cancelled", bool, "Whose last execution was cancelled, or was not."),
+    option(
+        "--code",
+        list[str],
+        "Whose last execution was not completed for this reason, a code. May be repeated: any of them.",
+        "codes",
+    ),
+    option("--criterion-not-met", str, "Whose last verdict did not pass this required criterion.", metavar="TEXT"),
+    option("--not-agent", list[str], "Not this agent's. May be repeated.", "not_agent_ids", **_agent),
+    option("--not-tenant", list[str], "Not of this tenant. May be repeated.", "not_tenants"),
+    option("--not-label", list[str], "Without this label. May be repeated: none of them.", "not_labels", **_not_label),
+    option("--not-batch", list[str], "No item of this batch. May be repeated.", "not_batch_ids", **_batch),
+    option("--not-code", list[str], "Not ended for this reason, a code. May be repeated: none of them.", "not_codes"),
+    option(
+        "--not-criterion-not-met",
+        list[str],
+        "Whose last verdict did not fail this criterion. May be repeated.",
+        "not_criteria_not_met",
+        metavar="TEXT",
+    ),
+    option("--cost-usd-min", str, "Ended, and cost as much or more.", **_usd),
+    option("--cost-usd-max", str, "Ended, and cost as much or less.", **_usd),
+    option("--duration-s-min", float, "Ended, and took as long or longer.", **_seconds),
+    option("--duration-s-max", float, "Ended, and took as long or less.", **_seconds),
+)
 
 
 #: Puts the options that choose jobs in the place of a command's parameter `conditions`.
-with_filter: Final = with_options(conditions=read_conditions)
+with_filter: Final = with_options(conditions=filter_options)
 
 
 async def make_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":

@@ -1,13 +1,12 @@
 """The group `signoff agents`."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import find_given, validate_model
+from cli.options import Options, find_given, option, validate_model
 from cli.output import Output, format_policy, format_time
-from cli.parameters import AgentId, PageSize, PageToken, PolicyFields, find_agent, find_agent_id, parse_policy
+from cli.parameters import AgentId, PageSize, PageToken, find_agent, find_agent_id, policy_option
 from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
@@ -19,48 +18,36 @@ if TYPE_CHECKING:
 app = make_app("Register and change agents.")
 
 
-def read_agent_options(
-    *,
-    capabilities: Annotated[
-        list[str] | None, typer.Option("--capability", help="A capability of it. May be repeated.")
-    ] = None,
-    deterministic: Annotated[
-        bool | None,
-        typer.Option("--deterministic/--no-deterministic", help="Its result may be reused for an identical request."),
-    ] = None,
-    headers: Annotated[
-        list[str] | None,
-        typer.Option(
+def _parse_headers(texts: list[str], flag: str) -> dict[str, str]:
+    """Return references to secrets by the header's name. An invalid one may be a secret, and is not quoted."""
+    if not all("=" in text for text in texts):
+        raise typer.BadParameter("is not NAME=REFERENCE", param_hint=flag)
+    return {name: reference for name, _, reference in (text.partition("=") for text in texts)}
+
+
+with_agent_options = with_options(
+    options=Options(
+        option("--capability", list[str], "A capability of it. May be repeated.", "capabilities"),
+        option("--deterministic/--no-deterministic", bool, "Its result may be reused for an identical request."),
+        option(
             "--header",
-            metavar="NAME=REFERENCE",
-            help="Sent with every call; REFERENCE says where executors find the value: env:SIGNOFF_AGENT_<NAME> or "
+            list[str],
+            "Sent with every call; REFERENCE says where executors find the value: env:SIGNOFF_AGENT_<NAME> or "
             "file:<path>. May be repeated.",
+            "headers",
+            metavar="NAME=REFERENCE",
+            parse=_parse_headers,
         ),
-    ] = None,
-    policy: PolicyFields = None,
-) -> dict[str, Any]:
-    """Return the fields of an agent that are given, as NewAgent and AgentPatch have them."""
-    return find_given(
-        locals(), headers=(_parse_headers, "--header"), policy=(lambda texts, _: parse_policy(texts, None), "--policy")
-    )
-
-
-def read_limit_options(
-    *,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(min=0, help="Executions that it has at once; `signoff limits` has the rest of its limit."),
-    ] = None,
-    rate: Annotated[int | None, typer.Option(min=1, help="Executions that it begins in each --rate-period-s.")] = None,
-    rate_period_s: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="The period of --rate; 1 when not given.")
-    ] = None,
-) -> dict[str, Any]:
-    """Return the fields of an agent's limit that are given."""
-    return find_given(locals())
-
-
-with_agent_options = with_options(options=read_agent_options, limit=read_limit_options)
+        policy_option,
+    ),
+    limit=Options(
+        option(
+            "--concurrency", int, "Executions that it has at once; `signoff limits` has the rest of its limit.", min=0
+        ),
+        option("--rate", int, "Executions that it begins in each --rate-period-s.", min=1),
+        option("--rate-period-s", float, "The period of --rate; 1 when not given.", metavar="SECONDS"),
+    ),
+)
 
 
 @command(app, "create")
@@ -93,18 +80,20 @@ async def _set_limit(jobstore: AsyncClient, agent_id: str, given: dict[str, Any]
         await jobstore.set_limit(f"agent:{agent_id}", validate_model(LimitPatch, given, "the limit"))
 
 
-def _parse_headers(texts: list[str], option: str) -> dict[str, str]:
-    """Return references to secrets by the header's name. An invalid one may be a secret, and is not quoted."""
-    if not all("=" in text for text in texts):
-        raise typer.BadParameter("is not NAME=REFERENCE", param_hint=option)
-    return {name: reference for name, _, reference in (text.partition("=") for text in texts)}
-
-
 @command(app, "list")
 async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, page_token: PageToken = "") -> None:
     """List agents by name."""
+    columns = {
+        "id": lambda agent: agent.id,
+        "name": lambda agent: agent.name,
+        "protocol": lambda agent: agent.protocol,
+        "gets work": _gets_work,
+        "circuit": _format_circuit,
+        "capabilities": lambda agent: " ".join(agent.capabilities),
+        "url": lambda agent: agent.url,
+    }
     page = await jobstore.list_agents(page_size=page_size, page_token=page_token)
-    show_agents(cli.out, *page)
+    cli.out.print_items(*page, columns, spared=["capabilities", "protocol"])
 
 
 @command(app, "get")
@@ -134,7 +123,7 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
 
     if no_headers and "headers" in options:
         raise typer.BadParameter("give either this or --header", param_hint="--no-headers")
-    changes = options | find_given({"name": name, "url": url, "protocol": protocol, "enabled": enabled})
+    changes = options | find_given(name=name, url=url, protocol=protocol, enabled=enabled)
     if remove_header:
         changes["headers"] = {**options.get("headers", {}), **dict.fromkeys(remove_header)}
     if no_headers:
@@ -184,20 +173,6 @@ def show_agent(out: Output, agent: "Agent") -> None:
         *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
         ("policy", format_policy(agent.policy)),
     )
-
-
-def show_agents(out: Output, agents: "Sequence[Agent]", next_page_token: str) -> None:
-    """Show a page of agents."""
-    columns = {
-        "id": lambda agent: agent.id,
-        "name": lambda agent: agent.name,
-        "protocol": lambda agent: agent.protocol,
-        "gets work": _gets_work,
-        "circuit": _format_circuit,
-        "capabilities": lambda agent: " ".join(agent.capabilities),
-        "url": lambda agent: agent.url,
-    }
-    out.print_items(agents, next_page_token, columns, spared=["capabilities", "protocol"])
 
 
 def _gets_work(agent: "Agent") -> str:

@@ -7,7 +7,7 @@ import typer
 from cli.commands import replay
 from cli.commands.replay import parse_execution_id
 from cli.errors import CommandError, ExitStatus
-from cli.options import validate_model
+from cli.options import Options, option, validate_model
 from cli.output import Output, format_time
 from cli.parameters import PageSize, PageToken, complete_jobs
 from cli.session import Session, command, make_app, with_options
@@ -43,24 +43,19 @@ async def list_(
     _show_letters(cli.out, letters)
 
 
-def read_selection(
-    code: Annotated[str | None, typer.Option(help="Only those with this code, such as unknown_job.")] = None,
-    from_offset: Annotated[int | None, typer.Option(min=0, help="The first offset in the dead-letter queue.")] = None,
-    to_offset: Annotated[int | None, typer.Option(min=0, help="The last offset, itself included.")] = None,
-    job: Annotated[
-        str | None, typer.Option(metavar="JOB", help="Only those of this job.", autocompletion=complete_jobs)
-    ] = None,
-    execution: Annotated[
-        str | None, typer.Option("--execution-id", metavar="UUID", help="Only those of this execution.")
-    ] = None,
-) -> dict[str, Any]:
-    """Return which dead letters are selected."""
-    offsets = {"from_offset": from_offset, "to_offset": to_offset}
-    return {"code": code, **offsets, "job_id": job, "execution_id": parse_execution_id(execution)}
+with_selection = with_options(
+    selection=Options(
+        option("--code", str, "Only those with this code, such as unknown_job."),
+        option("--from-offset", int, "The first offset in the dead-letter queue.", min=0),
+        option("--to-offset", int, "The last offset, itself included.", min=0),
+        option("--job", str, "Only those of this job.", "job_id", metavar="JOB", autocompletion=complete_jobs),
+        option("--execution-id", str, "Only those of this execution.", metavar="UUID", parse=parse_execution_id),
+    )
+)
 
 
 @command(app, "redrive")
-@with_options(selection=read_selection)
+@with_selection
 async def redrive(
     cli: Session, topic_name: Topic, selection: dict[str, Any], reason: Reason = None, *, yes: Yes = False
 ) -> None:
@@ -77,7 +72,7 @@ async def redrive(
 
 
 @command(app, "discard")
-@with_options(selection=read_selection)
+@with_selection
 async def discard(
     cli: Session,
     topic_name: Topic,

@@ -9,7 +9,17 @@ import typer
 
 from cli.commands import job_views
 from cli.errors import CommandError, ExitStatus, find_exit_status
-from cli.options import find_given, parse_future_time, parse_pairs, read_json, read_json_file, validate_model
+from cli.options import (
+    Options,
+    find_given,
+    option,
+    parse_future_time,
+    parse_pairs,
+    parse_usd,
+    read_json,
+    read_json_file,
+    validate_model,
+)
 from cli.output import (
     Output,
     format_criterion,
@@ -25,19 +35,17 @@ from cli.output import (
 )
 from cli.parameters import (
     AgentId,
-    BudgetUsd,
     Detail,
     JobId,
     OptionalJobId,
     PageSize,
     PageToken,
-    PolicyFields,
     complete_agents,
     find_agent_id,
     find_job,
     find_job_id,
     make_filter,
-    parse_policy,
+    policy_option,
     with_filter,
 )
 from cli.session import Session, command, make_app, with_options
@@ -47,7 +55,7 @@ from signoff.errors import ErrorCode
 from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View
 
 if TYPE_CHECKING:
-    from signoff.types import Execution, Job, JobCounts, JobLog
+    from signoff.types import Execution, Job, JobLog
 
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
@@ -69,46 +77,44 @@ NotBefore = Annotated[
 ]
 
 
-def read_job_options(  # noqa: PLR0913 - each is an option
-    *,
-    title: Annotated[str | None, typer.Option(help="Its title, a line.")] = None,
-    description: Annotated[str | None, typer.Option(help="The task of the agent, in full.")] = None,
-    acceptance_criteria: Annotated[
-        list[str] | None,
-        typer.Option(
+with_job_options = with_options(
+    options=Options(
+        option("--title", str, "Its title, a line."),
+        option("--description", str, "The task of the agent, in full."),
+        option(
             "--criteria",
-            help="A criterion of the result, after `optional:`, `never:` or `check:` if it is one of these. "
+            list[str],
+            "A criterion of the result, after `optional:`, `never:` or `check:` if it is one of these. "
             "May be repeated.",
+            "acceptance_criteria",
+            parse=lambda texts, _: "\n".join(texts),
         ),
-    ] = None,
-    payload: Payload = None,
-    priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 comes first; 5 when not given.")] = None,
-    labels: Annotated[
-        list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label. May be repeated.")
-    ] = None,
-    capabilities: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--capability", help="A capability that the agent needs; without --agent, one is matched. May be repeated."
+        option("--payload", str, "The input of the agent: JSON, @file or - (stdin).", metavar="JSON", parse=read_json),
+        option("--priority", int, "9 comes first; 5 when not given.", min=0, max=9),
+        option("--label", list[str], "A label. May be repeated.", "labels", metavar="NAME=VALUE", parse=parse_pairs),
+        option(
+            "--capability",
+            list[str],
+            "A capability that the agent needs; without --agent, one is matched. May be repeated.",
+            "capabilities",
         ),
-    ] = None,
-    not_before: NotBefore = None,
-    policy: PolicyFields = None,
-    budget_usd: BudgetUsd = None,
-) -> dict[str, Any]:
-    """Return the fields of a job that are given, as NewJob and JobPatch have them."""
-    fields = find_given(
-        locals(),
-        acceptance_criteria=(lambda texts, _: "\n".join(texts), "--criteria"),
-        payload=(read_json, "--payload"),
-        labels=(parse_pairs, "--label"),
-        not_before=(parse_future_time, "--not-before"),
+        option(
+            "--not-before",
+            str,
+            "Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.",
+            metavar="TIME",
+            parse=parse_future_time,
+        ),
+        policy_option,
+        option(
+            "--budget-usd",
+            str,
+            "The largest cost of all calls; as --policy budget_usd=USD.",
+            metavar="USD",
+            parse=parse_usd,
+        ),
     )
-    fields.pop("budget_usd", None)
-    return fields | {"policy": parse_policy(policy, budget_usd)}
-
-
-with_job_options = with_options(options=read_job_options)
+)
 
 
 @command(app, "create")
@@ -138,7 +144,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
-    fields = _add_file(file, options) | find_given({"agent_id": agent, "id": job_id, "tenant": tenant})
+    fields = _add_file(file, options) | find_given(agent_id=agent, id=job_id, tenant=tenant)
     new = validate_model(NewJob, fields | {"policy": fields.get("policy") or {}}, "--file" if file else "the job")
     if execute and not (new.agent_id or new.capabilities):
         raise typer.BadParameter("needs --agent, or --capability to match one", param_hint="--execute")
@@ -201,7 +207,10 @@ async def count(cli: Session, jobstore: AsyncClient, conditions: dict[str, Any])
     job_filter = await make_filter(jobstore, conditions)
     found = await jobstore.count_jobs(job_filter)
     cli.out.print_json(found)
-    show_counts(cli.out, found)
+    counts = {**dict(sorted(found.counts.items())), "cancelled, whatever their status": found.cancelled}
+    rows = [(format_count(count, found.capped_at), status) for status, count in counts.items() if count]
+    cli.out.print_table(("jobs", "status"), rows)
+    _show_searched(cli.out, found.searched)
 
 
 @command(app, "facets")
@@ -222,8 +231,7 @@ async def facets(
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]
     cli.out.print_table(("jobs", field, "name"), rows)
-    if found.searched is not None:
-        cli.out.print_line(f"of the newest {found.searched} that match")
+    _show_searched(cli.out, found.searched)
     cli.out.print_next_page_token(found.next_page_token)
 
 
@@ -353,7 +361,7 @@ def _add_file(file: str | None, options: dict[str, Any]) -> dict[str, Any]:
         raise typer.BadParameter("must be a JSON object", param_hint="--file")
     if "acceptance_criteria" in options:
         fields.pop("criteria", None)
-    policy = options.pop("policy", None)
+    policy = options.pop("policy", {}) | {name: options.pop(name) for name in ("budget_usd",) if name in options}
     return fields | options | ({"policy": {**(fields.get("policy") or {}), **policy}} if policy else {})
 
 
@@ -456,13 +464,9 @@ def format_count(count: int, capped_at: int) -> str:
     return f"{count}{'+' * (count >= capped_at)}"
 
 
-def show_counts(out: Output, found: "JobCounts") -> None:
-    """Show how many jobs there are by status, and how many were cancelled."""
-    counts = {**dict(sorted(found.counts.items())), "cancelled, whatever their status": found.cancelled}
-    rows = [(format_count(count, found.capped_at), status) for status, count in counts.items() if count]
-    out.print_table(("jobs", "status"), rows)
-    if found.searched is not None:
-        out.print_line(f"of the newest {found.searched} that match")
+def _show_searched(out: Output, searched: int | None) -> None:
+    if searched is not None:
+        out.print_line(f"of the newest {searched} that match")
 
 
 _FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}

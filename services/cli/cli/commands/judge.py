@@ -12,7 +12,7 @@ import typer
 
 from cli.commands.operations import OperationOptions, make_operation
 from cli.errors import CommandError, ExitStatus
-from cli.options import parse_usd, read_json, read_text, read_texts, validate_model
+from cli.options import Options, option, parse_usd, read_json, read_text, read_texts, validate_model
 from cli.output import Output, format_refusals, format_seconds, format_spent, list_asks, to_json
 from cli.parameters import (
     DEFAULT,
@@ -20,10 +20,10 @@ from cli.parameters import (
     PageSize,
     PageToken,
     complete_jobs,
+    filter_options,
     find_batch_id,
     find_job_id,
     make_filter,
-    read_conditions,
     require_policies,
 )
 from cli.session import Session, command, make_app, with_options
@@ -40,47 +40,39 @@ app = make_app("Try judges, and criteria, without a job.")
 rejudge_app = make_app()
 
 
-@dataclass(frozen=True)
-class RejudgeOptions:
-    """The options of judging again: the policy or the criteria, and limits of the cost and of the rate."""
-
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            "--judge",
-            metavar="NAME[@VERSION]",
-            help="By this judge policy; each by the version that it was judged by if not given.",
-        ),
-    ] = None
-    criteria: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT",
-            help="With --shadow, by these criteria, one a line; or by those in @file or - (stdin). May be repeated.",
-        ),
-    ] = None
-    criteria_set: Annotated[
-        str | None, typer.Option(metavar="NAME[@VERSION]", help="With --shadow, by the criteria of this set.")
-    ] = None
-    rate: Annotated[
-        float | None, typer.Option("--rate-per-s", metavar="N", min=0.001, help="At most this many per second.")
-    ] = None
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget-usd",
-            metavar="USD",
-            help="Begin none that would exceed this cost in total; end where a cost is not reported.",
-        ),
-    ] = None
+#: How results are judged again: by which policy or criteria, and within which cost and rate.
+rejudge_options: Final = Options(
+    option(
+        "--judge",
+        str,
+        "By this judge policy; each by the version that it was judged by if not given.",
+        metavar="NAME[@VERSION]",
+    ),
+    option(
+        "--criteria",
+        list[str],
+        "With --shadow, by these criteria, one a line; or by those in @file or - (stdin). May be repeated.",
+        metavar="TEXT",
+        parse=read_texts,
+    ),
+    option("--criteria-set", str, "With --shadow, by the criteria of this set.", metavar="NAME[@VERSION]"),
+    option("--rate-per-s", float, "At most this many per second.", metavar="N", min=0.001),
+    option(
+        "--budget-usd",
+        str,
+        "Begin none that would exceed this cost in total; end where a cost is not reported.",
+        metavar="USD",
+        parse=parse_usd,
+    ),
+)
 
 
 @command(rejudge_app, "rejudge")
-@with_options(conditions=read_conditions, judging=RejudgeOptions, how=OperationOptions)
+@with_options(conditions=filter_options, judging=rejudge_options, how=OperationOptions)
 async def rejudge(
     cli: Session,
     conditions: dict[str, Any],
-    judging: RejudgeOptions,
+    judging: dict[str, Any],
     how: OperationOptions,
     shadow: Annotated[
         bool,
@@ -96,25 +88,13 @@ async def rejudge(
     policy what was unproven (--code verdict_unproven) and is not met now. `signoff judge report` says what came of it,
     as this does with --wait.
     """
-    parameters = read_judging(judging) | {"shadow": shadow}
     then = None if cli.out.as_json else partial(show_flips, cli.out)
-    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, shadow=shadow, **judging)
 
 
 async def show_flips(out: "Output", jobstore: AsyncClient, operation_id: str) -> None:
     """Show the report of an operation that judged results again."""
     show_report(out, await jobstore.get_rejudge_report(operation_id))
-
-
-def read_judging(judging: RejudgeOptions) -> dict[str, Any]:
-    """Return the parameters of an operation that judges again."""
-    return {
-        "judge": judging.policy,
-        "criteria": read_texts(judging.criteria, "--criteria") if judging.criteria else None,
-        "criteria_set": judging.criteria_set,
-        "rate_per_s": judging.rate,
-        "budget_usd": parse_usd(judging.budget, "--budget-usd"),
-    }
 
 
 #: A case that any judge can judge.
@@ -182,11 +162,11 @@ async def probe(cli: Session, jobstore: AsyncClient, policy: Policy = None) -> N
 
 
 @command(app, "draft")
-@with_options(conditions=read_conditions, judging=RejudgeOptions, how=OperationOptions)
+@with_options(conditions=filter_options, judging=rejudge_options, how=OperationOptions)
 async def draft(
     cli: Session,
     conditions: dict[str, Any],
-    judging: RejudgeOptions,
+    judging: dict[str, Any],
     how: OperationOptions,
     last: Annotated[int, typer.Option(min=1, max=500, help="How many of the newest results.")] = LAST,
 ) -> None:
@@ -194,7 +174,7 @@ async def draft(
 
     How many, and what it costs, is shown first.
     """
-    if not judging.criteria and judging.criteria_set is None:
+    if judging.keys().isdisjoint({"criteria", "criteria_set"}):
         raise typer.BadParameter("is needed: the draft", param_hint="--criteria")
     if not how.job_ids:
         chosen = {"statuses": sorted(RESTING), **conditions}
@@ -206,9 +186,8 @@ async def draft(
             OperationOptions([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait),
             {},
         )
-    parameters = read_judging(judging) | {"shadow": True}
     then = partial(show_flips, cli.out)
-    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, **parameters)
+    await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, shadow=True, **judging)
 
 
 @command(app, "report")

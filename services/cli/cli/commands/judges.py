@@ -20,16 +20,12 @@ from signoff.errors import ErrorCode
 
 if TYPE_CHECKING:
     from signoff.judging import (
-        CriteriaRemarks,
         CriteriaSetVersion,
         JudgePolicyVersion,
         JudgingWarning,
         NamedCriteriaSet,
         NamedGoldenSet,
         NamedJudgePolicy,
-        SavedCriteriaSet,
-        SavedJudgePolicy,
-        Validator,
     )
 
 Version = Annotated[
@@ -54,16 +50,21 @@ async def list_(cli: Session, jobstore: AsyncClient) -> None:
     while page.next_page_token:
         page = await jobstore.list_judge_policies(page_size=500, page_token=page.next_page_token)
         policies += page.policies
-    show_judge_policies(cli.out, policies, validators)
+    cli.out.print_json({"policies": policies, "validators": validators})
+    cli.out.print_table(["policy", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in policies])
+    if validators:
+        cli.out.print_line()
+        rows = [(each.owner, each.judge or "has not said", ", ".join(each.keys)) for each in validators]
+        cli.out.print_table(["validator", "is set to", "keys"], rows)
 
 
 @command(app, "show")
 async def show(cli: Session, jobstore: AsyncClient, name: Name, version: Version = None) -> None:
     """Show a version of a judge policy, all its versions, and the outcomes of each."""
     found = await jobstore.get_judge_policy(name)
-    number = version or found.current or found.newest
-    shown = await get_policy_version(jobstore, name, number)
-    show_judge_policy(cli.out, found, shown)
+    show_judge_policy(
+        cli.out, found, await get_policy_version(jobstore, name, version or found.current or found.newest)
+    )
 
 
 @command(app, "set")
@@ -104,7 +105,11 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
         saved = await jobstore.put_judge_policy(policy, version=expected_version, note=note)
         if promote and saved.current != saved.version:
             saved.current = (await jobstore.promote_judge_policy(saved.name, saved.version)).current
-    show_saved_policy(cli.out, saved)
+    cli.out.print_json(saved)
+    is_current = saved.current == saved.version
+    how = "is current" if is_current else f"waits for `signoff judges promote {saved.name} {saved.version}`"
+    cli.out.print_line(f"{saved.name}@{saved.version} {how}")
+    _print_warnings(cli.out, saved.warnings)
 
 
 @command(app, "diff")
@@ -254,7 +259,9 @@ File = Annotated[
 @command(criteria_app, "list")
 async def list_sets(cli: Session, jobstore: AsyncClient) -> None:
     """List criteria sets by name, and the outcomes of the current version."""
-    show_criteria_sets(cli.out, await list_all(jobstore.iter_criteria_sets()))
+    sets = await list_all(jobstore.iter_criteria_sets())
+    cli.out.print_json({"sets": sets})
+    cli.out.print_table(["set", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in sets])
 
 
 @command(criteria_app, "show")
@@ -266,7 +273,12 @@ async def show_set(cli: Session, jobstore: AsyncClient, name: SetName, version: 
     shown = of_version.versions[0] if of_version.versions else None
     if shown is None or shown.version != number:
         raise CommandError(f"there is no criteria set {name}@{number}", code=ErrorCode.UNKNOWN_CRITERIA_SET)
-    show_criteria_set(cli.out, found, shown)
+    cli.out.print_json({**vars(found), "version": number, "acceptance_criteria": shown.acceptance_criteria})
+    cli.out.print_line(f"{found.name}@{number}")
+    for line in shown.acceptance_criteria.split("\n"):
+        cli.out.print_line(f"  {line}")
+    cli.out.print_line()
+    cli.out.print_table(_VERSIONS, [_row(found, each) for each in found.versions])
 
 
 @command(criteria_app, "set")
@@ -281,7 +293,8 @@ async def set_criteria(  # noqa: PLR0917 - each is an option
 ) -> None:
     """Add a version of a criteria set, which is current at once; what is under way is judged as it was asked for."""
     saved = await jobstore.put_criteria_set(name, _read_criteria(criteria, file), version=expected_version, note=note)
-    show_saved_set(cli.out, saved)
+    cli.out.print(saved, f"{saved.name}@{saved.version} is current")
+    cli.out.print_warnings(saved.warnings)
 
 
 @command(criteria_app, "retire")
@@ -295,9 +308,13 @@ async def retire_set(cli: Session, jobstore: AsyncClient, name: SetName, reason:
 async def lint(cli: Session, jobstore: AsyncClient, criteria: Criteria = None, file: File = None) -> None:
     """Find criteria that are ambiguous, or that could be judged better; succeed if there are none."""
     remarks = await jobstore.lint_criteria(_read_criteria(criteria, file))
-    show_remarks(cli.out, remarks)
+    cli.out.print_json(remarks)
+    cli.out.print_warnings(remarks.warnings)
+    for note in remarks.notes:
+        cli.out.print_line(f"note: {note.message}")
     if remarks.warnings:
         raise typer.Exit(ExitStatus.NOT_MET)
+    cli.out.print_line("nothing to remark on these criteria")
 
 
 def _read_criteria(criteria: list[str] | None, file: str | None) -> str:
@@ -310,16 +327,6 @@ def _read_criteria(criteria: list[str] | None, file: str | None) -> str:
 #: The fields of a version that come of evaluations on labelled cases.
 _MEASURED = ("evaluation", "warnings")
 _VERSIONS = ["version", "", "met", "not met", "unjudged", "spent", "made", "by", "note"]
-
-
-def show_judge_policies(out: Output, policies: "Sequence[NamedJudgePolicy]", validators: "Sequence[Validator]") -> None:
-    """Show judge policies, and the judge of each validator."""
-    out.print_json({"policies": policies, "validators": validators})
-    out.print_table(["policy", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in policies])
-    if validators:
-        out.print_line()
-        rows = [(each.owner, each.judge or "has not said", ", ".join(each.keys)) for each in validators]
-        out.print_table(["validator", "is set to", "keys"], rows)
 
 
 def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> None:
@@ -344,15 +351,6 @@ def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> Non
     out.print_table(["since", "", "by", "reason"], moves)
 
 
-def show_saved_policy(out: Output, saved: "SavedJudgePolicy") -> None:
-    """Show which version was added, and the warnings about it."""
-    out.print_json(saved)
-    is_current = saved.current == saved.version
-    how = "is current" if is_current else f"waits for `signoff judges promote {saved.name} {saved.version}`"
-    out.print_line(f"{saved.name}@{saved.version} {how}")
-    _print_warnings(out, saved.warnings)
-
-
 def show_golden_set(out: Output, found: "NamedGoldenSet") -> None:
     """Show the golden set of a policy: its cases, and the shares that a new version must reach on them."""
     out.print_json(found)
@@ -374,38 +372,6 @@ def show_golden_set(out: Output, found: "NamedGoldenSet") -> None:
     missing = ((kind, count_missing(count, count, least)) for kind, count, least in asked)  # by a perfect record
     if lacks := " and ".join(f"{count} {kind}" for kind, count in missing if count):
         out.print_line(Styled(f"warning: no version can pass it before it has {lacks} cases more", "yellow"))
-
-
-def show_criteria_sets(out: Output, sets: "Sequence[NamedCriteriaSet]") -> None:
-    """Show criteria sets."""
-    out.print_json({"sets": sets})
-    out.print_table(["set", *_VERSIONS], [(each.name, *_row(each, each.versions[0])) for each in sets])
-
-
-def show_criteria_set(out: Output, found: "NamedCriteriaSet", shown: "CriteriaSetVersion") -> None:
-    """Show the criteria of one version of a set, and all versions."""
-    out.print_json({**vars(found), "version": shown.version, "acceptance_criteria": shown.acceptance_criteria})
-    out.print_line(f"{found.name}@{shown.version}")
-    for line in shown.acceptance_criteria.split("\n"):
-        out.print_line(f"  {line}")
-    out.print_line()
-    out.print_table(_VERSIONS, [_row(found, version) for version in found.versions])
-
-
-def show_saved_set(out: Output, saved: "SavedCriteriaSet") -> None:
-    """Show which version was added, and warnings of ambiguous criteria in it."""
-    out.print(saved, f"{saved.name}@{saved.version} is current")
-    out.print_warnings(saved.warnings)
-
-
-def show_remarks(out: Output, remarks: "CriteriaRemarks") -> None:
-    """Show warnings of ambiguous criteria, and notes on criteria that no section of a long result decides."""
-    out.print_json(remarks)
-    out.print_warnings(remarks.warnings)
-    for note in remarks.notes:
-        out.print_line(f"note: {note.message}")
-    if not remarks.warnings:
-        out.print_line("nothing to remark on these criteria")
 
 
 def _row(

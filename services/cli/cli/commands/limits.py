@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import find_given, validate_model
+from cli.options import Options, option, validate_model
 from cli.output import Output, find_agent_of
 from cli.parameters import PageSize, PageToken
 from cli.session import Session, command, make_app, with_options
@@ -48,28 +48,17 @@ async def get(cli: Session, jobstore: AsyncClient, name: Name) -> None:
     _show_limit(cli.out, await jobstore.get_limit(name))
 
 
-def read_limit_options(
-    *,
-    concurrency: Annotated[int | None, typer.Option(help="How many executions run at once.")] = None,
-    rate: Annotated[int | None, typer.Option(help="How many executions begin in each --rate-period-s.")] = None,
-    rate_period_s: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="The period of --rate; 1 when not given.")
-    ] = None,
-    queue_max: Annotated[int | None, typer.Option(help="Of a tenant: how many executions may wait.")] = None,
-    weight: Annotated[
-        float | None, typer.Option(help="Of a tenant: its share beside other tenants, 1 when not given.")
-    ] = None,
-    paused: Annotated[
-        bool | None,
-        typer.Option("--paused/--no-paused", help="Begin nothing that it applies to; not given, it stays as it is."),
-    ] = None,
-) -> dict[str, Any]:
-    """Return the fields of a limit that are given, as LimitPatch has them."""
-    return find_given(locals())
-
-
 @command(app, "set")
-@with_options(fields=read_limit_options)
+@with_options(
+    fields=Options(
+        option("--concurrency", int, "How many executions run at once."),
+        option("--rate", int, "How many executions begin in each --rate-period-s."),
+        option("--rate-period-s", float, "The period of --rate; 1 when not given.", metavar="SECONDS"),
+        option("--queue-max", int, "Of a tenant: how many executions may wait."),
+        option("--weight", float, "Of a tenant: its share beside other tenants, 1 when not given."),
+        option("--paused/--no-paused", bool, "Begin nothing that it applies to; not given, it stays as it is."),
+    )
+)
 async def set_(
     cli: Session,
     name: Name,

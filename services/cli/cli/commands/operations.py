@@ -18,11 +18,11 @@ from cli.parameters import (
     PageToken,
     complete_agents,
     complete_jobs,
+    filter_options,
     find_agent_id,
     find_batch_id,
     find_job_ids,
     make_checked_filter,
-    read_conditions,
     with_filter,
 )
 from cli.session import Session, command, make_app, with_options
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from contracts.resources import NewJob
-    from signoff.types import Operation, OperationItem, OperationPreview
+    from signoff.types import Operation, OperationPreview
 
 bulk_app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
 
@@ -63,7 +63,7 @@ class OperationOptions:
     )
 
 
-with_choice = with_options(conditions=read_conditions, how=OperationOptions)
+with_choice = with_options(conditions=filter_options, how=OperationOptions)
 
 
 @command(bulk_app, "execute")
@@ -155,7 +155,14 @@ async def report(
     operation_id = await find_batch_id(jobstore, operation_id)
     page = await jobstore.list_operation_items(operation_id, outcome or (), page_size=page_size, page_token=page_token)
     await cli.learn_agents(jobstore)
-    show_items(cli.out, *page)
+    columns = {
+        "job": lambda item: item.job_id,
+        "outcome": lambda item: style_status(item.outcome),
+        "code": lambda item: item.code,
+        "retried by": lambda item: item.retried_by,
+        "why": lambda item: cli.out.name_agents_in(item.message or item.title),
+    }
+    cli.out.print_items(*page, columns, spared=["retried by"], wrapped=True)
 
 
 @command(bulk_app, "pause")
@@ -396,18 +403,6 @@ def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str
         out.print_line(f"estimated cost: {format_usd(preview.cost_usd)}{of}, by {basis}")
     elif preview.total and basis:
         out.print_line("estimated cost: not known")
-
-
-def show_items(out: Output, items: "Sequence[OperationItem]", next_page_token: str) -> None:
-    """Show a page of the items of an operation."""
-    columns = {
-        "job": lambda item: item.job_id,
-        "outcome": lambda item: style_status(item.outcome),
-        "code": lambda item: item.code,
-        "retried by": lambda item: item.retried_by,
-        "why": lambda item: out.name_agents_in(item.message or item.title),
-    }
-    out.print_items(items, next_page_token, columns, spared=["retried by"], wrapped=True)
 
 
 async def show_until_ended(

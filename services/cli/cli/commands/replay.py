@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from cli.commands.recovery import HOW_TO_GIVE, describe_unread, find_fact_keys
 from cli.errors import CommandError, ExitStatus
-from cli.options import parse_past_time
+from cli.options import Options, option, parse_past_time
 from cli.output import format_time
-from cli.session import Session, command, make_app
+from cli.session import Session, command, make_app, with_options
 from contracts.signing import MARKER_HEADER, FactKeys, Unvouched
 from contracts.topics import FACT_TOPICS, REPLAY_HEADER, TOPICS, Topic, find_topic
 from signoff.errors import ErrorCode
@@ -116,6 +116,15 @@ class Selection:
     event_id: str | None = None
     execution_id: str | None = None
 
+    def check(self) -> None:
+        """Raise BadParameter if what is asked for contradicts itself."""
+        if self.partition is None and (self.first is not None or self.last is not None):
+            raise typer.BadParameter("goes with --partition", param_hint="--from-offset, --to-offset")
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise typer.BadParameter("lies before --from-offset", param_hint="--to-offset")
+        if self.since and self.until and self.until <= self.since:
+            raise typer.BadParameter("is not after --since", param_hint="--until")
+
     def limit_offsets(self, stored: Mapping[int, range]) -> dict[int, range]:
         """Return which of the stored offsets to read, by partition. Raise CommandError for an unknown partition."""
         if self.partition is None:
@@ -152,22 +161,43 @@ BATCH = 500
 app = make_app()
 
 
+def parse_execution_id(text: str, _: str) -> str:
+    """Return an execution id as records have it. Raise BadParameter if it is no UUID."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no UUID", param_hint="--execution") from None
+
+
+def _parse_record_time(text: str, flag: str) -> datetime | None:
+    """Return a time, or one ago, in whole milliseconds: those of records have no others."""
+    at = parse_past_time(text, flag)
+    return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 @command(app, "replay")
-async def replay(  # noqa: PLR0913, PLR0917 - each is an option
+@with_options(
+    selection=Options(
+        option("--partition", int, "Only this partition.", min=0),
+        option("--from-offset", int, "The first offset; goes with --partition.", "first", min=0),
+        option("--to-offset", int, "The last offset, itself included.", "last", min=0),
+        option(
+            "--since",
+            str,
+            "At this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.",
+            metavar="TIME",
+            parse=_parse_record_time,
+        ),
+        option("--until", str, "Before this time; as --since.", metavar="TIME", parse=_parse_record_time),
+        option("--job", str, "Only records of this job.", "job_id", metavar="JOB"),
+        option("--event-id", str, "Only the record with this event id."),
+        option("--execution-id", str, "Only records of this execution.", metavar="UUID", parse=parse_execution_id),
+    )
+)
+async def replay(
     cli: Session,
     topic_name: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic to read.")],
-    partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
-    from_offset: Annotated[int | None, typer.Option(min=0, help="The first offset; goes with --partition.")] = None,
-    to_offset: Annotated[int | None, typer.Option(min=0, help="The last offset, itself included.")] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="At this time or later: ISO 8601, or 90s, 15m, 1h, 2d ago.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time; as --since.")] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB", help="Only records of this job.")] = None,
-    event_id: Annotated[str | None, typer.Option(help="Only the record with this event id.")] = None,
-    execution: Annotated[
-        str | None, typer.Option("--execution-id", metavar="UUID", help="Only records of this execution.")
-    ] = None,
+    selection: dict[str, Any],
     headers: Annotated[bool, typer.Option("--headers", help="Show headers, too.")] = False,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the selected records again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")] = False,
@@ -181,33 +211,12 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     Each fact is shown with the secret that signed it, where a key is known (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the
     endpoints file). `signoff verify` reads all facts, and checks which secret may have signed which.
     """
-    if partition is None and (from_offset is not None or to_offset is not None):
-        raise typer.BadParameter("goes with --partition", param_hint="--from-offset, --to-offset")
-    if from_offset is not None and to_offset is not None and to_offset < from_offset:
-        raise typer.BadParameter("lies before --from-offset", param_hint="--to-offset")
-    selection = Selection(
-        topic=get_topic(topic_name),
-        partition=partition,
-        first=from_offset,
-        last=to_offset,
-        since=_parse_record_time(since, "--since"),
-        until=_parse_record_time(until, "--until"),
-        job_id=job,
-        event_id=event_id,
-        execution_id=parse_execution_id(execution),
-    )
-    if selection.since and selection.until and selection.until <= selection.since:
-        raise typer.BadParameter("is not after --since", param_hint="--until")
-    if publish and selection.topic.dlq is None:
+    selected = Selection(get_topic(topic_name), **selection)
+    selected.check()
+    if publish and selected.topic.dlq is None:
         message = f"{topic_name} is never published again: no service consumes it"
         raise CommandError(message, code=ErrorCode.NOT_REPLAYABLE)
-    await _replay(cli, selection, headers=headers, publish=publish, asks=not yes)
-
-
-def _parse_record_time(text: str | None, option: str) -> datetime | None:
-    """Return a time, or one ago, in whole milliseconds: those of records have no others."""
-    at = parse_past_time(text, option)
-    return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
+    await _replay(cli, selected, headers=headers, publish=publish, asks=not yes)
 
 
 async def _replay(cli: Session, selection: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
@@ -347,11 +356,3 @@ def open_history(cli: Session, topic: str) -> "History":
 
     survive_lost_connections()
     return History(cli.require_kafka(), topic)
-
-
-def parse_execution_id(text: str | None) -> str | None:
-    """Return an execution id as records have it. Raise BadParameter if it is no UUID."""
-    try:
-        return None if text is None else str(UUID(text))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no UUID", param_hint="--execution") from None
