@@ -82,7 +82,7 @@ COMMANDS: Final = {
         "Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.",
         "criteria_app",
     ),
-    "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
+    "dlq": Entry("replay", "Dead letters: what could not be processed, as it was, and why.", "dlq_app"),
 }
 
 

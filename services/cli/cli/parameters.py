@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from cli.config import find_target, read_token
 from cli.errors import CommandError
 from cli.options import Options, option, parse_pairs, parse_past_time, parse_usd, validate_model
 from cli.output import PART_MIN_CHARS
-from cli.session import connect, with_options
+from cli.session import connect, find_target, read_token, with_options
 from servicekit.errors import ServiceError
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from cli.commands.doctor import check_jobstores
-from cli.config import Target
+from cli.session import Target
 from faults.checking.observed import VERSIONS, Fault, Theft
 from faults.checking.reading import GROUPS
 from faults.schedule import Planned

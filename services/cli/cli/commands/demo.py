@@ -13,10 +13,9 @@ import typer
 
 from cli.commands.replay import open_publisher
 from cli.commands.up import show_message
-from cli.config import DATA_DIR, Target, read_endpoints
 from cli.errors import CommandError, ExitStatus
 from cli.output import style_status
-from cli.session import Session, command, connect, make_app, make_login_link
+from cli.session import DATA_DIR, Session, Target, command, connect, make_app, make_login_link, read_endpoints
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.signing import KeyUse, Secrets

@@ -21,9 +21,8 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import typer
 
-from cli.config import Target
 from cli.errors import ExitStatus
-from cli.session import Session, command, connect, make_app
+from cli.session import Session, Target, command, connect, make_app
 from cli.terminal import Styled
 from contracts.agents import has_userinfo, hide_userinfo
 from contracts.topics import TOPICS, Topic

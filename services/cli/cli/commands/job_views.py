@@ -20,12 +20,14 @@ from cli.output import (
     format_seconds,
     format_spent,
     format_time,
+    list_agents_of,
+    name_cause,
+    print_reasons,
     style_status_of,
 )
 from cli.parameters import JobId, find_job, find_job_id
 from cli.session import Session, command, make_app
 from cli.terminal import Styled, columns_of
-from cli.waiting import list_agents_of, name_cause, print_reasons
 from signoff import AsyncClient
 from signoff.errors import ErrorCode
 from signoff.status import JobLogKind, JobLogStatus, View

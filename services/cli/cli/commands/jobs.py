@@ -29,6 +29,9 @@ from cli.output import (
     format_policy,
     format_spent,
     format_time,
+    list_agents_of,
+    name_cause,
+    show_waiting,
     style_status,
     style_status_of,
     to_json,
@@ -49,7 +52,6 @@ from cli.parameters import (
     with_filter,
 )
 from cli.session import Session, command, make_app, with_options
-from cli.waiting import list_agents_of, name_cause, show_waiting
 from signoff import UNCHANGED, AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View

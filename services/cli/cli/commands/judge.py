@@ -303,7 +303,7 @@ async def evaluate(
         )  # amounts are added up
         report = await evaluating.evaluate(file, policies, how.repeats, judge, evaluation)
     if html is not None:
-        from cli.evaluation_report import write_page  # noqa: PLC0415 - same
+        from cli.evaluating import write_page  # noqa: PLC0415 - same
 
         html.write_text(write_page(report), "utf-8")
     cli.out.print_json(report)
@@ -313,25 +313,25 @@ async def evaluate(
 
 
 def _show(cli: Session, report: Mapping[str, Any]) -> None:
-    from cli import evaluation_report  # noqa: PLC0415 - same
+    from cli import evaluating  # noqa: PLC0415 - same
 
     policies = report["policies"]
-    cli.out.print_table(["", *(one["policy"] for one in policies)], evaluation_report.list_measures(policies))
+    cli.out.print_table(["", *(one["policy"] for one in policies)], evaluating.list_measures(policies))
     for comparison in report["comparisons"]:
-        cli.out.print_line(evaluation_report.describe_comparison(comparison))
+        cli.out.print_line(evaluating.describe_comparison(comparison))
     for one in policies[1:]:
-        if (gains := evaluation_report.describe_gains(policies[0], one)) is not None:
+        if (gains := evaluating.describe_gains(policies[0], one)) is not None:
             cli.out.print_line(gains)
     for one in policies:
         for quorum in one["quorum"]:
-            cli.out.print_line(f"{one['policy']}: {evaluation_report.describe_quorum(quorum)}")
+            cli.out.print_line(f"{one['policy']}: {evaluating.describe_quorum(quorum)}")
         if one.get("confirm"):
-            cli.out.print_line(f"{one['policy']}: {evaluation_report.describe_confirming(one['confirm'])}")
+            cli.out.print_line(f"{one['policy']}: {evaluating.describe_confirming(one['confirm'])}")
         if one["criteria"]:
             cli.out.print_line()
             cli.out.print_line(one["policy"])
-            cli.out.print_table(evaluation_report.CRITERIA_HEADER, evaluation_report.list_criteria(one))
-    for line in evaluation_report.describe_left_out(report):
+            cli.out.print_table(evaluating.CRITERIA_HEADER, evaluating.list_criteria(one))
+    for line in evaluating.describe_left_out(report):
         cli.out.print_line(line)
     disagreements = report["disagreements"]
     names = ", ".join(one["id"] for one in disagreements["items"][:SHOWN_MAX])

@@ -339,7 +339,7 @@ def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> Non
         by, at = evaluation.actor, format_time(evaluation.created_at)
         out.print_line(f"evaluated as {found.name}@{evaluation.version} by {by}, {at}: {_count_wrong(evaluation)}")
         if evaluation.quorum:
-            from cli.evaluation_report import describe_quorum  # noqa: PLC0415 - heavy, and only needed here
+            from cli.evaluating import describe_quorum  # noqa: PLC0415 - heavy, and only needed here
 
             for quorum in evaluation.quorum:
                 out.print_line(describe_quorum(vars(quorum)))

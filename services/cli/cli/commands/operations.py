@@ -10,7 +10,17 @@ import typer
 
 from cli.errors import ExitStatus
 from cli.options import read_json_file, validate_model
-from cli.output import STYLES, Output, format_time, format_usd, style_status, style_status_of
+from cli.output import (
+    STYLES,
+    Output,
+    describe_sum,
+    format_time,
+    format_usd,
+    list_agents_of,
+    print_sums,
+    style_status,
+    style_status_of,
+)
 from cli.parameters import (
     BatchId,
     OperationId,
@@ -27,7 +37,6 @@ from cli.parameters import (
 )
 from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
-from cli.waiting import describe_sum, list_agents_of, print_sums
 from signoff import AsyncClient
 from signoff.status import BATCH_KINDS, ItemOutcome, JobStatus, OperationKind, OperationState
 

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.options import parse_seconds
-from cli.output import Output, format_percent, format_seconds, format_spent
+from cli.output import (
+    Output,
+    describe_sum,
+    format_percent,
+    format_seconds,
+    format_spent,
+    list_agents_of,
+    show_waiting_sums,
+)
 from cli.parameters import Detail
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
-from cli.waiting import describe_sum, list_agents_of, show_waiting_sums
 from signoff import AsyncClient
 from signoff.connection import list_all
 from signoff.status import View

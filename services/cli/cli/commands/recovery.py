@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import from_json
 
-from cli.config import Target
 from cli.errors import CommandError, ExitStatus, find_exit_status
-from cli.session import Session, command, make_app
+from cli.session import Session, Target, command, make_app
 from contracts.signing import FactKeys, Secrets
 from contracts.topic_prefix import TOPIC_PREFIX
 from signoff.errors import ErrorCode

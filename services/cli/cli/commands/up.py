@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.config import DATA_DIR, read_endpoints
 from cli.errors import ExitStatus
-from cli.session import Session, command, make_app, make_login_link
+from cli.session import DATA_DIR, Session, command, make_app, make_login_link, read_endpoints
 
 app = make_app()
 
