@@ -22,67 +22,60 @@ USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 
 
 class Entry(NamedTuple):
-    """A command or a group: the module in `cli.commands` that has it, its help in one sentence, and its Typer there."""
+    """A command or a group: its help in one sentence, the module in `cli.commands` that has it, and its Typer there.
 
-    module: str
+    Without a module, that is named like the command.
+    """
+
     summary: str
+    module: str = ""
     app: str = "app"
 
 
 #: Commands and groups by name. A test compares the summaries with the help of the commands themselves.
 COMMANDS: Final = {
-    "up": Entry(
-        "up", "Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."
-    ),
-    "demo": Entry(
-        "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
-    ),
-    "login-link": Entry("up", "Print a link that logs in to the page: once, and within a quarter of an hour."),
+    "up": Entry("Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."),
+    "demo": Entry("Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."),
+    "login-link": Entry("Print a link that logs in to the page: once, and within a quarter of an hour.", "up"),
     "overview": Entry(
-        "overview",
-        "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does.",
+        "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does."
     ),
-    "watch": Entry("overview", "Show everything that happens to all jobs, until interrupted."),
-    "explain": Entry("overview", "Show why jobs wait: how many for what, whose move it is, and what lifts it."),
+    "watch": Entry("Show everything that happens to all jobs, until interrupted.", "overview"),
+    "explain": Entry("Show why jobs wait: how many for what, whose move it is, and what lifts it.", "overview"),
     "replay": Entry(
-        "replay", "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
+        "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
     ),
     "rebuild": Entry(
-        "recovery", "Fill an empty database from the facts in Kafka: job-changed, and the facts about all else."
+        "Fill an empty database from the facts in Kafka: job-changed, and the facts about all else.", "recovery"
     ),
     "verify": Entry(
-        "recovery", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."
+        "Compare a rebuilt database with the live one, row by row; succeed if they are the same.", "recovery"
     ),
     "fact-keys": Entry(
-        "recovery",
         "Print the keys of facts, for SIGNOFF_FACT_KEYS where facts are checked without the jobstore's secrets.",
+        "recovery",
     ),
-    "doctor": Entry(
-        "doctor", "Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
-    ),
-    "jobs": Entry("jobs", "Create, execute and follow jobs."),
-    "executions": Entry("jobs", "Requests to run a job, each with what became of it.", "executions_app"),
-    "receipt": Entry("receipt", "Signed statements about verdicts: `signoff receipt JOB` prints one."),
-    "agents": Entry("agents", "Register and change agents."),
-    "batches": Entry("operations", "Execute many jobs at once.", "batches_app"),
-    "bulk": Entry("operations", "Execute, cancel, resubmit, assign or retry all jobs that match.", "bulk_app"),
+    "doctor": Entry("Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."),
+    "jobs": Entry("Create, execute and follow jobs."),
+    "executions": Entry("Requests to run a job, each with what became of it.", "jobs", "executions_app"),
+    "receipt": Entry("Signed statements about verdicts: `signoff receipt JOB` prints one."),
+    "agents": Entry("Register and change agents."),
+    "batches": Entry("Execute many jobs at once.", "operations", "batches_app"),
+    "bulk": Entry("Execute, cancel, resubmit, assign or retry all jobs that match.", "operations", "bulk_app"),
     "rejudge": Entry(
-        "judge", "Judge results of jobs again, as a shadow that changes nothing, or for real.", "rejudge_app"
+        "Judge results of jobs again, as a shadow that changes nothing, or for real.", "judge", "rejudge_app"
     ),
     "limits": Entry(
-        "limits",
-        "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one.",
+        "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
     ),
-    "judge": Entry("judge", "Try judges, and criteria, without a job."),
-    "judges": Entry(
-        "judges", "Keep judge policies, by which results are judged, by name and version, such as strict@3."
-    ),
+    "judge": Entry("Try judges, and criteria, without a job."),
+    "judges": Entry("Keep judge policies, by which results are judged, by name and version, such as strict@3."),
     "criteria": Entry(
-        "judges",
         "Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.",
+        "judges",
         "criteria_app",
     ),
-    "dlq": Entry("replay", "Dead letters: what could not be processed, as it was, and why.", "dlq_app"),
+    "dlq": Entry("Dead letters: what could not be processed, as it was, and why.", "replay", "dlq_app"),
 }
 
 
@@ -120,7 +113,7 @@ def _printing_usage_as_json(words: Sequence[str]) -> Iterator[None]:
 
 def load_command(name: str) -> Command:
     """Import a command or a group. A Typer without a name of its own may have several commands of the table."""
-    module = import_module(f"cli.commands.{COMMANDS[name].module}")
+    module = import_module(f"cli.commands.{COMMANDS[name].module or name}")
     command: Any = get_command(getattr(module, COMMANDS[name].app))
     return cast("Command", getattr(command, "commands", {}).get(name, command))
 

@@ -103,25 +103,19 @@ def read_token(token: str | None, file: Path | None) -> str | None:
     return values[0] if values else None
 
 
+_FIELDS_OF_FILE: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("token", "secrets", "kafka", "http", "judge", "postgres", "topic_prefix"), str),
+    **dict.fromkeys(("agents", "metrics", "processes"), dict),
+    "data_dir": Path,
+}
+
+
 def read_endpoints(file: Path) -> Target:
     """Read an endpoints file. Raise CommandError if it cannot be read."""
     try:
         fields = json.loads(file.read_text())
-        return Target(
-            jobstore=fields["grpc"],
-            token=fields.get("token"),
-            secrets=fields.get("secrets"),
-            kafka=fields.get("kafka"),
-            http=fields.get("http"),
-            judge=fields.get("judge"),
-            postgres=fields.get("postgres"),
-            agents=dict(fields.get("agents") or {}),
-            metrics=dict(fields.get("metrics") or {}),
-            data_dir=Path(fields["data_dir"]) if fields.get("data_dir") else None,
-            topic_prefix=fields.get("topic_prefix"),
-            processes=dict(fields.get("processes") or {}),
-            file=file,
-        )
+        given = {name: kind(fields[name]) for name, kind in _FIELDS_OF_FILE.items() if fields.get(name)}
+        return Target(jobstore=fields["grpc"], file=file, **given)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"cannot read the endpoints file {file}: {error}; is `signoff up` running?"
         raise CommandError(message, code=ErrorCode.ENDPOINTS_UNREADABLE) from error

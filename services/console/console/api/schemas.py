@@ -28,10 +28,24 @@ PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**
 Item = TypeVar("Item")
 
 
+Code = Annotated[Text, StringConstraints(max_length=64)]
+CriterionText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
+
+
+def optional(description: str) -> Any:
+    """Return the field of a parameter or a member that may be left out."""
+    return Field(None, description=description)
+
+
+def repeated(max_length: int, description: str) -> Any:
+    """Return the field of a parameter that may be repeated so often."""
+    return Field(default_factory=list, max_length=max_length, description=description)
+
+
 class PageQuery(Model):
     """Query parameters that choose a page of a list."""
 
-    page_size: PageSize | None = Field(None, description="items a page, 500 at most; as many as are usual without it")
+    page_size: PageSize | None = optional("items a page, 500 at most; as many as are usual without it")
     page_token: Annotated[str, Field(description="`next_page_token` of the page before")] = ""
 
     @property
@@ -63,42 +77,30 @@ class JobsFilter(Model):
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
     batch_id: UUID | None = None
-    label: list[LabelPair] = Field(
-        default_factory=list, max_length=64, description="`name:value`; all of them must be on the job"
-    )
-    created_after: Moment | None = Field(None, description="or at this time")
+    label: list[LabelPair] = repeated(64, "`name:value`; all of them must be on the job")
+    created_after: Moment | None = optional("or at this time")
     created_before: Moment | None = None
-    text: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        None, description="its words, or how they begin; or what stands in the id or the title of the newest"
+    text: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = optional(
+        "its words, or how they begin; or what stands in the id or the title of the newest"
     )
-    cancelled: bool | None = Field(None, description="whether the last execution was cancelled")
-    code: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
-        default_factory=list, max_length=20, description="any of them: why the last execution was not completed"
+    cancelled: bool | None = optional("whether the last execution was cancelled")
+    code: list[Code] = repeated(20, "any of them: why the last execution was not completed")
+    criterion_not_met: CriterionText | None = optional(
+        "the text of a required criterion that the last verdict did not pass"
     )
-    criterion_not_met: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = Field(
-        None, description="the text of a required criterion that the last verdict did not pass"
+    cost_usd_min: Money | None = optional("USD, or more; of jobs whose last execution ended")
+    cost_usd_max: Money | None = optional("USD, or less")
+    duration_s_min: Amount | None = optional("seconds, or more; of jobs whose last execution ended")
+    duration_s_max: Amount | None = optional("seconds, or less")
+    id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = optional(
+        "how the id begins or ends"
     )
-    cost_usd_min: Money | None = Field(None, description="USD, or more; of jobs whose last execution ended")
-    cost_usd_max: Money | None = Field(None, description="USD, or less")
-    duration_s_min: Amount | None = Field(None, description="seconds, or more; of jobs whose last execution ended")
-    duration_s_max: Amount | None = Field(None, description="seconds, or less")
-    id_part: Annotated[Text, StringConstraints(min_length=4, max_length=200)] | None = Field(
-        None, description="how the id begins or ends"
-    )
-    not_agent_id: list[AgentId] = Field(
-        default_factory=list, max_length=20, description="none of them; a job without an agent matches"
-    )
-    not_tenant: list[Tenant] = Field(default_factory=list, max_length=20, description="none of them")
-    not_label: list[LabelPair] = Field(
-        default_factory=list, max_length=64, description="`name:value`; none of them is on the job"
-    )
-    not_batch_id: list[UUID] = Field(default_factory=list, max_length=20, description="an item of none of them")
-    not_code: list[Annotated[Text, StringConstraints(max_length=64)]] = Field(
-        default_factory=list, max_length=20, description="none of them"
-    )
-    not_criterion_not_met: list[Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]] = Field(
-        default_factory=list, max_length=20, description="the last verdict did not pass any of them: left out"
-    )
+    not_agent_id: list[AgentId] = repeated(20, "none of them; a job without an agent matches")
+    not_tenant: list[Tenant] = repeated(20, "none of them")
+    not_label: list[LabelPair] = repeated(64, "`name:value`; none of them is on the job")
+    not_batch_id: list[UUID] = repeated(20, "an item of none of them")
+    not_code: list[Code] = repeated(20, "none of them")
+    not_criterion_not_met: list[CriterionText] = repeated(20, "the last verdict did not pass any of them: left out")
 
     @field_validator("label", "code", "not_label", "not_code", mode="before")
     @classmethod
@@ -139,20 +141,18 @@ class LogsQuery(PageQuery, ViewQuery):
     """Query parameters of a job's log: filter, order, page."""
 
     newest_first: bool = False
-    submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="only what belongs to it")
-    from_version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(None, description="of the first entry")
-    kind: list[JobLogKind] = Field(default_factory=list, max_length=40, description="any of them")
+    submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = optional("only what belongs to it")
+    from_version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = optional("of the first entry")
+    kind: list[JobLogKind] = repeated(40, "any of them")
 
 
 class ReceiptQuery(Model):
     """Query parameters of a receipt: which verdict it is about, and how much it says."""
 
-    version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
-        None, description="of the entry that holds the verdict; without it and a submission: the one that ended the job"
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = optional(
+        "of the entry that holds the verdict; without it and a submission: the one that ended the job"
     )
-    submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
-        None, description="the last verdict on this one"
-    )
+    submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = optional("the last verdict on this one")
     view: View = Field(View.FULL, description="`basic` leaves out the texts of criteria, of which hashes stay")
 
 
@@ -196,7 +196,7 @@ class JobAssignment(Model):
     """Whom to give a job to, and with what payload if not with its own."""
 
     agent_id: AgentId
-    payload: Json = Field(None, description="replaces the job's payload, where it is given")
+    payload: Json = optional("replaces the job's payload, where it is given")
 
 
 class ExecutionName(Model):
@@ -208,13 +208,13 @@ class ExecutionName(Model):
 class NewExecution(ExecutionName, StrictModel):
     """One execution."""
 
-    not_before: Time | None = Field(None, description="it begins no earlier")
+    not_before: Time | None = optional("it begins no earlier")
 
 
 class Resubmission(ExecutionName):
     """The next submission."""
 
-    comment: Text | None = Field(None, description="told to the agent beside the verdict's feedback")
+    comment: Text | None = optional("told to the agent beside the verdict's feedback")
 
 
 class Cancellation(Model):
@@ -226,7 +226,7 @@ class Cancellation(Model):
 class JobCancellation(Cancellation):
     """Of which execution: without one, of whichever is live."""
 
-    execution_id: UUID | None = Field(None, description="of this and no other: a repeat never meets the next one")
+    execution_id: UUID | None = optional("of this and no other: a repeat never meets the next one")
 
 
 class NewBatch(Model):
@@ -261,7 +261,7 @@ class ItemsQuery(PageQuery):
 class OperationRetry(Model):
     """Which items of a batch to execute again."""
 
-    name: OperationName | None = Field(None, description="of the new one")
+    name: OperationName | None = optional("of the new one")
 
     statuses: list[JobStatus] = Field(default_factory=list, description="how they ended; FAILED when not given")
 
@@ -275,7 +275,7 @@ class JudgePolicyPage(Page[NamedJudgePolicy]):
 class VersionsQuery(Model):
     """Which versions of a name."""
 
-    page_size: PageSize | None = Field(None, description="versions; 50 when not given, and at most")
+    page_size: PageSize | None = optional("versions; 50 when not given, and at most")
     before: Annotated[int | None, Field(ge=1, le=999_999_999, description="only versions below this one")] = None
 
     @property
@@ -296,7 +296,7 @@ class NewJudgePolicy(StrictModel):
     policy: JudgePolicy = Field(
         description="`name` as in the address; `version`, if it is given, is the newest that is known"
     )
-    note: Note | None = Field(None, description="what is noted about the version")
+    note: Note | None = optional("what is noted about the version")
 
 
 class JudgePolicyPromotion(StrictModel):
@@ -308,7 +308,7 @@ class JudgePolicyPromotion(StrictModel):
         description="of `signoff judge evaluate --json` on the policy's golden set, where it has one: its `evaluation` "
         "names the judgings that count, and its `policies` say what these say",
     )
-    force_reason: Note | None = Field(None, description="why, although something speaks against it; it is kept")
+    force_reason: Note | None = optional("why, although something speaks against it; it is kept")
 
 
 class NewGoldenSet(StrictModel):
@@ -317,12 +317,12 @@ class NewGoldenSet(StrictModel):
     cases_jsonl: Annotated[Text, StringConstraints(min_length=1)] = Field(
         description="a labelled case a line, as `signoff judge evaluate` takes them; each labelled as a whole"
     )
-    true_positive_rate_min: Least | None = Field(
-        None, description="what the lower bound (95 %) of the share of good results that pass reaches; 0.9 when not set"
+    true_positive_rate_min: Least | None = optional(
+        "what the lower bound (95 %) of the share of good results that pass reaches; 0.9 when not set"
     )
-    true_negative_rate_min: Least | None = Field(None, description="the same of bad ones that do not; 0.9 when not set")
-    flips_max: Share | None = Field(None, description="of cases whose repeats may differ; any when not set")
-    note: Note | None = Field(None, description="what is noted about the set")
+    true_negative_rate_min: Least | None = optional("the same of bad ones that do not; 0.9 when not set")
+    flips_max: Share | None = optional("of cases whose repeats may differ; any when not set")
+    note: Note | None = optional("what is noted about the set")
 
 
 class Retirement(StrictModel):
@@ -348,7 +348,7 @@ class NewCriteria(StrictModel):
 class NewCriteriaSet(NewCriteria):
     """A version of a criteria set to add."""
 
-    note: Note | None = Field(None, description="what is noted about the version")
+    note: Note | None = optional("what is noted about the version")
 
 
 class Health(Model):
@@ -358,5 +358,5 @@ class Health(Model):
     jobstore: bool = Field(description="whether the jobstore answers")
     live: bool
     version: str = Field(description="of this console")
-    database: str | None = Field(None, description="why the jobstore cannot write to its database, if it cannot")
-    remedy: str | None = Field(None, description="what to do about that")
+    database: str | None = optional("why the jobstore cannot write to its database, if it cannot")
+    remedy: str | None = optional("what to do about that")
