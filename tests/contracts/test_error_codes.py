@@ -15,8 +15,8 @@ FOLDERS = ("proto/contracts", "proto/signoff", "services", "deploy/local/localst
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path != DECLARED]
 #: Calls whose argument at this place is a code.
 MAKERS = {
-    **dict.fromkeys(("Refusal", "GoldenRefusal", "StreamRefusedError", "SignoffError", "_reject", "_answer_queued"), 0),
-    **dict.fromkeys(("ProblemError", "ClaimAnswer"), 1),
+    **dict.fromkeys(("Refusal", "GoldenRefusal", "SignoffError", "ProblemError", "_reject", "_answer_queued"), 0),
+    "ClaimAnswer": 1,
 }
 CODE = re.compile(r"[a-z][a-z0-9_]*")
 

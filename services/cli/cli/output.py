@@ -15,8 +15,8 @@ from signoff.status import JobLogStatus
 from signoff.values import time_text, to_nanos, usd_text
 
 if TYPE_CHECKING:
-    from signoff.judging import Ask, Criterion, CriterionWarning, Verdict
-    from signoff.types import Job, JobLog, Policy
+    from signoff.judging import Ask, Criterion, CriterionVerdict, CriterionWarning, Verdict
+    from signoff.types import Job, JobLog, PastWait, Policy, Reason, Waiting, WaitingSum
 
 #: A part of an id that a command takes has so many characters at least.
 PART_MIN_CHARS: Final = 4
@@ -26,15 +26,12 @@ LONG_ID_CHARS: Final = 24
 
 def find_short_ends(ids: Sequence[str]) -> list[str]:
     """Return for each long id its shortest end that no other id has, and for short ids an empty text."""
-    return [_find_short_end(each, ids) if len(each) >= LONG_ID_CHARS else "" for each in ids]
+    return [_find_short_end(each, {*ids} - {each}) if len(each) >= LONG_ID_CHARS else "" for each in ids]
 
 
-def _find_short_end(own: str, ids: Iterable[str]) -> str:
-    others = [each for each in ids if each != own]
-    for length in range(PART_MIN_CHARS, len(own)):
-        if not any(each.endswith(own[-length:]) for each in others):
-            return own[-length:]
-    return own
+def _find_short_end(own: str, others: Iterable[str]) -> str:
+    ends = (own[-length:] for length in range(PART_MIN_CHARS, len(own)))
+    return next((end for end in ends if not any(each.endswith(end) for each in others)), own)
 
 
 STYLES = {
@@ -102,8 +99,8 @@ def format_spent(usd: Decimal | str | None, tokens: int | None, *, claimed: bool
     return ", ".join([*words, *["as claimed by agents and judges"] * (claimed and bool(words))])
 
 
-def format_criterion(one: "Criterion") -> str:
-    """Return a criterion as its line in the text form."""
+def format_criterion(one: "Criterion | CriterionVerdict") -> str:
+    """Return a criterion as its line in the text form: of one text there may be one of each kind."""
     return ": ".join([*["optional"] * (not one.required), *[one.kind] * (one.kind != "meets"), one.text])
 
 
@@ -329,15 +326,6 @@ class Output:
             what,
         )
 
-    def show_logs(self, logs: "Sequence[JobLog]", next_page_token: str) -> None:
-        """Show a page of a job's log."""
-        if self.as_json:
-            self.print_page(logs, next_page_token)
-            return
-        for log in logs:
-            self.show_log(log)
-        self.print_next_page_token(next_page_token)
-
     def print_progress(self, document: Any, *parts: str | Styled) -> None:
         """Print the progress of something: on a terminal in one line that changes, elsewhere in a new line each."""
         if self.as_json or self.is_whole:
@@ -368,9 +356,6 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()  # so that a reader sees it now, and that there is none any more is noticed here
 
 
-if TYPE_CHECKING:
-    from signoff.types import PastWait, Reason, Waiting, WaitingSum
-
 #: Codes whose name is the id of an agent (contracts.waiting.WaitCode).
 _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
 
@@ -389,30 +374,10 @@ def name_cause(out: Output, cause: "Reason | WaitingSum | PastWait", *, with_id:
     return f"{cause.code} {name}".rstrip()
 
 
-def show_waiting(out: Output, waiting: "Waiting") -> None:
-    """Show why a job waits: each cause, and below it the remedy."""
-    out.print_json(waiting)
-    if not waiting.reasons:
-        out.print_line("it does not wait: whatever was requested has begun")
-        return
-    about = [f"it has waited since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
-    about += [f"its turn: {waiting.place}"] if waiting.place else []
-    # The causes of waiting after that time are not known yet.
-    about += [f"it begins no earlier than {format_time(waiting.starts_at)}"] if waiting.starts_at else []
-    out.print_line(", ".join(about))
-    print_reasons(out, waiting)
-
-
 def print_reasons(out: Output, waiting: "Waiting") -> None:
     """Print each cause for which a job waits, and below it the remedy."""
     for reason in waiting.reasons:
         _print_reason(out, describe_reason(out, reason), reason)
-
-
-def show_waiting_sums(out: Output, sums: "Sequence[WaitingSum]") -> None:
-    """Show how many executions wait for each cause, and below it the remedy."""
-    out.print({"waiting": sums}, f"{sum(each.count for each in sums)} waiting")
-    print_sums(out, sums)
 
 
 def print_sums(out: Output, sums: "Sequence[WaitingSum]") -> None:

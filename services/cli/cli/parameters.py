@@ -5,9 +5,8 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from contracts.resources import JobFilter
     from signoff.types import Agent, Job
 
-T = TypeVar("T")
 #: The judge policy that stands for the validators' own settings.
 DEFAULT: Final = "default"
 #: An id as long as a UUID is a whole one.
@@ -41,12 +39,29 @@ _FOUND_AT_ONCE: Final = 20
 _COMPLETED_WITHIN_S: Final = 0.3
 
 
+class _Kind(NamedTuple):
+    """Jobs, agents or operations, one of which is found by its whole id or, among the newest, by a part of that."""
+
+    name: str
+    get: Callable[[str], Awaitable[Any]]
+    newest: AsyncIterator[Any]
+    has_names: bool = False
+
+
+def _jobs(jobstore: AsyncClient, given: str) -> _Kind:
+    return _Kind("job", jobstore.get_job, jobstore.iter_jobs(id_part=given))
+
+
+def _agents(jobstore: AsyncClient) -> _Kind:
+    return _Kind("agent", jobstore.get_agent, jobstore.iter_agents(), has_names=True)
+
+
 async def find_job_id(jobstore: AsyncClient, given: str) -> str:
     """Return the id of a job: `given` itself, else the only id that begins or ends with it, else `given`.
 
     Raise CommandError if several ids begin or end with it.
     """
-    return await _find(given, jobstore.get_job, _list_ids(jobstore.iter_jobs(id_part=given)), "job")
+    return await _find_id(_jobs(jobstore, given), given)
 
 
 async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]:
@@ -60,78 +75,60 @@ async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]
 
 async def find_job(jobstore: AsyncClient, given: str) -> "Job":
     """Return a job, found as `find_job_id` does; by its whole id it is asked for once."""
-    return await _get(
-        given, jobstore.get_job, lambda part: _find_by_part(part, _list_ids(jobstore.iter_jobs(id_part=part)), "job")
-    )
+    job: Job = await _find(_jobs(jobstore, given), given)
+    return job
 
 
 async def find_agent(jobstore: AsyncClient, given: str) -> "Agent":
     """Return an agent, found by its id, its name, or a part of its id."""
-    return await _get(given, jobstore.get_agent, partial(_find_agent_id, jobstore))
+    agent: Agent = await _find(_agents(jobstore), given)
+    return agent
 
 
 async def find_agent_id(jobstore: AsyncClient, given: str) -> str:
     """Return the id of an agent, found as `find_agent` does."""
-    if len(given) >= UUID_CHARS:
-        return given
-    with suppress(SignoffError):
-        return str((await jobstore.get_agent(given)).id)
-    return await _find_agent_id(jobstore, given)
-
-
-async def _find_agent_id(jobstore: AsyncClient, given: str) -> str:
-    agents = [agent async for agent in _take_newest(jobstore.iter_agents())]
-    named = {str(agent.id) for agent in agents if agent.name == given}
-    return _choose(given, named or _match(given, (str(agent.id) for agent in agents)), "agent")
+    return await _find_id(_agents(jobstore), given)
 
 
 async def find_batch_id(jobstore: AsyncClient, given: str) -> str:
     """Return the id of a batch or another operation, found among the newest as `find_job_id` does."""
-    return await _find(given, jobstore.get_operation, _list_ids(jobstore.iter_operations()), "batch")
+    return await _find_id(_Kind("batch", jobstore.get_operation, jobstore.iter_operations()), given)
 
 
-async def _get(given: str, get: Callable[[str], Awaitable[T]], find: Callable[[str], Awaitable[str]]) -> T:
+async def _find(kind: _Kind, given: str) -> Any:
     try:
-        return await get(given)
+        return await kind.get(given)
     except SignoffError:
-        if (meant := await find(given)) == given:
+        if (meant := await _find_by_part(kind, given)) == given:
             raise
-        return await get(meant)
+        return await kind.get(meant)
 
 
-async def _find(given: str, get: Callable[[str], Awaitable[object]], ids: AsyncIterator[str], kind: str) -> str:
-    if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
+async def _find_id(kind: _Kind, given: str) -> str:
+    if len(given) >= UUID_CHARS or not (kind.has_names or _is_part(given)):
         return given
     with suppress(SignoffError):
-        await get(given)
+        return str((await kind.get(given)).id)
+    return await _find_by_part(kind, given)
+
+
+async def _find_by_part(kind: _Kind, given: str) -> str:
+    """Return the only id that is named so, or else begins or ends so; what is given where there is none."""
+    if not (kind.has_names or _is_part(given)):
         return given
-    return await _find_by_part(given, ids, kind)
-
-
-async def _find_by_part(given: str, ids: AsyncIterator[str], kind: str) -> str:
-    if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
-        return given
-    return _choose(given, _match(given, [known async for known in ids]), kind)
-
-
-def _match(given: str, ids: Iterable[str]) -> set[str]:
-    """Return the ids that begin or end with a part that is long enough."""
-    if not PART_MIN_CHARS <= len(given) < UUID_CHARS:
-        return set()
-    return {known for known in ids if known.startswith(given) or known.endswith(given)}
-
-
-def _choose(given: str, found: set[str], kind: str) -> str:
+    items = [item async for item in _take_newest(kind.newest)]
+    named = {str(item.id) for item in items if kind.has_names and item.name == given}
+    ids = {str(item.id) for item in items if _is_part(given)}
+    found = named or {known for known in ids if known.startswith(given) or known.endswith(given)}
     if len(found) > 1:
-        named = ", ".join(sorted(found)[:_NAMED_MAX]) + (", ..." if len(found) > _NAMED_MAX else "")
-        message = f"{given!r} could be each {kind} of these: {named}; give more of its id"
+        shown = ", ".join(sorted(found)[:_NAMED_MAX]) + (", ..." if len(found) > _NAMED_MAX else "")
+        message = f"{given!r} could be each {kind.name} of these: {shown}; give more of its id"
         raise CommandError(message, code=ErrorCode.AMBIGUOUS_ID)
     return found.pop() if found else given
 
 
-async def _list_ids(items: AsyncIterator[Any]) -> AsyncIterator[str]:
-    async for item in _take_newest(items):
-        yield str(item.id)
+def _is_part(given: str) -> bool:
+    return PART_MIN_CHARS <= len(given) < UUID_CHARS
 
 
 async def _take_newest(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -143,7 +140,7 @@ async def _take_newest(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
             return
 
 
-def _complete(list_ids: Callable[[AsyncClient, str], AsyncIterator[str]]) -> Callable[[str], list[str]]:
+def _complete(list_items: Callable[[AsyncClient, str], AsyncIterator[Any]]) -> Callable[[str], list[str]]:
     """Return a function that completes ids for a shell; it returns none if the jobstore does not answer at once."""
 
     async def find(incomplete: str) -> list[str]:
@@ -154,7 +151,8 @@ def _complete(list_ids: Callable[[AsyncClient, str], AsyncIterator[str]]) -> Cal
         if target.jobstore is None:
             return []
         async with asyncio.timeout(_COMPLETED_WITHIN_S), connect(target) as jobstore:
-            return [known async for known in list_ids(jobstore, incomplete) if known.startswith(incomplete)]
+            ids = [str(item.id) async for item in _take_newest(list_items(jobstore, incomplete))]
+            return [known for known in ids if known.startswith(incomplete)]
 
     def complete(incomplete: str) -> list[str]:
         with suppress(CommandError, ServiceError, TimeoutError, OSError):
@@ -164,15 +162,14 @@ def _complete(list_ids: Callable[[AsyncClient, str], AsyncIterator[str]]) -> Cal
     return complete
 
 
-async def _list_some_jobs(jobstore: AsyncClient, part: str) -> AsyncIterator[str]:
-    page = await jobstore.list_matching({"text": part} if part else {}, page_size=_PAGE)
-    for job in page.jobs:
-        yield job.id
+async def _list_some_jobs(jobstore: AsyncClient, part: str) -> AsyncIterator[Any]:
+    for job in (await jobstore.list_matching({"text": part} if part else {}, page_size=_PAGE)).jobs:
+        yield job
 
 
 complete_jobs: Final = _complete(_list_some_jobs)
-complete_agents: Final = _complete(lambda jobstore, _: _list_ids(jobstore.iter_agents()))
-complete_operations: Final = _complete(lambda jobstore, _: _list_ids(jobstore.iter_operations()))
+complete_agents: Final = _complete(lambda jobstore, _: jobstore.iter_agents())
+complete_operations: Final = _complete(lambda jobstore, _: jobstore.iter_operations())
 
 _HELP: Final = "Its id, or the beginning or end of it."
 JobId = Annotated[str, typer.Argument(metavar="JOB", help=_HELP, autocompletion=complete_jobs)]

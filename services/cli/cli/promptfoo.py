@@ -101,16 +101,6 @@ def finish(place: str, draft: Draft, fields: Fields) -> Imported | Skipped:
     return Imported(place, case, draft.lost)
 
 
-def skip_repeats(items: Iterator[Imported | Skipped]) -> Iterator[Imported | Skipped]:
-    """Skip each case whose id another one has."""
-    seen: dict[str, str] = {}
-    for item in items:
-        if isinstance(item, Imported) and (first := seen.setdefault(item.case.id, item.place)) != item.place:
-            yield Skipped(item.place, f"id {item.case.id!r} is that of {first}")
-        else:
-            yield item
-
-
 def make_criterion(text: str, **more: Any) -> dict[str, Any]:
     """Return a criterion of a text of any form: in one line, and read as no prefix. Raise ValueError if too long."""
     line = " ".join(text.split())
@@ -151,8 +141,13 @@ VALUES_MAX: Final = 1_000_000
 
 
 def import_cases(path: Path, fields: Fields) -> Iterator[Imported | Skipped]:
-    """Return the cases in a file of promptfoo."""
-    return skip_repeats(_read_file(path, fields))
+    """Yield the cases in a file of promptfoo; each whose id another one has is skipped."""
+    seen: dict[str, str] = {}
+    for item in _read_file(path, fields):
+        if isinstance(item, Imported) and (first := seen.setdefault(item.case.id, item.place)) != item.place:
+            yield Skipped(item.place, f"id {item.case.id!r} is that of {first}")
+        else:
+            yield item
 
 
 def _read_file(path: Path, fields: Fields) -> Iterator[Imported | Skipped]:
@@ -164,17 +159,12 @@ def _read_file(path: Path, fields: Fields) -> Iterator[Imported | Skipped]:
             yield from importer.read(place, value)
 
 
-def _is_yaml(path: Path) -> bool:
-    return path.suffix.lower() in {".yaml", ".yml"}
-
-
-class _Unread:
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+class _Unread(NamedTuple):
+    reason: str
 
 
 def _read_values(path: Path) -> Iterator[tuple[str, Any]]:
-    if _is_yaml(path):
+    if path.suffix.lower() in {".yaml", ".yml"}:
         yield from _read_yaml(path)
         return
     with path.open("rb") as file:
@@ -341,7 +331,7 @@ class Promptfoo:
     def _read_result(self, place: str, record: Mapping[str, Any]) -> Imported | Skipped:
         test = as_mapping(record.get("testCase"))
         variables = {**as_mapping(test.get("vars")), **as_mapping(record.get("vars"))}
-        result = look_up([as_mapping(record.get("response"))], ["output"])
+        result = as_mapping(record.get("response")).get("output")
         if result is None or record.get("failureReason") == _ERROR:
             return Skipped(place, f"ended in an error, and was not judged: {record.get('error') or 'no output'}")
         draft = Draft(str(record.get("id") or place), result, labelled_by=GRADER, payload=dict(variables))

@@ -16,6 +16,7 @@ import grpc
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
+from console.errors import ProblemError
 from servicekit.errors import DATABASE_OUTAGES
 from signoff import AsyncClient, SignoffError, WatchEvent
 from signoff.errors import ErrorCode
@@ -264,14 +265,6 @@ UNREAD_MAX_S = 1.0
 QUEUED_MAX = 1_000
 
 
-class StreamRefusedError(Exception):
-    """A stream cannot be opened now; `code` has the reason."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class LiveHub:
     """Sends changes to viewers, and keeps the latest, so that a viewer that comes back soon is served from memory.
 
@@ -306,7 +299,7 @@ class LiveHub:
             tasks.create_task(self._ping())
 
     async def enter(self, job_id: str | None, after: int | None) -> Viewer:
-        """Open a stream of all jobs or of one, after a cursor or from now on. Raise StreamRefusedError."""
+        """Open a stream of all jobs or of one, after a cursor or from now on. Raise ProblemError."""
         await self._wake()
         cursor, viewer = self._admit(job_id)
         if after is None:
@@ -317,7 +310,7 @@ class LiveHub:
         return viewer
 
     async def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
-        """Open a stream of these frames alone, which ends with them. Raise StreamRefusedError."""
+        """Open a stream of these frames alone, which ends with them. Raise ProblemError."""
         _, viewer = self._admit(None)
         viewer.feeder = asyncio.create_task(_forward(viewer, frames))
         return viewer
@@ -336,7 +329,7 @@ class LiveHub:
         if self.cursor is None or self._is_closed:
             raise _make_unavailable()
         if len(self._viewers) >= self._viewers_max:
-            raise StreamRefusedError(ErrorCode.TOO_MANY_VIEWERS, f"{self._viewers_max} streams are open already.")
+            raise ProblemError(ErrorCode.TOO_MANY_VIEWERS, f"{self._viewers_max} streams are open already.")
         viewer = Viewer(job_id, self._queued_max)
         self._viewers.add(viewer)
         return self.cursor, viewer
@@ -476,8 +469,8 @@ class LiveHub:
         return until
 
 
-def _make_unavailable() -> StreamRefusedError:
-    return StreamRefusedError(ErrorCode.UNAVAILABLE, "The jobstore cannot be watched now.")
+def _make_unavailable() -> ProblemError:
+    return ProblemError(ErrorCode.UNAVAILABLE, "The jobstore cannot be watched now.")
 
 
 async def _forward(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:

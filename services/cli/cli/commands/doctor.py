@@ -102,7 +102,9 @@ async def check_all(target: Target) -> list[Check]:
         "judge": check_judge,
     }
     results = await asyncio.gather(*(_check_in_time(name, check, target) for name, check in parts.items()))
-    here = [check_endpoints(target), *check_disk(target)]
+    here = [check_endpoints(target)]
+    if target.data_dir is not None and target.data_dir.exists():  # of other disks, brokers report the free space
+        here.append(_check_space("disk", shutil.disk_usage(target.data_dir).free, str(target.data_dir)))
     return [*here, *(check for checks in results for check in checks)]
 
 
@@ -123,13 +125,6 @@ def check_endpoints(target: Target) -> Check:
     if target.jobstore:
         return Check("endpoints", True, "from options and environment")
     return Check("endpoints", False, "there is no endpoints file", "run `signoff up`, or give --endpoints FILE")
-
-
-def check_disk(target: Target) -> list[Check]:
-    """Check whether the disk of a local stack has room. Of other disks, brokers report the free space."""
-    if target.data_dir is None or not target.data_dir.exists():
-        return []
-    return [_check_space("disk", shutil.disk_usage(target.data_dir).free, str(target.data_dir))]
 
 
 def _check_space(part: str, free_bytes: int, path: str) -> Check:
@@ -413,23 +408,19 @@ def _check_groups(diagnosis: pb.DiagnoseResponse) -> list[Check]:
 def _check_group(group: pb.GroupState) -> Check:
     part = f"group {group.group}"
     found = f"{group.members} members, {group.unread} records of {group.topic} to read"
+    stalled = f"{group.stalled_partitions} partitions have not moved for {group.stalled_s:.0f} s"
     if group.strangers:
         names = ", ".join(
             f"{each.client} at {each.host.lstrip('/')} with {each.partitions} partitions" for each in group.strangers
         )
-        found = f"{found}; a member is no process of Signoff: {names}"
+        found = f"{found}; a member is no process of Signoff: {names}" + (
+            f"; {stalled}" if group.stalled_partitions else ""
+        )
         remedy = "end it, and let no other user of the broker read this group: what has its partitions is not read"
-        if group.stalled_partitions:
-            found = f"{found}; {group.stalled_partitions} partitions have not moved for {group.stalled_s:.0f} s"
         return Check(part, False, found, remedy)
     if group.stalled_partitions:
-        found = (
-            f"{found}; {group.stalled_partitions} partitions have not moved for {group.stalled_s:.0f} s although their "
-            "readers have room"
-        )
-        return Check(
-            part, False, found, "see the log of what reads it; a process that hangs is ended, and started again"
-        )
+        remedy = "see the log of what reads it; a process that hangs is ended, and started again"
+        return Check(part, False, f"{found}; {stalled} although their readers have room", remedy)
     return Check(part, True, found)
 
 

@@ -33,7 +33,7 @@ from signoff.errors import ErrorCode
 from signoff.status import JobLogKind, JobLogStatus, View
 
 if TYPE_CHECKING:
-    from signoff.judging import CriterionVerdict, Verdict
+    from signoff.judging import Verdict
     from signoff.types import Job, JobLog, PastWait, Waiting
 
 app = make_app("Show all of one job.")
@@ -162,7 +162,8 @@ def make_calls(logs: "Iterable[JobLog]") -> list[Call]:
     numbers: dict[object, int] = {}
     tries: dict[int, int] = {}
     for log in logs:
-        if log.execution_id is None or _is_late(log):
+        is_late = log.kind == "result" and log.status == JobLogStatus.CANCELLED  # it came after that, and is not judged
+        if log.execution_id is None or is_late:
             continue
         submission = log.submission or 1
         if log.kind == "requested":
@@ -182,11 +183,6 @@ def make_calls(logs: "Iterable[JobLog]") -> list[Call]:
             spans.append(Span(QUEUE, begin))
             calls.append(Call(submission, numbers[log.execution_id], log.agent_id, tries.get(submission, 1), spans))
     return calls
-
-
-def _is_late(log: "JobLog") -> bool:
-    """Return whether an entry is a result that came after cancellation, which is not judged."""
-    return log.kind == "result" and log.status == JobLogStatus.CANCELLED
 
 
 def _add(calls: Sequence[Call], log: "JobLog") -> None:
@@ -366,7 +362,7 @@ def _show_verdict(out: Output, job: "Job", submission: int, verdict: "Verdict | 
     for criterion in verdict.criteria:
         word, style = _word_outcome(criterion.outcome, criterion.kind)
         word = "unproven" if criterion.unproven else word
-        rows.append((Styled(str(word), style), _format_line(criterion)))
+        rows.append((Styled(str(word), style), format_criterion(criterion)))
         rows += [("", f'evidence: "{quote}"') for quote in criterion.evidence]
         rows += [("", criterion.comment)] if criterion.comment else []
     rows += [("by", by)] if (by := format_asks(verdict)) else []
@@ -452,10 +448,4 @@ def _word_outcome(outcome: str, kind: str | None) -> tuple[str, str]:
 
 def _outcomes(verdict: "Verdict | None") -> dict[str, str]:
     """Return the outcomes of a verdict, by the lines of its criteria in the text form."""
-    return {_format_line(one): one.outcome for one in (verdict.criteria if verdict else ())}
-
-
-def _format_line(criterion: "CriterionVerdict") -> str:
-    """Return a criterion of a verdict as its line of the text form: of one text there may be one of each kind."""
-    marks = [*([] if criterion.required else ["optional"]), *([] if criterion.kind == "meets" else [criterion.kind])]
-    return ": ".join([*marks, criterion.text])
+    return {format_criterion(one): one.outcome for one in (verdict.criteria if verdict else ())}

@@ -1,7 +1,7 @@
 """The groups `signoff jobs` and `signoff executions`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +31,7 @@ from cli.output import (
     format_time,
     list_agents_of,
     name_cause,
-    show_waiting,
+    print_reasons,
     style_status,
     style_status_of,
     to_json,
@@ -179,7 +179,16 @@ async def explain(cli: Session, jobstore: AsyncClient, job_id: JobId) -> None:
     """Show why a job waits: what holds it back, whose move it is, and what lifts it."""
     waiting = await jobstore.explain_job(await find_job_id(jobstore, job_id))
     await cli.learn_agents(jobstore, list_agents_of(waiting.reasons))
-    show_waiting(cli.out, waiting)
+    cli.out.print_json(waiting)
+    if not waiting.reasons:
+        cli.out.print_line("it does not wait: whatever was requested has begun")
+        return
+    about = [f"it has waited since {format_time(waiting.since)}"] if waiting.since else ["it waits"]
+    about += [f"its turn: {waiting.place}"] if waiting.place else []
+    # The causes of waiting after that time are not known yet.
+    about += [f"it begins no earlier than {format_time(waiting.starts_at)}"] if waiting.starts_at else []
+    cli.out.print_line(", ".join(about))
+    print_reasons(cli.out, waiting)
 
 
 @command(app, "list")
@@ -198,7 +207,8 @@ async def list_(  # noqa: PLR0917 - each is an option
     """List jobs, newest first unless sorted otherwise, each that waits with why."""
     job_filter = await make_filter(jobstore, conditions)
     page = await jobstore.list_matching(job_filter, page_size=page_size, page_token=page_token, order=sort, view=view)
-    await cli.learn_agents(jobstore, list_agents_in(page.jobs))
+    reasons = [reason for job in page.jobs if job.waiting for reason in job.waiting.reasons]
+    await cli.learn_agents(jobstore, [*(job.agent_id for job in page.jobs), *list_agents_of(reasons)])
     show_jobs(cli.out, page.jobs, page.next_page_token, page.searched)
 
 
@@ -251,7 +261,10 @@ async def logs(
         await find_job_id(jobstore, job_id), page_size=page_size, page_token=page_token, view=view
     )
     await cli.learn_agents(jobstore)
-    cli.out.show_logs(*page)
+    cli.out.print_page(*page)
+    for log in page[0] if not cli.out.as_json else ():
+        cli.out.show_log(log)
+    cli.out.print_next_page_token(page[1])
 
 
 @command(app, "execute")
@@ -430,14 +443,6 @@ async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execu
         ("spent", format_spent(made.cost_usd, made.tokens, claimed=True)),
         *((name, at and format_time(at)) for name, at in times.items()),
     )
-
-
-def list_agents_in(jobs: "Sequence[Job]") -> Iterator[str | None]:
-    """Yield the ids of the agents that a list of jobs shows."""
-    for job in jobs:
-        yield job.agent_id
-        if job.waiting:
-            yield from list_agents_of(job.waiting.reasons)
 
 
 def show_jobs(out: Output, jobs: "Sequence[Job]", next_page_token: str, searched: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -339,35 +339,34 @@ def _show(cli: Session, report: Mapping[str, Any]) -> None:
         cli.out.print_line(f"{disagreements['total']} disagreements, to be read with --html: {names}")
 
 
-@dataclass(frozen=True)
-class ImportOptions:
-    """The fields of a foreign file that hold results and labels, and criteria in place of those that it has."""
-
-    criteria: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TEXT", help="A criterion for all cases, in place of those in the file. May be repeated."),
-    ] = None
-    result: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds a model's output.")] = None
-    label: Annotated[str | None, typer.Option(metavar="FIELD", help="The field that holds a person's label.")] = None
-
-
 @command(app, "import")
-@with_options(where=ImportOptions)
+@with_options(
+    fields=Options(
+        option(
+            "--criteria",
+            list[str],
+            "A criterion for all cases, in place of those in the file. May be repeated.",
+            metavar="TEXT",
+            parse=lambda texts, _: "\n".join(texts),
+        ),
+        option("--result", str, "The field that holds a model's output.", metavar="FIELD"),
+        option("--label", str, "The field that holds a person's label.", metavar="FIELD"),
+    )
+)
 async def import_(
     cli: Session,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON, JSON lines or YAML of another tool.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="CASES.jsonl", help="Where the cases are written.")],
-    where: ImportOptions,
+    fields: dict[str, Any],
 ) -> None:
     """Make labelled cases of a file of promptfoo, and list the parts that could not be imported."""
     from cli import promptfoo  # noqa: PLC0415 - heavy, and only needed here
 
-    criteria = "\n".join(where.criteria) if where.criteria else None
     counts = {"cases": 0, "skipped": 0, "in_part": 0}
     remarks = []
     try:
         with output.open("x", encoding="utf-8") as lines:
-            for item in promptfoo.import_cases(file, promptfoo.Fields(**asdict(where) | {"criteria": criteria})):
+            for item in promptfoo.import_cases(file, promptfoo.Fields(**fields)):
                 if isinstance(item, promptfoo.Skipped):
                     counts["skipped"] += 1
                     remarks.append({"place": item.place, "skipped": item.reason})
@@ -395,21 +394,20 @@ def show_judging(out: Output, judging: "Judging") -> None:
         out.print_line(Styled(f"not judged: {judging.code}", "red"), f": {judging.message or ''}")
     verdict, probe = judging.verdict, judging.probe or {}
     if verdict is not None:
-        out.print_line(_style_valid(verdict.is_valid), f": {verdict.reason}")
+        out.print_line(Styled(_word(verdict.is_valid), "green" if verdict.is_valid else "red"), f": {verdict.reason}")
         out.print_table(["criterion", "outcome", "evidence", "comment"], _make_rows(verdict.criteria))
     else:
         out.print_table(["", ""], [(name, str(value)) for name, value in probe.items()])
     for judge in probe.get("judges", ()):
-        out.print_table(["the judge", ""], [(name, _word_value(value)) for name, value in judge.items()])
+        out.print_table(
+            ["the judge", ""],
+            [(name, value if isinstance(value, str) else to_json(value)) for name, value in judge.items()],
+        )
     spent = format_spent(judging.cost_usd, judging.tokens)
     took = "" if judging.duration_s is None else format_seconds(judging.duration_s)
     refused = format_refusals(list_asks(verdict)) if verdict else ""
     model = verdict.model if verdict else probe.get("model")
     out.print_line(", ".join(filter(None, (model, took, spent, refused))))
-
-
-def _word_value(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value)
 
 
 def _make_rows(criteria: "Sequence[CriterionVerdict]") -> list[tuple[object, ...]]:
@@ -458,7 +456,3 @@ def _join(outcomes: dict[str, int]) -> str:
 
 def _word(is_valid: bool) -> str:
     return "accepted" if is_valid else "not accepted"
-
-
-def _style_valid(is_valid: bool) -> Styled:
-    return Styled(_word(is_valid), "green" if is_valid else "red")

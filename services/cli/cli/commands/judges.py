@@ -1,7 +1,7 @@
 """The groups `signoff judges` and `signoff criteria`: judge policies and criteria sets, with their versions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import CommandError, ExitStatus
-from cli.options import read_document, read_json_file, read_text
+from cli.options import Options, option, read_document, read_json_file, read_text
 from cli.output import Output, format_spent, format_time
 from cli.parameters import get_policy_version
-from cli.session import Session, command, make_app
+from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
 from signoff.connection import list_all
@@ -68,7 +68,19 @@ async def show(cli: Session, jobstore: AsyncClient, name: Name, version: Version
 
 
 @command(app, "set")
-async def set_(  # noqa: PLR0913, PLR0917 - each is an option
+@with_options(
+    asked=Options(
+        option(
+            "--model", list[str], "A model that judges. May be repeated: a quorum of them.", "models", metavar="MODEL"
+        ),
+        option("--base-url", str, "Where the models are.", metavar="URL"),
+        option("--key", str, "The name of a key in the validators' settings, never a key.", metavar="NAME"),
+        option("--votes", int, "A quorum of this many votes.", min=2, max=9),
+        option("--cascade", bool, "Ask the second model only where the first is unsure."),
+        option("--each", bool, "Ask about each criterion by itself."),
+    )
+)
+async def set_(
     cli: Session,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name, if no file has it.")] = None,
     file: Annotated[
@@ -77,19 +89,8 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
             metavar="FILE", help="The whole policy, as `show --json` has it, or as YAML; - for standard input."
         ),
     ] = None,
-    models: Annotated[
-        list[str] | None,
-        typer.Option("--model", metavar="MODEL", help="A model that judges. May be repeated: a quorum of them."),
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the models are.")] = None,
-    key: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The name of a key in the validators' settings, never a key.")
-    ] = None,
-    votes: Annotated[int | None, typer.Option(min=2, max=9, help="A quorum of this many votes.")] = None,
-    cascade: Annotated[
-        bool, typer.Option("--cascade", help="Ask the second model only where the first is unsure.")
-    ] = False,
-    each: Annotated[bool, typer.Option("--each", help="Ask about each criterion by itself.")] = False,
+    *,
+    asked: dict[str, Any],
     note: Note = None,
     expected_version: ExpectedVersion = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it current at once.")] = False,
@@ -98,7 +99,7 @@ async def set_(  # noqa: PLR0913, PLR0917 - each is an option
     if file is not None:
         policy = _read_policy(file, name)
     elif name is not None:
-        policy = _make_policy(name, models or [], base_url, key, votes, cascade=cascade, each=each)
+        policy = _make_policy(name, asked.get)
     else:
         raise typer.BadParameter("name the policy, or give a file that does", param_hint="NAME")
     async with cli.jobstore() as jobstore:
@@ -159,23 +160,26 @@ async def promote(
 
 
 @command(app, "golden")
-async def golden(  # noqa: PLR0917 - each is an option
+@with_options(
+    shares=Options(
+        option(
+            "--least",
+            float,
+            "The least of two shares, with 95 % certainty: of good results that pass, and of bad ones that fail.",
+            min=0,
+            max=1,
+        ),
+        option("--flips-max", float, "The largest share of cases whose repeats may differ.", min=0, max=1),
+    )
+)
+async def golden(
     cli: Session,
     name: Name,
     cases: Annotated[
         Path | None, typer.Option("--set", metavar="CASES.jsonl", help="Replace it by these labelled cases.")
     ] = None,
-    least: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="The least of two shares, with 95 % certainty: of good results that pass, and of bad ones that fail.",
-        ),
-    ] = None,
-    flips_max: Annotated[
-        float | None, typer.Option(min=0, max=1, help="The largest share of cases whose repeats may differ.")
-    ] = None,
+    *,
+    shares: dict[str, Any],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write its cases, to evaluate versions on.")
     ] = None,
@@ -183,7 +187,7 @@ async def golden(  # noqa: PLR0917 - each is an option
     remove: Annotated[bool, typer.Option("--remove", help="Remove it: versions take over without one.")] = False,
 ) -> None:
     """Show the labelled cases that a new version of a policy must pass before it takes over, or replace them."""
-    if cases is None and (least is not None or flips_max is not None or note is not None):
+    if cases is None and (shares or note is not None):
         raise typer.BadParameter("belongs to the cases that --set gives", param_hint="--least, --flips-max, --note")
     if cases is not None and remove:
         raise typer.BadParameter("and --set are two things", param_hint="--remove")
@@ -192,9 +196,9 @@ async def golden(  # noqa: PLR0917 - each is an option
             found = await jobstore.put_golden_set(
                 name,
                 read_text(f"@{cases}", "--set"),
-                true_positive_rate_min=least,
-                true_negative_rate_min=least,
-                flips_max=flips_max,
+                true_positive_rate_min=shares.get("least"),
+                true_negative_rate_min=shares.get("least"),
+                flips_max=shares.get("flips_max"),
                 note=note,
             )
         elif remove:
@@ -234,14 +238,12 @@ def _read_policy(file: str, name: str | None) -> Any:
     return {**policy, "name": name, "version": 0} if is_renamed else policy
 
 
-def _make_policy(
-    name: str, models: list[str], base_url: str | None, key: str | None, votes: int | None, *, cascade: bool, each: bool
-) -> dict[str, Any]:
+def _make_policy(name: str, get: Callable[[str], Any]) -> dict[str, Any]:
     """Return the policy that options describe."""
-    judges = [{"model": model, "base_url": base_url, "key": key} for model in models]
-    kind = "cascade" if cascade else "quorum" if votes or len(judges) > 1 else "single"
-    asking = {"kind": kind, "judges": judges, "votes": votes}
-    return {"name": name, "stages": [{"kind": "checks"}, asking], "asks": "each" if each else "auto"}
+    judges = [{"model": model, "base_url": get("base_url"), "key": get("key")} for model in get("models") or ()]
+    kind = "cascade" if get("cascade") else "quorum" if get("votes") or len(judges) > 1 else "single"
+    asking = {"kind": kind, "judges": judges, "votes": get("votes")}
+    return {"name": name, "stages": [{"kind": "checks"}, asking], "asks": "each" if get("each") else "auto"}
 
 
 criteria_app = make_app("Keep criteria sets, which jobs choose by name, with versions; and find ambiguous criteria.")
@@ -346,7 +348,15 @@ def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> Non
     _print_warnings(out, shown.warnings)
     out.print_line()
     out.print_table(_VERSIONS, [_row(found, version) for version in found.versions])
-    moves = [(format_time(move.created_at), _name_move(move.version), move.actor, move.reason) for move in found.moves]
+    moves = [
+        (
+            format_time(move.created_at),
+            "retired" if move.version is None else f"version {move.version} is current",
+            move.actor,
+            move.reason,
+        )
+        for move in found.moves
+    ]
     out.print_line()
     out.print_table(["since", "", "by", "reason"], moves)
 
@@ -392,7 +402,3 @@ def _count_wrong(evaluation: Any) -> str:
 def _print_warnings(out: Output, warnings: "Sequence[JudgingWarning]") -> None:
     for warning in warnings:
         out.print_line(Styled(f"warning: {warning.message} ({warning.code})", "yellow"))
-
-
-def _name_move(version: int | None) -> str:
-    return "retired" if version is None else f"version {version} is current"

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.options import parse_seconds
-from cli.output import (
-    Output,
-    describe_sum,
-    format_percent,
-    format_seconds,
-    format_spent,
-    list_agents_of,
-    show_waiting_sums,
-)
+from cli.output import Output, describe_sum, format_percent, format_seconds, format_spent, list_agents_of, print_sums
 from cli.parameters import Detail
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
@@ -49,7 +41,8 @@ async def explain(cli: Session, jobstore: AsyncClient) -> None:
     """Show why jobs wait: how many for what, whose move it is, and what lifts it."""
     waiting = (await jobstore.get_overview()).waiting
     await cli.learn_agents(jobstore, list_agents_of(waiting))
-    show_waiting_sums(cli.out, waiting)
+    cli.out.print({"waiting": waiting}, f"{sum(each.count for each in waiting)} waiting")
+    print_sums(cli.out, waiting)
 
 
 @command(app, "watch")

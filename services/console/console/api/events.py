@@ -1,7 +1,7 @@
 """Stream changes of jobs as server-sent events."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from console.api.auth import CallersJobStore, token_of
 from console.errors import ProblemError
-from console.live import LiveHub, StreamRefusedError, Viewer
+from console.live import LiveHub, Viewer
 from signoff.errors import ErrorCode
 
 router = APIRouter(prefix="/api", tags=["events"])
@@ -92,12 +92,4 @@ async def _open_job_stream(
             detail = "Last-Event-ID: must be the id of one of this stream's events"
             raise ProblemError(ErrorCode.INVALID_REQUEST, detail)
         after = int(last_event_id)
-    return await open_stream(live, live.enter(job_id, after))
-
-
-async def open_stream(live: LiveHub, entering: Awaitable[Viewer]) -> EventStream:
-    """Open the stream of a viewer that the hub admits. Raise ProblemError if it admits none."""
-    try:
-        return EventStream(live, await entering)
-    except StreamRefusedError as error:
-        raise ProblemError(error.code, str(error)) from None
+    return EventStream(live, await live.enter(job_id, after))

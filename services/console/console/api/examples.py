@@ -9,6 +9,7 @@ _OPERATION_ID: Final = "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22"
 _COST: Final = "0.0123"
 _PAYLOAD: Final = {"topic": "rain"}
 _CRITERIA: Final = "It has eight lines\nnever: It names a brand\noptional: It rhymes"
+_CRITERION: Final = {"text": "It has eight lines", "required": True, "kind": "meets"}
 _POLICY: Final = {"max_submissions": 3, "deadline_s": 600, "judge": "strict@3"}
 _VERDICT: Final = {
     "is_valid": True,
@@ -25,12 +26,12 @@ _VERDICT: Final = {
     ],
     "judge": "strict@3",
 }
-_JOB: Final = {
+_JOB: Final[dict[str, Any]] = {
     "id": "poem-1",
     "title": "A poem about rain",
     "description": "",
     "acceptance_criteria": "It has eight lines",
-    "criteria": [{"text": "It has eight lines", "required": True, "kind": "meets"}],
+    "criteria": [_CRITERION],
     "references": {},
     "payload": _PAYLOAD,
     "status": "COMPLETED",
@@ -50,7 +51,7 @@ _JOB: Final = {
     "created_at": _AT,
     "updated_at": _LATER,
 }
-_AGENT: Final = {
+_AGENT: Final[dict[str, Any]] = {
     "id": "writer",
     "name": "Writer",
     "protocol": "http",
@@ -88,14 +89,7 @@ _JUDGE_POLICY: Final = {**_NAMED, "versions": [_VERSION], "moves": [_MADE]}
 _CRITERIA_SET: Final = {
     **_NAMED,
     "name": "poems",
-    "versions": [
-        {
-            **_MADE,
-            "judged": _JUDGED,
-            "acceptance_criteria": "It has eight lines",
-            "criteria": [{"text": "It has eight lines", "required": True, "kind": "meets"}],
-        }
-    ],
+    "versions": [{**_MADE, "judged": _JUDGED, "acceptance_criteria": "It has eight lines", "criteria": [_CRITERION]}],
 }
 _GOLDEN_SET: Final = {
     "cases_jsonl": '{"result": "Rain ..", "acceptance_criteria": "It has eight lines", "label": true}',
@@ -180,6 +174,12 @@ _BESIDE: Final[dict[str, dict[str, Any]]] = {
     "JudgePolicy": {"validators": [{"owner": "validator-1", "judge": "a-model", "keys": ["default"]}]},
 }
 
+
+def _pick(example: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return members of an example: those that a request has, too."""
+    return {name: example[name] for name in names}
+
+
 EXAMPLES: Final[dict[str, Any]] = {
     **{f"{name}Page": {"items": [item], **_BESIDE.get(name, {})} for name, item in _ITEMS.items()},
     "Agent": _AGENT,
@@ -223,13 +223,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "is_retired": False,
     },
     "NamedJudgePolicy": _JUDGE_POLICY,
-    "NewAgent": {
-        "id": "writer",
-        "name": "Writer",
-        "url": "https://agents.example/writer",
-        "capabilities": ["poems"],
-        "policy": {"attempt_timeout_s": 60},
-    },
+    "NewAgent": _pick(_AGENT, "id", "name", "url", "capabilities", "policy"),
     "NewBatch": {
         "name": "Poems of May",
         "jobs": [{"title": "A poem about rain", "acceptance_criteria": _CRITERIA, "agent_id": "writer"}],
@@ -240,13 +234,9 @@ EXAMPLES: Final[dict[str, Any]] = {
     "NewExecution": {"execution_id": _EXECUTION_ID},
     "NewGoldenSet": _GOLDEN_SET,
     "NewJob": {
-        "id": "poem-1",
-        "title": "A poem about rain",
+        **_pick(_JOB, "id", "title"),
         "acceptance_criteria": _CRITERIA,
-        "payload": _PAYLOAD,
-        "agent_id": "writer",
-        "labels": {"team": "press"},
-        "policy": _POLICY,
+        **_pick(_JOB, "payload", "agent_id", "labels", "policy"),
     },
     "NewJudgePolicy": {
         "policy": {"name": "strict", "stages": [{"kind": "single", "judges": [{"model": "a-model"}]}], "asks": "each"},

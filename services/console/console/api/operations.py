@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 
 from console.api.auth import CallersJobStore
-from console.api.events import EventStream, describe_events, open_stream
+from console.api.events import EventStream, describe_events
 from console.api.requests import Make, ManyJsonRoute, replays
 from console.api.schemas import Cancellation, ItemsQuery, NewBatch, OperationRetry, OperationsQuery, Page
 from console.live import make_frame
@@ -120,7 +120,7 @@ async def watch_operation(request: Request, jobstore: CallersJobStore, operation
     """How an operation goes, as it goes."""
     await jobstore.get_operation(operation_id)
     live = request.app.state.live
-    return await open_stream(live, live.follow(_make_frames(jobstore, operation_id)))
+    return EventStream(live, await live.follow(_make_frames(jobstore, operation_id)))
 
 
 async def _make_frames(jobstore: AsyncClient, operation_id: str) -> AsyncGenerator[bytes]:
