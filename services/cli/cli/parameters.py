@@ -318,7 +318,7 @@ async def make_checked_filter(jobstore: AsyncClient, conditions: dict[str, Any])
 async def _find_ids(jobstore: AsyncClient, conditions: dict[str, Any]) -> dict[str, Any]:
     """Return the same conditions with whole ids of agents and batches.
 
-    Raise SignoffError (`unknown_agent`) where there is no such agent: no job would be found, whatever was meant.
+    Raise SignoffError (`unknown_agent`) where there is no such agent: no job would be found, and the mistake not seen.
     """
     found = dict(conditions)
     if "agent_id" in found:

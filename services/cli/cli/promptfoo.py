@@ -106,8 +106,7 @@ def make_criterion(text: str, **more: Any) -> dict[str, Any]:
     line = " ".join(text.split())
     line = f"Meets this: {line}" if _PREFIX.match(line) else line
     if not line or len(line) > CRITERION_MAX_CHARS:
-        msg = f"a criterion of {len(line)} characters, and one has 1 to {CRITERION_MAX_CHARS}"
-        raise ValueError(msg)
+        raise ValueError(f"a criterion of {len(line)} characters, and one has 1 to {CRITERION_MAX_CHARS}")
     return {"text": line, **more}
 
 
@@ -238,15 +237,13 @@ def _check_size(root: Any) -> None:
         if id(node) in sizes:
             return sizes[id(node)]
         if id(node) in under_way:
-            msg = "something in it contains itself"
-            raise ValueError(msg)
+            raise ValueError("something in it contains itself")
         under_way.add(id(node))
         parts = [] if node is None or isinstance(node.value, str) else node.value
         size = 1 + sum(measure(one) for part in parts for one in (part if isinstance(part, tuple) else (part,)))
         under_way.discard(id(node))
         if size > VALUES_MAX:
-            msg = f"it stands for more than {VALUES_MAX} values"
-            raise ValueError(msg)
+            raise ValueError(f"it stands for more than {VALUES_MAX} values")
         sizes[id(node)] = size
         return size
 
@@ -378,31 +375,26 @@ def describe(kind: str, value: Any, variables: Mapping[str, Any]) -> str:
     """Return an assertion in words. Raise ValueError if it has none."""
     if kind in _BARE:
         if value:
-            msg = "its schema is not taken over: give it as a check"
-            raise ValueError(msg)
+            raise ValueError("its schema is not taken over: give it as a check")
         return _BARE[kind]
     if kind in _GRADED:
         return _GRADED[kind].format(_render(value, variables))
     if kind in _LITERAL:
         values = value if isinstance(value, list) else [value]
         return _LITERAL[kind].format(", ".join(f'"{_render(one, variables)}"' for one in values))
-    msg = "is not about what a result says, or needs a script or a number that nothing here has"
-    raise ValueError(msg)
+    raise ValueError("is not about what a result says, or needs a script or a number that nothing here has")
 
 
 def _render(value: Any, variables: Mapping[str, Any]) -> str:
     """Return a value with its variables filled in."""
     if not isinstance(value, str | int | float) or not str(value).strip():
-        msg = "has no words"
-        raise ValueError(msg)
+        raise ValueError("has no words")
     if str(value).startswith("file://"):
-        msg = f"is in another file, {value}"
-        raise ValueError(msg)
+        raise ValueError(f"is in another file, {value}")
 
     known = {found[0]: _walk(variables, found[1].split(".")) for found in _VARIABLE.finditer(str(value))}
     if None in known.values() or _TEMPLATE.search(_VARIABLE.sub("", str(value))):
-        msg = f"is a template that is not understood: {str(value)[:80]}"
-        raise ValueError(msg)
+        raise ValueError(f"is a template that is not understood: {str(value)[:80]}")
     return _VARIABLE.sub(lambda found: str(known[found[0]]), str(value))
 
 

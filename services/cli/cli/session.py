@@ -345,7 +345,7 @@ def _run(
     except asyncio.CancelledError:
         raise typer.Exit(TERMINATED) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say nothing at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone: at exit, too
         status = ExitStatus.NOT_MET
     else:
         return

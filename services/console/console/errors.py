@@ -91,7 +91,7 @@ def install(app: FastAPI) -> None:
 async def _on_jobstore_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SignoffError)
     status = find_http_status(error.code, error.grpc_status.name)
-    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # gRPC's message tells of addresses: it is for the log alone
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # gRPC's message names internal addresses: only the log has it
         outage = DATABASE_OUTAGES.get(error.code)
         detail = f"{outage}; try again." if outage else "The jobstore cannot be reached now; try again."
         return make_problem(request, status, error.code, detail, reason=error.message, retryable=error.retryable)

@@ -385,7 +385,7 @@ class LiveHub:
                 viewer.end()
 
     def _reset(self, viewer: Viewer) -> None:
-        """Make a viewer read everything again, and go on from now."""
+        """Send `reset`, at which a viewer reads everything again, and then changes from now on."""
         if self.cursor is not None:
             viewer.go_live(self.cursor)
             viewer.enqueue(make_frame("reset", {"cursor": self.cursor}, self.cursor))

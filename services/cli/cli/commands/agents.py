@@ -54,6 +54,7 @@ with_agent_options = with_options(
 @with_agent_options
 async def create(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     name: Annotated[str, typer.Option(help="The name that people see.")],
     url: Annotated[str, typer.Option(help="The address that it is called at.")],
     options: dict[str, Any],
@@ -66,9 +67,8 @@ async def create(  # noqa: PLR0917 - each is an option
 
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol}
     agent = validate_model(NewAgent, fields | options, "the agent")
-    async with cli.jobstore() as jobstore:
-        created = await jobstore.create_agent(agent)
-        await _set_limit(jobstore, created.id, limit)
+    created = await jobstore.create_agent(agent)
+    await _set_limit(jobstore, created.id, limit)
     show_agent(cli.out, created)
 
 

@@ -1,6 +1,7 @@
 """The command `signoff doctor`: it checks whether each part is there and as it must be. A check never raises.
 
-All parts are asked at once, and each within PART_TIMEOUT_S: the whole answer comes in ten seconds, whatever is away.
+All parts are asked concurrently, each for PART_TIMEOUT_S at most: the answer comes within ten seconds even if parts are
+away.
 """
 
 import asyncio
@@ -131,8 +132,7 @@ def _check_space(part: str, free_bytes: int, path: str) -> Check:
     found = f"{free_bytes / 2**30:.1f} GiB free for {path}"
     if free_bytes >= DISK_FREE_MIN:
         return Check(part, True, found)
-    remedy = "free space, or enlarge the disk: a full one ends PostgreSQL's writes, and Kafka"
-    return Check(part, False, found, remedy)
+    return Check(part, False, found, "free space, or enlarge the disk: a full one ends PostgreSQL's writes, and Kafka")
 
 
 async def check_processes(target: Target) -> list[Check]:

@@ -268,8 +268,9 @@ async def logs(
 
 
 @command(app, "execute")
-async def execute(
+async def execute(  # noqa: PLR0917 - each is an option
     cli: Session,
+    jobstore: AsyncClient,
     job_id: JobId,
     execution_id: ExecutionId = None,
     not_before: NotBefore = None,
@@ -278,10 +279,9 @@ async def execute(
 ) -> None:
     """Execute a job with its assigned agent."""
     begins = parse_future_time(not_before, "--not-before")
-    async with cli.jobstore() as jobstore:
-        before = await find_job(jobstore, job_id)
-        await jobstore.execute_job(before.id, execution_id, not_before=begins)
-        await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
+    before = await find_job(jobstore, job_id)
+    await jobstore.execute_job(before.id, execution_id, not_before=begins)
+    await _show(cli, jobstore, before.id, before.version, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "resubmit")
@@ -332,12 +332,11 @@ async def cancel(
 
 
 @command(app, "assign")
-async def assign(cli: Session, job_id: JobId, agent: AgentId, payload: Payload = None) -> None:
+async def assign(cli: Session, jobstore: AsyncClient, job_id: JobId, agent: AgentId, payload: Payload = None) -> None:
     """Assign an agent, and a new payload if one is given."""
     value = UNCHANGED if payload is None else read_json(payload, "--payload")
-    async with cli.jobstore() as jobstore:
-        job_id, agent = await find_job_id(jobstore, job_id), await find_agent_id(jobstore, agent)
-        await _show_job(cli, jobstore, await jobstore.assign_agent(job_id, agent, value))
+    job_id, agent = await find_job_id(jobstore, job_id), await find_agent_id(jobstore, agent)
+    await _show_job(cli, jobstore, await jobstore.assign_agent(job_id, agent, value))
 
 
 @command(app, "edit")
@@ -525,8 +524,7 @@ async def show_until_rest(
 def succeed_if_completed(job: "Job") -> None:
     """End the command with status 1 unless the job is COMPLETED."""
     if job.status is not JobStatus.COMPLETED:
-        message = f"{job.id} is {job.status}"
-        raise CommandError(message, code=ErrorCode.NOT_COMPLETED, status=ExitStatus.NOT_MET)
+        raise CommandError(f"{job.id} is {job.status}", code=ErrorCode.NOT_COMPLETED, status=ExitStatus.NOT_MET)
 
 
 executions_app = make_app("Requests to run a job, each with what became of it.")

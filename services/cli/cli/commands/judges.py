@@ -134,6 +134,7 @@ async def diff(
 @command(app, "promote")
 async def promote(
     cli: Session,
+    jobstore: AsyncClient,
     name: Name,
     version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The number of a version.")],
     report: Annotated[
@@ -154,8 +155,7 @@ async def promote(
     report only names it.
     """
     reduced = None if report is None else _read_report(report)
-    async with cli.jobstore() as jobstore:
-        found = await jobstore.promote_judge_policy(name, version, report=reduced, force_reason=force)
+    found = await jobstore.promote_judge_policy(name, version, report=reduced, force_reason=force)
     cli.out.print(found, f"{name}: version {found.current} is current")
 
 

@@ -61,6 +61,7 @@ async def get(cli: Session, jobstore: AsyncClient, name: Name) -> None:
 )
 async def set_(
     cli: Session,
+    jobstore: AsyncClient,
     name: Name,
     fields: dict[str, Any],
     unset: Annotated[
@@ -72,8 +73,7 @@ async def set_(
     from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
 
     patch = validate_model(LimitPatch, fields | dict.fromkeys(unset or ()), "the limit")
-    async with cli.jobstore() as jobstore:
-        _show_limit(cli.out, await jobstore.set_limit(name, patch))
+    _show_limit(cli.out, await jobstore.set_limit(name, patch))
 
 
 @command(app, "remove")

@@ -66,7 +66,7 @@ def show_message(cli: Session, message: str) -> None:
 async def _welcome(cli: Session, file: Path) -> None:
     """Wait until the stack has written its addresses, and show them."""
     began = time.time()
-    while not _is_written(file, began):  # noqa: ASYNC110 - a file wakes nobody
+    while not _is_written(file, began):  # noqa: ASYNC110 - a file has no event to wait for
         await asyncio.sleep(POLL_S)
     target = read_endpoints(file)
     cli.out.print({"message": "ready", "endpoints": str(file)}, "ready")

@@ -241,8 +241,7 @@ class NewBatch(Model):
     @model_validator(mode="after")
     def _check_exactly_one(self) -> Self:
         if [bool(self.job_ids), bool(self.jobs), self.filter is not None].count(True) != 1:
-            msg = "give either job_ids, jobs or a filter"
-            raise ValueError(msg)
+            raise ValueError("give either job_ids, jobs or a filter")
         return self
 
 
