@@ -143,7 +143,7 @@ def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) 
 
 
 def _divide(cases: Sequence[Case]) -> list[list[Case]]:
-    """Return the cases in calls that are not too large."""
+    """Return the cases in groups, each small enough for one call."""
     calls: list[list[Case]] = []
     room = 0
     for case in cases:
@@ -207,12 +207,12 @@ def format_share(interval: Report) -> str:
 
 
 def format_number(value: float | None, digits: int, unit: str = "") -> str:
-    """Return a number, or that there is none."""
+    """Return a number as text, `undefined` if there is none."""
     return "undefined" if value is None else f"{value:.{digits}f}{unit}"
 
 
 def list_measures(policies: Sequence[Report]) -> Sequence[Row]:
-    """Return a row a measure, with a column a policy."""
+    """Return the rows of a table: one for each measure, with a column for each policy."""
     names = ["labelled results judged", *(name for name, _ in _RATES), "kappa", "unsure", "not judged"]
     names += ["flips over repeats", "criteria: agreement", "criteria: kappa", "asks", "cost", "an ask: median; 95 %"]
     rows: list[list[object]] = [[name] for name in names]
@@ -254,7 +254,7 @@ def list_confusion(measure: Report) -> list[Row]:
 
 
 def list_criteria(policy: Report) -> list[Row]:
-    """Return a row a criterion."""
+    """Return the rows of a table, one for each criterion."""
     return [
         (
             one["criterion"],
@@ -352,7 +352,7 @@ _LABELS: Final = {True: "met", False: "not met", None: "no label"}
 
 
 def write_page(report: Report) -> str:
-    """Return the page."""
+    """Return the report as a page of HTML."""
     return "".join([_HEAD, *(f"{line}\n" for line in _list_lines(report)), "</body>\n</html>\n"])
 
 

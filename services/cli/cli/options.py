@@ -51,7 +51,7 @@ def option(
 
 
 class Options:
-    """Options that together give fields: called with their values, it returns the fields that are given."""
+    """Options that are read together; called with their values, it returns the fields that are given."""
 
     def __init__(self, *options: Option) -> None:
         self._options = {one.parameter.name: one for one in options}

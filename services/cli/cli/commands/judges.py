@@ -228,7 +228,7 @@ def _read_report(file: str) -> dict[str, Any]:
 
 
 def _read_policy(file: str, name: str | None) -> Any:
-    """Return the policy in a file: one that was shown, with its versions, means the one that it shows."""
+    """Return the policy in a file, which may also hold the output of `judges show --json`."""
     policy = read_document(file, "--file")
     if isinstance(policy, dict) and "policy" in policy:
         policy = policy["policy"]
@@ -239,7 +239,7 @@ def _read_policy(file: str, name: str | None) -> Any:
 
 
 def _make_policy(name: str, get: Callable[[str], Any]) -> dict[str, Any]:
-    """Return the policy that options describe."""
+    """Return the policy that options describe, each of which `get` returns by its name."""
     judges = [{"model": model, "base_url": get("base_url"), "key": get("key")} for model in get("models") or ()]
     kind = "cascade" if get("cascade") else "quorum" if get("votes") or len(judges) > 1 else "single"
     asking = {"kind": kind, "judges": judges, "votes": get("votes")}

@@ -214,7 +214,7 @@ _REASONS = {
 
 
 def find_fact_keys(target: Target) -> FactKeys | None:
-    """Return the keys of SIGNOFF_SECRETS, and behind them those of SIGNOFF_FACT_KEYS; None: no key is known.
+    """Return the keys of SIGNOFF_SECRETS, followed by those of SIGNOFF_FACT_KEYS; None: no key is known.
 
     Each may be in a file (`_FILE`). The target's secrets are taken where neither is set. Raise CommandError if what is
     set cannot be read.

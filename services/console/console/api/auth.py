@@ -110,7 +110,7 @@ def _is_same_origin(request: Request) -> bool:
 
 
 class KnownTokens:
-    """Remembers for a moment which tokens the jobstore accepted: bodies are read of their owners alone."""
+    """Remembers for a moment which tokens the jobstore accepted: bodies are read only of requests with these."""
 
     def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore

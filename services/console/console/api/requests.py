@@ -238,7 +238,7 @@ def _read_tag(tag: re.Match[str]) -> str:
 
 
 class Changing(NamedTuple):
-    """The headers of a change of something that has versions: `If-Match` of the request, `ETag` of the answer."""
+    """The headers of a request that changes a resource with versions: its `If-Match`, and the `ETag` of the answer."""
 
     if_match: str | None
     response: Response
@@ -272,7 +272,7 @@ Change = Annotated[Changing, Depends(_read_change)]
 
 
 class Making(NamedTuple):
-    """The headers of a request that makes something: its `Idempotency-Key`, and the `Location` of what was made."""
+    """The headers of a request that makes a resource: its `Idempotency-Key`, and the `Location` of the answer."""
 
     key: str | None
     response: Response
