@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from cli.errors import CommandError, ExitStatus
-from cli.options import validate_model
+from cli.options import validate_resource
 from cli.terminal import replace_controls
 from contracts.judging.cases import (
     LINE_MAX_BYTES,
@@ -134,9 +134,8 @@ def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) 
                 "evaluation": evaluation,
                 "repeat": repeat,
             }
-            judged += [
-                _read_judging(made) for made in await _make(jobstore, validate_model(NewJudgings, asked, "--judge"))
-            ]
+            new = validate_resource("NewJudgings", asked, "--judge")
+            judged += map(_read_judging, await _make(jobstore, new))
         return judged
 
     return judge

@@ -7,16 +7,12 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
     from decimal import Decimal
-
-    from pydantic import BaseModel
-
-Model = TypeVar("Model", bound="BaseModel")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -162,14 +158,20 @@ def _parse_time(text: str | None, option: str, sign: int, way: str) -> datetime 
         raise typer.BadParameter(message, param_hint=option) from None
 
 
-def validate_model(kind: type[Model], fields: Any, option: str) -> Model:
-    """Return a model of the fields. Raise BadParameter if they are invalid."""
-    from pydantic import ValidationError  # noqa: PLC0415 - heavy, and only needed here
+def validate_resource(name: str, fields: Any, option: str, *, many: bool = False) -> Any:
+    """Return a model of contracts.resources, by its name, of the fields, or `many` of a list of such.
 
-    from contracts.fields import describe_problem  # noqa: PLC0415 - same
+    Raise BadParameter if they are invalid.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy, as the next two, and only needed here
 
+    from contracts import resources  # noqa: PLC0415
+    from contracts.fields import describe_problem  # noqa: PLC0415
+
+    model = getattr(resources, name)
+    kind: Any = list[model] if many else model  # type: ignore[valid-type]
     try:
-        return kind.model_validate(fields, extra="forbid")
+        return TypeAdapter(kind).validate_python(fields, extra="forbid")
     except ValidationError as error:
         wrong = "; ".join(describe_problem(problem, kind) for problem in error.errors())
         raise typer.BadParameter(wrong, param_hint=option) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from cli.errors import CommandError
-from cli.options import Options, option, parse_pairs, parse_past_time, parse_usd, validate_model
+from cli.options import Options, option, parse_pairs, parse_past_time, parse_usd, validate_resource
 from cli.output import PART_MIN_CHARS
 from cli.session import connect, find_target, read_token, with_options
 from servicekit.errors import ServiceError
@@ -333,6 +333,5 @@ async def _find_ids(jobstore: AsyncClient, conditions: dict[str, Any]) -> dict[s
 
 
 def _check_filter(conditions: dict[str, Any]) -> "JobFilter":
-    from contracts.resources import JobFilter  # noqa: PLC0415 - heavy, and only needed here
-
-    return validate_model(JobFilter, conditions, "the filter")
+    checked: JobFilter = validate_resource("JobFilter", conditions, "the filter")
+    return checked

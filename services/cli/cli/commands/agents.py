@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Options, find_given, option, validate_model
+from cli.options import Options, find_given, option, validate_resource
 from cli.output import Output, format_policy, format_time
 from cli.parameters import AgentId, PageSize, PageToken, find_agent, find_agent_id, policy_option
 from cli.session import Session, command, make_app, with_options
@@ -63,10 +63,8 @@ async def create(  # noqa: PLR0917 - each is an option
     protocol: Annotated[Protocol, typer.Option(help="How executors talk to it.")] = Protocol.HTTP,
 ) -> None:
     """Register an agent."""
-    from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
-
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol}
-    agent = validate_model(NewAgent, fields | options, "the agent")
+    agent = validate_resource("NewAgent", fields | options, "the agent")
     created = await jobstore.create_agent(agent)
     await _set_limit(jobstore, created.id, limit)
     show_agent(cli.out, created)
@@ -75,9 +73,7 @@ async def create(  # noqa: PLR0917 - each is an option
 async def _set_limit(jobstore: AsyncClient, agent_id: str, given: dict[str, Any]) -> None:
     """Change the fields of an agent's limit that are given, and leave the rest."""
     if given:
-        from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
-
-        await jobstore.set_limit(f"agent:{agent_id}", validate_model(LimitPatch, given, "the limit"))
+        await jobstore.set_limit(f"agent:{agent_id}", validate_resource("LimitPatch", given, "the limit"))
 
 
 @command(app, "list")
@@ -119,8 +115,6 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
     no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it no headers any more.")] = False,
 ) -> None:
     """Change the given fields of an agent, and nothing else; capabilities replace all that it had."""
-    from contracts.resources import AgentPatch  # noqa: PLC0415 - heavy, and only needed here
-
     if no_headers and "headers" in options:
         raise typer.BadParameter("give either this or --header", param_hint="--no-headers")
     changes = options | find_given(name=name, url=url, protocol=protocol, enabled=enabled)
@@ -128,7 +122,7 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
         changes["headers"] = {**options.get("headers", {}), **dict.fromkeys(remove_header)}
     if no_headers:
         changes["headers"] = None
-    patch = validate_model(AgentPatch, changes, "the agent")
+    patch = validate_resource("AgentPatch", changes, "the agent")
     async with cli.jobstore() as jobstore:
         agent_id = await find_agent_id(jobstore, agent_id)
         await _set_limit(jobstore, agent_id, limit)

@@ -18,7 +18,7 @@ from cli.options import (
     parse_usd,
     read_json,
     read_json_file,
-    validate_model,
+    validate_resource,
 )
 from cli.output import (
     Output,
@@ -142,12 +142,10 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     timeout_s: Timeout = None,
 ) -> None:
     """Create a job."""
-    from contracts.resources import NewJob  # noqa: PLC0415 - heavy, and only needed here
-
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
     fields = _add_file(file, options) | find_given(agent_id=agent, id=job_id, tenant=tenant)
-    new = validate_model(NewJob, fields | {"policy": fields.get("policy") or {}}, "--file" if file else "the job")
+    new = validate_resource("NewJob", fields | {"policy": fields.get("policy") or {}}, "--file" if file else "the job")
     if execute and not (new.agent_id or new.capabilities):
         raise typer.BadParameter("needs --agent, or --capability to match one", param_hint="--execute")
     async with cli.jobstore() as jobstore:
@@ -354,8 +352,6 @@ async def edit(
     version: Annotated[int | None, typer.Option(min=1, help="Change it only if this is its version.")] = None,
 ) -> None:
     """Change the given fields of a job, and nothing else; criteria and capabilities replace all that it had."""
-    from contracts.resources import JobPatch  # noqa: PLC0415 - heavy, and only needed here
-
     fields = _add_file(file, options)
     if remove_label:
         fields["labels"] = {**(fields.get("labels") or {}), **dict.fromkeys(remove_label)}
@@ -363,7 +359,7 @@ async def edit(
         raise typer.BadParameter("give at least one option that changes the job", param_hint="JOB")
     async with cli.jobstore() as jobstore:
         job = await find_job(jobstore, job_id)
-        saved = await jobstore.edit_job(job.id, validate_model(JobPatch, fields, "the change"), version=version)
+        saved = await jobstore.edit_job(job.id, validate_resource("JobPatch", fields, "the change"), version=version)
         cli.out.print_warnings(saved.warnings)
         await _show_job(cli, jobstore, saved)
 

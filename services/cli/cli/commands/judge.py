@@ -12,7 +12,7 @@ import typer
 
 from cli.commands.operations import OperationOptions, make_operation
 from cli.errors import CommandError, ExitStatus
-from cli.options import Options, option, parse_usd, read_json, read_text, read_texts, validate_model
+from cli.options import Options, option, parse_usd, read_json, read_text, read_texts, validate_resource
 from cli.output import Output, format_refusals, format_seconds, format_spent, list_asks, to_json
 from cli.parameters import (
     DEFAULT,
@@ -201,10 +201,7 @@ async def report(
 
 async def _judge(jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
     """Have one case judged, and return its judging."""
-    from contracts.resources import NewJudgings  # noqa: PLC0415 - heavy, and only needed here
-
-    new: NewJudgings = validate_model(NewJudgings, fields, "what is judged")
-    group_id = await jobstore.create_judgings(new)
+    group_id = await jobstore.create_judgings(validate_resource("NewJudgings", fields, "what is judged"))
     async with aclosing(jobstore.watch_judgings(group_id)) as progress:
         async for _ in progress:
             pass

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Options, option, validate_model
+from cli.options import Options, option, validate_resource
 from cli.output import Output, find_agent_of
 from cli.parameters import PageSize, PageToken
 from cli.session import Session, command, make_app, with_options
@@ -70,9 +70,7 @@ async def set_(
     ] = None,
 ) -> None:
     """Set the given fields of a limit, and leave the rest; it applies at once, also to executions that wait."""
-    from contracts.resources import LimitPatch  # noqa: PLC0415 - heavy, and only needed here
-
-    patch = validate_model(LimitPatch, fields | dict.fromkeys(unset or ()), "the limit")
+    patch = validate_resource("LimitPatch", fields | dict.fromkeys(unset or ()), "the limit")
     _show_limit(cli.out, await jobstore.set_limit(name, patch))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli.errors import ExitStatus
-from cli.options import read_json_file, validate_model
+from cli.options import read_json_file, validate_resource
 from cli.output import (
     STYLES,
     Output,
@@ -43,7 +43,6 @@ from signoff.status import BATCH_KINDS, ItemOutcome, JobStatus, OperationKind, O
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from contracts.resources import NewJob
     from signoff.types import Operation, OperationPreview
 
 bulk_app = make_app("Execute, cancel, resubmit, assign or retry all jobs that match.")
@@ -206,8 +205,6 @@ async def make_operation(
 
     `then` is called with its id once it has ended. The command fails unless all its jobs ended well.
     """
-    from contracts.resources import NewOperation  # noqa: PLC0415 - heavy, and only needed here
-
     if bool(how.job_ids) == bool(conditions):
         raise typer.BadParameter("give either jobs, or what the jobs must be, such as --status", param_hint="JOB")
     is_asked = not (how.dry_run or how.yes)
@@ -222,7 +219,9 @@ async def make_operation(
             chosen = {"job_ids": await find_job_ids(jobstore, how.job_ids or [])}
         if isinstance(agent := parameters.get("agent_id"), str):
             chosen["agent_id"] = await find_agent_id(jobstore, agent)
-        new = validate_model(NewOperation, {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation")
+        new = validate_resource(
+            "NewOperation", {"kind": kind, "name": how.name, **parameters, **chosen}, "the operation"
+        )
         if not how.yes:
             show_preview(cli.out, kind, await jobstore.preview_operation(new), _name_basis(kind, new.judge))
         if how.dry_run or (is_asked and not typer.confirm(f"{kind} them?")):
@@ -270,7 +269,7 @@ async def create_batch(  # noqa: PLR0917 - each is an option
     """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
     if [bool(job_ids), bool(file), bool(conditions)].count(True) != 1:
         raise typer.BadParameter("give either jobs, --file, or what the jobs must be", param_hint="JOB")
-    jobs = _validate_new_jobs(read_json_file(file, "--file")) if file else []
+    jobs = validate_resource("NewJob", read_json_file(file, "--file"), "--file", many=True) if file else []
     async with cli.jobstore() as jobstore:
         job_filter = await make_checked_filter(jobstore, conditions) if conditions else None
         found = await find_job_ids(jobstore, job_ids or [])
@@ -349,19 +348,6 @@ async def _show_created(cli: Session, jobstore: AsyncClient, created: "Operation
 def _exit_unless(is_good: bool) -> None:
     if not is_good:
         raise typer.Exit(ExitStatus.NOT_MET)
-
-
-def _validate_new_jobs(value: Any) -> "list[NewJob]":
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy, and only needed here
-
-    from contracts.fields import describe_problem  # noqa: PLC0415 - same
-    from contracts.resources import NewJob  # noqa: PLC0415 - same
-
-    try:
-        return TypeAdapter(list[NewJob]).validate_python(value, extra="forbid")
-    except ValidationError as error:
-        wrong = "; ".join(describe_problem(problem, list[NewJob]) for problem in error.errors())
-        raise typer.BadParameter(wrong, param_hint="--file") from error
 
 
 #: Outcomes of items that ended well: DONE is that of an operation that executes nothing.

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cli.commands.recovery import HOW_TO_GIVE, describe_unread, find_fact_keys
 from cli.errors import CommandError, ExitStatus
-from cli.options import Options, option, parse_past_time, validate_model
+from cli.options import Options, option, parse_past_time, validate_resource
 from cli.output import Output, format_time
 from cli.parameters import PageSize, PageToken, complete_jobs
 from cli.session import Session, command, make_app, with_options
@@ -455,11 +455,9 @@ async def _resolve(
 
 async def _resolve_pages(jobstore: AsyncClient, asked: dict[str, Any]) -> dict[str, int]:
     """Ask until all letters are resolved that were there when the first call came, and add the answers up."""
-    from contracts.resources import NewResolution  # noqa: PLC0415 - heavy, and only needed here
-
     total = {"letters": 0, "skipped": 0, "forgotten": 0}
     while True:
-        page = await jobstore.resolve_dead_letters(validate_model(NewResolution, asked, "the selection"))
+        page = await jobstore.resolve_dead_letters(validate_resource("NewResolution", asked, "the selection"))
         total = {name: count + getattr(page, name) for name, count in total.items()}
         if page.next_offset is None:
             return total
