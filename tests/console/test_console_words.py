@@ -52,13 +52,7 @@ HOSTILE: list[Any] = [
 MODELS = [
     *(resources.NewJob, resources.JobPatch, resources.JobFilter, resources.Policy),
     *(resources.NewAgent, resources.NewLimit),
-    *(
-        schemas.JobsQuery,
-        schemas.LogsQuery,
-        schemas.JobAssignment,
-        schemas.NewExecution,
-        schemas.Resubmission,
-    ),
+    *(schemas.JobsQuery, schemas.LogsQuery, schemas.JobAssignment, schemas.NewExecution, schemas.Resubmission),
     *(schemas.Resubmission, schemas.JobCancellation, schemas.NewBatch, schemas.OperationRetry, events.ExecuteRequested),
     events.JobStatusReported,
 ]

@@ -248,6 +248,12 @@ class _Command(PlainCommand):
     connection_options = frozenset(_CONNECTION_OPTIONS) - {"as_json", "plain"}
 
 
+def succeed_if(is_met: bool) -> None:
+    """End the command, with the exit status 1, unless a condition is met."""
+    if not is_met:
+        raise typer.Exit(ExitStatus.NOT_MET)
+
+
 def make_app(
     help: str | None = None,  # noqa: A002 - Typer's word
     *,

@@ -35,10 +35,7 @@ async def test_a_receipt_is_downloaded_as_it_was_signed(http, jobstore):
 
 @pytest.mark.parametrize(
     ("refusal", "status", "code"),
-    [
-        (None, 404, "no_verdict"),
-        (Refusal(Status.FAILED_PRECONDITION, "unjudged"), 409, "unjudged"),
-    ],
+    [(None, 404, "no_verdict"), (Refusal(Status.FAILED_PRECONDITION, "unjudged"), 409, "unjudged")],
 )
 async def test_where_there_is_none_it_says_why(http, jobstore, refusal, status, code):
     jobstore.refusals["GetReceipt"] = refusal

@@ -15,7 +15,17 @@ from cli.commands.replay import open_publisher
 from cli.commands.up import show_message
 from cli.errors import CommandError, ExitStatus
 from cli.output import style_status
-from cli.session import DATA_DIR, Session, Target, command, connect, make_app, make_login_link, read_endpoints
+from cli.session import (
+    DATA_DIR,
+    Session,
+    Target,
+    command,
+    connect,
+    make_app,
+    make_login_link,
+    read_endpoints,
+    succeed_if,
+)
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.signing import KeyUse, Secrets
@@ -137,8 +147,7 @@ async def demo(
         _show_summary(cli, jobs, ended, submissions)
         link = await make_login_link(target) if target.http and not is_own else None
         _show_next_steps(cli, target, data_dir, jobs, link, is_own=is_own)
-    if any(job.status is not demo.ends for job, demo in zip(ended, jobs, strict=True)):
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(all(job.status is demo.ends for job, demo in zip(ended, jobs, strict=True)))
 
 
 @asynccontextmanager

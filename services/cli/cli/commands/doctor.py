@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-import typer
 
-from cli.errors import ExitStatus
-from cli.session import Session, Target, command, connect, make_app
+from cli.session import Session, Target, command, connect, make_app, succeed_if
 from cli.terminal import Styled
 from contracts.agents import has_userinfo, hide_userinfo
 from contracts.topics import TOPICS, Topic
@@ -60,8 +58,7 @@ async def doctor(cli: Session) -> None:
     failed = sum(not check.ok for check in checks)
     summary = "all is well" if is_well else f"{failed} of {len(checks)} checks failed"
     cli.out.print_line(summary + (f"; warnings: {warned}" if warned else ""))
-    if not is_well:
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(is_well)
 
 
 TIMEOUT_S: Final = 3.0  # of each question to a part

@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 
 from cli.commands.operations import OperationOptions, make_operation
-from cli.errors import CommandError, ExitStatus
+from cli.errors import CommandError
 from cli.options import Options, option, parse_usd, read_json, read_text, read_texts, validate_resource
 from cli.output import Output, format_refusals, format_seconds, format_spent, list_asks, to_json
 from cli.parameters import (
@@ -26,7 +26,7 @@ from cli.parameters import (
     make_filter,
     require_policies,
 )
-from cli.session import Session, command, make_app, with_options
+from cli.session import Session, command, make_app, succeed_if, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
 from signoff.errors import ErrorCode
@@ -148,8 +148,7 @@ async def try_(
             case["acceptance_criteria"] = read_texts(criteria, "--criteria")
         made = await _judge(jobstore, {"kind": "try", "cases": [case], **_read_policy(policy)})
     show_judging(cli.out, made)
-    if made.verdict is None or not made.verdict.is_valid:
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(made.verdict is not None and made.verdict.is_valid)
 
 
 @command(app, "test")
@@ -157,8 +156,7 @@ async def probe(cli: Session, jobstore: AsyncClient, policy: Policy = None) -> N
     """Have a judge judge a harmless case, and print its answer and the abilities of its API."""
     made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
     show_judging(cli.out, made)
-    if made.probe is None:
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(made.probe is not None)
 
 
 @command(app, "draft")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.errors import CommandError, ExitStatus
+from cli.errors import CommandError
 from cli.options import Options, option, read_document, read_json_file, read_text
 from cli.output import Output, format_spent, format_time
 from cli.parameters import get_policy_version
-from cli.session import Session, command, make_app, with_options
+from cli.session import Session, command, make_app, succeed_if, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
 from signoff.connection import list_all
@@ -314,8 +314,7 @@ async def lint(cli: Session, jobstore: AsyncClient, criteria: Criteria = None, f
     cli.out.print_warnings(remarks.warnings)
     for note in remarks.notes:
         cli.out.print_line(f"note: {note.message}")
-    if remarks.warnings:
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(not remarks.warnings)
     cli.out.print_line("nothing to remark on these criteria")
 
 

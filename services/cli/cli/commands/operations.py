@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.errors import ExitStatus
 from cli.options import read_json_file, validate_resource
 from cli.output import (
     STYLES,
@@ -35,7 +34,7 @@ from cli.parameters import (
     make_checked_filter,
     with_filter,
 )
-from cli.session import Session, command, make_app, with_options
+from cli.session import Session, command, make_app, succeed_if, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
 from signoff.status import BATCH_KINDS, ItemOutcome, JobStatus, OperationKind, OperationState
@@ -232,8 +231,7 @@ async def make_operation(
         await show_operation(cli, jobstore, made)
         if how.wait and then is not None:
             await then(jobstore, str(made.id))
-    if how.wait and not has_completed(made):
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(not how.wait or has_completed(made))
 
 
 def _name_basis(kind: OperationKind, judge: str | None) -> str:
@@ -296,7 +294,7 @@ async def get_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> N
 async def watch_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
     """Show the progress of a batch until it ends; succeed if all its jobs COMPLETED."""
     batch_id = await find_batch_id(jobstore, batch_id)
-    _exit_unless(has_completed(await show_until_ended(cli, jobstore, batch_id)))
+    succeed_if(has_completed(await show_until_ended(cli, jobstore, batch_id)))
 
 
 @command(batches_app, "pause")
@@ -342,12 +340,7 @@ async def _show_created(cli: Session, jobstore: AsyncClient, created: "Operation
     if wait:
         created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
     await show_operation(cli, jobstore, created)
-    _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
-
-
-def _exit_unless(is_good: bool) -> None:
-    if not is_good:
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 
 #: Outcomes of items that ended well: DONE is that of an operation that executes nothing.

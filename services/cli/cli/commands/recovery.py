@@ -11,7 +11,7 @@ import typer
 from pydantic_core import from_json
 
 from cli.errors import CommandError, ExitStatus, find_exit_status
-from cli.session import Session, Target, command, make_app
+from cli.session import Session, Target, command, make_app, succeed_if
 from contracts.signing import FactKeys, Secrets
 from contracts.topic_prefix import TOPIC_PREFIX
 from signoff.errors import ErrorCode
@@ -108,8 +108,7 @@ async def verify(
         return
     cli.out.print_json(result[-1])
     _show_result(cli, result[-1])
-    if not result[-1]["ok"]:
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(result[-1]["ok"])
 
 
 def _show_result(cli: Session, result: dict[str, Any]) -> None:

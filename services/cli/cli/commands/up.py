@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import ExitStatus
-from cli.session import DATA_DIR, Session, command, make_app, make_login_link, read_endpoints
+from cli.session import DATA_DIR, Session, command, make_app, make_login_link, read_endpoints, succeed_if
 
 app = make_app()
 
@@ -54,8 +53,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         status = await run_stack(settings)
     finally:
         welcoming.cancel()
-    if status:
-        raise typer.Exit(ExitStatus.NOT_MET)
+    succeed_if(status == 0)
 
 
 def show_message(cli: Session, message: str) -> None:
