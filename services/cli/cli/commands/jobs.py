@@ -371,7 +371,7 @@ def _add_file(file: str | None, options: dict[str, Any]) -> dict[str, Any]:
         raise typer.BadParameter("must be a JSON object", param_hint="--file")
     if "acceptance_criteria" in options:
         fields.pop("criteria", None)
-    policy = options.pop("policy", {}) | {name: options.pop(name) for name in ("budget_usd",) if name in options}
+    policy = options.pop("policy", {}) | find_given(budget_usd=options.pop("budget_usd", None))
     return fields | options | ({"policy": {**(fields.get("policy") or {}), **policy}} if policy else {})
 
 
