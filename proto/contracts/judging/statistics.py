@@ -400,7 +400,7 @@ def quantile(values: Iterable[float], share: float) -> float | None:
 
 Count = Annotated[int, Field(ge=0)]
 #: What measures a policy.
-EVALUATE: Final = "signoff judge evaluate CASES.jsonl --policy"
+EVALUATE: Final = "signoff judge evaluate CASES.jsonl --judge"
 
 
 class QuorumWorth(Model):

@@ -82,7 +82,7 @@ def test_votes_of_one_model_or_one_family_are_warned_of(policy: JudgePolicy, who
 def test_those_of_several_are_not(families: tuple[str | None, ...]) -> None:
     (only,) = find_quorum_warnings(quorum("a", "b", "c", families=families), None)
     assert only[0] == "quorum_not_measured"
-    assert "signoff judge evaluate CASES.jsonl --policy strict@2" in only[1]
+    assert "signoff judge evaluate CASES.jsonl --judge strict@2" in only[1]
 
 
 def test_one_that_adds_nothing_on_the_labels_names_its_best_vote() -> None:

@@ -169,7 +169,7 @@ def parse_execution_id(text: str, _: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no UUID", param_hint="--execution") from None
+        raise typer.BadParameter(f"{text!r} is no UUID", param_hint="--execution-id") from None
 
 
 def _parse_record_time(text: str, flag: str) -> datetime | None:
