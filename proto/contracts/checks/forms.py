@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from contracts.checks.base import (
@@ -136,25 +137,16 @@ class Differs:
         """Compare the result with that of the submission before."""
         if subject.is_repeated is None:
             return Finding(Outcome.CANNOT_ASSESS, None, "the result of the submission before is not known")
-        comment = "it is the same as that of the submission before" if subject.is_repeated else "it is a new result"
-        return Finding.of(
-            not subject.is_repeated, "the same result" if subject.is_repeated else "another result", comment
-        )
+        if subject.is_repeated:
+            return Finding.of(False, "the same result", "it is the same as that of the submission before")
+        return Finding.of(True, "another result", "it is a new result")
 
 
-def _read_url(name: str, words: str) -> Check:
-    _refuse_words(name, words)
-    return Url()
-
-
-def _read_differs(name: str, words: str) -> Check:
-    _refuse_words(name, words)
-    return Differs()
-
-
-def _refuse_words(name: str, words: str) -> None:
+def _read_alone(check: Check, name: str, words: str) -> Check:
+    """Return a check that takes no words. Raise CheckError if there are some."""
     if words:
         raise CheckError(f"nothing stands after `{name}`")
+    return check
 
 
 def _look_within(read: Callable[[str, str], Check]) -> Callable[[str, str], Check]:
@@ -177,7 +169,7 @@ _TEXT_FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
     "not_contains": read_contains,
     "matches": read_matches,
     "not_matches": read_matches,
-    "url": _read_url,
+    "url": partial(_read_alone, Url()),
     "valid": read_valid,
 }
 #: What may be asked of data, also where a text holds it.
@@ -190,7 +182,7 @@ _FORMS: Final[dict[str, Callable[[str, str], Check]]] = {
     **_TEXT_FORMS,
     **{name: _look_within(read) for name, read in _DATA_FORMS.items()},
     "in": lambda _, words: read_within(words, lambda inner: _read(inner, _DATA_FORMS)),
-    "differs": _read_differs,
+    "differs": partial(_read_alone, Differs()),
 }
 _NAME: Final = re.compile(r"(\S*)\s*")
 
@@ -216,17 +208,8 @@ def _read(text: str, forms: dict[str, Callable[[str, str], Check]]) -> Check:
 
 #: Results that have nothing in common. What is true of each, and of all that it names itself, is taken to be always so.
 _PROBES: Final[tuple[Any, ...]] = (
-    None,
-    True,
-    False,
-    0,
-    -7.5,
-    "",
-    "Two words.\nAnd a line",
-    [],
-    ["a", 1],
-    {},
-    {"a": {"b": [None]}},
+    *(None, True, False, 0, -7.5, "", "Two words.\nAnd a line"),
+    *([], ["a", 1], {}, {"a": {"b": [None]}}),
 )
 # What is run here is short, repeats nothing and compiles no pattern, so that it ends at once.
 _PROBED_MAX_CHARS: Final = 200

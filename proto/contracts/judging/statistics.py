@@ -360,7 +360,8 @@ def _correlate_by_case(spread: Counter[tuple[int, ...]]) -> Interval:
     more could say is left open: that all votes err alike, or never, is never certain.
     """
     cases = spread.total()
-    sums = [sum(column) for column in zip(*(_times(one, often) for one, often in spread.items()), strict=True)]
+    scaled = ([often * count for count in one] for one, often in spread.items())
+    sums = [sum(column) for column in zip(*scaled, strict=True)]
     mean = _mean_correlation(sums) if sums else None
     if mean is None or cases < _LEFT_OUT_MIN:
         return Interval(mean, None, None)
@@ -377,10 +378,6 @@ def _correlate_by_case(spread: Counter[tuple[int, ...]]) -> Interval:
         return Interval(mean, mean, mean)
     here = math.atanh(max(-bound, min(bound, mean)))
     return Interval(mean, min(mean, math.tanh(here - half)), max(mean, math.tanh(here + half)))
-
-
-def _times(counts: Sequence[int], often: int) -> list[int]:
-    return [often * count for count in counts]
 
 
 def _mean_correlation(sums: Sequence[int]) -> float | None:

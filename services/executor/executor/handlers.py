@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
@@ -197,24 +197,16 @@ class Attempt:
         return None
 
 
+@dataclass(frozen=True, slots=True)
 class Handlers:
     """Handle batches of `execute-requested`, from the claims to the attempts."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        executions: Executions,
-        agents: Mapping[AgentProtocol, Agent],
-        publisher: Publisher,
-        progress_interval_s: float = PROGRESS_INTERVAL_S,
-        call_cost_max_usd: Decimal = CALL_COST_MAX_USD,
-    ) -> None:
-        self._worker = worker
-        self._executions = executions
-        self._agents = agents
-        self._publisher = publisher
-        self._progress_interval_s = progress_interval_s
-        self._call_cost_max_usd = call_cost_max_usd
+    worker: Worker
+    executions: Executions
+    agents: Mapping[AgentProtocol, Agent]
+    publisher: Publisher
+    progress_interval_s: float = PROGRESS_INTERVAL_S
+    call_cost_max_usd: Decimal = CALL_COST_MAX_USD
 
     async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[ServiceError | None]:
         """Claim a batch in one call and start what was granted. The offsets follow, before any agent need answer.
@@ -222,16 +214,16 @@ class Handlers:
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
         claims = [Claim(request.event, request.signature, request.replay) for request in requests]
-        asked_at, answers = await claim(self._worker, partial(self._executions.claim, claims=claims))
+        asked_at, answers = await claim(self.worker, partial(self.executions.claim, claims=claims))
         return [self._handle_answer(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
 
     def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> ServiceError | None:
         if isinstance(answer, Grant):
-            bounds = self._progress_interval_s, self._call_cost_max_usd
-            attempt = Attempt(answer, self._worker, self._agents, self._publisher, *bounds)
+            bounds = self.progress_interval_s, self.call_cost_max_usd
+            attempt = Attempt(answer, self.worker, self.agents, self.publisher, *bounds)
             expires_at = asked_at + answer.lease_s
             work = attempt.run, attempt.give_up
-            self._worker.start_work(
+            self.worker.start_work(
                 answer.lease, answer.job_id, expires_at, *work, names=answer.names, within_share=True
             )
             return None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,30 +29,21 @@ from validator.verdict import is_reusable, to_storable
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Handlers:
-    """Handle batches of `result-produced`, from the claims to the verdicts."""
+    """Handle batches of `result-produced`, from the claims to the verdicts.
 
-    def __init__(
-        self,
-        worker: Worker,
-        judgings: Judgings,
-        judge_of: JudgeOf,
-        config: JudgeConfig,
-        publisher: Publisher,
-        *,
-        name_own: Callable[[], str | None] = lambda: None,
-        run_checks: RunChecks | None = None,
-    ) -> None:
-        """Take dependencies; `name_own` returns the version of `default` that has this validator's settings."""
-        self._worker = worker
-        self._judgings = judgings
-        self._judge_of = judge_of
-        self._config = config
-        self._judge_name = config.judge_name
-        self._publisher = publisher
-        self._name_own = name_own
-        self._run_checks = run_checks
-        self._reporting = set[asyncio.Task[None]]()
+    `name_own` returns the version of the policy `default` that has this validator's settings.
+    """
+
+    worker: Worker
+    judgings: Judgings
+    judge_of: JudgeOf
+    config: JudgeConfig
+    publisher: Publisher
+    name_own: Callable[[], str | None] = lambda: None
+    run_checks: RunChecks | None = None
+    _reporting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[ServiceError | None]:
         """Claim a batch in one call, and start the judgings that were granted; a replayed record is not claimed.
@@ -59,7 +51,7 @@ class Handlers:
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
         claims = [Claim(result.record.value or b"", result.signature) for result in results if not result.replay]
-        asked_at, claimed = await claim(self._worker, partial(self._judgings.claim, claims=claims))
+        asked_at, claimed = await claim(self.worker, partial(self.judgings.claim, claims=claims))
         answers = iter(claimed)
         return [
             None if r.replay else self._handle_answer(r.event, next(answers), asked_at, len(r.record.value or b""))
@@ -76,7 +68,7 @@ class Handlers:
             log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})
             return None
         budget = JudgingBudget(answer.budget)
-        self._worker.start_work(
+        self.worker.start_work(
             answer.lease,
             event.job_id,
             asked_at + answer.lease_s,
@@ -91,7 +83,7 @@ class Handlers:
         """Return a `run_checks` that takes a slot: it waits for one of the few processes."""
 
         async def run(checks: Sequence[str], subject: Subject) -> Sequence[Finding]:
-            async with self._worker.with_slot(held, (tenant, "checks")):
+            async with self.worker.with_slot(held, (tenant, "checks")):
                 return await run_checks(checks, subject)
 
         return run
@@ -106,12 +98,12 @@ class Handlers:
             verdict = await judge_granted(
                 grant,
                 event.result,
-                self._config,
-                self._judge_of,
+                self.config,
+                self.judge_of,
                 budget,
-                run_checks=self._run_checks and self._share_checks(held, self._run_checks, tenant),
+                run_checks=self.run_checks and self._share_checks(held, self.run_checks, tenant),
                 absences=held.absences,
-                take_slot=lambda model: self._worker.with_slot(held, (tenant, f"model:{model}")),
+                take_slot=lambda model: self.worker.with_slot(held, (tenant, f"model:{model}")),
             )
         except JudgmentError as error:
             log.warning(
@@ -126,27 +118,27 @@ class Handlers:
                 reporting.add_done_callback(self._reporting.discard)
             raise
         else:
-            verdict.judge = verdict.judge or self._name_own()
+            verdict.judge = verdict.judge or self.name_own()
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
             policy = read_policy(grant.policy)
             if is_reusable(verdict, event.result, policy):
                 fields["model_and_prompt"] = name_judging(
-                    self._judge_name, None if policy is None else policy.reference
+                    self.config.judge_name, None if policy is None else policy.reference
                 )
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=budget.usage, **fields)
-        return lambda: self._publisher.publish_report(outcome, held.lease)
+        return lambda: self.publisher.publish_report(outcome, held.lease)
 
     async def _report_spent(self, event: ResultProduced, budget: JudgingBudget, lease: Lease) -> None:
         """Publish the cost of a judging that was cancelled or ran out of time, including asks that were under way."""
         if (usage := await budget.settle()) is not None:
             report = _to_report(event, lease, kind=ReportKind.SPENT, usage=usage)
-            await retry_transient(lambda: self._publisher.publish_report(report, lease), on="kafka")
+            await retry_transient(lambda: self.publisher.publish_report(report, lease), on="kafka")
 
     async def _give_up(self, event: ResultProduced, budget: JudgingBudget, held: HeldLease, bug: Exception) -> None:
         """Publish that judging failed by an unexpected error, whose text may hold secrets: the log alone has it."""
         message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
         fields = {"kind": ReportKind.MISJUDGED, "code": ErrorCode.VALIDATOR_ERROR, "message": message}
-        await self._publisher.publish_report(_to_report(event, held.lease, usage=budget.usage, **fields), held.lease)
+        await self.publisher.publish_report(_to_report(event, held.lease, usage=budget.usage, **fields), held.lease)
 
 
 def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:

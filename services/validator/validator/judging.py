@@ -3,17 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableSequence, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 
-from contracts.checks import Finding
 from contracts.criteria import Criterion, parse_stored_criteria
 from contracts.events import hash_result
 from contracts.evidence import is_empty
@@ -435,18 +434,10 @@ async def _make_checks(
         async with CheckProcesses() as own:
             return await _make_checks(criteria, subject, own.run)
     findings = await run([one.text for one in checks.values()], subject)
-    return {place: _judge_check(one, found) for (place, one), found in zip(checks.items(), findings, strict=True)}
-
-
-def _judge_check(criterion: Criterion, found: Finding) -> CriterionVerdict:
-    return CriterionVerdict(
-        text=criterion.text,
-        required=criterion.required,
-        kind=criterion.kind,
-        outcome=found.outcome,
-        evidence=[] if found.evidence is None else [found.evidence],
-        comment=found.comment,
-    )
+    return {
+        place: judge_criterion(one, found.outcome, found.comment, [found.evidence] if found.evidence else [])
+        for (place, one), found in zip(checks.items(), findings, strict=True)
+    }
 
 
 async def _poll(judge: PanelJudge, places: Sequence[int]) -> list[Vote] | JudgmentError:
@@ -513,12 +504,11 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     else:
         is_repeated = None if previous_result_hash is None else previous_result_hash == hash_result(json_text(result))
         subject = Subject(result, payload, submission, is_repeated)
-        if judge is None and judge_of is None:
-            async with OpenAIJudge(limits) as own:
-                judgement = Judgement(document, rules, partial(_choose, own), limits, submission)
-                verdict = await _carry_out(judgement, run_checks, subject, terms)
-        else:
-            judgement = Judgement(document, rules, judge_of or partial(_choose, judge), limits, submission)
+        async with AsyncExitStack() as stack:
+            if judge_of is None:
+                own: Judge = await stack.enter_async_context(OpenAIJudge(limits)) if judge is None else judge
+                judge_of = lambda _: own  # noqa: E731 - one judge for all
+            judgement = Judgement(document, rules, judge_of, limits, submission)
             verdict = await _carry_out(judgement, run_checks, subject, terms)
     if references:
         known = [from_json(task) if task else None, result]
@@ -606,11 +596,6 @@ def _write_bounded(
         message = f"criteria and result have {length} characters, more than {chars_max} ({source})"
         raise JudgmentError(message, code=ErrorCode.RESULT_TOO_LARGE_TO_JUDGE)
     return document
-
-
-def _choose(judge: Judge | None, _: JudgeModel | None) -> Judge:
-    assert judge is not None
-    return judge
 
 
 async def _carry_out(

@@ -436,19 +436,16 @@ class AskLog:
 
 def _describe(ask: dict[str, Any]) -> str:
     tokens, cost = ask.get("input_tokens"), ask.get("cost_usd")
+    cached = f" ({ask['cached_tokens']} cached)" if "cached_tokens" in ask else ""
     parts = [
         f"{ask['role']} {ask['model']}",
-        "" if tokens is None else f"{tokens}{_describe_cached(ask)} + {ask['output_tokens']} tokens",
+        "" if tokens is None else f"{tokens}{cached} + {ask['output_tokens']} tokens",
         "" if cost is None else f"{cost:f} USD",
         f"{ask['latency_s']:g} s",
         ask["request_id"] or "",
         f"after {ask['refused']} refused, the last with {ask['last_refusal']}" if ask.get("refused") else "",
     ]
     return ", ".join(filter(None, parts))
-
-
-def _describe_cached(ask: dict[str, Any]) -> str:
-    return f" ({ask['cached_tokens']} cached)" if "cached_tokens" in ask else ""
 
 
 def _shorten(name: str) -> str:

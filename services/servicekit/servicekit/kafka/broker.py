@@ -324,10 +324,7 @@ async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
     for broker in (await admin.describe_cluster())["brokers"]:
         try:
             response: Any = await admin._send_request(_LogDirsRequest(), broker["node_id"])  # noqa: SLF001 - it has no other way
-        except (
-            IncompatibleBrokerVersion,
-            NotImplementedError,
-        ):  # the broker lacks the request, or has an older version alone
+        except (IncompatibleBrokerVersion, NotImplementedError):  # the broker lacks the request, or this version of it
             continue
         found += [
             LogDir(broker["node_id"], path, usable)

@@ -49,11 +49,6 @@ def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
     return next((what for what, task in tasks.items() if task is not None and task.done()), None)
 
 
-def find_member_id(consumer: AIOKafkaConsumer | None) -> str | None:
-    """Return the member id of a consumer in its group; None while it is no member."""
-    return getattr(getattr(consumer, "_coordinator", None), "member_id", None) or None
-
-
 def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
     """Count the unread records of the assigned partitions; None if that is not known."""
     if consumer is None or consumer._subscription.subscription.assignment is None:  # noqa: SLF001 - as below
@@ -350,7 +345,7 @@ class Subscription(Generic[E]):
     @property
     def member_id(self) -> str | None:
         """The id of this process in the group; None while it is no member."""
-        return find_member_id(self.consumer())
+        return getattr(getattr(self.consumer(), "_coordinator", None), "member_id", None) or None
 
     def attach(self, broker: KafkaBroker, *, max_records: int) -> None:
         """Register with FastStream; every default that could lose a record is set explicitly."""
@@ -526,7 +521,8 @@ class Subscription(Generic[E]):
             dead = await self._choose_dead(alone)
             await self._publish_dead([self._make_letter(record, error) for record, error in dead])
             for record, error in dead:
-                _log_dead_letter(_find_place(record), error, job_id=_read_key(record))
+                key = record.key[:KEY_MAX].decode(errors="replace") if record.key else None
+                _log_dead_letter(_find_place(record), error, job_id=key)
 
     async def _choose_dead(self, refused: Sequence[Refused]) -> Sequence[Refused]:
         return await retry_transient(lambda: self.choose_dead(refused), on=f"{self.topic.name} handler")
@@ -577,10 +573,6 @@ def leave_frames(error: PermanentError) -> PermanentError:
 def _find_place(record: ConsumerRecord[Any, Any]) -> Place:
     offset = record.first_offset if isinstance(record, UnreadableBatch) else record.offset
     return record.topic, record.partition, offset
-
-
-def _read_key(record: ConsumerRecord[Any, Any]) -> str | None:
-    return record.key[:KEY_MAX].decode(errors="replace") if record.key else None
 
 
 def _log_dead_letter(place: Place, error: PermanentError, **more: object) -> None:

@@ -247,11 +247,6 @@ class Capabilities(_Frozen):
     sample: Sample
 
 
-def make_harmless_question() -> Question:
-    """Return a question that any judge can answer."""
-    return Questions(_RESULT).ask([_CRITERION])
-
-
 def read_sample(question: Question, reply: Reply) -> Sample:
     """Return a judge's answer on the harmless result, checked as strictly as any answer."""
     try:
@@ -350,7 +345,7 @@ class OpenAIJudge:
 
         Raise JudgeUnavailableError if it did not answer, and JudgeAnswerError if it takes a request in no form.
         """
-        question = make_harmless_question()
+        question = Questions(_RESULT).ask([_CRITERION])
         answer = await self._ask_for_sample(question)
         if isinstance(answer, JudgeAnswerError) and answer.needs_room:
             answer = await self._ask_for_sample(question)
