@@ -75,13 +75,6 @@ def measure_job(job: Any, payload: str) -> int:
     return len(to_json(fields, exclude_none=True)) + len(payload.encode())
 
 
-def cut_message(message: str) -> str:
-    """Return a message, cut to MESSAGE_MAX_CHARS."""
-    return (
-        message if len(message) <= MESSAGE_MAX_CHARS else f"{message[: MESSAGE_MAX_CHARS - 1]}\N{HORIZONTAL ELLIPSIS}"
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic. `retention` None is for ever; `dlq` is the dead-letter topic of its consumers."""

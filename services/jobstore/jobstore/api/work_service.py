@@ -16,7 +16,7 @@ from contracts.judging.policy import JudgePolicy, Name, join_reference
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.spending import Budget
-from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES, cut_message
+from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from jobstore.api.requests import CALLER, Context, check_text_size
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command
@@ -29,7 +29,16 @@ from jobstore.executions.commands import EndLease
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report
-from jobstore.jobs.model import OPEN, UPSTREAM, ExecutionStage, ExecutionState, TransitionKind, Upstreams, members
+from jobstore.jobs.model import (
+    OPEN,
+    UPSTREAM,
+    ExecutionStage,
+    ExecutionState,
+    TransitionKind,
+    Upstreams,
+    cut_message,
+    members,
+)
 from jobstore.judging import store as judgings
 from jobstore.judging.commands import ReportDefault
 from jobstore.judging.judgings import FinishJudging

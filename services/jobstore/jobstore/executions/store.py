@@ -21,10 +21,9 @@ from jobstore.executions.leases import OPENINGS, count_offered, is_alive, read_r
 from jobstore.executions.rows import Executions, ExecutionsWish, Grant, WorkerRoom, Workers
 from jobstore.executions.states import Openings
 from jobstore.jobs import store as rows
-from jobstore.jobs.model import Clock, ExecutionStage, ExecutionState
+from jobstore.jobs.model import Clock, ExecutionStage, ExecutionState, bound_chars
 from jobstore.jobs.rows import Jobs, KeysWish, RequestKeys
 from jobstore.jobs.store import CHANGING_COLUMNS, EXECUTION_COLUMNS, READ_COLUMNS, WORKER_COLUMNS, to_execution
-from jobstore.judging.rules import bound_chars
 from jobstore.limits import store as limits
 from jobstore.limits.rules import Limits, agent_limit
 

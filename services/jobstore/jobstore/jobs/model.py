@@ -25,7 +25,7 @@ from contracts.judging.policy import Verdict
 from contracts.resources import NewJob, Policy, Usage
 from contracts.signing import KeyUse, Secrets, Signature, SigningKey, decode_base64
 from contracts.spending import Budget
-from contracts.topics import PAYLOAD_MAX_BYTES, cut_message
+from contracts.topics import MESSAGE_MAX_CHARS, PAYLOAD_MAX_BYTES
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -38,8 +38,22 @@ KEY_BYTES: Final = 32
 VERSION: Final = 8
 #: The tenant of jobs that name none.
 DEFAULT_TENANT: Final = "default"
+#: The largest number of characters that a grant names.
+CHARS_MAX: Final = 2**53
 _LAYOUT: Final = VERSION << 76 | 0b10 << 62
 _DIGEST: Final = ~(0xF << 76 | 0b11 << 62)
+
+
+def cut_message(message: str) -> str:
+    """Return a message, cut to MESSAGE_MAX_CHARS."""
+    return (
+        message if len(message) <= MESSAGE_MAX_CHARS else f"{message[: MESSAGE_MAX_CHARS - 1]}\N{HORIZONTAL ELLIPSIS}"
+    )
+
+
+def bound_chars(chars: int | str | None) -> int | None:
+    """Return how many characters a judge takes, CHARS_MAX at most: a policy may name any number. None is any."""
+    return None if chars is None else min(int(chars), CHARS_MAX)
 
 
 @dataclass(frozen=True, slots=True)

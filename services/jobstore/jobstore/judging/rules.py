@@ -15,7 +15,7 @@ from contracts.checks import needs_context as is_bound
 from contracts.criteria import parse_stored_criteria
 from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, Verdict, join_reference
 from jobstore.engine.parts import Overlay, Part, Wish, overlay
-from jobstore.jobs.model import SIGNOFF, Actor, Execution, Report, Reusable, TransitionKind
+from jobstore.jobs.model import SIGNOFF, Actor, Execution, Report, Reusable, TransitionKind, bound_chars
 from signoff import types
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
@@ -28,8 +28,6 @@ VERSIONS_MAX: Final = 1_000
 VERSION_MAX: Final = 999_999_999
 #: Bytes of a judge policy, as it is stored.
 POLICY_MAX_BYTES: Final = 64 << 10
-#: The largest number of characters that a grant says.
-CHARS_MAX: Final = 2**53
 
 
 class Kind(StrEnum):
@@ -135,11 +133,6 @@ class Versions:
     def newest(self) -> int:
         """The number of the newest version, 0 where there is none."""
         return max(self.hashes, default=0)
-
-
-def bound_chars(most: int | str | None) -> int | None:
-    """Return how many characters a judge takes, of which a policy may name any number: above CHARS_MAX as many."""
-    return None if most is None else min(int(most), CHARS_MAX)
 
 
 def hash_body(body: str) -> bytes:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobstore.judging.rules import Version, bound_chars
+from jobstore.jobs.model import bound_chars
+from jobstore.judging.rules import Version
 
 
 @pytest.mark.parametrize(("most", "told"), [(None, None), (7, 7), ("7", 7), (2**53, 2**53), (2**53 + 1, 2**53)])
