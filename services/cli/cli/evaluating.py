@@ -30,6 +30,7 @@ from contracts.judging.policy import DEFAULT_POLICY
 from contracts.judging.statistics import QuorumWorth
 from contracts.resources import CASES_MAX, NewJudgings
 from signoff import AsyncClient
+from signoff.connection import list_all
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.judging import Judging
@@ -160,12 +161,7 @@ async def _make(jobstore: AsyncClient, new: NewJudgings) -> list[Judging]:
     async with aclosing(jobstore.watch_judgings(group_id)) as progress:
         async for _ in progress:
             pass
-    made: list[Judging] = []
-    token: str | None = ""
-    while token is not None:
-        page, following = await jobstore.get_judgings(group_id, page_size=PAGE, page_token=token)
-        made += page
-        token = following or None
+    made = await list_all(jobstore.iter_judgings(group_id, page_size=PAGE))
     if len(made) != len(new.cases):
         message = f"{len(new.cases)} judgings were asked for, and {len(made)} came back: are they older than a day?"
         raise CommandError(message, code=ErrorCode.JUDGINGS_LOST, status=ExitStatus.NOT_MET)

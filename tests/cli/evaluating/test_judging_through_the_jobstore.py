@@ -33,7 +33,7 @@ def say(case, number):
 
 
 class FakeJudgings:
-    """The part of the jobstore's client that is asked: judgings come back in pages, the last ones first."""
+    """The part of the jobstore's client that is asked: judgings come back the last ones first."""
 
     def __init__(self):
         self.asked: list[NewJudgings] = []
@@ -47,12 +47,10 @@ class FakeJudgings:
     async def watch_judgings(self, group_id):
         yield group_id
 
-    async def get_judgings(self, group_id, *, page_size, page_token):
+    async def iter_judgings(self, group_id, **_page):
         made = [say(case, number) for number, case in enumerate(self.asked[group_id].cases)][self.forgotten :]
-        made = [one.model_copy(update=self.took) for one in made]
-        start = int(page_token or 0)
-        following = str(start + page_size) if start + page_size < len(made) else ""
-        return made[::-1][start : start + page_size], following
+        for one in reversed(made):
+            yield one.model_copy(update=self.took)
 
 
 @pytest.fixture

@@ -47,10 +47,9 @@ _ENTRIES_MAX = 50_000
 
 async def read_log(jobstore: AsyncClient, job_id: str) -> "list[JobLog]":
     """Return the log of a job, oldest first. Raise CommandError where it is too long to be shown."""
-    logs, token = await jobstore.list_job_logs(job_id, page_size=500, view=View.FULL)
-    while token:
-        page, token = await jobstore.list_job_logs(job_id, page_size=500, page_token=token, view=View.FULL)
-        logs += page
+    logs = []
+    async for log in jobstore.iter_job_logs(job_id, view=View.FULL):
+        logs.append(log)
         if len(logs) > _ENTRIES_MAX:
             message = f"the log has more than {_ENTRIES_MAX} entries: read it by `signoff jobs logs {job_id}`"
             raise CommandError(message, code=ErrorCode.LOG_TOO_LONG)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -180,10 +180,7 @@ async def draft(
             page = await jobstore.list_matching(await make_filter(jobstore, chosen), page_size=last)
         if not page.jobs:
             raise CommandError("no job matches that has a result", code=ErrorCode.NOTHING_MATCHES)
-        how, conditions = (
-            OperationOptions([job.id for job in page.jobs], how.name, how.key, how.dry_run, how.yes, how.wait),
-            {},
-        )
+        how, conditions = replace(how, job_ids=[job.id for job in page.jobs]), {}
     then = partial(show_flips, cli.out)
     await make_operation(cli, OperationKind.REJUDGE, conditions, how, then=then, shadow=True, **judging)
 
