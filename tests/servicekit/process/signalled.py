@@ -1,6 +1,7 @@
 """A service for the tests of its process: it starts as long as its argument says, and tells of its life on stdout."""
 
 import asyncio
+import gc
 import sys
 
 from servicekit.process.runtime import run, run_until_first
@@ -13,7 +14,7 @@ def say(word: str) -> None:
 async def main(stop: asyncio.Event) -> None:
     kind = sys.argv[1]
     try:
-        say("starting")
+        say("starting" if gc.isenabled() else "no garbage is collected")
         if kind == "starts for ever":
             await asyncio.Event().wait()
         if kind == "fails":
@@ -29,4 +30,5 @@ async def main(stop: asyncio.Event) -> None:
         say("closed")
 
 
+gc.disable()  # as services do while they import
 run("signalled", main, log_level="INFO")

@@ -129,6 +129,7 @@ class Stop(asyncio.Event):
 
 def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, log_level: str) -> None:
     """Run `main` until it returns; SIGTERM and SIGINT set its event. An error ends the process with status 1."""
+    gc.enable()
     configure(service, log_level)
     if unknown := describe_unknown(os.environ):
         log.warning(unknown)
