@@ -5,9 +5,9 @@ import re
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 from support.system import Agent, System
-from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled, shifted
+from visitor import BOTH, DESK, PHONE, Theme, Visitor, fitted, found_in, keep, settled, shifted
 
 from console.api.pages import PAGES
 from contracts.resources import NewAgent
@@ -86,18 +86,18 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
 WIDTHS, WIDE = (1440, 1100, 768), (1600, 900)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("size", [DESK, PHONE])
 async def test_every_page_stands_still_is_accessible_and_fits(
     visitor: Visitor, pages: dict[str, str], size: tuple[int, int]
 ):
-    """At a desk each fits other widths, too, and is as wide as the others."""
+    """At a desk each is so in the dark and fits other widths, too, and is as wide as the others."""
     found, boxes = {}, {}
     for name, path in pages.items():
         page = await visitor.arrive(path, size=size)  # with an empty cache
         await settled(page)
         found[name] = await shifted(page)
-        await keep(page, f"{name}-{'light' if size == DESK else 'phone'}")
-        found[name] += await found_by_axe(page) + await overflowing(page)
+        found[name] += await found_in(page, f"{name}-{size[0]}", *(BOTH if size == DESK else BOTH[1:]))
         if size == DESK:
             for width in WIDTHS:
                 found[name] += await fitted(page, width)
@@ -111,15 +111,8 @@ async def test_every_page_stands_still_is_accessible_and_fits(
     assert {name: box for name, box in boxes.items() if box != (160, 1280)} == {}
 
 
-async def test_every_page_is_accessible_in_the_dark(visitor: Visitor, pages: dict[str, str]):
-    page = await visitor.arrive("/", theme="dark")
-    found = {name: await looked_at(page, path, f"{name}-dark") for name, path in pages.items()}
-    assert {name: problems for name, problems in found.items() if problems} == {}
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dict[str, str], theme: Theme):
-    page = await visitor.arrive(pages["job-not-met"], theme=theme)
+async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dict[str, str]):
+    page = await visitor.arrive(pages["job-not-met"])
     await settled(page)
     found = {}
     for name, opened in {
@@ -131,31 +124,26 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
     }.items():
         await opened.click()
         await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]").first).to_be_visible()
-        await keep(page, f"over-{name}-{theme}")
-        found[name] = await found_by_axe(page)
+        found[name] = await found_in(page, f"over-{name}", *BOTH)
         await page.keyboard.press("Escape")
         await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]")).to_have_count(0)
     await page.get_by_role("button", name="Edit", exact=True).click()
     await page.get_by_label("Title").fill("")
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("alertdialog", name="Leave without saving?")).to_be_visible()
-    await keep(page, f"over-unsaved-{theme}")
-    found["unsaved"] = await found_by_axe(page)
+    found["unsaved"] = await found_in(page, "over-unsaved", *BOTH)
     await page.get_by_role("button", name="Leave").click()
     quote = page.get_by_role("button", name="“north quay”", exact=True)
     await quote.click()
     await quote.click()
     await expect(page.get_by_role("status").get_by_text("place 2 of 2")).to_be_visible()
-    await keep(page, f"over-evidence-{theme}")
-    found["evidence"] = await found_by_axe(page)
+    found["evidence"] = await found_in(page, "over-evidence", *BOTH)
     await page.get_by_role("tab", name="Text").click()
     await expect(page.locator("mark[aria-current]")).to_be_visible()
-    await keep(page, f"over-text-{theme}")
-    found["text"] = await found_by_axe(page)
+    found["text"] = await found_in(page, "over-text", *BOTH)
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
-    await keep(page, f"over-help-{theme}")
-    found["help"] = await found_by_axe(page)
+    found["help"] = await found_in(page, "over-help", *BOTH)
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
@@ -169,42 +157,40 @@ async def test_the_filters_of_the_list_are_one_row_on_a_desk(visitor: Visitor):
     assert len({round(box["y"]) for box in boxes if box}) == 1
 
 
-@pytest.mark.parametrize(
-    ("theme", "size"), [("light", (1440, 900)), ("light", (768, 900)), ("light", PHONE), ("dark", (768, 900))]
-)
-async def test_filters_are_accessible_and_fit(
-    visitor: Visitor, pages: dict[str, str], theme: Theme, size: tuple[int, int]
-):
+@pytest.mark.parametrize("size", [(1440, 900), (768, 900), PHONE])
+async def test_filters_are_accessible_and_fit(visitor: Visitor, pages: dict[str, str], size: tuple[int, int]):
+    """Those of a tablet in the dark, too."""
     assert pages
     address = "/?label=harbour:yes&status=FAILED&status=COMPLETED&code=agent_status&costMin=0&period=24h&sort=cost"
-    page = await visitor.arrive(address, theme=theme, size=size)
+    page = await visitor.arrive(address, size=size)
     await settled(page)
     filters = page.get_by_role("button", name="Filters", exact=True)
     if await filters.count():
         await filters.click()
-    found = {}
-    name = f"{size[0]}-{theme}"
+    found: dict[str, list[object]] = {}
+
+    async def look(part: str) -> None:
+        themes = BOTH if size[0] == 768 else BOTH[1:]
+        found[part] = await found_in(page, f"filter-{part.lower()}-{size[0]}", *themes)
+
     for menu in ("Agent", "Label", "Code", "Criterion", "Cost", "Created"):
         button = page.get_by_role("search").get_by_role("button", name=re.compile(f"^{menu}"))
         await button.click()
         await expect(page.get_by_role("dialog", name=menu)).to_be_visible()
         await expect(page.locator("[role=dialog] .animate-pulse")).to_have_count(0)
-        await keep(page, f"filter-{menu.lower()}-{name}")
-        found[menu] = await found_by_axe(page) + await overflowing(page)
+        await look(menu)
         await page.keyboard.press("Escape")
         await expect(button).to_be_focused()  # or what is typed next goes there
         await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.get_by_role("combobox", name="Search jobs").press_sequentially("harbour status:")
     await expect(page.get_by_role("listbox", name="Suggestions")).to_be_visible()
     await page.keyboard.press("ArrowDown")
-    await keep(page, f"filter-suggestions-{name}")
-    found["suggestions"] = await found_by_axe(page) + await overflowing(page)
+    await look("suggestions")
     await page.keyboard.press("Escape")
     await page.keyboard.type("broken")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("alert")).to_be_visible()
-    await keep(page, f"filter-problem-{name}")
-    found["problem"] = await found_by_axe(page) + await overflowing(page)
+    await look("problem")
     assert {part: problems for part, problems in found.items() if problems} == {}
 
 
@@ -239,13 +225,12 @@ async def test_no_column_reaches_into_another(visitor: Visitor, pages: dict[str,
         assert await page.evaluate(CROSSING) == []
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", DESK), ("dark", DESK), ("light", PHONE)])
-async def test_a_job_that_is_not_there_is_said_so(visitor: Visitor, theme: Theme, size: tuple[int, int]):
+async def test_a_job_that_is_not_there_is_said_so(visitor: Visitor):
     visitor.tolerate(r"status of 404 .*/api/jobs/nobody(/logs\?\S+)?\)$")
-    page = await visitor.arrive("/", theme=theme, size=size)
-    found = await looked_at(page, "/jobs/nobody", f"not-found-{'phone' if size == PHONE else theme}")
+    page = await visitor.arrive("/jobs/nobody")
+    await settled(page)
     await expect(page.get_by_role("main")).to_contain_text("no job has the id nobody")
-    assert found + await overflowing(page) == []
+    assert await found_in(page, "not-found", *BOTH) + await fitted(page, PHONE[0]) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -253,8 +238,7 @@ async def test_the_form_that_asks_for_a_token_is_accessible(visitor: Visitor, th
     visitor.tolerate("status of 401")
     page = await visitor.arrive("/", theme=theme, signed_in=False)
     await expect(page.get_by_label("Token")).to_be_visible()
-    found = {"axe": await found_by_axe(page)}
-    await keep(page, f"sign-in-{theme}")
+    found = {"axe": await found_in(page, "sign-in", theme)}
     for width in (*WIDTHS, PHONE[0]):
         found[str(width)] = await fitted(page, width)
     assert {name: problems for name, problems in found.items() if problems} == {}
@@ -268,17 +252,3 @@ async def test_the_description_of_the_api_is_our_own(visitor: Visitor):
     await page.get_by_role("button", name="Execute", exact=True).click()
     await expect(page.locator(".live-responses-table").get_by_text('"status": "ok"').first).to_be_visible()
     await keep(page, "docs")
-
-
-async def fitted(page: Page, width: int) -> list[object]:
-    """What reaches beyond a window of this width."""
-    await page.set_viewport_size({"width": width, "height": 900})
-    await settled(page)
-    return list(await overflowing(page))
-
-
-async def looked_at(page: Page, path: str, name: str) -> list[object]:
-    await page.goto(path)
-    await settled(page)
-    await keep(page, name)
-    return await found_by_axe(page)

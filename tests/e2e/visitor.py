@@ -50,6 +50,7 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });"""
 
 Theme = Literal["light", "dark"]
+BOTH: tuple[Theme, Theme] = ("dark", "light")
 DESK, PHONE = (1280, 800), (390, 844)
 
 
@@ -154,13 +155,33 @@ def row(page: Page, title: str) -> Locator:
 async def found_by_axe(page: Page) -> list[Any]:
     """What axe finds; it is brought in from outside, past the page's policy."""
     session = await page.context.new_cdp_session(page)
-    await session.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
+    known = await session.send("Runtime.evaluate", {"expression": "typeof axe"})
+    if known["result"]["value"] == "undefined":
+        await session.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
     answer = await session.send(
         "Runtime.evaluate", {"expression": AXE_RUN, "awaitPromise": True, "returnByValue": True}
     )
     await session.detach()
     found: list[Any] = json.loads(answer["result"]["value"])
     return found
+
+
+async def found_in(page: Page, name: str, *themes: Theme) -> list[Any]:
+    """What axe finds in each theme, and what overflows; how the page looks is kept."""
+    found = []
+    for theme in themes:
+        await page.emulate_media(color_scheme=theme)
+        await expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        await keep(page, f"{name}-{theme}")
+        found += await found_by_axe(page)
+    return found + await overflowing(page)
+
+
+async def fitted(page: Page, width: int) -> list[str]:
+    """What reaches beyond a window of this width."""
+    await page.set_viewport_size({"width": width, "height": 900})
+    await settled(page)
+    return await overflowing(page)
 
 
 async def overflowing(page: Page) -> list[str]:
