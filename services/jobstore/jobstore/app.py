@@ -66,8 +66,8 @@ from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_s
 WORKER_GROUPS = {TOPIC_OF[ExecuteRequested]: EXECUTOR_GROUP, TOPIC_OF[ResultProduced]: VALIDATOR_GROUP}
 #: Records that one poll of a consumer returns at most.
 RECORDS_MAX = 200
-#: The jobstore looks at a result so many seconds after it was written: by then the claim of a validator has recorded
-#: nearly all. It may look at twice that, which must be well within a lease: a worker that has ended renews none.
+#: The jobstore reads a result so many seconds after it was written: by then the claim of a validator has recorded
+#: nearly all. It may read twice as late, which must be well within a lease: a worker that has ended renews none.
 RESULTS_DELAY_S = 3.0
 #: How long a client that only reads may take to disconnect at the end.
 DISCONNECT_TIMEOUT_S = 0.5
@@ -89,7 +89,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
         runner = CommandRunner(database, STORES, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
-        # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
+        # A topic may take larger messages than the catalogue allows: an older jobstore may have accepted larger jobs.
         publisher = Publisher(settings.kafka, "jobstore", terms.ids.installation, message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
@@ -118,12 +118,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             )
         keys = derive_keys(secrets)
         await run_until_first(_prepare(database, keys), database.availability.run())
-        batches = Batches(database, runner, operation_worker)
+        batches, judging_queue = Batches(database, runner, operation_worker), JudgingQueue(database, runner)
         server, servicer = _make_server(settings)
-        judging_queue = JudgingQueue(database, runner)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue)
         add_WorkServiceServicer_to_server(work, server)
-        _add_small_services(server, database, runner, keys)
+        add_AgentServiceServicer_to_server(AgentService(database, runner), server)
+        add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
         add_JudgeServiceServicer_to_server(JudgeService(database, runner, settings.payload_max_bytes), server)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
@@ -145,13 +145,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             _wake, relay, matcher, dispatcher, operation_worker, judging_queue, [each.hurry for each in subscriptions]
         )
 
-        async def tell_health(outage: str | None) -> None:
+        async def set_health(outage: str | None) -> None:
             await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)
 
         tune_gc()
         await run_until_first(
             _serve_until(stop, server, servicer, settings),
-            database.availability.run(tell_health),
+            database.availability.run(set_health),
             database.listen(wake, watches.set_settled),
             Sweeper(database, runner, readers).run(),
             Cleanup(
@@ -185,7 +185,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
 
 
-def _wake(  # noqa: PLR0917 - the loops, and what they are told
+def _wake(  # noqa: PLR0917 - the loops, and what a commit left for them
     relay: Relay,
     matcher: Matcher,
     dispatcher: Dispatcher,
@@ -223,7 +223,7 @@ async def _run_on_kafka(
     *,
     close: Callable[[], Awaitable[None]],
 ) -> None:
-    """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
+    """Run the loops that need the broker. Only they wait for it: gRPC goes on, and what it accepts waits in tables."""
     for step in (make_topics, *steps):
         await step()
     broker = make_broker(kafka, "jobstore")
@@ -239,7 +239,7 @@ async def _run_on_kafka(
 
 
 async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:
-    """Disconnect a client of the broker that owes it nothing: where the broker is away that would wait for it."""
+    """Disconnect a client that only reads from the broker, without waiting for a broker that is away."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
             await close()
@@ -268,7 +268,7 @@ def _watch_groups(
     subscriptions: Sequence[Subscription[Any]],
     terms: ExecutionTerms,
 ) -> ConsumerGroups:
-    """Return what watches the groups, and have this process report which of their members are its own."""
+    """Return the watch of the consumer groups, and make this process report which of their members are its own."""
     database.epochs.describe = partial(_describe, subscriptions)
     own = {each.topic.name: each.group for each in subscriptions}
     readers = [_make_readers(stack, settings.kafka, groups) for groups in (own, WORKER_GROUPS)]
@@ -276,13 +276,13 @@ def _watch_groups(
 
 
 def _describe(subscriptions: Sequence[Subscription[Any]]) -> str:
-    """Return what this process says of itself."""
+    """Return the report of this process, as JSON."""
     members = [each.member_id for each in subscriptions if each.member_id]
     return Report(version=runtime.VERSION, clock=clock.now(), members=members).model_dump_json(exclude={"at"})
 
 
 async def _begin_administration(database: Database) -> None:
-    """Tell from where on what administrators set is all told, once it is known that no fact is newer."""
+    """Publish from which fact on the administrators' settings are complete, once no fact is known to be newer."""
 
     async def begin() -> None:
         async with database.transaction() as connection:
@@ -347,21 +347,10 @@ def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
     return create_server(Tokens(tokens), CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max))
 
 
-def _add_small_services(
-    server: grpc.aio.Server,
-    database: Database,
-    runner: CommandRunner,
-    keys: Sequence[ReceiptKey],
-) -> None:
-    """Add the services that need none of the loops."""
-    add_AgentServiceServicer_to_server(AgentService(database, runner), server)
-    add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
-
-
 async def _serve_until(
     stop: asyncio.Event, server: grpc.aio.Server, servicer: HealthService, settings: Settings
 ) -> None:
-    """Serve until `stop` is set. Calls that are under way then end before all that carries out what they asked for."""
+    """Serve until `stop` is set. Calls that are under way then end before the loops that carry out their commands."""
     server.add_insecure_port(settings.grpc_address)
     await set_serving(servicer, ready=False)  # until the first probe
     await server.start()

@@ -24,26 +24,26 @@ class Settings(ServiceSettings):
 
     database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
     database_pool: int = 12
-    #: How long a record may fail alone, while the database can be written, until it goes to the dead-letter queue.
+    #: How long a record may fail, while others can be written, until it goes to the dead-letter queue.
     database_patience_s: float = PATIENCE_S
     grpc_address: str = "127.0.0.1:50051"
     #: The bearer tokens of administrators, of executors and of validators.
     token: SecretSetting
     executor_token: SecretSetting
     validator_token: SecretSetting
-    #: What reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
+    #: The secrets that reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
     secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
-    #: Under this key ids are made that nobody may foretell: base64 of 32 bytes. It never changes.
+    #: The key from which unpredictable ids are derived: base64 of 32 bytes. It never changes.
     id_key: SecretStr
     #: Pairs `id:base64`. Once there are any, requests and cancels that come by topics must be signed under one.
     upstream_secrets: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None
-    #: Calls, and watches, that each role may have under way at once; more are refused.
+    #: How many calls, and watches, each role may have under way; more are refused.
     calls_max: int = 1_000
     watches_max: int = 10_000
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
-    #: How long a partition with unread records may stand still until that is told (`signoff doctor`, metrics).
+    #: How long a partition with unread records may stand still until it is reported (`signoff doctor`, metrics).
     stalled_after_s: float = Field(30.0, gt=0)
     payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     create_topics: bool = True
@@ -60,7 +60,7 @@ class Settings(ServiceSettings):
     backoff_first_s: float = 1.0
     backoff_max_s: float = 60.0
     backoff_factor: float = 2.0
-    #: By name, or `name@version`: what every job is judged by unless it or its agent says otherwise.
+    #: By name, or `name@version`: by which jobs are judged whose own policy, and whose agent's, name none.
     judge_policy: Reference | None = None
     criteria_set: Reference | None = None
     circuit_failures: int = 5
@@ -79,12 +79,12 @@ class Settings(ServiceSettings):
 
     @property
     def ids(self) -> IdKey:
-        """The key of ids that nobody may foretell."""
+        """The key from which unpredictable ids are derived."""
         return IdKey.parse(self.id_key.get_secret_value())
 
     @property
     def upstreams(self) -> Secrets | None:
-        """The secrets of upstreams, None where requests by topics are open."""
+        """The secrets of upstreams; None: requests by topics need no signature."""
         return Secrets.parse(self.upstream_secrets.get_secret_value()) if self.upstream_secrets is not None else None
 
     @property
@@ -104,22 +104,8 @@ class Settings(ServiceSettings):
     @property
     def policy(self) -> Policy:
         """The policy that applies where neither a job nor its agent sets a field."""
-        return Policy(
-            max_submissions=self.max_submissions,
-            max_calls=self.max_calls,
-            attempt_timeout_s=self.attempt_timeout_s,
-            deadline_s=self.deadline_s,
-            connect_timeout_s=self.connect_timeout_s,
-            queue_timeout_s=self.queue_timeout_s,
-            heartbeat_timeout_s=self.heartbeat_timeout_s,
-            judging_timeout_s=self.judging_timeout_s,
-            backoff_first_s=self.backoff_first_s,
-            backoff_max_s=self.backoff_max_s,
-            backoff_factor=self.backoff_factor,
-            delivery=Delivery.AT_LEAST_ONCE,
-            judge=self.judge_policy,
-            criteria_set=self.criteria_set,
-        )
+        fields = {name: getattr(self, name) for name in Policy.model_fields if name in type(self).model_fields}
+        return Policy(**fields, delivery=Delivery.AT_LEAST_ONCE, judge=self.judge_policy)
 
 
 class RebuildSettings(ServiceSettings):

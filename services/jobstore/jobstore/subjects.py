@@ -10,7 +10,8 @@ from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
 from jobstore.limits.store import LimitsStore, QueuesStore, StartsStore
 from jobstore.operations.store import OperationsStore
 
-#: Each reads, locks and writes after those before it, but for what `JobsStore` to `WorkersStore` write together, last.
+#: Each reads, locks and writes after those before it; but what `JobsStore` to `WorkersStore` write is written last, in
+#: one statement.
 STORES: Final = Stores(
     JobsStore(),
     OperationsStore(),

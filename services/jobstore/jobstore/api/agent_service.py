@@ -7,10 +7,9 @@ from jobstore.agents.store import get_agent, list_agents
 from jobstore.api.requests import (
     CALLER,
     Context,
-    make_page_token,
+    make_page,
     mark_replay,
-    parse_page_size,
-    parse_page_token,
+    parse_page,
     read_change,
     read_key,
     read_version,
@@ -45,32 +44,24 @@ class AgentService(AgentServiceServicer):
         mark_replay(context, await self._runner.administer.run_one(Once(command, key, actor=command.actor)))
         return agent_pb.CreateAgentResponse(agent=await self._show(agent_id))
 
-    async def GetAgent(self, request: agent_pb.GetAgentRequest, context: Context) -> agent_pb.GetAgentResponse:
-        del context
+    async def GetAgent(self, request: agent_pb.GetAgentRequest, _: Context) -> agent_pb.GetAgentResponse:
         return agent_pb.GetAgentResponse(agent=await self._show(request.agent_id))
 
-    async def ListAgents(self, request: agent_pb.ListAgentsRequest, context: Context) -> agent_pb.ListAgentsResponse:
-        del context
-        limit = parse_page_size(request.page_size, 100)
-        after = parse_page_token(request, lambda name, agent_id: (str(name), str(agent_id)))
+    async def ListAgents(self, request: agent_pb.ListAgentsRequest, _: Context) -> agent_pb.ListAgentsResponse:
+        limit, after = parse_page(request, 100, lambda name, agent_id: (str(name), str(agent_id)))
         async with self._read.session() as session:
-            agents = await list_agents(session, limit=limit, after=after)
-        last = (agents[-1].name, agents[-1].id) if len(agents) == limit else None
-        messages = [_to_message(agent) for agent in agents]
-        return agent_pb.ListAgentsResponse(agents=messages, next_page_token=make_page_token(request, last))
-
-    async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
-        del context
-        change = read_change(request, request.agent, AgentPatch, NewAgent)
-        await self._runner.administer.run_one(
-            UpdateAgent(request.agent_id, change, read_version(request), actor=CALLER.get())
+            agents = [_hide_userinfo(each) for each in await list_agents(session, limit=limit, after=after)]
+        return make_page(
+            agent_pb.ListAgentsResponse, request, limit, "agents", agents, lambda last: (last.name, last.id)
         )
+
+    async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, _: Context) -> agent_pb.UpdateAgentResponse:
+        change = read_change(request, request.agent, AgentPatch, NewAgent)
+        command = UpdateAgent(request.agent_id, change, read_version(request), actor=CALLER.get())
+        await self._runner.administer.run_one(command)
         return agent_pb.UpdateAgentResponse(agent=await self._show(request.agent_id))
 
-    async def DisableAgent(
-        self, request: agent_pb.DisableAgentRequest, context: Context
-    ) -> agent_pb.DisableAgentResponse:
-        del context
+    async def DisableAgent(self, request: agent_pb.DisableAgentRequest, _: Context) -> agent_pb.DisableAgentResponse:
         await self._runner.administer.run_one(DisableAgent(request.agent_id, read_version(request), actor=CALLER.get()))
         return agent_pb.DisableAgentResponse(agent=await self._show(request.agent_id))
 
@@ -80,9 +71,9 @@ class AgentService(AgentServiceServicer):
             agent = await get_agent(session, agent_id)
         if agent is None:
             raise make_unknown_agent_error(agent_id)
-        return _to_message(agent)
+        return write_message(resources_pb.Agent, _hide_userinfo(agent))
 
 
-def _to_message(agent: Agent) -> resources_pb.Agent:
+def _hide_userinfo(agent: Agent) -> Agent:
     """Return an agent as it is shown: without a user and password in its URL."""
-    return write_message(resources_pb.Agent, agent.model_copy(update={"url": hide_userinfo(agent.url)}))
+    return agent.model_copy(update={"url": hide_userinfo(agent.url)})

@@ -19,8 +19,7 @@ from jobstore.api.requests import (
     is_full,
     make_page_token,
     mark_replay,
-    parse_page_size,
-    parse_page_token,
+    parse_page,
     parse_uuid,
     read_key,
     read_name,
@@ -66,7 +65,7 @@ from signoff.wire import parse_words, read_field, read_fields, write_message, wr
 
 #: New jobs of one request that are converted before the event loop serves other calls.
 CONVERTED_AT_ONCE: Final = 200
-#: The rest of a batched watch after each response: whoever watches all jobs, as the page does, is not woken for each.
+#: The pause of a batched watch after each response: a client that watches all jobs, as the page does, gets fewer.
 BATCHED_REST_S: Final = 0.02
 
 
@@ -77,7 +76,7 @@ class JobService(JobServiceServicer):
         self, database: Database, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
     ) -> None:
         self._database = database.for_callers()
-        self._answering = database  # of what is done already, and must not be refused since many read
+        self._answering = database  # answers a change that is done, which must not fail because many read
         self._runner = runner
         self._ids = runner.terms.ids
         self._watches = watches
@@ -106,8 +105,7 @@ class JobService(JobServiceServicer):
             await add_last_logs(session, [view])
         return pb.GetJobResponse(job=job_message(view, as_text=wants_text(context)))
 
-    async def ExplainJob(self, request: pb.ExplainJobRequest, context: Context) -> pb.ExplainJobResponse:
-        del context
+    async def ExplainJob(self, request: pb.ExplainJobRequest, _: Context) -> pb.ExplainJobResponse:
         async with self._database.session() as session:
             known = await explain_jobs(session, [request.job_id], self._runner.terms.alive_s, places=True)
         if request.job_id not in known:
@@ -118,77 +116,48 @@ class JobService(JobServiceServicer):
         asked = read_field(request, "order")
         order = asked if isinstance(asked, JobOrder) else JobOrder.CREATED_DESC
         request.order = request.order or pb.JOB_ORDER_CREATED_DESC  # as page tokens know it, asked for or not
+        limit, after = parse_page(request, 50, partial(_parse_place, order))
+        chosen, texts = JobFilter(**read_fields(request.filter)), is_full(request.view)
         async with self._database.transaction() as connection:
-            page = await lists.list_jobs(
-                connection,
-                limit=parse_page_size(request.page_size, 50),
-                chosen=JobFilter(**read_fields(request.filter)),
-                order=order,
-                after=parse_page_token(request, partial(_parse_place, order)),
-                texts=is_full(request.view),
-            )
+            page = await lists.list_jobs(connection, limit=limit, chosen=chosen, order=order, after=after, texts=texts)
             await add_last_logs(connection, page.views)
             await add_waiting(connection, page.views, self._runner.terms.alive_s)
         as_text = wants_text(context)
         messages = [job_message(view, as_text=as_text) for view in page.views]
-        last = page.next and tuple(map(_format_value, page.next))
-        return pb.ListJobsResponse(
-            jobs=messages, next_page_token=make_page_token(request, last), searched=page.searched
-        )
+        token = make_page_token(request, page.next and tuple(map(_format_value, page.next)))
+        return pb.ListJobsResponse(jobs=messages, next_page_token=token, searched=page.searched)
 
-    async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
-        del context
+    async def CountJobs(self, request: pb.CountJobsRequest, _: Context) -> pb.CountJobsResponse:
         async with self._database.transaction() as connection:
             counts = await lists.count_jobs(connection, JobFilter(**read_fields(request.filter)))
-        return pb.CountJobsResponse(
-            counts=counts.by_status,
-            capped_at=finding.COUNTED_MAX,
-            searched=counts.searched,
-            cancelled=counts.cancelled,
-        )
+        return write_message(pb.CountJobsResponse, counts, counts=counts.by_status, capped_at=finding.COUNTED_MAX)
 
-    async def ListJobFacets(self, request: pb.ListJobFacetsRequest, context: Context) -> pb.ListJobFacetsResponse:
-        del context
-        limit = parse_page_size(request.page_size, 20)
-        after = parse_page_token(request, lambda count, value: Facet(str(value), int(count)))
+    async def ListJobFacets(self, request: pb.ListJobFacetsRequest, _: Context) -> pb.ListJobFacetsResponse:
+        limit, after = parse_page(request, 20, lambda count, value: Facet(str(value), int(count)))
         async with self._database.transaction() as connection:
             chosen = JobFilter(**read_fields(request.filter))
             found = await lists.list_job_facets(connection, request.field, chosen, limit, after)
-        last = None if found.last is None else (found.last.count, found.last.value)
-        return pb.ListJobFacetsResponse(
-            facets=[write_message(pb.JobFacet, each) for each in found.facets],
-            capped_at=finding.COUNTED_MAX,
-            searched=found.searched,
-            next_page_token=make_page_token(request, last),
-        )
+        token = make_page_token(request, None if found.last is None else (found.last.count, found.last.value))
+        return write_message(pb.ListJobFacetsResponse, found, capped_at=finding.COUNTED_MAX, next_page_token=token)
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
-        limit = parse_page_size(request.page_size, 100)
-        after = parse_page_token(request, int)
+        limit, after = parse_page(request, 100, int)
+        chosen = LogFilter(
+            submission=read_field(request, "submission"),
+            from_version=read_field(request, "from_version"),
+            kinds=parse_words(resources_pb2.JobLogKind.DESCRIPTOR, request.kinds),
+        )
+        shown = {"newest_first": request.newest_first, "payloads": is_full(request.view)}
         async with self._database.transaction() as connection:
-            logs, next_version = await list_job_logs(
-                connection,
-                request.job_id,
-                after,
-                limit,
-                newest_first=request.newest_first,
-                chosen=LogFilter(
-                    submission=request.submission if request.HasField("submission") else None,
-                    from_version=request.from_version if request.HasField("from_version") else None,
-                    kinds=parse_words(resources_pb2.JobLogKind.DESCRIPTOR, request.kinds),
-                ),
-                payloads=is_full(request.view),
-            )
+            logs, next_version = await list_job_logs(connection, request.job_id, after, limit, chosen=chosen, **shown)
             if not logs and await get_job(connection, request.job_id) is None:
                 raise _make_unknown_error(request.job_id)
         as_text = wants_text(context)
         messages = [write_row(resources_pb2.JobLog, entry, as_text=as_text) for entry in logs]
-        return pb.ListJobLogsResponse(
-            logs=messages, next_page_token=make_page_token(request, None if next_version is None else (next_version,))
-        )
+        token = make_page_token(request, None if next_version is None else (next_version,))
+        return pb.ListJobLogsResponse(logs=messages, next_page_token=token)
 
-    async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
-        del context
+    async def GetResult(self, request: pb.GetResultRequest, _: Context) -> pb.GetResultResponse:
         async with self._database.session() as session:
             result = await get_result(session, request.job_id, request.version)
         if result is None:
@@ -198,14 +167,11 @@ class JobService(JobServiceServicer):
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         patch = patch_of(JobPatch, request.job, request.update_mask)
-        view = await self._runner.submit.run_one(
-            EditJob(request.job_id, patch, read_version(request), actor=CALLER.get())
-        )
-        job = job_message(view, as_text=wants_text(context))
-        warnings = (
-            _make_warnings(view["acceptance_criteria"]) if "acceptance_criteria" in patch.model_fields_set else ()
-        )
-        return pb.UpdateJobResponse(job=job, warnings=warnings)
+        command = EditJob(request.job_id, patch, read_version(request), actor=CALLER.get())
+        view = await self._runner.submit.run_one(command)
+        is_edited = "acceptance_criteria" in patch.model_fields_set
+        warnings = _make_warnings(view["acceptance_criteria"]) if is_edited else ()
+        return pb.UpdateJobResponse(job=job_message(view, as_text=wants_text(context)), warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         fields = read_fields(request)
@@ -219,9 +185,8 @@ class JobService(JobServiceServicer):
         return pb.ExecuteJobResponse(execution=await self._execute(request, parameters, context))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
-        comment = request.comment if request.HasField("comment") else None
-        check_text_size(comment or "", self._payload_max_bytes)
-        parameters = ExecutionRequest(reject_nul(comment))
+        check_text_size(request.comment, self._payload_max_bytes)
+        parameters = ExecutionRequest(reject_nul(read_field(request, "comment")))
         return pb.ResubmitJobResponse(execution=await self._execute(request, parameters, context))
 
     async def _execute(
@@ -233,8 +198,7 @@ class JobService(JobServiceServicer):
             return await _show_execution(self._answering, UUID(str(view["id"])))
         return write_message(resources_pb2.Execution, view)
 
-    async def GetExecution(self, request: pb.GetExecutionRequest, context: Context) -> pb.GetExecutionResponse:
-        del context
+    async def GetExecution(self, request: pb.GetExecutionRequest, _: Context) -> pb.GetExecutionResponse:
         execution_id = parse_uuid(request.execution_id, "execution_id")
         return pb.GetExecutionResponse(execution=await _show_execution(self._database, execution_id))
 
@@ -269,14 +233,13 @@ class JobService(JobServiceServicer):
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         as_text = wants_text(context)
         job_ids, texts = list(request.job_ids), is_full(request.view)
-        cursor = await self._watches.resolve_cursor(request.after if request.HasField("after") else None)
+        cursor = await self._watches.resolve_cursor(read_field(request, "after"))
         yield pb.WatchJobsResponse(cursor=cursor)
         if not request.HasField("after") and not request.changes_only:
             async for view in self._watches.read_jobs(job_ids, texts=texts):
                 yield pb.WatchJobsResponse(cursor=cursor, job=job_message(view, as_text=as_text))
         rest_s = BATCHED_REST_S if request.batched else 0.0
-        changes = self._watches.read_changes(cursor, job_ids, payloads=texts, rest_s=rest_s)
-        async for page in changes:
+        async for page in self._watches.read_changes(cursor, job_ids, payloads=texts, rest_s=rest_s):
             logs = (write_row(resources_pb2.JobLog, entry, as_text=as_text) for entry in _take_all(page))
             limit = len(page) if request.batched else 1
             for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
@@ -295,7 +258,7 @@ async def _show_execution(database: Database, execution_id: UUID) -> resources_p
 
 
 def _take_all(page: deque[LogView]) -> Iterator[LogView]:
-    """Take one after another out of a page, each once the one before was made use of, until it is empty."""
+    """Remove the entries of a page one by one and yield each, so that no entry is kept longer than it is used."""
     while page:
         yield page.popleft()
 
@@ -305,7 +268,7 @@ def _format_value(value: object) -> object:
 
 
 def _parse_place(order: JobOrder, *values: str | float) -> finding.Place:
-    """Return the place that the parts of a page token name."""
+    """Return the place in an order of jobs that the parts of a page token name."""
     columns = finding.get_order_columns(order)
     return tuple(_parse_value(column.type.python_type, value) for column, value in zip(columns, values, strict=True))
 
@@ -359,7 +322,7 @@ def _make_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
 
 @lru_cache(maxsize=1_000)
 def _keep_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
-    """Read criteria once for all jobs that have the same: of twenty, it takes as long as all else of a new job."""
+    """Return the warnings, computed once for equal criteria: for twenty it takes as long as the rest of a new job."""
     return _read_warnings(criteria)
 
 

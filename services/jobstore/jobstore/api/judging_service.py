@@ -1,4 +1,4 @@
-"""Serve JudgingService over gRPC: judgings without a job, and what judging jobs again came to."""
+"""Serve JudgingService over gRPC: judgings without a job, and reports of jobs that were judged again."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,7 @@ from jobstore.api.requests import (
     Context,
     make_page_token,
     mark_replay,
-    parse_page_size,
-    parse_page_token,
+    parse_page,
     parse_uuid,
     read_key,
 )
@@ -39,9 +38,9 @@ from signoff.v1 import judging_service_pb2 as pb
 from signoff.v1.judging_service_pb2_grpc import JudgingServiceServicer
 from signoff.wire import read_fields, write_message
 
-#: A watch looks again when judgings are answered, so many seconds later at least; or else, since a notification may be
-#: missed, after so many, and the longer the less becomes of it.
+#: Seconds that a watch rests before it waits for the next answers.
 WATCH_REST_S: Final = 0.05
+#: Seconds after which it reads without a notification, which may be missed: at first, and at most, as nothing changes.
 WATCH_MIN_S: Final = 0.25
 WATCH_MAX_S: Final = 1.0
 
@@ -64,7 +63,7 @@ class JudgingService(JudgingServiceServicer):
         try:
             async with self._database.session() as session:
                 policy = await freeze_policy(session, new.judge, new.judge_policy)
-        except PermanentError as error:  # it may be a repeat, and the policy was retired since
+        except PermanentError as error:  # the request may be a repeat, and the policy was retired since
             obstacle = error
         made = [
             NewJudging(
@@ -83,36 +82,35 @@ class JudgingService(JudgingServiceServicer):
         return pb.CreateJudgingsResponse(id=str(group_id))
 
     def _write_case(self, case: JudgingCase) -> str:
-        """Return a case as it is stored. InvalidError (`payload_too_large`): the result, or all beside it, is."""
-        result = json_text(case.result)
-        check_size(len(result.encode()), self._runner.terms.job_max_bytes)
-        fields = case.model_dump(exclude={"result", "labels"}, exclude_none=True)
-        rest = json_text(fields)
-        check_size(len(rest.encode()), self._runner.terms.job_max_bytes)
+        """Return a case as it is stored. InvalidError (`payload_too_large`): its result is, or its other fields are."""
+        result, rest = (
+            json_text(case.result),
+            json_text(case.model_dump(exclude={"result", "labels"}, exclude_none=True)),
+        )
+        for part in (result, rest):
+            check_size(len(part.encode()), self._runner.terms.job_max_bytes)
         return f'{rest[:-1]},"result":{result}}}'
 
-    async def GetJudgings(self, request: pb.GetJudgingsRequest, context: Context) -> pb.GetJudgingsResponse:
-        del context
+    async def GetJudgings(self, request: pb.GetJudgingsRequest, _: Context) -> pb.GetJudgingsResponse:
         group_id = parse_uuid(request.judgings_id, "judgings_id")
-        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
+        limit, after = parse_page(request, 50, int)
         async with self._database.transaction() as connection:
             found, more = await reads.list_judgings(connection, group_id, limit, -1 if after is None else after)
             if not found and after is None:
-                raise make_unknown_error(group_id)
+                raise _make_unknown_error(group_id)
         token = make_page_token(request, (found[-1].item,) if more and found else None)
         return write_message(pb.GetJudgingsResponse, {"judgings": found, "next_page_token": token})
 
     async def WatchJudgings(
-        self, request: pb.WatchJudgingsRequest, context: Context
+        self, request: pb.WatchJudgingsRequest, _: Context
     ) -> AsyncIterator[pb.WatchJudgingsResponse]:
-        del context
         group_id, wait_s, sent = parse_uuid(request.judgings_id, "judgings_id"), WATCH_MIN_S, -1
         while True:
-            answers = self._queue.answers  # taken before the look, so that what is answered meanwhile is not missed
+            answers = self._queue.answers  # taken before the read, so that no later answer is missed
             async with self._database.session() as session:
                 found = await reads.get_progress(session, group_id)
             if not found.total:
-                raise make_unknown_error(group_id)
+                raise _make_unknown_error(group_id)
             if found.answered != sent:
                 sent, wait_s = found.answered, WATCH_MIN_S
                 yield write_message(pb.WatchJudgingsResponse, found)
@@ -124,12 +122,9 @@ class JudgingService(JudgingServiceServicer):
                     await answers.wait()
             wait_s = min(wait_s * 1.5, WATCH_MAX_S)
 
-    async def GetRejudgeReport(
-        self, request: pb.GetRejudgeReportRequest, context: Context
-    ) -> pb.GetRejudgeReportResponse:
-        del context
+    async def GetRejudgeReport(self, request: pb.GetRejudgeReportRequest, _: Context) -> pb.GetRejudgeReportResponse:
         operation_id = parse_uuid(request.operation_id, "operation_id")
-        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
+        limit, after = parse_page(request, 50, int)
         async with self._database.transaction() as connection:
             operation = await operations.get(connection, operation_id)
             if operation is None:
@@ -143,7 +138,7 @@ class JudgingService(JudgingServiceServicer):
 
 
 def _describe_evaluated(new: NewJudgings, case: JudgingCase, policy: str | None) -> dict[str, Any]:
-    """Return as what a judging is part of an evaluation."""
+    """Return the fields of a judging that say which case of an evaluation it is."""
     return {
         "evaluation": new.evaluation,
         "judge": read_reference(policy) or None,
@@ -153,8 +148,6 @@ def _describe_evaluated(new: NewJudgings, case: JudgingCase, policy: str | None)
     }
 
 
-def make_unknown_error(group_id: UUID) -> NotFoundError:
-    """Return the error of an id that is no group's."""
-    return NotFoundError(
-        f"no judgings have the id {group_id}: they are kept for a day", code=ErrorCode.UNKNOWN_JUDGINGS
-    )
+def _make_unknown_error(group_id: UUID) -> NotFoundError:
+    message = f"no judgings have the id {group_id}: they are kept for a day"
+    return NotFoundError(message, code=ErrorCode.UNKNOWN_JUDGINGS)

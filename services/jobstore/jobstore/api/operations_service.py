@@ -18,8 +18,10 @@ from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolutio
 from jobstore.api.requests import (
     CALLER,
     Context,
+    make_page,
     make_page_token,
     mark_replay,
+    parse_page,
     parse_page_size,
     parse_page_token,
     read_change,
@@ -55,7 +57,7 @@ from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 from signoff.wire import parse_words, read_fields, write_message, write_row, write_time
 
-#: Seconds for which a code can be spent.
+#: Seconds after which a login code expires.
 LASTS_S: Final = 900
 
 _FORGET: Final = text("DELETE FROM login_codes WHERE ends_at <= signoff_now()")
@@ -74,7 +76,7 @@ _SPEND: Final = text(
 
 
 async def create_code(connection: Connection, token: str) -> str:
-    """Make a code for a token. Forget those that have ended."""
+    """Make a login code for a token, and delete the codes that have expired."""
     code = token_urlsafe()
     await connection.execute(_FORGET)
     new = {"code_hash": _hash(code), "token_mac": _sign(code, token), "lasts_s": float(LASTS_S)}
@@ -83,7 +85,7 @@ async def create_code(connection: Connection, token: str) -> str:
 
 
 async def spend_code(connection: Connection, code: str, tokens: Iterable[str]) -> str | None:
-    """Spend a code, and return which of these tokens it is for; None: it is none, was spent, or has ended."""
+    """Spend a login code, and return the token that it was made for; None: it is unknown, was spent, or has expired."""
     mac = await connection.scalar(_SPEND, {"code_hash": _hash(code)})
     return next((token for token in tokens if mac and hmac.compare_digest(mac, _sign(code, token))), None)
 
@@ -98,16 +100,16 @@ def _sign(code: str, token: str) -> bytes:
 
 log = logging.getLogger(__name__)
 
-#: A watch reads its operation again after at least so many seconds,
+#: The shortest time until a watch reads its operation again,
 WATCH_MIN_S: Final = 0.5
-#: and after at most so many, since a pause publishes nothing that would wake it.
+#: and the longest, since a pause publishes nothing that would wake the watch.
 WATCH_MAX_S: Final = 1.0
-#: But not before so many times what the last reading took, and then after at most so many seconds: of a large operation
-#: all items are counted.
+#: The shortest time is at least this multiple of the time that the last read took, up to WATCH_REST_MAX_S: of a large
+#: operation all items are counted.
 WATCH_REST: Final = 10.0
 WATCH_REST_MAX_S: Final = 5.0
 
-#: Seconds that an overview covers unless the request says so, and at most.
+#: Seconds that an overview covers by default, and the highest number that a request may give.
 RANGE_S: Final = 3_600
 RANGE_MAX_S: Final = 30 * 24 * 3_600
 
@@ -117,7 +119,7 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(LimitName)
 class OperationsService(OperationsServiceServicer):
     """Serve operations on many jobs, limits, the overview and dead letters."""
 
-    def __init__(  # noqa: PLR0913 - each is a part that it tells of
+    def __init__(  # noqa: PLR0913 - each is a source of an answer
         self,
         database: Database,
         runner: CommandRunner,
@@ -130,7 +132,7 @@ class OperationsService(OperationsServiceServicer):
         upstreams: Upstreams = OPEN,
         tokens: Sequence[str] = (),
     ) -> None:
-        """`tokens`: the administrator's, of which a login code is for one."""
+        """`tokens`: the administrator's; a login code is made for one of them."""
         self._tokens = tokens
         self._dead_letters = dead_letters
         self._waiting = waiting
@@ -141,10 +143,9 @@ class OperationsService(OperationsServiceServicer):
         self._upstreams = upstreams
         self._batches = batches
 
-    async def GetOperation(self, request: pb.GetOperationRequest, context: Context) -> pb.GetOperationResponse:
-        del context
+    async def GetOperation(self, request: pb.GetOperationRequest, _: Context) -> pb.GetOperationResponse:
         operation = await self._batches.get_operation(request.operation_id)
-        return pb.GetOperationResponse(operation=write_message(resources_pb2.Operation, operation))
+        return write_message(pb.GetOperationResponse, {"operation": operation})
 
     async def PreviewOperation(
         self, request: pb.PreviewOperationRequest, context: Context
@@ -157,35 +158,33 @@ class OperationsService(OperationsServiceServicer):
     async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
         new = NewOperation(**read_fields(request.operation))
         answer = await self._batches.create(new, read_key(request), CALLER.get())
-        return pb.CreateOperationResponse(
-            operation=write_message(resources_pb2.Operation, mark_replay(context, answer))
-        )
+        return write_message(pb.CreateOperationResponse, {"operation": mark_replay(context, answer)})
 
     async def ListOperationItems(
-        self, request: pb.ListOperationItemsRequest, context: Context
+        self, request: pb.ListOperationItemsRequest, _: Context
     ) -> pb.ListOperationItemsResponse:
-        del context
-        limit, after = parse_page_size(request.page_size, 50), parse_page_token(request, int)
+        limit, after = parse_page(request, 50, int)
         outcomes = parse_words(resources_pb2.ItemOutcome.DESCRIPTOR, request.outcomes)
         items = await self._batches.list_items(request.operation_id, limit, -1 if after is None else after, outcomes)
-        token = make_page_token(request, (items[-1].item,) if len(items) == limit else None)
-        return write_message(pb.ListOperationItemsResponse, {"items": items, "next_page_token": token})
+        return make_page(pb.ListOperationItemsResponse, request, limit, "items", items, lambda last: (last.item,))
 
-    async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
-        del context
-        limit = parse_page_size(request.page_size, 50)
-        before = parse_page_token(request, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
+    async def ListOperations(self, request: pb.ListOperationsRequest, _: Context) -> pb.ListOperationsResponse:
+        limit, before = parse_page(request, 50, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
         kinds = parse_words(resources_pb2.OperationKind.DESCRIPTOR, request.kinds)
         async with self._database.session() as session:
             found = await operations.list_operations(session, limit, before, kinds)
-        last = (found[-1].created_at.isoformat(), str(found[-1].id)) if len(found) == limit else None
-        messages = [write_message(resources_pb2.Operation, operation) for operation in found]
-        return pb.ListOperationsResponse(operations=messages, next_page_token=make_page_token(request, last))
+        return make_page(
+            pb.ListOperationsResponse,
+            request,
+            limit,
+            "operations",
+            found,
+            lambda last: (last.created_at.isoformat(), str(last.id)),
+        )
 
     async def WatchOperation(
-        self, request: pb.WatchOperationRequest, context: Context
+        self, request: pb.WatchOperationRequest, _: Context
     ) -> AsyncIterator[pb.WatchOperationResponse]:
-        del context
         last_sent: object = None
         while True:
             began = time.monotonic()
@@ -194,79 +193,66 @@ class OperationsService(OperationsServiceServicer):
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)
             if shown != last_sent:
                 last_sent = shown
-                yield pb.WatchOperationResponse(operation=write_message(resources_pb2.Operation, operation))
+                yield write_message(pb.WatchOperationResponse, {"operation": operation})
             if operation.state in ENDED:
                 return
             await self._watches.wait_for_change(max(WATCH_MIN_S, rest_s), max(WATCH_MAX_S, rest_s))
 
-    async def PauseOperation(self, request: pb.PauseOperationRequest, context: Context) -> pb.PauseOperationResponse:
-        del context
+    async def PauseOperation(self, request: pb.PauseOperationRequest, _: Context) -> pb.PauseOperationResponse:
         operation = await self._batches.move(request.operation_id, OperationState.PAUSED, CALLER.get())
-        return pb.PauseOperationResponse(operation=write_message(resources_pb2.Operation, operation))
+        return write_message(pb.PauseOperationResponse, {"operation": operation})
 
-    async def ResumeOperation(self, request: pb.ResumeOperationRequest, context: Context) -> pb.ResumeOperationResponse:
-        del context
+    async def ResumeOperation(self, request: pb.ResumeOperationRequest, _: Context) -> pb.ResumeOperationResponse:
         operation = await self._batches.move(request.operation_id, OperationState.RUNNING, CALLER.get())
-        return pb.ResumeOperationResponse(operation=write_message(resources_pb2.Operation, operation))
+        return write_message(pb.ResumeOperationResponse, {"operation": operation})
 
-    async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> pb.CancelOperationResponse:
-        del context
+    async def CancelOperation(self, request: pb.CancelOperationRequest, _: Context) -> pb.CancelOperationResponse:
         reason = reject_nul(request.reason) or ""
         operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), reason)
-        return pb.CancelOperationResponse(operation=write_message(resources_pb2.Operation, operation))
+        return write_message(pb.CancelOperationResponse, {"operation": operation})
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         asked = parse_words(resources_pb2.JobStatus.DESCRIPTOR, request.statuses)
         statuses = [JobStatus(word) for word in asked] or [JobStatus.FAILED]
         name, key = read_name(request), read_key(request)
         answer = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
-        return pb.RetryOperationResponse(operation=write_message(resources_pb2.Operation, mark_replay(context, answer)))
+        return write_message(pb.RetryOperationResponse, {"operation": mark_replay(context, answer)})
 
-    async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
-        del context
-        size, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
+    async def ListLimits(self, request: pb.ListLimitsRequest, _: Context) -> pb.ListLimitsResponse:
+        size, after = parse_page(request, 100, str)
         async with self._database.session() as session:
             rows = await limits.list_limits(session, size, after or "")
-        token = make_page_token(request, (rows[-1].name,) if len(rows) == size else None)
-        messages = [write_message(resources_pb2.Limit, limit) for limit in rows]
-        return pb.ListLimitsResponse(limits=messages, next_page_token=token)
+        return make_page(pb.ListLimitsResponse, request, size, "limits", rows, lambda last: (last.name,))
 
-    async def GetLimit(self, request: pb.GetLimitRequest, context: Context) -> pb.GetLimitResponse:
-        del context
+    async def GetLimit(self, request: pb.GetLimitRequest, _: Context) -> pb.GetLimitResponse:
         async with self._database.session() as session:
             limit = await limits.get_limit(session, request.name)
         if limit is None:
             raise make_unknown_limit_error(request.name)
-        return pb.GetLimitResponse(limit=write_message(resources_pb2.Limit, limit))
+        return write_message(pb.GetLimitResponse, {"limit": limit})
 
-    async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
-        del context
+    async def SetLimit(self, request: pb.SetLimitRequest, _: Context) -> pb.SetLimitResponse:
         name = _parse_limit_name(request.limit.name)
         change = read_change(request, request.limit, LimitPatch, NewLimit)
         limit = await self._runner.limit.run_one(SetLimit(name, change, read_version(request), actor=CALLER.get()))
-        return pb.SetLimitResponse(limit=write_message(resources_pb2.Limit, limit))
+        return write_message(pb.SetLimitResponse, {"limit": limit})
 
-    async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
-        del context
-        await self._runner.limit.run_one(
-            RemoveLimit(_parse_limit_name(request.name), read_version(request), actor=CALLER.get())
-        )
+    async def RemoveLimit(self, request: pb.RemoveLimitRequest, _: Context) -> pb.RemoveLimitResponse:
+        name = _parse_limit_name(request.name)
+        await self._runner.limit.run_one(RemoveLimit(name, read_version(request), actor=CALLER.get()))
         return pb.RemoveLimitResponse()
 
-    async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:
-        del context
+    async def Pause(self, request: pb.PauseRequest, _: Context) -> pb.PauseResponse:
         name = _parse_limit_name(request.name)
         command = PauseLimit(name, request.paused, read_version(request), actor=CALLER.get())
         limit = await self._runner.limit.run_one(command)
-        return pb.PauseResponse(limit=write_message(resources_pb2.Limit, limit))
+        return write_message(pb.PauseResponse, {"limit": limit})
 
-    async def ConfirmLimits(self, request: pb.ConfirmLimitsRequest, context: Context) -> pb.ConfirmLimitsResponse:
-        del request, context
+    async def ConfirmLimits(self, _request: pb.ConfirmLimitsRequest, _: Context) -> pb.ConfirmLimitsResponse:
         await self._runner.limit.run_one(ConfirmLimits(actor=CALLER.get()))
         return pb.ConfirmLimitsResponse()
 
-    async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
-        del context
+    async def GetOverview(self, request: pb.GetOverviewRequest, _: Context) -> pb.GetOverviewResponse:
         if not 0 <= request.range_s <= RANGE_MAX_S:
             raise InvalidError(f"must be between 0 and {RANGE_MAX_S}", field="range_s")
         counts = await self._dead_letters.count_if_reachable() if self._dead_letters is not None else {}
@@ -277,8 +263,7 @@ class OperationsService(OperationsServiceServicer):
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
         return write_message(pb.GetOverviewResponse, view)
 
-    async def Diagnose(self, request: pb.DiagnoseRequest, context: Context) -> pb.DiagnoseResponse:
-        del request, context
+    async def Diagnose(self, _request: pb.DiagnoseRequest, _: Context) -> pb.DiagnoseResponse:
         error = await self._groups.ask() if self._groups is not None else ""
         waiting = await self._waiting.get()
         async with self._database.session() as session:
@@ -296,17 +281,13 @@ class OperationsService(OperationsServiceServicer):
             turn_s=None if waiting.turn_since is None else (backlog.now - waiting.turn_since).total_seconds(),
         )
 
-    async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
-        del context
-        limit, after = parse_page_size(request.page_size, 100), parse_page_token(request, str)
+    async def GetAgentStats(self, request: pb.GetAgentStatsRequest, _: Context) -> pb.GetAgentStatsResponse:
+        limit, after = parse_page(request, 100, str)
         async with self._database.session() as session:
             stats = await overview.get_agent_stats(session, limit, after or "")
-        token = make_page_token(request, (stats[-1].agent_id,) if len(stats) == limit else None)
-        messages = [write_message(pb.AgentStats, each) for each in stats]
-        return pb.GetAgentStatsResponse(agents=messages, next_page_token=token)
+        return make_page(pb.GetAgentStatsResponse, request, limit, "agents", stats, lambda last: (last.agent_id,))
 
-    async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
-        del context
+    async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, _: Context) -> pb.ListDeadLettersResponse:
         limit = parse_page_size(request.page_size, 50)
         if self._dead_letters is None:
             return pb.ListDeadLettersResponse()
@@ -320,9 +301,8 @@ class OperationsService(OperationsServiceServicer):
         return write_message(pb.ListDeadLettersResponse, letters)
 
     async def ResolveDeadLetters(
-        self, request: pb.ResolveDeadLettersRequest, context: Context
+        self, request: pb.ResolveDeadLettersRequest, _: Context
     ) -> pb.ResolveDeadLettersResponse:
-        del context
         new = NewResolution(**read_fields(request))
         find_dlq(new.topic)
         if self._dead_letters is None:
@@ -330,16 +310,16 @@ class OperationsService(OperationsServiceServicer):
         resolved = await self._dead_letters.resolve(new, CALLER.get())
         return write_message(pb.ResolveDeadLettersResponse, resolved)
 
-    async def CreateLoginCode(self, request: pb.CreateLoginCodeRequest, context: Context) -> pb.CreateLoginCodeResponse:
-        del request
+    async def CreateLoginCode(
+        self, _request: pb.CreateLoginCodeRequest, context: Context
+    ) -> pb.CreateLoginCodeResponse:
         token = (read_token(context.invocation_metadata()) or b"").decode()
         async with self._database.session() as session:
             code = await create_code(session, token)
         log.info("a login code was made", extra={"actor": CALLER.get()})
         return pb.CreateLoginCodeResponse(code=code)
 
-    async def SpendLoginCode(self, request: pb.SpendLoginCodeRequest, context: Context) -> pb.SpendLoginCodeResponse:
-        del context
+    async def SpendLoginCode(self, request: pb.SpendLoginCodeRequest, _: Context) -> pb.SpendLoginCodeResponse:
         async with self._database.session() as session:
             token = await spend_code(session, request.code, self._tokens)
         if token is None:
@@ -368,7 +348,7 @@ def _group_message(found: GroupFindings) -> pb.GroupState:
 
 
 def _parse_limit_name(text: str) -> str:
-    """Return the name of a limit that people may set. InvalidError: a batch is paused as an operation instead."""
+    """Return the name of a limit that callers may set. InvalidError: a batch is paused as an operation instead."""
     name = _NAME.validate_python(text)
     if name.startswith("batch:"):
         raise InvalidError(

@@ -1,4 +1,4 @@
-"""Serve ReceiptService over gRPC: sign what the log says of a verdict, and show the keys that verify it."""
+"""Serve ReceiptService over gRPC: sign receipts of verdicts in the log, and list the keys that verify them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,16 +7,16 @@ from typing import Final
 from sqlalchemy import text
 
 from contracts.receipts import PublicKey, ReceiptKey, Statement, sign
-from jobstore.api.requests import Context, is_full, make_page_token, parse_page_size, parse_page_token
+from jobstore.api.requests import Context, is_full, make_page, parse_page
 from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection
 from jobstore.jobs.reads import get_verdict
 from signoff.status import View
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
-from signoff.wire import write_message
+from signoff.wire import read_field
 
-# Jobstores that start at once, or with secrets in another order, add the same keys, whichever of them is first.
+# Jobstores that start at once, or with their secrets in another order, add the same keys.
 _ADD: Final = text(
     """
     INSERT INTO receipt_keys (public_key, secret_id)
@@ -34,6 +34,12 @@ _LIST: Final = text(
 )
 
 
+#: Fields of a statement that stand with its verdict.
+_STATED: Final = (
+    *("job_id", "version", "tenant", "execution_id", "submission", "code", "status", "requested_at", "judged_at"),
+)
+
+
 async def add_keys(connection: Connection, keys: Sequence[PublicKey]) -> None:
     """Add the keys that are not there yet."""
     parameters = {"public_keys": [key.value for key in keys], "secret_ids": [key.secret_id for key in keys]}
@@ -48,47 +54,39 @@ async def list_keys(connection: Connection, limit: int, after: tuple[datetime, b
 
 
 class ReceiptService(ReceiptServiceServicer):
-    """Serve receipts, signed with the first of the keys. Nothing is kept of them: one verdict has one receipt."""
+    """Serve receipts, signed with the first of the keys. None is stored: the same verdict gives the same receipt."""
 
     def __init__(self, database: Database, keys: Sequence[ReceiptKey]) -> None:
         self._database = database.for_callers()
         self._signing = keys[0]
 
-    async def GetReceipt(self, request: pb.GetReceiptRequest, context: Context) -> pb.GetReceiptResponse:
-        del context
+    async def GetReceipt(self, request: pb.GetReceiptRequest, _: Context) -> pb.GetReceiptResponse:
         async with self._database.session() as session:
             recorded = await get_verdict(
                 session,
                 request.job_id,
-                version=request.version if request.HasField("version") else None,
-                submission=request.submission if request.HasField("submission") else None,
+                version=read_field(request, "version"),
+                submission=read_field(request, "submission"),
             )
         statement = Statement.of(
             recorded.verdict,
             recorded.result_hash,
             with_texts=is_full(request.view, View.FULL),
-            job_id=recorded.job_id,
-            version=recorded.version,
-            tenant=recorded.tenant,
-            execution_id=recorded.execution_id,
-            submission=recorded.submission,
-            code=recorded.code,
-            status=recorded.status,
-            requested_at=recorded.requested_at,
-            judged_at=recorded.judged_at,
+            **{name: getattr(recorded, name) for name in _STATED},
             task_sha256=None if recorded.task_hash is None else recorded.task_hash.hex(),
         )
         envelope = sign(self._signing, statement.encode())
         return pb.GetReceiptResponse(envelope_json=envelope, version=recorded.version)
 
-    async def ListReceiptKeys(self, request: pb.ListReceiptKeysRequest, context: Context) -> pb.ListReceiptKeysResponse:
-        del context
-        limit = parse_page_size(request.page_size, 100)
-        after = parse_page_token(request, lambda at, key: (datetime.fromisoformat(at), bytes.fromhex(key)))
+    async def ListReceiptKeys(self, request: pb.ListReceiptKeysRequest, _: Context) -> pb.ListReceiptKeysResponse:
+        limit, after = parse_page(request, 100, lambda at, key: (datetime.fromisoformat(at), bytes.fromhex(key)))
         async with self._database.session() as session:
             keys = await list_keys(session, limit, after)
-        last = (str(keys[-1].added_at), keys[-1].value.hex()) if len(keys) == limit else None
-        token = make_page_token(request, last)
-        return pb.ListReceiptKeysResponse(
-            keys=[write_message(pb.ReceiptKey, key) for key in keys], next_page_token=token
+        return make_page(
+            pb.ListReceiptKeysResponse,
+            request,
+            limit,
+            "keys",
+            keys,
+            lambda last: (str(last.added_at), last.value.hex()),
         )

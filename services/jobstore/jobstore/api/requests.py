@@ -1,4 +1,4 @@
-"""Read calls: their requests, and by which token they are made."""
+"""Read requests, find the role of a caller by its token, and page through lists."""
 
 import base64
 import binascii
@@ -8,11 +8,10 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import grpc
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
@@ -28,53 +27,23 @@ from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import View
 from signoff.v1 import resources_pb2 as pb
-from signoff.wire import parse_words, read_fields
+from signoff.wire import parse_words, read_field, read_fields, write_message
 from signoff.worker.v1 import work_service_pb2 as work_pb
 
 Context = grpc.aio.ServicerContext[Any, Any]
 R = TypeVar("R")
+M = TypeVar("M", bound=Message)
 P = TypeVar("P", bound=Patch)
 W = TypeVar("W")
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(OperationName)
-#: Fields of a list's request that say how much is shown, and not what is listed.
+#: Fields of a list's request that choose how much is shown, and not what is listed.
 _SHOWN: Final = frozenset({"page_size", "page_token", "view"})
 
 
-class _Keyed(Protocol):
-    """A request that may be repeated under a key."""
-
-    idempotency_key: str
-
-
-class _Versioned(Protocol):
-    """A request that may name the version that it changes."""
-
-    version: int
-
-    def HasField(self, name: Literal["version"], /) -> bool: ...  # noqa: N802 - the word of protobuf
-
-
-class _Masked(Protocol):
-    """A request that may say what it changes."""
-
-    @property
-    def update_mask(self) -> FieldMask: ...
-
-    def HasField(self, name: Literal["update_mask"], /) -> bool: ...  # noqa: N802 - the word of protobuf
-
-
-class _Named(Protocol):
-    """A request that may give a name."""
-
-    name: str
-
-    def HasField(self, name: Literal["name"], /) -> bool: ...  # noqa: N802 - the word of protobuf
-
-
 def wants_text(context: Context) -> bool:
-    """Return whether the caller wants JSON as text, as every caller does that does not ask for values."""
+    """Return whether the caller takes JSON as text: it does unless its metadata asks for values."""
     return JSON_AS_VALUE not in {(key, value) for key, value in context.invocation_metadata() or ()}
 
 
@@ -91,7 +60,7 @@ def check_text_size(text: str, limit: int) -> None:
 
 
 def check_job_size(job: NewJob, limit: int) -> None:
-    """Raise an InvalidError if what a job asks for has more bytes than the limit allows."""
+    """Raise an InvalidError if the specification of a job has more bytes than the limit allows."""
     check_size(measure_job(job, json_text(job.payload)), limit)
 
 
@@ -103,28 +72,29 @@ def parse_uuid(text: str, field: str) -> UUID:
         raise InvalidError(f"is no UUID: {text[:100]!r}", field=field) from None
 
 
-def read_key(request: _Keyed) -> str:
+def read_key(request: Message) -> str:
     """Return the idempotency key of a request, empty where it has none. InvalidError: it is too long."""
-    key: str = request.idempotency_key
+    key: str = read_field(request, "idempotency_key")
     if len(key) > KEY_MAX:
         raise InvalidError(f"has {len(key)} characters, and {KEY_MAX} at most", field="idempotency_key")
     return key
 
 
 def mark_replay(context: Context, answer: Answer[R]) -> R:
-    """Return what a request is answered with, and tell the caller where that repeats an earlier answer."""
+    """Return the value of an answer, and set REPLAYED in the trailing metadata if it repeats an earlier answer."""
     if answer.is_replay:
         context.set_trailing_metadata((REPLAYED,))
     return answer.value
 
 
-def read_version(request: _Versioned) -> int | None:
-    """Return the version that the caller of a write has; None: any."""
-    return request.version if request.HasField("version") else None
+def read_version(request: Message) -> int | None:
+    """Return the version at which a write expects its resource; None: any."""
+    version: int | None = read_field(request, "version")
+    return version
 
 
-def read_change(request: _Masked, message: Message, patch: type[P], whole: Callable[..., W]) -> P | W:
-    """Return what a request changes of a resource: by its mask a patch, and without one the whole.
+def read_change(request: Any, message: Message, patch: type[P], whole: Callable[..., W]) -> P | W:
+    """Return the change that a request makes of a resource: a patch by its mask, or without a mask the whole resource.
 
     ValidationError or ValueError: it is malformed.
     """
@@ -138,9 +108,10 @@ def is_full(number: pb.View.ValueType, default: View = View.BASIC) -> bool:
     return (parse_words(pb.View.DESCRIPTOR, [number]) if number else [default]) == [View.FULL]
 
 
-def read_name(request: _Named) -> str | None:
-    """Return the name that a request gives to a new operation, where it gives one. ValidationError: it is none."""
-    return _NAME.validate_python(request.name) if request.HasField("name") else None
+def read_name(request: Message) -> str | None:
+    """Return the name that a request gives to a new operation; None: it gives none. ValidationError: it is invalid."""
+    name = read_field(request, "name")
+    return None if name is None else _NAME.validate_python(name)
 
 
 def parse_page_size(page_size: int, default: int, largest: int = PAGE_MAX) -> int:
@@ -148,6 +119,24 @@ def parse_page_size(page_size: int, default: int, largest: int = PAGE_MAX) -> in
     if page_size < 0:
         raise InvalidError("must not be negative", field="page_size")
     return min(page_size or default, largest)
+
+
+def parse_page(request: Any, default: int, parse: Callable[..., R]) -> tuple[int, R | None]:
+    """Return how many items the page of a request has, and the item after which it begins, None for the first page."""
+    return parse_page_size(request.page_size, default), parse_page_token(request, parse)
+
+
+def make_page(
+    kind: type[M],
+    request: Message,
+    limit: int,
+    field: str,
+    rows: Sequence[Any],
+    place: Callable[[Any], Sequence[object]],
+) -> M:
+    """Return the response of a list: a field of its rows, and the token of the next page where this one is full."""
+    last = place(rows[-1]) if rows and len(rows) == limit else None
+    return write_message(kind, {field: rows, "next_page_token": make_page_token(request, last)})
 
 
 def make_page_token(request: Message, last: Sequence[object] | None) -> str:
@@ -176,7 +165,7 @@ def parse_page_token(request: Message, parse: Callable[..., R]) -> R | None:
 
 
 def _digest(request: Message) -> str:
-    """Return the digest of the list that a request asks for: of all but how much of it is shown."""
+    """Return the digest of the list that a request asks for: of all its fields but those in _SHOWN."""
     asked = type(request)()
     asked.CopyFrom(request)
     for field, value in request.ListFields():
@@ -190,19 +179,19 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 
 class Role(Enum):
-    """The role that a token gives its caller, who is named by it in what the call changes."""
+    """The role that a token gives its caller; its value is the actor of the changes that the call makes."""
 
     ADMINISTRATOR = ADMINISTRATOR
     EXECUTOR = EXECUTOR
     VALIDATOR = VALIDATOR
 
 
-#: Who makes the call that is under way, by the token alone. Outside of calls Signoff itself acts.
+#: The actor of the call that is under way, by its token alone; SIGNOFF outside of calls.
 CALLER: Final[ContextVar[Actor]] = ContextVar("caller", default=SIGNOFF)
 
 
 _WORK_SERVICE: Final = "/signoff.worker.v1.WorkService/"
-#: Who may call the methods of WorkService; nobody may call one that is not named here.
+#: The roles that may call each method of WorkService; no role may call a method that is not listed here.
 _WORKERS: Final[Mapping[str, Collection[Role]]] = {
     "BeginExecutions": (Role.EXECUTOR,),
     "BeginJudgings": (Role.VALIDATOR,),
@@ -253,6 +242,6 @@ def _find_roles(method: str) -> Collection[Role]:
 
 
 def check_kind(role: Role, request: object) -> None:
-    """Let a worker renew and give back leases of its own kind alone. ForbiddenError: the request is for another."""
+    """Raise ForbiddenError if a worker renews or gives back leases of another kind than its own."""
     if isinstance(request, work_pb.RenewLeasesRequest) and request.kind != _WORK_KINDS.get(role):
         raise ForbiddenError("a worker renews and gives back leases of its own kind of work alone: set `kind` to that")

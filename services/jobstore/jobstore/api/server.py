@@ -43,8 +43,8 @@ SHARED: Final = (("grpc.so_reuseport", 1),)
 class SeveralServers(grpc.aio.Server):
     """Servers that have the same handlers and the same port, among which the system spreads connections.
 
-    A server of grpc.aio takes one call of each method at a time, in some five turns of its event loop. Where turns are
-    long, since much is asked for, callers would wait for long until they are told that it is too much.
+    A server of grpc.aio accepts one call of each method at a time, in some five turns of its event loop. Under load
+    turns are long, and callers would wait long for the error that there are too many calls.
     """
 
     def __init__(self, make: Callable[[], grpc.aio.Server], count: int) -> None:
@@ -59,18 +59,18 @@ class SeveralServers(grpc.aio.Server):
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Any]) -> None:
         """Add the handlers of a service's methods to each.
 
-        Left to the generic handlers, a server takes one call at a time of all methods: a call takes a twentieth less,
-        and under foreign load some callers get no answer.
+        With generic handlers alone, a server accepts one call at a time of all methods: a call takes a twentieth less,
+        but under load of another role some callers get no answer.
         """
         for server in self._servers:
             server.add_registered_method_handlers(service_name, method_handlers)
 
     def add_insecure_port(self, address: str) -> int:
-        """Listen there, with all of them. OSError: somebody else does."""
+        """Listen at an address with all servers. OSError: it is in use."""
         return self._listen(address, lambda server, where: server.add_insecure_port(where))
 
     def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
-        """Listen there with these credentials, likewise."""
+        """Listen at an address with these credentials, as `add_insecure_port` does."""
         return self._listen(address, lambda server, where: server.add_secure_port(where, server_credentials))
 
     def _listen(self, address: str, listen: Callable[[grpc.aio.Server, str], int]) -> int:
@@ -97,7 +97,7 @@ class SeveralServers(grpc.aio.Server):
 
 
 def _check_free(host: str, port: int) -> None:
-    """Ask for a port for oneself alone: what shares ports would get it beside a stranger who does, too."""
+    """Raise OSError if a port is in use, also by a process that shares its port, as these servers do."""
     found = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
     with socket.socket(family) as alone:
@@ -106,10 +106,10 @@ def _check_free(host: str, port: int) -> None:
 
 
 DOMAIN: Final = "signoff"
-#: Bytes of fields that are wrong, and characters of a message: what a client's metadata takes is 8 KiB.
+#: The most bytes of violations, and characters of a message: a client's metadata takes 8 KiB in all.
 FIELDS_MAX_BYTES: Final = 2_048
 MESSAGE_MAX_CHARS: Final = 500
-#: Seconds after which a request may be sent again, where nothing says more.
+#: Seconds after which a request may be sent again, unless its error says more.
 RETRY_AFTER_S: Final = 1.0
 
 
@@ -122,7 +122,7 @@ def make_details(
     violations: Iterable[Violation] = (),
     retry_after_s: float | None = None,
 ) -> bytes:
-    """Return the bytes of the status of an error, with its code, the fields that are wrong and when to try again."""
+    """Return the serialized status of an error, with its code, the fields that are invalid and when to retry."""
     details: list[Message] = [ErrorInfo(reason=code.upper(), domain=DOMAIN, metadata=metadata)]
     wrong = BadRequest()
     for each in violations:
@@ -136,16 +136,16 @@ def make_details(
         delay = Duration()
         delay.FromMilliseconds(round((retry_after_s or RETRY_AFTER_S) * 1_000))
         details.append(RetryInfo(retry_delay=delay))
-    told = Status(code=status.value[0], message=message[:MESSAGE_MAX_CHARS])
+    answer = Status(code=status.value[0], message=message[:MESSAGE_MAX_CHARS])
     for detail in details:
-        told.details.add().Pack(detail)
-    return bytes(told.SerializeToString())
+        answer.details.add().Pack(detail)
+    return bytes(answer.SerializeToString())
 
 
 def find_field(request: object, path: tuple[int | str, ...]) -> str:
-    """Return a path within a resource or a request as one of the request's fields: `title` of a new job is `job.title`.
+    """Return the path of an invalid field of a model as a path in its request: `title` of a new job is `job.title`.
 
-    A request holds its resource in a field of its own; the path of a model does not say which.
+    A request holds its resource in a field of its own, which the path of a model does not name.
     """
     names = [str(step) for step in path]
     descriptor = request.DESCRIPTOR if isinstance(request, Message) else None
@@ -160,30 +160,29 @@ log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-#: Open to all, and answered for the whole server without reading which service it asks for.
+#: The method that needs no token; it is answered for the whole server, without reading the request.
 _HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
-#: Failures of ours, and not of the caller.
+#: Statuses of the jobstore's own failures.
 _OURS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
-#: Characters of an id in a log line: a stranger's may have any length.
+#: Characters of an id in a log line: a caller's may have any length.
 ID_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What clients may take; docs/operations.md tells it. The first two are how many each role may have under way."""
+    """Limits of clients (docs/operations.md). `calls_max` and `watches_max`: how many each role may have under way."""
 
     calls_max: int = 1_000
     watches_max: int = 10_000
-    #: Seconds after its begin when a caller is told that there are too many: who calls again at once leaves others a
-    #: turn.
+    #: Seconds until a call is refused as one too many, so that a caller that retries at once leaves others a turn.
     refusal_s: float = 3.0
-    #: Seconds for a request to come, once its call is admitted, and for one response of a stream to be taken.
+    #: Seconds for a request to arrive, once its call is admitted, and for the client to take one response of a stream.
     request_s: float = 60.0
     response_s: float = 30.0
 
 
 class CallSlots:
-    """Count each role's calls, so that no role's load refuses another's; those that last, such as watches, apart."""
+    """Count the calls of each role, and its watches apart, so that no role's load refuses another's calls."""
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = {False: limits.calls_max, True: limits.watches_max}
@@ -191,7 +190,7 @@ class CallSlots:
 
     @contextmanager
     def hold(self, role: Role, *, lasting: bool) -> Iterator[None]:
-        """Hold a place for a call while it is under way. TooManyCallsError: there is none."""
+        """Hold a slot for a call while it is under way. TooManyCallsError: none is free."""
         kind, limit = (role, lasting), self._limits[lasting]
         if self._under_way[kind] >= limit:
             what = "watches" if lasting else "calls"
@@ -204,7 +203,7 @@ class CallSlots:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Admit calls by their token and their number, and answer errors as a status, a message and a stable code."""
+    """Admit calls by their token and number, and answer errors with a status, a message and a stable code."""
 
     def __init__(self, tokens: Tokens, limits: CallLimits) -> None:
         self._tokens = tokens
@@ -218,8 +217,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> Any:
         """Return a handler that admits the call, and only then reads its request and carries it out.
 
-        To gRPC it is one of a stream of requests, since those of one request are given it whole: of up to 64 MiB, of
-        whoever sends it.
+        gRPC sees a handler of a stream of requests: for one of a single request it would read up to 64 MiB from any
+        client first.
         """
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
@@ -241,7 +240,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             except TooManyCallsError as error:
                 await asyncio.sleep(began + self._limits.refusal_s - time.monotonic())
                 await abort_with(context, error, method, request)
-            except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
+            except Exception as error:  # noqa: BLE001 - also a bug is answered, and logged with the id of its job
                 await abort_with(context, error, method, request)
 
         async def tell_health(_: object, context: Context) -> object:
@@ -278,20 +277,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 @asynccontextmanager
-async def _within(seconds: float, what: str) -> AsyncIterator[None]:
-    """Wait for a client so long. TooSlowError: it takes longer."""
+async def _within(seconds: float, failure: str) -> AsyncIterator[None]:
+    """Bound the time that the block waits for a client. TooSlowError: the client took longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise TooSlowError(f"{what} within {seconds:g} s") from None
+        raise TooSlowError(f"{failure} within {seconds:g} s") from None
 
 
 async def abort_with(context: Context, error: Exception, method: str, request: object) -> None:
     """End a call with an error, and log it.
 
-    Its stable code goes into the trailing metadata `signoff-code`, and with what else is known of it into
-    `grpc-status-details-bin` (google.rpc.Status).
+    Its stable code is sent as the trailing metadata `signoff-code`, and with all details as `grpc-status-details-bin`
+    (google.rpc.Status).
     """
     if isinstance(error, ValidationError):
         code, message = explain(error)
@@ -309,22 +308,20 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
         exc_info=None if isinstance(error, ServiceError) else error,
         extra={"method": method, "status": status.name, "code": code, "reason": str(error), **ids},
     )
-    # What PostgreSQL and Python say is for the log alone.
-    message = (
-        "the jobstore failed at this call; its log says more" if status is grpc.StatusCode.INTERNAL else str(error)
-    )
+    is_internal = status is grpc.StatusCode.INTERNAL  # messages of PostgreSQL and Python are for the log alone
+    message = "the jobstore failed at this call; its log says more" if is_internal else str(error)
     violations = error.violations if isinstance(error, InvalidError) else ()
     after_s = error.retry_after_s if isinstance(error, TransientError) else None
     details = make_details(status, message, code, metadata=ids, violations=violations, retry_after_s=after_s)
     try:
         await context.abort(status, message, (("signoff-code", code), ("grpc-status-details-bin", details)))
     except grpc.aio.AbortError as aborted:
-        # gRPC keeps it with the call, and raises it again: its traceback would keep the call, until it is found unused.
+        # gRPC keeps the error with its call, and raises it again: a traceback would keep the call in memory.
         aborted.__traceback__ = aborted.__context__ = None
 
 
 def _find_status(error: Exception, code: str) -> grpc.StatusCode:
-    """Return the status of a code; of one that is recorded only, that of the error's family."""
+    """Return the status of a code, or that of the error's class where the code has none, as it is only recorded."""
     family = type(error).code if isinstance(error, ServiceError) else ErrorCode.INTERNAL
     known = (find_code(each) for each in (code, family))
     name = next((each.answer.grpc for each in known if each is not None and each.answer.grpc), "INTERNAL")
@@ -332,7 +329,7 @@ def _find_status(error: Exception, code: str) -> grpc.StatusCode:
 
 
 def _name_request(request: object) -> dict[str, str]:
-    """Return the ids that a request names, and nothing else of it."""
+    """Return the ids of the job and the execution that a request names, for logs and error details."""
     job = getattr(request, "job", None)
     ids = {
         "job_id": getattr(request, "job_id", "") or getattr(job, "id", ""),
@@ -341,7 +338,7 @@ def _name_request(request: object) -> dict[str, str]:
     return {name: value[:ID_MAX] for name, value in ids.items() if value}
 
 
-#: A batch of new jobs is one message.
+#: The largest message: a batch of new jobs is one.
 MESSAGE_MAX_BYTES = 64 << 20
 #: Servers that share an address.
 SERVERS = 16
@@ -358,20 +355,20 @@ SERVICES = [
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What strangers may take of a server by connections alone; in milliseconds."""
+    """Limits of connections, also of clients without a token; times are in milliseconds."""
 
-    #: Connections open at once, which the servers share evenly; more are closed as they come.
+    #: The highest number of open connections, which the servers share evenly; further ones are closed.
     most: int = 10_000
-    #: How long a client may take to begin.
+    #: How long a client may take for its handshake.
     handshake_ms: int = 10_000
-    #: How long its connection is kept without a call.
+    #: How long a connection is kept without a call.
     idle_ms: int = 300_000
-    #: How long it is quiet until it is asked by a ping whether it is there, and then may take to answer.
+    #: How long a connection is silent before it is pinged, and how long the client may take to answer.
     keepalive_ms: int = 20_000
 
 
 class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-health-checking has no types
-    """Answer health checks; while a check is not answered SERVING, the trailer `signoff-code` says why."""
+    """Answer health checks; while the state is not SERVING, the trailer `signoff-code` has the reason."""
 
     outage: str | None = None
 
@@ -401,17 +398,17 @@ def _make_options(held: ConnectionLimits) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
         ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
         *SHARED,
-        # Else up to 16 MiB are taken of a request before anybody reads it.
+        # Else gRPC buffers up to 16 MiB of a request before it is read.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Clients ask once a second by a ping whether it is still there (signoff.connection).
+        # Clients ping the server once a second (signoff.connection).
         ("grpc.http2.min_ping_interval_without_data_ms", 500),
-        # A client that is frozen, or takes nothing that it is sent, answers no ping.
+        # A client that is frozen, or reads nothing, answers no ping.
         ("grpc.keepalive_time_ms", held.keepalive_ms),
         ("grpc.keepalive_timeout_ms", held.keepalive_ms),
         ("grpc.http2.ping_timeout_ms", held.keepalive_ms),
         ("grpc.http2.max_pings_without_data", 0),
-        # Strangers hold no connection for long: not before they speak HTTP/2, and none that makes no calls.
+        # No client holds a connection for long without a handshake, or without calls.
         ("grpc.server_handshake_timeout_ms", held.handshake_ms),
         ("grpc.max_connection_idle_ms", held.idle_ms),
         ("grpc.max_allowed_incoming_connections", -(-held.most // SERVERS)),

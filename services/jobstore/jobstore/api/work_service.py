@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -60,11 +59,11 @@ from signoff.errors import ErrorCode
 from signoff.status import EmptyResult, JudgingKind
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.values import USD_MAX, to_nanos
-from signoff.wire import write_message, write_row
+from signoff.wire import read_fields, write_message, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
 
-#: Judgings that one call grants at most, and outcomes that one call has.
+#: The highest number of judgings that one call grants.
 TAKE_MAX: Final = 500
 VERDICT_MAX_BYTES: Final = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES
 _Lease = tuple[UUID, int]
@@ -81,7 +80,7 @@ class JudgingClaims:
         self._lease_s = runner.terms.lease_s
 
     async def grant(self, owner: UUID, take: int) -> list[pb.JudgingAnswer]:
-        """Grant up to `take` of those that wait."""
+        """Grant up to `take` of the judgings that wait."""
         take = min(take, TAKE_MAX)
         if take <= 0:
             return []
@@ -91,7 +90,7 @@ class JudgingClaims:
         return [self._make_answer(row) for row in rows]
 
     def _make_answer(self, row: Row) -> pb.JudgingAnswer:
-        """Return what is judged: the case as it was asked for, or the job's, but for what is judged by instead."""
+        """Return what is judged: the case of the request, or the result of a job, with the criteria given instead."""
         key = self._secrets.make_key(KeyUse.JUDGING_ALONE, row.id, row.lease)
         asked = {} if row.asked is None else members(row.asked)
         said = {name: from_json(text) for name, text in asked.items() if name not in {"result", "payload"}}
@@ -118,7 +117,7 @@ class JudgingClaims:
         )
 
     async def finish(self, request: pb.FinishJudgingsRequest) -> pb.FinishJudgingsResponse:
-        """Keep outcomes, renew what is held, and queue again what is given back. What is not proven is lost."""
+        """Record outcomes, renew held leases, and queue what is given back. A lease without a proof is LOST."""
         owner = UUID(request.owner)
         outcomes = [(_token(one.lease), one) for one in request.outcomes if self._is_proven(one.lease, owner)]
         held = [_token(lease) for lease in request.held if self._is_proven(lease, owner)]
@@ -131,19 +130,17 @@ class JudgingClaims:
                 real = await judgings.find_real(session, [judging_id for (judging_id, _), _ in outcomes])
         commands = [_make_command(token, one, real.get(token[0])) for token, one in outcomes]
         recorded = await self._finish(commands)
+        lost, done = pb.LEASE_STATE_LOST, pb.LEASE_STATE_RECORDED
         return pb.FinishJudgingsResponse(
-            outcomes=[
-                pb.LEASE_STATE_RECORDED if _token(one.lease) in recorded else pb.LEASE_STATE_LOST
-                for one in request.outcomes
-            ],
-            held=[pb.LEASE_STATE_KEEP if _token(lease) in kept else pb.LEASE_STATE_LOST for lease in request.held],
+            outcomes=[done if _token(one.lease) in recorded else lost for one in request.outcomes],
+            held=[pb.LEASE_STATE_KEEP if _token(lease) in kept else lost for lease in request.held],
             lease_s=self._lease_s,
         )
 
     async def _finish(self, commands: Sequence[FinishJudging]) -> set[_Lease]:
-        """Return the leases whose outcomes count; one that cannot be stored counts as a failure of that code.
+        """Return the leases whose outcomes count; an outcome that cannot be stored counts as a failure of that code.
 
-        DoubtfulError: the validator sends all again, and what is recorded by then is answered LOST.
+        DoubtfulError: the validator sends all again, and the outcomes that are recorded by then are answered LOST.
         """
         recorded: set[_Lease] = set()
         failed: list[FinishJudging] = []
@@ -163,7 +160,7 @@ class JudgingClaims:
 
 
 def describe_budget(budget: Budget) -> dict[str, Any]:
-    """Return the fields of an answer that say what a job may spend, and what is left of it."""
+    """Return the fields of an answer for the budget of a job, and for what is left of it."""
     return {
         "budget_usd": budget.usd,
         "budget_left_usd": budget.left_usd,
@@ -176,17 +173,11 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
     verdict = outcome.verdict_json if outcome.HasField("verdict_json") else None
     code, message = outcome.code or None, cut_message(outcome.message).replace("\0", "") or None
     if verdict is not None and len(verdict.encode()) > VERDICT_MAX_BYTES:
-        verdict, code, message = (
-            None,
-            ErrorCode.VERDICT_TOO_LARGE,
-            f"the verdict has more than {VERDICT_MAX_BYTES} bytes",
-        )
+        message = f"the verdict has more than {VERDICT_MAX_BYTES} bytes"
+        verdict, code = None, ErrorCode.VERDICT_TOO_LARGE
     elif verdict is not None and "\\u0000" in verdict:
-        verdict, code, message = (
-            None,
-            ErrorCode.VERDICT_MISMATCH,
-            "the verdict has the character U+0000",
-        )
+        message = "the verdict has the character U+0000"
+        verdict, code = None, ErrorCode.VERDICT_MISMATCH
     return FinishJudging(
         *token,
         verdict=verdict,
@@ -202,17 +193,16 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
 
 
 def _needs_context(row: Row) -> bool:
-    """Return whether a check of a result that is judged again looks at more than that: only then is it granted more."""
+    """Return whether a check of a result that is judged again needs more than the result, such as the payload."""
     criteria = from_json(members(row.asked).get("acceptance_criteria", "null")) if row.asked else None
-    return needs_context(criteria or _join_criteria(row)) or loop_needs_context(
-        row.judge_policy or "", row.submission or 1
-    )
+    is_needed_by_loop = loop_needs_context(row.judge_policy or "", row.submission or 1)
+    return is_needed_by_loop or needs_context(criteria or _join_criteria(row))
 
 
 def _find_budget(row: Row, policy: Mapping[str, object]) -> Budget:
-    """Return the budget of a job that is judged again for real, with what it spends; else one without a bound.
+    """Return the budget of a job that is judged again for real, with what it has spent; else an unbounded one.
 
-    It is that of the policy that was frozen, unless the job's own says another by now.
+    The job's own policy, as it is now, takes precedence over the one that the execution froze.
     """
     if row.kind != JudgingKind.REJUDGE:
         return Budget()
@@ -225,16 +215,16 @@ def _join_criteria(row: Row) -> str:
     return join_criteria(own, row.criteria_of_set) if row.criteria_of_set else own
 
 
-#: The longest that a judge is said to have been away.
+#: The longest absence of a judge that a validator may report.
 AWAY_MAX_S: Final = 365 * 86_400.0
-#: The longest until what was given back is due again.
+#: The longest time until work that was given back is due again.
 DUE_AFTER_MAX_S: Final = 3_600.0
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
-#: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
+#: The answer to a claim of an unsigned result: the jobstore's own consumer of results deals with the record.
 _NOT_SIGNED = ClaimAnswer(
     ClaimOutcome.REFUSED, ErrorCode.BAD_SIGNATURE, "the result is not signed with the key of its lease"
 )
-#: The keys that a validator says it has: base URLs by name.
+#: The keys that a validator reports: base URLs by the key's name.
 _KEYS: Final[TypeAdapter[dict[str, list[str]]]] = TypeAdapter(
     Annotated[
         dict[Name, Annotated[list[Annotated[Text, StringConstraints(max_length=2_000)]], Field(max_length=20)]],
@@ -265,8 +255,7 @@ class WorkService(WorkServiceServicer):
         queue = judgings or JudgingQueue(database, runner)
         self._judgings = JudgingClaims(database, runner, secrets, queue)
 
-    async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
-        del context
+    async def BeginExecutions(self, request: pb.BeginExecutionsRequest, _: Context) -> pb.BeginExecutionsResponse:
         owner = UUID(request.owner)
         claims = [self._parse_execution_claim(claim, owner, request) for claim in request.claims]
         answers = await self._run_claims(claims)
@@ -276,7 +265,7 @@ class WorkService(WorkServiceServicer):
     def _parse_execution_claim(
         self, claim: pb.ExecutionClaim, owner: UUID, request: pb.BeginExecutionsRequest
     ) -> ClaimExecution | ClaimAnswer:
-        """Return the command of a claim. INVALID: the record is not signed as it must be, or it cannot be read."""
+        """Return the command of a claim; INVALID: the record lacks a valid signature, or cannot be read."""
         author = UPSTREAM
         try:
             if not claim.replay:
@@ -288,21 +277,10 @@ class WorkService(WorkServiceServicer):
             message = "references are given by gRPC and REST alone: whoever reads the topic would read them"
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.REFERENCE_IN_RECORD, message)
         inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
-        return ClaimExecution(
-            event.execution_id,
-            event.job_id,
-            owner,
-            request.room,
-            inline,
-            claim.replay,
-            event.not_before,
-            author,
-            request.capacity,
-            actor=CALLER.get(),
-        )
+        asked = (event.execution_id, event.job_id, owner, request.room, inline, claim.replay, event.not_before)
+        return ClaimExecution(*asked, author, request.capacity, actor=CALLER.get())
 
-    async def BeginJudgings(self, request: pb.BeginJudgingsRequest, context: Context) -> pb.BeginJudgingsResponse:
-        del context
+    async def BeginJudgings(self, request: pb.BeginJudgingsRequest, _: Context) -> pb.BeginJudgingsResponse:
         owner = UUID(request.owner)
         claims = [self._parse_judging_claim(claim, owner, request) for claim in request.claims]
         answers = await self._run_claims(claims)
@@ -312,19 +290,17 @@ class WorkService(WorkServiceServicer):
             installation=self._installation,
         )
 
-    async def FinishJudgings(self, request: pb.FinishJudgingsRequest, context: Context) -> pb.FinishJudgingsResponse:
-        del context
+    async def FinishJudgings(self, request: pb.FinishJudgingsRequest, _: Context) -> pb.FinishJudgingsResponse:
         return await self._judgings.finish(request)
 
     async def WatchWaitingJudgings(
-        self, request: pb.WatchWaitingJudgingsRequest, context: Context
+        self, _request: pb.WatchWaitingJudgingsRequest, _: Context
     ) -> AsyncIterator[pb.WatchWaitingJudgingsResponse]:
-        del request, context
         async for waiting in self._judgings.queue.watch():
             yield pb.WatchWaitingJudgingsResponse(judgings_waiting=waiting)
 
     async def _run_claims(self, claims: Sequence[Command[ClaimAnswer] | ClaimAnswer]) -> list[ClaimAnswer]:
-        """Run the claims that are well formed, and return all answers in order; INVALID: it fails for good."""
+        """Run the claims that are well formed, and return all answers in order; one that fails for good is INVALID."""
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
@@ -373,8 +349,7 @@ class WorkService(WorkServiceServicer):
             **describe_budget(answer.budget),
         )
 
-    async def ReportJudge(self, request: pb.ReportJudgeRequest, context: Context) -> pb.ReportJudgeResponse:
-        del context
+    async def ReportJudge(self, request: pb.ReportJudgeRequest, _: Context) -> pb.ReportJudgeResponse:
         keys = _KEYS.validate_python({key.name: list(key.base_urls) for key in request.keys})
         check_text_size(request.policy_json, 4 * POLICY_MAX_BYTES)
         body = format_body(JudgePolicy.model_validate_json(request.policy_json))
@@ -384,14 +359,13 @@ class WorkService(WorkServiceServicer):
             await note_validator(session, UUID(request.owner), reference, keys)
         return pb.ReportJudgeResponse(policy=reference)
 
-    async def RenewLeases(self, request: pb.RenewLeasesRequest, context: Context) -> pb.RenewLeasesResponse:
-        del context
+    async def RenewLeases(self, request: pb.RenewLeasesRequest, _: Context) -> pb.RenewLeasesResponse:
         owner, stage = UUID(request.owner), _STAGES.get(request.kind)
         if stage is None:
             raise InvalidError("must be EXECUTING or JUDGING", field="kind")
         shown = [*request.held, *request.outcomes, *(one.lease for one in request.given_back)]
         tokens = [_token(lease) for lease in shown]
-        # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.
+        # Rule `signed-reports`: a lease without a proof is LOST, whatever its row holds.
         proofs = [_verify_proof(self._secrets, _USES[stage], lease, owner) for lease in shown]
         proven = {token: secret_id for token, secret_id in zip(tokens, proofs, strict=True) if secret_id}
         held, outcomes = tokens[: len(request.held)], tokens[len(request.held) :][: len(request.outcomes)]
@@ -399,15 +373,14 @@ class WorkService(WorkServiceServicer):
         if back := [pair for pair in zip(given_back, request.given_back, strict=True) if pair[0] in proven]:
             await self._runner.record.run([_end_lease(token, one) for token, one in back])
         async with self._database.session() as session:
-            # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
+            # Also of outcomes: while the broker is away they cannot be recorded, and no agent must be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]
             kept = await leases.renew(session, owner, stage, renewed, self._lease_s, _read_absences(request))
             asked = [lease for lease in held if lease not in kept] + outcomes
             rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
-            said = WorkerRoom(stage, request.room, request.capacity, _read_report(request))
-            await note_worker(session, owner, said)
-        standing = {lease: rows.get(lease[0]) for lease in proven}
-        signing = self._secrets.signing.id
+            room = WorkerRoom(stage, request.room, request.capacity, _read_report(request))
+            await note_worker(session, owner, room)
+        standing, signing = {lease: rows.get(lease[0]) for lease in proven}, self._secrets.signing.id
         return pb.RenewLeasesResponse(
             held=[pb.LEASE_STATE_KEEP if lease in kept else _get_lost_state(standing.get(lease)) for lease in held],
             outcomes=[_get_outcome_state(standing.get(lease), lease[1]) for lease in outcomes],
@@ -423,7 +396,7 @@ class WorkService(WorkServiceServicer):
     def _parse_judging_claim(
         self, claim: pb.JudgingClaim, owner: UUID, request: pb.BeginJudgingsRequest
     ) -> Command[ClaimAnswer] | ClaimAnswer:
-        """Return the command of a claim whose result is signed; a body that nobody signed is not parsed."""
+        """Return the command of a claim whose result is signed; a body without a valid signature is not parsed."""
         signature = Signature.parse(claim.signature)
         if signature is None or not self._secrets.verify(KeyUse.EXECUTING, signature, claim.result):
             return _NOT_SIGNED
@@ -433,44 +406,33 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.SCHEMA_MISMATCH, explain(error)[1][:1000])
         if (event.execution_id, event.lease) != (signature.execution_id, signature.lease):
             return _NOT_SIGNED
-        return ClaimJudging(
-            event,
-            owner,
-            request.room,
-            len(claim.result),
-            request.model_and_prompt,
-            actor=CALLER.get(),
-        )
+        size, judge = len(claim.result), request.model_and_prompt
+        return ClaimJudging(event, owner, request.room, size, judge, actor=CALLER.get())
 
 
 def _read_absences(request: pb.RenewLeasesRequest) -> dict[tuple[UUID, int], float]:
-    """Return for how many seconds the judges of leases have not answered: whatever a validator says, some of a year."""
+    """Return for how many seconds the judges of leases have not answered, as reported, bounded by AWAY_MAX_S."""
     away = (one for one in request.held if one.HasField("judge_away_s"))
     return {_token(one): min(max(0.0, one.judge_away_s), AWAY_MAX_S) for one in away}
 
 
 def _end_lease(token: tuple[UUID, int], one: pb.GivenBackLease) -> EndLease:
-    """Return the command that ends a lease given back: whatever a worker says, its work is due within an hour."""
+    """Return the command that ends a lease given back; its work is due again within DUE_AFTER_MAX_S."""
     execution_id, lease = token
     after_s = min(max(0.0, one.due_after_s), DUE_AFTER_MAX_S)
-    return EndLease(
-        execution_id, TransitionKind.GIVEN_BACK, lease, begun=one.begun, due_after_s=after_s, actor=CALLER.get()
-    )
+    given_back = (execution_id, TransitionKind.GIVEN_BACK, lease)
+    return EndLease(*given_back, begun=one.begun, due_after_s=after_s, actor=CALLER.get())
 
 
 def _read_report(request: pb.RenewLeasesRequest) -> str | None:
-    """Return what a worker says of itself, as JSON, where it does."""
+    """Return the report that a worker makes of itself, as JSON; None: it makes none."""
     if not request.HasField("report"):
         return None
-    said = request.report
-    clock = said.clock.ToDatetime(UTC)
-    return Report(version=said.version, clock=clock, members=list(said.members), ends=said.ends).model_dump_json(
-        exclude={"at"}
-    )
+    return Report(**read_fields(request.report)).model_dump_json(exclude={"at"})
 
 
 def _verify_proof(secrets: Secrets, use: KeyUse, lease: pb.Lease, owner: UUID) -> str | None:
-    """Return the id of the secret from which the lease's key is that proves it, or None if nothing does."""
+    """Return the id of the secret that the lease's proof is signed under, or None if the proof is not valid."""
     signature = Signature.parse(lease.proof)
     if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
         return None

@@ -148,7 +148,7 @@ async def get_criteria_set(
     return NamedCriteriaSet(**_name(found), versions=versions)
 
 
-async def get_golden_set(connection: Connection, name: str) -> NamedGoldenSet | None:
+async def get_golden_set(connection: Connection, name: str, _limit: int = 1, _before: int = 0) -> NamedGoldenSet | None:
     """Return the newest golden set of a policy with its cases; None where it never had one."""
     found = await _find_name(connection, Named(Kind.GOLDEN, name))
     if found is None:
