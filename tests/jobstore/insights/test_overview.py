@@ -21,8 +21,8 @@ from jobstore.insights.rollups import Rollups
 from jobstore.jobs.model import SIGNOFF
 from jobstore.jobs.waits import sum_up_all
 from jobstore.judging.commands import ReportDefault
-from jobstore.judging.reads import get_judge_policy
-from jobstore.judging.rules import RESERVED, format_body
+from jobstore.judging.reads import get_named
+from jobstore.judging.rules import RESERVED, Kind, format_body
 from signoff.status import Outcome, ReportKind
 from signoff.types import Overview
 
@@ -201,7 +201,7 @@ async def test_verdicts_by_the_validators_own_settings_are_counted_for_their_ver
     async def judged() -> tuple[int, ...]:
         await shown(database, counting)
         async with database.session() as session:
-            named = await get_judge_policy(session, "default")
+            named = await get_named(session, Kind.JUDGE, "default")
         assert named is not None
         counts = named.versions[0].judged
         return (counts.met, counts.not_met, counts.unjudged, counts.tokens)

@@ -1,6 +1,6 @@
 """Serve JudgeService over gRPC: judge policies and criteria sets, and the lint of criteria."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -39,11 +39,11 @@ NOTE_MAX: Final = 1_000
 #: The highest number of validators that a list shows.
 VALIDATORS_MAX: Final = 500
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
-#: The message that shows each kind, and the read of it.
-_SHOWN: Final[Mapping[Kind, tuple[Any, Callable[..., Awaitable[object]]]]] = {
-    Kind.JUDGE: (pb.JudgePolicy, reads.get_judge_policy),
-    Kind.CRITERIA: (pb.CriteriaSet, reads.get_criteria_set),
-    Kind.GOLDEN: (pb.GoldenSet, reads.get_golden_set),
+#: The message that shows each kind.
+_SHOWN: Final[Mapping[Kind, Any]] = {
+    Kind.JUDGE: pb.JudgePolicy,
+    Kind.CRITERIA: pb.CriteriaSet,
+    Kind.GOLDEN: pb.GoldenSet,
 }
 
 
@@ -58,7 +58,7 @@ class JudgeService(JudgeServiceServicer):
     async def ListJudgePolicies(self, request: pb.ListJudgePoliciesRequest, _: Context) -> pb.ListJudgePoliciesResponse:
         limit, after = parse_page(request, 100, str)
         async with self._read.session() as session:
-            policies = await reads.list_judge_policies(session, limit, after or "")
+            policies = await reads.list_names(session, Kind.JUDGE, limit, after or "")
         page = make_page(pb.ListJudgePoliciesResponse, request, limit, "policies", policies, lambda last: (last.name,))
         for each in await self._list_validators():
             page.validators.append(write_message(pb.Validator, each, keys=sorted(each.keys)))
@@ -128,7 +128,7 @@ class JudgeService(JudgeServiceServicer):
     async def ListCriteriaSets(self, request: pb.ListCriteriaSetsRequest, _: Context) -> pb.ListCriteriaSetsResponse:
         limit, after = parse_page(request, 100, str)
         async with self._read.session() as session:
-            sets = await reads.list_criteria_sets(session, limit, after or "")
+            sets = await reads.list_names(session, Kind.CRITERIA, limit, after or "")
         return make_page(pb.ListCriteriaSetsResponse, request, limit, "sets", sets, lambda last: (last.name,))
 
     async def GetCriteriaSet(self, request: pb.GetCriteriaSetRequest, _: Context) -> pb.GetCriteriaSetResponse:
@@ -168,12 +168,11 @@ class JudgeService(JudgeServiceServicer):
         if before < 0:
             raise InvalidError("must not be negative", field="before")
         limit = parse_page_size(page_size, reads.VERSIONS_PAGE, reads.VERSIONS_PAGE)
-        message, get = _SHOWN[kind]
         async with self._database.session() as session:
-            found = await get(session, name, limit, before)
+            found = await reads.get_named(session, kind, name, limit, before)
         if found is None:
             raise make_unknown_error(kind, name[:100])
-        return write_message(message, found)
+        return write_message(_SHOWN[kind], found)
 
     async def _list_validators(self) -> list[Validator]:
         async with self._read.session() as session:

@@ -1,4 +1,4 @@
-"""Know how many judgings without a job wait, so that validators are told, and take back those whose lease lapsed."""
+"""Count the judgings without a job that wait, for validators, and queue those again whose lease has lapsed."""
 
 import asyncio
 import time
@@ -12,14 +12,14 @@ from jobstore.judging import store as judgings
 from jobstore.judging.judgings import LoseJudging
 from servicekit.process.runtime import run_forever
 
-#: The longest wait between two looks while none is open: commits notify of what they queue.
+#: Seconds between two counts while no judging is open: commits notify of new ones.
 POLL_S: Final = 60.0
-#: Seconds between two looks at least, however many are queued meanwhile.
+#: The shortest time between two counts, however many judgings are queued meanwhile.
 REST_S: Final = 0.2
 
 
 class JudgingQueue:
-    """Count what waits. Nothing is asked of the database for whoever asks how many that are."""
+    """Count waiting judgings for all watchers at once; a watcher causes no read of the database."""
 
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self._database = database
@@ -28,15 +28,15 @@ class JudgingQueue:
         self._looked_at = time.monotonic()
         self._lapse_from = self._looked_at + self._lease_s
         self.waiting = 0
-        #: Whether any was not done at the last look: only then what becomes of an operation is news.
+        #: Whether any was open at the last count: only then a change of an operation matters.
         self.has_open = True
         self.wake = asyncio.Event()
         self._news = asyncio.Event()
-        #: Is set once some may have been answered since it was taken.
+        #: Set when a judging may have been answered; a new event takes its place then.
         self.answers = asyncio.Event()
 
     def note_answers(self) -> None:
-        """Tell whoever watches judgings that a commit may have answered some."""
+        """Wake the watches of judgings: a commit may have answered some."""
         self.answers.set()
         self.answers = asyncio.Event()
 
@@ -52,7 +52,7 @@ class JudgingQueue:
         return self._lease_s / 4 if self.has_open else POLL_S
 
     async def look(self) -> None:
-        """Count once. After a gap in this service no lease lapses for one lease length: nobody could renew it."""
+        """Count once. After a pause of this loop no lease lapses for the length of one: none could be renewed."""
         now = time.monotonic()
         if now - self._looked_at > max(self._lease_s / 2, self._find_wait_s() + self._lease_s / 4):
             self._lapse_from = now + self._lease_s
@@ -66,12 +66,12 @@ class JudgingQueue:
         await self._runner.judge.run([LoseJudging(judging_id, actor=SIGNOFF) for judging_id in found.lost])
 
     async def watch(self) -> AsyncIterator[int]:
-        """Yield how many wait: now, and then each time that a look finds some."""
+        """Yield how many wait: now, and then after each count that finds some."""
         while True:
-            news = self._news  # taken before the yield, so that what is found meanwhile is not missed
+            news = self._news  # taken before the yield, so that no later count is missed
             yield self.waiting
             await news.wait()
 
     def take(self, taken: int, asked: int) -> None:
-        """Count judgings that were granted; fewer than were asked for: none waits."""
+        """Subtract the judgings that were granted; none waits if fewer were granted than asked for."""
         self.waiting = max(0, self.waiting - taken) if taken == asked else 0

@@ -1,10 +1,10 @@
-"""Read judge policies and criteria sets with their versions, as people see them."""
+"""Read judge policies, criteria sets and judgings as they are shown, and sum up reports and evaluations."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -28,7 +28,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection, Row, fetch_page
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.judging.judgings import LETTERS, NO_LETTER
-from jobstore.judging.rules import Kind, Named, Version
+from jobstore.judging.rules import Kind, Version
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.judging import (
@@ -48,10 +48,12 @@ from signoff.judging import (
 from signoff.status import JudgingKind, Outcome
 from signoff.values import to_usd
 
-#: Versions of one name that are read at once, and moves: of a large set that is as much as a message holds.
+#: The highest number of versions, and of moves, in a page: with large sets, a message holds no more.
 VERSIONS_PAGE: Final = 50
+#: The columns of how a version was made.
+_MADE: Final = ("version", "note", "actor", "created_at")
 
-#: A version with what came of it.
+#: A version with the counts of its verdicts.
 _VERSION: Final = """
     v.version, v.note, v.actor, v.created_at, coalesce(c.met, 0) AS met, coalesce(c.not_met, 0) AS not_met,
     coalesce(c.unjudged, 0) AS unjudged, coalesce(c.cost_nanos, 0) AS cost_nanos, coalesce(c.tokens, 0) AS tokens
@@ -80,7 +82,7 @@ _VERSIONS: Final = text(
     ORDER BY v.version DESC LIMIT :limit
     """,
 )
-#: The newest evaluation of each version; of one that has none, of another that judges by the same stages.
+#: The newest evaluation of each version, or else of another version with the same stages.
 _EVALUATIONS: Final = text(
     """
     SELECT v.version AS of_version, e.* FROM judging_versions v CROSS JOIN LATERAL (
@@ -101,77 +103,48 @@ _MOVES: Final = text(
 )
 
 
-async def list_judge_policies(connection: Connection, limit: int, after: str) -> list[NamedJudgePolicy]:
-    """Return a page of judge policies by name: of each the version that is current, without its body."""
-    rows = await _list_names(connection, Kind.JUDGE, limit, after)
-    return [NamedJudgePolicy(**_name(row), versions=[JudgePolicyVersion(**_version(row))]) for row in rows]
+async def list_names(connection: Connection, kind: Kind, limit: int, after: str) -> list[Any]:
+    """Return a page of the judge policies or criteria sets by name: each with its current version, without the body."""
+    named, version = (
+        (NamedJudgePolicy, JudgePolicyVersion) if kind is Kind.JUDGE else (NamedCriteriaSet, CriteriaSetVersion)
+    )
+    rows = await connection.execute(_NAMES, {"kind": kind.value, "limit": limit, "after": after})
+    return [named(**_name(row), versions=[version(**_version(row))]) for row in rows]
 
 
-async def list_criteria_sets(connection: Connection, limit: int, after: str) -> list[NamedCriteriaSet]:
-    """Return a page of criteria sets by name: of each the version that is current, without its criteria."""
-    rows = await _list_names(connection, Kind.CRITERIA, limit, after)
-    return [NamedCriteriaSet(**_name(row), versions=[CriteriaSetVersion(**_version(row))]) for row in rows]
+async def get_named(
+    connection: Connection, kind: Kind, name: str, limit: int = VERSIONS_PAGE, before: int = 0
+) -> NamedJudgePolicy | NamedCriteriaSet | NamedGoldenSet | None:
+    """Return what has a name: a policy or set with a page of its versions, newest first, or the newest golden set.
 
-
-async def get_judge_policy(
-    connection: Connection, name: str, limit: int = VERSIONS_PAGE, before: int = 0
-) -> NamedJudgePolicy | None:
-    """Return a judge policy with a page of its versions, newest first; None where there is none."""
-    found = await _find_name(connection, Named(Kind.JUDGE, name))
+    None: nothing has had the name.
+    """
+    about: dict[str, object] = {"kind": kind.value, "name": name}
+    found = (await connection.execute(_NAME, about)).one_or_none()
     if found is None:
         return None
-    rows = await _list_versions(connection, Named(Kind.JUDGE, name), limit, before)
-    evaluated = await _list_evaluations(connection, name, [row.version for row in rows])
-    versions = []
-    for row in rows:
-        whole = Version(name, row.version, row.body, is_retired=False).policy_json
-        policy = JudgePolicy.model_validate_json(whole, extra="ignore")  # of a newer jobstore
-        evaluation = evaluated.get(row.version)
-        found_in = find_quorum_warnings(policy, evaluation.quorum if evaluation else None)
-        warnings = [JudgingWarning(code=code, message=message) for code, message in found_in]
-        shown = JudgePolicyVersion(**_version(row), policy=policy, evaluation=evaluation, warnings=warnings)
-        versions.append(shown)
-    parameters = {"kind": Kind.JUDGE.value, "name": name, "limit": VERSIONS_PAGE}
-    moves = [NameMove(**dict(row)) for row in await connection.execute(_MOVES, parameters)]
-    return NamedJudgePolicy(**_name(found), versions=versions, moves=moves)
-
-
-async def get_criteria_set(
-    connection: Connection, name: str, limit: int = VERSIONS_PAGE, before: int = 0
-) -> NamedCriteriaSet | None:
-    """Return a criteria set with a page of its versions, newest first; None where there is none."""
-    found = await _find_name(connection, Named(Kind.CRITERIA, name))
-    if found is None:
-        return None
-    rows = await _list_versions(connection, Named(Kind.CRITERIA, name), limit, before)
-    versions = [CriteriaSetVersion(**_version(row), acceptance_criteria=row.body) for row in rows]
-    return NamedCriteriaSet(**_name(found), versions=versions)
-
-
-async def get_golden_set(connection: Connection, name: str, _limit: int = 1, _before: int = 0) -> NamedGoldenSet | None:
-    """Return the newest golden set of a policy with its cases; None where it never had one."""
-    found = await _find_name(connection, Named(Kind.GOLDEN, name))
-    if found is None:
-        return None
-    (row,) = await _list_versions(connection, Named(Kind.GOLDEN, name), 1, 0)
-    golden, cases = read_golden(row.body)
-    made = {field: row[field] for field in ("version", "note", "actor", "created_at")}
+    page = {"limit": 1 if kind is Kind.GOLDEN else limit, "before": before}
+    rows = await connection.execute(_VERSIONS, about | page)
+    if kind is Kind.JUDGE:
+        moves = await connection.execute(_MOVES, about | {"limit": VERSIONS_PAGE})
+        evaluated = await _list_evaluations(connection, name, [row.version for row in rows])
+        versions = [_make_policy_version(name, row, evaluated.get(row.version)) for row in rows]
+        return NamedJudgePolicy(**_name(found), versions=versions, moves=[NameMove(**row) for row in moves])
+    if kind is Kind.CRITERIA:
+        sets = [CriteriaSetVersion(**_version(row), acceptance_criteria=row.body) for row in rows]
+        return NamedCriteriaSet(**_name(found), versions=sets)
+    golden, cases = read_golden(rows[0].body)
+    made = {field: rows[0][field] for field in _MADE}
     is_retired = found.current is None
     return NamedGoldenSet(name=name, is_retired=is_retired, cases_jsonl=cases, **golden.model_dump(), **made)
 
 
-async def _list_names(connection: Connection, kind: Kind, limit: int, after: str) -> Sequence[Row]:
-    return await connection.execute(_NAMES, {"kind": kind.value, "limit": limit, "after": after})
-
-
-async def _find_name(connection: Connection, named: Named) -> Row | None:
-    rows = await connection.execute(_NAME, {"kind": named.kind.value, "name": named.name})
-    return rows[0] if rows else None
-
-
-async def _list_versions(connection: Connection, named: Named, limit: int, before: int) -> Sequence[Row]:
-    page = {"limit": limit, "before": before}
-    return await connection.execute(_VERSIONS, {"kind": named.kind.value, "name": named.name, **page})
+def _make_policy_version(name: str, row: Row, evaluation: JudgeEvaluation | None) -> JudgePolicyVersion:
+    whole = Version(name, row.version, row.body, is_retired=False).policy_json
+    policy = JudgePolicy.model_validate_json(whole, extra="ignore")  # a newer jobstore may have stored more fields
+    found = find_quorum_warnings(policy, evaluation.quorum if evaluation else None)
+    warnings = [JudgingWarning(code=code, message=message) for code, message in found]
+    return JudgePolicyVersion(**_version(row), policy=policy, evaluation=evaluation, warnings=warnings)
 
 
 async def _list_evaluations(connection: Connection, name: str, versions: Sequence[int]) -> dict[int, JudgeEvaluation]:
@@ -180,7 +153,7 @@ async def _list_evaluations(connection: Connection, name: str, versions: Sequenc
         row.of_version: JudgeEvaluation(
             **from_json(row.measured),
             evaluation=str(row.evaluation),
-            **{name: row[name] for name in ("version", "actor", "created_at")},
+            **{field: row[field] for field in ("version", "actor", "created_at")},
         )
         for row in rows
     }
@@ -194,12 +167,12 @@ def _version(row: Row) -> dict[str, object]:
     counts = JudgedCounts(
         **{name: row[name] for name in ("met", "not_met", "unjudged", "tokens")}, cost_usd=to_usd(row.cost_nanos)
     )
-    return {**{name: row[name] for name in ("version", "note", "actor", "created_at")}, "judged": counts}
+    return {**{name: row[name] for name in _MADE}, "judged": counts}
 
 
-#: Criteria of a report at most: those that changed most.
+#: The highest number of criteria in a report: those with the most changes.
 CRITERIA_MAX: Final = 100
-#: What `before` has a letter for, as words.
+#: The outcomes by the letters of a judging's column `before`.
 _WORDS: Final[Mapping[str, Outcome]] = {letter: outcome for outcome, letter in LETTERS.items()}
 
 _JUDGINGS: Final = text(
@@ -226,8 +199,7 @@ _SUMS: Final = text(
     FROM judgings WHERE group_id = :id
     """,
 )
-#: What an item was refused with stands with the operation, and so does that it was cancelled before it was queued; what
-#: could not be judged, with its judging.
+#: The codes of judgings without a verdict, and of items that were refused or cancelled before they were queued.
 _FAILED: Final = text(
     """
     SELECT code, count(*) AS number FROM (
@@ -237,19 +209,19 @@ _FAILED: Final = text(
     ) AS failed GROUP BY code
     """,
 )
-#: U+0000, at which these operators fail, stands in no answer (api.judging_claims).
+#: These operators fail at U+0000, which no stored verdict has (api/work_service.py).
 _CRITERIA: Final = text(
     """
-    SELECT c.said ->> 'text' AS text, coalesce(c.said ->> 'kind', 'meets') AS kind,
-        coalesce(CAST(c.said ->> 'required' AS boolean), true) AS required,
-        substr(g.before, c.n::int, 1) AS before, c.said ->> 'outcome' AS after, count(*) AS number
-    FROM judgings g CROSS JOIN LATERAL json_array_elements(g.answer -> 'criteria') WITH ORDINALITY AS c (said, n)
+    SELECT c.one ->> 'text' AS text, coalesce(c.one ->> 'kind', 'meets') AS kind,
+        coalesce(CAST(c.one ->> 'required' AS boolean), true) AS required,
+        substr(g.before, c.n::int, 1) AS before, c.one ->> 'outcome' AS after, count(*) AS number
+    FROM judgings g CROSS JOIN LATERAL json_array_elements(g.answer -> 'criteria') WITH ORDINALITY AS c (one, n)
     WHERE g.group_id = :id AND g.is_valid IS NOT NULL AND g.before IS NOT NULL GROUP BY 1, 2, 3, 4, 5
     """,
 )
 _FLIPS: Final = text(
     """
-    SELECT g.item, g.job_id, j.title, g.was_valid, g.is_valid, g.before, g.answer::text AS answer
+    SELECT g.item, g.job_id, coalesce(j.title, '') AS title, g.was_valid, g.is_valid, g.before, g.answer::text AS answer
     FROM judgings g LEFT JOIN jobs j ON j.id = g.job_id
     WHERE g.group_id = :id AND g.is_valid <> g.was_valid AND g.item > :after ORDER BY g.item LIMIT :limit
     """,
@@ -264,21 +236,19 @@ async def list_judgings(connection: Connection, group_id: UUID, limit: int, afte
 
 
 async def get_progress(connection: Connection, group_id: UUID) -> JudgingProgress:
-    """Return how many of a group are answered."""
+    """Return how many judgings a group has, how many are answered, and their cost."""
     row = (await connection.execute(_PROGRESS, {"id": group_id})).one()
     return JudgingProgress(total=row.total, answered=row.answered, cost_usd=to_usd(int(row.cost_nanos)))
 
 
 async def get_report(connection: Connection, operation_id: UUID, limit: int, after: int) -> RejudgeReport:
-    """Return what an operation `rejudge` has come to by now, its flips after an item; call within a transaction."""
+    """Return the report of an operation `rejudge` so far, its flips after an item; call within a transaction."""
     asked = {"id": operation_id}
     sums = (await connection.execute(_SUMS, asked)).one()
     flips, more = await fetch_page(connection, _FLIPS, asked | {"after": after, "limit": limit}, bodies=True)
-    counts = dict(sums)
-    cost_usd = to_usd(int(counts.pop("cost_nanos")))
     return RejudgeReport(
-        **counts,
-        cost_usd=cost_usd,
+        **sums,
+        cost_usd=to_usd(int(sums.cost_nanos)),
         failed={row.code: row.number for row in await connection.execute(_FAILED, asked)},
         criteria=_sum_up(await connection.execute(_CRITERIA, asked)),
         flips=[_make_flip(row) for row in flips],
@@ -294,15 +264,15 @@ def _sum_up(rows: list[Row]) -> list[CriterionDiff]:
             line = format_line(row.text, row.kind, required=row.required)
             outcomes.setdefault(line, Counter())[f"{before} > {row.after}"] += row.number
             changed[line] += row.number if before != row.after else 0
-    most = sorted(outcomes, key=lambda criterion: (-changed[criterion], criterion))[:CRITERIA_MAX]
+    shown = sorted(outcomes, key=lambda line: (-changed[line], line))[:CRITERIA_MAX]
     return [
         CriterionDiff(
-            text=criterion,
-            judged=outcomes[criterion].total(),
-            changed=changed[criterion],
-            outcomes=dict(sorted(outcomes[criterion].items())),
+            text=line,
+            judged=outcomes[line].total(),
+            changed=changed[line],
+            outcomes=dict(sorted(outcomes[line].items())),
         )
-        for criterion in most
+        for line in shown
     ]
 
 
@@ -310,11 +280,7 @@ def _make_flip(row: Row) -> Flip:
     answer = from_json(row.answer)
     pairs = zip(row.before or "", answer["criteria"], strict=False)
     return Flip(
-        item=row.item,
-        job_id=row.job_id,
-        title=row.title or "",
-        was_valid=row.was_valid,
-        is_valid=row.is_valid,
+        **{name: row[name] for name in ("item", "job_id", "title", "was_valid", "is_valid")},
         criteria=[
             CriterionChange(
                 text=format_line(one["text"], one.get("kind", "meets"), required=one.get("required", True)),
@@ -336,15 +302,15 @@ def _make_judging(row: Row) -> Judging:
     return Judging(**fields | {about: answer, "cost_usd": cost_usd})
 
 
-#: Judgings that are read at once, with their verdicts.
+#: How many judgings are read at once, with their verdicts.
 PAGE: Final = 500
-#: Bytes of judgings that are kept of one version: of more, what they came to alone is.
+#: Bytes of the outcomes that are kept of one version's evaluation; of larger ones only the counts are kept.
 JUDGED_MAX_BYTES: Final = 1 << 20
 
 _EVALUATION_PROGRESS: Final = text(
     "SELECT count(*) AS total, count(*) FILTER (WHERE state <> 'DONE') AS open FROM judgings WHERE evaluation = :id"
 )
-#: Of one question the first of each repeat first.
+#: Judgings of a question in the order of their repeats.
 _EVALUATED: Final = text(
     """
     SELECT question, labels, repeat, created_at, id, judge, is_valid, code, CAST(answer AS text) AS answer FROM judgings
@@ -353,7 +319,7 @@ _EVALUATED: Final = text(
     ORDER BY question, labels, repeat, created_at, id LIMIT :limit
     """,
 )
-#: Before all of them.
+#: The place before the first judging.
 _FIRST: Final[Mapping[str, object]] = {
     "question": "",
     "labels": "",
@@ -370,16 +336,16 @@ _KEPT: Final = text(
 
 
 async def find_evaluated(connection: Connection, name: str, version: int, evaluation: UUID) -> Evaluated | None:
-    """Return what is kept of an evaluation of a version of a policy."""
+    """Return the evaluation of a version of a policy as it is kept; None: it is not kept."""
     rows = await connection.execute(_KEPT, {"name": name, "version": version, "evaluation": evaluation})
     return Evaluated(Measured.model_validate_json(rows[0].measured), from_json(rows[0].judged)) if rows else None
 
 
 async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[str, Evaluated]]:
-    """Return what the judgings of an evaluation come to, by the version, `name@version`, that made them.
+    """Return the counts of an evaluation's judgings, by the version of a policy, `name@version`, that made them.
 
-    Nothing is returned of what several versions have judged. NotFoundError (`unknown_evaluation`); RefusedError
-    (`evaluation_unfinished`).
+    Judgings by the validators' settings are left out if several versions of these made them. NotFoundError
+    (`unknown_evaluation`); RefusedError (`evaluation_unfinished`).
     """
     async with database.session() as session:
         progress = (await session.execute(_EVALUATION_PROGRESS, {"id": evaluation})).one()
@@ -398,7 +364,7 @@ async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[s
 
 
 async def _list_questions(database: Database, evaluation: UUID) -> AsyncIterator[list[Row]]:
-    """Yield the judgings of each question with its labels; not in one transaction, since what is done stays so."""
+    """Yield the judgings of each question with its labels, in several transactions, since no answer changes."""
     place, held = _FIRST, list[Row]()
     while True:
         asked = {"evaluation": evaluation, "limit": PAGE, **place}
@@ -422,7 +388,7 @@ class _Counted:
         self._judged: dict[str, str] = {}
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Count the judgings of a question: copies of it in one repeat are as many cases."""
+        """Count the judgings of a question; each copy of it in a repeat is a case of its own."""
         by_repeat = [[_read(row) for row in repeat] for _, repeat in groupby(rows, lambda row: row.repeat)]
         question, labels = rows[0].question, rows[0].labels
         label, *by_criterion = read_labels(labels)
@@ -440,7 +406,7 @@ class _Counted:
         return judges.pop() if len(judges) == 1 else None
 
     def sum_up(self) -> Evaluated:
-        """Return what is kept of them."""
+        """Return the evaluation as it is kept."""
         judged = self._judged if len(json_text(self._judged)) <= JUDGED_MAX_BYTES else {}
         return Evaluated(
             Measured(
@@ -453,7 +419,7 @@ class _Counted:
 
 
 def _read(row: Row) -> tuple[Judged, list[Criterion]]:
-    """Return what was judged, and the criteria that it was judged by, where there is a verdict."""
+    """Return the outcome of a judging, and the criteria of its verdict, if it has one."""
     if row.answer is None or row.is_valid is None:
         return Judged("", False, error=row.code or ErrorCode.NO_VERDICT), []
     verdict = Verdict.model_validate_json(row.answer)

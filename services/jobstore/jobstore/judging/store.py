@@ -1,7 +1,7 @@
-"""Read versions of judge policies and criteria sets, and note by what validators judge."""
+"""Judge policies, judgings and reusable results as rows: load, lock and write them, and grant leases of judgings."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage, Reusable, ReuseT
 from jobstore.jobs.rows import Jobs
 from jobstore.judging.judgings import GRANTS_MAX
 from jobstore.judging.rules import (
+    JudgingAnswer,
     Judgings,
     JudgingsWish,
     Kind,
@@ -42,7 +43,7 @@ from signoff import types
 from signoff.jsontext import json_text
 from signoff.status import JudgingKind, JudgingState
 
-#: A reference without a version means the one that is current, and nothing where the name is retired.
+#: A reference without a version means the current one; of a retired name it means none.
 _VERSIONS: Final = text(
     """
     SELECT w.kind, w.reference, v.name, v.version, v.body, m.version IS NULL AS is_retired
@@ -79,7 +80,7 @@ _VALIDATORS: Final = text(
 )
 
 
-#: What is counted of verdicts by a version, and the columns of a JudgedCount.
+#: The counts of a version's verdicts, and the columns of a JudgedCount.
 COUNTED: Final = ("met", "not_met", "unjudged", "cost_nanos", "tokens")
 _COUNT: Final = {"kind": "text", "reference": "text"} | sql.columns(tables.judging_counts, only=set(COUNTED))
 _INSERT_VERSION: Final = tell(
@@ -119,11 +120,11 @@ class PoliciesStore(Store):
     """Load versions and names of judge policies and criteria sets, and write new ones."""
 
     part, wish = Policies, PoliciesWish
-    #: What the policies of loaded jobs and agents name is loaded with them: nothing where none names any.
+    #: The versions that the policies of loaded jobs and agents name are loaded with them.
     is_always_loaded = True
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load versions that are named, and names that are to be changed."""
+        """Load versions that are referred to, and names that are to be changed."""
         wish = asked[PoliciesWish]
         if wanted := wish.references | list_wanted_by_loaded(uow):
             versions = uow[Policies].versions
@@ -133,7 +134,7 @@ class PoliciesStore(Store):
             uow[Policies].names.stored.update(await load_names(connection, wish.names))
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write versions, which of them are current, and what evaluations came to."""
+        """Write versions, moves of names to versions, and evaluations."""
         policies = uow[Policies]
         for version in policies.new:
             await connection.execute(_INSERT_VERSION, version._asdict() | version.named._asdict())
@@ -143,7 +144,7 @@ class PoliciesStore(Store):
             await connection.execute(_KEEP_EVALUATION, evaluation._asdict())
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return how verdicts are counted for the versions that they were made by, last of all: all count there."""
+        """Return the write of the counts of verdicts, which comes last: concurrent transactions update these rows."""
         if not (judged := uow[Policies].judged):
             return None
 
@@ -154,7 +155,7 @@ class PoliciesStore(Store):
 
 
 def list_wanted_by_loaded(uow: UnitOfWork) -> set[Wanted]:
-    """Return the versions that the policies name by which a loaded job may be executed."""
+    """Return the references in the policies of loaded jobs and agents, and of the settings."""
     policies: list[types.Policy] = []
     if Jobs in uow:
         policies += [spec.policy for spec in uow[Jobs].specs.stored.values()]
@@ -166,7 +167,7 @@ def list_wanted_by_loaded(uow: UnitOfWork) -> set[Wanted]:
 
 
 async def load_versions(connection: Connection, wanted: Collection[Wanted]) -> dict[Wanted, Version | None]:
-    """Return the versions that references name, of those that are known."""
+    """Return the versions that references mean; unknown references are left out."""
     split = [(each, *split_reference(each.reference)) for each in wanted]
     parameters = {
         "kinds": [each.kind.value for each, _, _ in split],
@@ -181,7 +182,7 @@ async def load_versions(connection: Connection, wanted: Collection[Wanted]) -> d
 
 
 async def load_names(connection: Connection, names: Collection[Named]) -> dict[Named, Versions]:
-    """Return all that is known of names."""
+    """Return the versions of each name, its current one and its number of moves."""
     parameters = {"kinds": [each.kind.value for each in names], "names": [each.name for each in names]}
     found: dict[Named, Versions] = {}
     for row in await connection.execute(_NAMES, parameters):
@@ -193,9 +194,9 @@ async def load_names(connection: Connection, names: Collection[Named]) -> dict[N
 
 
 class Validator(NamedTuple):
-    """A validator that was heard of: the version of `default` that it is set to, and base URLs by names of keys.
+    """A validator: the version of `default` that it is set to, and the base URLs of its keys by their names.
 
-    `judge` is empty where it has not said, as one that has just begun.
+    `judge` is empty until the validator has reported it.
     """
 
     owner: UUID
@@ -204,31 +205,31 @@ class Validator(NamedTuple):
 
 
 async def note_validator(connection: Connection, owner: UUID, judge: str, keys: Mapping[str, Sequence[str]]) -> None:
-    """Note what a validator has said that it is set to."""
+    """Store the version of `default` and the keys that a validator has reported."""
     await connection.execute(_NOTE_VALIDATOR, {"owner": owner, "judge": judge, "keys": json_text(keys)})
 
 
 async def list_validators(connection: Connection, alive_s: float, limit: int) -> list[Validator]:
-    """Return validators that are alive, the last heard of first."""
+    """Return validators that are alive, those first that reported last."""
     rows = await connection.execute(_VALIDATORS, {"alive_s": alive_s, "limit": limit})
     return [Validator(row.owner, row.judge or "", from_json(row["keys"] or "{}")) for row in rows]
 
 
-#: Judgings that no operation asked for are kept for a day, and so many are.
+#: For how long judgings without an operation are kept, and how many.
 KEPT_S: Final = 86_400.0
 KEPT_MAX: Final = 100_000
 FORGET_BATCH: Final = 5_000
-#: Bytes of results that one grant has, but for one result alone.
+#: Bytes of results in one grant, unless it has a single result.
 GRANT_MAX_BYTES: Final = 16 << 20
-#: Of more that wait nobody needs to know.
+#: Up to this number waiting judgings are counted.
 WAITING_MAX: Final = 5_000
 
 FREE: Final = f"kind NOT IN ('{JudgingKind.SHADOW}', '{JudgingKind.REJUDGE}')"
 NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
-#: Nothing of an operation that is paused, or cancelled, begins.
+#: No judging of an operation that is paused or cancelled is granted.
 _STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
 _RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
-#: What belongs to a judging of a job: its result, and what its agent was asked, are where its execution says.
+#: The result of a job that is judged, and the request that its agent got: in the log, where its execution says.
 _OF_JOB: Final = """
     LEFT JOIN executions e ON e.execution_id = g.execution_id
     LEFT JOIN jobs j ON j.id = e.job_id
@@ -240,8 +241,8 @@ _OF_SET: Final = """
     LEFT JOIN judging_versions s ON s.kind = 'criteria' AND s.name = split_part(e.policy ->> 'criteria_set', '@', 1)
         AND s.version = CAST(nullif(split_part(e.policy ->> 'criteria_set', '@', 2), '') AS int)
 """
-#: What is next is chosen first, and only then is looked at: the cost follows what is taken, and not what waits. The
-#: result of the submission before is of the execution before.
+#: The next judgings are chosen before their texts are read, so that the cost depends on how many are taken, and not on
+#: how many wait. The result of the submission before is that of the execution before.
 _GRANT: Final = text(
     f"""
     WITH due AS MATERIALIZED (
@@ -290,9 +291,9 @@ _GIVE_BACK: Final = text(
     WHERE g.id = u.id AND g.lease = u.lease AND g.state = 'LEASED'
     """,
 )
-#: Of lapsed leases, while any lapse. `state <> 'DONE'`: the index of what is open can serve.
+#: Judgings whose lease has lapsed. `state <> 'DONE'`: the index of open judgings can serve.
 _LAPSED: Final = ":lapse AND state = 'LEASED' AND state <> 'DONE' AND due_at <= signoff_now()"
-#: A lapsed lease counts until the next grant, as those of jobs do; after the last, a command ends the judging.
+#: A lapsed lease is valid until the next grant, as leases of jobs are; after the last, a command ends the judging.
 _LOOK: Final = text(
     f"""
     WITH lapsed AS (
@@ -320,7 +321,7 @@ _FORGET: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many judgings wait for a validator, whether any is not done, and of which the last grant lapsed."""
+    """How many judgings wait for a validator, whether any is open, and which have lost their last lease."""
 
     waiting: int
     are_open: bool
@@ -328,7 +329,7 @@ class Waiting:
 
 
 async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) -> list[Row]:
-    """Grant leases of up to `take` judgings that wait, the most urgent first, with all that is judged."""
+    """Grant leases of up to `take` waiting judgings, the most urgent first; return them with what is judged."""
     asked = {"owner": owner, "take": take, "lease_s": lease_s, "bytes_max": GRANT_MAX_BYTES}
     return await connection.execute(_GRANT, asked)
 
@@ -336,7 +337,7 @@ async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) 
 async def renew(
     connection: Connection, owner: UUID, leases: Sequence[tuple[UUID, int]], lease_s: float
 ) -> set[tuple[UUID, int]]:
-    """Renew leases for `lease_s` from now, and return those that are held: also lapsed ones that nobody got since."""
+    """Renew leases for `lease_s` from now, and return those that are held: also lapsed ones, until the next grant."""
     if not leases:
         return set()
     asked = {"owner": owner, "lease_s": lease_s, **_split(leases)}
@@ -344,7 +345,7 @@ async def renew(
 
 
 async def give_back(connection: Connection, leases: Sequence[tuple[UUID, int]]) -> None:
-    """Queue judgings again whose leases are given back; the leases' numbers are spent."""
+    """Queue judgings again whose leases are given back; a number of a lease is never used again."""
     if leases:
         await connection.execute(_GIVE_BACK, _split(leases))
         await connection.execute(NOTIFY_QUEUED)
@@ -356,18 +357,17 @@ def _split(leases: Sequence[tuple[UUID, int]]) -> dict[str, object]:
 
 
 async def find_real(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
-    """Return those judgings whose verdict is to be their job's: (id, execution_id, job_id), by id."""
+    """Return the judgings whose verdict becomes that of their job, as (id, execution_id, job_id), by id."""
     return {row.id: row for row in await connection.execute(_REAL, {"ids": list(ids)})}
 
 
 async def look(connection: Connection, *, lapse: bool) -> Waiting:
-    """Queue those again whose lease lapsed, if `lapse`; return how many wait by now, and which can wait no more."""
-    row = (await connection.execute(_LOOK, {"lapse": lapse, "most": WAITING_MAX})).one()
-    return Waiting(row.waiting, row.are_open, row.lost)
+    """Queue judgings again whose lease has lapsed, if `lapse`, and return how many wait, and which are lost."""
+    return Waiting(**(await connection.execute(_LOOK, {"lapse": lapse, "most": WAITING_MAX})).one())
 
 
 async def forget(connection: Connection) -> int:
-    """Delete up to FORGET_BATCH judgings of more than a day ago that no operation asked for; return how many."""
+    """Delete up to FORGET_BATCH judgings without an operation that are older than KEPT_S; return how many."""
     return await connection.change(_FORGET, {"kept_s": KEPT_S, "limit": FORGET_BATCH})
 
 
@@ -382,7 +382,7 @@ _VERDICTS: Final = text(
     LEFT JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
     """,
 )
-#: A result from before the agent was last changed is not reused, nor is any for an execution requested before that.
+#: A result is reused only if its agent has not changed since the result, nor since the execution was requested.
 _RESULTS: Final = text(
     """
     SELECT e.execution_id, r.job_id, r.version, s.result_hash
@@ -397,7 +397,7 @@ _RESULTS: Final = text(
 #: The columns of `make_rows`, and the alias of its rows.
 COLUMNS: Final = sql.columns(reusable, without={"created_at"})
 ALIAS: Final = "r"
-#: Stores such rows. By key: all writers lock the rows in this order, so that none deadlock.
+#: Store these rows by key: all writers lock the rows in this order, so that they cannot deadlock.
 KEEP: Final = f"""
     {sql.insert("reusable", COLUMNS, order="key", alias=ALIAS).text} ON CONFLICT (key) DO UPDATE
         SET job_id = excluded.job_id, version = excluded.version, created_at = excluded.created_at
@@ -415,7 +415,7 @@ _FORGET_REUSABLE: Final = text(
 
 
 async def load_verdicts(connection: Connection, keys: Collection[bytes], age_s: float) -> dict[bytes, Reusable]:
-    """Return what is kept under these keys and is not older: without a verdict where its entry has none any more."""
+    """Return the reusable verdicts of these keys that are not too old; `verdict` is None if its entry has none now."""
     return {
         row.key: Reusable(row.job_id, row.version, _read_verdict(row.response), kept_at=row.created_at)
         for row in await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": age_s})
@@ -428,7 +428,7 @@ def _read_verdict(response: str | None) -> Verdict | None:
 
 
 async def load_results(connection: Connection, execution_ids: Collection[UUID], age_s: float) -> dict[UUID, Reusable]:
-    """Return the results that these executions may reuse, and that are not older."""
+    """Return the results that these executions may reuse, and that are not too old."""
     rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": age_s})
     return {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
 
@@ -440,7 +440,7 @@ class ReuseStore(Store):
     pieces: ClassVar[Mapping[str, Piece]] = {"reusable": Piece(KEEP, COLUMNS, ALIAS)}
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load what is kept and is not too old."""
+        """Load verdicts and results that are not too old."""
         wish, terms = asked[ReuseWish], uow.terms.reuse
         if wish.verdicts and terms.verdict_age_s:
             uow[Reuse].verdicts |= await load_verdicts(connection, wish.verdicts, terms.verdict_age_s)
@@ -448,7 +448,7 @@ class ReuseStore(Store):
             uow[Reuse].results |= await load_results(connection, wish.results, terms.result_age_s)
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[sql.Values]]:
-        """Return the rows of what may be reused from now on."""
+        """Return the rows of the new reusable results and verdicts."""
         entries = uow[Reuse].new_results | uow[Reuse].new_verdicts
         rows = [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
         return {"reusable": rows}
@@ -461,20 +461,9 @@ async def forget_reusable(connection: Connection, terms: ReuseTerms) -> int:
     return await connection.change(_FORGET_REUSABLE, parameters)
 
 
-_NEW: Final = sql.columns(
-    judgings,
-    only={
-        *("id", "kind", "group_id", "item", "urgency", "execution_id", "job_id", "job_version", "asked"),
-        *("judge_policy", "actor", "evaluation", "judge", "repeat", "question", "labels"),
-    },
-)
-_ANSWER: Final = sql.columns(
-    judgings,
-    only={
-        *("id", "before", "was_valid", "is_valid", "answer", "code", "message", "cost_nanos", "tokens", "duration_s"),
-    },
-)
-#: One that is there is what an item of an operation asked for before a rebuild, and comes from a backup.
+_NEW: Final = sql.columns(judgings, only={"urgency", *(each.name for each in fields(NewJudging))})
+_ANSWER: Final = sql.columns(judgings, only={each.name for each in fields(JudgingAnswer)})
+#: A judging that exists is from a backup: an item of an operation requested it before a rebuild.
 _INSERT: Final = text(f"{sql.insert('judgings', _NEW).text} ON CONFLICT (id) DO NOTHING")
 _FINISH: Final = text(
     f"""
@@ -492,10 +481,10 @@ _CANCEL: Final = text(
     WHERE g.id = locked.id
     """,
 )
-#: What it had cost that was cancelled is known once its validator has told it.
+#: The cost of a cancelled judging is known once its validator has reported it.
 _COUNT_SPENDING: Final = text("UPDATE judgings SET cost_nanos = :cost_nanos, tokens = :tokens WHERE id = :id")
 _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
-#: Beside a judging that is locked the verdict before, where a job is judged again: its entry has the result, too.
+#: `before`: the response, in the log, of the last verdict of a job that is judged again.
 _LOCK: Final = text(
     f"""
     SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy,
@@ -517,7 +506,7 @@ class JudgingsStore(Store):
     part, wish = Judgings, JudgingsWish
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock judgings in the order of their ids; find groups that are there, and the room for more."""
+        """Lock judgings in the order of their ids; find the groups that exist, and how many more judgings may."""
         wish, judgings = asked[JudgingsWish], uow[Judgings]
         if wish.groups:
             judgings.groups = set(await connection.scalars(_GROUPS, {"ids": list(wish.groups)}))
@@ -527,7 +516,7 @@ class JudgingsStore(Store):
             judgings.judgings |= {row.id: _to_judging(row) for row in rows}
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write what was decided. RaceError: another transaction has queued one of the new since."""
+        """Write new judgings, answers and cancels. RaceError: another transaction has queued one of the new since."""
         judgings = uow[Judgings]
         if judgings.new:
             rows = [_make_row(judging) for judging in judgings.new]
@@ -544,19 +533,8 @@ class JudgingsStore(Store):
 
 
 def _to_judging(row: Row) -> StoredJudging:
-    return StoredJudging(
-        row.id,
-        row.kind,
-        JudgingState(row.state),
-        row.lease,
-        row.execution_id,
-        row.job_id,
-        row.before,
-        Actor(row.actor or SIGNOFF),
-        row.judge_policy,
-        has_lapsed=row.has_lapsed,
-        is_cut_short=bool(row.is_cut_short),
-    )
+    state, actor = JudgingState(row.state), Actor(row.actor or SIGNOFF)
+    return StoredJudging(**{**row, "state": state, "actor": actor, "is_cut_short": bool(row.is_cut_short)})
 
 
 def _make_row(judging: NewJudging) -> sql.Values:

@@ -1,8 +1,10 @@
-"""Accept operations, batches among them, and read them. All items are stored before any is carried out."""
+"""Accept operations, batches among them, and read them. All items are stored before the first is carried out."""
 
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid4
+
+from sqlalchemy import text
 
 from contracts.resources import JobFilter, NewJob, NewOperation
 from jobstore.agents.store import get_agent
@@ -12,9 +14,9 @@ from jobstore.errors import InvalidError, RefusedError
 from jobstore.jobs.commands import Answer, Once
 from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN, Actor, RequestKey, hash_spec
 from jobstore.jobs.waits import sum_up_batch
+from jobstore.judging.rules import Kind
 from jobstore.operations import reads as operations
 from jobstore.operations import snapshots
-from jobstore.operations import worker as repository
 from jobstore.operations.commands import (
     BATCH_MAX,
     ENDED,
@@ -25,17 +27,18 @@ from jobstore.operations.commands import (
     check_batch_size,
     make_unknown_batch_error,
 )
-from jobstore.operations.reads import find_policy, freeze_parameters
+from jobstore.operations.reads import find_version, freeze_parameters
 from jobstore.operations.snapshots import Preview
-from jobstore.operations.worker import OperationWorker
+from jobstore.operations.worker import OperationWorker, make_items
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import RESTING, JobStatus, OperationKind, OperationState
 from signoff.types import Operation, OperationItem
 
-#: Refused items that an operation shows by itself; its pages of items have all.
+#: How many refused items an operation shows itself; its pages of items have all.
 REFUSED_SHOWN: Final = 10
-#: What only judging again needs to know.
+_FIND: Final = text("SELECT id FROM operations WHERE id = :id")
+#: The fields of an operation that only judging again needs.
 _OF_JUDGING: Final = frozenset({"judge", "criteria", "criteria_set", "shadow", "rate_per_s", "budget_usd"})
 
 
@@ -45,7 +48,7 @@ class Batches:
     def __init__(
         self, database: Database, runner: CommandRunner, worker: OperationWorker, *, items_max: int = ITEMS_MAX
     ) -> None:
-        """`items_max`: how many jobs the filter of an operation may match."""
+        """`items_max`: the highest number of jobs that the filter of an operation may match."""
         self._items_max = items_max
         self._database, self._read = database, database.for_callers()
         self._runner = runner
@@ -60,9 +63,9 @@ class Batches:
         idempotency_key: str,
         actor: Actor,
     ) -> Answer[Operation]:
-        """Store a batch, request all its executions, and return it once each job was accepted or refused.
+        """Store a batch, request its executions, and return the batch once each job was accepted or refused.
 
-        Jobs are named by id, given anew or chosen by a filter. The same request under one idempotency key is one batch.
+        Jobs are named by id, given as new ones, or chosen by a filter. Repeats under one idempotency key are one batch.
         RefusedError: no job matches the filter.
         """
         check_batch_size(len(job_ids) + len(new))
@@ -73,7 +76,7 @@ class Batches:
         tenant = _find_tenant(chosen)
         batch_id = self._derive_id("batch", tenant, key=idempotency_key)
         spec = OperationSpec(
-            items=repository.make_items(self._worker.ids, batch_id, job_ids, new),
+            items=make_items(self._worker.ids, batch_id, job_ids, new),
             snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen, BATCH_MAX) if chosen is not None else None,
             name=name,
             parameters=_dump_filter(chosen),
@@ -86,10 +89,9 @@ class Batches:
     async def retry(
         self, operation_id: str, statuses: Sequence[JobStatus], name: str | None, idempotency_key: str, actor: Actor
     ) -> Answer[Operation]:
-        """Make a batch of those items of another that ended at one of the statuses, and whose jobs still stand there.
+        """Make a batch of the items of another that ended at one of the statuses, and whose jobs are still there.
 
-        It has the other's name unless it is given one.
-        RefusedError (`nothing_to_retry`): there are none.
+        The batch gets the name of the other unless it is given one. RefusedError (`nothing_to_retry`): no such item.
         """
         source = await self.get_operation(operation_id)
         batch_id = self._derive_id("retry", str(source.id), key=idempotency_key)
@@ -97,17 +99,17 @@ class Batches:
         async with self._database.transaction() as session:
             number = await snapshots.count_items(session, snapshot)
         message = f"nothing of the batch ended as {' or '.join(statuses)} and still stands there"
-        said = {"statuses": [status.value for status in statuses]}
-        spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, said)
+        parameters = {"statuses": [status.value for status in statuses]}
+        spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, parameters)
         obstacle = None if number else RefusedError(message, code=ErrorCode.NOTHING_TO_RETRY)
         key = _make_key("RetryOperation", idempotency_key, [str(source.id), sorted(set(statuses)), name])
         is_replay = await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
         return Answer(await self._describe(self._database, batch_id), is_replay)
 
     async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Answer[Operation]:
-        """Make an operation on the jobs that match now, or that are named. It is carried out from then on.
+        """Make an operation on the jobs that match now, or that are named, and wake the worker that carries it out.
 
-        RefusedError: no job matches. InvalidError: too many do.
+        RefusedError: no job matches. InvalidError: too many match.
         """
         tenant = _find_tenant(new.filter)
         operation_id = self._derive_id("operation", tenant, key=idempotency_key)
@@ -116,28 +118,27 @@ class Batches:
         obstacle: PermanentError | None = None
         async with self._database.transaction() as session:
             if chosen is not None:
-                obstacle = _refuse_number(
-                    await snapshots.count_matching(session, chosen, self._items_max), self._items_max
-                )
+                matching = await snapshots.count_matching(session, chosen, self._items_max)
+                obstacle = _refuse_number(matching, self._items_max)
             try:
                 judged_by = await freeze_parameters(session, new)
-            except PermanentError as error:  # it may be a repeat, and what it names was retired since
+            except PermanentError as error:  # the request may be a repeat, and a policy that it names was retired since
                 obstacle = error
             if new.agent_id is not None and await get_agent(session, new.agent_id) is None:
                 obstacle = InvalidError(f"no agent has the id {new.agent_id}", code=ErrorCode.UNKNOWN_AGENT)
             if chosen is not None and chosen.batch_id and new.kind is OperationKind.RETRY:
-                retry_of = await repository.find(session, chosen.batch_id)
+                retry_of = await session.scalar(_FIND, {"id": chosen.batch_id})
         snapshot = (
             snapshots.matching_items(new.kind, chosen, self._items_max)
             if chosen is not None
             else snapshots.named_items(new.kind, list(dict.fromkeys(new.job_ids)))
         )
-        said = new.model_dump(include={"agent_id", "comment", "reason", *_OF_JUDGING}) | judged_by
-        said = {name: value for name, value in said.items() if value is not None}
+        given = new.model_dump(include={"agent_id", "comment", "reason", *_OF_JUDGING}) | judged_by
+        parameters = {name: value for name, value in given.items() if value is not None} | _dump_filter(new.filter)
         if new.kind is OperationKind.RETRY:
-            said["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
-            said["codes"] = chosen.codes if chosen else []
-        spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, {**said, **_dump_filter(new.filter)})
+            parameters["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
+            parameters["codes"] = chosen.codes if chosen else []
+        spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, parameters)
         key = _make_key("CreateOperation", idempotency_key, new.model_dump(mode="json", exclude_defaults=True), tenant)
         command = CreateOperation(operation_id, spec, obstacle, actor=actor)
         _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=actor))
@@ -146,34 +147,34 @@ class Batches:
         return Answer(await self._describe(self._database, operation_id), is_replay)
 
     async def preview(self, new: NewOperation) -> Preview:
-        """Return what an operation would be about, without making it. InvalidError (`unknown_judge_policy`)."""
+        """Return which jobs an operation would be of, without making it. InvalidError (`unknown_judge_policy`)."""
         chosen = _limit_to_rested(new)
         async with self._database.transaction() as session:
             named = list(dict.fromkeys(new.job_ids))
-            judge = await find_policy(session, new.judge) if new.judge is not None else None
+            judge = await find_version(session, Kind.JUDGE, new.judge) if new.judge is not None else None
             return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max, judge)
 
     async def _create(self, command: CreateOperation, key: RequestKey | None) -> bool:
-        """Store an operation, and carry it out before the caller is answered. Return whether it was there."""
+        """Store an operation, carry out its items, and return whether the request was a repeat."""
         _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=command.actor))
         await self._worker.run_until_answered(command.operation_id)
         return is_replay
 
     async def move(self, operation_id: str, to: OperationState, actor: Actor, reason: str = "") -> Operation:
-        """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended.
+        """Pause, resume or cancel an operation, and return it as it is then. RefusedError: it has ended.
 
-        The answer takes no place from readers, and waits for none: else it would be refused although it was done.
+        The operation is read outside the callers' share of connections: the call must not fail after the change.
         """
         key = _parse_id(operation_id)
         await self._runner.limit.run_one(MoveOperation(key, to, reason, actor=actor))
         return await self._describe(self._database, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
-        """Return the id that an idempotency key stands for, whatever it asks; without one, an id of its own."""
+        """Return the id that follows from an idempotency key; a random one without a key."""
         return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:
-        """Return an operation as it stands, why it waits, and what was refused first. NotFoundError: there is none."""
+        """Return an operation with its progress, why it waits, and its first refused items. NotFoundError: unknown."""
         return await self._describe(self._read, _parse_id(operation_id))
 
     async def _describe(self, database: Database, operation_id: UUID) -> Operation:
@@ -184,15 +185,14 @@ class Batches:
             if operation.state not in ENDED:
                 operation.waiting = await sum_up_batch(session, operation.id, self._runner.terms.alive_s)
             if operations.REFUSED in operation.counts:
-                operation.refused = await operations.list_items(
-                    session, operation.id, REFUSED_SHOWN, outcomes=[operations.REFUSED]
-                )
+                refused = [operations.REFUSED]
+                operation.refused = await operations.list_items(session, operation_id, REFUSED_SHOWN, outcomes=refused)
         return operation
 
     async def list_items(
         self, operation_id: str, limit: int, after: int, outcomes: Sequence[str]
     ) -> list[OperationItem]:
-        """Return items of an operation after a number. NotFoundError: there is none of that id."""
+        """Return items of an operation after a number. NotFoundError: no operation has the id."""
         async with self._read.session() as session:
             items = await operations.list_items(session, _parse_id(operation_id), limit, after, outcomes)
         if not items:
@@ -201,29 +201,29 @@ class Batches:
 
 
 def _parse_id(operation_id: str) -> UUID:
-    """Return the id of an operation. NotFoundError: none has such an id."""
+    """Return the id of an operation as a UUID. NotFoundError: it is no UUID."""
     try:
         return UUID(operation_id)
     except ValueError:
         raise make_unknown_batch_error(operation_id) from None
 
 
-def _refuse_number(matching: int, most: int) -> PermanentError | None:
-    """Return why an operation on so many jobs is refused, if it is."""
-    if matching > most:
-        message = f"more than {most} jobs match: choose fewer, as by when they were created"
+def _refuse_number(matching: int, limit: int) -> PermanentError | None:
+    """Return the error of an operation on no job, or on more than a limit; else None."""
+    if matching > limit:
+        message = f"more than {limit} jobs match: choose fewer, as by when they were created"
         return InvalidError(message, code=ErrorCode.BATCH_TOO_LARGE)
     return None if matching else RefusedError("no job matches the filter", code=ErrorCode.NOTHING_MATCHES)
 
 
-#: Of which jobs an operation is, unless its filter names statuses.
+#: The statuses of the jobs of an operation whose filter names none, by its kind.
 _STATUSES: Final = {OperationKind.RETRY: [JobStatus.FAILED], OperationKind.REJUDGE: sorted(RESTING)}
 
 
 def _limit_to_rested(new: NewOperation) -> JobFilter | None:
-    """Return the filter of an operation: a retry is of jobs at FAILED, judging again of all that rest.
+    """Return the filter of an operation, with the default statuses of its kind: a retry's is FAILED.
 
-    A retry passes by those whose judge has failed, unless they are named by that code: their agents have done theirs.
+    A retry leaves out jobs whose judge failed, unless the filter names that code: their agents have done their work.
     """
     chosen = new.filter
     if chosen is None or new.kind not in _STATUSES:
@@ -239,7 +239,7 @@ def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:
 
 
 def _find_tenant(chosen: JobFilter | None) -> str:
-    """Return the tenant of an operation's idempotency key: that of its filter, where this names one."""
+    """Return the tenant of an operation's idempotency key: that of its filter, or the default one."""
     return (chosen.tenant if chosen else None) or DEFAULT_TENANT
 
 

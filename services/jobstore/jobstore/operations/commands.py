@@ -1,4 +1,4 @@
-"""Commands on operations: make, pause, resume, cancel and end one, and keep the answers to its items. Pure."""
+"""Commands on operations: make, pause, resume, cancel and end one, and answer its items. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,16 +17,13 @@ from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import BATCH_KINDS, OperationKind, OperationState
 
-#: The states of operations of which nothing is left.
+#: The final states of operations.
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationsWish(Wish):
-    """Operations that are `locked` to be changed.
-
-    `unfinished`: which of these have something left is read; `open_items`: which of these items have no answer.
-    """
+    """Operations to lock; and of which operations to read whether they are unfinished, of which items whether open."""
 
     locked: frozenset[UUID] = frozenset()
     unfinished: frozenset[UUID] = frozenset()
@@ -37,7 +34,7 @@ class OperationsWish(Wish):
 class Item:
     """A job of an operation; `spec` is the new job as JSON text, None where the job exists.
 
-    `execution_id`: the execution that was live as the operation was made, where that matters to its kind.
+    `execution_id`: the job's execution when the operation was made, for the kinds that are of an execution.
     """
 
     item: int
@@ -46,7 +43,7 @@ class Item:
     execution_id: UUID | None = None
 
 
-#: A query of the items of an operation, which is read as they are written. Commands do not look into it.
+#: A query of the items of an operation, which the store runs as it writes them. Commands do not use its contents.
 Snapshot: TypeAlias = object
 
 
@@ -69,7 +66,7 @@ class StoredOperation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
-    """What an operation is: its kind, its items, or a snapshot of them, and what its kind needs to know besides."""
+    """An operation as it is requested: its kind, its items or a query of them, and the parameters of its kind."""
 
     kind: OperationKind = OperationKind.EXECUTE
     items: Sequence[Item] = ()
@@ -80,7 +77,7 @@ class OperationSpec:
 
 
 class NewOperation(NamedTuple):
-    """An operation as it is stored first."""
+    """A new operation, and its actor."""
 
     id: UUID
     actor: Actor
@@ -88,17 +85,17 @@ class NewOperation(NamedTuple):
 
 
 class OperationMove(NamedTuple):
-    """A new state of an operation, whether it has ended, and what is kept of who asked for it, and why."""
+    """A new state of an operation, whether it is final, and the actor and reason of the change."""
 
     id: UUID
     state: OperationState
     has_ended: bool
-    said: Mapping[str, str]
+    about: Mapping[str, str]
 
 
 @dataclass(eq=False, slots=True)
 class Operations(Part):
-    """Operations by id, and what commands make of them, in the order in which they were asked for."""
+    """Operations by id, and their changes, in the order of the commands."""
 
     operations: Overlay[UUID, StoredOperation] = field(default_factory=overlay)
     unfinished: Collection[UUID] = frozenset()
@@ -107,31 +104,31 @@ class Operations(Part):
     new: list[NewOperation] = field(default_factory=list)
     moves: list[OperationMove] = field(default_factory=list)
     answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
-    #: In how many seconds the next items of operations have their turn.
+    #: In how many seconds a worker may carry out the next items of an operation.
     rests_s: dict[UUID, float] = field(default_factory=dict)
 
     def add(self, new: NewOperation) -> None:
-        """Add an operation, which runs at once."""
+        """Add an operation, which is RUNNING from its beginning."""
         self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.spec.kind)
         self.new.append(new)
 
-    def move(self, operation_id: UUID, state: OperationState, said: Mapping[str, str]) -> None:
-        """Move an operation to another state, and keep what is said of it."""
+    def move(self, operation_id: UUID, state: OperationState, about: Mapping[str, str]) -> None:
+        """Move an operation to another state, and keep the actor and the reason."""
         self.operations[operation_id] = self.operations[operation_id]._replace(state=state)
-        self.moves.append(OperationMove(operation_id, state, state in ENDED, said))
+        self.moves.append(OperationMove(operation_id, state, state in ENDED, about))
 
 
-#: Jobs that may be named or given at once, and jobs that a filter may match.
+#: How many jobs a request may name or give, and how many a filter may match.
 BATCH_MAX: Final = NAMED_MAX
 ITEMS_MAX: Final = 100_000
 _S = OperationState
-#: The states in which an operation may be paused, resumed and cancelled.
+#: The states from which an operation may be moved to each state.
 _SOURCES: Final[Mapping[OperationState, frozenset[OperationState]]] = {
     _S.PAUSED: frozenset({_S.RUNNING}),
     _S.RUNNING: frozenset({_S.PAUSED}),
     _S.CANCELLING: frozenset({_S.RUNNING, _S.PAUSED}),
 }
-#: What becomes of an operation of which nothing is left.
+#: The final state of an operation that has nothing left to do, by its state.
 _ENDS: Final[Mapping[OperationState, OperationState]] = {
     _S.RUNNING: _S.DONE,
     _S.PAUSED: _S.DONE,
@@ -141,9 +138,9 @@ _ENDS: Final[Mapping[OperationState, OperationState]] = {
 
 @dataclass(frozen=True, slots=True)
 class CreateOperation(Creation[None]):
-    """Make an operation with all its items, or with a snapshot of them, unless it is there.
+    """Make an operation with all its items, unless it exists; `obstacle` is raised unless it exists.
 
-    `obstacle` is why it is refused unless it is there. InvalidError (`batch_too_large`).
+    InvalidError (`batch_too_large`).
     """
 
     operation_id: UUID
@@ -161,7 +158,7 @@ class CreateOperation(Creation[None]):
         return self.operation_id in uow[Operations].operations
 
     def show(self, uow: UnitOfWork) -> None:
-        """Return nothing: an operation is read as it stands, with its progress."""
+        """Return nothing: the caller reads the operation with its progress."""
 
     def decide(self, uow: UnitOfWork) -> None:
         if self.is_made(uow):
@@ -180,13 +177,12 @@ def check_batch_size(size: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class MoveOperation(Command[None]):
-    """Pause, resume or cancel an operation, unless it is so already; nothing of a paused one begins.
+    """Pause, resume or cancel an operation, unless it is in that state; no item of a paused one is carried out.
 
-    Cancelled, it has ended, unless it is of a kind that executes: then its live executions are cancelled first. Items
-    that were not carried out need no answer: the operation's state is theirs.
+    A cancelled operation ends at once, unless its kind executes: then its live executions are cancelled first. Items
+    that were not carried out get no answer, since the operation's state is theirs.
 
-    `reason` is what whoever cancels says of it. NotFoundError (`unknown_batch`). RefusedError
-    (`operation_ended`).
+    `reason` is that of a cancel. NotFoundError (`unknown_batch`). RefusedError (`operation_ended`).
     """
 
     operation_id: UUID
@@ -213,13 +209,13 @@ class MoveOperation(Command[None]):
             uow[Limits].pause(name, self.actor, paused=True)
         else:
             uow[Limits].remove(name, self.actor)
-        said = {"reason": self.reason, "actor": self.actor}
-        uow[Operations].move(self.operation_id, to, {name: text for name, text in said.items() if text})
+        about = {"actor": self.actor} | ({"reason": self.reason} if self.reason else {})
+        uow[Operations].move(self.operation_id, to, about)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerItems(Command[None]):
-    """Keep the answers to items of an operation, and release the claim on it in `rest_s`. An item is answered once."""
+    """Store answers to items of an operation, each item's once, and release the claim on the operation in `rest_s`."""
 
     operation_id: UUID
     answers: Sequence[ItemAnswer]
@@ -235,10 +231,10 @@ class AnswerItems(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class CarryOutItem(Command[None]):
-    """Carry out the command of an item, and keep its answer: both in one transaction, hence once.
+    """Carry out the command of an item, and store its answer in the same transaction, hence once.
 
-    Do nothing if the item has an answer, or while its operation does not run. `guard` refuses a job that has moved on
-    since the operation was made. The operation's next items have their turn in `rest_s`.
+    Do nothing if the item has an answer, or its operation is not RUNNING. `guard` refuses a job that has moved on since
+    the operation was made. The operation's next items are carried out in `rest_s`.
     """
 
     operation_id: UUID
@@ -278,9 +274,9 @@ class CarryOutItem(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class EndOperation(Command[None]):
-    """End an operation of which nothing is left: DONE, or CANCELLED. Its limit goes, too.
+    """End an operation that has nothing left to do, as DONE or CANCELLED, and remove its limit.
 
-    That needs no lock of limits, since there is nothing that it applies to.
+    The limit applies to no execution any more, so that the lock of limits is not needed.
     """
 
     operation_id: UUID
@@ -308,5 +304,5 @@ def _require_operation(uow: UnitOfWork, operation_id: UUID) -> StoredOperation:
 
 
 def make_unknown_batch_error(operation_id: str) -> NotFoundError:
-    """Return the error of an id that is no batch's."""
+    """Return the error of an id that no operation has."""
     return NotFoundError(f"no batch has the id {operation_id[:100]}", code=ErrorCode.UNKNOWN_BATCH)

@@ -1,4 +1,4 @@
-"""Kinds of operations: the command that an item of each becomes. Each is what one call of that name would be."""
+"""Make the command of an item by the kind of its operation, as the call of that name would, and pace judging again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from signoff.values import to_nanos
 
 
 class Parameters(TypedDict, total=False):
-    """What the kinds need to know besides, as it is stored."""
+    """The parameters of operations of all kinds, as they are stored."""
 
     agent_id: str
     comment: str
@@ -46,67 +46,68 @@ class Parameters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
-    """An operation that this worker has claimed; `actor` asked for it. `said`: who asked to cancel it, and why."""
+    """An operation that this worker has claimed; `actor` asked for it. `cancel`: who asked to cancel it, and why."""
 
     id: UUID
     kind: OperationKind
     state: OperationState
     parameters: Parameters
-    said: Mapping[str, str]
+    cancel: Mapping[str, str]
     actor: Actor
 
 
+#: Refuses a job that has moved on since the operation was made.
+_Guard = Callable[[Job], Refusal | None]
+#: The command of an item, the execution that its answer names, and a guard.
+_Made = tuple[Command[object], UUID | None, _Guard | None]
+
+
 def make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem | PermanentError:
-    """Return what carries out an item, or why nothing can. `execution_id` is what it requests, if it requests any."""
+    """Return the command that carries out an item, or the error of an item that none can carry out.
+
+    `execution_id`: the id of the execution that the command requests, if it requests one.
+    """
     try:
-        return _KINDS[operation.kind](operation, item, execution_id)
-    except ValidationError as error:  # a new job that an older version accepted, which knew fewer bounds
+        command, answer, guard = _KINDS[operation.kind](operation, item, execution_id)
+    except ValidationError as error:  # an older version accepted the new job, with fewer bounds
         code, message = explain(error)
         return InvalidError(message, code=code)
+    return CarryOutItem(operation.id, item, command, answer, guard, actor=operation.actor)
 
 
-def _execute(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
-    command: Command[object] = _request(operation, item, execution_id)
-    if item.spec is not None:
-        new = NewJob.model_validate_json(item.spec)
-        creation = CreateJob(new, item.job_id, actor=operation.actor)
-        request = _request(operation, item, execution_id)
-        command = CreateAndExecute(creation, request, actor=operation.actor)
-    return CarryOutItem(operation.id, item, command, execution_id, actor=operation.actor)
+def _execute(operation: ClaimedOperation, item: Item, execution_id: UUID) -> _Made:
+    request = _request(operation, item, execution_id)
+    if item.spec is None:
+        return request, execution_id, None
+    creation = CreateJob(NewJob.model_validate_json(item.spec), item.job_id, actor=operation.actor)
+    return CreateAndExecute(creation, request, actor=operation.actor), execution_id, None
 
 
-def _resubmit(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
+def _resubmit(operation: ClaimedOperation, item: Item, execution_id: UUID) -> _Made:
     comment = operation.parameters.get("comment")
-    command = _request(operation, item, execution_id, resubmission=True, comment=comment)
-    return CarryOutItem(operation.id, item, command, execution_id, actor=operation.actor)
+    return _request(operation, item, execution_id, resubmission=True, comment=comment), execution_id, None
 
 
-def _retry(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
+def _retry(operation: ClaimedOperation, item: Item, execution_id: UUID) -> _Made:
     statuses = [JobStatus(status) for status in operation.parameters["statuses"]]
     guard = partial(_refuse_retry, statuses, operation.parameters.get("codes", ()))
-    return CarryOutItem(
-        operation.id, item, _request(operation, item, execution_id), execution_id, guard, actor=operation.actor
-    )
+    return _request(operation, item, execution_id), execution_id, guard
 
 
-def _cancel(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
-    del execution_id
+def _cancel(operation: ClaimedOperation, item: Item, _: UUID) -> _Made:
     command = CancelJob(item.job_id, None, operation.parameters.get("reason"), actor=operation.actor)
-    guard = partial(_refuse_other_execution, item.execution_id)
-    return CarryOutItem(operation.id, item, command, item.execution_id, guard, actor=operation.actor)
+    return command, item.execution_id, partial(_refuse_other_execution, item.execution_id)
 
 
-def _assign(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
-    del execution_id
-    command = AssignAgent(item.job_id, operation.parameters["agent_id"], actor=operation.actor)
-    return CarryOutItem(operation.id, item, command, actor=operation.actor)
+def _assign(operation: ClaimedOperation, item: Item, _: UUID) -> _Made:
+    return AssignAgent(item.job_id, operation.parameters["agent_id"], actor=operation.actor), None, None
 
 
-def _rejudge(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem:
-    """Queue a result to be judged again. No execution is requested: the id that one would have is the judging's."""
+def _rejudge(operation: ClaimedOperation, item: Item, judging_id: UUID) -> _Made:
+    """Return the command that queues a result to be judged again; the id derived for the item is the judging's."""
     asked = {"acceptance_criteria": criteria} if (criteria := operation.parameters.get("criteria")) else None
     judging = NewJudging(
-        execution_id,
+        judging_id,
         JudgingKind.SHADOW if operation.parameters.get("shadow") else JudgingKind.REJUDGE,
         operation.id,
         item.item,
@@ -115,7 +116,7 @@ def _rejudge(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Car
         execution_id=item.execution_id,
         job_id=item.job_id,
     )
-    return CarryOutItem(operation.id, item, QueueRejudging(judging, actor=operation.actor), actor=operation.actor)
+    return QueueRejudging(judging, actor=operation.actor), None, None
 
 
 def _request(
@@ -127,14 +128,7 @@ def _request(
     comment: str | None = None,
 ) -> ExecuteJob:
     parameters = ExecutionRequest(comment, batch_id=operation.id)
-    return ExecuteJob(
-        item.job_id,
-        execution_id,
-        chosen=True,
-        resubmission=resubmission,
-        parameters=parameters,
-        actor=operation.actor,
-    )
+    return ExecuteJob(item.job_id, execution_id, True, resubmission, parameters, actor=operation.actor)
 
 
 def _refuse_retry(statuses: Sequence[JobStatus], codes: Sequence[str], job: Job) -> Refusal | None:
@@ -150,13 +144,12 @@ def _refuse_other_execution(execution_id: UUID | None, job: Job) -> Refusal | No
     if (job.execution_id if job.live else None) == execution_id:
         return None
     if job.live:
-        return Refusal(
-            ErrorCode.MOVED_ON, f"another execution is live since the operation was made: {job.execution_id}"
-        )
+        message = f"another execution is live since the operation was made: {job.execution_id}"
+        return Refusal(ErrorCode.MOVED_ON, message)
     return Refusal(ErrorCode.MOVED_ON, f"the execution has ended since the operation was made: the job is {job.status}")
 
 
-_KINDS: Final[Mapping[OperationKind, Callable[[ClaimedOperation, Item, UUID], CarryOutItem]]] = {
+_KINDS: Final[Mapping[OperationKind, Callable[[ClaimedOperation, Item, UUID], _Made]]] = {
     OperationKind.EXECUTE: _execute,
     OperationKind.RESUBMIT: _resubmit,
     OperationKind.RETRY: _retry,
@@ -166,21 +159,21 @@ _KINDS: Final[Mapping[OperationKind, Callable[[ClaimedOperation, Item, UUID], Ca
 }
 
 
-#: Judgings of one operation that wait or are under way at most: enough for validators to be busy, and few enough to
-#: let those of others have their turn.
+#: The highest number of judgings of one operation that wait or are under way: enough to keep validators busy, and few
+#: enough that those of other operations have their turn.
 AHEAD_MAX: Final = 2_000
-#: As long as nothing is known of what one costs, while money is limited.
+#: The same while there is a budget, and the cost of a judging is unknown.
 AHEAD_UNKNOWN_MAX: Final = 10
-#: The codes of items for which an operation has no money left, or of which nobody tells what they cost.
+#: The codes of items for which an operation has no money left, or whose cost no judge reports.
 OVER_BUDGET: Final = ErrorCode.BUDGET_EXHAUSTED
 COST_UNKNOWN: Final = ErrorCode.COST_UNKNOWN
-#: What is said with them.
+#: The messages of items by these codes.
 MESSAGES: Final[Mapping[str, str]] = {
     OVER_BUDGET: "what the operation may cost is spent",
     COST_UNKNOWN: "the operation has a budget in USD, and no judge that was asked tells what it costs: name prices in "
     "the policy, or set no budget",
 }
-#: Seconds until an operation that may not go on is looked at again.
+#: Seconds until a worker looks again at an operation that may not go on.
 LOOK_AGAIN_S: Final = 0.2
 
 _OPEN: Final = text("SELECT count(*) FROM judgings WHERE group_id = :id AND state <> 'DONE'")
@@ -197,7 +190,7 @@ _SPENT: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many judgings may be queued now, and after how many seconds the next. `code`: why never any more."""
+    """How many judgings may be queued now, and after how many seconds the next. `code`: why none may be from now on."""
 
     room: int
     rest_s: float = 0.0
@@ -206,7 +199,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the judgings of an operation cost so far: those done of which it is told, and of which it is not."""
+    """The cost of an operation's judgings so far: how many that are done have `told` it, and how many have not."""
 
     nanos: int = 0
     told: int = 0
@@ -215,12 +208,12 @@ class Spent:
 
     @property
     def code(self) -> str:
-        """Why nothing more begins, where nothing does."""
+        """The code of items that are refused for lack of a budget."""
         return COST_UNKNOWN if self.untold and not self.nanos else OVER_BUDGET
 
 
-async def find_pace(connection: Connection, operation_id: UUID, parameters: Parameters, most: int) -> Pace:
-    """Return how an operation goes on, with `most` judgings at once."""
+async def find_pace(connection: Connection, operation_id: UUID, parameters: Parameters, items_max: int) -> Pace:
+    """Return how many judgings an operation may queue now, up to `items_max`."""
     budget_usd, rate = parameters.get("budget_usd"), parameters.get("rate_per_s")
     if budget_usd is None:
         room = AHEAD_MAX - int(await connection.scalar(_OPEN, {"id": operation_id}))
@@ -230,18 +223,16 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
         room = find_affordable(to_nanos(budget_usd), spent)
         if room <= 0 and not spent.under_way:
             return Pace(0, code=spent.code)
-    room = min(room, most)
-    if rate is not None:
-        room = min(room, max(1, round(rate)))
+    room = min(room, items_max) if rate is None else min(room, items_max, max(1, round(rate)))
     if room <= 0:
         return Pace(0, LOOK_AGAIN_S)
     return Pace(room, 0.0 if rate is None else room / rate)
 
 
 def find_affordable(budget_nanos: int, spent: Spent) -> int:
-    """Return how many more judgings a budget allows, if each costs what those that tell it did on average.
+    """Return how many more judgings a budget allows, if each costs the average of those that have told their cost.
 
-    Those that do not tell it count as much. Where none does, a budget cannot be kept to, and allows no more.
+    Judgings that have not told it count as much. If none has, the budget cannot be kept, and allows no more.
     """
     if spent.nanos >= budget_nanos or (spent.untold and not spent.nanos):
         return 0

@@ -1,4 +1,4 @@
-"""Read operations with their progress, and their items with what became of each."""
+"""Read operations with their progress, and their items with the outcome of each."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,17 +23,17 @@ from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
 from signoff.types import JobFilter, Operation, OperationItem
 from signoff.values import to_usd
 
-#: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
+#: Seconds over which an operation's rate is measured: its age, between the second and the first of these.
 RATE_OVER_S: Final = 60.0
 RATE_OVER_MIN_S: Final = 1.0
-#: Outcomes of items that are no status of a job.
+#: Outcomes of items that are not statuses of a job.
 WAITING, REFUSED, CANCELLED, DONE = "WAITING", "REFUSED", "CANCELLED", "DONE"
 
-#: Of what these do it is known when each was done, and what it has cost.
+#: Kinds of which the time and the cost of each item are known.
 _TIMED_KINDS: Final = (*BATCH_KINDS, OperationKind.REJUDGE)
 _BATCH_KINDS: Final = ", ".join(f"'{kind}'" for kind in BATCH_KINDS)
 # ruff: noqa: S608 - all below is of words of our own
-#: An operation of which nothing more is carried out: what it has no answer to is cancelled with it.
+#: Whether no more items of an operation are carried out: its items without an answer are cancelled.
 _IS_STOPPED: Final = "o.state IN ('CANCELLING', 'CANCELLED')"
 NOT_CARRIED_OUT: Final = "the operation was cancelled before this was carried out"
 _IS_REQUESTED: Final = f"i.answered AND i.code IS NULL AND o.kind IN ({_BATCH_KINDS})"
@@ -52,19 +52,19 @@ _JUDGING: Final = f"""
     LEFT JOIN judgings g ON g.group_id = i.operation_id AND g.item = i.item AND o.kind = '{OperationKind.REJUDGE}'
 """
 _CODE: Final = f"coalesce(i.code, g.code, CASE WHEN NOT i.answered AND {_IS_STOPPED} THEN 'cancelled' END)"
-#: Of a job that was executed before executions knew their batch, it is where the job stands.
+#: The status of the last execution; of the job, where no execution of this operation is known.
 _OUTCOME: Final = f"""
     CASE WHEN {_CODE} = 'cancelled' THEN '{CANCELLED}' WHEN NOT i.answered OR g.state <> 'DONE' THEN '{WAITING}'
         WHEN {_CODE} IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
         ELSE coalesce(last.stand, j.status) END
 """
-#: What the executions of an item have cost: the one that was requested, and what followed it by policy.
+#: The cost of the executions of an item: of the one that was requested, and of those that followed it by policy.
 _SPENT: Final = """
     SELECT sum(e.cost_nanos) AS nanos, sum(e.tokens) AS tokens FROM executions e
     WHERE (j.cost_nanos > 0 OR j.tokens > 0) AND e.job_id = i.job_id AND e.batch_id = i.operation_id
 """
-#: Of what is judged again the answer says no more than that it is queued: its judging has the outcome, and is counted
-#: instead, without being looked up item by item.
+#: The answer to an item that is judged again only says that it is queued: its judging has the outcome. Judgings are
+#: counted by their group, since a look-up for each item would cost more.
 _PROGRESS: Final = text(
     f"""
     WITH o AS MATERIALIZED (
@@ -90,9 +90,9 @@ _PROGRESS: Final = text(
 )
 _ITEMS: Final = text(
     f"""
-    SELECT i.item, i.job_id, i.execution_id, i.answered, {_CODE} AS code, coalesce(i.message, g.message,
-        CASE WHEN NOT i.answered AND {_IS_STOPPED} THEN '{NOT_CARRIED_OUT}' END) AS message, j.title,
-        {_OUTCOME} AS outcome
+    SELECT i.item, i.job_id, CASE WHEN i.answered THEN i.execution_id END AS execution_id, {_CODE} AS code,
+        coalesce(i.message, g.message, CASE WHEN NOT i.answered AND {_IS_STOPPED} THEN '{NOT_CARRIED_OUT}' END)
+        AS message, coalesce(j.title, '') AS title, {_OUTCOME} AS outcome
     FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} {_JUDGING}
         LEFT JOIN jobs j ON j.id = i.job_id
     WHERE o.id = :id AND i.item > :after
@@ -100,16 +100,16 @@ _ITEMS: Final = text(
     ORDER BY i.item LIMIT :limit
     """,
 )
-#: Of each job, what retried it last.
+#: The operation that last retried each job.
 _RETRIES: Final = text(
     """
-    SELECT DISTINCT ON (i.job_id) i.job_id, o.id AS operation_id, i.execution_id
+    SELECT DISTINCT ON (i.job_id) i.job_id, o.id AS retried_by, i.execution_id AS retry_execution_id
     FROM operations o JOIN operation_items i ON i.operation_id = o.id
     WHERE o.retry_of = :id AND i.job_id = ANY(CAST(:job_ids AS text[])) ORDER BY i.job_id, o.created_at DESC
     """,
 )
-#: Items that ended at one of the statuses, of jobs that still stand there, and not since their judge has failed; each
-#: job once, in the order of the items.
+#: Items that ended at one of the statuses, of jobs that are still there, and not because their judge failed; each job
+#: once, in the order of the items.
 _RETRIED: Final = f"""
     SELECT min(i.item) AS item, i.job_id
     FROM operations o JOIN operation_items i ON i.operation_id = o.id {_LAST} {_JUDGING}
@@ -118,9 +118,10 @@ _RETRIED: Final = f"""
         AND j.code IS DISTINCT FROM '{UNPROVEN}' AND {_OUTCOME} = ANY(CAST(:statuses AS text[]))
     GROUP BY i.job_id
 """
+#: The columns of an operation that are shown as they are.
+_ROW: Final = ("id", "kind", "state", "name", "actor", "created_at", "finished_at", "retry_of")
 _COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
-    *(operations.c[name] for name in ("id", "kind", "state", "name", "actor")),
-    *(operations.c[name] for name in ("created_at", "finished_at", "retry_of")),
+    *(operations.c[name] for name in _ROW),
     text("parameters::text AS parameters"),
 )
 
@@ -134,7 +135,7 @@ async def get(connection: Connection, operation_id: UUID) -> Operation | None:
 async def list_operations(
     connection: Connection, limit: int, before: tuple[datetime, UUID] | None = None, kinds: Sequence[str] = ()
 ) -> list[Operation]:
-    """Return operations, newest first, from before (created_at, id), of all kinds unless some are named."""
+    """Return operations, newest first, before a place (created_at, id), of all kinds unless some are named."""
     query = select(*_COLUMNS).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(operations.c.created_at, operations.c.id) < tuple_(*before))
@@ -146,31 +147,16 @@ async def list_operations(
 async def list_items(
     connection: Connection, operation_id: UUID, limit: int, after: int = -1, outcomes: Iterable[str] = ()
 ) -> list[OperationItem]:
-    """Return items of an operation after a number, in order, with what became of each and what retried it."""
+    """Return items of an operation after a number, in order, each with its outcome and its last retry."""
     wanted = {"id": operation_id, "limit": limit, "after": after, "outcomes": list(outcomes)}
     rows = await connection.execute(_ITEMS, wanted)
-    job_ids = [row.job_id for row in rows]
-    retries = {
-        row.job_id: {"retried_by": row.operation_id, "retry_execution_id": row.execution_id}
-        for row in await connection.execute(_RETRIES, {"id": operation_id, "job_ids": job_ids})
-    }
-    return [
-        OperationItem(
-            item=row.item,
-            job_id=row.job_id,
-            title=row.title or "",
-            outcome=row.outcome,
-            code=row.code,
-            message=row.message,
-            execution_id=row.execution_id if row.answered else None,
-            **retries.get(row.job_id, {}),
-        )
-        for row in rows
-    ]
+    asked = {"id": operation_id, "job_ids": [row.job_id for row in rows]}
+    retries = {row.job_id: dict(row) for row in await connection.execute(_RETRIES, asked)}
+    return [OperationItem(**{**row, **retries.get(row.job_id, {})}) for row in rows]
 
 
 def retried_jobs(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
-    """Return the query of (item, job_id) of what an operation would retry of another."""
+    """Return the query of (item, job_id) of the items that would be retried of an operation."""
     asked = text(_RETRIED).bindparams(retry_of=retry_of, statuses=[status.value for status in statuses])
     found = asked.columns(column("item"), column("job_id")).subquery()
     return select(found.c.item, found.c.job_id)
@@ -192,75 +178,58 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     total, rested = sum(counts.values()), sum(part.rested for part in parts)
     age_s, over_s = ((row.finished_at or row.now) - row.created_at).total_seconds(), RATE_OVER_S
     lately = sum(part.lately for part in parts)
-    if row.finished_at is not None or row.kind not in _TIMED_KINDS:  # of what is done at once nobody keeps when
+    has_costs = row.kind in _TIMED_KINDS
+    if row.finished_at is not None or not has_costs:  # items of other kinds have no times
         lately, over_s = rested, age_s
     rate = lately / max(min(age_s, over_s), RATE_OVER_MIN_S)
     ends_at = None
     if row.state == OperationState.RUNNING and rate and rested < total:
         ends_at = row.now + timedelta(seconds=(total - rested) / rate)
     nanos, tokens = (sum(int(part[name] or 0) for part in parts) for name in ("cost_nanos", "tokens"))
-    has_costs = row.kind in _TIMED_KINDS
     parameters = from_json(row.parameters)
     return Operation(
-        id=row.id,
-        kind=row.kind,
-        name=row.name,
-        state=OperationState(row.state),
+        **{name: row[name] for name in _ROW},
+        **{name: parameters.get(name) for name in ("agent_id", "judge", "shadow")},
+        filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
         total=total,
         counts=dict(sorted(counts.items())),
         progress=rested / total if total else 1.0,
         rate_per_s=rate,
         ends_at=ends_at,
-        created_at=row.created_at,
-        finished_at=row.finished_at,
-        retry_of=row.retry_of,
         cost_usd=to_usd(nanos) if has_costs else None,
         tokens=tokens if has_costs else None,
-        filter=JobFilter(**parameters["filter"]) if "filter" in parameters else None,
-        agent_id=parameters.get("agent_id"),
-        judge=parameters.get("judge"),
-        shadow=parameters.get("shadow"),
-        actor=row.actor,
     )
 
 
 async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:
-    """Return a judge policy as it stands now, as JSON text; None where none is named.
+    """Return the JSON text of the judge policy that a reference means now, or else of a given policy; None: neither.
 
     InvalidError (`unknown_judge_policy`): no policy has the name, or that version, or it is retired.
     """
     if reference is not None:
-        return (await find_policy(connection, reference)).policy_json
+        return (await find_version(connection, Kind.JUDGE, reference)).policy_json
     return None if body is None else body.model_dump_json(exclude_defaults=True)
 
 
-async def freeze_criteria(connection: Connection, reference: str | None) -> str | None:
-    """Return the criteria of a set as they stand now, in their text form.
+async def find_version(connection: Connection, kind: Kind, reference: str) -> Version:
+    """Return the version that a reference means now.
 
-    InvalidError (`unknown_criteria_set`): no set has the name, or that version, or it is retired.
+    InvalidError (`unknown_judge_policy` and the like): none has the name, or that version, or it is retired.
     """
-    return None if reference is None else (await _find(connection, Wanted(Kind.CRITERIA, reference))).body
-
-
-async def find_policy(connection: Connection, reference: str) -> Version:
-    """Return the version of a judge policy that a reference means now. InvalidError as `freeze_policy` says."""
-    return await _find(connection, Wanted(Kind.JUDGE, reference))
-
-
-async def _find(connection: Connection, wanted: Wanted) -> Version:
+    wanted = Wanted(kind, reference)
     version = (await load_versions(connection, [wanted])).get(wanted)
     if version is None or version.is_retired:
-        raise InvalidError(wanted.describe_obstacle(version), code=wanted.kind.unknown)
+        raise InvalidError(wanted.describe_obstacle(version), code=kind.unknown)
     return version
 
 
 async def freeze_parameters(connection: Connection, new: NewOperation) -> dict[str, object]:
-    """Return by what an operation `rejudge` judges, as it stands now; nothing of other kinds."""
+    """Return the policy and the criteria of an operation `rejudge`, as they are now; nothing for other kinds."""
     if new.kind is not OperationKind.REJUDGE:
         return {}
     frozen: dict[str, object] = {}
-    if (criteria := await freeze_criteria(connection, new.criteria_set)) is not None:
-        frozen["criteria"] = criteria
+    if new.criteria_set is not None:
+        frozen["criteria"] = (await find_version(connection, Kind.CRITERIA, new.criteria_set)).body
     if (policy := await freeze_policy(connection, new.judge)) is not None:
         frozen |= {"judge_policy": policy, "judge": JudgePolicy.model_validate_json(policy).reference}
     return frozen

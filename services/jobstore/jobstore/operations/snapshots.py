@@ -1,5 +1,6 @@
-"""Choose the jobs of operations: how many there are, what they may cost, and the query that fixes them."""
+"""Choose the jobs of operations: count them, estimate their cost, and make the query of their items."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,9 +18,9 @@ from jobstore.operations.reads import retried_jobs
 from jobstore.schema.tables import jobs
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind
 
-#: Jobs that are shown of what an operation would be about.
+#: How many of an operation's jobs a preview shows.
 SAMPLE: Final = 5
-#: The cost of a job is the mean of so many that its agent ended last, among its newest.
+#: The cost of a job is the mean of so many that its agent has ended, among so many of its newest.
 ENDED_MAX: Final = 200
 NEWEST_MAX: Final = 20_000
 
@@ -35,7 +36,7 @@ _MEAN_COSTS: Final = text(
 )
 
 
-#: What judging these jobs last cost, on average: what its entry added to what the job had spent.
+#: The average cost of the last judging of each of these jobs: the amount that its entry added to the job's spending.
 _MEAN_JUDGING: Final = text(
     f"""
     SELECT round(avg(l.cost_nanos - coalesce(p.cost_nanos, 0)))::bigint AS nanos
@@ -46,7 +47,7 @@ _MEAN_JUDGING: Final = text(
     HAVING sum(l.cost_nanos - coalesce(p.cost_nanos, 0)) > 0
     """,  # noqa: S608 - words of our own
 )
-#: What verdicts by a version of a judge policy cost, on average.
+#: The average cost of verdicts by a version of a judge policy.
 _MEAN_BY_POLICY: Final = text(
     """
     SELECT round(cost_nanos::numeric / (met + not_met + unjudged))::bigint AS nanos FROM judging_counts
@@ -57,9 +58,9 @@ _MEAN_BY_POLICY: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an operation would be about: how many jobs, by status, and some of them as `job_message` takes them.
+    """The jobs of an operation that is not made yet: their number, by status, and some as `job_message` takes them.
 
-    `cost_nanos`: what executing `cost_of` of them may cost, or judging them again; None where nothing is known.
+    `cost_nanos`: the expected cost of executing, or judging again, `cost_of` of them; None: no cost is known.
     """
 
     total: int
@@ -70,11 +71,11 @@ class Preview:
     cost_of: int = 0
 
 
-def matching_items(kind: OperationKind, chosen: JobFilter, most: int) -> Query:
-    """Return the query of items (number, job, execution): the jobs that match a filter, oldest first, up to `most`."""
+def matching_items(kind: OperationKind, chosen: JobFilter, limit: int) -> Query:
+    """Return the query of items (number, job, execution): the jobs that match a filter, oldest first, up to `limit`."""
     number = func.row_number().over(order_by=(jobs.c.created_at, jobs.c.id)) - 1
     query = where_matching(select(number, jobs.c.id, _get_target(kind)), chosen)
-    return query.order_by(jobs.c.created_at, jobs.c.id).limit(most)
+    return query.order_by(jobs.c.created_at, jobs.c.id).limit(limit)
 
 
 def named_items(kind: OperationKind, job_ids: Sequence[str]) -> Query:
@@ -85,22 +86,22 @@ def named_items(kind: OperationKind, job_ids: Sequence[str]) -> Query:
 
 
 def retried_items(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
-    """Return the query of what an operation would retry of another."""
+    """Return the query of the items that would be retried of an operation."""
     found = retried_jobs(retry_of, statuses).subquery()
     number = func.row_number().over(order_by=found.c.item) - 1
     return select(number, found.c.job_id, cast(null(), Uuid))
 
 
 def _get_target(kind: OperationKind) -> ColumnElement[UUID | None]:
-    """Return the column of what is to be cancelled, what is live now; or of whose result is to be judged again."""
+    """Return the column of an item's execution: the live one to cancel, or the last one to judge again."""
     if kind is OperationKind.REJUDGE:
         return jobs.c.execution_id
     return case((jobs.c.live, jobs.c.execution_id)) if kind is OperationKind.CANCEL else cast(null(), Uuid)
 
 
-async def count_matching(connection: Connection, chosen: JobFilter, most: int) -> int:
-    """Return how many jobs match, up to one more than `most`; call within a transaction."""
-    return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(most + 1))
+async def count_matching(connection: Connection, chosen: JobFilter, limit: int) -> int:
+    """Return how many jobs match, up to one more than `limit`; call within a transaction."""
+    return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(limit + 1))
 
 
 async def count_items(connection: Connection, items: Query) -> int:
@@ -113,24 +114,21 @@ async def make_preview(
     connection: Connection,
     kind: OperationKind,
     chosen: JobFilter | Sequence[str],
-    most: int,
+    items_max: int,
     judge: Version | None = None,
 ) -> Preview:
-    """Return what an operation on these jobs, `most` at most, would be about; call within a transaction.
+    """Return the preview of an operation on up to `items_max` of these jobs; call within a transaction.
 
-    `judge` is by what they are to be judged again, if not each by the policy that it was judged by.
+    `judge`: the policy by which they would be judged again; None: each by the policy of its last verdict.
     """
     await connection.execute(PLAN_ANEW)
     columns = (jobs.c.status, jobs.c.agent_id)
-    found = _where_chosen(select(*columns), chosen).limit(most + 1).subquery()
+    found = _where_chosen(select(*columns), chosen).limit(items_max + 1).subquery()
     groups = await connection.execute(select(found, func.count().label("number")).group_by(*found.c))
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for group in groups:
-        counts[group.status] = counts.get(group.status, 0) + group.number
-    sample = [
-        make_job_view(row)
-        for row in await connection.execute(_make_sample_query(chosen, are_few=sum(counts.values()) <= most))
-    ]
+        counts[group.status] += group.number
+    sample = await connection.execute(_make_sample_query(chosen, are_few=counts.total() <= items_max))
     means: dict[str, int] = {}
     if kind is OperationKind.REJUDGE:
         mean = await _find_mean_judging(connection, chosen, judge)
@@ -140,10 +138,10 @@ async def make_preview(
         means = {row.id: row.nanos for row in await connection.execute(_MEAN_COSTS, asked)}
     known = [(group.number, means[group.agent_id]) for group in groups if group.agent_id in means]
     return Preview(
-        total=sum(counts.values()) if isinstance(chosen, JobFilter) else len(chosen),
-        items_max=most,
+        total=counts.total() if isinstance(chosen, JobFilter) else len(chosen),
+        items_max=items_max,
         counts=dict(sorted(counts.items())),
-        sample=sample,
+        sample=[make_job_view(row) for row in sample],
         cost_nanos=sum(number * mean for number, mean in known) if known else None,
         cost_of=sum(number for number, _ in known),
     )
@@ -152,7 +150,7 @@ async def make_preview(
 async def _find_mean_judging(
     connection: Connection, chosen: JobFilter | Sequence[str], judge: Version | None
 ) -> int | None:
-    """Return what judging one of these jobs again may cost."""
+    """Return the expected cost of judging one of these jobs again, in nano-dollars; None: it is unknown."""
     if judge is not None:
         asked = {"name": judge.name, "version": judge.version}
         by_policy: int | None = await connection.scalar(_MEAN_BY_POLICY, asked)
@@ -163,7 +161,7 @@ async def _find_mean_judging(
 
 
 def _make_sample_query(chosen: JobFilter | Sequence[str], *, are_few: bool) -> Query:
-    """Return the query of the oldest jobs that match: few are sorted, and many are met soon in the order of age."""
+    """Return the query of the oldest jobs that match; few are found first and then sorted, many read in that order."""
     ids = _where_chosen(select(jobs.c.id, jobs.c.created_at), chosen)
     # OFFSET 0: all that match are found first, by whatever index serves the filter.
     found = (ids.offset(0) if are_few else ids).subquery()

@@ -1,4 +1,4 @@
-"""Operations as rows of a transaction: lock them, say what is left of them, and write what commands make of them."""
+"""Lock the operations of a transaction, find which are unfinished, and write new ones, moves and answers."""
 
 from dataclasses import asdict
 from typing import Final
@@ -24,8 +24,8 @@ _ANSWER: Final = sql.columns(tables.operation_items, only={"item", "execution_id
 _LOCK_OPERATIONS: Final = text(
     "SELECT id, state, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
 )
-#: All in one statement, hence of one snapshot: an execution requested between two would be overlooked. Of items of a
-#: cancelled operation only what new ones asked for is left to be done: to forget it.
+#: One statement sees one snapshot: between two, an execution that is requested meanwhile would be missed. Of a
+#: cancelled operation only items of new jobs count, whose specifications are still to be deleted.
 _UNFINISHED: Final = text(
     """
     SELECT o.id FROM operations o WHERE o.id = ANY(CAST(:ids AS uuid[]))
@@ -54,17 +54,17 @@ _INSERT_ITEMS: Final = text(
     f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM)}",
 )
 _TELL_ITEMS: Final = tell(tables.operation_items, "SELECT * FROM operation_items WHERE operation_id = :id")
-#: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
+#: `turn_at`: a worker goes on at once, without waiting for the last claim to expire.
 _MOVE_OPERATION: Final = tell(
     tables.operations,
     """
     UPDATE operations SET state = :state, turn_at = signoff_now(),
         finished_at = CASE WHEN :has_ended THEN signoff_now() END,
-        about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
+        about = (CAST(about AS jsonb) || CAST(:about AS jsonb))::json
     WHERE id = :id RETURNING *
     """,
 )
-#: Release the claim on the operation, too: its next items may be requested then.
+#: Also release the claim on the operation, so that its next items may be carried out.
 _ANSWER_ITEMS: Final = tell(
     tables.operation_items,
     f"""
@@ -95,7 +95,7 @@ class OperationsStore(Store):
                 uow[Operations].operations.stored[row.id] = stored
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load which operations have an item left or a live execution, and which items have no answer yet."""
+        """Load which operations are unfinished, and which items have no answer yet."""
         wish, operations = asked[OperationsWish], uow[Operations]
         if wish.unfinished:
             operations.unfinished = set(await connection.scalars(_UNFINISHED, {"ids": list(wish.unfinished)}))
@@ -135,6 +135,6 @@ async def _insert_operation(connection: Connection, new: NewOperation) -> None:
 
 
 async def _move_operation(connection: Connection, move: OperationMove) -> None:
-    row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended, "said": json_text(move.said)}
-    await connection.execute(_MOVE_OPERATION, {**row, "actor": move.said.get("actor", SIGNOFF)})
+    row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended, "about": json_text(move.about)}
+    await connection.execute(_MOVE_OPERATION, {**row, "actor": move.about.get("actor", SIGNOFF)})
     await connection.execute(_NOTIFY_OPERATIONS)

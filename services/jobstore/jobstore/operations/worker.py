@@ -1,6 +1,6 @@
-"""Carry out operations: each item as a command, cancel what is to be cancelled, finish what has ended.
+"""Carry out operations: run each item as a command, cancel the items of cancelled ones, and end finished ones.
 
-An item's answer is kept by the transaction that carries it out, so that none is twice, after whatever crash.
+An item's answer is stored in the transaction that carries the item out, so that no crash lets it be carried out twice.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from contracts.resources import NewJob
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.engine.sql import Connection, Row
+from jobstore.engine.sql import Row
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.model import CANCELLED, SIGNOFF, Actor, IdKey
 from jobstore.operations.commands import AnswerItems, CarryOutItem, EndOperation, Item, ItemAnswer
@@ -25,13 +25,14 @@ from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 from signoff.status import OperationKind, OperationState
 
-#: A worker's claim on an operation expires after this many seconds without progress.
+#: Seconds without progress after which a worker's claim on an operation expires.
 CLAIM_S: Final = 10.0
 
 _UNANSWERED: Final = "SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered"
 _LIVE: Final = "SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'"
 _JUDGED: Final = "SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'"
-#: SKIP LOCKED: the operation that another worker claims just now is not waited for.
+#: Claim an operation with work left, or a given one, for CLAIM_S or until its items are answered. SKIP LOCKED: an
+#: operation that another worker is claiming is not waited for.
 _CLAIM: Final = text(
     f"""
     UPDATE operations SET turn_at = signoff_now() + make_interval(secs => :claim_s)
@@ -44,6 +45,7 @@ _CLAIM: Final = text(
     RETURNING id, kind, state, parameters::text AS parameters, about, actor
     """,  # noqa: S608 - fragments of our own
 )
+#: In how many seconds the first claim expires of an operation with items left.
 _NEXT: Final = text(
     "SELECT extract(epoch FROM min(turn_at) - signoff_now())::float8 FROM operations o "  # noqa: S608
     f"WHERE state = 'RUNNING' AND turn_at > signoff_now() AND EXISTS ({_UNANSWERED})"
@@ -56,18 +58,20 @@ _NEXT_ITEMS: Final = text(
     "SELECT item, job_id, execution_id, spec::text AS spec FROM operation_items "
     "WHERE operation_id = :id AND NOT answered ORDER BY item LIMIT :limit",
 )
+#: Items of new jobs that are not answered: their specifications are stored until then.
 _GIVEN_ITEMS: Final = text(
     "SELECT item FROM operation_items WHERE operation_id = :id AND NOT answered AND spec IS NOT NULL "
     "ORDER BY item LIMIT :limit",
 )
+#: Live executions of an operation, automatic resubmissions included.
 _LIST_LIVE: Final = text(
     "SELECT execution_id FROM executions WHERE batch_id = :id AND state <> 'DONE' ORDER BY execution_id LIMIT :limit",
 )
+#: Operations that run or are paused, and have nothing left to do.
 _LIST_ENDED: Final = text(
     f"SELECT id FROM operations o WHERE state IN ('RUNNING', 'PAUSED') "  # noqa: S608 - fragments of our own
     f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE}) AND NOT EXISTS ({_JUDGED})",
 )
-_FIND: Final = text("SELECT id FROM operations WHERE id = :id")
 
 
 def derive_execution_id(ids: IdKey, operation_id: UUID, job_id: str) -> UUID:
@@ -84,78 +88,26 @@ def make_items(ids: IdKey, operation_id: UUID, job_ids: Sequence[str], new: Iter
     return items
 
 
-async def find(connection: Connection, operation_id: UUID) -> UUID | None:
-    """Return the id of an operation, or None where there is none."""
-    found: UUID | None = await connection.scalar(_FIND, {"id": operation_id})
-    return found
-
-
-async def claim(connection: Connection, operation_id: UUID | None = None) -> Row | None:
-    """Claim an operation on which there is work, or the one named, for CLAIM_S; None where there is none.
-
-    Nobody else claims it until then, or until its items are answered.
-    """
-    parameters = {"id": operation_id, "claim_s": CLAIM_S}
-    return (await connection.execute(_CLAIM, parameters)).one_or_none()
-
-
-async def find_next(connection: Connection) -> float | None:
-    """Return in how many seconds the claim on an operation ends that has items left; None where there is none."""
-    seconds: float | None = await connection.scalar(_NEXT)
-    return seconds
-
-
-async def has_open(connection: Connection) -> bool:
-    """Return whether any operation has not ended."""
-    return bool(await connection.scalar(_HAS_OPEN))
-
-
-async def has_unanswered(connection: Connection, operation_id: UUID) -> bool:
-    """Return whether an operation runs and has items without an answer, whether or not somebody has claimed it."""
-    return bool(await connection.scalar(_HAS_UNANSWERED, {"id": operation_id}))
-
-
-async def list_next_items(connection: Connection, operation_id: UUID, limit: int) -> list[Item]:
-    """Return the next items that are not answered."""
-    rows = await connection.execute(_NEXT_ITEMS, {"id": operation_id, "limit": limit})
-    return [Item(row.item, row.job_id, row.spec, row.execution_id) for row in rows]
-
-
-async def list_given_items(connection: Connection, operation_id: UUID, limit: int) -> list[int]:
-    """Return the next items of new jobs that are not answered: what those ask for is stored until then."""
-    return list(await connection.scalars(_GIVEN_ITEMS, {"id": operation_id, "limit": limit}))
-
-
-async def list_live(connection: Connection, operation_id: UUID, limit: int) -> list[UUID]:
-    """Return the live executions of an operation, automatic resubmissions included."""
-    return list(await connection.scalars(_LIST_LIVE, {"id": operation_id, "limit": limit}))
-
-
-async def list_ended(connection: Connection) -> list[UUID]:
-    """Return the operations that run or are paused, and of which nothing is left."""
-    return list(await connection.scalars(_LIST_ENDED))
-
-
-#: Items carried out in one go, so that other requests have their turn in between.
+#: How many items are carried out at once, so that other requests have their turn in between.
 ITEMS_AT_ONCE = 200
-#: Items of a cancelled operation, or of one that has no money left, that are answered in one go.
+#: How many items of a cancelled operation, or of one without money left, are answered at once.
 CANCELLED_AT_ONCE = 5_000
 POLL_S = 5.0
-#: Seconds between two looks at least, however many executions end meanwhile.
+#: Seconds that a worker rests when nothing is left to do, however many executions end meanwhile.
 REST_S = 0.2
-#: Seconds between two looks at an operation whose items another worker is answering.
+#: Seconds until a worker looks again at an operation whose items another worker is answering.
 LOOK_AGAIN_S = 0.05
 
 
 class OperationWorker:
-    """Carry out operations chunk by chunk. Several processes may: a claim keeps the others away."""
+    """Carry out operations chunk by chunk; a claim keeps the workers of other processes from the same operation."""
 
     def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_AT_ONCE) -> None:
         self._database = database
         self._items_max = items_max
         self._runner = runner
         self.ids = runner.terms.ids
-        #: Whether any operation had not ended when this worker looked last: only then an execution's end is news to it.
+        #: Whether any operation was open when this worker last looked: only then the end of an execution wakes it.
         self.has_open = True
         self.wake = asyncio.Event()
         self._wait_s = POLL_S
@@ -173,14 +125,13 @@ class OperationWorker:
     async def work(self) -> bool:
         """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
         async with self._database.session() as session:
-            self.has_open, self._wait_s = await has_open(session), POLL_S
+            self.has_open, self._wait_s = await session.scalar(_HAS_OPEN), POLL_S
             if not self.has_open:
                 return False
-            row = await claim(session)
-            ended = await list_ended(session)
-            if row is None:
-                next_in_s = await find_next(session)
-                self._wait_s = min(POLL_S, max(0.0, POLL_S if next_in_s is None else next_in_s))
+            row = (await session.execute(_CLAIM, {"id": None, "claim_s": CLAIM_S})).one_or_none()
+            ended = await session.scalars(_LIST_ENDED)
+            if row is None and (next_in_s := await session.scalar(_NEXT)) is not None:
+                self._wait_s = min(POLL_S, max(0.0, next_in_s))
         await self._end(ended)
         if row is not None:
             await self._carry_out(_parse_claimed(row))
@@ -194,9 +145,10 @@ class OperationWorker:
         self.has_open = True
         while True:
             async with self._database.session() as session:
-                row = await claim(session, operation_id)
-                is_answered = row is None and not await has_unanswered(session, operation_id)
-                ended = await list_ended(session) if is_answered else []
+                asked = {"id": operation_id, "claim_s": CLAIM_S}
+                row = (await session.execute(_CLAIM, asked)).one_or_none()
+                is_answered = row is None and not await session.scalar(_HAS_UNANSWERED, {"id": operation_id})
+                ended = await session.scalars(_LIST_ENDED) if is_answered else []
             if is_answered:
                 await self._end(ended)
                 return
@@ -213,8 +165,11 @@ class OperationWorker:
             pace = Pace(self._items_max)
             if operation.kind is OperationKind.REJUDGE:
                 pace = await find_pace(session, operation.id, operation.parameters, self._items_max)
-            limit = CANCELLED_AT_ONCE if pace.code else pace.room
-            items = await list_next_items(session, operation.id, limit)
+            asked = {"id": operation.id, "limit": CANCELLED_AT_ONCE if pace.code else pace.room}
+            items = [
+                Item(row.item, row.job_id, row.spec, row.execution_id)
+                for row in await session.execute(_NEXT_ITEMS, asked)
+            ]
         if pace.code or not items:
             code = pace.code or ""  # without items nothing is answered, and the claim ends
             answers = [ItemAnswer(item.item, None, code, MESSAGES[code]) for item in items]
@@ -225,34 +180,35 @@ class OperationWorker:
         commands = [replace(each, rest_s=pace.rest_s) for each in made if isinstance(each, CarryOutItem)]
         done = iter(await self._runner.submit.run(commands))
         results = [next(done) if isinstance(each, CarryOutItem) else each for each in made]
-        # What was carried out has its answer; the database is why the others have none.
+        # An item that was carried out has its answer; the others failed in the database.
         failed = [(item, each) for item, each in zip(items, results, strict=True) if isinstance(each, PermanentError)]
         if failed:
             await self._answer(operation, [ItemAnswer(item.item, None, each.code, str(each)) for item, each in failed])
         for result in results:
-            if isinstance(result, DoubtfulError):  # this item comes again
+            if isinstance(result, DoubtfulError):  # the item is carried out again
                 raise result
 
     async def _cancel(self, operation: ClaimedOperation) -> None:
-        """Cancel an operation by one chunk: first live executions, then what new jobs ask for, then the operation.
+        """Cancel one chunk of an operation: live executions first, then items of new jobs, then the operation itself.
 
-        No item is carried out any more: its command looks at the state of the operation, which it has locked.
+        No further item is carried out: its command locks the operation, and checks that it is running.
         """
         async with self._database.session() as session:
-            live = await list_live(session, operation.id, self._items_max)
-            items = [] if live else await list_given_items(session, operation.id, CANCELLED_AT_ONCE)
+            live = await session.scalars(_LIST_LIVE, {"id": operation.id, "limit": self._items_max})
+            asked = {"id": operation.id, "limit": CANCELLED_AT_ONCE}
+            items = [] if live else await session.scalars(_GIVEN_ITEMS, asked)
         await self._answer(operation, [ItemAnswer(item, None, CANCELLED, NOT_CARRIED_OUT) for item in items])
-        reason, actor = operation.said.get("reason"), Actor(operation.said.get("actor", SIGNOFF))
+        reason, actor = operation.cancel.get("reason"), Actor(operation.cancel.get("actor", SIGNOFF))
         await self._runner.submit.run([CancelJob(None, each, reason, actor=actor) for each in live])
         if not items and not live:
             await self._end([operation.id])
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer], rest_s: float = 0.0) -> None:
-        """Keep answers, and release the claim on the operation in `rest_s`."""
+        """Store answers, and release the claim on the operation in `rest_s`."""
         await self._runner.administer.run_one(AnswerItems(operation.id, answers, rest_s, actor=operation.actor))
 
     async def _end(self, operation_ids: Sequence[UUID]) -> None:
-        """End operations of which nothing is left."""
+        """End operations that have nothing left to do."""
         ended = [EndOperation(operation_id, actor=SIGNOFF) for operation_id in operation_ids]
         await self._runner.administer.run(ended)
 
@@ -263,6 +219,6 @@ def _parse_claimed(row: Row) -> ClaimedOperation:
         kind=OperationKind(row.kind),
         state=OperationState(row.state),
         parameters=from_json(row.parameters),
-        said=from_json(row.about),
+        cancel=from_json(row.about),
         actor=Actor(row.actor or SIGNOFF),
     )

@@ -298,8 +298,8 @@ def test_a_batch_is_paused_resumed_and_cancelled_from_where_it_can_be(state: Ope
             refused(command, RefusedError, "operation_ended", **operation(state))
             continue
         uow = decided(command, **operation(state))
-        said = {"actor": ADMINISTRATOR}
-        assert [(move.state, move.said) for move in uow[Operations].moves] == ([(to, said)] if state in sources else [])
+        moved = [(to, {"actor": ADMINISTRATOR})] if state in sources else []
+        assert [(move.state, move.about) for move in uow[Operations].moves] == moved
         assert uow[Operations].operations[ID].state is (to if state in sources else state)
 
 
@@ -317,7 +317,7 @@ def test_a_paused_batch_has_a_limit_that_goes_when_it_is_resumed() -> None:
 def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
     cancel = MoveOperation(ID, OperationState.CANCELLING, "no more", actor=ADMINISTRATOR)
     (move,) = decided(cancel, **operation(OperationState.PAUSED))[Operations].moves
-    assert move.said == {"reason": "no more", "actor": ADMINISTRATOR}
+    assert move.about == {"reason": "no more", "actor": ADMINISTRATOR}
     assert not move.has_ended
 
 
