@@ -1,1 +1,1 @@
-"""Show operators the whole system: counts, percentiles, dead letters."""
+"""Show operators the whole system: counts, percentiles, processes, consumer groups and dead letters."""

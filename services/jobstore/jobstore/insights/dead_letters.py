@@ -1,7 +1,7 @@
 """Count and list dead letters, and redrive or discard them.
 
-A letter is open until a mark says that it was redriven or discarded: a record in the same topic, which the jobstore
-signs as a fact (ADR 52). What anybody else writes there is a dead letter, whatever it says.
+A letter is open until a mark records that it was redriven or discarded. A mark is a record in the same topic, which the
+jobstore signs as a fact (ADR 52); a record without this signature is a dead letter, whatever its headers.
 """
 
 import asyncio
@@ -43,24 +43,24 @@ log = logging.getLogger(__name__)
 #: The Kafka header of a mark, with the version of its body.
 MARK_HEADER: Final = "signoff-resolution"
 _VERSION: Final = b"v1"
-#: What the names of headers begin with that a dead letter has and its record did not have.
+#: The prefix of headers that a dead letter has in addition to those of its record.
 ADDED: Final = "dlq-"
-#: Headers of a dead letter that is not the whole record.
+#: Headers of a dead letter that lacks parts of its record.
 _INCOMPLETE: Final = frozenset({"dlq-body", "dlq-headers"})
 DEAD: Final = tuple(topic.dlq for topic in TOPICS.values() if topic.dlq)
 #: Seconds for which counts are reused, so that many viewers cost the broker little.
 CACHE_S: Final = 5.0
-#: Seconds that the broker is waited for.
+#: Seconds to wait for the broker.
 TIMEOUT_S: Final = 5.0
-#: Seconds that who wants more than counts waits for them.
+#: Seconds that an overview waits for the counts.
 COUNTED_WITHIN_S: Final = 2.0
-#: Bytes of dead letters that one list reads of a topic: what is behind so many is counted, and not listed.
+#: Bytes of dead letters that one list reads of a topic; older ones are on its next page.
 LIST_MAX_BYTES: Final = 8 << 20
-#: Letters that one call resolves at most, bytes that it publishes, and bytes that it reads to find them.
+#: The most letters that one call resolves, bytes that it publishes, and bytes that it reads to find them.
 RESOLVED_MAX: Final = 500
 RESOLVED_MAX_BYTES: Final = 8 << 20
 READ_MAX_BYTES: Final = 64 << 20
-#: Offsets between two spans that are read across: another read costs as much.
+#: The largest gap between two spans that one read covers, since another read costs more.
 GAP_MAX: Final = 50
 #: Characters of a header or a key that are shown.
 TEXT_MAX: Final = 1_000
@@ -69,22 +69,22 @@ BODY_MAX_BYTES: Final = 4_096
 
 
 class Mark(Model):
-    """The body of a mark: what became of the letters at these offsets, each the first and the last of a span."""
+    """The body of a mark: the resolution of the letters at `offsets`, spans given by their first and last offset."""
 
     offsets: list[tuple[int, int]]
     resolution: DeadLetterResolution
 
 
 class _Queue:
-    """What is known of a dead-letter topic up to `read_to`: which records are marks, and which letters are done."""
+    """The marks of a dead-letter topic up to `read_to`, and the letters that these close."""
 
     def __init__(self) -> None:
         self.read_to = 0
-        #: Spans that are disjoint and in order, each with why it holds no open letter; None: it is a mark.
+        #: Disjoint spans in order without an open letter, each with the resolution of its letters; None: it is a mark.
         self._closed: list[tuple[int, int, DeadLetterResolution | None]] = []
 
     def note(self, record: Record, keys: FactKeys) -> None:
-        """Note a record if it is a mark. It speaks of letters before it alone."""
+        """Close the letters of a record that is a mark; it can only close letters before itself."""
         headers = dict(record.headers)
         if MARK_HEADER not in headers or not isinstance(keys.find_signer(record, headers), FactKey):
             return
@@ -93,21 +93,21 @@ class _Queue:
         for first, last in mark.offsets:
             self._close(range(first, min(last + 1, record.offset)), mark.resolution)
 
-    def _close(self, span: range, why: DeadLetterResolution | None) -> None:
-        for gap in list(self.find_letters(span)):  # the first word on a letter counts
-            insort(self._closed, (gap.start, gap.stop, why), key=itemgetter(0))
+    def _close(self, span: range, resolution: DeadLetterResolution | None) -> None:
+        for gap in list(self.find_letters(span)):  # the first resolution of a letter counts
+            insort(self._closed, (gap.start, gap.stop, resolution), key=itemgetter(0))
 
     def forget(self, before: int) -> None:
-        """Forget what the topic no longer holds."""
+        """Forget spans that the topic no longer holds."""
         self._closed = [closed for closed in self._closed if closed[1] > before]
 
     def find_letters(self, span: range, *, include_done: bool = False) -> Iterator[range]:
-        """Yield where open letters stand within a span, in order; with `include_done` where any letter does."""
+        """Yield the offsets of open letters within a span, in order; with `include_done` those of all letters."""
         start, place = span.start, self._find_place(span.start)
-        for first, stop, why in itertools.islice(self._closed, place, None):
+        for first, stop, resolution in itertools.islice(self._closed, place, None):
             if first >= span.stop:
                 break
-            if include_done and why is not None:
+            if include_done and resolution is not None:
                 continue
             if start < first:
                 yield range(start, first)
@@ -116,20 +116,20 @@ class _Queue:
             yield range(start, span.stop)
 
     def find_resolution(self, offset: int) -> DeadLetterResolution | None:
-        """Return what became of the letter at an offset; None while it is open."""
-        for first, stop, why in self._closed[self._find_place(offset) :][:1]:
+        """Return the resolution of the letter at an offset; None while it is open."""
+        for first, stop, resolution in self._closed[self._find_place(offset) :][:1]:
             if first <= offset < stop:
-                return why
+                return resolution
         return None
 
     def _find_place(self, offset: int) -> int:
-        """Return the place of the last span that begins at an offset or before, if there is one."""
+        """Return the index of the last span that begins at an offset or before; 0 without one."""
         return max(0, bisect_right(self._closed, offset, key=itemgetter(0)) - 1)
 
 
 @dataclass(slots=True)
 class _Page:
-    """The letters that one call chose: where they stand, and their records if these are published again."""
+    """The letters that one call resolves: their offsets, and their records if these are published again."""
 
     spans: list[range] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -138,14 +138,14 @@ class _Page:
 
 
 class LettersPage(NamedTuple):
-    """A page of letters, and by topic the offset before which the next page begins; None on the last one."""
+    """A page of letters, and the offset of each topic before which the next page begins; None on the last page."""
 
     letters: list[DeadLetter]
     before: Mapping[str, int] | None
 
 
 class DeadLetterTopics:
-    """Read the dead-letter topics, and resolve letters; counts are asked of the broker once in CACHE_S."""
+    """Read the dead-letter topics, and resolve letters; counts are cached for CACHE_S."""
 
     def __init__(
         self, kafka: str, keys: FactKeys, database: Database, runner: CommandRunner, publisher: Publisher
@@ -158,7 +158,7 @@ class DeadLetterTopics:
         self._topics = Topics(kafka)
         self._queues = {topic: _Queue() for topic in DEAD}
         self._reading = asyncio.Lock()
-        self._resolving = asyncio.Lock()  # many that wait for the database's lock would take all connections
+        self._resolving = asyncio.Lock()  # calls that wait for the database's lock would hold all connections
         self._counts: Mapping[str, int] = {}
         self._counted_at = -CACHE_S
         self._counting = asyncio.Lock()
@@ -177,7 +177,7 @@ class DeadLetterTopics:
         return sum(map(len, self._queues[topic].find_letters(held)))
 
     async def count_if_reachable(self) -> Mapping[str, int]:
-        """Return the counts as `count` does, but nothing while the broker is out of reach."""
+        """Return the counts as `count` does; none while the broker is out of reach."""
         try:
             async with asyncio.timeout(COUNTED_WITHIN_S):
                 return await self.count()
@@ -188,14 +188,14 @@ class DeadLetterTopics:
     async def list_newest(
         self, limit: int, before: Mapping[str, int] | None = None, *, include_done: bool = False
     ) -> LettersPage:
-        """Return the newest letters of all topics that are open, newest first; with `include_done` of all.
+        """Return the newest open letters of all topics, newest first; with `include_done` also resolved ones.
 
-        `before`: of the page before this one. TransientError: the broker is out of reach.
+        `before`: that of the previous page. TransientError: the broker is out of reach.
         """
         ends = before or {}
         reads = [self._list_newest_of(topic, limit, ends.get(topic), include_done=include_done) for topic in DEAD]
         found = dict(zip(DEAD, await asyncio.gather(*reads), strict=True))
-        # A topic's letters are taken in its order, so that one offset says which of them are still to come.
+        # A topic's letters are taken in its order, so that one offset of each topic is the place of the next page.
         newest = list(merge(*(letters for _, letters in found.values()), key=lambda letter: letter.at, reverse=True))
         page = newest[:limit]
         rest = {topic: held.stop for topic, (held, _) in found.items()} | {each.topic: each.offset for each in page}
@@ -208,7 +208,7 @@ class DeadLetterTopics:
     async def _list_newest_of(
         self, topic: str, limit: int, before: int | None, *, include_done: bool
     ) -> tuple[range, list[DeadLetter]]:
-        """Return the offsets that are looked at, and the newest letters there, newest first."""
+        """Return the offsets before a place that the topic holds, and the newest letters there, newest first."""
         queue, held = self._queues[topic], await self._read_on(topic)
         held = range(held.start, held.stop if before is None else min(before, held.stop))
         spans = list(queue.find_letters(held, include_done=include_done))
@@ -219,13 +219,13 @@ class DeadLetterTopics:
         return held, [_make_letter(record, queue.find_resolution(record.offset)) for record in reversed(newest)]
 
     async def _read_on(self, topic: str) -> range:
-        """Read what a topic holds that is new, and note its marks; return the offsets that it holds.
+        """Read the new records of a topic, and note its marks; return the offsets that the topic holds.
 
-        What was read stays noted when this is cancelled, and so the next call goes on from there.
+        If this is cancelled, the next call goes on after the last record that was noted.
         """
         async with self._reading:
             held = (await self._topics.find_spans(topic))[0]
-            if held.stop < self._queues[topic].read_to:  # the topic was begun anew
+            if held.stop < self._queues[topic].read_to:  # the topic was deleted and created again
                 self._queues[topic] = _Queue()
             queue = self._queues[topic]
             new = range(max(held.start, queue.read_to), held.stop)
@@ -240,12 +240,12 @@ class DeadLetterTopics:
             return held
 
     async def resolve(self, new: NewResolution, actor: Actor) -> Resolved:
-        """Redrive or discard open letters, as many as one call may, or count them.
+        """Redrive or discard open letters, as many as one call may, or count them in a dry run.
 
-        NotFoundError (`no_dlq`). TransientError: it is not known what was published; asked again, the letters of one
-        call at most are published twice.
+        NotFoundError (`no_dlq`). TransientError: some records may have been published; after a repeat, at most the
+        letters of one call are published twice.
         """
-        # Between the records and their mark, a caller that goes away would have the records published twice.
+        # Without the shield, a caller that disconnects after the records, and before their mark, would repeat them.
         resolving = asyncio.ensure_future(self._resolve(new, actor))
         resolving.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(resolving)
@@ -257,7 +257,7 @@ class DeadLetterTopics:
         async with self._resolving, self._database.transaction() as connection:
 
             async def hold() -> None:
-                """Wait for the lock; or make sure that it is still held, which it is not once the session has ended."""
+                """Wait for the lock, or check that it is still held: it is lost with the session."""
                 await locks.hold(connection, Lock.DEAD_LETTERS)
 
             await hold()
@@ -267,9 +267,8 @@ class DeadLetterTopics:
             if page.records:
                 resolved.forgotten = await self._forget_answers(page.records, actor)
                 await hold()
-                await self._publish(
-                    [_restore(dlq.removesuffix("-dlq"), record) for record in _leave_out_copies(page.records)]
-                )
+                topic = dlq.removesuffix("-dlq")
+                await self._publish([_restore(topic, record) for record in _leave_out_copies(page.records)])
             await hold()
             await self._publish([self._make_mark(dlq, page.spans, new, actor)])
         self._counted_at = -CACHE_S
@@ -286,7 +285,7 @@ class DeadLetterTopics:
         redrives = new.outcome is LetterOutcome.REDRIVEN
         chooses = redrives or any([new.code, new.job_id, new.execution_id])
         if not spans or not chooses:
-            page = _Page(spans)  # whatever they are, and also if nobody can read them
+            page = _Page(spans)  # also letters that cannot be read
         else:
             async with History(self._kafka, dlq, silence_s=TIMEOUT_S) as history:
                 page = await _choose_records(history, spans, new, redrives=redrives)
@@ -294,7 +293,7 @@ class DeadLetterTopics:
         return page, Resolved(letters=sum(map(len, page.spans)), skipped=page.skipped, **rest)
 
     async def _forget_answers(self, records: Sequence[Record], actor: Actor) -> int:
-        """Forget what was answered to wrong records, so that they are processed anew."""
+        """Forget the answers to the executions of refused records, so that the records are processed anew."""
         ids = {execution_id for _, execution_id in map(_find_ids, records) if execution_id is not None}
         commands = [ForgetAnswer(execution_id, actor=actor) for execution_id in ids]
         return sum(await asyncio.gather(*(self._runner.administer.run_one(command) for command in commands)))
@@ -340,9 +339,9 @@ async def _read_spans(history: History, spans: Sequence[range]) -> AsyncGenerato
 
 
 async def _read_newest(history: History, spans: list[range], limit: int) -> list[Record]:
-    """Return the newest records of these spans: one at least, and no more than LIST_MAX_BYTES of records hold.
+    """Return the newest records of these spans, in order: at least one, and not more than LIST_MAX_BYTES of them.
 
-    Nobody knows how large they are before they are read: it reads backwards, twice as many each time.
+    Their sizes are unknown before they are read: they are read backwards, twice as many each time.
     """
     newest: list[Record] = []
     size, step = 0, 1
@@ -351,14 +350,14 @@ async def _read_newest(history: History, spans: list[range], limit: int) -> list
         async for records in _read_spans(history, _take_last(spans, min(step, limit - len(newest)))):
             older += records
             size += sum(len(record.value or b"") for record in records)
-            if newest and size > LIST_MAX_BYTES:  # the rest of these stands between them and the newest
+            if newest and size > LIST_MAX_BYTES:  # these are followed by older ones that were not read
                 return newest
         newest, step = [*older, *newest], 2 * step
     return newest
 
 
 def _take_last(spans: list[range], count: int) -> list[range]:
-    """Take the last offsets off these spans, and return them in order."""
+    """Remove the last offsets from these spans, and return them in order."""
     taken: list[range] = []
     while spans and count > 0:
         span = spans.pop()
@@ -371,7 +370,7 @@ def _take_last(spans: list[range], count: int) -> list[range]:
 
 
 async def _choose_records(history: History, spans: Sequence[range], new: NewResolution, *, redrives: bool) -> _Page:
-    """Choose the letters that are asked for; of those that are redriven, the ones that are whole."""
+    """Choose the letters that match; to be redriven, only those that have their whole records."""
     page, size, read = _Page(), 0, 0
     async with aclosing(_read_spans(history, spans)) as batches:
         async for records in batches:
@@ -404,24 +403,27 @@ def _is_asked_for(record: Record, new: NewResolution) -> bool:
     return is_of_job and new.execution_id in {None, execution_id}
 
 
+_IDS: Final = ("job_id", "execution_id")
+
+
 def _find_ids(record: Record) -> tuple[str | None, UUID | None]:
-    """Return the job and the execution that a record's body names, as far as it names any."""
+    """Return the ids of the job and the execution in a record's body; None for each that it lacks."""
     try:
         body = parse_json(record.value or b"")
     except ValueError:
         return None, None
     fields = body if isinstance(body, dict) else {}
-    job_id, execution_id = fields.get("job_id"), fields.get("execution_id")
+    job_id, execution_id = (value if isinstance(value := fields.get(name), str) else None for name in _IDS)
     try:
-        return job_id if isinstance(job_id, str) else None, UUID(execution_id)
-    except (ValueError, TypeError, AttributeError):
-        return job_id if isinstance(job_id, str) else None, None
+        return job_id, UUID(execution_id)
+    except (ValueError, TypeError):
+        return job_id, None
 
 
 def _leave_out_copies(records: Sequence[Record]) -> list[Record]:
-    """Return one of the records that say the same, signed by the same: a second could only be refused as a repeat."""
-    said = {(each.key, each.value, dict(each.headers).get(SIGNATURE_HEADER)): each for each in records}
-    return list(said.values())
+    """Return one of all records with equal key, value and signature: a second would be refused as a repeat."""
+    copies = {(each.key, each.value, dict(each.headers).get(SIGNATURE_HEADER)): each for each in records}
+    return list(copies.values())
 
 
 def _restore(topic: str, letter: Record) -> Outgoing:

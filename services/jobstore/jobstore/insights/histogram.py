@@ -1,11 +1,11 @@
-"""Count durations in parts that grow by a factor, add such counts up, and estimate percentiles of them."""
+"""Count durations in parts whose bounds grow by a factor, add such counts, and estimate percentiles. Pure."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
 from math import ceil, log
 from typing import Final
 
-#: The first part holds durations up to so many seconds, each other one up to FACTOR times the one before.
+#: The upper bound of the first part, in seconds; that of each other part is FACTOR times the one before.
 FIRST_S: Final = 0.01
 FACTOR: Final = 1.5
 #: The number of parts; the last one ends beyond a month.
@@ -25,9 +25,9 @@ def add(one: Sequence[int], other: Sequence[int]) -> list[int]:
 
 
 def estimate_percentile(counts: Sequence[int], share: float) -> float | None:
-    """Return the duration in seconds below which a share of all lies, taking each part to be evenly filled.
+    """Return the duration in seconds below which a share of all durations lies, assuming that parts are evenly filled.
 
-    None for an empty histogram.
+    None: the histogram is empty.
     """
     total = sum(counts)
     if not total:

@@ -1,8 +1,9 @@
-"""Read the overview: what was counted of late, how much there is now, and how each agent did."""
+"""Read the overview: recent counts, gauges of now, and the statistics of each agent."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Final
 
 from sqlalchemy import text
@@ -17,12 +18,12 @@ from servicekit.errors import ServiceError
 from signoff.types import AgentStats, Overview, OverviewCounts, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 from signoff.values import to_usd
 
-#: About how many points a range is shown as.
+#: The approximate number of points of a range.
 POINTS: Final = 60
-#: Longer ranges, in seconds, are read by hour instead of by minute.
+#: The longest range in seconds that is read by minute; longer ones are read by hour.
 BY_MINUTE_MAX_S: Final = 24 * HOUR_S
 
-#: Columns of histograms by what the overview calls their times.
+#: The columns of histograms by their names in the overview.
 _TIMES: Final = {"wait": "waits", "agent": "calls", "judge": "judgings", "duration": "durations"}
 _READ: Final = text("SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at")
 _AGENTS: Final = text(
@@ -49,7 +50,7 @@ _AGENTS: Final = text(
 async def get_overview(
     connection: Connection, range_s: int, now: WaitingNow, dead_letters: Mapping[str, int]
 ) -> Overview:
-    """Return about 60 points of the last `range_s` seconds, the totals of that range, and the counts of `now`."""
+    """Return about POINTS points of the last `range_s` seconds, the totals of that range, and the counts of `now`."""
     span_s = MINUTE_S if range_s <= BY_MINUTE_MAX_S else HOUR_S
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = get_span_begin(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
@@ -86,29 +87,26 @@ def _sum_up(rows: Sequence[Row]) -> OverviewCounts:
 
 
 def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
-    total: list[int] = []
-    for histogram_counts in counts:
-        total = histogram.add(total, histogram_counts)
+    total = reduce(histogram.add, counts, list[int]())
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     return Percentiles(**{name: histogram.estimate_percentile(total, share) for name, share in shares.items()})
 
 
 async def get_agent_stats(connection: Connection, limit: int, after: str = "") -> list[AgentStats]:
-    """Return what agents have to do now, and how they did over the last 24 hours, by id and after one."""
-    rows = await connection.execute(_AGENTS, {"limit": limit, "after": after})
-    return [AgentStats(**dict(row)) for row in rows]
+    """Return the statistics of agents of now and of the last 24 hours, in the order of their ids, after one."""
+    return [AgentStats(**row) for row in await connection.execute(_AGENTS, {"limit": limit, "after": after})]
 
 
-#: Seconds that a sum is old at most.
+#: Seconds after which sums are read again.
 AGE_MAX_S: Final = 2.0
-#: A cheap sum is used again for so many times as long as it took: where little waits, each is counted anew.
+#: Cheap sums, which took at most CHEAP_S, are reused for so many times as long as they took.
 USED_AGAIN: Final = 20.0
-#: One that took longer is read ahead, with so much to spare, for as long as somebody has asked of late.
+#: Others are read ahead, so many seconds before they are too old, until no caller has asked for ASKED_S.
 CHEAP_S, SPARE_S, ASKED_S = 0.02, 0.3, 30.0
 
 
 class WaitingSums:
-    """Read the sums once for all who ask at a time; what takes long is read before it is asked for again."""
+    """Read the sums of waiting executions once for all callers of a time; expensive ones are read ahead."""
 
     def __init__(self, database: Database, alive_s: float) -> None:
         self._database = database
@@ -119,7 +117,7 @@ class WaitingSums:
         self._keeping: asyncio.Task[None] | None = None
 
     async def get(self) -> WaitingNow:
-        """Return why all that wait do so. TransientError: the database cannot be read."""
+        """Return the sums of waiting executions by reason. TransientError: the database cannot be read."""
         self._asked_at = _now()
         if (sums := self._find_new()) is None:
             async with self._reading:
@@ -129,7 +127,7 @@ class WaitingSums:
         return sums
 
     async def close(self) -> None:
-        """Read nothing ahead any more."""
+        """Stop reading ahead."""
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])
@@ -147,13 +145,15 @@ class WaitingSums:
         return sums
 
     async def _keep(self) -> None:
-        """Read before the sums are too old, until it is cheap or nobody asks; whoever asks next begins again."""
+        """Read the sums before they are too old, until they are cheap or no caller asks; `get` starts this again."""
         while self._took_s > CHEAP_S and _now() - self._asked_at < ASKED_S:
-            await asyncio.sleep(max(self._took_s, AGE_MAX_S - SPARE_S - 2 * self._took_s))  # half of the time at most
+            await asyncio.sleep(
+                max(self._took_s, AGE_MAX_S - SPARE_S - 2 * self._took_s)
+            )  # reads at most half of the time
             try:
                 async with self._reading:
                     await self._read()
-            except ServiceError:  # whoever asks is told
+            except ServiceError:  # the next caller gets the error
                 return
 
 

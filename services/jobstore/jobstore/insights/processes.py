@@ -1,4 +1,4 @@
-"""Read how processes stand by their own reports, and how much is yet to be published or taken."""
+"""Read the reports of processes, the backlog of facts and offers, and the progress of consumer groups."""
 
 import asyncio
 import logging
@@ -22,18 +22,19 @@ from servicekit.errors import TransientError
 from servicekit.kafka.broker import Group, Member, Readers
 from servicekit.process.runtime import run_forever
 
-#: Processes that are told of.
+#: The highest number of processes that are shown.
 PROCESSES_MAX: Final = 500
-#: Facts that are counted.
+#: Up to this number unpublished facts are counted.
 UNPUBLISHED_MAX: Final = 100_000
 
 _PROCESSES: Final = text(
     f"""
     SELECT owner::text AS id, CASE stage WHEN 'EXECUTING' THEN 'executor' ELSE 'validator' END AS kind, room,
-        report::text AS report, extract(epoch FROM signoff_now() - seen_at)::float8 AS silent_s FROM workers
+        greatest(0, extract(epoch FROM signoff_now() - seen_at)::float8) AS silent_s, report::text AS report
+    FROM workers
     UNION ALL
-    SELECT epoch::text, 'jobstore', 0, report::text,
-        extract(epoch FROM signoff_now() - until)::float8 + {EPOCH_S} FROM epochs
+    SELECT epoch::text, 'jobstore', 0, greatest(0, extract(epoch FROM signoff_now() - until)::float8 + {EPOCH_S}),
+        report::text FROM epochs
     ORDER BY silent_s LIMIT :limit
     """,  # noqa: S608 - a number of our own
 )
@@ -46,7 +47,7 @@ _MEMBERS: Final = text(
 _ROOMS: Final = text(
     f"SELECT stage, sum(room)::bigint AS room FROM workers WHERE {IS_HEARD_OF} GROUP BY stage",  # noqa: S608 - ours
 )
-#: A fact that is no entry of a log says by its event when it was.
+#: The time of a fact that is no entry of a log is in its body.
 _BACKLOG: Final = text(
     f"""
     SELECT (SELECT count(*) FROM (
@@ -65,7 +66,7 @@ _BACKLOG: Final = text(
 
 
 class Report(BaseModel):
-    """What a process says of itself, by its own clock; `at` is when it did, by the database's, which adds it."""
+    """The report of a process on itself; `clock` is its own time, and `at`, which the database adds, the database's."""
 
     version: Annotated[str, StringConstraints(max_length=100)] = ""
     clock: datetime
@@ -80,7 +81,7 @@ class Report(BaseModel):
 
 
 class Process(NamedTuple):
-    """A process, for how long it was not heard of, and what it said last, if anything."""
+    """A process, the time since its last sign of life, and its last report, if it made one."""
 
     id: str
     kind: str
@@ -90,9 +91,9 @@ class Process(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """How many facts are not published, since when, and how many offers nobody takes; at a time of the database.
+    """How many facts are not published, since when, and how many offers are not claimed; at a time of the database.
 
-    `are_limits_lost`: nothing is offered until an administrator confirms what is set.
+    `are_limits_lost`: nothing is offered until an administrator confirms the limits.
     """
 
     unpublished: int
@@ -103,32 +104,24 @@ class Backlog(NamedTuple):
 
 
 async def list_processes(connection: Connection) -> list[Process]:
-    """Return the processes, those last that were silent longest."""
+    """Return the processes, those last that have been silent longest."""
     rows = await connection.execute(_PROCESSES, {"limit": PROCESSES_MAX})
-    return [
-        Process(
-            row.id,
-            row.kind,
-            row.room,
-            max(0.0, row.silent_s),
-            None if row.report is None else Report.model_validate_json(row.report),
-        )
-        for row in rows
-    ]
+    reports = [None if row.report is None else Report.model_validate_json(row.report) for row in rows]
+    return [Process(**{**row, "report": report}) for row, report in zip(rows, reports, strict=True)]
 
 
 async def read_backlog(connection: Connection) -> Backlog:
-    """Return how much is yet to be published, or to be taken."""
+    """Return the backlog of facts and offers."""
     return Backlog(*(await connection.execute(_BACKLOG, {"most": UNPUBLISHED_MAX})).one())
 
 
 async def list_members(connection: Connection) -> set[str]:
-    """Return the ids of all members of consumer groups that processes of Signoff report to be."""
+    """Return the ids of all members of consumer groups that processes of Signoff have reported as their own."""
     return set(await connection.scalars(_MEMBERS))
 
 
 async def sum_rooms(connection: Connection, alive_s: float) -> dict[ExecutionStage, int]:
-    """Return for how many more leases the workers of each stage have room that were heard of within `alive_s`."""
+    """Return how many more leases the workers of each stage have room for, of those that reported within `alive_s`."""
     return {ExecutionStage(row.stage): row.room for row in await connection.execute(_ROOMS, {"alive_s": alive_s})}
 
 
@@ -142,7 +135,7 @@ STALLED: Final = Gauge(
 )
 STRANGERS: Final = Gauge("signoff_group_strangers", "Members of a group that no process of Signoff is", ["group"])
 
-#: What was looked at within so many seconds is not looked at again for somebody who asks, and who waits so long.
+#: Seconds within which findings are fresh enough for a caller, and that a caller waits for new ones.
 FRESH_S: Final = 2.0
 ASKED_WITHIN_S: Final = 3.0
 _STAGES: Final = {EXECUTOR_GROUP: ExecutionStage.EXECUTING, VALIDATOR_GROUP: ExecutionStage.JUDGING}
@@ -150,7 +143,7 @@ _STAGES: Final = {EXECUTOR_GROUP: ExecutionStage.EXECUTING, VALIDATOR_GROUP: Exe
 
 @dataclass(frozen=True, slots=True)
 class GroupFindings:
-    """How a group stands: `stalled` is for how long each partition has not moved that should."""
+    """The state of a group; `stalled`: for how long each partition has not moved that has unread records."""
 
     group: Group
     unread: int
@@ -160,10 +153,10 @@ class GroupFindings:
 
 @dataclass(slots=True)
 class ConsumerGroups:
-    """Look at the groups now and then, and when somebody asks.
+    """Check the consumer groups regularly, and for callers.
 
     A partition is stalled after `stalled_after_s`; a member is a stranger after `reported_within_s`, within which every
-    process has reported its own. Groups of workers have room by what these say; all others while the database is there.
+    process has reported its own members. A group of workers has room by their reports, and any other group always.
     """
 
     database: Database
@@ -174,18 +167,18 @@ class ConsumerGroups:
     findings: Sequence[GroupFindings] = ()
     _looked_at: float = float("-inf")
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    #: How far each partition of a group was read, and since when.
+    #: The offset to which each partition of a group was read, and since when.
     _moved: dict[tuple[str, TopicPartition], tuple[int, float]] = field(default_factory=dict)
-    #: Since when a member is seen that nobody reports.
+    #: Since when a member has been seen that no process reports.
     _unreported: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    _told: set[str] = field(default_factory=set)
+    _logged: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Check the groups for ever."""
         await run_forever(self.look, name="consumer groups", every_s=self.stalled_after_s / 3)
 
     async def ask(self) -> str:
-        """Look, unless that was done of late; return why `findings` are older than that, or nothing."""
+        """Check the groups unless `findings` are fresh; return why they could not be, or an empty text."""
         looking = asyncio.create_task(self.look(FRESH_S))
         looking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         done, _ = await asyncio.wait([looking], timeout=ASKED_WITHIN_S)
@@ -198,7 +191,7 @@ class ConsumerGroups:
         return ""
 
     async def look(self, fresh_s: float = 0.0) -> None:
-        """Look at all groups, unless that was done so lately. TransientError: broker or database is out of reach."""
+        """Check all groups, unless that was done within `fresh_s`. TransientError: the broker or database is away."""
         async with self._looking:
             if time.monotonic() - self._looked_at < fresh_s:
                 return
@@ -206,16 +199,11 @@ class ConsumerGroups:
             async with self.database.session() as session:
                 reported, rooms = await list_members(session), await sum_rooms(session, self.alive_s)
             now = time.monotonic()
-            self._unreported = {
-                key: self._unreported.get(key, now)
-                for group in groups
-                for member in group.members
-                if member.id not in reported
-                for key in [(group.name, member.id)]
-            }
+            members = ((group.name, member.id) for group in groups for member in group.members)
+            self._unreported = {key: self._unreported.get(key, now) for key in members if key[1] not in reported}
             self.findings = [self._examine(group, rooms, now) for group in groups]
             self._looked_at = now
-        self._tell()
+        self._log_changes()
 
     def _examine(self, group: Group, rooms: Mapping[ExecutionStage, int], now: float) -> GroupFindings:
         stage = _STAGES.get(group.name)
@@ -227,18 +215,15 @@ class ConsumerGroups:
                 self._moved[group.name, place] = read, now
             elif now - since >= self.stalled_after_s:
                 stalled.append(now - since)
-        strangers = [
-            member
-            for member in group.members
-            if now - self._unreported.get((group.name, member.id), now) >= self.reported_within_s
-        ]
+        seen = {member: self._unreported.get((group.name, member.id), now) for member in group.members}
+        strangers = [member for member, since in seen.items() if now - since >= self.reported_within_s]
         unread = sum(end - read for read, end in group.progress.values())
         UNREAD.labels(group.name).set(unread)
         STALLED.labels(group.name).set(len(stalled))
         STRANGERS.labels(group.name).set(len(strangers))
         return GroupFindings(group, unread, stalled, strangers)
 
-    def _tell(self) -> None:
+    def _log_changes(self) -> None:
         """Log each finding when it begins, and when it ends."""
         found = dict[str, dict[str, object]]()
         for each in self.findings:
@@ -247,8 +232,8 @@ class ConsumerGroups:
             if each.strangers:
                 names = [f"{member.client} at {member.host}" for member in each.strangers]
                 found[f"a member of the consumer group {each.group.name} is no process of Signoff"] = {"members": names}
-        for message in found.keys() - self._told:
+        for message in found.keys() - self._logged:
             log.warning(message, extra=found[message])
-        for message in self._told - found.keys():
+        for message in self._logged - found.keys():
             log.info("over: %s", message)
-        self._told = set(found)
+        self._logged = set(found)

@@ -1,10 +1,11 @@
-"""Count what is published, by minute, hour and agent, so that nobody need read millions of entries to see it.
+"""Count published entries by minute, hour and agent, so that an overview need not read millions of entries.
 
-No entry says how much is queued or running at a time: that is sampled, and the maximum of each minute and hour is kept.
+How many executions are queued or running is in no entry: it is sampled, and each minute's and hour's maximum is kept.
 """
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,7 @@ from servicekit.process.runtime import run_forever
 
 
 class Gauges(NamedTuple):
-    """How many executions are queued, running and judging, and at which time of the database's clock."""
+    """How many executions are queued, running and judging at a time of the database's clock."""
 
     at: datetime
     queued: int
@@ -37,12 +38,12 @@ class Gauges(NamedTuple):
 
 
 GAUGES: Final = Gauges._fields[1:]
-#: Between two samples, of all jobstores together.
+#: The time between two samples, by any jobstore.
 SAMPLED_EVERY: Final = timedelta(seconds=10)
-#: Milliseconds that a sample may take: enough for millions of executions. One that takes longer is a gap.
+#: Milliseconds that a sample may take, enough for millions of executions; one that takes longer is left out.
 SAMPLE_MAX_MS: Final = 5_000
 
-#: Each count reads the partial index that holds only such rows: executions that are DONE cost nothing.
+#: Each count reads a partial index of these rows alone: executions that are DONE cost nothing.
 _NOW: Final = text(
     """
     SELECT signoff_now() AS at,
@@ -51,11 +52,9 @@ _NOW: Final = text(
         (SELECT count(*) FROM executions WHERE stage = 'JUDGING' AND state <> 'DONE') AS judging
     """,
 )
-#: Whether the gauges were sampled of late. A sample in the future does not count: the database's clock was set back.
+#: Whether the last sample is recent. A sample in the future is not: the database's clock was set back.
 _IS_RECENT: Final = "sampled_at BETWEEN signoff_now() - CAST(:every AS interval) AND signoff_now()"
-#: A column of the row of `rollup`, or of none.
-IS_SAMPLE_DUE: Final = f"({_IS_RECENT}) IS NOT TRUE AS is_sample_due"
-#: Of several that claim at once, the first updates the row, and the others find that it is recent.
+#: Of several jobstores that claim a sample at once, the first updates the row, and the others find it recent.
 _CLAIM: Final = text(
     f"""
     INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, signoff_now())
@@ -66,25 +65,14 @@ _CLAIM: Final = text(
 _SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
 
 
-async def count_now(connection: Connection) -> Gauges:
-    """Count the executions that are queued, running and judging, all at one moment."""
-    return Gauges(*(await connection.execute(_NOW)).one())
-
-
-async def count_in_time(connection: Connection) -> Gauges:
-    """Return the counts as `count_now` does, in a transaction. TransientError: it takes over SAMPLE_MAX_MS."""
-    await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
-    return await count_now(connection)
-
-
 async def claim_sample(connection: Connection) -> bool:
-    """Return whether to take a sample, and claim it: one that fails then is not taken again at once."""
+    """Claim the next sample, and return whether it is due; one that fails then is not taken again at once."""
     return await connection.scalar(_CLAIM, {"every": SAMPLED_EVERY}) is not None
 
 
 log = logging.getLogger(__name__)
 
-#: Entries that one transaction counts.
+#: The highest number of entries that one transaction counts.
 BATCH: Final = 2_000
 POLL_S: Final = 2.0
 MINUTE_S, HOUR_S = 60, 3_600
@@ -102,12 +90,12 @@ _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 _CURSOR: Final = text(
     f"SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, {SETTLED} FROM relay WHERE id = 1"  # noqa: S608
 )
-#: What there is to do: one statement while nothing is settled that was not counted.
+#: Whether there are entries to count, or a sample to take: the only statement while there are none.
 _LOOK: Final = text(
-    f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, {IS_SAMPLE_DUE} "  # noqa: S608
+    f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, ({_IS_RECENT}) IS NOT TRUE AS is_sample_due "  # noqa: S608
     "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1",
 )
-#: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
+#: The spending of an entry is the job's total after it less that before; a wait begins when the execution may start.
 _ROWS: Final = text(
     f"""
     SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at, l.duration_s, l.actor,
@@ -135,10 +123,10 @@ _ADD: Final = text(
     }
     """,  # noqa: S608 - names of our own
 )
-#: Columns of an agent's sums: of each time, how often it was measured, and its seconds.
+#: Columns of an agent's sums: for each kind of time, how many were measured, and their seconds.
 _OF_AGENT: Final = (
     *("ended", "completed", "seconds"),
-    *(f"{name}{what}" for name in _HISTOGRAMS[:-1] for what in ("", "_s")),
+    *(f"{name}{suffix}" for name in _HISTOGRAMS[:-1] for suffix in ("", "_s")),
 )
 _ADD_AGENT: Final = text(
     f"""
@@ -148,10 +136,10 @@ _ADD_AGENT: Final = text(
         SET {", ".join(f"{name} = agent_rollups.{name} + excluded.{name}" for name in _OF_AGENT)}
     """,  # noqa: S608 - names of our own
 )
-#: What a verdict came to, at the time of its entry.
+#: The outcome and the cost of a verdict, at the time of its entry.
 _JUDGED: Final = {"at": "timestamptz"} | sql.columns(tables.judging_counts, only=set(JUDGED))
-#: Verdicts by `default` count for the version that was current then, or for the first where that was reported later.
-#: Nothing else writes these rows: who records a verdict would wait for them.
+#: Verdicts by `default` count for the version that was current then, or else for the first version after that.
+#: Nothing else writes these rows, since transactions that record verdicts would wait for their locks.
 _COUNT_DEFAULT: Final = text(
     f"""
     INSERT INTO judging_counts (kind, name, version, {", ".join(JUDGED)})
@@ -168,16 +156,10 @@ _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT 
 _FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)")
 _FORGET_AGENTS: Final = text("DELETE FROM agent_rollups WHERE at < signoff_now() - interval '2 days'")
 
-#: The column that an entry is counted in, by its status; an edit or a late result ends nothing, and the cancel of what
-#: had not begun nothing that ran.
-_ENDS: Final = {
-    "COMPLETED": "completed",
-    "FAILED": "failed",
-    "REJECTED": "rejected",
-    "RESUBMISSION_REQUIRED": "resubmission_required",
-    "CANCELLED": "cancelled",
-}
-_ENDS_WITH_TIME: Final = frozenset(_ENDS.values()) - {"cancelled"}
+#: The columns of entries that end an execution, each the status in small letters. An edit or a late result ends none,
+#: and the cancel of one that had not begun is not counted.
+_ENDS: Final = frozenset(COUNTED[1:6])
+_ENDS_WITH_TIME: Final = _ENDS - {"cancelled"}
 _ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT, TransitionKind.SPENT})
 
 
@@ -185,26 +167,25 @@ _ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT, 
 class Counts:
     """The counts of one minute or hour."""
 
-    sums: dict[str, int] = field(default_factory=dict)
+    sums: Counter[str] = field(default_factory=Counter)
     histograms: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Count an entry of a log."""
-        for name, amount in (("cost_nanos", row.cost_nanos), ("tokens", row.tokens)):
-            if amount:
-                self.sums[name] = self.sums.get(name, 0) + amount
-        column = _choose_column(row)
-        if column is not None:
-            self.sums[column] = self.sums.get(column, 0) + 1
+        self.sums.update({"cost_nanos": row.cost_nanos, "tokens": row.tokens})
+        if (column := _choose_column(row)) is not None:
+            self.sums[column] += 1
         for name, seconds in _measure(row):
-            _count_duration(self.histograms.setdefault(name, []), seconds)
+            counts, part = self.histograms.setdefault(name, []), histogram.get_part(seconds)
+            counts.extend([0] * (part + 1 - len(counts)))
+            counts[part] += 1
 
 
 _VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET, TransitionKind.MISJUDGED})
 
 
 def _measure(row: Row) -> Iterator[tuple[str, float]]:
-    """Yield the times that end with an entry, in seconds: of a wait, of a call or a judging, and of all together."""
+    """Yield the seconds that end with an entry: of the wait, of the call or judging, and of the whole execution."""
     since_startable = None if row.startable_at is None else (row.created_at - row.startable_at).total_seconds()
     if since_startable is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
         yield "waits", since_startable
@@ -219,18 +200,13 @@ def _choose_column(row: Row) -> str | None:
         return "created"
     if row.kind in _ENDS_NOTHING or _is_rejudged(row) or (row.kind == TransitionKind.CANCELLED and not row.attempt):
         return None
-    return _ENDS.get(row.status)
+    column: str = row.status.lower()
+    return column if column in _ENDS else None
 
 
 def _is_rejudged(row: Row) -> bool:
-    """Return whether an entry is of a verdict that was taken anew: its execution has ended before."""
+    """Return whether an entry is a verdict of a job that was judged again, whose execution had ended before."""
     return row.code == REJUDGED and row.kind in {TransitionKind.MET, TransitionKind.NOT_MET}
-
-
-def _count_duration(counts: list[int], seconds: float) -> None:
-    part = histogram.get_part(seconds)
-    counts.extend([0] * (part + 1 - len(counts)))
-    counts[part] += 1
 
 
 def get_span_begin(at: datetime, span_s: int) -> datetime:
@@ -239,9 +215,9 @@ def get_span_begin(at: datetime, span_s: int) -> datetime:
 
 
 class Rollups:
-    """Count what is published; of all jobstores one does so at a time.
+    """Count published entries, in one jobstore at a time.
 
-    The counts and the cursor of what is counted are stored in one transaction: nothing is counted twice.
+    The counts and the cursor of counted entries are stored in one transaction, so that no entry is counted twice.
     """
 
     def __init__(self, database: Database) -> None:
@@ -249,7 +225,7 @@ class Rollups:
         self._forget_at = 0.0
 
     async def run(self) -> None:
-        """Sample and count for ever, up to what is published."""
+        """Sample gauges and count published entries for ever."""
         await run_forever(self._sample_and_count, name="rollups", every_s=POLL_S, rests=True)
 
     async def _sample_and_count(self) -> bool:
@@ -272,26 +248,29 @@ class Rollups:
             seq, until = (await connection.execute(_CURSOR)).one()
             if seq >= until:
                 return False
-            parameters = {"after": seq, "until": until, "limit": BATCH}
-            rows = await connection.execute(_ROWS, parameters)
+            rows = await connection.execute(_ROWS, {"after": seq, "until": until, "limit": BATCH})
             await _add_up(connection, rows)
             is_full = len(rows) == BATCH
             await connection.execute(_STORE, {"seq": rows[-1].seq if is_full else until})
         return is_full
 
     async def sample(self) -> None:
-        """Sample the gauges unless that was done of late. Executions that are stuck show here, and in no entry."""
+        """Sample the gauges unless the last sample is recent. TransientError: it takes longer than SAMPLE_MAX_MS.
+
+        Stuck executions show in gauges alone, since they have no new entries.
+        """
         async with self._database.session() as session:
             if not await claim_sample(session):
                 return
         async with self._database.transaction() as connection:
-            now = await count_in_time(connection)
+            await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
+            now = Gauges(*(await connection.execute(_NOW)).one())
             maxima = {f"{name}_max": getattr(now, name) for name in GAUGES}
             rows = [_make_row(span_s, get_span_begin(now.at, span_s), Counts()) | maxima for span_s in KEPT]
             await connection.execute_many(_ADD, rows)
 
     async def forget(self) -> None:
-        """Delete counts that are too old to be shown."""
+        """Delete counts that are older than overviews show."""
         async with self._database.transaction() as connection:
             for span_s, kept in KEPT.items():
                 await connection.execute(_FORGET, {"span_s": span_s, "kept": kept})
@@ -307,11 +286,10 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
             if row.created_at > now - kept:
                 spans.setdefault((span_s, get_span_begin(row.created_at, span_s)), Counts()).add(row)
         if row.agent_id is not None and row.created_at > now - KEPT[MINUTE_S] and (measured := dict(_measure(row))):
-            hour = agents.setdefault(
-                (row.agent_id, get_span_begin(row.created_at, HOUR_S)), dict.fromkeys(_OF_AGENT, 0)
-            )
+            key = (row.agent_id, get_span_begin(row.created_at, HOUR_S))
+            hour = agents.setdefault(key, dict.fromkeys(_OF_AGENT, 0))
             took_s = measured.pop("durations", None)
-            if took_s is not None and row.code != UNPROVEN:  # which says nothing of the agent
+            if took_s is not None and row.code != UNPROVEN:  # that is a failure of the judge
                 hour["ended"] += 1
                 hour["completed"] += row.status == "COMPLETED"
                 hour["seconds"] += max(0.0, took_s)
@@ -337,6 +315,6 @@ def _count_verdict(row: Row) -> dict[str, object]:
 
 
 def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, object]:
-    sums: dict[str, int] = dict.fromkeys(_SUMS, 0) | counts.sums
-    row = {"span_s": span_s, "at": at, **sums, **{name: counts.histograms.get(name, []) for name in _HISTOGRAMS}}
-    return row | dict.fromkeys(MAXIMA)
+    histograms = {name: counts.histograms.get(name, []) for name in _HISTOGRAMS}
+    sums = {name: counts.sums[name] for name in _SUMS}
+    return {"span_s": span_s, "at": at, **sums, **histograms, **dict.fromkeys(MAXIMA)}
