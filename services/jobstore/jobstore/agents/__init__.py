@@ -1,1 +1,1 @@
-"""Agents, their circuits, and the match of jobs to them."""
+"""Agents, their circuits, and the matching of jobs to agents."""

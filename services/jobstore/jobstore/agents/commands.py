@@ -14,7 +14,7 @@ from jobstore.judging.commands import check_named, read_named
 from signoff.errors import ErrorCode
 from signoff.types import Agent
 
-#: What whoever registers an agent gives, apart from its id.
+#: The fields of an agent that its creator gives, apart from the id.
 _GIVEN: Final = frozenset(NewAgent.model_fields) - {"id"}
 
 
@@ -31,7 +31,7 @@ class _ChangeAgent(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class RegisterAgent(_ChangeAgent, Creation[None]):
-    """Register an agent, unless it is registered so already.
+    """Register an agent, unless the same agent is registered.
 
     ConflictError (`agent_conflict`): another agent has the id. InvalidError (`url_has_userinfo`,
     `unknown_judge_policy`, `unknown_criteria_set`).
@@ -47,26 +47,23 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
         return self.agent_id in uow[Agents].agents
 
     def show(self, uow: UnitOfWork) -> None:
-        """Return nothing: an agent is read as it stands, with its circuit."""
+        """Return nothing: the caller reads the agent with its circuit."""
 
     def decide(self, uow: UnitOfWork) -> None:
-        stored = uow[Agents].agents.get(self.agent_id)
+        stored, given = uow[Agents].agents.get(self.agent_id), self.new.model_dump(include=set(_GIVEN))
         if stored is None:
             _check_url(self.new, stored=None)
             check_named(uow, self.new.policy)
             now = uow.clock.now
-            given = self.new.model_dump(include=set(_GIVEN))
             uow[Agents].put(Agent(**given, id=self.agent_id, created_at=now, updated_at=now), self.actor)
-        elif stored.model_dump(include=set(_GIVEN)) != self.new.model_dump(include=set(_GIVEN)):
-            raise ConflictError(
-                f"another agent has the id {self.agent_id}: choose another id, or update that agent",
-                code=ErrorCode.AGENT_CONFLICT,
-            )
+        elif stored.model_dump(include=set(_GIVEN)) != given:
+            message = f"another agent has the id {self.agent_id}: choose another id, or update that agent"
+            raise ConflictError(message, code=ErrorCode.AGENT_CONFLICT)
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateAgent(_ChangeAgent):
-    """Change what is said of an agent, or replace all of it, and close its circuit.
+    """Change fields of an agent, or replace all of them, and close its circuit.
 
     NotFoundError (`unknown_agent`). RefusedError (`version_conflict`). InvalidError (`url_has_userinfo`,
     `unknown_judge_policy`, `unknown_criteria_set`).
@@ -96,7 +93,7 @@ class UpdateAgent(_ChangeAgent):
             changes = merge_patch(stored, self.change, NewAgent)
         else:
             changes = {name: getattr(self.change, name) for name in _GIVEN}
-        if changes.get("url") == hide_userinfo(stored.url):  # as everybody is shown it
+        if changes.get("url") == hide_userinfo(stored.url):  # as callers see it
             del changes["url"]
         return changes
 
@@ -123,14 +120,14 @@ def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
 
 
 def make_unknown_agent_error(agent_id: str) -> NotFoundError:
-    """Return the error of an id that is no agent's."""
+    """Return the error of an id that no agent has."""
     return NotFoundError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
 
 
 def _check_url(new: NewAgent | Agent, stored: str | None) -> None:
-    """Refuse a user and password in a URL, unless they are stored already and no header says them again."""
-    is_said_twice = "authorization" in map(str.lower, new.headers)
-    if has_userinfo(new.url) and (new.url != stored or is_said_twice):
+    """Refuse a user and password in a URL, unless they are stored already, and no header gives credentials too."""
+    has_header = "authorization" in map(str.lower, new.headers)
+    if has_userinfo(new.url) and (new.url != stored or has_header):
         raise InvalidError(
             "a user and password in a URL would be seen by whoever reads facts and backups: leave them out of it, and "
             'give a header instead, such as "Authorization": "env:SIGNOFF_AGENT_<NAME>", a variable of the executors '

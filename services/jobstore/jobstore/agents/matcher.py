@@ -1,4 +1,4 @@
-"""Find agents for the jobs that wait for one, whenever agents change and now and then."""
+"""Find agents for the jobs that wait for one, whenever agents change, and regularly."""
 
 import asyncio
 from typing import Final
@@ -11,14 +11,14 @@ from jobstore.jobs.commands import MatchJob
 from jobstore.jobs.model import SIGNOFF
 from servicekit.process.runtime import run_forever
 
-#: Jobs that are looked at in one transaction.
+#: How many jobs one transaction matches.
 CHUNK: Final = 500
-#: Seconds that a job waits at most whose creation and its agent's registration did not see each other.
+#: The longest wait of a job whose creation and whose agent's registration were concurrent, and so missed each other.
 POLL_S: Final = 30.0
 
 
 class Matcher:
-    """Match waiting jobs to agents. One for which nothing has changed costs a read, and its log does not grow."""
+    """Match waiting jobs to agents. A job for which nothing has changed costs a read, and gets no entry in its log."""
 
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self._database = database
@@ -37,9 +37,9 @@ class Matcher:
             await self._runner.match.run(commands)
 
     async def _select_promising(self, after: str) -> tuple[list[MatchJob], str | None]:
-        """Return commands for those of the next jobs that match now, or lack something else than before.
+        """Return commands for those of the next jobs that match now, or lack other capabilities than before.
 
-        Also return the id after which to go on, None at the end.
+        Also return the id after which to go on; None at the end.
         """
         async with self._database.session() as session:
             rows = await agents.find_waiting_jobs(session, after, CHUNK)

@@ -1,4 +1,4 @@
-"""Agents: their circuits, which agent a job is matched to, and the agents of one transaction. Pure."""
+"""Agents and circuits of one transaction, the circuit breaker, and the choice of an agent for a job. Pure."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
@@ -19,7 +19,7 @@ from signoff.types import Agent
 class Breaker:
     """The state of an agent's circuit, as it is stored.
 
-    `failures` and `opened` count in a row; `open_until` is in the past while the circuit is half open;
+    `failures` and `opened` count consecutive ones; `open_until` is in the past while the circuit is half open;
     `probe_id` is the execution that probes the agent, and `probing` whether it is OFFERED or LEASED.
     """
 
@@ -92,9 +92,9 @@ def find_best(
 
 
 def describe_missing(needed: Collection[str], candidates: Iterable[Candidate]) -> str:
-    """Return why no agent has all capabilities needed.
+    """Return a text that says why no agent has all capabilities needed.
 
-    The text changes only with what is missing, so that comparing it tells whether a new log entry is due.
+    The text changes only with the missing capabilities, so that a new log entry is due when it differs.
     """
     all_needed = frozenset(needed)
     lacking = [all_needed - c.capabilities for c in candidates]
@@ -115,10 +115,9 @@ def _tie_break(job_id: str, agent_id: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentsWish(Wish):
-    """Agents that are `locked` to be changed, or `read`; those that `called_by` jobs are assigned to.
+    """Agents to be `locked`, or to be `read`; the agents that `called_by` jobs are assigned to.
 
-    The agents with any of these `capabilities`, or of those that `match_jobs` need, which may be matched; the
-    `histories` of jobs' agents.
+    Candidates with any of these `capabilities`, or of those that `match_jobs` need; the `histories` of jobs' agents.
     """
 
     locked: frozenset[str] = frozenset()
@@ -130,7 +129,7 @@ class AgentsWish(Wish):
 
 
 class AgentChange(NamedTuple):
-    """An agent as it is from now on, by whom, and whether it is new."""
+    """An agent after a change, the actor of the change, and whether the agent is new."""
 
     agent: Agent
     actor: Actor
@@ -141,7 +140,7 @@ class AgentChange(NamedTuple):
 class AgentHistory:
     """The agents that a job has had since it was assigned by hand or matched.
 
-    `not_met` counts verdicts on the present agent; `result_hash` is of the result that was judged last.
+    `not_met` counts not-met verdicts on the present agent; `result_hash` is that of the result that was judged last.
     """
 
     agents: frozenset[str] = frozenset()
@@ -151,16 +150,16 @@ class AgentHistory:
 
 @dataclass(eq=False, slots=True)
 class Agents(Part):
-    """Agents by id, and those that a job of this transaction may be matched to."""
+    """Agents by id, and the candidates for jobs of this transaction."""
 
     agents: Overlay[str, Agent] = field(default_factory=overlay)
-    #: In the order in which they were asked for: no change of an agent takes another's place.
+    #: In the order of the commands; each change of an agent is a fact of its own.
     changes: list[AgentChange] = field(default_factory=list)
-    #: Ids that were looked for, and are no agent's.
+    #: Ids that were read, and that no agent has.
     unknown: set[str] = field(default_factory=set)
-    #: Their load counts what was decided since, too.
+    #: Their load includes the decisions of this transaction.
     candidates: dict[str, Candidate] = field(default_factory=dict)
-    #: Of jobs that may be submitted again by policy, and of those that may be asked the same again.
+    #: The histories of jobs that may be resubmitted by policy, or executed with the same request again.
     histories: dict[str, AgentHistory] = field(default_factory=dict)
 
     def require(self, agent_id: str | None) -> None:
@@ -174,14 +173,14 @@ class Agents(Part):
         self.agents[agent.id] = agent
 
     def change(self, stored: Agent, changes: Mapping[str, object], actor: Actor) -> None:
-        """Change an agent, and count that."""
-        counted = {"version": stored.version + 1, "updated_at": self.uow.clock.now}
-        self.put(stored.model_copy(update={**changes, **counted}), actor)
+        """Change fields of an agent, and raise its version."""
+        version = {"version": stored.version + 1, "updated_at": self.uow.clock.now}
+        self.put(stored.model_copy(update={**changes, **version}), actor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitsWish(Wish):
-    """The circuits of agents, where any circuit is stored."""
+    """The circuits of agents, if any circuit is stored."""
 
     agents: frozenset[str] = frozenset()
 
@@ -208,7 +207,7 @@ class Circuits(Part):
         return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ').lower()}"
 
     def update(self, execution: Execution, report: Report) -> None:
-        """Open or close the agent's circuit by what a report says of its calls."""
+        """Open or close the agent's circuit, depending on whether the report is of a grant, an answer or a failure."""
         before = self.of(execution)
         after, now = before, self.uow.clock.now
         if report.kind is TransitionKind.CLAIMED:

@@ -1,4 +1,4 @@
-"""Agents and circuits as rows: lock, load and write those of a transaction, list them, and match them to jobs."""
+"""Agents and circuits as rows: lock, load and write those of a transaction, list agents, and find candidates."""
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
@@ -47,16 +47,16 @@ COLUMNS: Final = (
 
 
 def json_object(alias: str) -> str:
-    """Return the expression of an agent's JSON, as facts have it, from its row."""
+    """Return the SQL expression of the JSON of an agent's row, as facts have it."""
     fields = (
         f"'{name}', {sql.time_text(f'{alias}.{name}') if kind == sql.TIME else f'{alias}.{name}'}"
         for name, kind in sql.columns(tables.agents).items()
     )
-    return f"json_strip_nulls(json_build_object({', '.join(fields)}))"  # which leaves out spaces, too
+    return f"json_strip_nulls(json_build_object({', '.join(fields)}))"  # without spaces
 
 
 def to_agent(row: Row) -> Agent:
-    """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
+    """Return an agent from its row, with or without its circuit; policy and headers are JSON text."""
     return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})
 
 
@@ -65,8 +65,8 @@ def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
     return {agent.id: agent for agent in map(Agent.model_validate_json, texts)}
 
 
-#: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
-#: would collect all live executions of an agent first, however many are queued.
+#: The load is counted along the index on agent_id, up to LIMIT. With `agent_id = a.id` the planner would collect all
+#: live executions of an agent first, however many are queued.
 _CANDIDATES: Final = text(
     f"""
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
@@ -109,12 +109,10 @@ async def find_with_any(
     Their load is counted up to `load_max`.
     """
     parameters = {"capabilities": sorted(capabilities), "job_ids": sorted(job_ids), "load_max": load_max}
-    rows = await connection.execute(_CANDIDATES, parameters)
-    return [(to_agent(row), _to_candidate(row)) for row in rows]
-
-
-def _to_candidate(row: Row) -> Candidate:
-    return Candidate(row.id, frozenset(row.capabilities), circuit_closed=row.circuit_closed, load=row.load)
+    return [
+        (to_agent(row), Candidate(row.id, frozenset(row.capabilities), row.circuit_closed, row.load))
+        for row in await connection.execute(_CANDIDATES, parameters)
+    ]
 
 
 async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> Sequence[Row]:
@@ -155,7 +153,7 @@ _ADD_AGENT: Final = text(
 _READ_AGENTS: Final = text(
     f"SELECT {COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))",  # noqa: S608 - names of our own
 )
-#: Live executions of an agent are counted up to here, which bounds the query; beyond it agents compare as equal.
+#: Up to this number live executions of an agent are counted, which bounds the query; beyond it agents are equal.
 LOAD_MAX: Final = 1_000
 
 
@@ -165,13 +163,13 @@ class AgentsStore(Store):
     part, wish = Agents, AgentsWish
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock agents in the order of their ids. Those that are only read come with the executions."""
+        """Lock agents in the order of their ids. Agents that are only read come with the executions."""
         if locked := asked[AgentsWish].locked:
             for row in await connection.execute(_LOCK_AGENTS, {"ids": sorted(locked)}):
                 uow[Agents].agents.stored[row.id] = to_agent(row)
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load agents that are not known yet, those that jobs may be matched to, and which ones jobs have had."""
+        """Load agents to be read, the candidates for jobs, and the histories of jobs' agents."""
         wish, agents = asked[AgentsWish], uow[Agents]
         stored = agents.agents.stored
         if wish.histories:
@@ -186,13 +184,13 @@ class AgentsStore(Store):
                 stored[agent.id], agents.candidates[agent.id] = agent, candidate
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write agents, and the facts that they changed, in the order in which that was asked for."""
+        """Write agents with the facts of their changes, in the order of the commands."""
         for change in uow[Agents].changes:
             await _write_agent(connection, change)
 
 
 async def _write_agent(connection: Connection, change: AgentChange) -> None:
-    """Write an agent, and the fact that it changed. RaceError: another transaction has inserted it since."""
+    """Write an agent, and the fact of its change. RaceError: another transaction has inserted the agent since."""
     agent = change.agent
     row = {
         **agent.model_dump(include=set(_AGENT)),
@@ -210,8 +208,8 @@ _LOCK: Final = text(
     f"SELECT {', '.join(_CIRCUIT)} FROM circuits "  # noqa: S608 - names of our own
     "WHERE agent_id = ANY(CAST(:ids AS text[])) ORDER BY agent_id FOR UPDATE",
 )
-#: A statement of its own: the one that waits for the lock has a snapshot from before, without the present probe.
-#: `|| ''`: only the index of the ids can serve.
+#: A statement of its own, since the one that waits for the lock has an older snapshot, without the present probe.
+#: `|| ''` leaves only the index of the ids to the planner.
 _PROBING: Final = text(
     "SELECT execution_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) "
     "AND stage || '' = 'EXECUTING' AND state || '' IN ('OFFERED', 'LEASED')",
@@ -227,7 +225,7 @@ _WRITE: Final = text(
 
 
 class CircuitsStore(Store):
-    """Lock circuits, when all other rows are, and write those that changed."""
+    """Lock circuits after all other rows, and write those that changed."""
 
     part, wish, is_last = Circuits, CircuitsWish, True
 
@@ -240,20 +238,13 @@ class CircuitsStore(Store):
         probes = [row.probe_id for row in rows if row.probe_id is not None]
         probing = set(await connection.scalars(_PROBING, {"ids": probes})) if probes else set()
         for row in rows:
-            circuits.circuits.stored[row.agent_id] = Breaker(
-                failures=row.failures,
-                opened=row.opened,
-                open_until=row.open_until,
-                probe_id=row.probe_id,
-                probing=row.probe_id in probing,
-            )
+            breaker = Breaker(row.failures, row.opened, row.open_until, row.probe_id, row.probe_id in probing)
+            circuits.circuits.stored[row.agent_id] = breaker
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write circuits that differ from what is stored. RaceError: another transaction has inserted one since."""
+        """Write circuits that differ from the stored ones. RaceError: another transaction has inserted one since."""
         stored, changes = uow[Circuits].circuits.stored, uow[Circuits].circuits.changes
-        changed = {
-            agent_id: breaker for agent_id, breaker in changes.items() if breaker != stored.get(agent_id, CLOSED)
-        }
+        changed = {each: breaker for each, breaker in changes.items() if breaker != (stored.get(each) or CLOSED)}
         if not changed:
             return
         closed = [agent_id for agent_id, breaker in changed.items() if breaker == CLOSED]
@@ -284,19 +275,15 @@ _STATE_COLUMNS: Final = (
 
 
 async def get_agent(connection: Connection, agent_id: str) -> Agent | None:
-    """Return an agent, or None where there is none of that id."""
+    """Return an agent; None: no agent has the id."""
     rows = await list_agents(connection, limit=1, agent_id=agent_id)
     return rows[0] if rows else None
 
 
 async def list_agents(
-    connection: Connection,
-    *,
-    limit: int,
-    after: tuple[str, str] | None = None,
-    agent_id: str | None = None,
+    connection: Connection, *, limit: int, after: tuple[str, str] | None = None, agent_id: str | None = None
 ) -> list[Agent]:
-    """Return agents in the order of (name, id), after the one named by `after`; only one where an id is given."""
+    """Return agents in the order of (name, id), after a place in it; if an id is given, only the agent with that."""
     columns = [column for column in agents.c if column.name not in {"policy", "headers"}]
     as_text = text("policy::text AS policy, headers::text AS headers")
     query = select(*columns, *_STATE_COLUMNS, as_text).outerjoin_from(agents, circuits_table)

@@ -74,7 +74,7 @@ def parse_uuid(text: str, field: str) -> UUID:
 
 def read_key(request: Message) -> str:
     """Return the idempotency key of a request, empty where it has none. InvalidError: it is too long."""
-    key: str = read_field(request, "idempotency_key")
+    key: str = read_field(request, "idempotency_key") or ""
     if len(key) > KEY_MAX:
         raise InvalidError(f"has {len(key)} characters, and {KEY_MAX} at most", field="idempotency_key")
     return key

@@ -246,7 +246,7 @@ class Creation(Command[R_co]):
         """Return the answer of a repeated request, with the thing as it is now."""
 
 
-def optional(value: str | None) -> frozenset[str]:
+def optional(value: K | None) -> frozenset[K]:
     """Return a set of an id that may be missing."""
     return frozenset() if value is None else frozenset({value})
 

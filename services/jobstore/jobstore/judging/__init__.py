@@ -1,1 +1,1 @@
-"""Judge policies, criteria sets, and judgings without a job."""
+"""Judge policies, criteria sets, reuse of verdicts and results, and judgings without a job."""

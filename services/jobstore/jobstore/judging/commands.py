@@ -1,4 +1,4 @@
-"""Commands on judge policies and criteria sets: put a version, say which is current, or retire a name. Pure."""
+"""Commands on judge policies and criteria sets: put or promote a version, or retire a name. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,13 +36,13 @@ from signoff.jsontext import json_text
 
 @dataclass(frozen=True, slots=True)
 class _ChangeName(Command[R_co]):
-    """`expected`: the number of the newest version, as the caller knows it."""
+    """A change of a name. `expected`: the number of the newest version that the caller has seen."""
 
     named: Named
     expected: int | None = field(default=None, kw_only=True)
 
     def locks(self) -> Wishes:
-        return NOTHING  # two that add the same version race, and one of them decides again
+        return NOTHING  # of two commands that add the same version, one fails to insert it, and decides again
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
@@ -58,7 +58,7 @@ class _ChangeName(Command[R_co]):
             )
 
     def check_name(self) -> None:
-        """Raise RefusedError (`judge_policy_reserved`) for the policy that validators report of their settings."""
+        """Raise RefusedError (`judge_policy_reserved`) for `default`, which validators report from their settings."""
         if self.named.name == RESERVED.name and self.named.kind is not Kind.CRITERIA:
             raise RefusedError(
                 f"the policy {DEFAULT_POLICY} is what validators are set to: change their settings, or name another",
@@ -68,13 +68,13 @@ class _ChangeName(Command[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class PutVersion(_ChangeName[int]):
-    """Add a version, and return its number; or that of the newest one, which says the same.
+    """Add a version, and return its number; or return that of the newest version, if it has the same body.
 
-    Of a set, also of a golden one, the newest version is current; of a policy the first is, and later ones once they
-    are promoted. `expected`: of an unknown name, the number under which it is put back.
+    A new version of a criteria set or golden set becomes current; of a policy the first does, and later ones once they
+    are promoted. `expected`: of an unknown name, the number of its first version, as when it is put back.
     ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
-    `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`); NotFoundError, for a golden set of a
-    policy that is not there (`unknown_judge_policy`).
+    `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`); NotFoundError
+    (`unknown_judge_policy`), for a golden set of an unknown policy.
     """
 
     body: str
@@ -83,8 +83,9 @@ class PutVersion(_ChangeName[int]):
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
         policy = Named(Kind.JUDGE, self.named.name)
-        names = {self.named, policy} if self.named.kind is Kind.GOLDEN else {self.named}
-        return (PoliciesWish(names=frozenset(names)),)
+        return (
+            PoliciesWish(names=frozenset({self.named, policy} if self.named.kind is Kind.GOLDEN else {self.named})),
+        )
 
     def decide(self, uow: UnitOfWork) -> int:
         self.check_name()
@@ -109,7 +110,7 @@ class PutVersion(_ChangeName[int]):
 
 @dataclass(frozen=True, slots=True)
 class ReportDefault(_ChangeName[int]):
-    """Return the version of the policy `default` that says what a validator is set to; the next one if none does."""
+    """Return the version of `default` that has a validator's settings; add one if none has them."""
 
     body: str
 
@@ -127,10 +128,10 @@ class ReportDefault(_ChangeName[int]):
 
 @dataclass(frozen=True, slots=True)
 class PromoteVersion(_ChangeName[None]):
-    """Make a version the current one of its name, also of one that was retired; `reason` is kept.
+    """Make a version the current one of its name, also of a retired name; `reason` is stored.
 
-    A policy with a golden set needs an evaluation on that, which a report names and the version passes, or a reason.
-    `evaluated`: what is kept of the version's evaluation that the report names; none is.
+    A policy with a golden set needs a reason, or the report of an evaluation on that set which the version passes.
+    `evaluated`: the evaluation that the report names, as it was kept; None: it was not.
 
     NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`); RefusedError (`golden_not_evaluated`,
     `golden_not_kept`, `golden_report_differs`, `golden_other_cases`, `golden_other_version`, `golden_failed`).
@@ -171,13 +172,13 @@ class PromoteVersion(_ChangeName[None]):
 
 @dataclass(frozen=True, slots=True)
 class KeepEvaluation(Command[list[str]]):
-    """Keep what an evaluation of versions of judge policies came to, and return of which: those that are known."""
+    """Store the results of an evaluation for the judge policies' versions that exist, and return their references."""
 
     evaluation: UUID
     evaluated: Sequence[tuple[str, Evaluated]]
 
     def locks(self) -> Wishes:
-        return NOTHING  # versions never change, and the newest evaluation of each counts
+        return NOTHING  # versions never change, and a newer evaluation replaces an older one
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
@@ -188,8 +189,8 @@ class KeepEvaluation(Command[list[str]]):
         kept = []
         for reference, (measured, judged) in self.evaluated:
             name, version = split_reference(reference)
-            known = uow[Policies].names.get(Named(Kind.JUDGE, name))
-            if version is not None and known is not None and version in known.hashes:
+            known = uow[Policies].names.get(Named(Kind.JUDGE, name)) or Versions()
+            if version is not None and version in known.hashes:
                 about = (name, version, measured.cases_hash, self.evaluation)
                 texts = (measured.model_dump_json(), json_text(judged))
                 uow[Policies].evaluations.append(NewEvaluation(*about, *texts, self.actor))
@@ -199,7 +200,7 @@ class KeepEvaluation(Command[list[str]]):
 
 @dataclass(frozen=True, slots=True)
 class RetireName(_ChangeName[None]):
-    """Let no new execution be judged by a name; what is under way goes on, and its versions stay.
+    """Retire a name: no new execution is judged by it; live ones still are, and its versions stay.
 
     NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`).
     """
@@ -215,19 +216,18 @@ class RetireName(_ChangeName[None]):
 
 
 def _require_name(uow: UnitOfWork, named: Named) -> Versions:
-    known = uow[Policies].names.get(named)
-    if known is None or not known.newest:
+    if (known := uow[Policies].names.get(named)) is None or not known.newest:
         raise make_unknown_error(named.kind, named.name)
     return known
 
 
 def make_unknown_error(kind: Kind, reference: str) -> NotFoundError:
-    """Return the error of a reference to nothing."""
+    """Return the error of a reference to an unknown name or version."""
     return NotFoundError(f"there is no {kind.words} {reference}", code=kind.unknown)
 
 
 def _check_room(named: Named, known: Versions, number: int) -> None:
-    """Raise RefusedError for a version or a name too many, InvalidError for a number that is too high."""
+    """Raise RefusedError if there are too many versions or names, InvalidError if the number is too high."""
     if number > VERSION_MAX:
         raise InvalidError(f"a version has at most the number {VERSION_MAX}", code=ErrorCode.TOO_MANY_VERSIONS)
     if len(known.hashes) >= VERSIONS_MAX:
@@ -239,26 +239,26 @@ def _check_room(named: Named, known: Versions, number: int) -> None:
 
 
 def read_named(policy: Policy) -> PoliciesWish:
-    """Return the wish for what a policy names, so that it can be refused as it is given."""
+    """Return the wish for the versions that a policy names, so that a command can check them."""
     return PoliciesWish(references=frozenset(list_wanted(policy)))
 
 
 def check_named(uow: UnitOfWork, policy: Policy) -> None:
-    """Raise InvalidError if a policy names a judge policy or a criteria set that no execution may be judged by."""
+    """Raise InvalidError if a policy names an unknown or retired judge policy or criteria set."""
     for wanted in list_wanted(policy):
         if (refusal := _refuse(uow, wanted)) is not None:
             raise InvalidError(refusal.message, code=refusal.code)
 
 
 def check_criteria(spec: Spec) -> None:
-    """Raise InvalidError (`criteria_empty`) if a job has no criteria of its own, and no set has any for it."""
+    """Raise InvalidError (`criteria_empty`) if a job has neither criteria nor a criteria set."""
     if not spec.acceptance_criteria and spec.policy.criteria_set is None:
         message = "a job needs at least one criterion, or the name of a criteria set in its policy"
         raise InvalidError(message, code=ErrorCode.CRITERIA_EMPTY)
 
 
 def check_references(spec: Spec) -> None:
-    """Raise InvalidError (`reference_unknown`) if a reference is for a criterion that a job does not have itself."""
+    """Raise InvalidError (`reference_unknown`) if a reference is for none of the job's own criteria."""
     try:
         check_numbers(spec.references, parse_stored_criteria(spec.acceptance_criteria))
     except CriteriaError as error:
@@ -266,48 +266,50 @@ def check_references(spec: Spec) -> None:
 
 
 def freeze(uow: UnitOfWork, policy: Policy) -> Policy:
-    """Return a policy with the versions that are current now in place of names."""
-    found = {wanted.kind: _find(uow, wanted) for wanted in list_wanted(policy)}
-    if not found:
-        return policy
-    judge, criteria = found.get(Kind.JUDGE), found.get(Kind.CRITERIA)
-    frozen = {"judge": judge and judge.reference, "criteria_set": criteria and criteria.reference}
-    return policy.model_copy(update={name: reference for name, reference in frozen.items() if reference})
+    """Return a policy that names the versions which are current now."""
+    fields = {Kind.JUDGE: "judge", Kind.CRITERIA: "criteria_set"}
+    found = ((wanted.kind, _find(uow, wanted)) for wanted in list_wanted(policy))
+    frozen = {fields[kind]: version.reference for kind, version in found if version is not None}
+    return policy.model_copy(update=frozen) if frozen else policy
 
 
 def find_criteria(uow: UnitOfWork, spec: Spec, policy: Policy) -> str:
-    """Return the criteria that an execution is judged by, in their text form: those of a set that is known, too."""
-    wanted = (each for each in list_wanted(policy) if each.kind is Kind.CRITERIA)
-    version = next((found for each in wanted if (found := _find(uow, each))), None)
-    own = spec.acceptance_criteria
+    """Return the criteria that an execution is judged by, in their text form: the job's, and those of its set."""
+    version, own = _find_named(uow, policy, Kind.CRITERIA), spec.acceptance_criteria
     return own if version is None else join_criteria(own, version.body)
 
 
 def find_judged_max_chars(uow: UnitOfWork, policy: Policy) -> int | None:
-    """Return how many characters of criteria and result the judge that a policy names takes; None: none is named."""
-    wanted = (each for each in list_wanted(policy) if each.kind is Kind.JUDGE)
-    version = next((found for each in wanted if (found := _find(uow, each))), None)
+    """Return how many characters of criteria and result a policy's judge takes; None: any number."""
+    version = _find_named(uow, policy, Kind.JUDGE)
     return None if version is None else version.result_max_chars
 
 
+def _find_named(uow: UnitOfWork, policy: Policy, kind: Kind) -> Version | None:
+    """Return the version of a kind that a policy names; None: it names none, or none that may be used."""
+    return next((_find(uow, wanted) for wanted in list_wanted(policy) if wanted.kind is kind), None)
+
+
 def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusal | None:
-    """Return why no result of a job could be judged by a policy and its criteria, or None if it could."""
+    """Return the refusal of a job whose results could not be judged by a policy and its criteria; None: they could."""
     refusals = (_refuse(uow, wanted) for wanted in list_wanted(policy))
     if (refusal := next(filter(None, refusals), None)) is not None:
         return refusal
     criteria = find_criteria(uow, spec, policy)
     try:
         chars = sum(len(criterion.text) for criterion in parse_criteria(criteria))
-    except CriteriaError as error:  # of a job that is older than these bounds, or whose set has too many beside its own
+    except CriteriaError as error:  # the job is older than these bounds, or has too many criteria with those of its set
         return Refusal(error.code, f"the job's criteria cannot be judged by: {error}; edit them, then execute again")
     if criteria is not spec.acceptance_criteria:
         size = measure_job(spec, spec.payload) + len(criteria.encode()) - len(spec.acceptance_criteria.encode())
         if size > uow.terms.job_max_bytes:
             message = f"with the criteria of its set the job has {size} bytes, more than {uow.terms.job_max_bytes}"
             return Refusal(ErrorCode.PAYLOAD_TOO_LARGE, message)
-    most = find_judged_max_chars(uow, policy)
-    if most is not None and chars >= most:
-        message = f"the criteria alone have {chars} characters, and the job's judge policy takes {most} with the result"
+    limit = find_judged_max_chars(uow, policy)
+    if limit is not None and chars >= limit:
+        message = (
+            f"the criteria alone have {chars} characters, and the job's judge policy takes {limit} with the result"
+        )
         return Refusal(ErrorCode.RESULT_TOO_LARGE_TO_JUDGE, message)
     return None
 

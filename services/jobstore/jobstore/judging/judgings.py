@@ -1,4 +1,4 @@
-"""Commands on judgings without a job: queue them, queue results of jobs to be judged again, and end one. Pure."""
+"""Commands on judgings outside of executions: queue them, queue jobs' results to be judged again, end one. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,19 +47,19 @@ from signoff.jsontext import parse_json
 from signoff.judging import CriterionVerdict
 from signoff.status import RESTING, JudgingKind, JudgingState, Outcome
 
-#: The letter of an outcome, as verdicts have it of their stages.
+#: The letters of outcomes, as the stages of verdicts have them.
 LETTERS: Final[Mapping[Outcome, str]] = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
-#: Of a criterion that was not judged before.
+#: The letter of a criterion that was not judged before.
 NO_LETTER: Final = "-"
-#: Grants of one judging: one that ends every process which judges it is paid for each time.
+#: The highest number of grants of one judging, since one that crashes its validators costs money each time.
 GRANTS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class QueueJudgings(Creation[None]):
-    """Queue the judgings of one call, unless they are there. RefusedError (`too_many_judgings`).
+    """Queue the judgings of one call, unless they exist; `obstacle` is raised unless they exist.
 
-    `obstacle` is why they are refused unless they are there.
+    RefusedError (`too_many_judgings`).
     """
 
     judgings: Sequence[NewJudging]
@@ -81,7 +81,7 @@ class QueueJudgings(Creation[None]):
         return group_id in uow[Judgings].groups or any(new.group_id == group_id for new in uow[Judgings].new)
 
     def show(self, uow: UnitOfWork) -> None:
-        """Return nothing: judgings are read by their id, for as long as they are kept."""
+        """Return nothing: the caller reads judgings by their id."""
 
     def decide(self, uow: UnitOfWork) -> None:
         if self.is_made(uow):
@@ -96,7 +96,7 @@ class QueueJudgings(Creation[None]):
 
 @dataclass(frozen=True, slots=True)
 class QueueRejudging(Command[None]):
-    """Queue the result of a job to be judged again: that of the execution which was its last as this was asked for.
+    """Queue the result of a job's last execution, as of the request, to be judged again.
 
     It is judged by the policy that the execution froze, unless another is named. RefusedError: it cannot be judged.
     """
@@ -104,18 +104,16 @@ class QueueRejudging(Command[None]):
     judging: NewJudging
 
     def locks(self) -> Wishes:
-        return (
-            JobsWish(locked=optional(self.judging.job_id)),
-            ExecutionsWish(locked=_one(self.judging.execution_id)),
-        )
+        executions = ExecutionsWish(locked=optional(self.judging.execution_id))
+        return (JobsWish(locked=optional(self.judging.job_id)), executions)
 
     def reads(self, uow: UnitOfWork) -> Wishes:
-        execution = uow[Executions].executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        execution = _find_execution(uow, self.judging.execution_id)
         return (PoliciesWish(references=frozenset(_list_own(self.judging, execution))),)
 
     def decide(self, uow: UnitOfWork) -> None:
         job = uow[Jobs].require(self.judging.job_id or "")
-        execution = uow[Executions].executions.get(self.judging.execution_id) if self.judging.execution_id else None
+        execution = _find_execution(uow, self.judging.execution_id)
         raise_refusal(_refuse(job, execution))
         judging = replace(self.judging, job_version=job.version, actor=self.actor)
         for own in _list_own(judging, execution):
@@ -130,7 +128,7 @@ def _list_own(judging: NewJudging, execution: Execution | None) -> Iterator[Want
 
 
 def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
-    """Return a policy that was frozen, as JSON text; also one that was retired since."""
+    """Return a policy that an execution froze, as JSON text, also if its name was retired since."""
     version = uow[Policies].versions.get(own)
     if version is None:
         message = f"the judge policy {own.reference} is not known: put it back under that number, or name another"
@@ -139,7 +137,7 @@ def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
 
 
 def _refuse(job: Job, execution: Execution | None) -> Refusal | None:
-    """Return why the result of an execution is not judged again, if it is not."""
+    """Return the refusal to judge the result of an execution again; None: it may be."""
     if job.live:
         return Refusal(ErrorCode.EXECUTION_LIVE, "an execution of the job is live")
     if execution is not None and execution.execution_id != job.execution_id:
@@ -149,16 +147,16 @@ def _refuse(job: Job, execution: Execution | None) -> Refusal | None:
     return None
 
 
-def _one(execution_id: UUID | None) -> frozenset[UUID]:
-    return frozenset() if execution_id is None else frozenset({execution_id})
+def _find_execution(uow: UnitOfWork, execution_id: UUID | None) -> Execution | None:
+    return None if execution_id is None else uow[Executions].executions.get(execution_id)
 
 
 @dataclass(frozen=True, slots=True)
 class FinishJudging(Command[bool]):
-    """Keep what came of a judging under its lease, and return whether it counts: the lease is current, and nobody has.
+    """Store the outcome of a judging, and return whether it counts: its lease is current, and no outcome is stored.
 
-    `verdict` is JSON text; without one `code` and `message` say why there is none. Of a judging whose verdict is to be
-    the job's, `execution_id` and `job_id` name these.
+    `verdict` is JSON text; `code` and `message` are those of a failure. `execution_id` and `job_id` are given if the
+    verdict is to become that of the job.
     """
 
     judging_id: UUID
@@ -187,7 +185,7 @@ class FinishJudging(Command[bool]):
         )
 
     def reads(self, uow: UnitOfWork) -> Wishes:
-        execution = uow[Executions].executions.get(self.execution_id) if self.execution_id else None
+        execution = _find_execution(uow, self.execution_id)
         judging = JudgingsWish(locked=frozenset({self.judging_id}))
         if execution is None:
             return (judging,)
@@ -206,7 +204,7 @@ class FinishJudging(Command[bool]):
             judging.id,
             code=self.code,
             message=self.message,
-            cost_nanos=self._tell_cost(),
+            cost_nanos=self._find_cost(),
             tokens=self.tokens,
             duration_s=self.duration_s,
         )
@@ -218,8 +216,8 @@ class FinishJudging(Command[bool]):
         uow[Judgings].judgings[judging.id] = judging._replace(state=JudgingState.DONE)
         return True
 
-    def _tell_cost(self, verdict: Verdict | None = None) -> int | None:
-        """Return what it cost; None where a model was asked, and nobody says what that costs."""
+    def _find_cost(self, verdict: Verdict | None = None) -> int | None:
+        """Return the cost in nano-dollars; None: a model was asked whose cost is unknown."""
         stages = (verdict.stages if verdict is not None else None) or []
         are_known = [ask.cost_usd is not None for stage in stages for ask in stage.asks] or [not self.tokens]
         return self.cost_nanos if self.cost_nanos or all(are_known) else None
@@ -237,7 +235,7 @@ class FinishJudging(Command[bool]):
         before = _read_before(judging.before)
         return replace(
             answer,
-            cost_nanos=self._tell_cost(verdict),
+            cost_nanos=self._find_cost(verdict),
             answer=verdict.model_dump_json(exclude_defaults=True),
             is_valid=verdict.is_valid if refusal is None else None,
             was_valid=None if before is None else before.is_valid,
@@ -247,11 +245,12 @@ class FinishJudging(Command[bool]):
         )
 
     def _record(self, uow: UnitOfWork, judging: StoredJudging, verdict: Verdict) -> Refusal | None:
-        """Record a verdict as the job's: two entries of its log, in place of the verdict before.
+        """Record a verdict as the job's, with two entries of its log, in place of the verdict before.
 
-        A not-met one on what was unproven requests the next submission by policy, as the first would have.
+        If the first judging proved nothing, a not-met verdict requests the next submission by policy.
         """
-        execution, job = self._find(uow)
+        execution = _find_execution(uow, self.execution_id)
+        job = uow[Jobs].jobs.get(execution.job_id) if execution else None
         if job is None:
             return Refusal(ErrorCode.UNKNOWN_JOB, "the job is not known")
         if (refusal := _refuse(job, execution)) is not None:
@@ -259,7 +258,7 @@ class FinishJudging(Command[bool]):
         kind, failed = read_verdict(verdict)
         if failed is not None:
             return Refusal(failed, verdict.reason)
-        assert execution is not None  # else the job is not found by it
+        assert execution is not None  # the job was found by it
         question = find_question(uow, execution)
         if question is None:
             return Refusal(ErrorCode.UNKNOWN_CRITERIA_SET, "the criteria set that the execution froze is not known")
@@ -267,7 +266,7 @@ class FinishJudging(Command[bool]):
         mismatch = find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
         if asked_for and verdict.judge != asked_for:
             mismatch = f"the verdict was made by the judge policy {verdict.judge}, and not by {asked_for}"
-        if mismatch is not None:  # another list than the job's now: it was edited meanwhile, or the validator is wrong
+        if mismatch is not None:  # the job was edited meanwhile, or the validator is wrong
             return Refusal(ErrorCode.VERDICT_MISMATCH, mismatch)
         begun = Report(TransitionKind.REJUDGED, code=REJUDGED, message="judged again", actor=judging.actor)
         decision = record(uow, job.id, execution, begun)
@@ -295,14 +294,10 @@ class FinishJudging(Command[bool]):
         overrule_verdicts(uow, execution, decided.job.version)
         return None
 
-    def _find(self, uow: UnitOfWork) -> tuple[Execution | None, Job | None]:
-        execution = uow[Executions].executions.get(self.execution_id) if self.execution_id else None
-        return execution, uow[Jobs].jobs.get(execution.job_id) if execution else None
-
 
 @dataclass(frozen=True, slots=True)
 class LoseJudging(Command[None]):
-    """End a judging of which the last lease that it may be granted has lapsed; nobody knows what it has cost."""
+    """End a judging whose last lease of GRANTS_MAX has lapsed; its cost is unknown."""
 
     judging_id: UUID
 
@@ -323,7 +318,7 @@ class LoseJudging(Command[None]):
 
 
 def read_reference(policy: str | None) -> str:
-    """Return the name and version of a stored policy; empty for the validators' own settings."""
+    """Return the name and version of a policy given as JSON text; empty for the validators' own settings."""
     if not policy:
         return ""
     named = parse_json(policy)
@@ -331,13 +326,13 @@ def read_reference(policy: str | None) -> str:
 
 
 def _read_before(response: str | None) -> Verdict | None:
-    """Return the verdict in the response of an entry of a log."""
+    """Return the verdict in the response of a log entry, given as JSON text."""
     text = None if response is None else members(response).get("verdict")
     return None if text is None else Verdict.model_validate_json(text)
 
 
 def _compare(before: Verdict, verdict: Verdict) -> str:
-    """Return a letter for each criterion of a verdict: its outcome in the verdict before."""
+    """Return for each criterion of a verdict the letter of its outcome in the verdict before."""
     letters = {_format_line(criterion): LETTERS[criterion.outcome] for criterion in before.criteria}
     return "".join(letters.get(_format_line(criterion), NO_LETTER) for criterion in verdict.criteria)
 

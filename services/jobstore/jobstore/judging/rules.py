@@ -1,4 +1,4 @@
-"""What results are judged by and may be reused for, and that of one transaction. Pure."""
+"""Judge policies, criteria, tasks and the reuse of verdicts and results, and those of one transaction. Pure."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -21,30 +21,30 @@ from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 from signoff.status import JudgingKind, JudgingState
 
-#: Names of one kind at most, and versions of one name.
+#: The highest number of names of one kind, and of versions of one name.
 NAMES_MAX: Final = 1_000
 VERSIONS_MAX: Final = 1_000
-#: The highest number that a version may have: what a reference takes.
+#: The highest number that a version, and a reference to it, may have.
 VERSION_MAX: Final = 999_999_999
-#: Bytes of a judge policy, as it is stored.
+#: The largest size of a judge policy, as it is stored.
 POLICY_MAX_BYTES: Final = 64 << 10
 
 
 class Kind(StrEnum):
-    """What has names and versions; as tables know it."""
+    """The kinds of things that have names and versions; the values are those in tables."""
 
     JUDGE = "judge"
     CRITERIA = "criteria"
-    GOLDEN = "golden"  # of a policy, by the policy's name
+    GOLDEN = "golden"  # the golden set of a policy, by the policy's name
 
     @property
     def word(self) -> str:
-        """The word in codes and messages."""
+        """The word in codes."""
         return "judge_policy" if self is Kind.JUDGE else f"{self}_set"
 
     @property
     def unknown(self) -> ErrorCode:
-        """The code for a reference to nothing."""
+        """The code for an unknown reference."""
         return _CODES[self][0]
 
     @property
@@ -54,7 +54,7 @@ class Kind(StrEnum):
 
     @property
     def words(self) -> str:
-        """The words for people."""
+        """The words in messages."""
         return self.word.replace("_", " ")
 
 
@@ -72,18 +72,18 @@ class Named(NamedTuple):
     name: str
 
 
-#: The name that only validators change, by their settings.
+#: The name that validators alone change, by their settings.
 RESERVED: Final = Named(Kind.JUDGE, DEFAULT_POLICY)
 
 
 class Wanted(NamedTuple):
-    """A reference that somebody gives, such as `strict` or `strict@3`."""
+    """A reference in a policy, such as `strict` or `strict@3`."""
 
     kind: Kind
     reference: str
 
     def describe_obstacle(self, found: "Version | None") -> str:
-        """Return why nothing can be judged by what was found, and what to do."""
+        """Return the message of a reference by which nothing can be judged; `found` is the version that it means."""
         why = "is not known" if found is None else "is retired" if found.is_retired else "cannot be held to a version"
         return f"the {self.kind.words} {self.reference} {why}: name another one, or put it first"
 
@@ -119,9 +119,9 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What is known of a name: hashes of its versions' bodies, which is current, how often that was moved.
+    """The versions of a name: the hashes of their bodies, the current one, and how often that was moved.
 
-    `names` counts the names of its kind. A name without versions is not known.
+    `names` counts the names of its kind. A name without versions is unknown.
     """
 
     hashes: Mapping[int, bytes] = field(default_factory=dict)
@@ -136,17 +136,17 @@ class Versions:
 
 
 def hash_body(body: str) -> bytes:
-    """Return the hash by which bodies are told apart."""
+    """Return the hash by which bodies are compared."""
     return hashlib.sha256(body.encode()).digest()
 
 
 def format_body(policy: JudgePolicy) -> str:
-    """Return a judge policy as it is stored: with all that it leaves to defaults, so that a version never changes."""
+    """Return a judge policy as it is stored: with all defaults written out, so that a version never changes."""
     return policy.model_dump_json(exclude={"name", "version"})
 
 
 def list_wanted(policy: types.Policy) -> Iterator[Wanted]:
-    """Yield the references that a policy gives. What validators are set to has no body that anybody is told."""
+    """Yield the references of a policy, but for `default`, which the validators' own settings stand for."""
     return _list(policy.judge, policy.criteria_set)
 
 
@@ -163,21 +163,21 @@ def _list(judge: object, criteria_set: object) -> Iterator[Wanted]:
 
 
 def join_criteria(own: str, of_set: str) -> str:
-    """Return the text form of a job's own criteria, as they stand, and of those of its set that are not among them."""
+    """Return the text form of a job's own criteria, unchanged, and of the criteria of its set that it lacks."""
     known = parse_stored_criteria(own)
     added = [str(one) for one in parse_stored_criteria(of_set) if one not in known]
     return "\n".join([own, *added] if known else added)
 
 
 def needs_context(criteria: str) -> bool:
-    """Return whether a check among the criteria looks at more than the result: at the payload, or what came before."""
-    if "check:" not in criteria.lower():  # of most jobs, whose criteria are not read for this
+    """Return whether a check among the criteria needs more than the result: the payload, or the result before."""
+    if "check:" not in criteria.lower():  # most criteria need not be parsed
         return False
     return any(one.kind == "check" and is_bound(one.text) for one in parse_stored_criteria(criteria))
 
 
 def loop_needs_context(judge_policy: str, submission: int) -> bool:
-    """Return whether a check that a policy makes besides, of a submission, looks at more than the result."""
+    """Return whether a check in the loop of a policy, for a submission, needs more than the result."""
     if '"check"' not in judge_policy:
         return False
     return any(submission >= begins for begins in _find_bound_steps(judge_policy))
@@ -185,23 +185,23 @@ def loop_needs_context(judge_policy: str, submission: int) -> bool:
 
 @lru_cache(maxsize=100)
 def _find_bound_steps(judge_policy: str) -> tuple[int, ...]:
-    """Return from which submissions on a policy, which a newer jobstore may have stored, makes such a check."""
+    """Return the first submission of each such check in a policy's loop, which a newer jobstore may have stored."""
     steps = parse_json(judge_policy).get("loop") or []
     return tuple(step.get("from_submission", 2) for step in steps if step.get("check") and is_bound(step["check"]))
 
 
-#: Characters of a task that a judge is shown, whatever the agent was asked: no task keeps a result from being judged.
+#: The most characters of a task that a judge is shown, so that a long task does not prevent its judging.
 TASK_MAX_CHARS: Final = 20_000
-#: Ends a member that is cut.
+#: The end of a member that is cut.
 CUT: Final = " [cut here: the rest is not shown]"
 _DEFAULT: Final = tuple(JudgePolicy(name=DEFAULT_POLICY).task)
-#: The members that are JSON of any kind, and a value of them that says nothing.
+#: The members that are JSON of any kind, and their value that is left out.
 _JSON: Final = {"payload", "feedback"}
 _NULL: Final = "null"
 
 
 class Task(NamedTuple):
-    """What an agent was asked. `payload` and `feedback` are JSON texts; none need have more than is shown."""
+    """The task that an agent got. `payload` and `feedback` are JSON texts; members may be cut as they are shown."""
 
     title: str
     description: str
@@ -217,15 +217,15 @@ def read_task(body: Mapping[str, str]) -> Task:
 
 @lru_cache(maxsize=100)
 def list_members(judge_policy: str) -> Collection[str]:
-    """Return which members a policy, as JSON text, shows its judges; empty text: the validators' own settings."""
+    """Return the members of a task that a policy, given as JSON text, shows its judges; empty: the default ones."""
     members: Collection[str] = parse_json(judge_policy).get("task", _DEFAULT) if judge_policy else _DEFAULT
     return frozenset(members)
 
 
 def format_task(task: Task, judge_policy: str) -> str:
-    """Return the JSON text of what a policy shows of a task, in all TASK_MAX_CHARS at most; empty if that is nothing.
+    """Return the JSON text of the members of a task that a policy shows, up to TASK_MAX_CHARS; empty: it shows none.
 
-    What is cut is a string of its first characters. The shortest members are cut last.
+    A member that is cut is a string of its first characters. The shortest members are cut last.
     """
     shown = list_members(judge_policy)
     given = {name: text for name, text in task._asdict().items() if name in shown and text}
@@ -244,7 +244,7 @@ def format_task(task: Task, judge_policy: str) -> str:
 
 
 class Asked(NamedTuple):
-    """What is judged by what: hashes of a result and of the task, the criteria, and references as JSON text."""
+    """The question of a verdict: hashes of the result and of the task, the criteria, and references as JSON text."""
 
     result_hash: bytes
     task_hash: bytes | None
@@ -254,9 +254,9 @@ class Asked(NamedTuple):
 
 
 def verdict_key(asked: Asked, judge: str, policy: Mapping[str, object] | None = None) -> bytes:
-    """Return the key of a verdict: of what is asked, however its criteria are spelled, and who judges.
+    """Return the key of a verdict: of its question, with criteria in their normal form, and of its judge.
 
-    `judge` names the judge policy, too, if there is one (`name_judging`). A criteria set is in the execution's policy.
+    `judge` includes the name of a judge policy (`name_judging`). A criteria set is in the execution's policy.
     """
     criteria = map(str, parse_stored_criteria(asked.acceptance_criteria))
     of_set = [str(reference)] if policy and (reference := policy.get("criteria_set")) else []
@@ -265,17 +265,17 @@ def verdict_key(asked: Asked, judge: str, policy: Mapping[str, object] | None = 
 
 
 def rejudged_key(asked: Asked, policy: Mapping[str, object] | None = None) -> bytes:
-    """Return the key of the last time that a result was judged again for real: whoever judges, as no name says it."""
+    """Return the key of the last time that a result was judged again for real, by any judge."""
     return verdict_key(asked, "", policy)
 
 
 def is_overruled(kept: Reusable, rejudged: Reusable | None) -> bool:
-    """Return whether a verdict is not newer than the last time that its result was judged again for real."""
+    """Return whether the result of a verdict was judged again for real after it."""
     return rejudged is not None and kept.kept_at <= rejudged.kept_at
 
 
 def may_reuse(verdict: Verdict, submission: int) -> bool:
-    """Return whether a verdict may stand for one on a submission: a later one needs more to pass than an earlier."""
+    """Return whether a verdict may be reused for a submission: a later one must pass more than an earlier one."""
     own = verdict.submission or 1
     if verdict.is_valid:
         return submission <= own
@@ -283,13 +283,13 @@ def may_reuse(verdict: Verdict, submission: int) -> bool:
 
 
 def _was_doubted(verdict: Verdict) -> bool:
-    """Return whether a verdict would have been a pass, but for what later submissions need: their stages come last."""
+    """Return whether a verdict failed only in stages that only later submissions have; these come last."""
     stages = verdict.stages or []
     return any(stage.kind == "refute" or (stage.kind == "checks" and place > 0) for place, stage in enumerate(stages))
 
 
 def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:
-    """Return the key of a result: a request to an agent, as the agent is since it was last changed."""
+    """Return the key of a result: of a request to an agent, as of the agent's last change."""
     return _hash(("result", tenant, agent_id, changed_at.isoformat(), request))
 
 
@@ -304,9 +304,9 @@ def _hash(parts: Iterable[str]) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoliciesWish(Wish):
-    """`references` to versions of judge policies and criteria sets, beside those that policies of loaded rows name.
+    """The versions that `references` mean, in addition to those in the policies of loaded rows.
 
-    All that is known of `names` of those is read.
+    `names`: the names to read with all their versions.
     """
 
     references: frozenset[Wanted] = frozenset()
@@ -314,7 +314,7 @@ class PoliciesWish(Wish):
 
 
 class NewVersion(NamedTuple):
-    """A version of a judge policy or a criteria set, as it is stored once and for all."""
+    """A new version of a judge policy, a criteria set or a golden set; it never changes."""
 
     named: Named
     version: int
@@ -324,7 +324,7 @@ class NewVersion(NamedTuple):
 
 
 class NameMove(NamedTuple):
-    """Which version of a name is current from now on; None: no new execution may be judged by the name."""
+    """A move of a name to a current version; None: the name is retired, and no new execution is judged by it."""
 
     named: Named
     move: int
@@ -334,7 +334,7 @@ class NameMove(NamedTuple):
 
 
 class NewEvaluation(NamedTuple):
-    """What an evaluation of a version of a judge policy came to, in place of one before of the same cases.
+    """The result of an evaluation of a judge policy's version; it replaces an earlier one of the same cases.
 
     `measured` and `judged` are JSON texts.
     """
@@ -349,7 +349,7 @@ class NewEvaluation(NamedTuple):
 
 
 class JudgedCount(NamedTuple):
-    """What came of one verdict, counted for a version that it was made by."""
+    """The outcome and the cost of one verdict, to be added to the counts of a version that it was made by."""
 
     kind: Kind
     reference: str
@@ -362,11 +362,11 @@ class JudgedCount(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Policies(Part):
-    """Judge policies and criteria sets."""
+    """Judge policies, criteria sets and golden sets."""
 
-    #: The versions that were wanted; None: there is none.
+    #: The versions that were read; None: the reference is unknown.
     versions: dict[Wanted, Version | None] = field(default_factory=dict)
-    #: All that is known of judge policies and criteria sets that are to be changed.
+    #: The names that commands change.
     names: Overlay[Named, Versions] = field(default_factory=overlay)
     new: list[NewVersion] = field(default_factory=list)
     moves: list[NameMove] = field(default_factory=list)
@@ -386,7 +386,7 @@ class Policies(Part):
         self.moves.append(NameMove(named, after.moves, version, reason, actor))
 
     def count(self, execution: Execution, report: Report) -> None:
-        """Count a verdict for the versions that it was made by, where any are named."""
+        """Count a verdict for the versions of the judge policy and the criteria set that it was made by."""
         is_met = report.kind is TransitionKind.MET
         counts = (int(is_met), int(not is_met and not report.is_unjudged), int(report.is_unjudged))
         judged_by = execution.policy or {}
@@ -398,7 +398,7 @@ class Policies(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReuseWish(Wish):
-    """`verdicts` by their keys, and `results` that these executions may reuse."""
+    """Reusable `verdicts` by their keys, and the `results` that these executions may reuse."""
 
     verdicts: frozenset[bytes] = frozenset()
     results: frozenset[UUID] = frozenset()
@@ -406,18 +406,18 @@ class ReuseWish(Wish):
 
 @dataclass(eq=False, slots=True)
 class Reuse(Part):
-    """What may be reused: verdicts and what overrules them, by key; results by the execution that may reuse them."""
+    """Reusable verdicts, and later judgings that overrule them, by key; reusable results by execution."""
 
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     results: dict[UUID, Reusable] = field(default_factory=dict)
-    #: What may be reused from now on: results by `result_key`, verdicts by `verdict_key` (see `rejudged_key`, too).
+    #: New reusable results by `result_key`, and verdicts by `verdict_key` or `rejudged_key`.
     new_results: dict[bytes, Reusable] = field(default_factory=dict)
     new_verdicts: dict[bytes, Reusable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingsWish(Wish):
-    """Judgings without a job that are `locked`; which `groups` of them are there, and the room for more."""
+    """Judgings to be `locked`; and `groups` of which to read whether they exist, with the room for more judgings."""
 
     locked: frozenset[UUID] = frozenset()
     groups: frozenset[UUID] = frozenset()
@@ -425,10 +425,10 @@ class JudgingsWish(Wish):
 
 @dataclass(frozen=True, slots=True)
 class NewJudging:
-    """A judging without a job as it is queued. `asked` and `judge_policy` are JSON texts.
+    """A judging to be queued. `asked` and `judge_policy` are JSON texts.
 
-    Of a job judged again: the execution whose result it is, and the job's version. `asked` then has what is judged by
-    instead of what the job says.
+    If a job is judged again: the execution of the result, and the job's version; `asked` then has the fields that
+    replace those of the job.
     """
 
     id: UUID
@@ -441,8 +441,8 @@ class NewJudging:
     job_id: str | None = None
     job_version: int | None = None
     actor: Actor = SIGNOFF
-    #: Of what is evaluated: in which evaluation, the policy and its version, how often before, what names all that is
-    #: judged, and the labels.
+    #: Of an evaluation: its id, the policy's version, the number of earlier repeats, the hash of the question, and the
+    #: labels.
     evaluation: UUID | None = None
     judge: str | None = None
     repeat: int | None = None
@@ -451,7 +451,7 @@ class NewJudging:
 
     @property
     def urgency(self) -> int:
-        """Its turn: somebody waits for a try; an evaluation is smaller than most operations."""
+        """The rank in the queue: a user waits for a try; an evaluation is smaller than most operations."""
         return _URGENCIES.get(self.kind, 2)
 
 
@@ -459,9 +459,9 @@ _URGENCIES: Final = {JudgingKind.TRY: 0, JudgingKind.TEST: 0, JudgingKind.DRAFT:
 
 
 class StoredJudging(NamedTuple):
-    """A judging that is locked. `kind` may be one of a later version.
+    """A locked judging. `kind` may be one of a later version.
 
-    `before` is the response of the entry of the job's verdict before, as JSON text, as `judge_policy` is.
+    `before` is the response of the log entry of the job's last verdict; it and `judge_policy` are JSON texts.
     """
 
     id: UUID
@@ -474,16 +474,16 @@ class StoredJudging(NamedTuple):
     actor: Actor
     judge_policy: str | None = None
     has_lapsed: bool = False
-    #: Whether it was cancelled under its lease, and nobody has said what it had cost.
+    #: Whether it was cancelled under its lease, and its cost is not reported yet.
     is_cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class JudgingAnswer:
-    """What is kept of a judging that is done: `answer` is its verdict as JSON text, `before` as the column has it."""
+    """The answer to a judging: `answer` is its verdict as JSON text, `before` the letters of the outcomes before."""
 
     id: UUID
-    cost_nanos: int | None  # None where a model was asked that does not tell it
+    cost_nanos: int | None  # None: a model was asked whose cost is unknown
     answer: str | None = None
     before: str | None = None
     was_valid: bool | None = None
@@ -496,14 +496,14 @@ class JudgingAnswer:
 
 @dataclass(eq=False, slots=True)
 class Judgings(Part):
-    """Judgings without a job: locked, queued, answered, and those of operations that are cancelled."""
+    """Judgings outside of executions: locked, new and answered ones, and operations whose judgings are cancelled."""
 
     judgings: dict[UUID, StoredJudging] = field(default_factory=dict)
-    #: The groups of judgings that are there already, and for how many more judgings there is room.
+    #: The groups of judgings that exist, and how many more judgings may be kept.
     groups: Collection[UUID] = frozenset()
     room: int = 0
     new: list[NewJudging] = field(default_factory=list)
     answers: list[JudgingAnswer] = field(default_factory=list)
     cancelled: list[UUID] = field(default_factory=list)
-    #: What they had cost that were cancelled under their lease: in nano-dollars, and tokens.
+    #: The cost of judgings that were cancelled under their lease, in nano-dollars and tokens.
     costs: dict[UUID, tuple[int, int]] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Limits, and what they hold back."""
+"""Limits of agents, tenants, labels and batches."""

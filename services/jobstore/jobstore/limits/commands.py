@@ -1,4 +1,4 @@
-"""Commands on limits: set or remove one, pause and resume what a name applies to, confirm them. Pure."""
+"""Commands on limits: set or remove one, pause or resume a name, and confirm all. Pure."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -26,13 +26,10 @@ class _ChangeLimit(Command[R_co]):
 
     def locks(self) -> Wishes:
         names = frozenset({self.name, wildcard(self.name)})
-        return (
-            LimitsWish(lock=LimitsLock.EXCLUSIVE, named=names),
-            AgentsWish(locked=optional(self._agent_id)),
-        )
+        return (LimitsWish(lock=LimitsLock.EXCLUSIVE, named=names), AgentsWish(locked=optional(self._agent_id)))
 
     def decide(self, uow: UnitOfWork) -> R_co:
-        """Change the limit, and count a change of the agent that it pauses or resumes, which is shown so."""
+        """Change the limit, and raise the version of the agent that it pauses or resumes, since its view changes."""
         before, answer = self._is_paused(uow), self._change(uow)
         agent = self._find_agent(uow)
         if agent is not None and self._is_paused(uow) is not before:
@@ -47,17 +44,16 @@ class _ChangeLimit(Command[R_co]):
 
     def _is_paused(self, uow: UnitOfWork) -> bool:
         own, general = uow[Limits].limits.get(self.name), uow[Limits].limits.get(wildcard(self.name))
-        says = (limit.paused for limit in (own, general) if limit is not None and limit.paused is not None)
-        return next(says, False)
+        given = (limit.paused for limit in (own, general) if limit is not None and limit.paused is not None)
+        return next(given, False)
 
 
 @dataclass(frozen=True, slots=True)
 class SetLimit(_ChangeLimit[Limit]):
-    """Change fields of a limit, or replace it, which stays paused as it is unless that is given, too.
+    """Change fields of a limit, or replace it; `paused` stays unless it is given.
 
-    It applies at once, also to executions that wait or were offered already.
-
-    RefusedError (`version_conflict`). InvalidError: only a tenant's limit has such a field.
+    It applies at once, also to executions that wait or were offered already. RefusedError (`version_conflict`).
+    InvalidError: only a tenant's limit has such a field.
     """
 
     change: NewLimit | LimitPatch
@@ -74,9 +70,8 @@ class SetLimit(_ChangeLimit[Limit]):
             new = new.model_copy(update={"paused": before.paused})
         misplaced = [field for field in _TENANT_FIELDS if getattr(new, field) is not None]
         if misplaced and not self.name.startswith("tenant:"):
-            raise InvalidError(
-                f"{misplaced[0]}: only the limit of a tenant has one, and {self.name[:100]} is no tenant"
-            )
+            message = f"{misplaced[0]}: only the limit of a tenant has one, and {self.name[:100]} is no tenant"
+            raise InvalidError(message)
         return uow[Limits].put(self.name, new, self.actor)
 
 
@@ -94,16 +89,16 @@ class RemoveLimit(_ChangeLimit[None]):
 
 
 def make_unknown_limit_error(name: str) -> NotFoundError:
-    """Return the error of a name that nothing limits."""
+    """Return the error of a name without a limit."""
     return NotFoundError(f"there is no limit {name[:200]}", code=ErrorCode.UNKNOWN_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
 class PauseLimit(_ChangeLimit[Limit]):
-    """Pause or resume what a name applies to. The rest of its limit stays; one of which nothing is left is removed.
+    """Pause or resume the executions of a name. Other fields of its limit stay; a limit that sets nothing is removed.
 
-    The answer says whether it is paused now, also where its limit says nothing of that any more. `version` is that of
-    the agent of this name, or else of the limit: RefusedError (`version_conflict`).
+    The answer has `paused` as it is now, also if the limit is removed. `version` is that of the agent of this name, or
+    else of the limit: RefusedError (`version_conflict`).
     """
 
     paused: bool
@@ -121,7 +116,7 @@ class PauseLimit(_ChangeLimit[Limit]):
 
 @dataclass(frozen=True, slots=True)
 class ConfirmLimits(Command[None]):
-    """Say that what administrators have set by now is all there is: a rebuild that did not find it held all back."""
+    """Confirm that the present settings are complete: after a rebuild that lost some, nothing is offered until then."""
 
     def locks(self) -> Wishes:
         return (LimitsWish(lock=LimitsLock.EXCLUSIVE),)

@@ -1,4 +1,4 @@
-"""Limits: what each applies to and holds back, and the limits of one transaction. Pure."""
+"""Names of limits and their wildcards, flows of executions, and the limits of one transaction. Pure."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -14,8 +14,8 @@ from jobstore.jobs.model import Actor, Execution
 from servicekit.leasing.slots import is_scarce, may_have_more
 from signoff.types import Limit
 
-#: Starts are counted by whole parts of a period, this many to a period. No window as long as the period then holds more
-#: than the rate; a start may wait for up to one part longer than it must.
+#: Starts are counted by parts of a period, of which there are so many. No window of the length of a period then holds
+#: more starts than the rate allows; a start may wait for up to one part longer than necessary.
 PERIOD_PARTS: Final = 20
 
 
@@ -40,7 +40,7 @@ def is_shared(name: str) -> bool:
 
 
 def wildcard(name: str) -> str:
-    """Return the name of the limit that applies to each value of the same kind (`WILDCARD` in storage.limits)."""
+    """Return the name of the limit of all values of the same kind (`WILDCARD` in limits/store.py)."""
     kind, _, value = name.partition(":")
     return f"label:{value.partition('=')[0]}=*" if kind == "label" else f"{kind}:*"
 
@@ -53,7 +53,7 @@ def is_limited(name: str, limits: Collection[str]) -> bool:
 def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, limits: Collection[str]) -> list[str]:
     """Return the flow of an execution: the sorted names of its agent and of its limited labels and batch.
 
-    `_ADD_BATCH_TO_FLOWS` and `_ADD_LABEL_TO_FLOWS` of limits/store.py add to it what is limited later.
+    `_ADD_BATCH_TO_FLOWS` and `_ADD_LABEL_TO_FLOWS` of limits/store.py add names that are limited later.
     """
     others = [f"label:{key}={value}" for key, value in labels.items() if "=" not in key]
     others += [batch_limit(batch_id)] if batch_id else []
@@ -61,7 +61,7 @@ def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, lim
 
 
 def window_start(now: datetime, period_s: float) -> datetime:
-    """Return the time after which those parts began that may hold starts of the last period."""
+    """Return the time after which the parts began that may hold starts of the last period."""
     return now - timedelta(seconds=period_s * (1 + 1 / PERIOD_PARTS))
 
 
@@ -72,9 +72,9 @@ def is_held_back(tenant: str, flow: Iterable[str], limits: Collection[str]) -> b
 
 @dataclass(slots=True)
 class SharedRoom:
-    """What is free of the executors' capacity, and how much tenants and agents hold, by the names of their limits.
+    """The free capacity of executors, and how much of it tenants and agents hold, by the names of their limits.
 
-    While more than a fifth is free nobody need be counted, and while nothing is, nobody is given anything.
+    While more than a fifth is free, shares are not counted; while nothing is free, nothing is offered.
     """
 
     free: int
@@ -82,7 +82,7 @@ class SharedRoom:
     held: dict[str, int] = field(default_factory=dict)
 
     def find_full(self, names: Iterable[str]) -> str | None:
-        """Return the first of these names that holds so much that it is given no more, or None."""
+        """Return the first of these names that holds its share of the capacity; None: none does."""
         if self.free <= 0 or not is_scarce(self.free, self.capacity):
             return None
         return next((name for name in names if not may_have_more(self.held.get(name, 0), self.free)), None)
@@ -95,7 +95,7 @@ class SharedRoom:
 
 
 class LimitsLock(IntEnum):
-    """How a command needs the limits: not at all; as they are, to request or claim an execution; or to change them."""
+    """The lock of limits that a command needs: none; shared, to request or claim an execution; or to change limits."""
 
     NONE = 0
     SHARED = 1
@@ -104,14 +104,14 @@ class LimitsLock(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsWish(Wish):
-    """`lock`: no limit may change until the commit, or nobody else may look at one. `named` limits are read."""
+    """The `lock` of all limits, which is held to the commit, and the `named` limits to read."""
 
     lock: LimitsLock = LimitsLock.NONE
     named: frozenset[str] = frozenset()
 
 
 class LimitChange(NamedTuple):
-    """A limit as it is from now on, None where it is removed, and by whom."""
+    """A limit after a change, None if it is removed, and the actor of the change."""
 
     limit: Limit | None
     actor: Actor
@@ -119,14 +119,14 @@ class LimitChange(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Limits(Part):
-    """The limits that were named, and the names of all that hold executions back."""
+    """The limits that were read, and the names of all limits that hold executions back."""
 
-    #: None: a limit was removed.
+    #: None: the limit was removed.
     limits: Overlay[str, Limit | None] = field(default_factory=overlay)
     changes: dict[str, LimitChange] = field(default_factory=dict)
-    #: Who says that what is set now is all there is, after a rebuild that did not find it.
+    #: The actor that confirmed that the settings are complete, after a rebuild that lost some.
     confirmed_by: Actor | None = None
-    #: Whether the limits lock is held; it is missed where a command needs it while limits are being changed.
+    #: Whether the limits lock is held; commands that need it are set aside while limits are being changed.
     is_held: bool = False
     names: Collection[str] = frozenset()
     #: Whether any limit caps a queue, or has a rate.
@@ -134,15 +134,15 @@ class Limits(Part):
     has_rates: bool = False
 
     def misses(self, wish: Wish) -> bool:
-        """Return whether a wish needs the limits lock, and that is not held."""
+        """Return whether a wish needs the limits lock while it is not held."""
         return self.is_missed and isinstance(wish, LimitsWish) and bool(wish.lock)
 
     def put(self, name: str, new: NewLimit | Limit, actor: Actor) -> Limit:
-        """Set a limit, and return it. One that sets nothing is removed."""
+        """Set a limit, and return it. A limit that sets nothing is removed."""
         stored, general = self.limits.get(name), self.limits.get(wildcard(name)) if name != wildcard(name) else None
         fields = new.model_dump(include=set(NewLimit.model_fields))
         if not new.paused and not (general is not None and general.paused):
-            fields["paused"] = None  # nothing else pauses it, so that this sets nothing
+            fields["paused"] = None  # no wildcard pauses it, so that False sets nothing
         version = stored.version + 1 if stored else 1
         limit = Limit(**fields, name=name, version=version, updated_at=self.uow.clock.now)
         if all(value is None for field, value in fields.items() if field != "rate_period_s"):
@@ -153,12 +153,12 @@ class Limits(Part):
         return limit
 
     def pause(self, name: str, actor: Actor, *, paused: bool) -> Limit:
-        """Pause or resume what a name applies to, and return its limit: what it sets besides stays."""
+        """Pause or resume the executions of a name, and return its limit, of which other fields stay."""
         limit = self.limits.get(name) or NewLimit()
         return self.put(name, limit.model_copy(update={"paused": paused}), actor)
 
     def remove(self, name: str, actor: Actor) -> bool:
-        """Remove a limit. Return False if there is none."""
+        """Remove a limit. Return False if there was none."""
         if self.limits.get(name) is None:
             return False
         self.limits[name] = None
@@ -168,26 +168,26 @@ class Limits(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuesWish(Wish):
-    """Queues of tenants, where any is capped."""
+    """The queues of tenants, if any queue is capped."""
 
     tenants: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
 class Queues(Part):
-    """How many more executions of each tenant may wait whose queue is capped, counting those of this transaction."""
+    """How many more executions of each tenant with a capped queue may wait, after those of this transaction."""
 
     room: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
 class Starts(Part):
-    """How many executions begin, by the names that a limit with a rate may apply to."""
+    """How many executions of this transaction begin, by the names to which a rate may apply."""
 
     begun: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def count(self, execution: Execution) -> None:
-        """Count that an execution begins, which rates are about, and not that it was offered."""
+        """Count an execution that begins; rates limit begins, and not offers."""
         limits = self.uow[Limits]
         if limits.has_rates:
             for name in (tenant_limit(execution.tenant), *execution.flow):

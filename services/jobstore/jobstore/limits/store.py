@@ -1,7 +1,7 @@
-"""Limits as rows: list them, say what applies to a name, and read and count what that leaves room for.
+"""Limits as rows: read and write them, find those that apply to a name, and count queues and starts under them.
 
-A transaction that requests executions shares the LIMITS lock to its commit, so that a new limit, which holds that lock
-alone, finds all of them.
+A transaction that requests executions shares the LIMITS lock to its commit, so that a new limit, whose transaction
+holds that lock exclusively, is applied to all of them.
 """
 
 import logging
@@ -43,15 +43,15 @@ NAMES: Final = f"""
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped,
     EXISTS (SELECT FROM limits WHERE rate IS NOT NULL) AS rated
 """  # noqa: S608 - names of our own
-#: As domain.limits.wildcard.
+#: The SQL of limits.rules.wildcard.
 WILDCARD: Final = "regexp_replace(names.name, '^(label:[^=]*=|[^:]*:).*', '\\1*')"
 
 
 def apply(names: str, besides: str = "") -> str:
-    """Return the query of the limits that apply to the names that another query returns, of those to which any does.
+    """Return the query of the limits that apply to names, which another query returns; names without one are left out.
 
-    Each field is what the name's own limit sets, else what that of its wildcard does. This is the one place that says
-    so. `besides`: columns of the limits `own` and `general`.
+    Each field is that of the name's own limit, or else of its wildcard's; no other code combines them. `besides`:
+    further columns of the limits `own` and `general`.
     """
     return f"""
         SELECT names.name, coalesce(own.paused, general.paused, false) AS paused,
@@ -72,9 +72,9 @@ def is_agent_paused(agent_id: str) -> str:
 
 
 def count_running(names: str) -> str:
-    """Return the query of how many executions run under each of the names that another query returns.
+    """Return the query that counts the running executions under each of the names that another query returns.
 
-    `offered` are those of them that were offered and have not begun.
+    `offered` counts those of them that were offered and have not begun.
     """
     return f"""
         SELECT name, count(*) AS running, count(*) FILTER (WHERE state = 'OFFERED') AS offered
@@ -83,11 +83,11 @@ def count_running(names: str) -> str:
     """  # noqa: S608 - words of our own
 
 
-#: FOR UPDATE: requests of a capped tenant count its queue one after another, else together they exceed the cap.
+#: FOR UPDATE: requests of a capped tenant count its queue one after another; else together they would exceed the cap.
 _LOCK_CAPS: Final = text(
     "SELECT FROM limits WHERE name = ANY(CAST(:names AS text[])) AND queue_max IS NOT NULL ORDER BY name FOR UPDATE",
 )
-#: LIMIT: nothing is counted beyond the cap, so that a long queue costs no more than a full one.
+#: LIMIT: a queue is counted up to its cap, so that a long one costs no more than a full one.
 _QUEUE_ROOM: Final = text(
     f"""
     SELECT t.tenant, applied.queue_max - (SELECT count(*) FROM (
@@ -97,7 +97,7 @@ _QUEUE_ROOM: Final = text(
     JOIN ({apply("SELECT unnest(CAST(:names AS text[]))")}) AS applied USING (name) WHERE queue_max IS NOT NULL
     """,  # noqa: S608 - words of our own
 )
-#: Starts are counted under each rate by parts of its period, which all processes count from one time on.
+#: Starts are counted by parts of the period of each rate, which begin at the same times in all processes.
 _COUNT_STARTS: Final = text(
     f"""
     INSERT INTO starts (name, began_at, count)
@@ -123,10 +123,9 @@ _PUT_LIMIT: Final = tell(
     """,  # noqa: S608 - names of our own
 )
 _REMOVE_LIMIT: Final = tell(limits, "DELETE FROM limits WHERE name = :name RETURNING *", removed=True)
-#: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
-#: What it applies to, and in which order names stand, is as domain.limits.flow_of says, whatever the database's own is:
-#: two orders of the same names would be two flows.
-#: Of a batch the index has them, however many more wait.
+#: Add a newly limited label or batch to the flows of its live executions, which then queue apart. Names are sorted as
+#: limits.rules.flow_of sorts them, and not by the database's collation: two orders of the same names are two flows.
+#: The executions of a batch are found by its index.
 _ADD_BATCH_TO_FLOWS: Final = text(
     """
     UPDATE executions
@@ -149,9 +148,9 @@ _ADD_LABEL_TO_FLOWS: Final = text(
     WHERE e.execution_id = limited.execution_id AND NOT e.flow @> limited.names
     """,
 )
-#: Take back offers to which a limit applies that was set or removed, where it, or now the wildcard's, holds anything
-#: back. The dispatcher offers again what is allowed: of what has not begun nothing then goes on under the old limit.
-#: Under a wildcard all offers are taken back, since those of its kind cannot be told apart here.
+#: Take back the offers to which a changed limit applies, if that, or its wildcard's, holds executions back. The
+#: dispatcher offers again those that are allowed, so that none begins under the old limit. For a wildcard all offers
+#: are taken back, since this statement cannot find those of its kind.
 _TAKE_BACK: Final = text(
     """
     UPDATE executions SET state = 'QUEUED', offers = 0, due_at = signoff_now()
@@ -165,7 +164,7 @@ _NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
 
 
 class LimitsStore(Store):
-    """Read limits that commands change, and write them; the lock of all comes with the jobs."""
+    """Read limits that commands change, and write them; the lock of limits is taken with the jobs."""
 
     part, wish = Limits, LimitsWish
 
@@ -176,7 +175,7 @@ class LimitsStore(Store):
                 uow[Limits].limits.stored[row.name] = Limit(**{name: getattr(row, name) for name in _LIMIT})
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write limits, and the fact that they are all there is where somebody confirms that."""
+        """Write limits, and the fact that the settings are complete if that was confirmed."""
         for name, change in sorted(uow[Limits].changes.items()):
             await _write_limit(connection, name, change)
         if (actor := uow[Limits].confirmed_by) is not None:
@@ -184,14 +183,14 @@ class LimitsStore(Store):
             await connection.execute(_NOTIFY_LIMITS)
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Log who changed a limit, which has no history of its own."""
+        """Log the actor of each change of a limit, since limits have no log of their own."""
         for name, change in uow[Limits].changes.items():
             removed = change.limit is None
             log.info("a limit was changed", extra={"limit": name, "actor": change.actor, "removed": removed})
 
 
 async def _write_limit(connection: Connection, name: str, change: LimitChange) -> None:
-    """Set a limit, also for executions that wait already, or remove one. Nothing is offered under the old one."""
+    """Set or remove a limit, also for executions that wait or were offered already."""
     limit = change.limit
     if limit is None:
         await connection.execute(_REMOVE_LIMIT, {"name": name, "actor": change.actor})
@@ -212,12 +211,12 @@ async def add_to_flows(connection: Connection, name: str) -> None:
 
 
 class QueuesStore(Store):
-    """Lock the caps of queues once all else is locked, and count how much room they leave."""
+    """Lock the caps of queues after all other rows, and count the room that they leave."""
 
     part, wish, is_last = Queues, QueuesWish, True
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load the room in queues that are capped, if the limits lock is held and any queue is."""
+        """Load the room in capped queues, if the limits lock is held and any queue is capped."""
         if uow[Limits].has_queue_caps and uow[Limits].is_held:
             uow[Queues].room = await load_queue_room(connection, asked[QueuesWish].tenants)
 
@@ -228,7 +227,7 @@ class StartsStore(Store):
     part = Starts
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Count those of this transaction, if any limit has a rate."""
+        """Count the starts of this transaction, if any limit has a rate."""
         if begun := uow[Starts].begun:
             counted = {"names": list(begun), "counts": list(begun.values()), "now": uow.clock.now}
             await connection.execute(_COUNT_STARTS, counted)
@@ -244,12 +243,12 @@ async def load_queue_room(connection: Connection, tenants: Collection[str]) -> d
 
 
 async def list_limits(connection: Connection, limit: int, after: str = "") -> Sequence[Limit]:
-    """Return limits by name, after one."""
+    """Return limits in the order of their names, after one."""
     rows = await connection.execute(limits.select().where(limits.c.name > after).order_by(limits.c.name).limit(limit))
     return [Limit.model_validate(dict(row)) for row in rows]
 
 
 async def get_limit(connection: Connection, name: str) -> Limit | None:
-    """Return the limit of a name; None where there is none."""
+    """Return the limit of a name; None: it has none."""
     row = (await connection.execute(limits.select().where(limits.c.name == name))).one_or_none()
     return None if row is None else Limit.model_validate(dict(row))

@@ -1,1 +1,1 @@
-"""Rebuild an empty database from the facts, and compare two databases; each runs as a process of its own."""
+"""Rebuild an empty database from facts, and compare two databases, each as a process; refuse a database that is old."""

@@ -1,7 +1,7 @@
-"""Refuse to run on a database that is older than its facts: restored from a backup, or lost, while the topics stayed.
+"""Refuse a database that is older than its facts, as it was restored from a backup, or lost, and the topics were not.
 
-On such a database versions of jobs that stand in facts already would be given to other transitions, and agents would be
-called again for what was done long ago.
+On such a database, new transitions would take versions of jobs that published facts have, and agents would be called
+again for executions that ended long ago.
 """
 
 import logging
@@ -27,25 +27,25 @@ _JOBS, _ADMINISTRATION = TOPIC_OF[JobChanged], TOPIC_OF[AdministrationChanged]
 _PUBLISHED: Final = text("SELECT offsets::text, signers::text FROM relay WHERE id = 1")
 _UNKNOWN: Final = text(
     """
-    SELECT told.job_id, told.version
-    FROM unnest(CAST(:jobs AS text[]), CAST(:versions AS bigint[]), CAST(:ids AS uuid[])) AS told (job_id, version, id)
-        LEFT JOIN job_logs l ON l.job_id = told.job_id AND l.version = told.version
-    WHERE l.id IS DISTINCT FROM told.id LIMIT 1
+    SELECT fact.job_id, fact.version
+    FROM unnest(CAST(:jobs AS text[]), CAST(:versions AS bigint[]), CAST(:ids AS uuid[])) AS fact (job_id, version, id)
+        LEFT JOIN job_logs l ON l.job_id = fact.job_id AND l.version = fact.version
+    WHERE l.id IS DISTINCT FROM fact.id LIMIT 1
     """,
 )
 _UNKNOWN_SETTINGS: Final = text(
     """
-    SELECT told.name, told.seq FROM unnest(CAST(:names AS text[]), CAST(:seqs AS bigint[])) AS told (name, seq)
-        LEFT JOIN facts f ON f.seq = told.seq AND f.key = told.name
+    SELECT fact.name, fact.seq FROM unnest(CAST(:names AS text[]), CAST(:seqs AS bigint[])) AS fact (name, seq)
+        LEFT JOIN facts f ON f.seq = fact.seq AND f.key = fact.name
     WHERE f.seq IS NULL LIMIT 1
     """,
 )
 
 
 async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) -> None:
-    """Raise PermanentError (`database_older_than_facts`) if there is a fact whose entry the database does not have.
+    """Raise PermanentError (`database_older_than_facts`) if the database lacks the entry of a published fact.
 
-    TransientError: nobody knows, also for want of a topic, which a broker that came back empty does not have.
+    TransientError: the topics cannot be read, or do not exist yet on a broker that has come back empty.
     """
     try:
         for topic in (_JOBS, _ADMINISTRATION):
@@ -58,10 +58,10 @@ async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) 
 
 
 async def check_age(database: Database, history: History, keys: FactKeys) -> None:
-    """Raise what `refuse_older_database` does.
+    """Raise the errors of `refuse_older_database`.
 
-    Only facts behind the last that the database knows to be published are read: few, unless it is an older one. What
-    nobody vouches for, what a secret signed that was replaced by then, and what cannot be read count for nothing.
+    Only facts after the last that the database knows as published are read: few, unless the database is older. Records
+    without a valid signature, of a secret that had been replaced by then, or that cannot be read are ignored.
     """
     held, topic = await history.offsets(), history.topic
     async with database.session() as connection:
@@ -71,7 +71,7 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
         last = {number: offsets.get(f"{topic}/{number}", -1) for number in held}
         newer = {number: range(max(span.start, last[number] + 1), span.stop) for number, span in held.items()}
         async for records in history.read(newer):
-            if not signers:  # of a database that has told nothing yet, whatever stands there is of something else
+            if not signers:  # this database has not published a fact yet, so that all records are of another
                 _warn_of_strangers(records, keys)
             facts = [fact for r in records if _is_vouched_for(r, keys, signing) and (fact := _read(r))]
             if (lacking := await _find_lacking(connection, facts)) is not None:
@@ -83,7 +83,7 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
 
 
 async def _find_lacking(connection: Connection, facts: Sequence[JobChanged | AdministrationChanged]) -> str | None:
-    """Return what one of these facts tells, which are of one topic, and the database does not have."""
+    """Return what the database lacks of these facts of one topic: the first such version or setting, in words."""
     of_jobs = [fact for fact in facts if not isinstance(fact, AdministrationChanged)]
     columns = {"jobs": [f.job_id for f in of_jobs], "versions": [f.version for f in of_jobs]}
     for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in of_jobs]}):
@@ -107,7 +107,7 @@ def _read(record: Record) -> JobChanged | AdministrationChanged | None:
 
 
 def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
-    """Return the keys that may have signed since the last that the database knows of, which is among them."""
+    """Return the keys that may have signed new facts: the last signer that the database knows, and newer ones."""
     known = list(keys)
     names = [key.name for key in known]
     oldest = names.index(signers[-1]) if signers and signers[-1] in names else len(names)
@@ -115,7 +115,7 @@ def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
 
 
 def _warn_of_strangers(records: Sequence[Record], keys: FactKeys) -> None:
-    """Log how many records nobody vouches for."""
+    """Log how many records have no valid signature."""
     if unvouched := sum(isinstance(keys.find_signer(each, dict(each.headers)), Unvouched) for each in records):
         log.warning(
             "nobody vouches for records that stand in job-changed before the first fact of this database: where a "

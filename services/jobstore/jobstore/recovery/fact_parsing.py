@@ -1,8 +1,8 @@
-"""Read a JobChanged: its values typed, and the JSON of users and agents as the texts that they are (docs/adr/0004).
+"""Read a JobChanged: its values typed, and the JSON of users and agents as unchanged texts (docs/adr/0004).
 
-Pydantic says what a fact is, but takes ten times as long as msgspec, and loses the texts. What the jobstore has signed
-was checked at its doors: msgspec reads it, into types that are made of pydantic's models, which see to it that JSON is
-JSON and a number a number. What these do not take pydantic reads.
+Pydantic's models define facts, but reading by them takes ten times as long as by msgspec, and loses the texts. Facts
+that the jobstore signed were validated at its doors: msgspec reads them, into types derived from these models, which
+check that JSON is JSON and numbers are numbers. Facts that do not fit these types are read by pydantic.
 """
 
 from collections.abc import Mapping
@@ -28,33 +28,33 @@ from signoff.fields import SumOfMoney, Time
 from signoff.status import JobLogKind, JobLogStatus, JobStatus
 from signoff.types import JobLog
 
-#: Fields that are seldom given: where one is, pydantic reads the fact.
+#: Rare fields: a fact that has one is read by pydantic.
 _SELDOM: Final = frozenset({"stub", "last_log"})
-#: Types that msgspec reads as pydantic does, or refuses. Only of more than six digits of a second it rounds the rest.
+#: Types that msgspec reads as pydantic does, or refuses; but it rounds seconds with more than six digits.
 _NATIVE: Final = frozenset({str, int, float, bool, Decimal, UUID, list[str], NoneType})
 _AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]
 _KNOWN: Final = {AwareDatetime: _AWARE, Time: _AWARE, SumOfMoney: Decimal}
 
 
 class Fact(Struct, frozen=True, gc=False):
-    """A JobChanged; its parts have the JSON texts that are to be stored as they were written."""
+    """A JobChanged; `log`, `job` and `requested` have the JSON texts that are stored as they were written."""
 
     body: bytes
     event: JobChanged
     log: Mapping[str, str]
     job: Mapping[str, str]
     requested: Mapping[str, str]
-    #: The request of the entry.
+    #: The text of the request of the entry.
     request: str | None
 
     @property
     def is_whole(self) -> bool:
-        """Whether it can be applied: a stub cannot, nor what was told before facts had all that a rebuild needs."""
+        """Whether it can be applied: a stub cannot, nor a fact of a version whose facts lacked fields."""
         return self.event.stub is None and self.event.log.kind is not None
 
 
 def parse_fact(body: bytes) -> Fact:
-    """Return the fact in a record. ValueError, KeyError: it holds none."""
+    """Return the fact in the body of a record. ValueError, KeyError: it is not a fact."""
     try:
         return read_as_known(body)
     except (msgspec.MsgspecError, RecursionError, ValueError):
@@ -62,7 +62,7 @@ def parse_fact(body: bytes) -> Fact:
 
 
 def read_by_pydantic(body: bytes) -> Fact:
-    """Return a fact, whatever else it has and in whatever form. ValueError, KeyError: it is none."""
+    """Return a fact by pydantic, also one with unknown or rare fields. ValueError, KeyError: it is not a fact."""
     text = body.decode()
     event = JobChanged.model_validate_json(text)
     _check_words(event)
@@ -72,7 +72,7 @@ def read_by_pydantic(body: bytes) -> Fact:
 
 
 def _check_words(event: JobChanged) -> None:
-    """Raise ValueError if a word says what this version cannot apply: others bear it."""
+    """Raise ValueError for a word that this version cannot apply, since open enumerations accept any."""
     JobLogStatus(event.log.status)
     JobStatus(event.log.job_status)
     JobStatus(event.job.status)
@@ -81,7 +81,7 @@ def _check_words(event: JobChanged) -> None:
 
 
 def read_as_known(body: bytes) -> Fact:
-    """Return a fact that has known members in their usual forms. MsgspecError, ValueError: pydantic has to read it."""
+    """Return a fact by msgspec. MsgspecError, ValueError: it has unknown or rare fields, or is not a fact."""
     event: Any = _CHANGED.decode(body)
     requested = _REQUESTED.get_texts(event.requested) if event.requested is not None else {}
     return _make_fact(body, event, _LOG.get_texts(event.log), _JOB.get_texts(event.job), requested)
@@ -90,12 +90,12 @@ def read_as_known(body: bytes) -> Fact:
 def _make_fact(
     body: bytes, event: JobChanged, log: Mapping[str, str], job: Mapping[str, str], requested: Mapping[str, str]
 ) -> Fact:
-    texts = members(members(body.decode())["job"]) if "before" in log else job  # of any member that was edited
+    texts = members(members(body.decode())["job"]) if "before" in log else job  # an edit may be of any member
     return Fact(body, event, log, job, requested, join_request(log, texts, is_first=event.version == 1))
 
 
 class _Shape:
-    """The members of a model as msgspec reads them: what it has no type for stays text."""
+    """The type of msgspec for a model; a member that msgspec has no type for stays JSON text."""
 
     def __init__(self, model: type[BaseModel], nested: Mapping[type[BaseModel], type[Struct]] = {}) -> None:
         fields = {name: field for name, field in model.model_fields.items() if name not in _SELDOM}
@@ -112,12 +112,12 @@ class _Shape:
         self.decode = msgspec.json.Decoder(self.type).decode
 
     def get_texts(self, values: object) -> dict[str, str]:
-        """Return the texts of what was decoded."""
+        """Return the members that stayed JSON texts in a decoded value."""
         return {name: str(raw, "utf-8") for name in self._texts if (raw := getattr(values, name)) is not None}
 
 
 def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]]) -> Any:
-    """Return what msgspec reads for a type of pydantic's."""
+    """Return the type of msgspec for one of pydantic; Raw: it has none."""
     options = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
     types = [_KNOWN.get(option) or nested.get(option, _find_words(option)) for option in options]
     is_read = all(type_ in {_AWARE, *_NATIVE, *nested.values()} or isinstance(type_, EnumType) for type_ in types)
@@ -125,7 +125,7 @@ def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]
 
 
 def _find_words(annotation: object) -> object:
-    """Return the enumeration of an open one: a word that is not known is left to pydantic."""
+    """Return the enumeration of an open one: msgspec refuses unknown words, which pydantic then reads."""
     words = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     return words if isinstance(words, EnumType) else annotation
 

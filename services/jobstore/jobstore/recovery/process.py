@@ -1,4 +1,4 @@
-"""Run a program once, writing JSON lines to standard output; the last one is the result or the error."""
+"""Run a program that writes JSON lines to standard output, of which the last is its result or its error."""
 
 import sys
 from collections.abc import Callable, Coroutine, Mapping
@@ -32,7 +32,12 @@ def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> No
         result = uvloop.run(main())
     except ServiceError as error:
         result = _make_error(str(error), error.code)
-    except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # also no such database or user
+    except (
+        asyncpg.PostgresError,
+        SQLAlchemyError,
+        OSError,
+        ValueError,
+    ) as error:  # also of an unknown database or user
         result = _make_error(str(error), ErrorCode.DATABASE_UNAVAILABLE)
     write_line(result)
     raise SystemExit(0 if result.get("ok") else 1)

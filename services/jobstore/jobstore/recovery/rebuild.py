@@ -18,7 +18,6 @@ from contracts.events import (
     AdministrationChanged,
     AdministrationKind,
     AgentChanged,
-    Event,
     ExecutionRefused,
     JobChanged,
     RefusedAs,
@@ -60,15 +59,15 @@ _FOREIGN_KEYS: Final = text(
     WHERE contype = 'f' AND conrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
     """,
 )
-#: Of a table that is empty at first the planner believes that it is best read as a whole.
+#: Settings that are off during the load: the planner takes a table that was empty at first for small.
 _BY_KEY: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
 @asynccontextmanager
 async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncIterator[None]:
-    """Load these tables within a transaction. Only primary keys are there meanwhile, and every look-up is by key.
+    """Drop indexes and foreign keys of these tables while they are loaded, and create them again; keep primary keys.
 
-    Statistics are left to autovacuum, as of any table that has just grown: no plan hangs on them (docs/adr/0024).
+    Every look-up of the load is by a primary key. Autovacuum makes the statistics, which no plan needs (docs/adr/0024).
     """
     driver = connection.driver
     parts = [row for query in (_FOREIGN_KEYS, _INDEXES) for row in await connection.execute(query, {"tables": tables})]
@@ -91,15 +90,15 @@ JOBS: Final = TOPIC_OF[JobChanged]
 FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
 LOADED: Final = ("jobs", "job_logs", "executions")
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts", *(table.name for table in ADMINISTERED))
-#: Facts, and bytes of them, that are applied together.
+#: The most facts, and bytes of them, that are applied together.
 BATCH, BATCH_BYTES = 4_000, 16 << 20
-#: Facts that are parsed before PostgreSQL has its turn.
+#: Facts that are parsed between two turns of the event loop.
 TURN: Final = 100
-#: Live executions that are queued again together.
+#: How many live executions are queued again together.
 LIVE_BATCH: Final = 500
-#: Jobs with missing versions that are remembered at most; where there are more, the topic is not what it should be.
+#: The highest number of jobs with missing versions; with more, the topics cannot be those of this installation.
 GAPS_MAX = 100_000
-#: Of these, so many are named.
+#: How many of them are named.
 NAMED_MAX = 100
 #: Seconds between two lines of progress.
 PROGRESS_S = 1.0
@@ -107,7 +106,7 @@ PROGRESS_S = 1.0
 _FOREIGN: Final = text(
     "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND to_regclass('alembic_version') IS NULL",
 )
-#: A jobstore that is started meanwhile waits, and nothing of its own gets between the facts.
+#: A jobstore that is started meanwhile waits, and writes nothing between the facts.
 _LOCK: Final = text(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")
 _FILLED: Final = text(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in TABLES))  # noqa: S608 - names of our own
 _LAST: Final = text("SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts))")
@@ -120,14 +119,14 @@ _LIVE: Final = text(
     "ORDER BY execution_id LIMIT :limit",
 )
 _COUNTS: Final = text(f"SELECT {', '.join(f'(SELECT count(*) FROM {table}) AS {table}' for table in TABLES)}")  # noqa: S608 - names of our own
-#: Nothing is requested here, so that no id is made.
+#: A rebuild requests no executions, and so derives no ids.
 _TERMS: Final = ExecutionTerms(Policy(), 0.0, 0.0, ids=IdKey(b""))
 #: Open the history of a topic.
 OpenHistory = Callable[[str], History]
 
 
 class Rebuild:
-    """Rebuild a database in one transaction, all or nothing, in batches of bounded size, from the facts of a filter."""
+    """Rebuild a database from the facts that a filter selects, in one transaction, and in batches of bounded size."""
 
     def __init__(
         self,
@@ -150,23 +149,23 @@ class Rebuild:
         self._has_limits = True
 
     async def run(self) -> Mapping[str, object]:
-        """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing.
+        """Rebuild, and return the counts. PermanentError: the database is not empty, or facts are missing.
 
-        `left` counts the records that nobody vouches for, by topic and reason, and `unread` the batches that nobody can
-        read, with their offsets: they are left out, and stop nothing.
+        `left` counts the records without a valid signature, by topic and reason, and `unread` the batches that cannot
+        be read, with their offsets: these are left out.
         """
         await self._prepare_tables()
         async with AsyncExitStack() as stack:
             topics = [await stack.enter_async_context(self._history(topic)) for topic in (JOBS, *FACTS)]
             self._histories = topics
-            # The ends of jobs' topic are read first: the relay published each agent before any job assigned to it.
+            # The end of jobs' topic is read first: the relay published each agent before the jobs assigned to it.
             offsets = {history.topic: await _find_offsets(history) for history in topics}
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = dict((await connection.execute(_COUNTS)).one())
+        lacking = {"aside": self._gaps, "are_limits_lost": not self._has_limits}
         left = {"left": self._facts.describe_left(), "unread": describe_unread(self._histories)}
-        told = {"aside": self._gaps, "are_limits_lost": not self._has_limits}
-        return {"ok": True, "counts": counts, **self._counts, **told, **left}
+        return {"ok": True, "counts": counts, **self._counts, **lacking, **left}
 
     async def _prepare_tables(self) -> None:
         """Migrate a database that has no tables, or only empty ones of a jobstore."""
@@ -198,30 +197,20 @@ class Rebuild:
             await self._keep_facts(connection, history, offsets[history.topic])
         stubs = await stored_facts.list_stubs(connection, NAMED_MAX)
         self._note_gaps(stubs, len(stubs))
-        await stored_facts.project_agents(connection)
+        await connection.execute(stored_facts.PROJECT_AGENTS)
         is_new = not any(span for topic in offsets.values() for span in topic.values())
         self._has_limits = await stored_facts.project_administration(connection, is_new=is_new)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
         self._check_vouched()
-        # Refusals last: an execution that the facts of a job made stays as those have it.
-        await stored_facts.project_refusals(connection)
+        # Refusals come last, since they must not replace an execution of a job's facts.
+        await connection.execute(stored_facts.PROJECT_REFUSALS)
 
     async def _keep_facts(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
         async for records in history.read(offsets):
-            facts = [fact for record in self._facts.select(records) if (fact := self._parse_fact(record)) is not None]
+            facts = [fact for record in self._facts.select(records) if (fact := self._parse(record, _parse_stored))]
             if facts:
                 await stored_facts.keep_facts(connection, history.topic, facts)
             self._report_progress(history.topic, len(records))
-
-    def _parse_fact(self, record: Record) -> stored_facts.StoredFact | None:
-        try:
-            event = FACTS[record.topic].model_validate_json(record.value or b"")
-            _check_words(event)
-        except ValueError as error:
-            self._pass_over(record, error)
-            return None
-        assert isinstance(event, AgentChanged | ExecutionRefused | AdministrationChanged)
-        return stored_facts.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
     async def _apply_jobs(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
         aside = SetAside(connection)
@@ -235,24 +224,24 @@ class Rebuild:
         self._note_gaps(await aside.describe(NAMED_MAX), len(aside.jobs))
 
     async def _read_facts(self, history: History, offsets: Mapping[int, range]) -> AsyncGenerator[list[Fact]]:
-        """Yield batches of facts. One has those of several reads: each costs as much again as hundreds of facts."""
+        """Yield batches of facts, each of several reads, since applying a batch costs as much as hundreds of facts."""
         facts, size = list[Fact](), 0
         async for records in history.read(offsets):
             for number, record in enumerate(self._facts.select(records), 1):
-                if (fact := self._parse_job_fact(record)) is not None:
+                if (fact := self._parse(record, _parse_job_fact)) is not None:
                     if facts and (len(facts) >= BATCH or size + len(fact.body) > BATCH_BYTES):
                         yield facts
                         facts, size = [], 0
                     facts.append(fact)
                     size += len(fact.body)
                 if number % TURN == 0:
-                    await asyncio.sleep(0)  # what waits to be sent to PostgreSQL goes there meanwhile
+                    await asyncio.sleep(0)  # lets the event loop send to PostgreSQL
             self._report_progress(JOBS, len(records))
         if facts:
             yield facts
 
     def _check_vouched(self) -> None:
-        """Raise PermanentError where there are records, and nobody vouches for any: they are of something else."""
+        """Raise PermanentError if there are records, and none has a valid signature: they are of another system."""
         if not self._facts.left or self._facts.get_signers():
             return
         raise PermanentError(
@@ -268,30 +257,26 @@ class Rebuild:
         )
 
     def _note_gaps(self, names: Sequence[str], count: int) -> None:
-        """Keep what is missing to be told, or raise PermanentError if no gaps are accepted."""
+        """Keep the names of missing facts for the result; PermanentError: there are some, and no gaps are accepted."""
         if names and not self._accept_gaps:
             raise self._make_gaps_error(names, count)
         self._counts["gaps"] += count
         self._gaps += names
 
-    def _parse_job_fact(self, record: Record) -> Fact | None:
+    def _parse(self, record: Record, parse: Callable[[Record], T]) -> T | None:
+        """Return the fact of a record. One that is no fact is counted and logged: a fact that is missing is a gap."""
         try:
-            return parse_fact(record.value or b"")
+            return parse(record)
         except (ValueError, KeyError) as error:
-            self._pass_over(record, error)
-            return None
-
-    def _pass_over(self, record: Record, error: Exception) -> None:
-        """Count and log a record that is no fact, and go on: a fact that is missing shows as a gap."""
+            reason = str(error).partition("\n")[0]
         self._counts["unreadable"] += 1
-        reason = str(error).partition("\n")[0]
-        log.warning(
-            "%s/%d at %d is no fact and is passed over: %s", record.topic, record.partition, record.offset, reason
-        )
+        where = (record.topic, record.partition, record.offset)
+        log.warning("%s/%d at %d is no fact and is passed over: %s", *where, reason)
+        return None
 
     async def _set_numbers(self, connection: Connection, offsets: Mapping[str, Mapping[int, range]]) -> None:
-        """Continue the numbers after what is published, so that the relay publishes only what is new."""
-        # Without a partition that was not marked: markers are then written anew, into all of them.
+        """Set the sequence, and the relay's state, to the last fact, so that the relay publishes only new facts."""
+        # A partition without a marker is left out, so that the relay writes new markers into all partitions.
         ends = {f"{topic}/{n}": offsets[topic][n].stop - 1 for topic, n in self._facts.get_marked()}
         if last := await connection.scalar(_LAST):
             await connection.execute(_NUMBER, {"last": last})
@@ -336,7 +321,7 @@ class Rebuild:
 
 
 async def _find_offsets(history: History) -> Mapping[int, range]:
-    """Return the offsets that a topic holds; of what administrators set, none where the topic itself was lost."""
+    """Return the offsets that a topic holds; none if the topic of administrators' settings does not exist."""
     try:
         return await history.offsets()
     except PermanentError as error:
@@ -346,7 +331,7 @@ async def _find_offsets(history: History) -> Mapping[int, range]:
 
 
 async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
-    """Yield the items, while the next one is prepared."""
+    """Yield items, and prepare the next one meanwhile."""
     end = object()
     async with aclosing(items):
         coming = asyncio.ensure_future(anext(items, end))
@@ -370,7 +355,7 @@ async def _refuse_filled(connection: Connection) -> None:
 
 async def main() -> Mapping[str, object]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
-    gc.disable()  # what is made of facts holds no cycles; looking for them took 8 % of the CPU
+    gc.disable()  # parsed facts form no cycles; the search for cycles took 8 % of the CPU
     settings = load_settings(RebuildSettings)
     url = process.parse_database_url(settings.database_url.get_secret_value())
     if settings.create_database:
@@ -385,7 +370,7 @@ async def main() -> Mapping[str, object]:
 
 
 async def _create_database(url: str) -> None:
-    """Create the database, unless it is there."""
+    """Create the database, unless it exists."""
     target = make_url(url).set(drivername="postgresql")
     server = await asyncpg.connect(target.set(database="postgres").render_as_string(hide_password=False), timeout=5)
     with suppress(asyncpg.DuplicateDatabaseError):
@@ -397,12 +382,19 @@ def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _check_words(event: Event) -> None:
-    """Raise ValueError if a word says what this version cannot apply: others bear it."""
+def _parse_job_fact(record: Record) -> Fact:
+    return parse_fact(record.value or b"")
+
+
+def _parse_stored(record: Record) -> stored_facts.StoredFact:
+    """Return the fact of a record as it is stored. ValueError: it is not a fact, or has a word that is not known."""
+    event = FACTS[record.topic].model_validate_json(record.value or b"")
     if isinstance(event, AdministrationChanged):
         AdministrationKind(event.kind)
     elif isinstance(event, ExecutionRefused):
         RefusedAs(event.answer)
+    assert isinstance(event, AgentChanged | ExecutionRefused | AdministrationChanged)
+    return stored_facts.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Store the facts that are not of jobs, and make rows of them: of agents, refusals and what administrators set."""
+"""Store the facts that are not of jobs, and make rows of them: agents, refused executions, administrators' settings."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -13,13 +13,14 @@ from jobstore.schema import tables
 from signoff.status import OperationKind
 
 _FACT: Final = sql.columns(tables.facts)
-#: The whole takes the place of its stub.
+#: A whole fact replaces its stub.
 _KEEP_FACTS: Final = text(
     f"{sql.insert('facts', _FACT).text} ON CONFLICT (seq) DO UPDATE SET body = excluded.body "
     "WHERE facts.body -> 'stub' IS NOT NULL"
 )
 _LIST_STUBS: Final = text("SELECT topic, key FROM facts WHERE body -> 'stub' IS NOT NULL ORDER BY seq LIMIT :limit")
-_PROJECT_AGENTS: Final = text(
+#: Add the agents, each as in its newest fact; a stub has not all fields.
+PROJECT_AGENTS: Final = text(
     f"""
     INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at,
         headers, version)
@@ -30,7 +31,8 @@ _PROJECT_AGENTS: Final = text(
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
     """,  # noqa: S608 - names of our own
 )
-_PROJECT_REFUSALS: Final = text(
+#: Add the executions that were refused: the answers to ids for which nothing was requested.
+PROJECT_REFUSALS: Final = text(
     f"""
     INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, answer,
         priority, spent, created_at)
@@ -42,7 +44,7 @@ _PROJECT_REFUSALS: Final = text(
 )
 
 
-#: The fact from which on what administrators set is all told; none where it is not there, or a later one is a stub.
+#: The fact since which the settings of administrators are complete; none if it is lost, or a later fact is a stub.
 _COMPLETE_SINCE: Final = text(
     f"""
     SELECT seq FROM facts complete WHERE topic = '{ADMINISTRATION}' AND body ->> 'kind' = 'complete'
@@ -53,7 +55,7 @@ _COMPLETE_SINCE: Final = text(
 )
 _SET_SINCE: Final = text("UPDATE relay SET administered_since = :since")
 _LIMITS: Final = text("SELECT name FROM limits ORDER BY name")
-#: What an operation that goes on had queued to be judged is judged anew, but for verdicts that are their jobs' by now.
+#: Items that a running operation had queued to be judged are queued again, unless their verdict is recorded by now.
 _JUDGE_ANEW: Final = text(
     f"""
     UPDATE operation_items i SET answered = false, execution_id = j.execution_id
@@ -67,13 +69,13 @@ _JUDGE_ANEW: Final = text(
 
 
 def _project(table: Table) -> TextClause:
-    """Return the statement that adds the rows of a table, each as its newest fact has it, unless that removed it.
+    """Return the statement that adds the rows of a table, each as in its newest fact, unless that removed it.
 
-    Where the beginning of the topic is lost, rows that refer to what was told there are left out.
+    If the beginning of the topic is lost, rows that refer to lost ones are left out.
     """
     columns = told_columns(table)
     types = ", ".join(f"{name} {sql.CAST.get(kind, kind)}" for name, kind in columns.items())
-    key = ", ".join(f"told.{column.name}" for column in table.primary_key)
+    key = ", ".join(f"given.{column.name}" for column in table.primary_key)
     is_whole = "".join(
         f" AND EXISTS (SELECT FROM {one.column.table.name} WHERE {one.column.name} = newest.{one.parent.name})"
         for one in table.foreign_keys
@@ -81,8 +83,8 @@ def _project(table: Table) -> TextClause:
     return text(
         f"""
         INSERT INTO {table.name} ({", ".join(columns)}) SELECT {sql.values("newest", columns)} FROM (
-            SELECT DISTINCT ON ({key}) told.*, facts.body ->> 'removed' = 'true' AS is_removed
-            FROM facts CROSS JOIN LATERAL json_to_recordset(facts.body -> 'rows') AS told({types})
+            SELECT DISTINCT ON ({key}) given.*, facts.body ->> 'removed' = 'true' AS is_removed
+            FROM facts CROSS JOIN LATERAL json_to_recordset(facts.body -> 'rows') AS given({types})
             WHERE facts.topic = '{ADMINISTRATION}' AND facts.seq > :since AND facts.body ->> 'kind' = '{table.name}'
             ORDER BY {key}, facts.seq DESC
         ) AS newest WHERE NOT is_removed{is_whole}
@@ -94,7 +96,7 @@ _PROJECT_ADMINISTERED: Final = [_project(table) for table in ADMINISTERED]
 
 
 class StoredFact(NamedTuple):
-    """A fact that is not a job's, as it is stored; `seq` is its cursor, `body` its JSON text."""
+    """A fact that is not of a job, as it is stored; `seq` is its cursor, `body` its JSON text."""
 
     seq: int
     key: str
@@ -102,30 +104,20 @@ class StoredFact(NamedTuple):
 
 
 async def keep_facts(connection: Connection, topic: str, facts: Sequence[StoredFact]) -> None:
-    """Store facts of a topic; a repeat changes nothing, and a whole one takes the place of its stub."""
-    rows = {fact.seq: {"topic": topic, **fact._asdict()} for fact in facts}  # the whole comes last
+    """Store facts of a topic; a repeat changes nothing, and a whole fact replaces its stub."""
+    rows = {fact.seq: {"topic": topic, **fact._asdict()} for fact in facts}  # a whole fact follows its stub
     await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", list(rows.values())))
 
 
 async def list_stubs(connection: Connection, limit: int) -> list[str]:
-    """Return which stored facts are stubs, as topic and key."""
+    """Return the topic and the key of stored facts that are stubs."""
     return [f"{row.topic} {row.key}" for row in await connection.execute(_LIST_STUBS, {"limit": limit})]
 
 
-async def project_agents(connection: Connection) -> None:
-    """Add the agents, each as its newest fact has it."""
-    await connection.execute(_PROJECT_AGENTS)
-
-
-async def project_refusals(connection: Connection) -> None:
-    """Add the executions that were refused: the answers to ids of which nothing was requested."""
-    await connection.execute(_PROJECT_REFUSALS)
-
-
 async def project_administration(connection: Connection, *, is_new: bool) -> bool:
-    """Add what administrators set, and return whether all of it is there; if not, nothing is offered.
+    """Add the settings of administrators, and return whether they are complete; if not, nothing is offered.
 
-    `is_new`: there are no facts at all, so that nothing is missing.
+    `is_new`: there are no facts at all, so that none is missing.
     """
     since = await connection.scalar(_COMPLETE_SINCE)
     for statement in _PROJECT_ADMINISTERED:
@@ -135,7 +127,7 @@ async def project_administration(connection: Connection, *, is_new: bool) -> boo
 
 
 async def go_on_with_administration(connection: Connection) -> None:
-    """Apply limits to the live executions, and let operations that judge results go on, once all jobs are there."""
+    """Apply limits to live executions, and queue items to be judged again; call this once all jobs are there."""
     for name in await connection.scalars(_LIMITS):
         await add_to_flows(connection, name)
     await connection.execute(_JUDGE_ANEW)

@@ -24,19 +24,19 @@ from jobstore.schema import tables
 from servicekit.kafka.history import History, describe_unread
 from servicekit.process.settings import load_settings
 
-#: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
+#: Columns of a live execution that change without a fact: of leases, offers and timeouts.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
-#: Columns of which no fact tells. Of an execution: what follows from limits, and counts that bound what goes on.
+#: Columns that no fact has. Of an execution: those that follow from limits, and counts of its present attempt.
 UNTOLD: Final = {
     "executions": frozenset({"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at"}),
     **UNTOLD_OF_ADMINISTERED,
 }
-#: What a rebuild has judged anew: items of an operation that goes on and judges results.
+#: Items that a rebuild queues to be judged again: those of a running operation `rejudge`.
 _JUDGES: Final = (
     "EXISTS (SELECT FROM operations o WHERE o.id = operation_id AND o.kind = 'rejudge' "
     "AND o.state NOT IN ('CANCELLED', 'DONE'))"
 )
-#: Columns that are compared of some rows alone, by the condition of the others.
+#: Columns that are not compared in some rows, with the condition of these rows.
 _PASSED_BY: Final[Mapping[str, tuple[Collection[str], str]]] = {
     "executions": (OPERATIONAL, "state <> 'DONE'"),
     "operation_items": (("answered", "execution_id"), _JUDGES),
@@ -46,9 +46,9 @@ ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at", *NO_ENDING}),
     "executions": OPERATIONAL | {"answer"},
 }
-#: Rows that are read from each database at once.
+#: How many rows are read from each database at once.
 PAGE: Final = 2_000
-#: Rows of each table of which it is told how they differ; and jobs that are named of those that an older copy lacks.
+#: How many differing rows of each table are shown, and how many jobs are named that an older copy lacks.
 DIFFERENCES_MAX: Final = 100
 NAMED_OLDER_MAX: Final = 10
 #: Characters of each value that a difference shows.
@@ -58,13 +58,13 @@ _UNPUBLISHED: Final = text(
     "SELECT (SELECT count(*) FROM job_logs WHERE seq > published_seq) "
     "+ (SELECT count(*) FROM facts WHERE seq > published_seq) FROM relay",
 )
-#: Of the facts that stand in the topics as stubs, so many are named.
+#: How many facts are named that are stubs in their topics.
 NAMED_MAX: Final = 100
 _STUBS: Final = text(
     "SELECT concat_ws(' ', CASE WHEN version IS NULL THEN topic END, key, 'version ' || version) "
     "FROM stubs ORDER BY seq LIMIT :limit",
 )
-#: The last number of what was recorded. Entries of the rebuild's own are behind it.
+#: The last number that was recorded; the rebuild's own entries come after it.
 _END: Final = text(
     "SELECT greatest((SELECT max(seq) FROM facts), (SELECT max(seq) FROM job_logs WHERE kind <> :rebuilt), 0)"
 )
@@ -101,7 +101,7 @@ class ComparedTable:
         order = f'{self.key} COLLATE "C"' if is_text else self.key
         row = ", ".join(self.columns.values())
         digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
-        # Answers that are remembered for a time are no facts.
+        # Answers that are kept for a time are not published as facts.
         where = f" WHERE NOT ({REMEMBERED})" if self.table is tables.executions else ""
         return f"SELECT {self.key}, {digest} FROM {self.name}{where} ORDER BY {order}"  # noqa: S608 - names of our own
 
@@ -127,7 +127,7 @@ TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference of two databases, by what people know a row by. `column` None: only one of them has the row."""
+    """A difference of two databases in a row, by its key, job and version. `column` None: only one has the row."""
 
     table: str
     key: str
@@ -140,9 +140,9 @@ class Difference:
 
 @dataclass(slots=True)
 class Verify:
-    """Compare two databases, each as it is at one moment. They can only be the same while the live one is quiet.
+    """Compare two databases, each in one snapshot. They are equal only while the live one does not change.
 
-    What the live one has recorded behind the last entry of the rebuilt one is no damage: that is an older copy.
+    Rows that the live database recorded after the last entry of the rebuilt one are no differences: that is older.
     """
 
     rebuilt: Connection
@@ -152,18 +152,17 @@ class Verify:
     differences: list[Difference] = field(default_factory=list)
     is_complete: bool = True
     _end: int = 0
-    #: What facts behind the end of the rebuilt database are about; of a job, the first version that it lacks.
+    #: The jobs and keys of facts after the end of the rebuilt database; of a job, the first version that it lacks.
     _moved: dict[str, int | None] = field(default_factory=dict)
     _is_older: bool = False
 
     async def run(self) -> Mapping[str, object]:
-        """Compare all tables, and return whether they are the same, and where they differ.
+        """Compare all tables, and return whether they are equal, and where they differ.
 
-        `differences` has as many rows of each table as DIFFERENCES_MAX, and `complete` says whether these are all;
-        `older` is set where the rebuilt database ends before the live one. Also return the counts of rows, of jobs
-        ended by the rebuild, and of facts that the relay has yet to publish (`behind`), which are no difference of the
-        rebuild; and name the facts of the live database that stand in their topics as stubs (`stubs`), which no
-        rebuild has.
+        `differences` has up to DIFFERENCES_MAX rows of each table, all of them if `complete`; `older` is set if the
+        rebuilt database ends before the live one. `counts` is of rows, `ended` of jobs that the rebuild ended, and
+        `behind` of facts that the relay has yet to publish; `stubs` are facts that are stubs in their topics, and so
+        cannot be rebuilt.
         """
         self._end = await self.rebuilt.scalar(_END, {"rebuilt": TransitionKind.REBUILT.value})
         self._moved = {row.about: row.version for row in await self.live.execute(_MOVED, {"after": self._end})}
@@ -182,7 +181,7 @@ class Verify:
         }
 
     def _describe_age(self) -> Mapping[str, object]:
-        """Return how many jobs have gone on since the rebuilt database ends, and some, each with its last version."""
+        """Return how many jobs went on after the end of the rebuilt database, and some with their last versions."""
         versions = [(about, version - 1) for about, version in self._moved.items() if version is not None]
         return {"jobs": len(versions), "ends_at": dict(versions[:NAMED_OLDER_MAX])}
 
@@ -193,12 +192,12 @@ class Verify:
             self.counts[compared.name] += 1
             if one == other or self._is_newer(compared, key, is_there=other is not None):
                 continue
-            rows = [await _fetch_row(connection, compared, key) for connection in (self.rebuilt, self.live)]
-            about = next(row for row in rows if row is not None)
-            if compared.table is tables.executions and self._is_newer(
-                compared, about["job_id"], is_there=bool(rows[1])
-            ):
-                continue
+            query, asked = text(compared.row_query), {"key": key}
+            rows = [(await each.execute(query, asked)).one_or_none() for each in (self.rebuilt, self.live)]
+            if compared.table is tables.executions:
+                job_id = next(row["job_id"] for row in rows if row is not None)
+                if self._is_newer(compared, job_id, is_there=bool(rows[1])):
+                    continue
             if await self._is_end_by_rebuild(compared, *rows):
                 continue
             if not left:
@@ -208,7 +207,7 @@ class Verify:
             self.differences += _locate_differences(compared, str(key), *rows)
 
     def _is_newer(self, compared: ComparedTable, about: object, *, is_there: bool) -> bool:
-        """Return whether a row that the live database has is of behind the end of the rebuilt one."""
+        """Return whether a row of the live database was recorded after the end of the rebuilt one."""
         is_numbered = compared.key == "seq"
         if not is_there or not (about > self._end if is_numbered else str(about) in self._moved):  # type: ignore[operator]
             return False
@@ -216,7 +215,7 @@ class Verify:
         return True
 
     async def _is_end_by_rebuild(self, compared: ComparedTable, rebuilt: Row | None, live: Row | None) -> bool:
-        """Return whether all that differs is that the rebuild ended an execution, and said so in the log."""
+        """Return whether rows differ only because the rebuild ended an execution, which its log records."""
         if rebuilt is None:
             return False
         if live is None:
@@ -225,9 +224,8 @@ class Verify:
         if not differing <= ENDED.get(compared.name, frozenset()):
             return False
         job_id = rebuilt["id" if compared.table is tables.jobs else "job_id"]
-        is_ended = await self.rebuilt.scalar(
-            _ENDED_BY_REBUILD, {"job_id": job_id, "kind": TransitionKind.REBUILT.value}
-        )
+        asked = {"job_id": job_id, "kind": TransitionKind.REBUILT.value}
+        is_ended = await self.rebuilt.scalar(_ENDED_BY_REBUILD, asked)
         if is_ended:
             self.ended.add(job_id)
         return bool(is_ended)
@@ -237,7 +235,7 @@ async def _merge(
     rebuilt: Connection, live: Connection, query: str
 ) -> AsyncIterator[tuple[object, bytes | None, bytes | None]]:
     """Yield every key with the digests of its rebuilt and its live row, in the order of keys; None: there is no row."""
-    left, right = aiter(_stream_rows(rebuilt, query)), aiter(_stream_rows(live, query))
+    left, right = (aiter(each.stream(text(query), rows_ahead=PAGE)) for each in (rebuilt, live))
     one, other = await anext(left, None), await anext(right, None)
     while one is not None or other is not None:
         key = min(row[0] for row in (one, other) if row is not None)
@@ -246,15 +244,6 @@ async def _merge(
         yield key, first and first[1], second and second[1]
         one = await anext(left, None) if first else one
         other = await anext(right, None) if second else other
-
-
-async def _stream_rows(connection: Connection, query: str) -> AsyncIterator[Row]:
-    async for row in connection.stream(text(query), rows_ahead=PAGE):
-        yield row
-
-
-async def _fetch_row(connection: Connection, compared: ComparedTable, key: object) -> Row | None:
-    return (await connection.execute(text(compared.row_query), {"key": key})).one_or_none()
 
 
 def _locate_differences(compared: ComparedTable, key: str, rebuilt: Row | None, live: Row | None) -> list[Difference]:
@@ -271,7 +260,7 @@ def _locate_differences(compared: ComparedTable, key: str, rebuilt: Row | None, 
 
 
 def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str | None]:
-    """Return both values, cut to EXCERPT characters, from shortly before where they differ."""
+    """Return both values, cut to EXCERPT characters that begin shortly before their first difference."""
     if one is None or other is None or max(len(one), len(other)) <= EXCERPT:
         return one and one[:EXCERPT], other and other[:EXCERPT]
     differ = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
@@ -282,7 +271,7 @@ def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str |
 
 @asynccontextmanager
 async def open_snapshot(url: str) -> AsyncIterator[Connection]:
-    """Open a database as it is now: read-only, and whatever is committed meanwhile is not seen."""
+    """Open a read-only transaction on a database that sees one snapshot."""
     database = Database(process.parse_database_url(url), pool_size=1, bounded=False)
     try:
         async with database.transaction() as connection:
@@ -294,7 +283,7 @@ async def open_snapshot(url: str) -> AsyncIterator[Connection]:
 
 
 async def check_facts(history: Callable[[str], History], facts: FactFilter) -> dict[str, object]:
-    """Read all facts, and return what a rebuild leaves out: what nobody vouches for, and what nobody can read."""
+    """Read all facts, and return what a rebuild leaves out: records without a valid signature, and unreadable ones."""
     read = [history(topic) for topic in FACT_TOPICS]
     for one in read:
         async with one as held:
@@ -304,7 +293,7 @@ async def check_facts(history: Callable[[str], History], facts: FactFilter) -> d
 
 
 async def main() -> Mapping[str, object]:
-    """Compare the two databases that the environment names. `left` and `unread` are None where no keys are given."""
+    """Compare the two databases that the environment names. `left` and `unread` are None if it gives no keys."""
     settings = load_settings(VerifySettings)
     rebuilt_url, live_url = settings.rebuilt_url.get_secret_value(), settings.live_url.get_secret_value()
     async with open_snapshot(rebuilt_url) as rebuilt, open_snapshot(live_url) as live:
