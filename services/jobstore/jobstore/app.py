@@ -69,6 +69,8 @@ RECORDS_MAX = 200
 #: The jobstore reads a result so many seconds after it was written: by then the claim of a validator has recorded
 #: nearly all. It may read twice as late, which must be well within a lease: a worker that has ended renews none.
 RESULTS_DELAY_S = 3.0
+#: The settings that are terms of executions.
+_TERMS = ("policy", "lease_s", "offer_again_s", "breaker", "reuse", "ids")
 #: How long a client that only reads may take to disconnect at the end.
 DISCONNECT_TIMEOUT_S = 0.5
 
@@ -79,13 +81,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
         terms = ExecutionTerms(
-            policy=settings.policy,
-            lease_s=settings.lease_s,
-            offer_again_s=settings.offer_again_s,
-            breaker=settings.breaker,
-            reuse=settings.reuse,
-            ids=settings.ids,
-            job_max_bytes=settings.payload_max_bytes,
+            **{name: getattr(settings, name) for name in _TERMS}, job_max_bytes=settings.payload_max_bytes
         )
         runner = CommandRunner(database, STORES, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
@@ -98,24 +94,22 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         make_topics = partial(_make_topics, settings)
         fact_keys = FactKeys.derive(secrets)
         check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
-        bounded = BoundedPublisher(publisher)
+        bounded, bounded_offers = BoundedPublisher(publisher), BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
         await_kafka, signer = partial(bounded.wait, make_topics), FactSigner(fact_keys, terms.ids.installation)
         relay = Relay(database, bounded, signer, topics.end_offsets, await_kafka, check_age)
-        bounded_offers = BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
         dispatcher = Dispatcher(database, bounded_offers, runner.terms, secrets, upstreams=upstreams)
         runner.listeners.on_recorded = relay.hand_over
-        matcher = Matcher(database, runner)
-        watches = Watches(database, relay.recent)
+        matcher, watches = Matcher(database, runner), Watches(database, relay.recent)
         readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         groups = _watch_groups(stack, database, settings, subscriptions, terms)
-        operation_worker = OperationWorker(database, runner)
+        operation_worker, waiting = OperationWorker(database, runner), WaitingSums(database, terms.alive_s)
+        stack.push_async_callback(waiting.close)
         dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
         stack.push_async_callback(_disconnect, dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
-            stack.push_async_callback(
-                (await runtime.serve(settings.health_address, checks, {"limits": dispatcher.advise})).cleanup
-            )
+            advice = {"limits": dispatcher.advise}
+            stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
         keys = derive_keys(secrets)
         await run_until_first(_prepare(database, keys), database.availability.run())
         batches, judging_queue = Batches(database, runner, operation_worker), JudgingQueue(database, runner)
@@ -132,7 +126,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             runner,
             watches,
             batches,
-            _sum_waiting(stack, database, terms),
+            waiting,
             dead_letters,
             groups=groups,
             upstreams=upstreams,
@@ -297,12 +291,6 @@ def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[
     return readers
 
 
-def _sum_waiting(stack: contextlib.AsyncExitStack, database: Database, terms: ExecutionTerms) -> WaitingSums:
-    sums = WaitingSums(database, terms.alive_s)
-    stack.push_async_callback(sums.close)
-    return sums
-
-
 def _make_subscriptions(
     publisher: Publisher, handlers: EventHandlers, upstreams: Upstreams, terms: ExecutionTerms
 ) -> list[Subscription[Any]]:
@@ -325,17 +313,10 @@ def _make_subscriptions(
 def _make_reports(
     publisher: Publisher, handlers: EventHandlers, event: type[Any], name: str, handle: Callable[..., Any]
 ) -> Subscription[Any]:
-    """Return the subscription of a topic whose records are signed by leases."""
+    """Return the subscription to a topic whose records are signed with the keys of leases."""
     check, choose = partial(handlers.check_report, event), partial(handlers.choose_dead, event)
-    return Subscription(
-        publisher,
-        event,
-        f"{JOBSTORE_GROUPS}-{name}",
-        handle,
-        check_record=check,
-        choose_dead=choose,
-        decode=read_report,
-    )
+    group = f"{JOBSTORE_GROUPS}-{name}"
+    return Subscription(publisher, event, group, handle, check_record=check, choose_dead=choose, decode=read_report)
 
 
 def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:

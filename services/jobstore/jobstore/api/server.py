@@ -342,15 +342,11 @@ def _name_request(request: object) -> dict[str, str]:
 MESSAGE_MAX_BYTES = 64 << 20
 #: Servers that share an address.
 SERVERS = 16
-SERVICES = [
-    job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
-    agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
-    operations_service_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name,
-    judge_service_pb2.DESCRIPTOR.services_by_name["JudgeService"].full_name,
-    judging_service_pb2.DESCRIPTOR.services_by_name["JudgingService"].full_name,
-    work_service_pb2.DESCRIPTOR.services_by_name["WorkService"].full_name,
-    receipt_service_pb2.DESCRIPTOR.services_by_name["ReceiptService"].full_name,
-]
+_FILES: Final = (
+    *(job_service_pb2, agent_service_pb2, operations_service_pb2, judge_service_pb2, judging_service_pb2),
+    *(work_service_pb2, receipt_service_pb2),
+)
+SERVICES = [service.full_name for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import text
 
@@ -27,17 +27,8 @@ from jobstore.judging.store import COUNTED as JUDGED
 from jobstore.schema import tables
 from servicekit.process.runtime import run_forever
 
-
-class Gauges(NamedTuple):
-    """How many executions are queued, running and judging at a time of the database's clock."""
-
-    at: datetime
-    queued: int
-    running: int
-    judging: int
-
-
-GAUGES: Final = Gauges._fields[1:]
+#: The numbers of executions that are sampled, by what they do.
+GAUGES: Final = ("queued", "running", "judging")
 #: The time between two samples, by any jobstore.
 SAMPLED_EVERY: Final = timedelta(seconds=10)
 #: Milliseconds that a sample may take, enough for millions of executions; one that takes longer is left out.
@@ -264,8 +255,8 @@ class Rollups:
                 return
         async with self._database.transaction() as connection:
             await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
-            now = Gauges(*(await connection.execute(_NOW)).one())
-            maxima = {f"{name}_max": getattr(now, name) for name in GAUGES}
+            now = (await connection.execute(_NOW)).one()
+            maxima = {f"{name}_max": now[name] for name in GAUGES}
             rows = [_make_row(span_s, get_span_begin(now.at, span_s), Counts()) | maxima for span_s in KEPT]
             await connection.execute_many(_ADD, rows)
 

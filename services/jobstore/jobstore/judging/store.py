@@ -414,23 +414,9 @@ _FORGET_REUSABLE: Final = text(
 )
 
 
-async def load_verdicts(connection: Connection, keys: Collection[bytes], age_s: float) -> dict[bytes, Reusable]:
-    """Return the reusable verdicts of these keys that are not too old; `verdict` is None if its entry has none now."""
-    return {
-        row.key: Reusable(row.job_id, row.version, _read_verdict(row.response), kept_at=row.created_at)
-        for row in await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": age_s})
-    }
-
-
 def _read_verdict(response: str | None) -> Verdict | None:
     verdict = members(response or "{}").get("verdict")
     return None if verdict is None else Verdict.model_validate_json(verdict)
-
-
-async def load_results(connection: Connection, execution_ids: Collection[UUID], age_s: float) -> dict[UUID, Reusable]:
-    """Return the results that these executions may reuse, and that are not too old."""
-    rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": age_s})
-    return {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
 
 
 class ReuseStore(Store):
@@ -440,12 +426,18 @@ class ReuseStore(Store):
     pieces: ClassVar[Mapping[str, Piece]] = {"reusable": Piece(KEEP, COLUMNS, ALIAS)}
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load verdicts and results that are not too old."""
+        """Load verdicts and results that are not too old; a verdict is None if its entry has none any more."""
         wish, terms = asked[ReuseWish], uow.terms.reuse
         if wish.verdicts and terms.verdict_age_s:
-            uow[Reuse].verdicts |= await load_verdicts(connection, wish.verdicts, terms.verdict_age_s)
+            by_key = {"keys": list(wish.verdicts), "age_s": terms.verdict_age_s}
+            for row in await connection.execute(_VERDICTS, by_key):
+                kept = Reusable(row.job_id, row.version, _read_verdict(row.response), kept_at=row.created_at)
+                uow[Reuse].verdicts[row.key] = kept
         if wish.results and terms.result_age_s:
-            uow[Reuse].results |= await load_results(connection, wish.results, terms.result_age_s)
+            by_id = {"ids": list(wish.results), "age_s": terms.result_age_s}
+            for row in await connection.execute(_RESULTS, by_id):
+                kept = Reusable(row.job_id, row.version, result_hash=row.result_hash)
+                uow[Reuse].results[row.execution_id] = kept
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[sql.Values]]:
         """Return the rows of the new reusable results and verdicts."""

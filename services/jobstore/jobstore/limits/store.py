@@ -5,7 +5,7 @@ holds that lock exclusively, is applied to all of them.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -218,7 +218,11 @@ class QueuesStore(Store):
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Load the room in capped queues, if the limits lock is held and any queue is capped."""
         if uow[Limits].has_queue_caps and uow[Limits].is_held:
-            uow[Queues].room = await load_queue_room(connection, asked[QueuesWish].tenants)
+            names = {tenant: tenant_limit(tenant) for tenant in asked[QueuesWish].tenants}
+            own_and_general = {*names.values(), *map(wildcard, names.values())}
+            await connection.execute(_LOCK_CAPS, {"names": sorted(own_and_general)})
+            rows = await connection.execute(_QUEUE_ROOM, {"tenants": list(names), "names": list(names.values())})
+            uow[Queues].room = {row.tenant: row.room for row in rows}
 
 
 class StartsStore(Store):
@@ -231,15 +235,6 @@ class StartsStore(Store):
         if begun := uow[Starts].begun:
             counted = {"names": list(begun), "counts": list(begun.values()), "now": uow.clock.now}
             await connection.execute(_COUNT_STARTS, counted)
-
-
-async def load_queue_room(connection: Connection, tenants: Collection[str]) -> dict[str, int]:
-    """Return how many more executions of each capped tenant may wait, and lock the caps until the commit."""
-    names = {tenant: tenant_limit(tenant) for tenant in tenants}
-    own_and_general = {*names.values(), *map(wildcard, names.values())}
-    await connection.execute(_LOCK_CAPS, {"names": sorted(own_and_general)})
-    rows = await connection.execute(_QUEUE_ROOM, {"tenants": list(names), "names": list(names.values())})
-    return {row.tenant: row.room for row in rows}
 
 
 async def list_limits(connection: Connection, limit: int, after: str = "") -> Sequence[Limit]:

@@ -83,8 +83,7 @@ class Batches:
         )
         jobs = [[job.id, hash_spec(job).hex()] for job in new]
         key = _make_key("ExecuteJobs", idempotency_key, [list(job_ids), jobs, _dump_filter(chosen), name], tenant)
-        is_replay = await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
-        return Answer(await self._describe(self._database, batch_id), is_replay)
+        return await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
 
     async def retry(
         self, operation_id: str, statuses: Sequence[JobStatus], name: str | None, idempotency_key: str, actor: Actor
@@ -103,8 +102,7 @@ class Batches:
         spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, parameters)
         obstacle = None if number else RefusedError(message, code=ErrorCode.NOTHING_TO_RETRY)
         key = _make_key("RetryOperation", idempotency_key, [str(source.id), sorted(set(statuses)), name])
-        is_replay = await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
-        return Answer(await self._describe(self._database, batch_id), is_replay)
+        return await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
 
     async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Answer[Operation]:
         """Make an operation on the jobs that match now, or that are named, and wake the worker that carries it out.
@@ -140,11 +138,7 @@ class Batches:
             parameters["codes"] = chosen.codes if chosen else []
         spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, parameters)
         key = _make_key("CreateOperation", idempotency_key, new.model_dump(mode="json", exclude_defaults=True), tenant)
-        command = CreateOperation(operation_id, spec, obstacle, actor=actor)
-        _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=actor))
-        self._worker.has_open = True
-        self._worker.wake.set()
-        return Answer(await self._describe(self._database, operation_id), is_replay)
+        return await self._create(CreateOperation(operation_id, spec, obstacle, actor=actor), key, waits=False)
 
     async def preview(self, new: NewOperation) -> Preview:
         """Return which jobs an operation would be of, without making it. InvalidError (`unknown_judge_policy`)."""
@@ -154,11 +148,17 @@ class Batches:
             judge = await find_version(session, Kind.JUDGE, new.judge) if new.judge is not None else None
             return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max, judge)
 
-    async def _create(self, command: CreateOperation, key: RequestKey | None) -> bool:
-        """Store an operation, carry out its items, and return whether the request was a repeat."""
+    async def _create(
+        self, command: CreateOperation, key: RequestKey | None, *, waits: bool = True
+    ) -> Answer[Operation]:
+        """Store an operation, and return it once its items are answered; unless `waits`, only wake the worker."""
         _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=command.actor))
-        await self._worker.run_until_answered(command.operation_id)
-        return is_replay
+        if waits:
+            await self._worker.run_until_answered(command.operation_id)
+        else:
+            self._worker.has_open = True
+            self._worker.wake.set()
+        return Answer(await self._describe(self._database, command.operation_id), is_replay)
 
     async def move(self, operation_id: str, to: OperationState, actor: Actor, reason: str = "") -> Operation:
         """Pause, resume or cancel an operation, and return it as it is then. RefusedError: it has ended.

@@ -151,13 +151,13 @@ async def _find_mean_judging(
     connection: Connection, chosen: JobFilter | Sequence[str], judge: Version | None
 ) -> int | None:
     """Return the expected cost of judging one of these jobs again, in nano-dollars; None: it is unknown."""
+    mean: int | None
     if judge is not None:
-        asked = {"name": judge.name, "version": judge.version}
-        by_policy: int | None = await connection.scalar(_MEAN_BY_POLICY, asked)
-        return by_policy
-    sampled = await connection.scalars(_where_chosen(select(jobs.c.id), chosen).limit(ENDED_MAX))
-    last: int | None = await connection.scalar(_MEAN_JUDGING, {"job_ids": sampled})
-    return last
+        mean = await connection.scalar(_MEAN_BY_POLICY, {"name": judge.name, "version": judge.version})
+    else:
+        sampled = await connection.scalars(_where_chosen(select(jobs.c.id), chosen).limit(ENDED_MAX))
+        mean = await connection.scalar(_MEAN_JUDGING, {"job_ids": sampled})
+    return mean
 
 
 def _make_sample_query(chosen: JobFilter | Sequence[str], *, are_few: bool) -> Query:
