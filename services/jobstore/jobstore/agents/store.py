@@ -12,7 +12,6 @@ from sqlalchemy import case, func, select, text, tuple_
 from jobstore.agents.rules import (
     CLOSED,
     AgentChange,
-    AgentHistory,
     Agents,
     AgentsWish,
     Breaker,
@@ -123,15 +122,6 @@ async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> S
     return await connection.execute(_WAITING, {"after": after, "limit": limit})
 
 
-async def load_histories(connection: Connection, job_ids: Iterable[str]) -> dict[str, AgentHistory]:
-    """Return the histories of these jobs' agents."""
-    rows_of: dict[str, list[HistoryRow]] = {job_id: [] for job_id in job_ids}
-    parameters = {"ids": sorted(rows_of), "kinds": [kind.value for kind in HISTORY_KINDS]}
-    for row in await connection.execute(_HISTORIES, parameters):
-        rows_of[row.job_id].append(HistoryRow(row.kind, row.agent_id, row.result_hash))
-    return {job_id: build_history(rows) for job_id, rows in rows_of.items()}
-
-
 _AGENT: Final = sql.columns(tables.agents)
 _LOCK_AGENTS: Final = text(
     f"SELECT {COLUMNS} FROM agents "  # noqa: S608 - names of our own
@@ -173,7 +163,11 @@ class AgentsStore(Store):
         wish, agents = asked[AgentsWish], uow[Agents]
         stored = agents.agents.stored
         if wish.histories:
-            agents.histories |= await load_histories(connection, wish.histories)
+            rows_of: dict[str, list[HistoryRow]] = {job_id: [] for job_id in wish.histories}
+            asked_for = {"ids": sorted(rows_of), "kinds": [kind.value for kind in HISTORY_KINDS]}
+            for row in await connection.execute(_HISTORIES, asked_for):
+                rows_of[row.job_id].append(HistoryRow(row.kind, row.agent_id, row.result_hash))
+            agents.histories |= {job_id: build_history(rows) for job_id, rows in rows_of.items()}
         if missing := wish.read - stored.keys():
             for row in await connection.execute(_READ_AGENTS, {"ids": sorted(missing)}):
                 stored[row.id] = to_agent(row)

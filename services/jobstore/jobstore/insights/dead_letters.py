@@ -168,13 +168,10 @@ class DeadLetterTopics:
         loop = asyncio.get_running_loop()
         async with self._counting:
             if loop.time() - self._counted_at >= CACHE_S:
-                self._counts = {topic: await self._count_open(topic) for topic in DEAD}
+                held = {topic: await self._read_on(topic) for topic in DEAD}
+                self._counts = {topic: sum(map(len, self._queues[topic].find_letters(held[topic]))) for topic in DEAD}
                 self._counted_at = loop.time()
         return self._counts
-
-    async def _count_open(self, topic: str) -> int:
-        held = await self._read_on(topic)
-        return sum(map(len, self._queues[topic].find_letters(held)))
 
     async def count_if_reachable(self) -> Mapping[str, int]:
         """Return the counts as `count` does; none while the broker is out of reach."""

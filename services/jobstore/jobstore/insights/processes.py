@@ -38,12 +38,14 @@ _PROCESSES: Final = text(
     ORDER BY silent_s LIMIT :limit
     """,  # noqa: S608 - a number of our own
 )
+#: The ids of the members of consumer groups that processes have reported as their own.
 _MEMBERS: Final = text(
     """
     SELECT jsonb_array_elements_text(report->'members') AS member FROM (
         SELECT report FROM workers UNION ALL SELECT report FROM epochs) AS reports
     """,
 )
+#: How many more leases the workers of each stage have room for, of those that have reported lately.
 _ROOMS: Final = text(
     f"SELECT stage, sum(room)::bigint AS room FROM workers WHERE {IS_HEARD_OF} GROUP BY stage",  # noqa: S608 - ours
 )
@@ -113,16 +115,6 @@ async def list_processes(connection: Connection) -> list[Process]:
 async def read_backlog(connection: Connection) -> Backlog:
     """Return the backlog of facts and offers."""
     return Backlog(*(await connection.execute(_BACKLOG, {"most": UNPUBLISHED_MAX})).one())
-
-
-async def list_members(connection: Connection) -> set[str]:
-    """Return the ids of all members of consumer groups that processes of Signoff have reported as their own."""
-    return set(await connection.scalars(_MEMBERS))
-
-
-async def sum_rooms(connection: Connection, alive_s: float) -> dict[ExecutionStage, int]:
-    """Return how many more leases the workers of each stage have room for, of those that reported within `alive_s`."""
-    return {ExecutionStage(row.stage): row.room for row in await connection.execute(_ROOMS, {"alive_s": alive_s})}
 
 
 log = logging.getLogger(__name__)
@@ -197,7 +189,9 @@ class ConsumerGroups:
                 return
             groups = [group for readers in self.readers for group in await readers.describe()]
             async with self.database.session() as session:
-                reported, rooms = await list_members(session), await sum_rooms(session, self.alive_s)
+                reported = set(await session.scalars(_MEMBERS))
+                rows = await session.execute(_ROOMS, {"alive_s": self.alive_s})
+            rooms = {ExecutionStage(row.stage): row.room for row in rows}
             now = time.monotonic()
             members = ((group.name, member.id) for group in groups for member in group.members)
             self._unreported = {key: self._unreported.get(key, now) for key in members if key[1] not in reported}

@@ -39,7 +39,7 @@ class Kind(StrEnum):
 
     @property
     def word(self) -> str:
-        """The word in codes."""
+        """The name of the kind in codes, such as `judge_policy`."""
         return "judge_policy" if self is Kind.JUDGE else f"{self}_set"
 
     @property
@@ -54,7 +54,7 @@ class Kind(StrEnum):
 
     @property
     def words(self) -> str:
-        """The words in messages."""
+        """The name of the kind in messages, such as `judge policy`."""
         return self.word.replace("_", " ")
 
 
@@ -177,7 +177,7 @@ def needs_context(criteria: str) -> bool:
 
 
 def loop_needs_context(judge_policy: str, submission: int) -> bool:
-    """Return whether a check in the loop of a policy, for a submission, needs more than the result."""
+    """Return whether a step of a policy's `loop` has a check of a submission that needs more than the result."""
     if '"check"' not in judge_policy:
         return False
     return any(submission >= begins for begins in _find_bound_steps(judge_policy))
@@ -451,7 +451,7 @@ class NewJudging:
 
     @property
     def urgency(self) -> int:
-        """The rank in the queue: a user waits for a try; an evaluation is smaller than most operations."""
+        """The rank in the queue, lower first: a user waits for a try; an evaluation is smaller than most operations."""
         return _URGENCIES.get(self.kind, 2)
 
 

@@ -131,7 +131,7 @@ class PoliciesStore(Store):
             if unknown := wanted - versions.keys():
                 versions |= dict.fromkeys(unknown) | await load_versions(connection, unknown)
         if wish.names:
-            uow[Policies].names.stored.update(await load_names(connection, wish.names))
+            uow[Policies].names.stored.update(await _load_names(connection, wish.names))
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write versions, moves of names to versions, and evaluations."""
@@ -181,7 +181,7 @@ async def load_versions(connection: Connection, wanted: Collection[Wanted]) -> d
     }
 
 
-async def load_names(connection: Connection, names: Collection[Named]) -> dict[Named, Versions]:
+async def _load_names(connection: Connection, names: Collection[Named]) -> dict[Named, Versions]:
     """Return the versions of each name, its current one and its number of moves."""
     parameters = {"kinds": [each.kind.value for each in names], "names": [each.name for each in names]}
     found: dict[Named, Versions] = {}

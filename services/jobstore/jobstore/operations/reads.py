@@ -158,8 +158,7 @@ async def list_items(
 def retried_jobs(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
     """Return the query of (item, job_id) of the items that would be retried of an operation."""
     asked = text(_RETRIED).bindparams(retry_of=retry_of, statuses=[status.value for status in statuses])
-    found = asked.columns(column("item"), column("job_id")).subquery()
-    return select(found.c.item, found.c.job_id)
+    return select(asked.columns(column("item"), column("job_id")).subquery())
 
 
 async def _fetch_operations(connection: Connection, query: Query) -> list[Operation]:

@@ -12,7 +12,7 @@ from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection
 from jobstore.jobs.model import SIGNOFF
-from jobstore.operations.commands import NewOperation, OperationMove, Operations, OperationsWish, StoredOperation
+from jobstore.operations.commands import NewOperation, Operations, OperationsWish, StoredOperation
 from jobstore.schema import tables
 from signoff.jsontext import json_text
 from signoff.status import OperationKind, OperationState
@@ -110,7 +110,10 @@ class OperationsStore(Store):
         for operation in operations.new:
             await _insert_operation(connection, operation)
         for move in operations.moves:
-            await _move_operation(connection, move)
+            row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended}
+            asked = {"about": json_text(move.about), "actor": move.about.get("actor", SIGNOFF)}
+            await connection.execute(_MOVE_OPERATION, {**row, **asked})
+            await connection.execute(_NOTIFY_OPERATIONS)
         for operation_id, answers in operations.answers.items():
             rows = [asdict(answer) for answer in answers]
             about = {"id": operation_id, "rest_s": operations.rests_s.get(operation_id, 0.0), "actor": SIGNOFF}
@@ -131,10 +134,4 @@ async def _insert_operation(connection: Connection, new: NewOperation) -> None:
         await connection.execute(sql.PLAN_ANEW)
         await connection.execute(insert(tables.operation_items).from_select(_SNAPSHOT, query))
     await connection.execute(_TELL_ITEMS, {"id": new.id, "actor": new.actor})
-    await connection.execute(_NOTIFY_OPERATIONS)
-
-
-async def _move_operation(connection: Connection, move: OperationMove) -> None:
-    row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended, "about": json_text(move.about)}
-    await connection.execute(_MOVE_OPERATION, {**row, "actor": move.about.get("actor", SIGNOFF)})
     await connection.execute(_NOTIFY_OPERATIONS)
