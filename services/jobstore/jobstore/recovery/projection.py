@@ -1,4 +1,4 @@
-"""Apply facts to the tables, as they were recorded: nothing is decided again."""
+"""Apply facts to the tables as they were recorded, without deciding anything again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ from signoff.status import JobLogStatus
 from signoff.types import JobLog
 from signoff.values import to_nanos
 
-#: Columns of a job that every fact gives, those that an edit may empty, and those that keep their value where no fact
-#: gives them.
+#: Columns of a job that every fact gives, those that an edit may set to NULL, and those that keep their value unless a
+#: fact gives them.
 _GIVEN: Final = ["updated_at", *find_names(tables.jobs, STATE | GIVEN)]
 _EDITED: Final = find_names(tables.jobs, EDITED)
 _EMPTIED: Final = [name for name in _EDITED if tables.jobs.c[name].nullable]
@@ -36,27 +36,27 @@ _KEPT: Final = [
     *(name for name in find_names(tables.jobs, STATE, without=[GIVEN]) if name != "feedback"),
     *(name for name in _EDITED if name not in _EMPTIED),
 ]
-#: What a job, and each of its executions, has spent.
+#: The columns of what a job, or an execution, has spent.
 SPENT: Final = ("cost_nanos", "tokens")
-#: The columns of a log that are values of the entry in its fact, by their names there.
+#: The columns of a log entry by the names that their values have in its fact.
 _ENTRY: Final = {name: column for name, column in LOG_NAMES.items() if name in JobLog.model_fields and name != "waited"}
 _get_entry: Final = attrgetter(*_ENTRY)
-#: The columns of `make_log`.
+#: The columns of the rows of `make_log`.
 LOG_COLUMNS: Final = (*_ENTRY.values(), "cost_nanos", "waited", "request_payload", "response_payload")
-#: The texts of a specification that a fact has as JSON, where they are not what they are by default.
+#: The columns of a specification that are JSON texts in a fact, with the defaults that a fact leaves out.
 _JSON: Final = {"payload": "null", "labels": "{}", "policy": "{}"}
 _SPEC: Final = [name for name in find_names(tables.jobs, EDITED) if name not in {*_JSON, "reference_texts"}]
 
 
 def make_log(fact: Fact) -> tuple[object, ...]:
-    """Return a row of the log."""
+    """Return the row of the log entry of a fact."""
     log = fact.event.log
     cost_nanos = None if log.cost_usd is None else to_nanos(log.cost_usd)
     return (*_get_entry(log), cost_nanos, fact.log.get("waited"), fact.request, join_response(fact.log))
 
 
 def _get_specification(fact: Fact) -> Values:
-    """Return what a job asks for, from a fact that has the whole of it: its first, or an edit."""
+    """Return the specification of a job from a fact that has all of it: its first, or an edit."""
     return {
         **{name: getattr(fact.event.job, name) for name in _SPEC},
         **{name: fact.job.get(name, default) for name, default in _JSON.items()},
@@ -65,7 +65,7 @@ def _get_specification(fact: Fact) -> Values:
 
 
 def make_job(fact: Fact) -> Values:
-    """Return the columns of a new job that its changes do not give."""
+    """Return the columns of a new job that `make_job_change` does not give."""
     job = fact.event.job
     return {
         **_get_specification(fact),
@@ -80,7 +80,7 @@ def make_job(fact: Fact) -> Values:
 
 
 def make_job_change(fact: Fact, requested_at: datetime | None) -> Values:
-    """Return a job's columns after a fact, as far as the fact gives them; its execution was requested at a time."""
+    """Return the columns of a job that a fact changes; `requested_at`: when the execution of the fact was requested."""
     event, log = fact.event, fact.event.log
     change: Values = {name: getattr(event.job, name) for name in _GIVEN}
     not_met: list[str] = []
@@ -133,7 +133,7 @@ def make_execution(fact: Fact) -> Values:
 
 
 def make_execution_change(fact: Fact) -> Values:
-    """Return an execution's columns after a fact, as far as the fact gives them."""
+    """Return the columns of an execution that a fact changes."""
     event, log = fact.event, fact.event.log
     counts = {"attempt": log.attempt, "lease": log.lease, "spent": event.log.spent_calls}
     change: Values = {name: count for name, count in counts.items() if count is not None}
@@ -148,17 +148,17 @@ def make_execution_change(fact: Fact) -> Values:
         change["state"] = ExecutionState.QUEUED.value
     if is_conclusion(event):
         change["state"] = ExecutionState.DONE.value
-        if log.code != REJUDGED:  # it is answered once
+        if log.code != REJUDGED:  # its first answer stays
             change["answer"] = log.status.lower()
     return change
 
 
 def is_conclusion(event: JobChanged) -> bool:
-    """Return whether an execution ended."""
+    """Return whether a fact is of the end of an execution."""
     return is_end(event.log.kind, event.log.status, event.log.execution_id)
 
 
-#: Facts, and bytes of them, that one statement applies at most.
+#: The most facts, and bytes of them, that are read at once of those set aside.
 BATCH, BATCH_BYTES = 500, 16 << 20
 
 _MAKE: Final = text(
@@ -192,18 +192,18 @@ _LIST: Final = text(
 
 
 class SetAside:
-    """Keep what waits, for one transaction. `jobs` has the ids of the jobs that are set aside."""
+    """Keep facts that wait for an earlier version, for one transaction. `jobs` has the ids of their jobs."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.jobs: set[str] = set()
 
     async def begin(self) -> None:
-        """Make the table; it is gone with the transaction."""
+        """Make the table, which is dropped at the commit."""
         await self._connection.execute(_MAKE)
 
     async def put(self, facts: Mapping[tuple[str, int], str | None]) -> None:
-        """Keep the bodies of facts by job and version; None: it is there, and cannot be applied, as a stub."""
+        """Keep the bodies of facts by job and version; None: the fact cannot be applied, as it is a stub."""
         if facts:
             ids, versions = zip(*facts, strict=True)
             parameters = {"ids": list(ids), "versions": list(versions), "bodies": list(facts.values())}
@@ -211,7 +211,7 @@ class SetAside:
             self.jobs.update(ids)
 
     async def find_next(self, job_id: str, head: int) -> list[str]:
-        """Return the bodies of the versions that follow on `head` without a gap, some at a time."""
+        """Return the bodies of the versions that follow `head` without a gap, up to BATCH and BATCH_BYTES."""
         parameters = {"job_id": job_id, "head": head, "bytes": BATCH_BYTES, "limit": BATCH}
         bodies: list[str] = []
         for row in await self._connection.execute(_FIND_NEXT, parameters):
@@ -221,19 +221,19 @@ class SetAside:
         return bodies
 
     async def drop(self, job_id: str, head: int) -> None:
-        """Drop what is not above `head`, which is applied; where nothing is left, the job is not aside any more."""
+        """Delete the facts up to the version `head`, which are applied, and the job if no fact of it is left."""
         await self._connection.execute(_DROP, {"job_id": job_id, "head": head})
         if not await self._connection.scalar(_IS_LEFT, {"job_id": job_id}):
             self.jobs.discard(job_id)
 
     async def describe(self, limit: int) -> list[str]:
-        """Return what jobs wait for, one each."""
+        """Return the version that each of some jobs waits for, in words."""
         rows: list[Row] = list(await self._connection.execute(_LIST, {"limit": limit}))
         return [f"{row.job_id} version {row.version} ({'a stub' if row.is_stub else 'missing'})" for row in rows]
 
 
 _JOB: Final = sql.columns(tables.jobs)
-#: What no fact but the first gives.
+#: The columns of a job that only its first fact gives.
 _NEVER: Final = ("tenant", "spec_hash", "created_at")
 _EXECUTION: Final = sql.columns(tables.executions)
 
@@ -283,16 +283,16 @@ _HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS t
 
 @dataclass(slots=True)
 class Projection:
-    """Apply facts of jobs: of each job only the version after its last, whatever else the topic repeats.
+    """Apply facts of jobs in the order of their versions, each once, since the topic may repeat them.
 
-    A job whose next version is a stub, or missing, is set aside, and goes on in order once the whole of it comes.
+    Facts of a job whose next version is a stub, or missing, are set aside until the whole fact comes.
     """
 
     connection: Connection
     aside: SetAside
 
     async def apply(self, facts: Sequence[Fact]) -> None:
-        """Apply a batch, and then what waited for it."""
+        """Apply a batch of facts, and then facts set aside that follow them."""
         ids = sorted({fact.event.job_id for fact in facts})
         heads: dict[str, int] = {row.id: row.version for row in await self.connection.execute(_HEADS, {"ids": ids})}
         batch, waiting = await self._begin_batch(facts), dict[tuple[str, int], str | None]()
@@ -310,7 +310,7 @@ class Projection:
             await self._go_on(job_id, heads[job_id])
 
     async def _go_on(self, job_id: str, head: int) -> None:
-        """Apply what waited for a version that is applied by now, some at a time."""
+        """Apply facts of a job that were set aside and follow the version `head`, in batches."""
         while bodies := await self.aside.find_next(job_id, head):
             facts = [parse_fact(body.encode()) for body in bodies]
             batch = await self._begin_batch(facts)
@@ -321,7 +321,7 @@ class Projection:
         await self.aside.drop(job_id, head)
 
     async def _begin_batch(self, facts: Sequence[Fact]) -> "_Batch":
-        """Return a batch that knows what jobs had spent, and when the executions were requested that the facts end."""
+        """Return an empty batch with the spending of jobs, and the request times of executions that the facts end."""
         ids = sorted({fact.event.job_id for fact in facts})
         spent = {row.id: dict(row) for row in await self.connection.execute(_SPENT, {"ids": ids})}
         ended = {fact.event.log.execution_id for fact in facts if is_conclusion(fact.event)}
@@ -331,10 +331,10 @@ class Projection:
 
 @dataclass(slots=True)
 class _Batch:
-    """The rows that a batch of facts makes, and the changes of rows that are there already: each row once."""
+    """The new rows of a batch of facts, and its changes of existing rows, each row once."""
 
     requested_at: dict[UUID, datetime]
-    #: What each job had spent before the fact that comes next.
+    #: The spending of each job before the next fact.
     spent: dict[str, Values]
     made_jobs: dict[str, Values] = field(default_factory=dict)
     changed_jobs: dict[str, Values] = field(default_factory=dict)
@@ -354,17 +354,14 @@ class _Batch:
 
     def _change(self, fact: Fact) -> None:
         job_id, execution_id = fact.event.job_id, fact.event.log.execution_id
-        job = self.made_jobs.get(job_id)
-        if job is None:
-            job = self.changed_jobs.setdefault(job_id, {"id": job_id})
+        job = self.made_jobs.get(job_id) or self.changed_jobs.setdefault(job_id, {"id": job_id})
         before = self.spent.setdefault(job_id, dict.fromkeys(SPENT, 0))
         job |= make_job_change(fact, self.requested_at.get(execution_id) if execution_id else None)
         after = self.spent[job_id] = {name: job.get(name, before[name]) for name in SPENT}
         if execution_id is None:
             return
-        execution = self.made_executions.get(execution_id)
-        if execution is None:
-            execution = self.changed_executions.setdefault(execution_id, {"execution_id": execution_id})
+        made, changed = self.made_executions.get(execution_id), self.changed_executions
+        execution = made or changed.setdefault(execution_id, {"execution_id": execution_id})
         execution |= make_execution_change(fact)
         if fact.event.log.code != REJUDGED:
             for name in SPENT:
