@@ -51,13 +51,13 @@ async def is_closed(reader: asyncio.StreamReader, within_s: float) -> bool:
 
 def test_the_limits_are_those_that_are_stated() -> None:
     assert ConnectionLimits() == ConnectionLimits(
-        most=10_000, handshake_ms=10_000, idle_ms=300_000, keepalive_ms=20_000
+        connections_max=10_000, handshake_ms=10_000, idle_ms=300_000, keepalive_ms=20_000
     )
 
 
 async def test_connections_beyond_the_most_are_closed_as_they_come() -> None:
     """The system spreads connections by chance over the servers, each of which takes its share."""
-    async with serving(most=2 * SERVERS) as port, AsyncExitStack() as stack:
+    async with serving(connections_max=2 * SERVERS) as port, AsyncExitStack() as stack:
         made = [await stack.enter_async_context(connected(port)) for _ in range(20 * SERVERS)]
         served = [reader for reader in made if await is_served(reader)]
         assert SERVERS <= len(served) <= 2 * SERVERS

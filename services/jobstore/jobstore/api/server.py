@@ -354,7 +354,7 @@ class ConnectionLimits:
     """Limits of connections, also of clients without a token; times are in milliseconds."""
 
     #: The highest number of open connections, which the servers share evenly; further ones are closed.
-    most: int = 10_000
+    connections_max: int = 10_000
     #: How long a client may take for its handshake.
     handshake_ms: int = 10_000
     #: How long a connection is kept without a call.
@@ -407,7 +407,7 @@ def _make_options(held: ConnectionLimits) -> list[tuple[str, int]]:
         # No client holds a connection for long without a handshake, or without calls.
         ("grpc.server_handshake_timeout_ms", held.handshake_ms),
         ("grpc.max_connection_idle_ms", held.idle_ms),
-        ("grpc.max_allowed_incoming_connections", -(-held.most // SERVERS)),
+        ("grpc.max_allowed_incoming_connections", -(-held.connections_max // SERVERS)),
     ]
 
 

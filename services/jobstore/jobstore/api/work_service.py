@@ -93,7 +93,7 @@ class JudgingClaims:
         """Return what is judged: the case of the request, or the result of a job, with the criteria given instead."""
         key = self._secrets.make_key(KeyUse.JUDGING_ALONE, row.id, row.lease)
         asked = {} if row.asked is None else members(row.asked)
-        said = {name: from_json(text) for name, text in asked.items() if name not in {"result", "payload"}}
+        given = {name: from_json(text) for name, text in asked.items() if name not in {"result", "payload"}}
         policy = from_json(row.policy) if row.policy else {}
         body = asked if row.execution_id is None else members(row.request or "{}")
         payload = body.get("payload") if row.execution_id is None or _needs_context(row) else None
@@ -102,15 +102,15 @@ class JudgingClaims:
             outcome=pb.CLAIM_OUTCOME_GRANTED,
             lease=pb.LeaseKey(execution_id=str(row.id), lease=row.lease, secret_id=key.secret_id, key=key.key),
             lease_s=self._lease_s,
-            acceptance_criteria=said.get("acceptance_criteria") or _join_criteria(row),
+            acceptance_criteria=given.get("acceptance_criteria") or _join_criteria(row),
             task_json=format_task(read_task(body), row.judge_policy or ""),
             references=read_references(asked.get("references") if asked else row.reference_texts),
             result_json=result,
             judging_kind=row.kind,
-            judge_empty=said.get("judge_empty", policy.get("empty_result") == EmptyResult.JUDGE),
+            judge_empty=given.get("judge_empty", policy.get("empty_result") == EmptyResult.JUDGE),
             judge_policy_json=row.judge_policy or "",
-            submission=said.get("submission", row.submission or 0),
-            submissions=said.get("submissions", policy.get("max_submissions", 0)),
+            submission=given.get("submission", row.submission or 0),
+            submissions=given.get("submissions", policy.get("max_submissions", 0)),
             payload_json=payload,
             previous_result_hash=row.previous_hash or b"",
             **describe_budget(_find_budget(row, policy)),

@@ -53,8 +53,8 @@ _ROOMS: Final = text(
 _BACKLOG: Final = text(
     f"""
     SELECT (SELECT count(*) FROM (
-            (SELECT FROM job_logs WHERE seq > published_seq LIMIT :most) UNION ALL
-            (SELECT FROM facts WHERE seq > published_seq LIMIT :most)) AS unpublished) AS unpublished,
+            (SELECT FROM job_logs WHERE seq > published_seq LIMIT :up_to) UNION ALL
+            (SELECT FROM facts WHERE seq > published_seq LIMIT :up_to)) AS unpublished) AS unpublished,
         coalesce(extract(epoch FROM signoff_now() - least(
             (SELECT created_at FROM job_logs WHERE seq > published_seq ORDER BY seq LIMIT 1),
             (SELECT CAST(coalesce(body->>'changed_at', body->>'refused_at', body->'agent'->>'updated_at')
@@ -114,7 +114,7 @@ async def list_processes(connection: Connection) -> list[Process]:
 
 async def read_backlog(connection: Connection) -> Backlog:
     """Return the backlog of facts and offers."""
-    return Backlog(*(await connection.execute(_BACKLOG, {"most": UNPUBLISHED_MAX})).one())
+    return Backlog(*(await connection.execute(_BACKLOG, {"up_to": UNPUBLISHED_MAX})).one())
 
 
 log = logging.getLogger(__name__)

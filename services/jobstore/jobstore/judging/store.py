@@ -298,13 +298,13 @@ _LOOK: Final = text(
     f"""
     WITH lapsed AS (
         UPDATE judgings SET owner = NULL, due_at = NULL, state = 'QUEUED' WHERE id = ANY(ARRAY(
-            SELECT id FROM judgings WHERE {_LAPSED} AND lease < {GRANTS_MAX} LIMIT :most FOR UPDATE SKIP LOCKED))
+            SELECT id FROM judgings WHERE {_LAPSED} AND lease < {GRANTS_MAX} LIMIT :up_to FOR UPDATE SKIP LOCKED))
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM lapsed)
-        + (SELECT count(*) FROM (SELECT FROM judgings g WHERE state = 'QUEUED' AND {_RUNS} LIMIT :most) AS queued)
+        + (SELECT count(*) FROM (SELECT FROM judgings g WHERE state = 'QUEUED' AND {_RUNS} LIMIT :up_to) AS queued)
         AS waiting, EXISTS (SELECT FROM judgings WHERE state <> 'DONE') AS are_open,
-        ARRAY(SELECT id FROM judgings WHERE {_LAPSED} AND lease >= {GRANTS_MAX} LIMIT :most) AS lost
+        ARRAY(SELECT id FROM judgings WHERE {_LAPSED} AND lease >= {GRANTS_MAX} LIMIT :up_to) AS lost
     """,  # noqa: S608 - fragments of our own
 )
 _REAL: Final = text(
@@ -363,7 +363,7 @@ async def find_real(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, R
 
 async def look(connection: Connection, *, lapse: bool) -> Waiting:
     """Queue judgings again whose lease has lapsed, if `lapse`, and return how many wait, and which are lost."""
-    return Waiting(**(await connection.execute(_LOOK, {"lapse": lapse, "most": WAITING_MAX})).one())
+    return Waiting(**(await connection.execute(_LOOK, {"lapse": lapse, "up_to": WAITING_MAX})).one())
 
 
 async def forget(connection: Connection) -> int:
@@ -489,7 +489,7 @@ _LOCK: Final = text(
     """,  # noqa: S608 - words of our own
 )
 _GROUPS: Final = text("SELECT DISTINCT group_id FROM judgings WHERE group_id = ANY(CAST(:ids AS uuid[]))")
-_COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FREE} LIMIT :most) AS kept")  # noqa: S608
+_COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FREE} LIMIT :up_to) AS kept")  # noqa: S608
 
 
 class JudgingsStore(Store):
@@ -502,7 +502,7 @@ class JudgingsStore(Store):
         wish, judgings = asked[JudgingsWish], uow[Judgings]
         if wish.groups:
             judgings.groups = set(await connection.scalars(_GROUPS, {"ids": list(wish.groups)}))
-            judgings.room = KEPT_MAX - int(await connection.scalar(_COUNT_KEPT, {"most": KEPT_MAX}))
+            judgings.room = KEPT_MAX - int(await connection.scalar(_COUNT_KEPT, {"up_to": KEPT_MAX}))
         if wish.locked:
             rows = await connection.execute(_LOCK, {"ids": sorted(wish.locked)})
             judgings.judgings |= {row.id: _to_judging(row) for row in rows}

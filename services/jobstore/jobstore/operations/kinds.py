@@ -180,8 +180,8 @@ _OPEN: Final = text("SELECT count(*) FROM judgings WHERE group_id = :id AND stat
 _SPENT: Final = text(
     """
     SELECT coalesce(sum(cost_nanos), 0) AS nanos,
-        count(*) FILTER (WHERE state = 'DONE' AND cost_nanos IS NOT NULL) AS told,
-        count(*) FILTER (WHERE state = 'DONE' AND cost_nanos IS NULL AND tokens IS NOT NULL) AS untold,
+        count(*) FILTER (WHERE state = 'DONE' AND cost_nanos IS NOT NULL) AS priced,
+        count(*) FILTER (WHERE state = 'DONE' AND cost_nanos IS NULL AND tokens IS NOT NULL) AS unpriced,
         count(*) FILTER (WHERE state <> 'DONE') AS under_way
     FROM judgings WHERE group_id = :id
     """,
@@ -199,17 +199,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """The cost of an operation's judgings so far: how many that are done have `told` it, and how many have not."""
+    """The cost of an operation's judgings so far: how many that are done have a known cost, and how many have not."""
 
     nanos: int = 0
-    told: int = 0
-    untold: int = 0
+    priced: int = 0
+    unpriced: int = 0
     under_way: int = 0
 
     @property
     def code(self) -> str:
         """The code of items that are refused for lack of a budget."""
-        return COST_UNKNOWN if self.untold and not self.nanos else OVER_BUDGET
+        return COST_UNKNOWN if self.unpriced and not self.nanos else OVER_BUDGET
 
 
 async def find_pace(connection: Connection, operation_id: UUID, parameters: Parameters, items_max: int) -> Pace:
@@ -219,7 +219,7 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
         room = AHEAD_MAX - int(await connection.scalar(_OPEN, {"id": operation_id}))
     else:
         row = (await connection.execute(_SPENT, {"id": operation_id})).one()
-        spent = Spent(int(row.nanos), row.told, row.untold, row.under_way)
+        spent = Spent(int(row.nanos), row.priced, row.unpriced, row.under_way)
         room = find_affordable(to_nanos(budget_usd), spent)
         if room <= 0 and not spent.under_way:
             return Pace(0, code=spent.code)
@@ -230,13 +230,13 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
 
 
 def find_affordable(budget_nanos: int, spent: Spent) -> int:
-    """Return how many more judgings a budget allows, if each costs the average of those that have told their cost.
+    """Return how many more judgings a budget allows, if each costs the average of those with a known cost.
 
-    Judgings that have not told it count as much. If none has, the budget cannot be kept, and allows no more.
+    Those with an unknown cost count as much. If all costs are unknown, the budget cannot be kept, and allows no more.
     """
-    if spent.nanos >= budget_nanos or (spent.untold and not spent.nanos):
+    if spent.nanos >= budget_nanos or (spent.unpriced and not spent.nanos):
         return 0
     if not spent.nanos:
-        return (AHEAD_MAX if spent.told else AHEAD_UNKNOWN_MAX) - spent.under_way
-    affordable = (budget_nanos - spent.nanos) * spent.told // spent.nanos - spent.untold
+        return (AHEAD_MAX if spent.priced else AHEAD_UNKNOWN_MAX) - spent.under_way
+    affordable = (budget_nanos - spent.nanos) * spent.priced // spent.nanos - spent.unpriced
     return min(affordable, AHEAD_MAX) - spent.under_way
