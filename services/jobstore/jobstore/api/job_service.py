@@ -276,14 +276,12 @@ def _parse_place(order: JobOrder, *values: str | float) -> finding.Place:
 def _parse_value(kind: type, value: str | float) -> object:
     """Return the value of a column that a page token holds. ValueError, TypeError: it is none."""
     if kind is int and value not in range(10):
-        msg = "there is no such priority"
-        raise ValueError(msg)
+        raise ValueError("there is no such priority")
     if kind is not datetime:
         return kind(value)
     at = datetime.fromisoformat(str(value))
     if at.tzinfo is None:
-        msg = "a time without a zone"
-        raise ValueError(msg)
+        raise ValueError("a time without a zone")
     return at
 
 

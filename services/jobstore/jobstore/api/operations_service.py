@@ -51,7 +51,6 @@ from servicekit.errors import TransientError
 from servicekit.process.runtime import VERSION
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, OperationState
-from signoff.types import DeadLetters
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
@@ -293,11 +292,8 @@ class OperationsService(OperationsServiceServicer):
             return pb.ListDeadLettersResponse()
         before = parse_page_token(request, lambda *ends: {str(topic): int(offset) for topic, offset in ends})
         found = await self._dead_letters.list_newest(limit, before, include_done=request.include_done)
-        letters = DeadLetters(
-            counts=dict(await self._dead_letters.count()),
-            items=found.letters,
-            next_page_token=make_page_token(request, None if found.before is None else list(found.before.items())),
-        )
+        token = make_page_token(request, None if found.before is None else list(found.before.items()))
+        letters = {"counts": await self._dead_letters.count(), "items": found.letters, "next_page_token": token}
         return write_message(pb.ListDeadLettersResponse, letters)
 
     async def ResolveDeadLetters(

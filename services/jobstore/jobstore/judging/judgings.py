@@ -200,14 +200,8 @@ class FinishJudging(Command[bool]):
             return False
         if judging is None or judging.state is JudgingState.DONE or judging.lease != self.lease:
             return False
-        answer = JudgingAnswer(
-            judging.id,
-            code=self.code,
-            message=self.message,
-            cost_nanos=self._find_cost(),
-            tokens=self.tokens,
-            duration_s=self.duration_s,
-        )
+        answer = JudgingAnswer(judging.id, self._find_cost(), code=self.code, message=self.message)
+        answer = replace(answer, tokens=self.tokens, duration_s=self.duration_s)
         if self.verdict is not None and judging.kind == JudgingKind.TEST:
             answer = replace(answer, answer=self.verdict)
         elif self.verdict is not None:

@@ -214,11 +214,5 @@ class OperationWorker:
 
 
 def _parse_claimed(row: Row) -> ClaimedOperation:
-    return ClaimedOperation(
-        id=row.id,
-        kind=OperationKind(row.kind),
-        state=OperationState(row.state),
-        parameters=from_json(row.parameters),
-        cancel=from_json(row.about),
-        actor=Actor(row.actor or SIGNOFF),
-    )
+    kind, state, actor = OperationKind(row.kind), OperationState(row.state), Actor(row.actor or SIGNOFF)
+    return ClaimedOperation(row.id, kind, state, from_json(row.parameters), from_json(row.about), actor)
