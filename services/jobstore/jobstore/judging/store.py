@@ -144,7 +144,7 @@ class PoliciesStore(Store):
             await connection.execute(_KEEP_EVALUATION, evaluation._asdict())
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return the write of the counts of verdicts, which comes last: concurrent transactions update these rows."""
+        """Return the function that writes counts of verdicts, last of all, since all transactions update these rows."""
         if not (judged := uow[Policies].judged):
             return None
 

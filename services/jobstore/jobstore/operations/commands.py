@@ -34,7 +34,7 @@ class OperationsWish(Wish):
 class Item:
     """A job of an operation; `spec` is the new job as JSON text, None where the job exists.
 
-    `execution_id`: the job's execution when the operation was made, for the kinds that are of an execution.
+    `execution_id`: the job's execution when the operation was made, of operations that cancel it or judge it again.
     """
 
     item: int

@@ -221,7 +221,7 @@ class SetAside:
         return bodies
 
     async def drop(self, job_id: str, head: int) -> None:
-        """Delete the facts up to the version `head`, which are applied, and the job if no fact of it is left."""
+        """Delete the kept facts up to version `head`, which are applied; a job without any is set aside no more."""
         await self._connection.execute(_DROP, {"job_id": job_id, "head": head})
         if not await self._connection.scalar(_IS_LEFT, {"job_id": job_id}):
             self.jobs.discard(job_id)
