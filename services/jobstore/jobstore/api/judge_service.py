@@ -1,8 +1,9 @@
 """Serve JudgeService over gRPC: judge policies and criteria sets, and the lint of criteria."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 
+from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
@@ -39,12 +40,11 @@ NOTE_MAX: Final = 1_000
 #: The highest number of validators that a list shows.
 VALIDATORS_MAX: Final = 500
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
-#: The message that shows each kind.
-_SHOWN: Final[Mapping[Kind, Any]] = {
-    Kind.JUDGE: pb.JudgePolicy,
-    Kind.CRITERIA: pb.CriteriaSet,
-    Kind.GOLDEN: pb.GoldenSet,
-}
+M = TypeVar("M", bound=Message)
+#: The kinds, each with the message that shows it.
+_POLICY: Final = (Kind.JUDGE, pb.JudgePolicy)
+_CRITERIA: Final = (Kind.CRITERIA, pb.CriteriaSet)
+_GOLDEN: Final = (Kind.GOLDEN, pb.GoldenSet)
 
 
 class JudgeService(JudgeServiceServicer):
@@ -66,7 +66,7 @@ class JudgeService(JudgeServiceServicer):
 
     async def GetJudgePolicy(self, request: pb.GetJudgePolicyRequest, _: Context) -> pb.GetJudgePolicyResponse:
         return pb.GetJudgePolicyResponse(
-            policy=await self._show(Kind.JUDGE, request.name, request.page_size, request.before)
+            policy=await self._show(*_POLICY, request.name, request.page_size, request.before)
         )
 
     async def PutJudgePolicy(self, request: pb.PutJudgePolicyRequest, _: Context) -> pb.PutJudgePolicyResponse:
@@ -76,7 +76,7 @@ class JudgeService(JudgeServiceServicer):
         note, actor = _read_note(request.note, "note"), CALLER.get()
         put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected=expected, actor=actor)
         version = await self._administer(put)
-        shown = await self._show(Kind.JUDGE, policy.name)
+        shown = await self._show(*_POLICY, policy.name)
         warnings = [*_find_key_warnings(policy, await self._list_validators()), *shown.versions[0].warnings]
         return pb.PutJudgePolicyResponse(policy=shown, version=version, warnings=warnings)
 
@@ -93,11 +93,11 @@ class JudgeService(JudgeServiceServicer):
         newest, actor = read_field(request, "newest"), CALLER.get()
         promote = PromoteVersion(named, request.version, reason, report, evaluated, expected=newest, actor=actor)
         await self._administer(promote)
-        return pb.PromoteJudgePolicyResponse(policy=await self._show(Kind.JUDGE, request.name))
+        return pb.PromoteJudgePolicyResponse(policy=await self._show(*_POLICY, request.name))
 
     async def RetireJudgePolicy(self, request: pb.RetireJudgePolicyRequest, _: Context) -> pb.RetireJudgePolicyResponse:
         await self._retire(Kind.JUDGE, request)
-        return pb.RetireJudgePolicyResponse(policy=await self._show(Kind.JUDGE, request.name))
+        return pb.RetireJudgePolicyResponse(policy=await self._show(*_POLICY, request.name))
 
     async def KeepEvaluation(self, request: pb.KeepEvaluationRequest, _: Context) -> pb.KeepEvaluationResponse:
         evaluation = parse_uuid(request.evaluation, "evaluation")
@@ -116,14 +116,14 @@ class JudgeService(JudgeServiceServicer):
             raise InvalidError(f"no golden set: {error}", code=ErrorCode.GOLDEN_SET_INVALID) from error
         put = PutVersion(Named(Kind.GOLDEN, name), body, note, expected=read_version(request), actor=CALLER.get())
         await self._administer(put)
-        return pb.PutGoldenSetResponse(golden=await self._show(Kind.GOLDEN, name))
+        return pb.PutGoldenSetResponse(golden=await self._show(*_GOLDEN, name))
 
     async def GetGoldenSet(self, request: pb.GetGoldenSetRequest, _: Context) -> pb.GetGoldenSetResponse:
-        return pb.GetGoldenSetResponse(golden=await self._show(Kind.GOLDEN, request.name))
+        return pb.GetGoldenSetResponse(golden=await self._show(*_GOLDEN, request.name))
 
     async def RetireGoldenSet(self, request: pb.RetireGoldenSetRequest, _: Context) -> pb.RetireGoldenSetResponse:
         await self._retire(Kind.GOLDEN, request)
-        return pb.RetireGoldenSetResponse(golden=await self._show(Kind.GOLDEN, request.name))
+        return pb.RetireGoldenSetResponse(golden=await self._show(*_GOLDEN, request.name))
 
     async def ListCriteriaSets(self, request: pb.ListCriteriaSetsRequest, _: Context) -> pb.ListCriteriaSetsResponse:
         limit, after = parse_page(request, 100, str)
@@ -133,7 +133,7 @@ class JudgeService(JudgeServiceServicer):
 
     async def GetCriteriaSet(self, request: pb.GetCriteriaSetRequest, _: Context) -> pb.GetCriteriaSetResponse:
         return pb.GetCriteriaSetResponse(
-            set=await self._show(Kind.CRITERIA, request.name, request.page_size, request.before)
+            set=await self._show(*_CRITERIA, request.name, request.page_size, request.before)
         )
 
     async def PutCriteriaSet(self, request: pb.PutCriteriaSetRequest, _: Context) -> pb.PutCriteriaSetResponse:
@@ -143,12 +143,12 @@ class JudgeService(JudgeServiceServicer):
         note = _read_note(request.note, "note")
         put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected=read_version(request), actor=CALLER.get())
         version = await self._administer(put)
-        shown, warnings = await self._show(Kind.CRITERIA, name), find_warnings(criteria)
+        shown, warnings = await self._show(*_CRITERIA, name), find_warnings(criteria)
         return write_message(pb.PutCriteriaSetResponse, {"version": version, "warnings": warnings}, set=shown)
 
     async def RetireCriteriaSet(self, request: pb.RetireCriteriaSetRequest, _: Context) -> pb.RetireCriteriaSetResponse:
         await self._retire(Kind.CRITERIA, request)
-        return pb.RetireCriteriaSetResponse(set=await self._show(Kind.CRITERIA, request.name))
+        return pb.RetireCriteriaSetResponse(set=await self._show(*_CRITERIA, request.name))
 
     async def LintCriteria(self, request: pb.LintCriteriaRequest, _: Context) -> pb.LintCriteriaResponse:
         criteria = _read_criteria(request)
@@ -163,7 +163,7 @@ class JudgeService(JudgeServiceServicer):
         reason, expected = _read_note(request.reason, "reason"), read_version(request)
         await self._administer(RetireName(Named(kind, request.name), reason, expected=expected, actor=CALLER.get()))
 
-    async def _show(self, kind: Kind, name: str, page_size: int = 0, before: int = 0) -> Any:
+    async def _show(self, kind: Kind, message: type[M], name: str, page_size: int = 0, before: int = 0) -> M:
         """Return what has a name, with a page of its versions, as a message. NotFoundError: nothing has the name."""
         if before < 0:
             raise InvalidError("must not be negative", field="before")
@@ -172,7 +172,7 @@ class JudgeService(JudgeServiceServicer):
             found = await reads.get_named(session, kind, name, limit, before)
         if found is None:
             raise make_unknown_error(kind, name[:100])
-        return write_message(_SHOWN[kind], found)
+        return write_message(message, found)
 
     async def _list_validators(self) -> list[Validator]:
         async with self._read.session() as session:

@@ -27,6 +27,8 @@ from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import View
 from signoff.v1 import resources_pb2 as pb
+from signoff.v1.agent_service_pb2 import UpdateAgentRequest
+from signoff.v1.operations_service_pb2 import SetLimitRequest
 from signoff.wire import parse_words, read_field, read_fields, write_message
 from signoff.worker.v1 import work_service_pb2 as work_pb
 
@@ -93,7 +95,9 @@ def read_version(request: Message) -> int | None:
     return version
 
 
-def read_change(request: Any, message: Message, patch: type[P], whole: Callable[..., W]) -> P | W:
+def read_change(
+    request: UpdateAgentRequest | SetLimitRequest, message: Message, patch: type[P], whole: Callable[..., W]
+) -> P | W:
     """Return the change that a request makes of a resource: a patch by its mask, or without a mask the whole resource.
 
     ValidationError or ValueError: it is malformed.
@@ -121,9 +125,9 @@ def parse_page_size(page_size: int, default: int, largest: int = PAGE_MAX) -> in
     return min(page_size or default, largest)
 
 
-def parse_page(request: Any, default: int, parse: Callable[..., R]) -> tuple[int, R | None]:
+def parse_page(request: Message, default: int, parse: Callable[..., R]) -> tuple[int, R | None]:
     """Return how many items the page of a request has, and the item after which it begins, None for the first page."""
-    return parse_page_size(request.page_size, default), parse_page_token(request, parse)
+    return parse_page_size(read_field(request, "page_size"), default), parse_page_token(request, parse)
 
 
 def make_page(
@@ -131,8 +135,8 @@ def make_page(
     request: Message,
     limit: int,
     field: str,
-    rows: Sequence[Any],
-    place: Callable[[Any], Sequence[object]],
+    rows: Sequence[R],
+    place: Callable[[R], Sequence[object]],
 ) -> M:
     """Return the response of a list: a field of its rows, and the token of the next page where this one is full."""
     last = place(rows[-1]) if rows and len(rows) == limit else None

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -103,13 +103,14 @@ _MOVES: Final = text(
 )
 
 
-async def list_names(connection: Connection, kind: Kind, limit: int, after: str) -> list[Any]:
+async def list_names(
+    connection: Connection, kind: Kind, limit: int, after: str
+) -> Sequence[NamedJudgePolicy | NamedCriteriaSet]:
     """Return a page of the judge policies or criteria sets by name: each with its current version, without the body."""
-    named, version = (
-        (NamedJudgePolicy, JudgePolicyVersion) if kind is Kind.JUDGE else (NamedCriteriaSet, CriteriaSetVersion)
-    )
     rows = await connection.execute(_NAMES, {"kind": kind.value, "limit": limit, "after": after})
-    return [named(**_name(row), versions=[version(**_version(row))]) for row in rows]
+    if kind is Kind.JUDGE:
+        return [NamedJudgePolicy(**_name(row), versions=[JudgePolicyVersion(**_version(row))]) for row in rows]
+    return [NamedCriteriaSet(**_name(row), versions=[CriteriaSetVersion(**_version(row))]) for row in rows]
 
 
 async def get_named(
