@@ -1,7 +1,7 @@
 """Judge policies, judgings and reusable results as rows: load, lock and write them, and grant leases of judgings."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
@@ -319,15 +319,6 @@ _FORGET: Final = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How many judgings wait for a validator, whether any is open, and which have lost their last lease."""
-
-    waiting: int
-    are_open: bool
-    lost: Sequence[UUID]
-
-
 async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) -> list[Row]:
     """Grant leases of up to `take` waiting judgings, the most urgent first; return them with what is judged."""
     asked = {"owner": owner, "take": take, "lease_s": lease_s, "bytes_max": GRANT_MAX_BYTES}
@@ -361,9 +352,12 @@ async def find_real(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, R
     return {row.id: row for row in await connection.execute(_REAL, {"ids": list(ids)})}
 
 
-async def look(connection: Connection, *, lapse: bool) -> Waiting:
-    """Queue judgings again whose lease has lapsed, if `lapse`, and return how many wait, and which are lost."""
-    return Waiting(**(await connection.execute(_LOOK, {"lapse": lapse, "up_to": WAITING_MAX})).one())
+async def look(connection: Connection, *, lapse: bool) -> Row:
+    """Queue judgings again whose lease has lapsed, if `lapse`; return (waiting, are_open, lost).
+
+    `waiting`: how many wait for a validator; `lost`: the ids of those whose last lease has lapsed.
+    """
+    return (await connection.execute(_LOOK, {"lapse": lapse, "up_to": WAITING_MAX})).one()
 
 
 async def forget(connection: Connection) -> int:
