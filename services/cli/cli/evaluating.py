@@ -122,7 +122,7 @@ PAGE: Final = 50
 
 
 def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
-    """Return a function that judges cases through a jobstore, each as if it were this submission of its job."""
+    """Return a function that judges cases through a jobstore, each result as this submission of its job."""
 
     async def judge(cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
         judged: list[Judged] = []

@@ -83,7 +83,7 @@ def read_text(text: str, option: str) -> str:
 
 
 def read_texts(texts: Iterable[str], option: str) -> str:
-    """Return texts that are given one by one, each as `read_text` takes it, line after line."""
+    """Return several texts as lines of one, each as `read_text` reads it."""
     return "\n".join(read_text(text, option) for text in texts)
 
 
@@ -93,7 +93,7 @@ def read_json_file(path: str, option: str) -> Any:
 
 
 def read_document(path: str, option: str) -> Any:
-    """Return the value of the JSON in a file or on standard input (`-`), or of the YAML in one named so."""
+    """Return the value of the JSON in a file or on standard input (`-`), or of a file of YAML (`.yaml`, `.yml`)."""
     if not path.endswith((".yaml", ".yml")):
         return read_json_file(path, option)
     import yaml  # noqa: PLC0415 - only needed here

@@ -102,7 +102,7 @@ def finish(place: str, draft: Draft, fields: Fields) -> Imported | Skipped:
 
 
 def make_criterion(text: str, **more: Any) -> dict[str, Any]:
-    """Return a criterion of a text of any form: in one line, and read as no prefix. Raise ValueError if too long."""
+    """Return a criterion of any text, as one line that begins with no prefix. Raise ValueError if it is too long."""
     line = " ".join(text.split())
     line = f"Meets this: {line}" if _PREFIX.match(line) else line
     if not line or len(line) > CRITERION_MAX_CHARS:

@@ -53,7 +53,7 @@ class Target:
 
     @property
     def other_prefix(self) -> str | None:
-        """The problem that topics there have another prefix than here; None if they have the same."""
+        """A message that the target's topics have another prefix than this command's; None: they have the same."""
         if self.topic_prefix in {None, TOPIC_PREFIX}:
             return None
         return f"topics there begin with {self.topic_prefix!r}, and are looked for with {TOPIC_PREFIX!r}"
@@ -89,7 +89,7 @@ def _find_endpoints() -> Path | None:
 
 
 def read_token(token: str | None, file: Path | None) -> str | None:
-    """Return a token that is given as text or in a file; the first one where two are, while one is replaced.
+    """Return the token that is given as text or in a file; of two, as while one replaces the other, the first.
 
     Raise CommandError if both are given, or the file cannot be read.
     """

@@ -225,7 +225,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(ErrorCode.MALFORMED_REQUEST, msg)
 
     def resume_writing(self) -> None:
-        """Note that the client takes its answer."""
+        """Note that the client reads its answer."""
         self._left = 0
         super().resume_writing()
 

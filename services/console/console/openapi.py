@@ -222,7 +222,7 @@ def _split_schemas(document: dict[str, Any], left_out: Mapping[str, set[str]]) -
 
 
 def _require(schema: dict[str, Any], left_out: set[str]) -> None:
-    """Require the fields that an answer always has: not those that may be None or are left out, nor JSON of users."""
+    """Require those fields in the schema of an answer that are never None, never left out, and no JSON of users."""
     fields = schema.get("properties", {})
     always = [name for name, field in fields.items() if not _may_be_null(field) and name not in left_out]
     always = [name for name in always if name in schema.get("required", ()) or fields[name].keys() - _NO_TYPE]

@@ -146,7 +146,7 @@ def _show_differences(cli: Session, result: dict[str, Any]) -> None:
 
 
 def _name(difference: dict[str, Any]) -> str:
-    """Return the name of the row or the column that differs."""
+    """Return in words which row or column differs."""
     table, key, job_id, version = (difference[name] for name in ("table", "key", "job_id", "version"))
     where = f"{table} {key}" if job_id is None else f"job {job_id or '(unknown)'}"
     where += f", version {version}" if version is not None else ""

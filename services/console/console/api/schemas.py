@@ -33,12 +33,12 @@ CriterionText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000
 
 
 def optional(description: str) -> Any:
-    """Return the field of a parameter or a member that may be left out."""
+    """Declare a query parameter, or a member of a body, that may be left out."""
     return Field(None, description=description)
 
 
 def repeated(max_length: int, description: str) -> Any:
-    """Return the field of a parameter that may be repeated so often."""
+    """Declare a query parameter that may be repeated, at most so many times."""
     return Field(default_factory=list, max_length=max_length, description=description)
 
 
