@@ -279,10 +279,7 @@ async def measure_starts(world: World) -> dict[str, Any]:
             await asyncio.sleep(0.05)
         assert foretold is not None
         errors.append((claims[0].created_at - foretold).total_seconds())
-    return {
-        "starts": STARTS,
-        "error_ms": {f"p{p}": round(compute_percentile(errors, p)) for p in (50, 95)},
-    }
+    return {"starts": STARTS, "error_ms": {f"p{p}": round(compute_percentile(errors, p)) for p in (50, 95)}}
 
 
 async def measure_sums(world: World, waiting: int) -> dict[str, Any]:

@@ -68,19 +68,11 @@ async def measure_lives(arguments: argparse.Namespace) -> tuple[list[Row], str]:
     rows = [
         ("p50 / p99 ms, request to final status", format_pair(paced, "to_final_ms"), f"{at_rate}; {age}"),
         ("p50 / p99 ms, request to agent called", format_pair(paced, "to_call_ms"), at_rate),
-        (
-            "CPU ms a life, all processes",
-            f"{find_median(paced, 'cpu_ms_a_life')}",
-            f"{at_rate}; {age}; {cpu}",
-        ),
+        ("CPU ms a life, all processes", f"{find_median(paced, 'cpu_ms_a_life')}", f"{at_rate}; {age}; {cpu}"),
         ("lives/s at saturation", f"{find_median(burst, 'lives_a_second')}", f"{arguments.burst} {full}"),
         ("CPU ms a life at saturation", f"{find_median(burst, 'cpu_ms_a_life', 2)}", list_parts(burst)),
         ("rows read by sequential scans, a life", f"{scanned:.0f}", f"after {arguments.stored} jobs"),
-        (
-            "idle: cores; MiB",
-            f"{idle['cores']:.3f}; {idle['mib']:.0f}",
-            idle_how,
-        ),
+        ("idle: cores; MiB", f"{idle['cores']:.3f}; {idle['mib']:.0f}", idle_how),
     ]
     return rows, version
 

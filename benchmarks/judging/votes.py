@@ -42,8 +42,7 @@ class Votes:
 
     def _choices(self, ask: Ask) -> list[str]:
         if ask.judge not in self.votes:
-            message = f"the file has no judge {ask.judge!r}; it has {', '.join(sorted(self.votes))}"
-            raise VotesError(message)
+            raise VotesError(f"the file has no judge {ask.judge!r}; it has {', '.join(sorted(self.votes))}")
         return [choices[ask.order] for choices in self.votes[ask.judge]]
 
     def list_errors(self, ask: Ask) -> list[bool]:
@@ -89,8 +88,7 @@ def read_votes(path: Path) -> dict[str, Votes]:
         "adversarial": [row for row in rows if row["part"] != NATURAL],
     }
     if not rows:
-        message = "the file has no cases"
-        raise VotesError(message)
+        raise VotesError("the file has no cases")
     return {
         name: Votes([row["label"] for row in some], {judge: [row[judge] for row in some] for judge in judges})
         for name, some in groups.items()
@@ -100,11 +98,9 @@ def read_votes(path: Path) -> dict[str, Votes]:
 
 def _check_row(row: dict[str, str], judges: Sequence[str], line: int) -> dict[str, str]:
     if row["label"] not in {*CHOICES}:
-        message = f"line {line}: the label is {row['label']!r}, and neither 1 nor 2"
-        raise VotesError(message)
+        raise VotesError(f"line {line}: the label is {row['label']!r}, and neither 1 nor 2")
     for judge in judges:
         choices = row[judge] or ""
         if len(choices) != len(CHOICES) or set(choices) - {*CHOICES, "-"}:
-            message = f"line {line}: {judge} has {choices!r}, and no two choices of 1, 2 and -"
-            raise VotesError(message)
+            raise VotesError(f"line {line}: {judge} has {choices!r}, and no two choices of 1, 2 and -")
     return row

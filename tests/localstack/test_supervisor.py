@@ -108,8 +108,7 @@ async def test_who_dies_at_every_start_is_given_up(supervisor: Supervisor, tmp_p
 
 async def test_a_failed_preparation_is_told_at_once(supervisor: Supervisor) -> None:
     async def fail() -> None:
-        message = "no network"
-        raise StackError(message)
+        raise StackError("no network")
 
     with pytest.raises(StackError, match="no network"):
         await supervisor.start([ServiceSpec("unprepared", [sys.executable], prepare=fail)])

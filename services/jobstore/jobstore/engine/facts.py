@@ -77,7 +77,7 @@ def tell(table: Table, rows: str, *, removed: bool = False, beside: str = "") ->
             FROM parts
         )
         SELECT {notify(Wake.RECORDED)} WHERE EXISTS (SELECT FROM parts)
-        """,  # noqa: S608 - names of our own
+        """  # noqa: S608 - names of our own
     )
 
 
@@ -90,7 +90,7 @@ _COMPLETE: Final = text(
         FROM (SELECT nextval('job_logs_seq_seq') AS seq) AS numbered RETURNING seq
     )
     UPDATE relay SET administered_since = added.seq FROM added
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 #: With this lock each transaction that has drawn a number has committed, so that a snapshot has all rows before it.
 _LOCK_FACTS: Final = text("LOCK TABLE facts IN SHARE ROW EXCLUSIVE MODE")

@@ -238,7 +238,7 @@ def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: s
     names = ", ".join(columns)
     return text(
         f"INSERT INTO {table} ({names}) SELECT {values(alias, columns)} "  # noqa: S608 - names of our own
-        f"FROM {unnest(alias, columns)} ORDER BY {order}",
+        f"FROM {unnest(alias, columns)} ORDER BY {order}"
     )
 
 

@@ -32,7 +32,7 @@ _RENEW: Final = text(
     ) AS locked
     WHERE e.execution_id = locked.execution_id
     RETURNING e.execution_id, e.lease
-    """,
+    """
 )
 #: A report counts while its lease is the row's, and for judging only above the one under which the result came
 #: (jobs.transitions); the result of a cancelled execution is kept once. Locked in the same order.
@@ -50,11 +50,11 @@ _NOTE_FORGED: Final = text(
     ) AS locked
     WHERE e.execution_id = locked.execution_id
     RETURNING e.execution_id, e.lease
-    """,
+    """
 )
 _STATES: Final = text(
     "SELECT execution_id, state, lease, result_lease, answer FROM executions "
-    "WHERE execution_id = ANY(CAST(:ids AS uuid[]))",
+    "WHERE execution_id = ANY(CAST(:ids AS uuid[]))"
 )
 _LEASED: Final = "FROM executions WHERE stage = '{stage}' AND state = 'LEASED'"
 _TIMED: Final = "FROM executions WHERE state <> 'DONE' AND fails_at IS NOT NULL"
@@ -76,7 +76,7 @@ _LATE: Final = text(
         (SELECT execution_id, lease, due_at, true, false
             {_LEASED.format(stage="JUDGING")} AND due_at <= signoff_now() LIMIT :limit)
     ) AS late ON true
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 
 
@@ -204,7 +204,7 @@ _FORGET: Final = text(
             signoff_now() - make_interval(secs => :age_s),
             (SELECT seen_at FROM workers ORDER BY seen_at DESC OFFSET :workers_max LIMIT 1))
         LIMIT :limit FOR UPDATE SKIP LOCKED))
-    """,
+    """
 )
 
 

@@ -67,7 +67,7 @@ _OFFER_RESULTS: Final = text(
         LIMIT (SELECT greatest(0, least(:limit, room)) FROM {read_room(ExecutionStage.JUDGING)}) FOR UPDATE SKIP LOCKED
     )
     {mark()}
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 #: An execution that is offered again has its room already.
 _OFFER_AGAIN: Final = text(
@@ -77,7 +77,7 @@ _OFFER_AGAIN: Final = text(
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     {mark()}
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 #: `|| ''`: only the index of the ids can serve.
 _OFFER_AT_ONCE: Final = text(
@@ -87,7 +87,7 @@ _OFFER_AT_ONCE: Final = text(
         WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'OFFERED' RETURNING 1
     )
     SELECT {notify(Wake.QUEUED)} WHERE EXISTS (SELECT FROM due)
-    """,  # noqa: S608 - a fragment of our own
+    """  # noqa: S608 - a fragment of our own
 )
 _RESULTS: Final = text(
     """
@@ -96,7 +96,7 @@ _RESULTS: Final = text(
     JOIN job_logs a ON a.job_id = e.job_id AND a.version = e.request_version
     JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.result_version
     WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))
-    """,
+    """
 )
 
 
@@ -173,7 +173,7 @@ _HEADS: Final = text(
             UNION ALL
             (SELECT execution_id, due_at {_OF_QUEUE} AND due_at > signoff_now() ORDER BY due_at LIMIT 1)) AS heads
     ) AS queued ON true
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 _LIMITS: Final = text(apply("SELECT unnest(CAST(:names AS text[]))"))
 _RUNNING: Final = text(count_running("SELECT unnest(CAST(:names AS text[]))"))
@@ -184,11 +184,11 @@ _STARTED: Final = text(
     past AS (DELETE FROM starts USING windows w WHERE starts.name = w.name AND starts.began_at <= w.since)
     SELECT starts.name, sum(starts.count) AS started FROM starts JOIN windows w
     ON starts.name = w.name AND starts.began_at > w.since GROUP BY starts.name
-    """,
+    """
 )
 #: SKIP LOCKED: others lock executions before circuits, so waiting for a circuit here could deadlock.
 _HALF_OPEN: Final = text(
-    "SELECT agent_id FROM circuits WHERE open_until <= signoff_now() ORDER BY agent_id FOR UPDATE SKIP LOCKED",
+    "SELECT agent_id FROM circuits WHERE open_until <= signoff_now() ORDER BY agent_id FOR UPDATE SKIP LOCKED"
 )
 #: An open circuit admits nothing; a half-open one admits one probe, unless one is under way.
 _ADMITS: Final = text(
@@ -197,7 +197,7 @@ _ADMITS: Final = text(
         SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
         AND probe.stage || '' = 'EXECUTING' AND probe.state || '' IN ('OFFERED', 'LEASED')) AS is_probe_due
     FROM circuits WHERE open_until IS NOT NULL
-    """,
+    """
 )
 #: Adds to the rows of executions what they waited for, unless they have WAITS_MAX waits already.
 _WAITED: Final = f""",
@@ -216,7 +216,7 @@ _OFFER: Final = text(
         WHERE circuits.agent_id = marked.agent_id AND circuits.open_until IS NOT NULL
     )
     SELECT * FROM marked
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 
 

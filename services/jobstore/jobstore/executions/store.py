@@ -103,7 +103,7 @@ _ADD_REFUSALS: Final = text(
         ) AS numbered
     )
     SELECT {notify(Wake.RECORDED)}
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 #: The answers that are remembered for a time; an index has them.
 REMEMBERED: Final = "state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"
@@ -114,7 +114,7 @@ _COUNT_REMEMBERED: Final = text(
     SELECT count(*) FROM (
         SELECT FROM executions WHERE {REMEMBERED} AND (answer = 'cancelled') = :cancelled LIMIT :limit
     ) AS remembered
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 #: SKIP LOCKED: a row whose execution is just asked for is not forgotten.
 _FORGET_REMEMBERED: Final = text(
@@ -122,10 +122,10 @@ _FORGET_REMEMBERED: Final = text(
     DELETE FROM executions WHERE execution_id = ANY(ARRAY(
         SELECT execution_id FROM executions WHERE {REMEMBERED} AND due_at <= signoff_now()
         LIMIT :limit FOR UPDATE SKIP LOCKED))
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 _FORGET_ANSWERS: Final = text(
-    f"DELETE FROM executions WHERE {REMEMBERED} AND execution_id = ANY(CAST(:ids AS uuid[]))",  # noqa: S608 - words of our own
+    f"DELETE FROM executions WHERE {REMEMBERED} AND execution_id = ANY(CAST(:ids AS uuid[]))"  # noqa: S608 - words of our own
 )
 
 
@@ -290,7 +290,7 @@ class WorkersStore(Store):
             """,  # noqa: S608 - names of our own
             WORKER_COLUMNS,
             "w",
-        ),
+        )
     }
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:

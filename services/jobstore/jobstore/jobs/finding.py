@@ -276,7 +276,7 @@ PARTS: Final[Mapping[JobOrder, Sequence[TextClause]]] = {
         text("jobs.priority <> 5 AND jobs.priority > 5"),
         text("jobs.priority = 5"),
         text("jobs.priority <> 5 AND jobs.priority < 5"),
-    ),
+    )
 }
 WHOLE: Final = (text("true"),)
 CREATED: Final = frozenset({JobOrder.CREATED, JobOrder.CREATED_DESC})

@@ -19,7 +19,7 @@ SEARCHED_MAX_CHARS: Final = 50_000
 
 _IS_BEHIND: Final = text(
     f"SELECT {SETTLED} > coalesce(text_index.seq, 0) "  # noqa: S608 - a name of our own
-    "FROM relay LEFT JOIN text_index ON text_index.id = 1 WHERE relay.id = 1",
+    "FROM relay LEFT JOIN text_index ON text_index.id = 1 WHERE relay.id = 1"
 )
 _CURSOR: Final = text(
     f"SELECT coalesce((SELECT seq FROM text_index WHERE id = 1), 0) AS seq, {SETTLED} FROM relay WHERE id = 1"  # noqa: S608
@@ -34,7 +34,7 @@ _INDEX: Final = text(
         SELECT job_id FROM job_logs WHERE seq > :after AND seq <= :until
             AND kind IN ('{TransitionKind.CREATED}', '{TransitionKind.EDITED}')))
     ON CONFLICT (job_id) DO UPDATE SET words = excluded.words
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _STORE: Final = text(
     "INSERT INTO text_index (id, seq) VALUES (1, :seq) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq"

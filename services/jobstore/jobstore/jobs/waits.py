@@ -194,7 +194,7 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
             'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms), 'are_limits_lost', {ARE_LOST})::text AS around,
             (SELECT coalesce(json_agg(shown), '[]') FROM shown)::text AS waits
         FROM clock
-        """,  # noqa: S608 - fragments of our own
+        """  # noqa: S608 - fragments of our own
     )
 
 

@@ -49,7 +49,7 @@ _STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers:
 _STORE: Final = text(
     "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "
     "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) WHERE id = 1 RETURNING settled_seq) "
-    "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored",
+    "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored"
 )
 
 

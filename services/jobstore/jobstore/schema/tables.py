@@ -48,7 +48,7 @@ metadata = MetaData(
         "ck": "%(table_name)s_%(constraint_name)s_check",
         "fk": "%(table_name)s_%(column_0_name)s_fkey",
         "pk": "%(table_name)s_pkey",
-    },
+    }
 )
 TIME = DateTime(timezone=True)
 #: A column that is never NULL.
