@@ -36,20 +36,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         report = SettingsReport(
             context.leases.stub, context.leases.metadata, context.worker.owner, config.policy, base_urls
         )
+        name_own = lambda: report.policy  # noqa: E731 - as it is known by then
         reporting = asyncio.create_task(report.run())
         context.stack.callback(reporting.cancel)
-        handlers = Handlers(
-            context.worker,
-            judgings,
-            roster.judge_of,
-            config,
-            context.publisher,
-            name_own=report.get_policy,
-            run_checks=checks.run,
-        )
+        parts = context.worker, judgings, roster.judge_of, config, context.publisher
+        handlers = Handlers(*parts, name_own=name_own, run_checks=checks.run)
         free = GrpcFreeJudgings(context.leases)
         judge_case = partial(
-            judge_free, roster.judge_of, config, run_checks=checks.run, probe=roster.probe, name_own=report.get_policy
+            judge_free, roster.judge_of, config, run_checks=checks.run, probe=roster.probe, name_own=name_own
         )
         without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.capacity)
         without_job.start()

@@ -138,10 +138,6 @@ class SettingsReport:
         )
         self.policy: str | None = None
 
-    def get_policy(self) -> str | None:
-        """Return `policy` as it is known by now."""
-        return self.policy
-
     async def run(self) -> None:
         """Report for ever, again after a failure."""
         while True:

@@ -33,6 +33,7 @@ from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, read_host_port
 from signoff.errors import ErrorCode
+from signoff.fields import optional
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import THINKING_TOKENS, ApiName, JudgeConfig, JudgeKeys
@@ -226,7 +227,7 @@ class Sample(_Frozen):
     outcome: Outcome | None = None
     evidence: list[str] = Field(default_factory=list)
     comment: str | None = None
-    fault: str | None = Field(None, description="of a sound pass there is none")
+    fault: str | None = optional("of a sound pass there is none")
 
 
 class Capabilities(_Frozen):
@@ -238,9 +239,9 @@ class Capabilities(_Frozen):
     role: Role = Field(description="who speaks the instructions")
     left_out: list[str] = Field(default_factory=list, description="fields that the server does not take")
     thinks: bool = Field(description="whether the model was given room for thoughts before its answer")
-    model: str | None = Field(None, description="as the server names it")
-    usage: Usage | None = Field(None, description="None: the server does not report it")
-    requests: Quota | None = Field(None, description="by the headers of rate limits, as are tokens")
+    model: str | None = optional("as the server names it")
+    usage: Usage | None = optional("None: the server does not report it")
+    requests: Quota | None = optional("by the headers of rate limits, as are tokens")
     tokens: Quota | None = None
     request_id: str | None = None
     latency_s: float | None = None
