@@ -653,3 +653,16 @@ def members(text: str) -> dict[str, str]:
         return {name: str(raw, "utf-8") for name, raw in _DECODER.decode(text).items()}
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from error
+
+
+def split_bodies(kind: str | None, request: str | None, response: str | None) -> dict[str, str]:
+    """Return the members of an entry's bodies that JobLog shows, by its names."""
+    shown = {} if response is None else members(response)
+    if request is None:
+        return shown
+    if kind == TransitionKind.REQUESTED:
+        return {**shown, "request": request}
+    parts = members(request)
+    if kind == TransitionKind.EDITED:
+        return {**shown, "before": parts["before"], "after": parts["changed"]}
+    return {**shown, "payload": parts["payload"]}

@@ -20,7 +20,7 @@ from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.executions import states
 from jobstore.executions.rows import ExecutionView
-from jobstore.jobs.model import TransitionKind, format_assignment, format_edit, members, read_verdict
+from jobstore.jobs.model import format_assignment, format_edit, members, read_verdict, split_bodies
 from jobstore.jobs.rows import JobView
 from jobstore.jobs.store import READ_COLUMNS, to_execution
 from jobstore.jobs.waits import explain_jobs
@@ -109,19 +109,6 @@ async def get_verdict(
 _RESPONSE: Final = ("result", "partial", "verdict")
 
 
-def split(kind: str | None, request: str | None, response: str | None) -> dict[str, str]:
-    """Return the members of an entry's bodies that JobLog shows, by its names."""
-    shown = {} if response is None else members(response)
-    if request is None:
-        return shown
-    if kind == TransitionKind.REQUESTED:
-        return {**shown, "request": request}
-    parts = members(request)
-    if kind == TransitionKind.EDITED:
-        return {**shown, "before": parts["before"], "after": parts["changed"]}
-    return {**shown, "payload": parts["payload"]}
-
-
 def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bool) -> str | None:
     """Return the request of an entry, from its fact, of which the job's part has the payload and the edited fields.
 
@@ -181,7 +168,7 @@ def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextCla
 
 def _view(row: Row) -> LogView:
     entry = dict(row)
-    return entry | split(entry["kind"], entry.pop("request"), entry.pop("response"))
+    return entry | split_bodies(entry["kind"], entry.pop("request"), entry.pop("response"))
 
 
 async def list_changes(
@@ -312,7 +299,7 @@ async def get_job(connection: Connection, job_id: str, *, texts: bool = True) ->
     if version is None:
         return view
     is_small = measure(row.payload or "") + measure(response or "") <= JUDGED_MAX_BYTES
-    judged = split(None, None, response) if is_small else {}
+    judged = split_bodies(None, None, response) if is_small else {}
     return {**view, "result_version": int(version), "result": judged.get("result"), "verdict": judged.get("verdict")}
 
 

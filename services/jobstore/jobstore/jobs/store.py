@@ -229,9 +229,9 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
     }
     if execution is not None:
         fields |= {"max_calls": (execution.policy or {}).get("max_calls"), "batch_id": execution.batch_id}
-    if execution is not None and kind is TransitionKind.REQUESTED:
-        fields |= _describe_request(execution) | {"requested_at": stored.requested_at}
-        is_whole = stored.requested_at is not None
+        if kind is TransitionKind.REQUESTED:
+            fields |= _describe_request(execution) | {"requested_at": stored.requested_at}
+            is_whole = stored.requested_at is not None
     if entry.job.version == 1:
         fields |= _describe_job(uow, entry.job.id, stored, is_edited=is_edited)
     size = sum(len(fields[name] or "") for name in _TEXTS)

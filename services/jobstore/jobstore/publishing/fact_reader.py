@@ -22,8 +22,7 @@ from contracts.topics import TOPIC_OF
 from jobstore.agents import store as agents
 from jobstore.engine.facts import ADMINISTRATION, COMPLETE
 from jobstore.engine.sql import Connection, Row
-from jobstore.jobs.model import TERMS, TransitionKind, members
-from jobstore.jobs.reads import split
+from jobstore.jobs.model import TERMS, TransitionKind, members, split_bodies
 from jobstore.jobs.store import FACT_COLUMNS, JOB_PART, JOB_TEXTS, EntryRow
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.publishing.watches import LAST, Recent, Taken
@@ -160,8 +159,8 @@ def _split_request(row: EntryRow) -> Mapping[str, str] | None:
 def _get_bodies(row: EntryRow, request: Mapping[str, str] | None) -> Mapping[str, str | None]:
     """Return the texts of an entry's fact, without those of the request that the part of the job has."""
     if request is not None:
-        return {**split(row.kind, None, row.response), "before": request.get("before")}
-    return split(row.kind, row.request, row.response)
+        return {**split_bodies(row.kind, None, row.response), "before": request.get("before")}
+    return split_bodies(row.kind, row.request, row.response)
 
 
 def _conceal(agent: str | None) -> str | None:
