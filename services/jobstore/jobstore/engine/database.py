@@ -293,7 +293,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def _classify(error: Exception) -> PermanentError | TransientError:
-    reason = _first_line(error)
+    reason = str(error).partition("\n")[0][:500]
     state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
     if state.startswith("23"):
         return ConstraintError(reason)
@@ -316,10 +316,6 @@ def _is_connection_lost(error: Exception) -> bool:
     if isinstance(error, asyncpg.InterfaceError):  # also of a call that is wrong, such as too many arguments
         return any(word in str(error) for word in ("closed", "closing", "released"))
     return not isinstance(error, asyncpg.PostgresError)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:500]
 
 
 #: Seconds until an epoch lapses that is not renewed. The probe of its process renews it, and the next probe of another

@@ -294,7 +294,7 @@ executions = Table(
     Column("not_before", TIME, info=FROZEN),
     Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent", info=FROZEN),
     Column("result_hash", LargeBinary),
-    Column("task_hash", LargeBinary, doc="of what the agent was asked, whole (domain.judging.task)", info=FROZEN),
+    Column("task_hash", LargeBinary, doc="of what the agent was asked (contracts.events.hash_task)", info=FROZEN),
     required("misjudged", SmallInteger, server_default="0", doc="judging leases that ended in no sound verdict"),
     Column("forged_lease", Integer, doc="the lease of which a forged report was buried"),
     required("validators_lost", SmallInteger, server_default="0", doc="judging leases that lapsed"),
