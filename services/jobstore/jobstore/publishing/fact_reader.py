@@ -128,18 +128,15 @@ def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code:
 
 def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object]:
     """Return the required fields of a JobChanged. Its entry has no `kind`: readers without stubs do not apply it."""
-    title = reverted.get("title")
-    log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status")}
-    log |= {"created_at": time_text(row.created_at), "cursor": row.seq}
-    job = {
-        "id": row.job_id,
-        "title": row.job_title if title is None else from_json(title),
-        "status": row.job_status,
-        "version": row.version,
-        "created_at": time_text(row.job_created_at),
-        "updated_at": time_text(row.created_at),
-    }
+    log = {name: _write(getattr(row, _LOG[name])) for name in _list_required(types.JobLog)} | {"cursor": row.seq}
+    job = {name: _write(getattr(row, _JOB[name])) for name in _list_required(types.JobFields)}
+    if "title" in reverted:
+        job["title"] = from_json(reverted["title"])
     return {"job_id": row.job_id, "version": row.version, "log": log, "job": job}
+
+
+def _list_required(model: type[BaseModel]) -> list[str]:
+    return [name for name, field in model.model_fields.items() if field.is_required()]
 
 
 def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
