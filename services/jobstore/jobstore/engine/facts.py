@@ -107,7 +107,7 @@ async def complete_administration(connection: Connection, actor: Actor) -> None:
 
 
 async def begin_administration(connection: Connection) -> None:
-    """Add those facts, if no jobstore has yet, to a database that was not rebuilt."""
+    """Complete the administration of a database that was not rebuilt, if no jobstore has yet."""
     if await connection.scalar(_IS_UNTOLD):
         await connection.execute(_LOCK_FACTS)
         if await connection.scalar(_IS_UNTOLD):

@@ -182,7 +182,7 @@ class UnitOfWork(dict[type[Part], Part]):
             self.clock = clock
 
     def __missing__(self, kind: type[Part]) -> Part:
-        """Make a part."""
+        """Make the part of a type, and keep it."""
         part = self[kind] = kind(self)
         return part
 
