@@ -69,10 +69,7 @@ def test_ten_prompts_are_worth_what_is_published(votes, group, correlation, wort
 
 
 #: Cases that the first ask lets pass, and a resubmission by each default.
-WRONG = {
-    "natural": (100, 5, [5, 2, 3, 2, 1]),
-    "adversarial": (226, 44, [44, 34, 31, 24, 24]),
-}
+WRONG = {"natural": (100, 5, [5, 2, 3, 2, 1]), "adversarial": (226, 44, [44, 34, 31, 24, 24])}
 #: As published, in percent, by the ends of SUBMISSIONS. Plain retrying on adversarial cases ends at 88.53.
 PUBLISHED = {
     "natural": [(5, 14, 40), (5, 9, 21), (5, 11, 28), (5, 9, 21), (5, 7, 13)],

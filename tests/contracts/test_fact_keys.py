@@ -169,9 +169,4 @@ def test_the_name_of_a_key_tells_its_secret_and_another_value_under_the_same_id(
 
 def test_the_reasons_are_few_and_fixed() -> None:
     """They stand in counts that programs read."""
-    assert sorted(Unvouched) == [
-        "bad_signature",
-        "retired_secret",
-        "unknown_secret",
-        "unsigned",
-    ]
+    assert sorted(Unvouched) == ["bad_signature", "retired_secret", "unknown_secret", "unsigned"]

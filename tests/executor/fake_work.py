@@ -78,10 +78,7 @@ class FakeWork(WorkServiceServicer):
         self.renewed.append(request)
         held, outcomes = (
             [self.states.get(lease.lease, default) for lease in leases]
-            for leases, default in (
-                (request.held, pb.LEASE_STATE_KEEP),
-                (request.outcomes, pb.LEASE_STATE_RECORDED),
-            )
+            for leases, default in ((request.held, pb.LEASE_STATE_KEEP), (request.outcomes, pb.LEASE_STATE_RECORDED))
         )
         new_keys = [key_message(key) for key in self.new_keys]
         return pb.RenewLeasesResponse(held=held, outcomes=outcomes, lease_s=self.lease_s, new_keys=new_keys)

@@ -186,10 +186,7 @@ PLANTED = {
     "rebuilt tables differ": (6, observed(rebuilt="jobs differ at job-1")),
     "rebuilt in the midst, and another": (6, observed(rebuilt_midst="1 entries are others")),
     "completed with what lacks something": (7, observed(models=modelled(lacking=1))),
-    "good work refused": (
-        7,
-        observed(*LIFE[:4], entry(5, "not_met", "REJECTED", lease=2), models=modelled()),
-    ),
+    "good work refused": (7, observed(*LIFE[:4], entry(5, "not_met", "REJECTED", lease=2), models=modelled())),
     "completed and never judged": (7, observed(judge_calls=[])),
     "completed while the judge was away": (7, observed(judge_calls=[JudgeCall(E, 104.5, "500")])),
     "completed before it was judged": (7, observed(judge_calls=[JudgeCall(E, 109.0, "verdict", is_valid=True)])),
@@ -255,10 +252,7 @@ PLANTED = {
     "a forged report counted": (11, observed(*LIFE[:4], replace(LIFE[4], forged=True))),
     "a forged job": (11, observed(jobs=[*observed().jobs, JobRow("other", "PENDING", 1, live=False)])),
     "an agent was called for nobody": (11, observed(agent_calls=[call(103.0), replace(call(103.0), job_id="other")])),
-    "a result that was not judged": (
-        11,
-        observed(*LIFE[:3], replace(LIFE[3], shown=("other",)), LIFE[4]),
-    ),
+    "a result that was not judged": (11, observed(*LIFE[:3], replace(LIFE[3], shown=("other",)), LIFE[4])),
     "forged reports of one lease, buried twice": (11, observed(topics=buried(7, 8))),
     "never ready again": (10, observed(lost=["jobstore was not ready 240 s after its kill"])),
     "a crash": (10, observed(deaths=[Death("executor", 103.0, -11)])),
@@ -316,19 +310,14 @@ ALLOWED = {
         copied={("job-changed", fact.value) for fact in facts(LIFE[0], LIFE[2])},
     ),
     "the late result of a cancelled execution": observed(
-        *LIFE[:3],
-        entry(4, "cancelled", "CANCELLED"),
-        entry(5, "result", "CANCELLED", event_id="late"),
+        *LIFE[:3], entry(4, "cancelled", "CANCELLED"), entry(5, "result", "CANCELLED", event_id="late")
     ),
     "called again after an error": observed(agent_calls=[call(103.0, ended="status 500"), call(104.0)]),
     "called again after its caller's crash": observed(
-        agent_calls=[call(103.0, ended="aborted"), call(104.0)],
-        faults=[Fault("kill", "executor", 103.1, 103.2, PID)],
+        agent_calls=[call(103.0, ended="aborted"), call(104.0)], faults=[Fault("kill", "executor", 103.1, 103.2, PID)]
     ),
     "called again after a timeout that began before the request arrived": observed(
-        *LIFE[:3],
-        entry(4, "failed", "FAILED", at=111.0),
-        agent_calls=[call(107.0), call(109.5)],
+        *LIFE[:3], entry(4, "failed", "FAILED", at=111.0), agent_calls=[call(107.0), call(109.5)]
     ),
     "called again by another, after a timeout that its caller told of": observed(
         *LIFE[:3],
@@ -341,8 +330,7 @@ ALLOWED = {
         agent_calls=[call(103.0), call(104.0)], faults=[Fault("cut", "agent", 103.1, 103.2)]
     ),
     "called again after nobody had a turn": observed(
-        agent_calls=[call(103.0, ended="aborted"), call(104.0)],
-        faults=[Fault("starved", "machine", 103.1, 103.9)],
+        agent_calls=[call(103.0, ended="aborted"), call(104.0)], faults=[Fault("starved", "machine", 103.1, 103.9)]
     ),
     "slow while something is broken": observed(
         asked=[Asked(E, J, "steady", "grpc", 80.0, "accepted", 80.1)], faults=[Fault("cut", "judge", 90.0, 95.0)]

@@ -93,7 +93,7 @@ async def test_times_have_one_form_and_nothing_is_null_in_every_topic_answer_and
         for name, records in (await read_topics(system, keys)).items()
     }
     assert {name for name, values in topics.items() if values} >= {
-        *("result-produced", "job-status-reported", "job-changed", "agent-changed", "administration-changed"),
+        *("result-produced", "job-status-reported", "job-changed", "agent-changed", "administration-changed")
     }
     odd = [f"{name}{place}" for name, values in topics.items() for place in find_odd(values)]
     for path in PATHS:

@@ -45,9 +45,7 @@ PARTS = (
     ),
     Part(
         "verdict",
-        [
-            *(f"services/validator/validator/{name}.py" for name in ("verdict", "panel", "sections", "judging")),
-        ],
+        [*(f"services/validator/validator/{name}.py" for name in ("verdict", "panel", "sections", "judging"))],
         [
             "tests/validator/test_verdict.py",
             "tests/validator/test_verdict_check.py",
@@ -77,9 +75,5 @@ PARTS = (
             *("tests/validator/test_verdict.py", "tests/validator/test_verdict_check.py"),
         ],
     ),
-    Part(
-        "receipts",
-        ["proto/contracts/receipts.py"],
-        ["tests/contracts/receipts"],
-    ),
+    Part("receipts", ["proto/contracts/receipts.py"], ["tests/contracts/receipts"]),
 )

@@ -86,10 +86,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
 READERS: list[tuple[Callable[..., Any], list[str]]] = [
     (read_grpc, ["files"]),
     (read_rest, ["document"]),
-    (
-        lambda schemas, topics, names: read_events(schemas, topics.values(), names, ()),
-        ["schemas", "topics", "headers"],
-    ),
+    (lambda schemas, topics, names: read_events(schemas, topics.values(), names, ()), ["schemas", "topics", "headers"]),
     (lambda codes: read_codes(codes.values()), ["codes"]),
     (lambda settings: read_variables(settings, ()), ["settings"]),
     (lambda commands, statuses: read_commands("signoff", commands, statuses), ["commands", "statuses"]),
@@ -237,8 +234,7 @@ BREAKS: dict[str, tuple[Change, str]] = {
     ),
     "a new member has to be given": (
         lambda it: it.schema("NewJob").update(
-            properties={**it.schema("NewJob")["properties"], "owner": {"type": "string"}},
-            required=["title", "owner"],
+            properties={**it.schema("NewJob")["properties"], "owner": {"type": "string"}}, required=["title", "owner"]
         ),
         "rest.request NewJob.owner: is new, and must be given: those who do not know it are refused",
     ),

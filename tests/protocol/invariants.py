@@ -45,7 +45,7 @@ class Tables:
             logs = await session.execute(
                 text(
                     "SELECT job_id, version, status, job_status, kind, execution_id, attempt, lease, submission, "
-                    "event_id, code, progress, message, tokens FROM job_logs ORDER BY seq",
+                    "event_id, code, progress, message, tokens FROM job_logs ORDER BY seq"
                 )
             )
             circuits = await session.execute(text("SELECT *, open_until > clock_timestamp() AS open FROM circuits"))

@@ -41,13 +41,7 @@ class World(JobstoreWorld):
     async def claim(
         self, worker: Worker, events: Sequence[ExecuteRequested], *, lost: bool = False, replay: bool = False
     ) -> list[Any]:
-        claims = [
-            pb.ExecutionClaim(
-                request=request_body(event),
-                replay=replay,
-            )
-            for event in events
-        ]
+        claims = [pb.ExecutionClaim(request=request_body(event), replay=replay) for event in events]
         request = pb.BeginExecutionsRequest(owner=str(worker.owner), room=worker.room, claims=claims)
         before = await Tables.read(self.database)
         answers = (await self.work.BeginExecutions(request, None)).answers

@@ -105,10 +105,7 @@ async def count_confirmed() -> int:
     for number, (_, result) in enumerate(list_attacks()):
         judge, confirmer = AttackedJudge(JUDGES["lucky"][0]), AttackedJudge(make_confirmer(str(number)))
         verdict = await validate_agent_response(
-            result,
-            CRITERIA,
-            judge_of=lambda model, judges=(judge, confirmer): judges[model is not None],
-            policy=policy,
+            result, CRITERIA, judge_of=lambda model, judges=(judge, confirmer): judges[model is not None], policy=policy
         )
         valid += verdict.is_valid
     return valid

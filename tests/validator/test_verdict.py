@@ -114,8 +114,7 @@ class TestAnswers:
         assert str(error.value).startswith("the judge's answer has another shape: ")
 
     @pytest.mark.parametrize(
-        ("evidence", "read"),
-        [(["a b", "c"], ["a b", "c"]), ([], []), ("a b", ["a b"]), (None, [])],
+        ("evidence", "read"), [(["a b", "c"], ["a b", "c"]), ([], []), ("a b", ["a b"]), (None, [])]
     )
     def test_evidence_is_several_quotations_or_by_version_2_one_or_none(self, evidence: Any, read: list[str]) -> None:
         text = answer(1)

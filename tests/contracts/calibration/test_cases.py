@@ -40,12 +40,7 @@ def test_labels_are_a_list_or_named_by_the_criteria():
 
 @pytest.mark.parametrize(
     ("labels", "label"),
-    [
-        ([True, True, None], True),
-        ([True, True, False], True),
-        ([False, None, None], False),
-        ([True, None, True], None),
-    ],
+    [([True, True, None], True), ([True, True, False], True), ([False, None, None], False), ([True, None, True], None)],
 )
 def test_the_whole_follows_from_the_required_criteria(labels, label):
     assert make(labels=labels).label is label

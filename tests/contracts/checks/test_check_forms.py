@@ -69,10 +69,7 @@ FORMS = [
 @pytest.mark.parametrize("text", FORMS)
 def test_each_form_is_a_criterion_with_one_text_form(text: str) -> None:
     criteria = parse_criteria(f"- optional: CHECK: {text}\ncheck:{text}")
-    assert criteria == [
-        Criterion(text=text, required=False, kind="check"),
-        Criterion(text=text, kind="check"),
-    ]
+    assert criteria == [Criterion(text=text, required=False, kind="check"), Criterion(text=text, kind="check")]
     text_form = format_criteria(criteria)
     assert text_form == f"optional: check: {text}\ncheck: {text}"
     assert parse_criteria(text_form) == parse_stored_criteria(text_form) == criteria

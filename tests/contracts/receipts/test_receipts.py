@@ -155,10 +155,7 @@ FORGED = {
         altered(payload=encoded(STATEMENT.encode().replace(b'"is_valid":true', b'"is_valid":null'))),
         "bad_signature",
     ),
-    "with a part of the signature": (
-        altered(signatures=[signature(sig=encoded(NEW.sign(b"")[:63]))]),
-        "bad_signature",
-    ),
+    "with a part of the signature": (altered(signatures=[signature(sig=encoded(NEW.sign(b"")[:63]))]), "bad_signature"),
     "with no signature": (altered(signatures=[signature(sig="")]), "bad_signature"),
     "with a signature that is no base64": (altered(signatures=[signature(sig="\u00e4")]), "malformed_receipt"),
     "with zeros": (altered(signatures=[signature(sig=encoded(bytes(64)))]), "bad_signature"),

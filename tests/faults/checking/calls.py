@@ -6,17 +6,7 @@ from itertools import pairwise
 from math import inf
 
 from faults.checking.causes import LINK_FAULTS, SLACK_S, cuts_off, ends_the_caller
-from faults.checking.observed import (
-    ABORTED,
-    ANSWERED,
-    CONCLUDING,
-    DECLINED,
-    ONCE,
-    AgentCall,
-    Fault,
-    LogRow,
-    Observed,
-)
+from faults.checking.observed import ABORTED, ANSWERED, CONCLUDING, DECLINED, ONCE, AgentCall, Fault, LogRow, Observed
 from faults.checking.spans import most_at_once
 
 #: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.

@@ -121,11 +121,7 @@ class Link:
             self._connections.discard(connection)
 
     async def _joined(
-        self,
-        connection: _Connection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        upstream_port: int,
+        self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream_port: int
     ) -> None:
         if self.mode not in {"open", "tear"}:
             self.acted[self.mode] += 1

@@ -24,10 +24,7 @@ def plenty() -> SharedRoom:
 
 
 @settings(max_examples=10)
-@given(
-    st.dictionaries(st.sampled_from("abcdef"), st.floats(0.1, 10), min_size=2),
-    st.integers(1, 97),
-)
+@given(st.dictionaries(st.sampled_from("abcdef"), st.floats(0.1, 10), min_size=2), st.integers(1, 97))
 def test_shares_are_as_the_weights_say(weights, most):
     """However many are picked at once, over 10,000 picks."""
     shares, counts = Shares(weights), Counter()

@@ -21,12 +21,7 @@ from jobstore.jobs.transitions import (
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome
 
-ENDED: dict[str, Any] = {
-    "cancelled": True,
-    "code": "agent_status",
-    "duration_s": 3.0,
-    "not_met_criteria": ["Is blue"],
-}
+ENDED: dict[str, Any] = {"cancelled": True, "code": "agent_status", "duration_s": 3.0, "not_met_criteria": ["Is blue"]}
 REQUESTED_AT = NOW - timedelta(seconds=90.5)
 
 

@@ -157,11 +157,7 @@ def test_starts_are_counted_for_a_period_and_a_twentieth() -> None:
         ({"kind": ReportKind.FAILED, "retryable": True}, False, None),
         ({"kind": ReportKind.CALL_BEGUN, "progress": 0.5}, None, None),
         ({"kind": ReportKind.PROGRESS}, None, None),
-        (
-            {"kind": ReportKind.PROGRESS, "progress": 0.5, "partial": {"n": 1}},
-            None,
-            '{"partial":{"n":1}}',
-        ),
+        ({"kind": ReportKind.PROGRESS, "progress": 0.5, "partial": {"n": 1}}, None, '{"partial":{"n":1}}'),
     ],
 )
 def test_what_a_report_says_of_the_agent(event: dict[str, Any], answered: bool | None, response: str | None) -> None:

@@ -186,11 +186,7 @@ async def test_words_are_found_in_all_jobs_and_their_middle_in_the_newest(
 @pytest.mark.parametrize("order", [JobOrder.CREATED_DESC, JobOrder.UPDATED])
 @pytest.mark.parametrize(
     ("chosen", "number"),
-    [
-        ({"tenant": "tenant-1"}, 20),
-        ({"batch_id": BATCH}, 12),
-        ({"created_before": BEGIN + timedelta(days=1)}, NUMBERS),
-    ],
+    [({"tenant": "tenant-1"}, 20), ({"batch_id": BATCH}, 12), ({"created_before": BEGIN + timedelta(days=1)}, NUMBERS)],
 )
 async def test_a_search_says_that_only_the_newest_were_searched_where_more_match(
     database: Database,

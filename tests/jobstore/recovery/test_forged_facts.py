@@ -13,15 +13,7 @@ from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.resources import NewAgent
-from contracts.signing import (
-    SIGNATURE_HEADER,
-    FactFilter,
-    FactKeys,
-    KeyUse,
-    Secrets,
-    is_marker,
-    make_secret,
-)
+from contracts.signing import SIGNATURE_HEADER, FactFilter, FactKeys, KeyUse, Secrets, is_marker, make_secret
 from contracts.topics import TOPICS as CATALOGUE
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner

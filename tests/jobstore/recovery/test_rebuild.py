@@ -141,10 +141,7 @@ async def test_only_an_empty_database_is_filled(history: OpenHistory, target: tu
 
 
 async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_that_is_accepted(
-    live: dict[str, Steps],
-    history: OpenHistory,
-    target: tuple[Database, str],
-    monkeypatch: pytest.MonkeyPatch,
+    live: dict[str, Steps], history: OpenHistory, target: tuple[Database, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database, _ = target
     lost = live["completed"].job_id
@@ -164,10 +161,7 @@ async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_th
 
 
 async def test_one_fact_at_a_time_makes_the_same_database_as_many_at_once(
-    history: OpenHistory,
-    target: tuple[Database, str],
-    database_url: str,
-    monkeypatch: pytest.MonkeyPatch,
+    history: OpenHistory, target: tuple[Database, str], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuild, "BATCH", 1)
     database, url = target

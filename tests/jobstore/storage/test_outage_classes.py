@@ -170,9 +170,7 @@ async def world(space: Path | None) -> AsyncIterator[World]:
         for service, listening in health.items():
             log = stack.enter_context((data / f"{service}.log").open("w"))
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", service),
-                env=common | {"SIGNOFF_HEALTH_ADDRESS": listening},
-                stderr=log,
+                *(sys.executable, "-m", service), env=common | {"SIGNOFF_HEALTH_ADDRESS": listening}, stderr=log
             )
             stack.push_async_callback(ended, process)
         for service in health:

@@ -128,8 +128,7 @@ async def test_those_of_different_names_take_turns():
 
 
 @given(
-    st.integers(1, 60),
-    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans()), max_size=200),
+    st.integers(1, 60), st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans()), max_size=200)
 )
 async def test_whoever_comes_and_goes_nobody_waits_who_may_have_a_slot(count: int, moves: list[tuple[str, str, bool]]):
     slots, held, waiting = Slots(count), Counter[Names](), list[tuple[Names, "asyncio.Task[None]"]]()

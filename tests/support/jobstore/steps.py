@@ -46,14 +46,7 @@ def result(
     execution_id: UUID, job_id: str, lease: int, value: Any = "blue", attempt: int = 1, **fields: Any
 ) -> ResultProduced:
     whole = {"acceptance_criteria": CRITERIA, "produced_at": datetime.now(UTC), **fields}
-    return ResultProduced(
-        execution_id=execution_id,
-        job_id=job_id,
-        attempt=attempt,
-        lease=lease,
-        result=value,
-        **whole,
-    )
+    return ResultProduced(execution_id=execution_id, job_id=job_id, attempt=attempt, lease=lease, result=value, **whole)
 
 
 def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verdict:

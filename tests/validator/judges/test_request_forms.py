@@ -21,19 +21,11 @@ def lower(form: Form, refused: Refusal, *, is_proven: bool = True, may_switch: b
     ("form", "words", "changed"),
     [
         (CHAT, "Invalid schema for response_format 'verdict': 'maxLength' is not permitted.", {"is_bounded": False}),
-        (
-            CHAT,
-            "'response_format' of type 'json_schema' is not supported",
-            {"output": "json_object"},
-        ),
+        (CHAT, "'response_format' of type 'json_schema' is not supported", {"output": "json_object"}),
         (CHAT, "failed to parse grammar", {"output": "json_object"}),
         (RESPONSES, "Unsupported parameter: 'text.format'", {"output": "json_object"}),
         (RESPONSES, "Unknown field: store", {"without": frozenset({"store"})}),
-        (
-            CHAT,
-            "Unsupported value: 'messages[0].role' does not support 'system'",
-            {"role": "developer"},
-        ),
+        (CHAT, "Unsupported value: 'messages[0].role' does not support 'system'", {"role": "developer"}),
         (RESPONSES, "instructions are not supported", {"role": "developer"}),
         (
             CHAT,

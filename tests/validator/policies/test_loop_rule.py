@@ -43,15 +43,7 @@ async def test_the_first_submission_is_asked_about_once() -> None:
 
 @pytest.mark.parametrize(
     ("said", "outcome"),
-    [
-        (PASS, "p"),
-        (FAIL, "f"),
-        (UNSURE, "c"),
-        (BARE_FAIL, "c"),
-        (INVENTED_FAIL, "c"),
-        (INVENTED, "c"),
-        (None, "c"),
-    ],
+    [(PASS, "p"), (FAIL, "f"), (UNSURE, "c"), (BARE_FAIL, "c"), (INVENTED_FAIL, "c"), (INVENTED, "c"), (None, "c")],
 )
 async def test_a_later_pass_must_be_confirmed_with_evidence_and_so_must_its_refutation(said, outcome) -> None:
     own = StandIn(refuting(said))

@@ -284,10 +284,7 @@ async def test_the_limit_is_the_policys_and_says_so_before_anybody_is_asked() ->
 
 ERRS = "another sentence of no importance"
 CONFIRMED = policy_of(
-    "single",
-    "a",
-    section_chars=CHARS,
-    loop=[LoopStep(confirm=True, judge=JudgeModel(model="b")), LoopStep(asks=0)],
+    "single", "a", section_chars=CHARS, loop=[LoopStep(confirm=True, judge=JudgeModel(model="b")), LoopStep(asks=0)]
 )
 
 

@@ -30,17 +30,7 @@ LAST = (QueuesWish, CircuitsWish)
 TEXT_MAX = 400
 NOTHING = (None, "", (), [], {}, 0)
 #: Of a job that is answered; the rest is as it is asked for.
-SHOWN = (
-    "status",
-    "agent_id",
-    "execution_id",
-    "live",
-    "submission",
-    "progress",
-    "tokens",
-    "batch_id",
-    "updated_at",
-)
+SHOWN = ("status", "agent_id", "execution_id", "live", "submission", "progress", "tokens", "batch_id", "updated_at")
 
 #: With what a new one is compared, so that what is usual is not told.
 MADE: Mapping[type, Any] = {

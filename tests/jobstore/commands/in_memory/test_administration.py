@@ -274,11 +274,7 @@ def test_an_operation_is_made_once_by_one_request() -> None:
 
 def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
     obstacle = RefusedError("no job matches the filter", code="nothing_matches")
-    refused(
-        CreateOperation(ID, OperationSpec(), obstacle=obstacle, actor=SIGNOFF),
-        RefusedError,
-        "nothing_matches",
-    )
+    refused(CreateOperation(ID, OperationSpec(), obstacle=obstacle, actor=SIGNOFF), RefusedError, "nothing_matches")
     repeated = CreateOperation(ID, OperationSpec(), obstacle=obstacle, actor=SIGNOFF)
     assert decided(repeated, **operation(OperationState.DONE))[Operations].new == []
     many = [Item(number, "a") for number in range(10_001)]

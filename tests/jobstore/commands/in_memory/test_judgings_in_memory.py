@@ -308,8 +308,7 @@ def test_a_stale_lease_and_an_unknown_judging_count_for_nothing(jobstore: Memory
 
 
 @pytest.mark.parametrize(
-    ("lease", "fields", "ends"),
-    [(GRANTS_MAX, LAPSED, True), (GRANTS_MAX - 1, LAPSED, False), (GRANTS_MAX, {}, False)],
+    ("lease", "fields", "ends"), [(GRANTS_MAX, LAPSED, True), (GRANTS_MAX - 1, LAPSED, False), (GRANTS_MAX, {}, False)]
 )
 def test_the_last_lease_that_lapses_ends_a_judging(
     jobstore: MemoryJobstore, lease: int, fields: dict[str, bool], ends: bool

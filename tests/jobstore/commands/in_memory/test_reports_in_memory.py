@@ -304,8 +304,7 @@ def test_what_a_policy_that_was_lowered_meanwhile_does_not_allow_does_not_follow
 
 
 @pytest.mark.parametrize(
-    ("budget", "usage"),
-    [({"budget_tokens": 1}, Usage(input_tokens=1)), ({"budget_usd": 0.5}, Usage(cost_usd=0.5))],
+    ("budget", "usage"), [({"budget_tokens": 1}, Usage(input_tokens=1)), ({"budget_usd": 0.5}, Usage(cost_usd=0.5))]
 )
 def test_what_a_budget_forbids_does_not_follow(life: Life, budget: dict[str, float], usage: Usage) -> None:
     life.judging(policy=AUTOMATIC | budget)

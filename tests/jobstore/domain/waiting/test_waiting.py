@@ -114,10 +114,7 @@ def test_a_pause_and_the_circuit_come_before_what_lifts_as_work_ends() -> None:
         (limit("agent:writer", "agent:w:1", paused=True), "signoff agents resume w:1"),
         (limit(f"batch:{BATCH}", paused=True), f"signoff batches resume {BATCH}"),
         (limit("tenant:press", paused=True), "signoff limits resume tenant:press"),
-        (
-            limit("label:team=red 'n blue", "label:team=*", paused=True),
-            "signoff limits resume 'label:team=*'",
-        ),
+        (limit("label:team=red 'n blue", "label:team=*", paused=True), "signoff limits resume 'label:team=*'"),
     ],
 )
 def test_a_pause_is_told_with_what_resumes_it(use: LimitUse, remedy: str) -> None:
@@ -141,10 +138,7 @@ def test_a_limit_is_told_with_its_numbers_and_with_what_raises_it_and_keeps_the_
     (none,) = explain(DUE, around(limit("tenant:press", concurrency=0)))
     assert none.remedy == "raise it: signoff limits set tenant:press --concurrency 1"
     first, second = explain(DUE, around(limit("tenant:press", concurrency=1, running=2, paused=True)))
-    assert (first.code, second.remedy) == (
-        "limit_paused",
-        "raise it: signoff limits set tenant:press --concurrency 2",
-    )
+    assert (first.code, second.remedy) == ("limit_paused", "raise it: signoff limits set tenant:press --concurrency 2")
 
 
 def test_a_rate_lifts_when_enough_of_its_starts_leave_the_window() -> None:
@@ -297,11 +291,7 @@ def test_a_sum_counts_each_for_its_first_reason_and_tells_the_earliest_time() ->
     ]
     sums = sum_up(waits, around(FULL, OPEN))
     told = [(each.code, each.name, each.count, each.until) for each in sums]
-    assert told == [
-        ("circuit_open", "writer", 390, LATER),
-        ("not_before", "", 20, SOON),
-        ("queue", "", 2, None),
-    ]
+    assert told == [("circuit_open", "writer", 390, LATER), ("not_before", "", 20, SOON), ("queue", "", 2, None)]
     assert sums[0].remedy.startswith("mend the agent")
     (most,) = sum_up([replace(DUE, tenant="other", due_at=LATER), replace(DUE, count=3)], around(FULL, OPEN), 1)
     assert (most.code, most.count) == ("circuit_open", 3)
