@@ -48,7 +48,7 @@ endif
 
 # One that starts a real server has to say so (`real` in tests/conftest.py).
 test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: most of them, in a minute
-	$(BIN)/pytest -n 4 -m 'not real' $(ARGS)
+	$(BIN)/pytest -n 3 -m 'not real' $(ARGS)
 
 # What so weak a model says is never twice the same, and takes its time: not among the other tests, but it may run beside
 # them, since what is bounded is the work of the model's server.

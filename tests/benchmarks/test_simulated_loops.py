@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 from judging.__main__ import VOTES
 from judging.loop import SUBMISSIONS, find_inflation, judge_submission, list_further_asks, run_loop
+from judging.sections import POLICIES, measure
 from judging.standins import TABLES, add_up
 from judging.tables import Chosen, describe_loop, describe_standins, describe_votes, read_page, write_page
 from judging.votes import GIVEN, SWAPPED, Ask, VotesError, read_votes
@@ -236,3 +237,14 @@ def test_a_page_keeps_what_stands_around_the_tables(tmp_path):
     page.write_text("nothing")
     with pytest.raises(AssertionError, match="no place for the tables"):
         write_page([], page)
+
+
+CHARS, RESULTS = 10_000, 40
+
+
+@pytest.mark.parametrize("kind", ["meets", "never"])
+async def test_what_one_section_decides_errs_seldom_where_it_is_confirmed(kind: str) -> None:
+    alone, confirmed = [await measure(policy, kind, CHARS, RESULTS) for policy in POLICIES.values()]
+    assert max(alone.bad_accepted, alone.good_refused) > 0.2
+    assert max(confirmed.bad_accepted, confirmed.good_refused) <= 0.12
+    assert (alone.asks, confirmed.asks < 1.25) == (1, True)

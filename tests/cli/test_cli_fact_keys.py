@@ -2,6 +2,8 @@
 
 import json
 
+from support.fake_jobstore import TOKEN
+
 from contracts.signing import FactKeys, Secrets, make_secret
 
 OLD, NEW = make_secret("old", b"o" * 32), make_secret("new", b"n" * 32)
@@ -44,3 +46,17 @@ async def test_without_any_or_with_wrong_ones_it_is_2_and_says_so_and_shows_none
     env |= {"SIGNOFF_SECRETS": NEW, "SIGNOFF_FACT_KEYS": make_secret("new", b"x" * 32)}
     ran = await signoff("fact-keys")
     assert (ran.status, "the same id" in ran.err) == (2, True)
+
+
+async def test_it_prints_a_link_with_a_code_behind_the_hash(signoff, env, jobstore):
+    env["SIGNOFF_HTTP"] = "http://127.0.0.1:8080/"
+    ran = await signoff("login-link")
+    assert (ran.status, ran.out) == (0, f"http://127.0.0.1:8080/login#{jobstore.login_codes[0]}\n"), ran.err
+    assert TOKEN not in ran.out
+    ran = await signoff("login-link", "--json")
+    assert ran.json == {"link": f"http://127.0.0.1:8080/login#{jobstore.login_codes[1]}"}
+
+
+async def test_without_the_consoles_address_it_says_how_to_give_one(signoff, jobstore):
+    ran = await signoff("login-link")
+    assert (ran.status, "--http" in ran.err, jobstore.login_codes) == (2, True, [])

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import grpc.aio
 
+from signoff import SignoffError
+from signoff.connection import make_error
 from signoff.errors import ErrorCode, find_http_status, is_retryable
 
 ROOT = Path(__file__).parents[2]
@@ -72,3 +75,17 @@ def test_a_code_that_is_not_known_is_what_its_status_says() -> None:
     assert (is_retryable("of_tomorrow", "NOT_FOUND"), find_http_status("of_tomorrow", "NOT_FOUND")) == (False, 404)
     assert find_http_status("of_tomorrow", "FAILED_PRECONDITION") == 409
     assert (is_retryable("of_tomorrow", "DATA_LOSS"), find_http_status("of_tomorrow", "DATA_LOSS")) == (False, 502)
+
+
+def _end(status: grpc.StatusCode, *codes: tuple[str, str]) -> SignoffError:
+    return make_error(grpc.aio.AioRpcError(status, grpc.aio.Metadata(), grpc.aio.Metadata(*codes), "so it ended"))
+
+
+def test_a_call_that_was_cut_off_has_another_code_than_an_execution_that_was_cancelled() -> None:
+    cut_off = _end(grpc.StatusCode.CANCELLED)
+    refused = _end(grpc.StatusCode.FAILED_PRECONDITION, ("signoff-code", "cancelled"))
+    assert (cut_off.code, refused.code) == ("call_cancelled", "cancelled")
+
+
+def test_a_call_without_a_code_has_that_of_its_status() -> None:
+    assert _end(grpc.StatusCode.UNAVAILABLE).code == "unavailable"

@@ -9,7 +9,7 @@ import composition
 import pytest
 from compose_spec.compose_spec import PyCompose
 from composition import OPENAI, SECRETS, SETTINGS
-from dockerfiles import IMAGE, SERVICES, clean_env, environment, values
+from dockerfiles import IMAGE, ROOT, SERVICES, clean_env, environment, values
 
 from contracts.topics import MESSAGE_MAX_BYTES
 from localstack import kafka
@@ -120,3 +120,13 @@ def test_without_a_key_the_profile_local_judges_and_has_agents(compose):
     assert composition.example()["OPENAI_BASE_URL"][-1] == "http://judge:8090/v1"
     subnet = compose["networks"]["agents"]["ipam"]["config"][0]["subnet"]
     assert compose["services"]["executor"]["environment"]["SIGNOFF_AGENT_NETWORKS"] == subnet
+
+
+@pytest.mark.parametrize("service", ["jobstore", "executor", "validator"])
+def test_a_readme_names_every_setting(service):
+    _, _, table = (ROOT / "services" / service / "README.md").read_text().partition("## Settings")
+    named = {name for row in table.splitlines() for name in re.findall(r"`([A-Z_]{3,})`", row.split(" | ")[0])}
+    settings = {f"SIGNOFF_{name.upper()}" for name in SETTINGS[service].model_fields}
+    if service == "validator":
+        settings |= OPENAI
+    assert {name if name.startswith(("SIGNOFF_", "OPENAI_")) else f"SIGNOFF_{name}" for name in named} == settings

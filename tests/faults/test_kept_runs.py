@@ -65,6 +65,7 @@ def faults(arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.real
 def test_a_run_that_an_error_ends_is_kept(tmp_path: Path) -> None:
     with DataDir(tmp_path).lock():  # so that nothing can start there
         ended = faults(f"--seed 7 --jobs 50 --faults 12 --dir {tmp_path}")
@@ -74,6 +75,7 @@ def test_a_run_that_an_error_ends_is_kept(tmp_path: Path) -> None:
     assert "choose another data directory" in (tmp_path / "history" / "findings.txt").read_text()
 
 
+@pytest.mark.real
 def test_a_run_that_passes_its_limit_is_kept(tmp_path: Path) -> None:
     ended = faults(f"--seed 7 --jobs 50 --faults 12 --limit-s 0 --dir {tmp_path}")
     assert ended.returncode == 1

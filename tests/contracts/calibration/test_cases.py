@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from contracts.judging.cases import (
     LINE_MAX_BYTES,
     BadLine,
+    Case,
     NumberedCase,
     hash_cases,
     hash_question,
     make_case,
+    read_case,
     read_cases,
     read_labels,
 )
@@ -197,3 +199,41 @@ def test_the_hash_of_a_question_is_the_same_by_its_case_and_by_its_judging():
     assert hash_question(received.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask(2))
     assert hash_question(dict(reversed(case.ask(2).items()))) == hash_question(case.ask(2))
     assert read_labels(received.labels) == [True, None, None, None]
+
+
+VALUE = {
+    "id": "1",
+    "title": "Norway",
+    "description": "Its capital?",
+    "payload": {"year": 2026},
+    "result": "Bergen",
+    "acceptance_criteria": "Names it\nIs one word",
+    "references": {"2": "Short", "1": "Oslo"},
+    "label": False,
+}
+
+
+def test_a_case_is_written_with_its_task_and_references_and_read_again() -> None:
+    case = make_case(VALUE)
+    assert isinstance(case, Case)
+    assert (case.title, case.description, case.payload) == ("Norway", "Its capital?", {"year": 2026})
+    assert case.references == {1: "Oslo", 2: "Short"}
+    assert read_case(case.write().encode()) == case
+    plain = make_case({"id": "1", "result": 1, "acceptance_criteria": "a", "label": True})
+    assert isinstance(plain, Case)
+    assert not {"description", "references"} & json.loads(plain.write()).keys()
+
+
+def test_a_reference_of_a_case_is_of_one_of_its_criteria() -> None:
+    assert "criterion 3" in str(make_case({**VALUE, "references": {"3": "a"}}))
+
+
+def test_what_is_asked_of_a_case_is_known_by_one_hash_wherever_it_is_made() -> None:
+    case = make_case(VALUE)
+    assert isinstance(case, Case)
+    new = NewJudgings(cases=[JudgingCase(**case.ask())])
+    (sent,) = NewJudgings(**read_fields(write_message(judging_service_pb2.CreateJudgingsRequest, new))).cases
+    assert hash_question(sent.model_dump(exclude={"labels"}, exclude_defaults=True)) == hash_question(case.ask())
+    other = make_case({**VALUE, "references": {"1": "Oslo"}})
+    assert isinstance(other, Case)
+    assert hash_question(other.ask()) != hash_question(case.ask())

@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,9 @@ from contracts.judging.versions import (
     make_golden,
     read_golden,
 )
+from signoff.judging import NamedGoldenSet
+from signoff.types import read_model
+from signoff.v1 import judge_service_pb2 as pb
 
 GOOD = {"id": "good", "result": "words", "acceptance_criteria": "It rhymes\nIt is short", "label": True}
 BAD = {**GOOD, "id": "bad", "result": "others", "label": False}
@@ -229,3 +233,25 @@ def test_a_report_of_another_shape_is_none(broken):
 def test_what_a_set_says_of_its_cases_is_checked():
     with pytest.raises(ValidationError):
         GoldenSet(cases_hash="0" * 64, cases=4, good=4, bad=0)
+
+
+AT = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("is_retired", [False, True])
+@pytest.mark.parametrize("least", [0.0, 0.9])
+def test_a_golden_set_is_received_as_it_was_sent(is_retired: bool, least: float):
+    rates = {"true_positive_rate_min": least, "true_negative_rate_min": least}
+    said = {
+        "name": "strict",
+        "version": 1,
+        "cases": 2,
+        "good": 1,
+        "bad": 1,
+        "cases_hash": "a" * 64,
+        "actor": "anna",
+        "cases_jsonl": "{}",
+    }
+    sent = pb.GoldenSet(**said, **rates, is_retired=is_retired, created_at=AT)
+    received = read_model(pb.GoldenSet.FromString(sent.SerializeToString()))
+    assert received == NamedGoldenSet(**said, **rates, is_retired=is_retired, created_at=AT)

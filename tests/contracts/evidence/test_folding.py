@@ -3,12 +3,13 @@
 # ruff: noqa: RUF001 - letters of many scripts
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.evidence import PLACES_MAX, Evidence, render_result
+from contracts.evidence import AROUND_MAX_CHARS, PASSAGES_MAX, PLACES_MAX, Evidence, render_result
 from contracts.words import Phrase, Words
 
 CHARACTERS = "ab \n\"\\.'é\u0301\u0327\u00a0\ufb01ß\u2019\u201cⅫ😀İ木각\u1100\u1161あ\u3099ก\u0e35\u200d5,"
@@ -121,11 +122,48 @@ def test_all_places_over_several_strings_are_told_in_parts() -> None:
 # Each would take hours, were anything in it quadratic.
 @pytest.mark.parametrize(
     "text",
-    ["a" * 10**6, "a " * 500_000, "." * 10**6, "a\u0323\u0301" * 300_000, "\u05b0\u05c1" * 300_000, "\u1100" * 300_000],
+    [each * 100_000 for each in ("aaa", "a a ", "...", "a\u0323\u0301", "\u05b0\u05c1", "\u1100")],
 )
 @pytest.mark.parametrize("shape", [str, lambda text: {"a": [text], "b": text}, lambda text: '["' + text + '"]'])
-def test_no_result_of_a_megabyte_is_too_strange(text: str, shape: object) -> None:
+def test_no_long_result_is_too_strange(text: str, shape: object) -> None:
     evidence = Evidence(shape(text), [text[:1_000], "one two three four five"])  # type: ignore[operator]
     for quote in (text[:2_001], text[1:] + "b", "a a", "b"):
         evidence.find_spans(quote)
         evidence.find_fault(quote, 'says "a"')
+
+
+CAPITAL = "The capital is Oslo. It is cold there!\nAnother line on Oslo, and more"
+
+
+@pytest.mark.parametrize(
+    ("result", "quote", "passages"),
+    [
+        (CAPITAL, "Oslo", ["The capital is Oslo.", "Another line on Oslo, and more"]),
+        (CAPITAL, "cold", ["It is cold there!"]),
+        ("SELECT 1\nWHERE a > 5\n", "a > 5", ["WHERE a > 5"]),
+        ("| A1 | 2 |\n| B | 3 |", "3", ["| B | 3 |"]),
+        (42, "42", ["42"]),
+        (["red", "green"], "green", ['["red","green"]']),
+        ({"a": {"qty": 1}, "b": [{"sku": "A", "qty": 2}, {"qty": 3}]}, '"qty": 2', ['{"sku":"A","qty":2}']),
+        ({"report": CAPITAL + "x" * AROUND_MAX_CHARS}, "It is cold", ["It is cold there!"]),
+        ("\u9053\u8def\u3002\u4e0d\u8fd0\u884c\u3002\u5b8c", "\u4e0d\u8fd0\u884c", ["\u4e0d\u8fd0\u884c\u3002"]),
+        (CAPITAL, "Paris", []),
+    ],
+)
+def test_the_sentence_line_row_or_object_around(result: Any, quote: str, passages: list[str]) -> None:
+    assert Evidence(result).find_passages([quote]) == passages
+
+
+def test_each_passage_once_and_few_of_what_stands_everywhere() -> None:
+    assert Evidence(CAPITAL).find_passages(["Oslo", "The capital", "Oslo"]) == [
+        "The capital is Oslo.",
+        "Another line on Oslo, and more",
+    ]
+    lines = "\n".join(f"Oslo number {n}" for n in range(50))
+    assert len(Evidence(lines).find_passages(["Oslo"])) == PASSAGES_MAX
+
+
+def test_a_passage_without_an_end_is_cut() -> None:
+    for result in ("x " * 5_000, {"a": "x " * 5_000}, list(range(5_000))):
+        (passage, *_) = Evidence(result).find_passages(["x x x" if "x" in str(result) else "2500"])
+        assert len(passage) <= 2 * AROUND_MAX_CHARS + 10

@@ -1,5 +1,6 @@
 """The keys by which verdicts and results are known for reuse."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 from support.jobstore.builders import NOW
 from support.jobstore.steps import verdict
 
-from jobstore.jobs.model import Reusable
+from contracts.resources import NewJob, Policy
+from jobstore.jobs.model import Reusable, Spec, hash_spec, is_same
 from jobstore.judging.rules import Asked, is_overruled, may_reuse, rejudged_key, result_key, verdict_key
 
 RESULT = b"\x01" * 32
@@ -80,3 +82,36 @@ def test_a_verdict_is_overruled_unless_it_is_newer(judged_again_s: int, is_outda
 def test_a_verdict_that_names_no_submission_is_of_the_first() -> None:
     passed = verdict().model_copy(update={"submission": None})
     assert (may_reuse(passed, 1), may_reuse(passed, 2)) == (True, False)
+
+
+FORM = 'Says "blue"\noptional: Is kind'
+SPELLED = '- Says "blue"\n\n1. optional:Is kind\r\n'
+HASH = "0428f0bd86e679c954f5a75f91599446eadfe945fad69f88f6a240d9e931d717"
+NO_CRITERIA = "c105da0440bb99a25bca2a0e803a73e6b220f54d959ebaf947783faeffe66352"
+
+
+def new(criteria: str, **fields: Any) -> NewJob:
+    return NewJob(**{"title": "A title", "acceptance_criteria": criteria, "agent_id": "writer", **fields})
+
+
+def stored(spec_hash: bytes) -> Spec:
+    spec = Spec(
+        title="A title", description="", acceptance_criteria=FORM, payload="null", priority=5, tenant="default",
+        labels={}, policy=Policy(), capabilities=[], not_before=None, spec_hash=b"", created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    return replace(spec, spec_hash=spec_hash)
+
+
+def test_two_spellings_of_one_list_hash_alike_and_the_text_form_as_ever() -> None:
+    listed = new(FORM).criteria
+    assert hash_spec(new(SPELLED)) == hash_spec(NewJob(title="A title", criteria=listed, agent_id="writer"))
+    assert hash_spec(new(SPELLED)).hex() == hash_spec(new(FORM)).hex() == HASH
+    assert hash_spec(new(FORM, id="job-7")) == hash_spec(new(FORM)), "whatever its id"
+    assert hash_spec(new("", policy={"criteria_set": "house"})).hex() == NO_CRITERIA, "and none as ever"
+
+
+def test_other_criteria_are_another_job() -> None:
+    present = stored(hash_spec(new(FORM)))
+    assert is_same(present, new(SPELLED))
+    for other in ('Says "blue"\nIs kind', 'optional: Is kind\nSays "blue"', f"{FORM}\nnever: Is long"):
+        assert not is_same(present, new(other))

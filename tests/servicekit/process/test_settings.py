@@ -1,12 +1,21 @@
 """Settings are read from the environment; a secret may be in a file, and one that is weak stops the start."""
 
+import json
+import os
+import subprocess
+import sys
 from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
+from console.config import ConsoleSettings
+from contracts.topics import LIMIT_MAX_BYTES
+from executor.config import Settings as ExecutorSettings
+from jobstore.config import Settings as JobstoreSettings
 from servicekit.errors import PermanentError
 from servicekit.process.settings import (
     EnvironmentSettings,
@@ -132,3 +141,46 @@ def test_what_is_not_valid_is_named_by_its_variable(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
     monkeypatch.setenv("SIGNOFF_GRACE_S", "soon")
     assert refusal().startswith("SIGNOFF_GRACE_S is not valid: ")
+
+
+SECRETS = {f"SIGNOFF_{name}": name.ljust(32, "x") for name in ("TOKEN", "EXECUTOR_TOKEN", "VALIDATOR_TOKEN")}
+SECRETS |= {f"SIGNOFF_{name}": b64encode(name[:1].encode() * 32).decode() for name in ("ID_KEY", "SESSION_SECRET")}
+SECRETS |= {"SIGNOFF_SECRETS": f"test:{b64encode(b's' * 32).decode()}"}
+LIMITS = [
+    (JobstoreSettings, "PAYLOAD_MAX_BYTES"),
+    (ExecutorSettings, "PAYLOAD_MAX_BYTES"),
+    (ExecutorSettings, "RESULT_MAX_BYTES"),
+    (ConsoleSettings, "PAYLOAD_MAX_BYTES"),
+]
+
+
+@pytest.mark.parametrize(("settings", "name"), LIMITS)
+def test_a_limit_that_does_not_fit_the_topics_stops_the_start(
+    settings: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in SECRETS.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv(f"SIGNOFF_{name}", str(LIMIT_MAX_BYTES))
+    settings()
+    monkeypatch.setenv(f"SIGNOFF_{name}", str(LIMIT_MAX_BYTES + 1))
+    with pytest.raises(ValidationError, match=rf"{name.lower()}\n.*at most {LIMIT_MAX_BYTES}: records made of more"):
+        settings()
+
+
+RUN = """
+from servicekit.process.runtime import run
+
+async def main(stop):
+    pass
+
+run("jobstore", main, log_level="INFO")
+"""
+
+
+def test_a_service_names_the_variables_that_nothing_reads() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
+    given = {"SIGNOFF_LEASES_S": "9", "SIGNOFF_JUDGE_MODEL": "of validators", "SIGNOFF_AGENT_KEY": "of agents"}
+    ended = subprocess.run([sys.executable, "-c", RUN], env=environment | given, capture_output=True, check=True)
+    (line,) = [json.loads(line) for line in ended.stderr.splitlines()]
+    told = "nothing reads the variables SIGNOFF_LEASES_S (is SIGNOFF_LEASE_S meant?)"
+    assert (line["level"], line["message"]) == ("WARNING", told)

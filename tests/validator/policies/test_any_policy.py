@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stand_ins import RESULT, TRUE, Said, StandIn, policy_of
@@ -95,6 +96,7 @@ async def test_no_verdict_is_valid_without_words_of_the_result_for_all_that_is_r
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
+@pytest.mark.real
 async def test_a_verdict_of_100_criteria_and_nine_votes_fits_whatever_is_written() -> None:
     character = "\N{GRINNING FACE}"  # of four bytes
     words = f"{TRUE} " + "wörter " * 400
