@@ -191,7 +191,8 @@ class CancelJob(Command[JobView | None]):
 
     def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
-        message = f"cancelled by {_name_asker(self.actor)}{reason}"
+        asker = f"the {self.actor}" if self.actor in {ADMINISTRATOR, UPSTREAM} else self.actor
+        message = f"cancelled by {asker}{reason}"
         report = Report(TransitionKind.CANCELLED, message=message, code=ErrorCode.CANCELLED, actor=self.actor)
         if self.execution_id is None:
             job = uow[Jobs].require(self.job_id or "")
@@ -228,11 +229,6 @@ class CancelJob(Command[JobView | None]):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
             return uow[Jobs].refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
         return None
-
-
-def _name_asker(actor: Actor) -> str:
-    """Return the name of an actor for the message of an entry."""
-    return f"the {actor}" if actor in {ADMINISTRATOR, UPSTREAM} else str(actor)
 
 
 #: The maximum of a verdict: its criteria, which are part of a job, and the judge's words. A partial result has less.

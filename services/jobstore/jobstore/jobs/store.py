@@ -230,18 +230,14 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
     if execution is not None:
         fields |= {"max_calls": (execution.policy or {}).get("max_calls"), "batch_id": execution.batch_id}
         if kind is TransitionKind.REQUESTED:
-            fields |= _describe_request(execution) | {"requested_at": stored.requested_at}
+            reuse_key = None if execution.reuse_key is None else execution.reuse_key.hex()
+            fields |= {name: _to_utc(getattr(execution, name)) for name in TERMS} | {"reuse_key": reuse_key}
+            fields |= {"frozen_policy": json_text(execution.policy), "requested_at": stored.requested_at}
             is_whole = stored.requested_at is not None
     if entry.job.version == 1:
         fields |= _describe_job(uow, entry.job.id, stored, is_edited=is_edited)
     size = sum(len(fields[name] or "") for name in _TEXTS)
     return Recorded(**fields, bytes=size, is_whole=is_whole and size <= BODY_MAX)
-
-
-def _describe_request(execution: Execution) -> Values:
-    reuse_key = None if execution.reuse_key is None else execution.reuse_key.hex()
-    terms = {name: _to_utc(getattr(execution, name)) for name in TERMS}
-    return terms | {"frozen_policy": json_text(execution.policy), "reuse_key": reuse_key}
 
 
 def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool) -> Values:
