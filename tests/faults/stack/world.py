@@ -215,6 +215,7 @@ async def _started(
         fleet=Fleet(executors=2, validators=2, env=_env(terms, links)),
         kafka_advertised_port=links["kafka"].port,
         kafka_more_ports=await _lead_to_broker(links, data_dir.get_port),
+        short_lived=True,
         local_judge=False,
         progress=lambda words: deaths.extend(_death(words)),
         ready_timeout_s=240,
