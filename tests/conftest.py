@@ -65,7 +65,7 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         gc.freeze()
-        gc.set_threshold(100_000, 50)
+        gc.set_threshold(30_000, 20)
         gc.enable()
 
 

@@ -152,7 +152,7 @@ async def test_what_was_spent_is_told_of_a_judging_that_is_cancelled_with_the_as
     async with OpenAIJudge(config) as judge:
         handlers = Handlers(worker, judgings, lambda _: judge, config, publisher)  # type: ignore[arg-type]
         await handlers.on_result_produced([incoming(result_produced())])
-        await until(lambda: len(server.asked) == 2)
+        await until(lambda: len(server.asked) == 2 and leases.held)
         leases.states[leases.held[0]] = LeaseState.CANCELLED
         await until(lambda: leases.held == [])
         assert publisher.events == [], "what the ask costs is known when its answer comes"
