@@ -11,6 +11,7 @@ from judging.sections import POLICIES, measure
 from judging.standins import TABLES, add_up
 from judging.tables import Chosen, describe_loop, describe_standins, describe_votes, read_page, write_page
 from judging.votes import GIVEN, SWAPPED, Ask, VotesError, read_votes
+from load import RECOVERY_MAX_S, find_growth, is_delay
 
 JUDGE, OTHER = Chosen.judge, Chosen.other
 FIRST = Ask(JUDGE, GIVEN)
@@ -248,3 +249,24 @@ async def test_what_one_section_decides_errs_seldom_where_it_is_confirmed(kind: 
     assert max(alone.bad_accepted, alone.good_refused) > 0.2
     assert max(confirmed.bad_accepted, confirmed.good_refused) <= 0.12
     assert (alone.asks, confirmed.asks < 1.25) == (1, True)
+
+
+FLAT = [{"console": 100.0, "kafka": 500.0}] * 4
+
+
+def test_memory_that_stays_is_flat() -> None:
+    assert find_growth(FLAT) == {}
+    assert find_growth([*FLAT, {"console": 115.0, "kafka": 900.0}]) == {}
+
+
+def test_memory_that_grows_in_the_second_half_is_found() -> None:
+    assert find_growth([*FLAT, {"console": 140.0, "kafka": 500.0}]) == {"console": "100 to 140 MiB"}
+
+
+@pytest.mark.parametrize(("value", "says"), [("1", True), ("30", True), ("0", False), ("soon", False), (None, False)])
+def test_a_refusal_says_after_how_many_seconds_to_come_again(value: str | None, says: bool) -> None:
+    assert is_delay(value) is says
+
+
+def test_recovery_is_had_within_ten_seconds() -> None:
+    assert RECOVERY_MAX_S == 10

@@ -1,5 +1,7 @@
 """Resources refuse what is out of bounds, and ignore what a newer writer adds."""
 
+from enum import StrEnum
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,9 @@ from pydantic import ValidationError
 from contracts.events import ExecuteRequested, JobStatusReported
 from contracts.judging.policy import Verdict
 from contracts.resources import Job, NewAgent, NewJob, Policy
-from signoff import types
+from contracts.waiting import Owner, WaitCode
+from signoff import status, types
+from signoff.errors import ErrorCode
 from signoff.judging import CriterionVerdict
 from signoff.status import Delivery, Outcome, ReportKind
 from signoff.values import new_execution_id
@@ -145,3 +149,28 @@ def test_a_policy_that_is_asked_for_has_the_fields_of_one_that_is_answered_with_
     assert types.Policy(max_calls=1_000).max_calls == 1_000  # of a newer server, which allows more
     with pytest.raises(ValidationError):
         Policy(max_calls=1_000)
+
+
+#: Where something stands, or what has become of it.
+STANDING = {
+    "Circuit",
+    "ExecutionState",
+    "ItemOutcome",
+    "JobLogStatus",
+    "JobStatus",
+    "JudgingState",
+    "LetterOutcome",
+    "OperationState",
+}
+#: Words that are no names: a sign stands before a field.
+OTHERS = {"JobOrder"}
+
+
+def test_words_of_where_something_stands_are_in_capitals_and_others_are_not() -> None:
+    found = [each for each in vars(status).values() if isinstance(each, type) and issubclass(each, StrEnum)]
+    kinds = {each.__name__: each for each in [*found, ErrorCode, WaitCode, Owner] if each is not StrEnum}
+    assert kinds.keys() >= STANDING | OTHERS
+    for name, kind in kinds.items():
+        words = {word.value for word in kind}
+        if name not in OTHERS:
+            assert words == {word.name if name in STANDING else word.name.lower() for word in kind}, name
