@@ -9,16 +9,7 @@ from prometheus_client import Counter
 from pydantic_core import from_json
 from sqlalchemy import case, func, select, text, tuple_
 
-from jobstore.agents.rules import (
-    CLOSED,
-    AgentChange,
-    Agents,
-    AgentsWish,
-    Breaker,
-    Candidate,
-    Circuits,
-    CircuitsWish,
-)
+from jobstore.agents.rules import CLOSED, AgentChange, Agents, AgentsWish, Breaker, Candidate, Circuits, CircuitsWish
 from jobstore.engine import sql
 from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import AGENTS
@@ -78,7 +69,7 @@ _CANDIDATES: Final = text(
     WHERE a.enabled AND a.capabilities && (CAST(:capabilities AS text[]) || ARRAY(
         SELECT unnest(capabilities) FROM jobs WHERE id = ANY(CAST(:job_ids AS text[]))))
         AND NOT {is_agent_paused("a.id")}
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 _WAITING: Final = text(
     """
@@ -86,7 +77,7 @@ _WAITING: Final = text(
         SELECT l.message FROM job_logs l WHERE l.job_id = j.id AND l.kind = 'matching_failed'
         ORDER BY l.version DESC LIMIT 1) AS missing
     FROM jobs j WHERE j.status = 'PENDING' AND j.capabilities <> '{}' AND j.id > :after ORDER BY j.id LIMIT :limit
-    """,
+    """
 )
 _HISTORIES: Final = text(
     """
@@ -96,7 +87,7 @@ _HISTORIES: Final = text(
         AND EXISTS (SELECT FROM job_logs r WHERE r.job_id = l.job_id AND r.version > l.version
             AND r.execution_id = l.execution_id AND r.kind = 'rejudged'))
     ORDER BY l.job_id, l.version
-    """,
+    """
 )
 
 
@@ -125,7 +116,7 @@ async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> S
 _AGENT: Final = sql.columns(tables.agents)
 _LOCK_AGENTS: Final = text(
     f"SELECT {COLUMNS} FROM agents "  # noqa: S608 - names of our own
-    "WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
+    "WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE"
 )
 _INSERT_AGENT: Final = sql.insert("agents", _AGENT)
 _UPDATE_AGENT: Final = text(sql.update("agents", _AGENT, key="id"))
@@ -138,10 +129,10 @@ _ADD_AGENT: Final = text(
         FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
     )
     SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _READ_AGENTS: Final = text(
-    f"SELECT {COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))",  # noqa: S608 - names of our own
+    f"SELECT {COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))"  # noqa: S608 - names of our own
 )
 #: Up to this number live executions of an agent are counted, which bounds the query; beyond it agents are equal.
 LOAD_MAX: Final = 1_000
@@ -200,13 +191,13 @@ async def _write_agent(connection: Connection, change: AgentChange) -> None:
 _CIRCUIT: Final = sql.columns(circuits)
 _LOCK: Final = text(
     f"SELECT {', '.join(_CIRCUIT)} FROM circuits "  # noqa: S608 - names of our own
-    "WHERE agent_id = ANY(CAST(:ids AS text[])) ORDER BY agent_id FOR UPDATE",
+    "WHERE agent_id = ANY(CAST(:ids AS text[])) ORDER BY agent_id FOR UPDATE"
 )
 #: A statement of its own, since the one that waits for the lock has an older snapshot, without the present probe.
 #: `|| ''` leaves only the index of the ids to the planner.
 _PROBING: Final = text(
     "SELECT execution_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) "
-    "AND stage || '' = 'EXECUTING' AND state || '' IN ('OFFERED', 'LEASED')",
+    "AND stage || '' = 'EXECUTING' AND state || '' IN ('OFFERED', 'LEASED')"
 )
 _WRITE: Final = text(
     f"""
@@ -214,7 +205,7 @@ _WRITE: Final = text(
     updated AS ({sql.update("circuits", _CIRCUIT, key="agent_id", alias="m")}),
     inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", alias="n").text})
     SELECT {notify(Wake.QUEUED)}
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 
 

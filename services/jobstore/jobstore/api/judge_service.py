@@ -156,9 +156,7 @@ class JudgeService(JudgeServiceServicer):
         return write_message(pb.LintCriteriaResponse, {"warnings": warnings, "notes": notes})
 
     async def _retire(
-        self,
-        kind: Kind,
-        request: pb.RetireJudgePolicyRequest | pb.RetireGoldenSetRequest | pb.RetireCriteriaSetRequest,
+        self, kind: Kind, request: pb.RetireJudgePolicyRequest | pb.RetireGoldenSetRequest | pb.RetireCriteriaSetRequest
     ) -> None:
         reason, expected = _read_note(request.reason, "reason"), read_version(request)
         await self._administer(RetireName(Named(kind, request.name), reason, expected=expected, actor=CALLER.get()))

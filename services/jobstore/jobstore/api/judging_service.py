@@ -8,15 +8,7 @@ from uuid import UUID, uuid4
 
 from contracts.judging.cases import hash_question
 from contracts.resources import JudgingCase, NewJudgings
-from jobstore.api.requests import (
-    CALLER,
-    Context,
-    make_page_token,
-    mark_replay,
-    parse_page,
-    parse_uuid,
-    read_key,
-)
+from jobstore.api.requests import CALLER, Context, make_page_token, mark_replay, parse_page, parse_uuid, read_key
 from jobstore.engine.database import Database
 from jobstore.engine.parts import check_size
 from jobstore.engine.runner import CommandRunner

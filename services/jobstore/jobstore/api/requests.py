@@ -131,12 +131,7 @@ def parse_page(request: Message, default: int, parse: Callable[..., R]) -> tuple
 
 
 def make_page(
-    kind: type[M],
-    request: Message,
-    limit: int,
-    field: str,
-    rows: Sequence[R],
-    place: Callable[[R], Sequence[object]],
+    kind: type[M], request: Message, limit: int, field: str, rows: Sequence[R], place: Callable[[R], Sequence[object]]
 ) -> M:
     """Return the response of a list: a field of its rows, and the token of the next page where this one is full."""
     last = place(rows[-1]) if rows and len(rows) == limit else None

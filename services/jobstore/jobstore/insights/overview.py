@@ -43,7 +43,7 @@ _AGENTS: Final = text(
         FROM agent_rollups WHERE at > signoff_now() - interval '24 hours' GROUP BY agent_id
     ) AS late USING (agent_id)
     WHERE agent_id > :after ORDER BY agent_id LIMIT :limit
-    """,
+    """
 )
 
 

@@ -36,18 +36,18 @@ _PROCESSES: Final = text(
     SELECT epoch::text, 'jobstore', 0, greatest(0, extract(epoch FROM signoff_now() - until)::float8 + {EPOCH_S}),
         report::text FROM epochs
     ORDER BY silent_s LIMIT :limit
-    """,  # noqa: S608 - a number of our own
+    """  # noqa: S608 - a number of our own
 )
 #: The ids of the members of consumer groups that processes have reported as their own.
 _MEMBERS: Final = text(
     """
     SELECT jsonb_array_elements_text(report->'members') AS member FROM (
         SELECT report FROM workers UNION ALL SELECT report FROM epochs) AS reports
-    """,
+    """
 )
 #: How many more leases the workers of each stage have room for, of those that have reported lately.
 _ROOMS: Final = text(
-    f"SELECT stage, sum(room)::bigint AS room FROM workers WHERE {IS_HEARD_OF} GROUP BY stage",  # noqa: S608 - ours
+    f"SELECT stage, sum(room)::bigint AS room FROM workers WHERE {IS_HEARD_OF} GROUP BY stage"  # noqa: S608 - ours
 )
 #: The time of a fact that is no entry of a log is in its body.
 _BACKLOG: Final = text(
@@ -63,7 +63,7 @@ _BACKLOG: Final = text(
         (SELECT count(*) FROM executions WHERE state = 'OFFERED' AND offers > 1) AS unclaimed, signoff_now() AS now,
         {ARE_LOST} AS are_limits_lost
     FROM relay
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 
 

@@ -41,7 +41,7 @@ _NOW: Final = text(
         (SELECT count(*) FROM executions WHERE stage = 'EXECUTING' AND state = 'QUEUED') AS queued,
         (SELECT count(*) FROM executions WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED')) AS running,
         (SELECT count(*) FROM executions WHERE stage = 'JUDGING' AND state <> 'DONE') AS judging
-    """,
+    """
 )
 #: Whether the last sample is recent. A sample in the future is not: the database's clock was set back.
 _IS_RECENT: Final = "sampled_at BETWEEN signoff_now() - CAST(:every AS interval) AND signoff_now()"
@@ -51,7 +51,7 @@ _CLAIM: Final = text(
     INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, signoff_now())
     ON CONFLICT (id) DO UPDATE SET sampled_at = excluded.sampled_at
     WHERE (rollup.{_IS_RECENT}) IS NOT TRUE RETURNING id
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 _SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
 
@@ -84,7 +84,7 @@ _CURSOR: Final = text(
 #: Whether there are entries to count, or a sample to take: the only statement while there are none.
 _LOOK: Final = text(
     f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, ({_IS_RECENT}) IS NOT TRUE AS is_sample_due "  # noqa: S608
-    "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1",
+    "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1"
 )
 #: The spending of an entry is the job's total after it less that before; a wait begins when the execution may start.
 _ROWS: Final = text(
@@ -98,7 +98,7 @@ _ROWS: Final = text(
         LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
             AND (l.cost_nanos IS NOT NULL OR l.tokens IS NOT NULL)
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 _ADD: Final = text(
     f"""
@@ -112,7 +112,7 @@ _ADD: Final = text(
             for n in _HISTOGRAMS
         )
     }
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 #: Columns of an agent's sums: for each kind of time, how many were measured, and their seconds.
 _OF_AGENT: Final = (
@@ -125,7 +125,7 @@ _ADD_AGENT: Final = text(
     VALUES (:agent_id, :at, :{", :".join(_OF_AGENT)})
     ON CONFLICT (agent_id, at) DO UPDATE
         SET {", ".join(f"{name} = agent_rollups.{name} + excluded.{name}" for name in _OF_AGENT)}
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 #: The outcome and the cost of a verdict, at the time of its entry.
 _JUDGED: Final = {"at": "timestamptz"} | sql.columns(tables.judging_counts, only=set(JUDGED))
@@ -141,7 +141,7 @@ _COUNT_DEFAULT: Final = text(
     ) AS current GROUP BY current.version
     ON CONFLICT (kind, name, version) DO UPDATE SET
         {", ".join(sql.add_up("judging_counts", name) for name in JUDGED)}
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq")
 _FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)")

@@ -271,7 +271,7 @@ _JUDGED: Final = text(
 _LAST_LOGS: Final = text(
     f"SELECT {LOG_COLUMNS}, {NO_BODIES} FROM job_logs "  # noqa: S608 - as above
     "JOIN unnest(CAST(:job_ids AS text[]), CAST(:versions AS bigint[])) AS wanted (job_id, version) "
-    "USING (job_id, version)",
+    "USING (job_id, version)"
 )
 
 
@@ -346,7 +346,7 @@ _EXECUTION: Final = text(
                 AND l.status = upper(e.answer) ORDER BY l.version LIMIT 1
         ) AS ended ON true
     WHERE e.execution_id = :id
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 
 

@@ -306,16 +306,16 @@ def _lock_jobs(*, specs: bool) -> TextClause:
 
 _SPECS: Final = text(
     f"SELECT id, {', '.join(f'{value} AS spec_{name}' for name, value in SPEC_COLUMNS)} "  # noqa: S608 - names of our own
-    "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))",
+    "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))"
 )
 _LAST_ENTRIES: Final = text(
     "SELECT l.job_id, l.kind, l.message, l.actor FROM jobs j JOIN job_logs l ON l.job_id = j.id "
-    "AND l.version = j.version WHERE j.id = ANY(CAST(:ids AS text[]))",
+    "AND l.version = j.version WHERE j.id = ANY(CAST(:ids AS text[]))"
 )
 _REQUESTS: Final = text(
     "SELECT e.job_id, l.request_payload::text AS request FROM executions e "
     "JOIN job_logs l ON l.job_id = e.job_id AND l.version = e.request_version "
-    "WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))",
+    "WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))"
 )
 _EDIT: Final = text(sql.update("jobs", EDITED_COLUMNS, key="id"))
 
@@ -469,7 +469,7 @@ class LogStore(Store):
             "l",
             returning="job_id, version, seq, id, status, agent_id, execution_id, response_payload",
             few_max=2,  # a result's, and that its judging began
-        ),
+        )
     }
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
@@ -515,7 +515,7 @@ class KeysStore(Store):
 
     part, wish = RequestKeys, KeysWish
     pieces: ClassVar[Mapping[str, Piece]] = {
-        "request_keys": Piece(sql.insert("request_keys", KEY_COLUMNS, order="id", alias="k").text, KEY_COLUMNS, "k"),
+        "request_keys": Piece(sql.insert("request_keys", KEY_COLUMNS, order="id", alias="k").text, KEY_COLUMNS, "k")
     }
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:

@@ -68,19 +68,19 @@ _NAMES: Final = text(
         CROSS JOIN LATERAL (SELECT {_VERSION} WHERE v.kind = :kind AND v.name = n.name
             AND (n.version IS NULL OR v.version = n.version) ORDER BY v.version DESC LIMIT 1) AS shown
     ORDER BY n.name
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _NAME: Final = text(
     f"""
     SELECT n.name, n.version AS current, {_NEWEST} FROM judging_moves n
     WHERE kind = :kind AND name = :name ORDER BY move DESC LIMIT 1
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _VERSIONS: Final = text(
     f"""
     SELECT v.body, {_VERSION} WHERE v.kind = :kind AND v.name = :name AND (:before = 0 OR v.version < :before)
     ORDER BY v.version DESC LIMIT :limit
-    """,
+    """
 )
 #: The newest evaluation of each version, or else of another version with the same stages.
 _EVALUATIONS: Final = text(
@@ -93,13 +93,13 @@ _EVALUATIONS: Final = text(
             ->> 'stages' AND CAST(o.body AS json) ->> 'asks' = CAST(v.body AS json) ->> 'asks'))
         ORDER BY e.version = v.version DESC, e.created_at DESC LIMIT 1) AS e
     WHERE v.kind = 'judge' AND v.name = :name AND v.version = ANY(CAST(:versions AS int[]))
-    """,
+    """
 )
 _MOVES: Final = text(
     """
     SELECT version, reason, actor, created_at FROM judging_moves WHERE kind = :kind AND name = :name
     ORDER BY move DESC LIMIT :limit
-    """,
+    """
 )
 
 
@@ -181,14 +181,14 @@ _JUDGINGS: Final = text(
     SELECT item, kind, state, answer::text AS answer, code, message, cost_nanos, tokens, duration_s, job_id, created_at,
         answered_at
     FROM judgings WHERE group_id = :id AND item > :after ORDER BY item LIMIT :limit
-    """,
+    """
 )
 _PROGRESS: Final = text(
     """
     SELECT count(*) AS total, count(*) FILTER (WHERE state = 'DONE') AS answered,
         coalesce(sum(cost_nanos), 0) AS cost_nanos
     FROM judgings WHERE group_id = :id
-    """,
+    """
 )
 _SUMS: Final = text(
     """
@@ -198,7 +198,7 @@ _SUMS: Final = text(
         count(*) FILTER (WHERE is_valid) AS accepted_after, count(*) FILTER (WHERE is_valid <> was_valid) AS flipped,
         coalesce(sum(cost_nanos), 0) AS cost_nanos, coalesce(sum(tokens), 0)::bigint AS tokens
     FROM judgings WHERE group_id = :id
-    """,
+    """
 )
 #: The codes of judgings without a verdict, and of items that were refused or cancelled before they were queued.
 _FAILED: Final = text(
@@ -208,7 +208,7 @@ _FAILED: Final = text(
         UNION ALL SELECT coalesce(i.code, 'cancelled') FROM operations o JOIN operation_items i ON i.operation_id = o.id
         WHERE o.id = :id AND (i.code IS NOT NULL OR NOT i.answered AND o.state IN ('CANCELLING', 'CANCELLED'))
     ) AS failed GROUP BY code
-    """,
+    """
 )
 #: These operators fail at U+0000, which no stored verdict has (api/work_service.py).
 _CRITERIA: Final = text(
@@ -218,14 +218,14 @@ _CRITERIA: Final = text(
         substr(g.before, c.n::int, 1) AS before, c.one ->> 'outcome' AS after, count(*) AS number
     FROM judgings g CROSS JOIN LATERAL json_array_elements(g.answer -> 'criteria') WITH ORDINALITY AS c (one, n)
     WHERE g.group_id = :id AND g.is_valid IS NOT NULL AND g.before IS NOT NULL GROUP BY 1, 2, 3, 4, 5
-    """,
+    """
 )
 _FLIPS: Final = text(
     """
     SELECT g.item, g.job_id, coalesce(j.title, '') AS title, g.was_valid, g.is_valid, g.before, g.answer::text AS answer
     FROM judgings g LEFT JOIN jobs j ON j.id = g.job_id
     WHERE g.group_id = :id AND g.is_valid <> g.was_valid AND g.item > :after ORDER BY g.item LIMIT :limit
-    """,
+    """
 )
 
 
@@ -318,7 +318,7 @@ _EVALUATED: Final = text(
     WHERE evaluation = :evaluation
         AND (question, labels, repeat, created_at, id) > (:question, :labels, :repeat, :created_at, :id)
     ORDER BY question, labels, repeat, created_at, id LIMIT :limit
-    """,
+    """
 )
 #: The place before the first judging.
 _FIRST: Final[Mapping[str, object]] = {
@@ -332,7 +332,7 @@ _KEPT: Final = text(
     """
     SELECT CAST(measured AS text) AS measured, CAST(judged AS text) AS judged FROM judging_evaluations
     WHERE name = :name AND version = :version AND evaluation = :evaluation
-    """,
+    """
 )
 
 

@@ -52,7 +52,7 @@ _VERSIONS: Final = text(
         CROSS JOIN LATERAL (SELECT version FROM judging_moves
             WHERE kind = w.kind AND name = w.name ORDER BY move DESC LIMIT 1) AS m
         JOIN judging_versions v ON v.kind = w.kind AND v.name = w.name AND v.version = coalesce(w.version, m.version)
-    """,
+    """
 )
 _NAMES: Final = text(
     """
@@ -63,20 +63,20 @@ _NAMES: Final = text(
         LEFT JOIN LATERAL (SELECT version, move FROM judging_moves
             WHERE kind = n.kind AND name = n.name ORDER BY move DESC LIMIT 1) AS m ON true
         LEFT JOIN judging_versions v ON v.kind = n.kind AND v.name = n.name
-    """,
+    """
 )
 _NOTE_VALIDATOR: Final = text(
     """
     INSERT INTO workers (owner, stage, room, seen_at, judge, judge_keys)
     VALUES (:owner, 'JUDGING', 0, signoff_now(), :judge, CAST(CAST(:keys AS text) AS json))
     ON CONFLICT (owner) DO UPDATE SET judge = excluded.judge, judge_keys = excluded.judge_keys
-    """,
+    """
 )
 _VALIDATORS: Final = text(
     f"""
     SELECT owner, judge, CAST(judge_keys AS text) AS keys, seen_at FROM workers
     WHERE {is_alive(ExecutionStage.JUDGING)} ORDER BY seen_at DESC, owner LIMIT :limit
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 
 
@@ -112,7 +112,7 @@ _COUNT_JUDGED: Final = text(
     FROM {sql.unnest("u", _COUNT)} GROUP BY kind, reference ORDER BY 1, 2, 3
     ON CONFLICT (kind, name, version) DO UPDATE SET
         {", ".join(sql.add_up("judging_counts", name) for name in COUNTED)}
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 
 
@@ -272,7 +272,7 @@ _GRANT: Final = text(
             SELECT result_hash FROM executions WHERE job_id = e.job_id AND submission = e.submission - 1
             ORDER BY request_version DESC NULLS LAST LIMIT 1
         ) AS p ON true
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 _RENEW: Final = text(
     """
@@ -282,14 +282,14 @@ _RENEW: Final = text(
         JOIN judgings g ON g.id = u.id AND g.lease = u.lease WHERE g.state <> 'DONE' ORDER BY g.id FOR UPDATE OF g
     ) AS locked
     WHERE g.id = locked.id RETURNING g.id, g.lease
-    """,
+    """
 )
 _GIVE_BACK: Final = text(
     """
     UPDATE judgings g SET state = 'QUEUED', lease = g.lease + 1, owner = NULL, due_at = NULL
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u (id, lease)
     WHERE g.id = u.id AND g.lease = u.lease AND g.state = 'LEASED'
-    """,
+    """
 )
 #: Judgings whose lease has lapsed. `state <> 'DONE'`: the index of open judgings can serve.
 _LAPSED: Final = ":lapse AND state = 'LEASED' AND state <> 'DONE' AND due_at <= signoff_now()"
@@ -305,7 +305,7 @@ _LOOK: Final = text(
         + (SELECT count(*) FROM (SELECT FROM judgings g WHERE state = 'QUEUED' AND {_RUNS} LIMIT :up_to) AS queued)
         AS waiting, EXISTS (SELECT FROM judgings WHERE state <> 'DONE') AS are_open,
         ARRAY(SELECT id FROM judgings WHERE {_LAPSED} AND lease >= {GRANTS_MAX} LIMIT :up_to) AS lost
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 _REAL: Final = text(
     "SELECT id, execution_id, job_id FROM judgings WHERE id = ANY(CAST(:ids AS uuid[])) AND kind = 'rejudge'"
@@ -315,7 +315,7 @@ _FORGET: Final = text(
     DELETE FROM judgings WHERE id = ANY(ARRAY(
         SELECT id FROM judgings WHERE {FREE} AND created_at <= signoff_now() - make_interval(secs => :kept_s)
         LIMIT :limit FOR UPDATE SKIP LOCKED))
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 
 
@@ -374,7 +374,7 @@ _VERDICTS: Final = text(
     FROM unnest(CAST(:keys AS bytea[])) AS k(key)
     JOIN reusable r ON r.key = k.key AND r.created_at > signoff_now() - make_interval(secs => :age_s)
     LEFT JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
-    """,
+    """
 )
 #: A result is reused only if its agent has not changed since the result, nor since the execution was requested.
 _RESULTS: Final = text(
@@ -386,7 +386,7 @@ _RESULTS: Final = text(
     JOIN reusable r ON r.key = e.reuse_key AND r.created_at > a.updated_at
         AND r.created_at > signoff_now() - make_interval(secs => :age_s)
     JOIN executions s ON s.job_id = r.job_id AND s.result_version = r.version AND s.result_hash IS NOT NULL
-    """,
+    """
 )
 #: The columns of `make_rows`, and the alias of its rows.
 COLUMNS: Final = sql.columns(reusable, without={"created_at"})
@@ -404,7 +404,7 @@ _FORGET_REUSABLE: Final = text(
             signoff_now() - make_interval(secs => :age_s),
             (SELECT created_at FROM reusable ORDER BY created_at DESC OFFSET :entries_max LIMIT 1))
         ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED))
-    """,
+    """
 )
 
 
@@ -457,7 +457,7 @@ _FINISH: Final = text(
         asked = NULL, answered_at = signoff_now()
     FROM {sql.unnest("u", _ANSWER)}
     WHERE judgings.id = u.id AND judgings.id = ANY(CAST(:u_id AS uuid[]))
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _CANCEL: Final = text(
     """
@@ -465,7 +465,7 @@ _CANCEL: Final = text(
         due_at = NULL, answered_at = signoff_now()
     FROM (SELECT id FROM judgings WHERE group_id = :id AND state <> 'DONE' ORDER BY id FOR UPDATE) AS locked
     WHERE g.id = locked.id
-    """,
+    """
 )
 #: The cost of a cancelled judging is known once its validator has reported it.
 _COUNT_SPENDING: Final = text("UPDATE judgings SET cost_nanos = :cost_nanos, tokens = :tokens WHERE id = :id")
@@ -480,7 +480,7 @@ _LOCK: Final = text(
             AND {sql.is_verdict("l")} AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1
     ) AS before
     FROM judgings g WHERE g.id = ANY(CAST(:ids AS uuid[])) ORDER BY g.id FOR UPDATE OF g
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 _GROUPS: Final = text("SELECT DISTINCT group_id FROM judgings WHERE group_id = ANY(CAST(:ids AS uuid[]))")
 _COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FREE} LIMIT :up_to) AS kept")  # noqa: S608

@@ -85,7 +85,7 @@ def count_running(names: str) -> str:
 
 #: FOR UPDATE: requests of a capped tenant count its queue one after another; else together they would exceed the cap.
 _LOCK_CAPS: Final = text(
-    "SELECT FROM limits WHERE name = ANY(CAST(:names AS text[])) AND queue_max IS NOT NULL ORDER BY name FOR UPDATE",
+    "SELECT FROM limits WHERE name = ANY(CAST(:names AS text[])) AND queue_max IS NOT NULL ORDER BY name FOR UPDATE"
 )
 #: LIMIT: a queue is counted up to its cap, so that a long one costs no more than a full one.
 _QUEUE_ROOM: Final = text(
@@ -95,7 +95,7 @@ _QUEUE_ROOM: Final = text(
         LIMIT applied.queue_max) AS waiting) AS room
     FROM unnest(CAST(:tenants AS text[]), CAST(:names AS text[])) AS t(tenant, name)
     JOIN ({apply("SELECT unnest(CAST(:names AS text[]))")}) AS applied USING (name) WHERE queue_max IS NOT NULL
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 #: Starts are counted by parts of the period of each rate, which begin at the same times in all processes.
 _COUNT_STARTS: Final = text(
@@ -107,13 +107,13 @@ _COUNT_STARTS: Final = text(
     JOIN ({apply("SELECT unnest(CAST(:names AS text[]))")}) AS applied USING (name)
     WHERE rate IS NOT NULL ORDER BY name
     ON CONFLICT (name, began_at) DO UPDATE SET count = starts.count + excluded.count
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 
 
 _LIMIT: Final = sql.columns(limits)
 _LIMITS: Final = text(
-    f"SELECT {', '.join(_LIMIT)} FROM limits WHERE name = ANY(CAST(:names AS text[]))",  # noqa: S608 - names of our own
+    f"SELECT {', '.join(_LIMIT)} FROM limits WHERE name = ANY(CAST(:names AS text[]))"  # noqa: S608 - names of our own
 )
 _PUT_LIMIT: Final = tell(
     limits,
@@ -131,7 +131,7 @@ _ADD_BATCH_TO_FLOWS: Final = text(
     UPDATE executions
     SET flow = ARRAY(SELECT DISTINCT name COLLATE "C" FROM unnest(flow || CAST(:name AS text)) AS name ORDER BY 1)
     WHERE batch_id = :batch_id AND state <> 'DONE' AND NOT flow @> ARRAY[CAST(:name AS text)]
-    """,
+    """
 )
 _ADD_LABEL_TO_FLOWS: Final = text(
     """
@@ -146,7 +146,7 @@ _ADD_LABEL_TO_FLOWS: Final = text(
         WHERE live.state <> 'DONE' AND :name IN (named.name, named.general) GROUP BY live.execution_id
     ) AS limited
     WHERE e.execution_id = limited.execution_id AND NOT e.flow @> limited.names
-    """,
+    """
 )
 #: Take back the offers to which a changed limit applies, if that, or its wildcard's, holds executions back. The
 #: dispatcher offers again those that are allowed, so that none begins under the old limit. For a wildcard all offers
@@ -158,7 +158,7 @@ _TAKE_BACK: Final = text(
         AND (:name = :general OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
         AND EXISTS (SELECT FROM limits WHERE name IN (:name, :general)
             AND (paused OR concurrency IS NOT NULL OR rate IS NOT NULL))
-    """,
+    """
 )
 _NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
 

@@ -184,7 +184,7 @@ _SPENT: Final = text(
         count(*) FILTER (WHERE state = 'DONE' AND cost_nanos IS NULL AND tokens IS NOT NULL) AS unpriced,
         count(*) FILTER (WHERE state <> 'DONE') AS under_way
     FROM judgings WHERE group_id = :id
-    """,
+    """
 )
 
 

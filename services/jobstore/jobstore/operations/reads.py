@@ -86,7 +86,7 @@ _PROGRESS: Final = text(
         count(*) FILTER (WHERE g.state = 'DONE'), count(*) FILTER (WHERE g.answered_at > o.since),
         sum(g.cost_nanos), sum(g.tokens)
     FROM o JOIN judgings g ON g.group_id = o.id WHERE o.kind = '{OperationKind.REJUDGE}' GROUP BY 1, 2
-    """,
+    """
 )
 _ITEMS: Final = text(
     f"""
@@ -98,7 +98,7 @@ _ITEMS: Final = text(
     WHERE o.id = :id AND i.item > :after
         AND (CAST(:outcomes AS text[]) = '{{}}' OR {_OUTCOME} = ANY(CAST(:outcomes AS text[])))
     ORDER BY i.item LIMIT :limit
-    """,
+    """
 )
 #: The operation that last retried each job.
 _RETRIES: Final = text(
@@ -106,7 +106,7 @@ _RETRIES: Final = text(
     SELECT DISTINCT ON (i.job_id) i.job_id, o.id AS retried_by, i.execution_id AS retry_execution_id
     FROM operations o JOIN operation_items i ON i.operation_id = o.id
     WHERE o.retry_of = :id AND i.job_id = ANY(CAST(:job_ids AS text[])) ORDER BY i.job_id, o.created_at DESC
-    """,
+    """
 )
 #: Items that ended at one of the statuses, of jobs that are still there, and not because their judge failed; each job
 #: once, in the order of the items.

@@ -32,7 +32,7 @@ _MEAN_COSTS: Final = text(
             SELECT status, cost_nanos FROM jobs WHERE agent_id = a.id ORDER BY created_at DESC, id DESC LIMIT :newest
         ) AS newest WHERE status IN ('COMPLETED', 'FAILED', 'REJECTED', 'RESUBMISSION_REQUIRED') LIMIT :ended
     ) AS ended GROUP BY a.id HAVING sum(ended.cost_nanos) > 0
-    """,
+    """
 )
 
 
@@ -45,14 +45,14 @@ _MEAN_JUDGING: Final = text(
         WHERE job_id = a.id AND {is_verdict("log")} ORDER BY version DESC LIMIT 1
     ) AS l LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
     HAVING sum(l.cost_nanos - coalesce(p.cost_nanos, 0)) > 0
-    """,  # noqa: S608 - words of our own
+    """  # noqa: S608 - words of our own
 )
 #: The average cost of verdicts by a version of a judge policy.
 _MEAN_BY_POLICY: Final = text(
     """
     SELECT round(cost_nanos::numeric / (met + not_met + unjudged))::bigint AS nanos FROM judging_counts
     WHERE kind = 'judge' AND name = :name AND version = :version AND cost_nanos > 0
-    """,
+    """
 )
 
 

@@ -22,7 +22,7 @@ _ITEM: Final = sql.columns(tables.operation_items, only={"item", "job_id", "spec
 _SNAPSHOT: Final = ("item", "job_id", "execution_id", "operation_id", "answered")
 _ANSWER: Final = sql.columns(tables.operation_items, only={"item", "execution_id", "code", "message"})
 _LOCK_OPERATIONS: Final = text(
-    "SELECT id, state, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
+    "SELECT id, state, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
 )
 #: One statement sees one snapshot: between two, an execution that is requested meanwhile would be missed. Of a
 #: cancelled operation only items of new jobs count, whose specifications are still to be deleted.
@@ -33,13 +33,13 @@ _UNFINISHED: Final = text(
                 AND (o.state <> 'CANCELLING' OR i.spec IS NOT NULL))
             OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE')
             OR EXISTS (SELECT FROM judgings g WHERE g.group_id = o.id AND g.state <> 'DONE'))
-    """,
+    """
 )
 _OPEN_ITEMS: Final = text(
     """
     SELECT operation_id, item FROM operation_items JOIN unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]))
         AS wanted (operation_id, item) USING (operation_id, item) WHERE NOT answered
-    """,
+    """
 )
 _INSERT_OPERATION: Final = tell(
     tables.operations,
@@ -51,7 +51,7 @@ _INSERT_OPERATION: Final = tell(
 )
 _INSERT_ITEMS: Final = text(
     f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
-    f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM)}",
+    f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM)}"
 )
 _TELL_ITEMS: Final = tell(tables.operation_items, "SELECT * FROM operation_items WHERE operation_id = :id")
 #: `turn_at`: a worker goes on at once, without waiting for the last claim to expire.

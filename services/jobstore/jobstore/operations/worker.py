@@ -43,7 +43,7 @@ _CLAIM: Final = text(
         ORDER BY turn_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, kind, state, parameters::text AS parameters, about, actor
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 #: In how many seconds the first claim expires of an operation with items left.
 _NEXT: Final = text(
@@ -52,25 +52,25 @@ _NEXT: Final = text(
 )
 _HAS_OPEN: Final = text("SELECT EXISTS (SELECT FROM operations WHERE state NOT IN ('CANCELLED', 'DONE'))")
 _HAS_UNANSWERED: Final = text(
-    f"SELECT EXISTS (SELECT FROM operations o WHERE id = :id AND state = 'RUNNING' AND EXISTS ({_UNANSWERED}))",  # noqa: S608
+    f"SELECT EXISTS (SELECT FROM operations o WHERE id = :id AND state = 'RUNNING' AND EXISTS ({_UNANSWERED}))"  # noqa: S608
 )
 _NEXT_ITEMS: Final = text(
     "SELECT item, job_id, execution_id, spec::text AS spec FROM operation_items "
-    "WHERE operation_id = :id AND NOT answered ORDER BY item LIMIT :limit",
+    "WHERE operation_id = :id AND NOT answered ORDER BY item LIMIT :limit"
 )
 #: Items of new jobs that are not answered: their specifications are stored until then.
 _GIVEN_ITEMS: Final = text(
     "SELECT item FROM operation_items WHERE operation_id = :id AND NOT answered AND spec IS NOT NULL "
-    "ORDER BY item LIMIT :limit",
+    "ORDER BY item LIMIT :limit"
 )
 #: Live executions of an operation, automatic resubmissions included.
 _LIST_LIVE: Final = text(
-    "SELECT execution_id FROM executions WHERE batch_id = :id AND state <> 'DONE' ORDER BY execution_id LIMIT :limit",
+    "SELECT execution_id FROM executions WHERE batch_id = :id AND state <> 'DONE' ORDER BY execution_id LIMIT :limit"
 )
 #: Operations that run or are paused, and have nothing left to do.
 _LIST_ENDED: Final = text(
     f"SELECT id FROM operations o WHERE state IN ('RUNNING', 'PAUSED') "  # noqa: S608 - fragments of our own
-    f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE}) AND NOT EXISTS ({_JUDGED})",
+    f"AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE}) AND NOT EXISTS ({_JUDGED})"
 )
 
 

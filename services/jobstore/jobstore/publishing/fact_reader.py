@@ -92,11 +92,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
         texts |= members(request.get("changed", "{}")) | {"payload": request["payload"]}
     body = _join_json(
         {"job_id": row.job_id, "version": row.version, "spec_hash": row.spec_hash},
-        log=_join_json(
-            log_part,
-            waited=row.waited,
-            **_get_bodies(row, request),
-        ),
+        log=_join_json(log_part, waited=row.waited, **_get_bodies(row, request)),
         job=_join_json({name: value for name, value in job_part.items() if name not in texts}, **texts),
         agent=_conceal(row.agent),
         requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
@@ -193,7 +189,7 @@ _NEXT_EDIT: Final = text(
     WHERE job_id = :job_id AND version > :version AND kind = 'edited'
         AND string_to_array(substr(message, :begin), ', ') && CAST(:names AS text[])
     ORDER BY version LIMIT 1
-    """,
+    """
 )
 
 
@@ -248,7 +244,7 @@ _STORE: Final = text(
     SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:topics AS text[]), CAST(:keys AS text[]),
         CAST(:versions AS bigint[]), CAST(:codes AS text[]), CAST(:bytes AS bigint[]))
     ON CONFLICT (seq) DO UPDATE SET code = excluded.code, bytes = excluded.bytes
-    """,
+    """
 )
 _SMALLEST: Final = text(
     "SELECT DISTINCT ON (topic, code) CASE WHEN version IS NULL THEN '' ELSE key END AS tenant, seq FROM stubs "
@@ -433,7 +429,7 @@ _ROWS: Final = text(
             ORDER BY p.version DESC LIMIT 1) AS now ON true
     WHERE l.bytes - l.size < :bytes
     ORDER BY l.place
-    """,  # noqa: S608 - fragments of our own
+    """  # noqa: S608 - fragments of our own
 )
 _FACTS: Final = text(
     """
@@ -441,7 +437,7 @@ _FACTS: Final = text(
         CAST(coalesce(body ->> 'refused_at', body ->> 'changed_at', body -> 'agent' ->> 'updated_at') AS timestamptz)
             AS happened_at
     FROM facts WHERE seq = ANY(CAST(:seqs AS bigint[]))
-    """,
+    """
 )
 #: One statement, so that of a job no version is seen before those below it, which committed before.
 _LOOK: Final = text(
@@ -456,7 +452,7 @@ _LOOK: Final = text(
             WHERE seq BETWEEN unseen.first AND unseen.last ORDER BY seq LIMIT :limit)
         ) AS found ORDER BY seq LIMIT :limit
     ) AS found GROUP BY tenant
-    """,  # noqa: S608 - a name of our own
+    """  # noqa: S608 - a name of our own
 )
 
 #: A transaction that writes a table holds this lock from before it draws a number until its rows can be seen, or never
@@ -464,7 +460,7 @@ _LOOK: Final = text(
 _WRITERS: Final = text(
     "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' "
     "AND granted AND relation IN (CAST('job_logs' AS regclass), CAST('facts' AS regclass)) "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
 

@@ -31,14 +31,14 @@ _UNKNOWN: Final = text(
     FROM unnest(CAST(:jobs AS text[]), CAST(:versions AS bigint[]), CAST(:ids AS uuid[])) AS fact (job_id, version, id)
         LEFT JOIN job_logs l ON l.job_id = fact.job_id AND l.version = fact.version
     WHERE l.id IS DISTINCT FROM fact.id LIMIT 1
-    """,
+    """
 )
 _UNKNOWN_SETTINGS: Final = text(
     """
     SELECT fact.name, fact.seq FROM unnest(CAST(:names AS text[]), CAST(:seqs AS bigint[])) AS fact (name, seq)
         LEFT JOIN facts f ON f.seq = fact.seq AND f.key = fact.name
     WHERE f.seq IS NULL LIMIT 1
-    """,
+    """
 )
 
 

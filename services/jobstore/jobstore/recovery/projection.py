@@ -170,7 +170,7 @@ _PUT: Final = text(
     INSERT INTO aside (job_id, version, body)
     SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]), CAST(:bodies AS text[]))
     ON CONFLICT (job_id, version) DO UPDATE SET body = coalesce(excluded.body, aside.body)
-    """,
+    """
 )
 _FIND_NEXT: Final = text(
     """
@@ -179,7 +179,7 @@ _FIND_NEXT: Final = text(
             - coalesce(octet_length(body), 0) AS bytes_before
         FROM aside WHERE job_id = :job_id AND version > :head
     ) AS waiting WHERE bytes_before < :bytes ORDER BY version LIMIT :limit
-    """,
+    """
 )
 _DROP: Final = text("DELETE FROM aside WHERE job_id = :job_id AND version <= :head")
 _IS_LEFT: Final = text("SELECT EXISTS (SELECT FROM aside WHERE job_id = :job_id)")
@@ -187,7 +187,7 @@ _LIST: Final = text(
     """
     SELECT a.job_id, coalesce(j.version, 0) + 1 AS version, bool_or(a.version = coalesce(j.version, 0) + 1) AS is_stub
     FROM aside a LEFT JOIN jobs j ON j.id = a.job_id GROUP BY a.job_id, j.version ORDER BY a.job_id LIMIT :limit
-    """,
+    """
 )
 
 
@@ -265,14 +265,14 @@ _CHANGE_JOBS: Final = text(
         not_met_criteria = CASE WHEN u.cancelled IS NULL THEN jobs.not_met_criteria
             ELSE u.not_met_criteria::text[] END
     FROM {sql.unnest("u", _JOB_CHANGE)} WHERE jobs.id = u.id
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _CHANGE_EXECUTIONS: Final = text(
     f"""
     UPDATE executions SET {_set_given("executions", "u", _EXECUTION, _CHANGED)},
         {", ".join(f"{name} = executions.{name} + coalesce(u.{name}, 0)" for name in SPENT)}
     FROM {sql.unnest("u", _EXECUTION_CHANGE)} WHERE executions.execution_id = u.execution_id
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _REQUESTED: Final = text(
     "SELECT execution_id, created_at FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[]))"

@@ -49,7 +49,7 @@ _INDEXES: Final = text(
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
         AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
-    """,
+    """
 )
 _FOREIGN_KEYS: Final = text(
     """
@@ -57,7 +57,7 @@ _FOREIGN_KEYS: Final = text(
         format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS make
     FROM pg_constraint
     WHERE contype = 'f' AND conrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
-    """,
+    """
 )
 #: Settings that are off during the load: the planner takes a table that was empty at first for small.
 _BY_KEY: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
@@ -104,7 +104,7 @@ NAMED_MAX = 100
 PROGRESS_S = 1.0
 
 _FOREIGN: Final = text(
-    "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND to_regclass('alembic_version') IS NULL",
+    "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND to_regclass('alembic_version') IS NULL"
 )
 #: A jobstore that is started meanwhile waits, and writes nothing between the facts.
 _LOCK: Final = text(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")
@@ -116,7 +116,7 @@ _PUBLISHED: Final = text(
 )
 _LIVE: Final = text(
     "SELECT execution_id, job_id FROM executions WHERE state <> :done AND execution_id > :after "
-    "ORDER BY execution_id LIMIT :limit",
+    "ORDER BY execution_id LIMIT :limit"
 )
 _COUNTS: Final = text(f"SELECT {', '.join(f'(SELECT count(*) FROM {table}) AS {table}' for table in TABLES)}")  # noqa: S608 - names of our own
 #: A rebuild requests no executions, and so derives no ids.

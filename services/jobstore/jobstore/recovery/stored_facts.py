@@ -29,7 +29,7 @@ PROJECT_AGENTS: Final = text(
         coalesce(a.headers, '{{}}'), coalesce(a.version, 1)
     FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 #: Add the executions that were refused: the answers to ids for which nothing was requested.
 PROJECT_REFUSALS: Final = text(
@@ -40,7 +40,7 @@ PROJECT_REFUSALS: Final = text(
         concat_ws(':', body ->> 'answer', body ->> 'code'), 5, 0, CAST(body ->> 'refused_at' AS timestamptz)
     FROM facts WHERE topic = '{REFUSALS}' ORDER BY seq
     ON CONFLICT DO NOTHING
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 
 
@@ -51,7 +51,7 @@ _COMPLETE_SINCE: Final = text(
         AND NOT EXISTS (SELECT FROM facts later WHERE later.topic = '{ADMINISTRATION}' AND later.seq > complete.seq
             AND later.body -> 'stub' IS NOT NULL)
     ORDER BY seq DESC LIMIT 1
-    """,  # noqa: S608 - names of our own
+    """  # noqa: S608 - names of our own
 )
 _SET_SINCE: Final = text("UPDATE relay SET administered_since = :since")
 _LIMITS: Final = text("SELECT name FROM limits ORDER BY name")
@@ -64,7 +64,7 @@ _JUDGE_ANEW: Final = text(
         AND i.answered AND i.code IS NULL AND j.id = i.job_id
         AND (o.parameters ->> 'shadow' = 'true' OR NOT EXISTS (SELECT FROM job_logs l WHERE l.job_id = i.job_id
             AND l.kind = 'rejudged' AND l.created_at > o.created_at))
-    """,  # noqa: S608 - a word of our own
+    """  # noqa: S608 - a word of our own
 )
 
 
@@ -88,7 +88,7 @@ def _project(table: Table) -> TextClause:
             WHERE facts.topic = '{ADMINISTRATION}' AND facts.seq > :since AND facts.body ->> 'kind' = '{table.name}'
             ORDER BY {key}, facts.seq DESC
         ) AS newest WHERE NOT is_removed{is_whole}
-        """,  # noqa: S608 - names of our own
+        """  # noqa: S608 - names of our own
     )
 
 

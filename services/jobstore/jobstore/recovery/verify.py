@@ -56,13 +56,13 @@ EXCERPT: Final = 200
 
 _UNPUBLISHED: Final = text(
     "SELECT (SELECT count(*) FROM job_logs WHERE seq > published_seq) "
-    "+ (SELECT count(*) FROM facts WHERE seq > published_seq) FROM relay",
+    "+ (SELECT count(*) FROM facts WHERE seq > published_seq) FROM relay"
 )
 #: How many facts are named that are stubs in their topics.
 NAMED_MAX: Final = 100
 _STUBS: Final = text(
     "SELECT concat_ws(' ', CASE WHEN version IS NULL THEN topic END, key, 'version ' || version) "
-    "FROM stubs ORDER BY seq LIMIT :limit",
+    "FROM stubs ORDER BY seq LIMIT :limit"
 )
 #: The last number that was recorded; the rebuild's own entries come after it.
 _END: Final = text(
