@@ -11,15 +11,18 @@ from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.signing import SIGNATURE_HEADER
+from executor.app import make_agents
+from executor.config import Settings
 from executor.errors import AgentTimeoutError, AgentUnreachableError
 from executor.handlers import BEGIN_REPORTED_AFTER_S, Handlers
+from executor.http_agents import HeaderValues, HttpClient
 from executor.outcomes import AttemptReports, to_printable
 from executor.ports import Claim, Progress
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.client import ClaimDenied
 from servicekit.leasing.worker import LeaseState
-from signoff.status import Delivery, ReportKind
+from signoff.status import Delivery, Protocol, ReportKind
 from signoff.status import Protocol as AgentProtocol
 
 
@@ -286,3 +289,9 @@ def test_reports_of_one_happening_have_one_id():
 )
 def test_a_text_of_a_stranger_is_cut_and_made_harmless(text, stored):
     assert to_printable(text) == stored
+
+
+async def test_each_protocol_has_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_EXECUTOR_TOKEN", "e" * 32)
+    async with HttpClient(allowed=[], header_values=HeaderValues({}, None), result_max_bytes=1) as client:
+        assert make_agents(client, Settings()).keys() == set(Protocol)

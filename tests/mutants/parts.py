@@ -52,7 +52,7 @@ PARTS = (
             "tests/validator/test_validate_agent_response.py",
             "tests/validator/checks/test_checking.py",
             "tests/validator/policies",
-            "tests/validator/judges/test_patience.py",
+            "tests/validator/judges/test_gate.py",
             "tests/contracts/test_resources.py",
         ],
     ),

@@ -24,6 +24,7 @@ from jobstore.judging import store as judgings
 from jobstore.judging.commands import PutVersion
 from jobstore.judging.judgings import GRANTS_MAX
 from jobstore.judging.rules import Kind, Named, format_body
+from jobstore.operations.kinds import AHEAD_MAX, AHEAD_UNKNOWN_MAX, COST_UNKNOWN, OVER_BUDGET, Spent, find_affordable
 from signoff.status import JobStatus, Outcome
 from signoff.types import read_model
 from signoff.v1 import judging_service_pb2 as judging_pb
@@ -494,3 +495,27 @@ async def test_one_that_names_what_is_not_there_is_refused(world: World) -> None
     request = operations_pb.CreateOperationRequest(operation=write_message(resources_pb.NewOperation, new))
     with pytest.raises(RefusedError, match="no job matches"):
         await world.doors.CreateOperation(request, NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("spent", "room"),
+    [
+        (Spent(), AHEAD_UNKNOWN_MAX),
+        (Spent(under_way=4), AHEAD_UNKNOWN_MAX - 4),
+        (Spent(nanos=2_000_000_000, priced=4), 16),
+        (Spent(nanos=2_000_000_000, priced=4, under_way=10), 6),
+        (Spent(nanos=2_000_000_000, priced=4, unpriced=4), 12),  # which may have cost as much as the others
+        (Spent(nanos=10_000_000_000, priced=4), 0),
+        (Spent(nanos=1_000_000, priced=1_000), AHEAD_MAX),
+        (Spent(priced=7), AHEAD_MAX),  # nobody was asked, as checks decided
+        (Spent(priced=7, unpriced=1), 0),
+    ],
+)
+def test_what_ten_dollars_allow(spent: Spent, room: int) -> None:
+    assert find_affordable(10_000_000_000, spent) == room
+
+
+def test_nothing_more_begins_once_they_are_spent_or_nobody_tells_what_one_costs() -> None:
+    assert Spent(nanos=10_000_000_000, priced=1).code == OVER_BUDGET
+    assert Spent(priced=3, unpriced=1).code == COST_UNKNOWN
+    assert Spent(nanos=10_000_000_000, priced=3, unpriced=1).code == OVER_BUDGET

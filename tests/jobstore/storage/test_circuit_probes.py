@@ -8,13 +8,16 @@ import pytest
 from breakers import Breakers
 from sqlalchemy import text
 from support.factories import SECRETS
+from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, new_job, swept
 
+from jobstore.engine.database import Database
 from jobstore.executions.claims import ClaimAnswer, ClaimExecution
 from jobstore.executions.commands import CancelJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.sweeper import end_leases
 from jobstore.jobs.model import SIGNOFF, TransitionKind
+from servicekit.errors import TransientError
 from signoff.status import Circuit, ReportKind
 from signoff.values import new_execution_id
 
@@ -172,3 +175,30 @@ async def test_of_two_dispatchers_and_an_event_that_race_for_the_probe_one_has_i
     dispatchers = [Dispatcher(h._database, world.published, h.terms, SECRETS) for h in (world.one, world.two)]  # type: ignore[arg-type]
     answer, *_ = await asyncio.gather(world.two.claim.run_one(upstream), *(d.offer() for d in dispatchers))
     assert len(world.published.events) + (answer.outcome == "GRANTED") == 1
+
+
+async def count_looks(database: Database) -> tuple[int, int]:
+    """Probe once, as it does regularly: how often it looks at the tables, and for sessions to end."""
+    with recorded_statements() as statements:
+        await database.availability.probe(thoroughly=False)
+    looks = ("has_table_privilege", "pg_terminate_backend")
+    tables, sessions = (sum(look in statement for statement in statements) for look in looks)
+    return tables, sessions
+
+
+async def test_tables_are_looked_at_first_and_once_an_outage_was_met(database: Database) -> None:
+    assert [(await count_looks(database))[0] for _ in range(3)] == [1, 0, 0]
+    with pytest.raises(TransientError):
+        async with database.session() as session:
+            await session.execute(text("SELECT FROM nobody_migrated_this"))
+    assert [(await count_looks(database))[0] for _ in range(2)] == [1, 0]
+
+
+async def test_sessions_are_looked_for_once_an_epoch_begins_or_ends(database: Database) -> None:
+    await database.availability.probe()
+    assert [(await count_looks(database))[1] for _ in range(2)] == [0, 0]
+    async with database.session() as session:
+        await session.execute(text("INSERT INTO epochs (until) VALUES (now() - interval '1 second')"))
+        assert [(await count_looks(database))[1] for _ in range(2)] == [1, 0]
+        await session.execute(text("DELETE FROM epochs"))
+    assert [(await count_looks(database))[1] for _ in range(2)] == [1, 0]

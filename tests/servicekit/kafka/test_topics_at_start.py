@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import shutil
 from uuid import uuid4
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 from faststream.kafka import KafkaBroker
 
-from servicekit.kafka.broker import start_consuming
+from servicekit.kafka.broker import list_log_dirs, start_consuming
 
 
 async def test_topics_that_are_gone_are_made_again_and_consuming_begins(kafka: str) -> None:
@@ -60,3 +62,28 @@ async def test_a_broker_that_goes_away_meanwhile_is_waited_for() -> None:
 
     await start_consuming(broker, make_topics)  # type: ignore[arg-type]
     assert broker.calls == ["start", "stop", "make topics", "start"]
+
+
+async def test_a_broker_tells_how_much_is_free_where_its_logs_are(broker: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        (found,) = await list_log_dirs(admin)
+    finally:
+        await admin.close()
+    assert found.broker == 1
+    assert found.free_bytes == pytest.approx(shutil.disk_usage(found.path).free, rel=0.1)
+
+
+class OldBroker:
+    """A cluster of one broker that knows no such call."""
+
+    async def describe_cluster(self) -> dict[str, object]:
+        return {"brokers": [{"node_id": 1}]}
+
+    async def _send_request(self, request: object, _: int) -> object:
+        return request.prepare({35: (0, 3)})  # type: ignore[attr-defined]
+
+
+async def test_of_a_broker_of_before_nothing_is_known() -> None:
+    assert await list_log_dirs(OldBroker()) == []  # type: ignore[arg-type]
