@@ -59,7 +59,7 @@ PARTS = (
     Part(
         "pace",
         ["services/validator/validator/judges/pace.py"],
-        [f"tests/validator/judges/test_{name}.py" for name in ("gate", "pace", "quotas")],
+        [f"tests/validator/judges/test_{name}.py" for name in ("gate", "pace")],
     ),
     Part("checks", ["proto/contracts/checks/[!_]*.py", "proto/contracts/lint*.py"], ["tests/contracts/checks"]),
     Part(
