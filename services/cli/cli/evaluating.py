@@ -388,12 +388,13 @@ def _disagreement(item: Report) -> str:
     ]
     reasons = [_paragraph(f"{policy}: {one['reason']}") for policy, one in judged.items() if one.get("reason")]
     result = item["result"]
+    lines = "\n".join(map(_text, result["text"].splitlines()))
     cut = _paragraph(f"{result['chars_left_out']} further characters are not shown") if result["chars_left_out"] else ""
     header = _row("th", [_text(name) for name in ("criterion", "label", *judged)])
     return (
         f"<details><summary><b>{_text(title)}</b>: labelled {_LABELS[item['label']]}; {_text(verdicts)}</summary>"
         f"<table><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table>"
-        f"{''.join(reasons)}<pre>{_lines(result['text'])}</pre>{cut}</details>"
+        f"{''.join(reasons)}<pre>{lines}</pre>{cut}</details>"
     )
 
 
@@ -429,7 +430,3 @@ def _paragraph(text: str) -> str:
 def _text(value: object) -> str:
     """Return a text as HTML without markup, and without characters that change the direction of text."""
     return escape(replace_controls(value))
-
-
-def _lines(text: str) -> str:
-    return "\n".join(map(_text, text.splitlines()))

@@ -427,13 +427,9 @@ def find_check(kind: str, value: Any, result: Any) -> str | None:
     elif isinstance(result, str) and isinstance(value, str):
         if name == "contains":
             check = f"{'not_' if says_not else ''}contains {json_text(value)}"
-        elif (pattern := _PATTERNS.get(name, _nothing)(value)) is not None:
+        elif (make := _PATTERNS.get(name)) and (pattern := make(value)) is not None:
             check = f"{'not_' if says_not else ''}matches /{pattern}/"
     return None if check is None or find_fault(check) is not None else check
-
-
-def _nothing(_: str) -> None:
-    return None
 
 
 def _fold(text: str) -> str | None:

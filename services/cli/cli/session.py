@@ -284,7 +284,8 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in everything]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        text = _unwrap(inspect.getdoc(function) or "")
+        paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+        text = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)  # for a terminal of any width
         app.command(name, cls=_Command, help=text, short_help=text.partition("\n")[0])(run)
         return function
 
@@ -321,11 +322,6 @@ def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
 def _list_options(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Return the parameters of a command that are options: all but the session and the jobstore."""
     return [one for name, one in inspect.signature(function).parameters.items() if name not in {"cli", "jobstore"}]
-
-
-def _unwrap(text: str) -> str:
-    """Join the lines of each paragraph, for a terminal of any width."""
-    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in text.split("\n\n"))
 
 
 def _run(

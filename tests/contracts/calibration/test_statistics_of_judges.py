@@ -14,7 +14,6 @@ from contracts.judging.statistics import (
     Confusion,
     Spread,
     clopper_pearson_low,
-    correlate,
     count_missing,
     count_missing_alike,
     effective_votes,
@@ -222,11 +221,6 @@ def test_a_panel_needs_votes_on_the_same_cases():
         judge_panel([[True], [True, False]])
     with pytest.raises(ValueError, match="a panel needs votes"):
         judge_panel([])
-
-
-def test_errors_correlate_as_phi():
-    assert correlate([True, True, False, False], [True, False, True, False]) == 0
-    assert correlate([True, False], [False, False]) is None
 
 
 def test_quantiles_are_values_that_were_seen():

@@ -420,7 +420,9 @@ def show_diff(out: Output, logs: "Sequence[JobLog]", first: int, second: int) ->
     found = [find_result(logs, submission) for submission in (first, second)]
     if found[0] is None or found[1] is None:
         return False
-    verdicts = [_outcomes(each[2]) if each else {} for each in found]
+    verdicts = [
+        {format_criterion(one): one.outcome for one in (each[2].criteria if each and each[2] else ())} for each in found
+    ]
     texts = [format_result(each[1]) if each else [] for each in found]
     names = [f"submission {first}", f"submission {second}"]
     lines = list(difflib.unified_diff(texts[0], texts[1], names[0], names[1], lineterm=""))
@@ -443,8 +445,3 @@ def show_diff(out: Output, logs: "Sequence[JobLog]", first: int, second: int) ->
 def _word_outcome(outcome: str, kind: str | None) -> tuple[str, str]:
     """Return the word of an outcome, and its style."""
     return (_OUTCOMES_OF_NEVER if kind == "never" else _OUTCOMES).get(outcome, (outcome, ""))
-
-
-def _outcomes(verdict: "Verdict | None") -> dict[str, str]:
-    """Return the outcomes of a verdict, by the lines of its criteria in the text form."""
-    return {format_criterion(one): one.outcome for one in (verdict.criteria if verdict else ())}

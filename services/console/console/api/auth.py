@@ -75,11 +75,6 @@ def session_cookie_name(request: Request) -> str:
     return f"signoff_session_{port}" if port.isdecimal() else "signoff_session"
 
 
-def is_token(text: str) -> bool:
-    """Return whether a text has the form of a bearer token."""
-    return _TOKEN.fullmatch(text) is not None
-
-
 def find_session(request: Request) -> Session | None:
     """Return the session of a request's cookie, if it has one that has not ended."""
     sessions: Sessions = request.app.state.sessions
@@ -95,7 +90,7 @@ def token_of(request: Request) -> str:
         if request.method not in SAFE_METHODS and not _is_same_origin(request):
             detail = "With a session cookie, requests must come from the same origin."
             raise ProblemError(ErrorCode.CROSS_ORIGIN, detail)
-    if not is_token(token):
+    if not _TOKEN.fullmatch(token):
         detail = "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
         raise ProblemError(ErrorCode.UNAUTHENTICATED, detail)
     return token

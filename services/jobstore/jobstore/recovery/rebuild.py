@@ -228,7 +228,7 @@ class Rebuild:
         facts, size = list[Fact](), 0
         async for records in history.read(offsets):
             for number, record in enumerate(self._facts.select(records), 1):
-                if (fact := self._parse(record, _parse_job_fact)) is not None:
+                if (fact := self._parse(record, lambda each: parse_fact(each.value or b""))) is not None:
                     if facts and (len(facts) >= BATCH or size + len(fact.body) > BATCH_BYTES):
                         yield facts
                         facts, size = [], 0
@@ -380,10 +380,6 @@ async def _create_database(url: str) -> None:
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _parse_job_fact(record: Record) -> Fact:
-    return parse_fact(record.value or b"")
 
 
 def _parse_stored(record: Record) -> stored_facts.StoredFact:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
+from sqlalchemy.schema import SchemaItem
 
 from jobstore.schema.columns import (
     EDITED,
@@ -54,9 +55,14 @@ TIME = DateTime(timezone=True)
 #: A column that is never NULL.
 required = partial(Column[object], nullable=False)
 
-agents = Table(
+
+def declare(name: str, *items: SchemaItem) -> Table:
+    """Declare a table of its columns, indexes and constraints, with PostgreSQL's own settings."""
+    return Table(name, metadata, *items)
+
+
+agents = declare(
     "agents",
-    metadata,
     Column("id", Text, primary_key=True),
     required("name", Text),
     required("protocol", Text),
@@ -192,9 +198,8 @@ jobs = Table(
 )
 
 #: `of`: the attribute of a LogEntry that a column holds; `shown_as`: its name in answers and facts, if it has another.
-job_logs = Table(
+job_logs = declare(
     "job_logs",
-    metadata,
     # One sequence without a cache: its order is the order of the versions of each job, and the cursor of every watch.
     Column("seq", BigInteger, primary_key=True, autoincrement=True, info={"shown_as": "cursor"}),
     required("id", Uuid, server_default=func.uuidv7()),
@@ -242,9 +247,8 @@ LOG_NAMES: Final = {
     if column.name not in {"request_payload", "response_payload"}
 }
 
-facts = Table(
+facts = declare(
     "facts",
-    metadata,
     Column("seq", BigInteger, primary_key=True, server_default=text("nextval('job_logs_seq_seq')")),
     required("topic", Text),
     required("key", Text),
@@ -252,9 +256,8 @@ facts = Table(
 )
 facts.add_is_dependent_on(job_logs)  # whose sequence numbers it, too
 
-stubs = Table(
+stubs = declare(
     "stubs",
-    metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False, doc="of the fact"),
     required("topic", Text),
     required("key", Text, doc="the job, or what else the fact is about"),
@@ -337,9 +340,8 @@ executions = Table(
     },
 )
 
-circuits = Table(
+circuits = declare(
     "circuits",
-    metadata,
     Column("agent_id", Text, ForeignKey("agents.id"), primary_key=True),
     required("failures", Integer, doc="in a row, of the kind that may pass"),
     required("opened", Integer, doc="times in a row"),
@@ -362,9 +364,8 @@ workers = Table(
     prefixes=["UNLOGGED"],
 )
 
-relay = Table(
+relay = declare(
     "relay",
-    metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     required("published_seq", BigInteger, doc="every row of job_logs and facts up to it is published"),
     required("offsets", JSON, doc="the last acknowledged, by topic/partition"),
@@ -379,17 +380,15 @@ relay = Table(
     CheckConstraint("id = 1", name="one"),
 )
 
-epochs = Table(
+epochs = declare(
     "epochs",
-    metadata,
     Column("epoch", BigInteger, Identity(always=True), primary_key=True, doc="of a jobstore that runs"),
     required("until", TIME, doc="it has lapsed then unless it is renewed"),
     Column("report", JSONB, doc="as of `workers`"),
 )
 
-limits = Table(
+limits = declare(
     "limits",
-    metadata,
     Column("name", Text, primary_key=True),
     Column("concurrency", Integer),
     Column("rate", Integer),
@@ -401,17 +400,15 @@ limits = Table(
     required("version", BigInteger, server_default=text("1"), doc="counts its changes from 1"),
 )
 
-starts = Table(
+starts = declare(
     "starts",
-    metadata,
     Column("name", Text, primary_key=True),
     Column("began_at", TIME, primary_key=True, doc="of a part of the limit's period"),
     required("count", Integer),
 )
 
-reusable = Table(
+reusable = declare(
     "reusable",
-    metadata,
     Column("key", LargeBinary, primary_key=True, doc="of what was asked for"),
     required("job_id", Text),
     required("version", BigInteger, doc="of the entry of the job's log that holds the answer"),
@@ -419,9 +416,8 @@ reusable = Table(
     Index("reusable_created_at_idx", "created_at"),
 )
 
-operations = Table(
+operations = declare(
     "operations",
-    metadata,
     Column("id", Uuid, primary_key=True),
     required("created_at", TIME, server_default=func.signoff_now()),
     required("kind", Text, server_default="execute"),
@@ -439,9 +435,8 @@ operations = Table(
     Index("operations_retry_of_idx", "retry_of", postgresql_where=text("retry_of IS NOT NULL")),
 )
 
-operation_items = Table(
+operation_items = declare(
     "operation_items",
-    metadata,
     Column("operation_id", Uuid, ForeignKey("operations.id"), primary_key=True),
     Column("item", Integer, primary_key=True, autoincrement=False),
     required("job_id", Text),
@@ -454,9 +449,8 @@ operation_items = Table(
     Index("operation_items_job_id_idx", "job_id", "operation_id"),
 )
 
-request_keys = Table(
+request_keys = declare(
     "request_keys",
-    metadata,
     Column("id", Uuid, primary_key=True, doc="of the method, the tenant and the idempotency key"),
     required("body_hash", LargeBinary, doc="of what was asked for"),
     required("created_at", TIME, server_default=func.signoff_now()),
@@ -464,9 +458,8 @@ request_keys = Table(
 
 
 #: The words of jobs, as they are searched: written behind their logs, not with the changes of jobs.
-job_texts = Table(
+job_texts = declare(
     "job_texts",
-    metadata,
     Column("job_id", Text, primary_key=True),
     required("created_at", TIME, doc="when the job was"),
     required("words", TSVECTOR),
@@ -480,9 +473,8 @@ job_texts = Table(
     ),
 )
 
-text_index = Table(
+text_index = declare(
     "text_index",
-    metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     required("seq", BigInteger, doc="of every job created or edited up to it, job_texts has the words"),
     CheckConstraint("id = 1", name="one"),
@@ -490,9 +482,8 @@ text_index = Table(
 
 #: Counts of what happened, as it is published, and the highest samples of gauges: a row for each minute of the last
 #: days, and for each hour of a month.
-rollups = Table(
+rollups = declare(
     "rollups",
-    metadata,
     Column("span_s", Integer, primary_key=True, autoincrement=False),
     Column("at", TIME, primary_key=True),
     *(
@@ -507,9 +498,8 @@ rollups = Table(
     *(Column(name, BigInteger, doc="none without a sample") for name in ("queued_max", "running_max", "judging_max")),
 )
 
-agent_rollups = Table(
+agent_rollups = declare(
     "agent_rollups",
-    metadata,
     Column("agent_id", Text, primary_key=True),
     Column("at", TIME, primary_key=True, doc="an hour"),
     required("ended", BigInteger),
@@ -525,9 +515,8 @@ agent_rollups = Table(
     ),
 )
 
-rollup = Table(
+rollup = declare(
     "rollup",
-    metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     required("seq", BigInteger, doc="every entry of a log up to it is counted"),
     Column("sampled_at", TIME, doc="when somebody last set out to sample the gauges"),
@@ -535,27 +524,24 @@ rollup = Table(
 )
 
 #: The public keys of receipts, one for each secret that ever signed: to verify takes no secret.
-receipt_keys = Table(
+receipt_keys = declare(
     "receipt_keys",
-    metadata,
     Column("public_key", LargeBinary, primary_key=True),
     required("secret_id", Text),
     required("added_at", TIME, server_default=func.signoff_now()),
 )
 
 #: One-time codes of login links that were not spent.
-login_codes = Table(
+login_codes = declare(
     "login_codes",
-    metadata,
     Column("code_hash", LargeBinary, primary_key=True, doc="SHA-256 of the code"),
     required("token_mac", LargeBinary, doc="HMAC of the token that it is for, under the code"),
     required("ends_at", TIME),
 )
 
 
-judging_versions = Table(
+judging_versions = declare(
     "judging_versions",
-    metadata,
     Column("kind", Text, primary_key=True, doc="judge: of a policy; criteria: of a set; golden: a policy's"),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
@@ -567,9 +553,8 @@ judging_versions = Table(
 )
 
 #: The last move of a name says which version is current.
-judging_moves = Table(
+judging_moves = declare(
     "judging_moves",
-    metadata,
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("move", Integer, primary_key=True, autoincrement=False, doc="from 1, without a gap"),
@@ -580,9 +565,8 @@ judging_moves = Table(
 )
 
 #: The newest evaluation of a version of a policy on the same cases, and its judgings.
-judging_evaluations = Table(
+judging_evaluations = declare(
     "judging_evaluations",
-    metadata,
     Column("name", Text, primary_key=True, doc="the policy's"),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("cases_hash", Text, primary_key=True),
@@ -594,9 +578,8 @@ judging_evaluations = Table(
 )
 
 #: Counts of the outcomes of verdicts by a version, in no fact. Those of `default` are counted from the log.
-judging_counts = Table(
+judging_counts = declare(
     "judging_counts",
-    metadata,
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
@@ -608,9 +591,8 @@ judging_counts = Table(
 )
 
 
-judgings = Table(
+judgings = declare(
     "judgings",
-    metadata,
     Column("id", Uuid, primary_key=True),
     required("kind", Text),
     required("group_id", Uuid, doc="the operation, or the call, that asked for it"),
