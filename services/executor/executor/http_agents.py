@@ -22,21 +22,7 @@ from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_c
 from contracts.fields import describe_problem
 from contracts.resources import Usage
 from contracts.topics import measure
-from executor.errors import (
-    AgentAnswerError,
-    AgentBrokenOffError,
-    AgentBusyError,
-    AgentConnectTimeoutError,
-    AgentDeclinedError,
-    AgentError,
-    AgentFailedError,
-    AgentForbiddenError,
-    AgentHeaderError,
-    AgentHeartbeatTimeoutError,
-    AgentStatusError,
-    AgentUnreachableError,
-    AgentWorkLostError,
-)
+from executor import errors
 from executor.outcomes import read_progress, to_printable
 from executor.ports import Call, Grant
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
@@ -69,12 +55,12 @@ class HeaderValues:
             source, value = f"the file {place} below SIGNOFF_AGENT_HEADER_DIR", _read_file(self._folder, place)
         else:
             where = "SIGNOFF_AGENT_HEADER_DIR is not set" if kind == "file" else "its value is no reference"
-            raise AgentHeaderError(f"the header {name} cannot be sent: {where}")
+            raise errors.AgentHeaderError(f"the header {name} cannot be sent: {where}")
         if value is None:
-            raise AgentHeaderError(f"the header {name} cannot be sent: {source} is missing, or cannot be read")
+            raise errors.AgentHeaderError(f"the header {name} cannot be sent: {source} is missing, or cannot be read")
         if len(value) > VALUE_MAX_BYTES or not _VALUE.fullmatch(value):
             expected = f"1 to {VALUE_MAX_BYTES} printable characters of ASCII without spaces around them"
-            raise AgentHeaderError(f"the header {name} cannot be sent: {source} does not hold {expected}")
+            raise errors.AgentHeaderError(f"the header {name} cannot be sent: {source} does not hold {expected}")
         return value
 
 
@@ -150,7 +136,7 @@ class AgentResponse:
         try:
             return parse_json(self.body)
         except ValueError as error:
-            raise AgentAnswerError(f"the answer is no JSON: {error}") from None
+            raise errors.AgentAnswerError(f"the answer is no JSON: {error}") from None
 
 
 class HttpClient:
@@ -219,21 +205,21 @@ class HttpClient:
                 limit = self._result_max_bytes + envelope_bytes
                 response = AgentResponse(opened.status, opened.headers, await _read_body(opened, limit), call.hide)
         except aiohttp.ServerTimeoutError as error:
-            raise AgentConnectTimeoutError(f"no connection to {url} within {connect_s:g} s") from error
+            raise errors.AgentConnectTimeoutError(f"no connection to {url} within {connect_s:g} s") from error
         except aiohttp.ClientConnectorError as error:
             if isinstance(getattr(error, "os_error", None), ForbiddenAddressError):
-                raise AgentForbiddenError(f"{url}: {error}") from error
-            raise AgentUnreachableError(f"no connection to {url}: {error}") from error
+                raise errors.AgentForbiddenError(f"{url}: {error}") from error
+            raise errors.AgentUnreachableError(f"no connection to {url}: {error}") from error
         except ForbiddenAddressError as error:
-            raise AgentForbiddenError(f"{url}: {error}") from error
+            raise errors.AgentForbiddenError(f"{url}: {error}") from error
         except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # also if a user stands in both URL and header
-            raise AgentStatusError(
+            raise errors.AgentStatusError(
                 f"the agent's URL cannot be called: {error!r}", code=ErrorCode.AGENT_INVALID_URL
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise AgentBrokenOffError(f"the connection to {url} was lost: {error!r}") from error
+            raise errors.AgentBrokenOffError(f"the connection to {url} was lost: {error!r}") from error
         if response.is_success and len(response.body) > limit:
-            raise AgentAnswerError(f"the answer has more than {limit} bytes", code=ErrorCode.RESULT_TOO_LARGE)
+            raise errors.AgentAnswerError(f"the answer has more than {limit} bytes", code=ErrorCode.RESULT_TOO_LARGE)
         return response
 
     def _find_result_max(self, grant: Grant) -> int:
@@ -257,7 +243,7 @@ class HttpClient:
         """Return a result. Raise AgentAnswerError if it is too large to be stored."""
         if (size := measure(result)) > self._result_max_bytes:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
-            raise AgentAnswerError(message, code=ErrorCode.RESULT_TOO_LARGE)
+            raise errors.AgentAnswerError(message, code=ErrorCode.RESULT_TOO_LARGE)
         return result
 
 
@@ -285,17 +271,17 @@ async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _to_error(response: AgentResponse) -> AgentError:
+def _to_error(response: AgentResponse) -> errors.AgentError:
     status = response.status
     why = response.headers.get(DECLINED_HEADER)
     if why is not None and status < _SERVER_ERROR:
-        return AgentDeclinedError(why or "the agent declined", status=status)
+        return errors.AgentDeclinedError(why or "the agent declined", status=status)
     excerpt = response.hide(response.body.decode(errors="replace"))[:_EXCERPT_MAX]
     message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
     if status in _BUSY or status >= _SERVER_ERROR:
-        return AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)
+        return errors.AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)
     code = ErrorCode.AGENT_REDIRECT if status < 400 else None  # noqa: PLR2004 - what 3xx is
-    return AgentStatusError(message, code=code, status=status)
+    return errors.AgentStatusError(message, code=code, status=status)
 
 
 def build_headers(call: Call) -> dict[str, str]:
@@ -374,9 +360,9 @@ class HttpAsyncAgent:
         del response  # a call may last for hours; its body need not
         try:
             status = await work.follow(self._poll_max_s)
-        except AgentWorkLostError:
+        except errors.AgentWorkLostError:
             raise
-        except AgentError:
+        except errors.AgentError:
             if not call.has_lapsed():
                 await work.stop()
             raise
@@ -409,7 +395,7 @@ class _Work:
                 return status
             if is_last and self._left_s <= 0:
                 message = f"no heartbeat within {self._heartbeat_s:g} s of the work at {self._url}; {self._last_poll}"
-                raise AgentHeartbeatTimeoutError(message)
+                raise errors.AgentHeartbeatTimeoutError(message)
         raise AssertionError
 
     @property
@@ -427,9 +413,11 @@ class _Work:
         try:
             response = await self._get_status()
             status = _read_status(response)
-        except AgentError as error:
+        except errors.AgentError as error:
             if error.status in _GONE:
-                raise AgentWorkLostError(f"the agent knows nothing of the work at {self._url}: {error}") from error
+                raise errors.AgentWorkLostError(
+                    f"the agent knows nothing of the work at {self._url}: {error}"
+                ) from error
             if not error.retryable:
                 raise
             self._last_poll = to_printable(self._call.hide(str(error))[:500])
@@ -475,7 +463,7 @@ class _Work:
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._client.request(self._call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})
-        except (AgentError, TimeoutError):
+        except (errors.AgentError, TimeoutError):
             return
 
 
@@ -494,8 +482,8 @@ def _resolve_location(agent_url: str, location: str | None) -> str:
     return str(url)
 
 
-def _location_error(message: str) -> AgentError:
-    return AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_LOCATION)
+def _location_error(message: str) -> errors.AgentError:
+    return errors.AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_LOCATION)
 
 
 def _read_status(response: AgentResponse) -> Status:
@@ -503,7 +491,7 @@ def _read_status(response: AgentResponse) -> Status:
         return Status.model_validate(response.read_value())
     except ValidationError as error:
         why = "; ".join(map(describe_problem, error.errors()[:3]))
-        raise AgentAnswerError(f"the answer is no status: {why}", code=ErrorCode.AGENT_INVALID_STATUS) from None
+        raise errors.AgentAnswerError(f"the answer is no status: {why}", code=ErrorCode.AGENT_INVALID_STATUS) from None
 
 
 def _read_result(status: Status) -> Any:
@@ -511,8 +499,8 @@ def _read_result(status: Status) -> Any:
     error = status.error or Failure()
     why = error.message or status.message
     if status.state == "declined":
-        raise AgentDeclinedError(why or "the agent declined", status=error.code)
+        raise errors.AgentDeclinedError(why or "the agent declined", status=error.code)
     if status.state == "failed":
         message = ": ".join(part for part in ("the agent's work failed", error.code, why) if part)
-        raise AgentFailedError(message, status=error.code, retryable=error.retryable)
+        raise errors.AgentFailedError(message, status=error.code, retryable=error.retryable)
     return status.result

@@ -10,34 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+import sqlalchemy as sa
 from pydantic_core import to_json
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    ColumnCollection,
-    ColumnElement,
-    CompoundSelect,
-    Integer,
-    Select,
-    Subquery,
-    Text,
-    TextClause,
-    Uuid,
-    and_,
-    any_,
-    bindparam,
-    cast,
-    false,
-    func,
-    literal,
-    not_,
-    or_,
-    select,
-    text,
-    true,
-    tuple_,
-    union,
-)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
@@ -72,7 +46,7 @@ _WORDS: Final = r"""
 _WORDS_BY_RAREST: Final = f"(words @@ CAST(:rarest AS tsquery) AND CASE WHEN {_WORDS} THEN true END)"
 #: The word of a text that is the rarest among the newest texts, as a condition. It stands there twice, since
 #: the planner takes a prefix for a frequent word, for which it would read jobs in turn.
-_RAREST: Final = text(
+_RAREST: Final = sa.text(
     """
     WITH newest AS MATERIALIZED (SELECT words FROM job_texts ORDER BY created_at DESC, job_id DESC LIMIT :compared)
     SELECT word || ' & ' || word FROM unnest(to_tsvector('simple', :text)) AS asked,
@@ -82,10 +56,10 @@ _RAREST: Final = text(
 )
 _ID_PART: Final = "(job_id LIKE :beginning OR reverse(job_id) LIKE :end)"
 #: A query of any columns.
-Query: TypeAlias = Select[*tuple[object, ...]]
+Query: TypeAlias = sa.Select[*tuple[object, ...]]
 #: The columns of jobs, or of a query of them.
-Columns: TypeAlias = ColumnCollection[str, ColumnElement[object]]
-Condition: TypeAlias = ColumnElement[bool] | TextClause
+Columns: TypeAlias = sa.ColumnCollection[str, sa.ColumnElement[object]]
+Condition: TypeAlias = sa.ColumnElement[bool] | sa.TextClause
 
 
 #: The items of an operation, or the newest; where it is not known any more, as after a rebuild, the jobs that it
@@ -98,15 +72,15 @@ _ITEMS: Final = """
     ))
 """
 #: Items have numbers from 0 on, in the order in which new jobs are made.
-_ALL_ITEMS: Final = text(_ITEMS.format(newest="", limit=""))
-_NEWEST_ITEMS: Final = text(
+_ALL_ITEMS: Final = sa.text(_ITEMS.format(newest="", limit=""))
+_NEWEST_ITEMS: Final = sa.text(
     _ITEMS.format(
         newest=" AND item > (SELECT max(item) FROM operation_items WHERE operation_id = :batch_id) - :items_max",
         limit=" ORDER BY created_at DESC, id DESC LIMIT :items_max",
     )
 )
 #: The same of a row that is at hand: it is looked up among the items, which are not read (OFFSET).
-_IS_ITEM: Final = text(
+_IS_ITEM: Final = sa.text(
     """
     (EXISTS (SELECT FROM operation_items WHERE job_id = jobs.id AND operation_id = :batch_id OFFSET 0)
         OR jobs.batch_id = :batch_id AND NOT EXISTS (SELECT FROM operations WHERE id = :batch_id))
@@ -124,18 +98,18 @@ def has_exclusions(chosen: JobFilter) -> bool:
     return any(getattr(chosen, name) for name in NO_EXCLUSIONS)
 
 
-def is_found(chosen: JobFilter) -> ColumnElement[bool]:
+def is_found(chosen: JobFilter) -> sa.ColumnElement[bool]:
     """Return the condition that a job is among the newest FOUND_MAX that the index of texts has for a search."""
-    found = select(job_texts.c.job_id).where(has_words(chosen))
+    found = sa.select(job_texts.c.job_id).where(has_words(chosen))
     newest = found.order_by(*_NEWEST_TEXTS).limit(FOUND_MAX)
     # An array, so that the planner looks the jobs up by their ids.
-    return jobs.c.id == any_(func.ARRAY(newest.scalar_subquery()))
+    return jobs.c.id == sa.any_(sa.func.ARRAY(newest.scalar_subquery()))
 
 
-def select_found_of_newest(chosen: JobFilter, bound: int) -> Select[str]:
+def select_found_of_newest(chosen: JobFilter, bound: int) -> sa.Select[str]:
     """Return the query of the ids of jobs whose texts match a search, among the `bound` newest."""
-    newest = select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(bound).subquery()
-    return select(newest.c.job_id).where(has_words(chosen))
+    newest = sa.select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(bound).subquery()
+    return sa.select(newest.c.job_id).where(has_words(chosen))
 
 
 async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | None:
@@ -143,11 +117,11 @@ async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | No
 
     To sort all that have a frequent word takes long; that it is frequent, the newest texts show at once.
     """
-    among_newest = select(func.count()).select_from(select_found_of_newest(chosen, ASKED_MAX).subquery())
+    among_newest = sa.select(sa.func.count()).select_from(select_found_of_newest(chosen, ASKED_MAX).subquery())
     if await connection.scalar(among_newest) >= FREQUENT:
         return None
     words = has_words(chosen, await find_rarest_word(connection, chosen))
-    among_all = select(job_texts.c.job_id).where(words).limit(FOUND_MAX + 1)
+    among_all = sa.select(job_texts.c.job_id).where(words).limit(FOUND_MAX + 1)
     found = [row.job_id for row in await connection.execute(among_all)]
     return None if len(found) > FOUND_MAX else found
 
@@ -160,7 +134,7 @@ async def find_rarest_word(connection: Connection, chosen: JobFilter) -> str | N
     return found
 
 
-def has_words(chosen: JobFilter, rarest: str | None = None) -> TextClause:
+def has_words(chosen: JobFilter, rarest: str | None = None) -> sa.TextClause:
     """Return the condition that a row of `job_texts` matches a search; `rarest`: the word to look up first."""
     conditions, values = [], {}
     if chosen.text is not None:
@@ -173,23 +147,25 @@ def has_words(chosen: JobFilter, rarest: str | None = None) -> TextClause:
         conditions.append(_ID_PART)
     part = chosen.id_part or chosen.text or ""
     values |= {"beginning": f"{_escape_like(part)}%", "end": f"{_escape_like(part[::-1])}%"}
-    found = text(" AND ".join(conditions))
-    return found.bindparams(*(bindparam(name, value, Text, unique=True) for name, value in values.items()))
+    found = sa.text(" AND ".join(conditions))
+    return found.bindparams(*(sa.bindparam(name, value, sa.Text, unique=True) for name, value in values.items()))
 
 
 def _escape_like(words: str) -> str:
     return re.sub(r"([%_\\])", r"\\\1", words)
 
 
-def holds(columns: ColumnCollection[str, ColumnElement[str]], chosen: JobFilter) -> ColumnElement[bool]:
+def holds(columns: sa.ColumnCollection[str, sa.ColumnElement[str]], chosen: JobFilter) -> sa.ColumnElement[bool]:
     """Return the condition that the title or the id of a job matches a search."""
     conditions, job_id = [], columns["id"]
     if chosen.text is not None:  # in any case: ILIKE takes three times as long
-        sought = func.lower(literal(chosen.text, Text))
-        conditions.append(or_(*(func.strpos(func.lower(column), sought) > 0 for column in (columns["title"], job_id))))
+        sought = sa.func.lower(sa.literal(chosen.text, sa.Text))
+        conditions.append(
+            sa.or_(*(sa.func.strpos(sa.func.lower(column), sought) > 0 for column in (columns["title"], job_id)))
+        )
     if (part := chosen.id_part) is not None:
-        conditions.append(or_(job_id.startswith(part, autoescape=True), job_id.endswith(part, autoescape=True)))
-    return and_(*conditions)
+        conditions.append(sa.or_(job_id.startswith(part, autoescape=True), job_id.endswith(part, autoescape=True)))
+    return sa.and_(*conditions)
 
 
 def where_matching(
@@ -209,14 +185,14 @@ def where_matching(
         if values := getattr(chosen, each.many, None):
             conditions.append(table[name].in_(values))
         if conditions and each.where:
-            conditions.append(text(f"jobs.{each.where}"))
+            conditions.append(sa.text(f"jobs.{each.where}"))
         query = query.where(*conditions)
     if is_search(chosen):
-        query = query.where(or_(holds(jobs.c, chosen), is_found(chosen)))
+        query = query.where(sa.or_(holds(jobs.c, chosen), is_found(chosen)))
     return where_not_excluded(query, chosen, table)
 
 
-def _list_bounds(column: ColumnElement[object], each: Filter, chosen: JobFilter) -> list[Condition]:
+def _list_bounds(column: sa.ColumnElement[object], each: Filter, chosen: JobFilter) -> list[Condition]:
     """Return the conditions that a column keeps to the bounds of a filter; cost is stored in nanos."""
     bounds = ((each.least, operator.ge), (each.highest, operator.le), (each.before, operator.lt))
     given = [(value, compare) for name, compare in bounds if (value := getattr(chosen, name, None)) is not None]
@@ -224,15 +200,15 @@ def _list_bounds(column: ColumnElement[object], each: Filter, chosen: JobFilter)
     return [compare(column, to_nanos(value) if is_cost else value) for value, compare in given]
 
 
-def _has_value(column: ColumnElement[object], value: object) -> Condition:
+def _has_value(column: sa.ColumnElement[object], value: object) -> Condition:
     """Return the condition that a column is a value, or has it among its labels or criteria."""
     if isinstance(value, bool):
-        return and_(column) if value else not_(column)
+        return sa.and_(column) if value else sa.not_(column)
     if isinstance(value, Mapping):
-        return column.op("@>")(cast(literal(to_json(value).decode(), Text), JSONB))
-    if isinstance(column.type, ARRAY):
-        return column.op("@>")(cast(literal([cut_criterion(str(value))], ARRAY(Text)), ARRAY(Text)))
-    equals: ColumnElement[bool] = column == value
+        return column.op("@>")(sa.cast(sa.literal(to_json(value).decode(), sa.Text), JSONB))
+    if isinstance(column.type, sa.ARRAY):
+        return column.op("@>")(sa.cast(sa.literal([cut_criterion(str(value))], sa.ARRAY(sa.Text)), sa.ARRAY(sa.Text)))
+    equals: sa.ColumnElement[bool] = column == value
     return equals
 
 
@@ -245,19 +221,19 @@ def where_not_excluded(query: Query, chosen: JobFilter, table: Columns) -> Query
             excluded += [_is_of_batch(value, None, by_row=True) for value in values]
         elif name == "labels":
             excluded += [_has_value(column, {label: value}) for label, _, value in (v.partition(":") for v in values)]
-        elif isinstance(column.type, ARRAY):
+        elif isinstance(column.type, sa.ARRAY):
             excluded += [_has_value(column, value) for value in values]
         elif values:
             excluded.append(column.in_(values))
     # A job whose column is NULL has none of these.
-    return query.where(*(not_(func.coalesce(condition, false(), type_=Boolean)) for condition in excluded))
+    return query.where(*(sa.not_(sa.func.coalesce(condition, sa.false(), type_=sa.Boolean)) for condition in excluded))
 
 
-def _is_of_batch(batch_id: UUID, items_max: int | None, *, by_row: bool) -> TextClause:
+def _is_of_batch(batch_id: UUID, items_max: int | None, *, by_row: bool) -> sa.TextClause:
     which = _IS_ITEM if by_row else _ALL_ITEMS if items_max is None else _NEWEST_ITEMS
-    values = [bindparam("batch_id", batch_id, Uuid, unique=True)]
+    values = [sa.bindparam("batch_id", batch_id, sa.Uuid, unique=True)]
     if which is _NEWEST_ITEMS:
-        values.append(bindparam("items_max", items_max, Integer, unique=True))
+        values.append(sa.bindparam("items_max", items_max, sa.Integer, unique=True))
     return which.bindparams(*values)
 
 
@@ -271,26 +247,26 @@ SORTED_BY: Final[Mapping[str, Sequence[str]]] = {
 OF_ENDED: Final = frozenset({JobOrder.COST, JobOrder.COST_DESC, JobOrder.DURATION, JobOrder.DURATION_DESC})
 #: The parts of a list that are looked through in turn. Few jobs have another priority than 5: these have an index,
 #: and all others come in the order of creation.
-PARTS: Final[Mapping[JobOrder, Sequence[TextClause]]] = {
+PARTS: Final[Mapping[JobOrder, Sequence[sa.TextClause]]] = {
     JobOrder.PRIORITY_DESC: (
-        text("jobs.priority <> 5 AND jobs.priority > 5"),
-        text("jobs.priority = 5"),
-        text("jobs.priority <> 5 AND jobs.priority < 5"),
+        sa.text("jobs.priority <> 5 AND jobs.priority > 5"),
+        sa.text("jobs.priority = 5"),
+        sa.text("jobs.priority <> 5 AND jobs.priority < 5"),
     )
 }
-WHOLE: Final = (text("true"),)
+WHOLE: Final = (sa.text("true"),)
 CREATED: Final = frozenset({JobOrder.CREATED, JobOrder.CREATED_DESC})
 
 #: The values of the columns that an order sorts by, the id last, after which a page begins.
 Place: TypeAlias = tuple[object, ...]
 
 
-def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[ColumnElement[object]]:
+def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[sa.ColumnElement[object]]:
     """Return the columns of jobs, or of a query of them, that an order sorts by; the last is their id."""
     return [table[name] for name in (*SORTED_BY[order.value.removeprefix("-")], "id")]
 
 
-def get_place_columns(order: JobOrder) -> Sequence[ColumnElement[object]]:
+def get_place_columns(order: JobOrder) -> Sequence[sa.ColumnElement[object]]:
     """Return the columns that an order sorts by, and the column that is NULL of jobs without a place in it."""
     columns = get_order_columns(order)
     return columns if order not in OF_ENDED or jobs.c.duration_s in columns else (*columns, jobs.c.duration_s)
@@ -307,7 +283,7 @@ def sort_and_seek(query: Query, order: JobOrder, after: Place | None, table: Col
     if order in OF_ENDED:
         query = query.where(table["duration_s"].is_not(None))
     if after is not None:
-        columns, place = tuple_(*get_order_columns(order, table)), tuple_(*after)
+        columns, place = sa.tuple_(*get_order_columns(order, table)), sa.tuple_(*after)
         query = query.where(columns < place if order.value.startswith("-") else columns > place)
     return sort(query, order, table)
 
@@ -350,7 +326,7 @@ async def find_jobs(
     if is_certain:
         return Found(rows)
     if order in CREATED and chosen.batch_id is None and not has_exclusions(chosen):
-        query = where_matching(select(*get_order_columns(order)), chosen)
+        query = where_matching(sa.select(*get_order_columns(order)), chosen)
         return Found(list(await connection.execute(sort_and_seek(query, order, after).limit(limit))))
     if len(rows) * WALKED_MAX >= limit * SKIMMED_MAX:
         rows, is_certain = await _walk(connection, WALKED_MAX, limit, chosen, order, after)
@@ -367,13 +343,13 @@ async def _walk(
     rows: list[Row] = []
     indexed = _choose_indexed(chosen, order)
     for part in PARTS.get(order, WHOLE):
-        walked = sort_and_seek(where_matching(select(*_MATCHED).where(part), indexed), order, after).limit(bound)
+        walked = sort_and_seek(where_matching(sa.select(*_MATCHED).where(part), indexed), order, after).limit(bound)
         table = walked.subquery("jobs").c
-        query = where_matching(select(*get_order_columns(order, table)), chosen, table, by_row=True)
+        query = where_matching(sa.select(*get_order_columns(order, table)), chosen, table, by_row=True)
         rows += await connection.execute(sort_and_seek(query, order, None, table).limit(limit - len(rows)))
         if len(rows) == limit:
             return rows, True
-        looked_at = select(func.count()).select_from(walked.with_only_columns(jobs.c.id).subquery())
+        looked_at = sa.select(sa.func.count()).select_from(walked.with_only_columns(jobs.c.id).subquery())
         if await connection.scalar(looked_at) == bound:
             return rows, False
     return rows, True
@@ -393,9 +369,9 @@ async def _sort_newest(
 ) -> tuple[list[Row], bool]:
     """Return a page of the newest SORTED_MAX jobs that match, sorted, and whether these are all."""
     newest = select_newest(get_place_columns(order), chosen, SORTED_MAX).cte("newest")
-    number = select(func.count().label("number")).select_from(newest).subquery()
-    page = sort_and_seek(select(newest), order, after, newest.c).limit(limit).subquery()
-    query = select(number.c.number, page).select_from(number.outerjoin(page, true()))
+    number = sa.select(sa.func.count().label("number")).select_from(newest).subquery()
+    page = sort_and_seek(sa.select(newest), order, after, newest.c).limit(limit).subquery()
+    query = sa.select(number.c.number, page).select_from(number.outerjoin(page, sa.true()))
     rows = list(await connection.execute(sort(query, order, page.c)))
     if has_exclusions(chosen):
         is_all = await _find_bound_of_newest(connection, chosen, SORTED_MAX) is None
@@ -408,11 +384,11 @@ async def is_cut(connection: Connection, chosen: JobFilter, number: int, bound: 
     """Return whether more jobs may match than the `number` found among the newest `bound`, also of a larger batch."""
     if number >= bound or chosen.batch_id is None:
         return number >= bound
-    last = select(func.max(operation_items.c.item)).where(operation_items.c.operation_id == chosen.batch_id)
+    last = sa.select(sa.func.max(operation_items.c.item)).where(operation_items.c.operation_id == chosen.batch_id)
     return (await connection.scalar(last) or 0) >= bound
 
 
-def select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, limit: int) -> Query:
+def select_newest(columns: Iterable[sa.ColumnElement[object]], chosen: JobFilter, limit: int) -> Query:
     """Return the query of the newest jobs that match a filter without a search; of a large batch, of its newest items.
 
     Exclusions apply to the newest jobs that match the rest, so that fewer may be left.
@@ -421,12 +397,12 @@ def select_newest(columns: Iterable[ColumnElement[object]], chosen: JobFilter, l
     excludes = has_exclusions(chosen)
     looked_at = list({column.key: column for column in (*asked, *_MATCHED)}.values()) if excludes else asked
     rest = chosen.model_copy(update=NO_EXCLUSIONS) if excludes else chosen
-    query = where_matching(select(*looked_at), rest, items_max=min(limit, COUNTED_MAX))
+    query = where_matching(sa.select(*looked_at), rest, items_max=min(limit, COUNTED_MAX))
     query = sort_and_seek(query, JobOrder.CREATED_DESC, None).limit(limit)
     if not excludes:
         return query
     table = query.subquery("jobs").c
-    return where_not_excluded(select(*(table[str(column.key)] for column in asked)), chosen, table)
+    return where_not_excluded(sa.select(*(table[str(column.key)] for column in asked)), chosen, table)
 
 
 async def search_jobs(
@@ -435,11 +411,11 @@ async def search_jobs(
     """Return the jobs of a page that match a search: by the index of texts, or by title and id among the newest."""
     if order in CREATED:
         words = has_words(chosen, await find_rarest_word(connection, chosen))
-        query: Query = select(_search_by_creation(limit, chosen, words, order, after).subquery())
+        query: Query = sa.select(_search_by_creation(limit, chosen, words, order, after).subquery())
     else:
-        query = select((await select_found(connection, get_place_columns(order), chosen)).subquery())
+        query = sa.select((await select_found(connection, get_place_columns(order), chosen)).subquery())
     named = query.subquery().c
-    query = sort_and_seek(select(*get_order_columns(order, named)), order, after, named).limit(limit)
+    query = sort_and_seek(sa.select(*get_order_columns(order, named)), order, after, named).limit(limit)
     return Found(list(await connection.execute(query)), await _find_bound_of_newest(connection, chosen, SEARCHED_MAX))
 
 
@@ -462,40 +438,42 @@ async def _find_bound_of_newest(connection: Connection, chosen: JobFilter, bound
 
 
 def _search_by_creation(
-    limit: int, chosen: JobFilter, words: TextClause, order: JobOrder, after: Place | None
-) -> CompoundSelect[*tuple[object, ...]]:
+    limit: int, chosen: JobFilter, words: sa.TextClause, order: JobOrder, after: Place | None
+) -> sa.CompoundSelect[*tuple[object, ...]]:
     """Return the query of a search in the order of creation, along which frequent words are found soon."""
     rest = chosen.model_copy(update=NO_SEARCH)
     columns = get_order_columns(order)
     newest = _select_searched(columns, rest)
-    holding = select(*get_order_columns(order, newest.c)).where(holds(newest.c, chosen))
-    found = where_matching(select(*columns), rest, items_max=COUNTED_MAX)
+    holding = sa.select(*get_order_columns(order, newest.c)).where(holds(newest.c, chosen))
+    found = where_matching(sa.select(*columns), rest, items_max=COUNTED_MAX)
     found = found.join(job_texts, job_texts.c.job_id == jobs.c.id).where(words)
     pages = (
         sort_and_seek(query, order, after, table).limit(limit).subquery().select()
         for query, table in ((holding, newest.c), (found, jobs.c))
     )
-    return union(*pages)
+    return sa.union(*pages)
 
 
-def _select_searched(columns: Iterable[ColumnElement[object]], rest: JobFilter) -> Subquery:
+def _select_searched(columns: Iterable[sa.ColumnElement[object]], rest: JobFilter) -> sa.Subquery:
     """Return the newest SEARCHED_MAX jobs that match, with the columns that a search looks at, and others."""
     each = {column.key: column for column in (jobs.c.id, jobs.c.title, jobs.c.created_at, *columns)}
     return select_newest(each.values(), rest, SEARCHED_MAX).subquery()
 
 
 async def select_found(
-    connection: Connection, columns: Sequence[ColumnElement[object]], chosen: JobFilter
-) -> Query | CompoundSelect[*tuple[object, ...]]:
+    connection: Connection, columns: Sequence[sa.ColumnElement[object]], chosen: JobFilter
+) -> Query | sa.CompoundSelect[*tuple[object, ...]]:
     """Return the query of the jobs that match a search: by title and id among the newest, and by the index of texts.
 
     The id is among the columns, since a job may be found by both.
     """
     rest = chosen.model_copy(update=NO_SEARCH)
     newest = _select_searched(columns, rest)
-    holding = select(*(newest.c[str(column.key)] for column in columns))
+    holding = sa.select(*(newest.c[str(column.key)] for column in columns))
     if (job_ids := await find_rare(connection, chosen)) is None:
-        return holding.where(or_(holds(newest.c, chosen), newest.c.id.in_(select_found_of_newest(chosen, FOUND_MAX))))
-    found = where_matching(select(*columns), rest, items_max=COUNTED_MAX)
-    found = found.where(jobs.c.id == any_(literal(job_ids, ARRAY(Text))))
-    return union(holding.where(holds(newest.c, chosen)), found)
+        return holding.where(
+            sa.or_(holds(newest.c, chosen), newest.c.id.in_(select_found_of_newest(chosen, FOUND_MAX)))
+        )
+    found = where_matching(sa.select(*columns), rest, items_max=COUNTED_MAX)
+    found = found.where(jobs.c.id == sa.any_(sa.literal(job_ids, sa.ARRAY(sa.Text))))
+    return sa.union(holding.where(holds(newest.c, chosen)), found)

@@ -4,25 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Select,
-    SelectBase,
-    Table,
-    Text,
-    and_,
-    any_,
-    cast,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-    true,
-    union_all,
-)
+import sqlalchemy as sa
 
 from contracts.resources import JobFilter
 from jobstore.engine.sql import PLAN_ANEW, Connection, fetch_page
@@ -71,7 +53,7 @@ async def list_jobs(
     """Return a page of the jobs that match, without their bodies if not `texts`; call within a transaction."""
     await connection.execute(PLAN_ANEW)
     if chosen == JobFilter() and order not in PARTS:
-        query = sort_and_seek(select(*JOB_COLUMNS[texts]), order, after).limit(limit)
+        query = sort_and_seek(sa.select(*JOB_COLUMNS[texts]), order, after).limit(limit)
         rows, is_cut = await fetch_page(connection, query, bodies=texts)
         has_next = is_cut or len(rows) == limit
         return JobPage([*map(make_job_view, rows)], get_place(rows[-1], order) if has_next else None)
@@ -85,7 +67,9 @@ async def list_jobs(
 _IDS: Final = "CAST(:job_ids AS text[])"
 #: Jobs in the order of their ids as given, with texts and without: written once, since a query is long in the making.
 _BY_ID: Final = {
-    texts: text(f"{select(*JOB_COLUMNS[texts])} WHERE jobs.id = ANY({_IDS}) ORDER BY array_position({_IDS}, jobs.id)")
+    texts: sa.text(
+        f"{sa.select(*JOB_COLUMNS[texts])} WHERE jobs.id = ANY({_IDS}) ORDER BY array_position({_IDS}, jobs.id)"
+    )
     for texts in (True, False)
 }
 
@@ -116,8 +100,8 @@ async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
         found = (await finding.select_found(connection, columns, rest)).subquery()
     else:
         found = finding.select_newest(columns, rest, finding.COUNTED_MAX).subquery()
-    numbers = func.count().label("number"), func.count().filter(found.c.cancelled).label("cancelled")
-    rows = await connection.execute(select(found.c.status, *numbers).group_by(found.c.status))
+    numbers = sa.func.count().label("number"), sa.func.count().filter(found.c.cancelled).label("cancelled")
+    rows = await connection.execute(sa.select(found.c.status, *numbers).group_by(found.c.status))
     by_status = dict(sorted((row.status, row.number) for row in rows))
     searched = await finding.find_bound(connection, rest, sum(by_status.values()))
     return Counts(by_status, sum(row.cancelled for row in rows), searched)
@@ -125,14 +109,16 @@ async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
 
 async def _count_each(connection: Connection, chosen: JobFilter) -> Counts:
     counts = [_make_count_query(status.value, chosen, statuses=[status]) for status in JobStatus]
-    rows = await connection.execute(union_all(*counts, _make_count_query(_CANCELLED, chosen, cancelled=True)))
+    rows = await connection.execute(sa.union_all(*counts, _make_count_query(_CANCELLED, chosen, cancelled=True)))
     by_word = {word: count for word, count in rows if count}
     return Counts({w: n for w, n in by_word.items() if w != _CANCELLED}, by_word.get(_CANCELLED, 0))
 
 
-def _make_count_query(word: str, chosen: JobFilter, **conditions: object) -> Select[str, int]:
-    matching = where_matching(select(literal(1)).select_from(jobs), chosen.model_copy(update=conditions))
-    return select(cast(literal(word), Text), func.count()).select_from(matching.limit(finding.COUNTED_MAX).subquery())
+def _make_count_query(word: str, chosen: JobFilter, **conditions: object) -> sa.Select[str, int]:
+    matching = where_matching(sa.select(sa.literal(1)).select_from(jobs), chosen.model_copy(update=conditions))
+    return sa.select(sa.cast(sa.literal(word), sa.Text), sa.func.count()).select_from(
+        matching.limit(finding.COUNTED_MAX).subquery()
+    )
 
 
 _LABEL: Final = "label"
@@ -148,28 +134,28 @@ class _Field:
     as an index has it; `make_values`: makes a row of each value; `names`: a table whose rows name the values.
     """
 
-    column: ColumnElement[object]
+    column: sa.ColumnElement[object]
     conditions: Mapping[str, object]
     wanted: str = ""
-    make_values: Callable[[ColumnElement[object]], ColumnElement[object]] | None = None
-    names: Table | None = None
+    make_values: Callable[[sa.ColumnElement[object]], sa.ColumnElement[object]] | None = None
+    names: sa.Table | None = None
 
-    def select_values(self, found: Columns) -> SelectBase:
+    def select_values(self, found: Columns) -> sa.SelectBase:
         """Return the query of the values of found jobs, a row for each that a job has."""
         if self.column is not jobs.c.batch_id:
             column = found[str(self.column.key)]
-            return select((self.make_values(column) if self.make_values else column).label("value"))
+            return sa.select((self.make_values(column) if self.make_values else column).label("value"))
         # All batches that a job is an item of, as the filter has it: not only the last that executed it. They are
         # looked up by the ids of the jobs.
-        of_found = operation_items.c.job_id == any_(func.ARRAY(select(found["id"]).scalar_subquery()))
-        items = select(operation_items.c.job_id, operation_items.c.operation_id.label("value")).where(of_found)
-        is_known = exists().where(operations.c.id == found["batch_id"])
-        unknown = select(found["batch_id"]).where(~is_known)  # as after a rebuild
-        return union_all(select(items.distinct().subquery().c.value), unknown)
+        of_found = operation_items.c.job_id == sa.any_(sa.func.ARRAY(sa.select(found["id"]).scalar_subquery()))
+        items = sa.select(operation_items.c.job_id, operation_items.c.operation_id.label("value")).where(of_found)
+        is_known = sa.exists().where(operations.c.id == found["batch_id"])
+        unknown = sa.select(found["batch_id"]).where(~is_known)  # as after a rebuild
+        return sa.union_all(sa.select(items.distinct().subquery().c.value), unknown)
 
 
 #: The functions that make rows of the values of a column that has several.
-_UNNEST: Final = {"labels": func.jsonb_object_keys, "not_met_criteria": func.unnest}
+_UNNEST: Final = {"labels": sa.func.jsonb_object_keys, "not_met_criteria": sa.func.unnest}
 _NAMED: Final = {"agent_id": agents, "batch_id": operations}
 _EMPTY: Final = JobFilter()
 _FIELDS: Final[Mapping[str, _Field]] = {
@@ -249,14 +235,16 @@ async def _count_values(
     chosen = chosen.model_copy(update=dict(field.conditions))
     found = (await _select_jobs(connection, field, chosen)).cte("found")
     each = field.select_values(found.c).subquery()
-    value, count = cast(each.c.value, Text).collate("C"), func.count()  # in the order of Python's texts
-    counted = select(value.label("value"), count.label("count")).where(each.c.value.is_not(None)).group_by(value)
+    value, count = sa.cast(each.c.value, sa.Text).collate("C"), sa.func.count()  # in the order of Python's texts
+    counted = sa.select(value.label("value"), count.label("count")).where(each.c.value.is_not(None)).group_by(value)
     if after is not None:
-        counted = counted.having(or_(count < after.count, and_(count == after.count, value > after.value)))
+        counted = counted.having(sa.or_(count < after.count, sa.and_(count == after.count, value > after.value)))
     values = counted.order_by(count.desc(), value).limit(limit + 1).subquery()
-    looked_at = select(func.count().label("number")).select_from(found).subquery()
-    both = looked_at.outerjoin(values, true())  # the number is there without any value, too
-    rows = list(await connection.execute(select(looked_at.c.number, values.c.value, values.c.count).select_from(both)))
+    looked_at = sa.select(sa.func.count().label("number")).select_from(found).subquery()
+    both = looked_at.outerjoin(values, sa.true())  # the number is there without any value, too
+    rows = list(
+        await connection.execute(sa.select(looked_at.c.number, values.c.value, values.c.count).select_from(both))
+    )
     counts = sorted((-count, value) for _, value, count in rows if value is not None)
     shown = {value: -count for count, value in counts[:limit]}
     names = await _read_names(connection, field.names, list(shown))
@@ -268,17 +256,17 @@ async def _count_values(
 
 async def _select_jobs(
     connection: Connection, field: _Field, chosen: JobFilter
-) -> Query | CompoundSelect[*tuple[object, ...]]:
+) -> Query | sa.CompoundSelect[*tuple[object, ...]]:
     """Return the query of the jobs whose values are counted, with the column of a field: of so many at most."""
     columns = (jobs.c.id, field.column)
     if is_search(chosen):
         return await finding.select_found(connection, columns, chosen)
     newest = finding.select_newest(columns, chosen, finding.COUNTED_MAX)
-    return newest.where(text(field.wanted)) if field.wanted else newest
+    return newest.where(sa.text(field.wanted)) if field.wanted else newest
 
 
-async def _read_names(connection: Connection, table: Table | None, ids: Sequence[str]) -> Mapping[str, str]:
+async def _read_names(connection: Connection, table: sa.Table | None, ids: Sequence[str]) -> Mapping[str, str]:
     if table is None or not ids:
         return {}
-    named = select(table.c.id, table.c.name).where(table.c.id.in_(map(table.c.id.type.python_type, ids)))
+    named = sa.select(table.c.id, table.c.name).where(table.c.id.in_(map(table.c.id.type.python_type, ids)))
     return {str(each): name for each, name in await connection.execute(named) if name is not None}
