@@ -43,24 +43,7 @@ from jobstore.jobs.model import (
     is_same,
 )
 from jobstore.jobs.rows import Jobs, JobsWish, Question
-from jobstore.judging.rules import (
-    Asked,
-    Kind,
-    Policies,
-    PoliciesWish,
-    Reuse,
-    ReuseWish,
-    format_task,
-    is_overruled,
-    list_frozen,
-    list_members,
-    list_wanted,
-    loop_needs_context,
-    may_reuse,
-    needs_context,
-    rejudged_key,
-    verdict_key,
-)
+from jobstore.judging import rules as judging
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, QueuesWish, is_held_back
 from servicekit.leasing.slots import is_scarce
 from signoff.errors import ErrorCode
@@ -142,14 +125,18 @@ def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer
         question=find_question(uow, execution),
         budget=budget,
         judge_policy=judge_policy,
-        task="" if task is None else format_task(task, judge_policy),
+        task="" if task is None else judging.format_task(task, judge_policy),
         context=_find_context(uow, execution),
     )
 
 
 def find_judge_policy(uow: UnitOfWork, execution: Execution) -> str:
     """Return the judge policy that an execution froze, as JSON text, if it is loaded; empty: it froze none."""
-    policies = (uow[Policies].versions.get(each) for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+    policies = (
+        uow[judging.Policies].versions.get(each)
+        for each in judging.list_frozen(execution.policy)
+        if each.kind is judging.Kind.JUDGE
+    )
     return next((version.policy_json for version in policies if version is not None), "")
 
 
@@ -169,8 +156,8 @@ def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | Non
     """
     if execution.state is ExecutionState.LEASED:
         return None
-    frozen = list(list_frozen(execution.policy))
-    missing = next((each for each in frozen if uow[Policies].versions.get(each) is None), None)
+    frozen = list(judging.list_frozen(execution.policy))
+    missing = next((each for each in frozen if uow[judging.Policies].versions.get(each) is None), None)
     if missing is None:
         return None
     message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
@@ -254,7 +241,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             return self._read_for_admission(uow)
         circuit = read_circuit(uow, self.execution_id)
         is_reusing = execution.reuse_key is not None and execution.state is not ExecutionState.DONE
-        return (ReuseWish(results=frozenset({self.execution_id})), *circuit) if is_reusing else circuit
+        return (judging.ReuseWish(results=frozenset({self.execution_id})), *circuit) if is_reusing else circuit
 
     def _read_for_admission(self, uow: UnitOfWork) -> Wishes:
         """Return the wishes of a request for a new execution, whose job is known or comes with the record."""
@@ -268,7 +255,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             return (ExecutionsWish(wrong_records=True),)
         if inline.agent_id in uow[Agents].unknown:
             return (*read_for_creation(inline), ExecutionsWish(wrong_records=True))
-        names_policy = bool(list_wanted(inline.policy))  # a version that may not exist
+        names_policy = bool(judging.list_wanted(inline.policy))  # a version that may not exist
         called = optional(inline.agent_id) or frozenset(uow[Agents].candidates)
         return (
             *read_for_creation(inline),
@@ -357,7 +344,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         if is_queued and is_held_back(execution.tenant, execution.flow, uow[Limits].names):
             # Limits are counted only where work is offered: the dispatcher offers this one in its turn.
             return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.LIMITED)
-        reused = uow[Reuse].results.get(execution.execution_id)
+        reused = uow[judging.Reuse].results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
         return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self._worker_room, self.actor)
@@ -412,8 +399,8 @@ class ClaimJudging(Command[ClaimAnswer]):
         if execution is None:
             return NOTHING
         wishes: list[Wish] = [*read_circuit(uow, execution_id)]
-        wishes.append(PoliciesWish(references=frozenset(list_frozen(execution.policy))))
-        wishes.append(ReuseWish(verdicts=frozenset(self._find_keys(uow) or ())))
+        wishes.append(judging.PoliciesWish(references=frozenset(judging.list_frozen(execution.policy))))
+        wishes.append(judging.ReuseWish(verdicts=frozenset(self._find_keys(uow) or ())))
         if self._needs_context(uow):
             wishes += (JobsWish(specs=job_ids), AgentsWish(histories=job_ids))
         if self._shows_feedback(uow):
@@ -429,16 +416,16 @@ class ClaimJudging(Command[ClaimAnswer]):
         question = None if execution is None else find_question(uow, execution)
         if execution is None or question is None:
             return False
-        if needs_context(question.acceptance_criteria):
+        if judging.needs_context(question.acceptance_criteria):
             return True
-        return loop_needs_context(find_judge_policy(uow, execution), execution.submission)
+        return judging.loop_needs_context(find_judge_policy(uow, execution), execution.submission)
 
     def _shows_feedback(self, uow: UnitOfWork) -> bool:
         """Return whether judges are shown the feedback that the agent was sent, which must be read then."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         if execution is None or execution.job_id not in uow[Jobs].tasks:
             return False
-        return "feedback" in list_members(find_judge_policy(uow, execution))
+        return "feedback" in judging.list_members(find_judge_policy(uow, execution))
 
     def _find_keys(self, uow: UnitOfWork) -> tuple[bytes, bytes] | None:
         """Return the keys of the verdict that may be reused for this result, and of one that overrules it."""
@@ -450,21 +437,21 @@ class ClaimJudging(Command[ClaimAnswer]):
             return None
         if (execution.policy or {}).get("reuse_verdict") is False:
             return None
-        policies = (each.reference for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
+        policies = (each.reference for each in judging.list_frozen(execution.policy) if each.kind is judging.Kind.JUDGE)
         judge = name_judging(self.judge, next(policies, None))
-        asked = Asked(self.event.result_hash, execution.task_hash, *question)
-        return verdict_key(asked, judge, execution.policy), rejudged_key(asked, execution.policy)
+        asked = judging.Asked(self.event.result_hash, execution.task_hash, *question)
+        return judging.verdict_key(asked, judge, execution.policy), judging.rejudged_key(asked, execution.policy)
 
     def _find_reusable(self, uow: UnitOfWork) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""
-        keys = self._find_keys(uow) if uow[Reuse].verdicts else None
+        keys = self._find_keys(uow) if uow[judging.Reuse].verdicts else None
         if keys is None:
             return None
-        found, rejudged = map(uow[Reuse].verdicts.get, keys)
-        if found is None or found.verdict is None or is_overruled(found, rejudged) or self._needs_context(uow):
+        found, rejudged = map(uow[judging.Reuse].verdicts.get, keys)
+        if found is None or found.verdict is None or judging.is_overruled(found, rejudged) or self._needs_context(uow):
             return None
         submission = uow[Executions].executions[self.event.execution_id].submission
-        return found if may_reuse(found.verdict, submission) else None
+        return found if judging.may_reuse(found.verdict, submission) else None
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         refusal = RecordResult(self.event, actor=EXECUTOR).decide(uow)

@@ -12,24 +12,7 @@ from contracts.topics import measure_job
 from jobstore.engine.parts import NOTHING, Command, R_co, UnitOfWork, Wishes, check_size
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.model import Refusal, Spec
-from jobstore.judging.rules import (
-    NAMES_MAX,
-    POLICY_MAX_BYTES,
-    RESERVED,
-    VERSION_MAX,
-    VERSIONS_MAX,
-    Kind,
-    Named,
-    NewEvaluation,
-    Policies,
-    PoliciesWish,
-    Version,
-    Versions,
-    Wanted,
-    hash_body,
-    join_criteria,
-    list_wanted,
-)
+from jobstore.judging import rules
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 
@@ -38,7 +21,7 @@ from signoff.jsontext import json_text
 class _ChangeName(Command[R_co]):
     """A change of a name. `expected`: the number of the newest version that the caller has seen."""
 
-    named: Named
+    named: rules.Named
     expected: int | None = field(default=None, kw_only=True)
 
     def locks(self) -> Wishes:
@@ -46,7 +29,7 @@ class _ChangeName(Command[R_co]):
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
-        return (PoliciesWish(names=frozenset({self.named})),)
+        return (rules.PoliciesWish(names=frozenset({self.named})),)
 
     def check_newest(self, newest: int) -> None:
         """Raise ConflictError (`judge_policy_conflict` and the like) if another version is the newest."""
@@ -59,7 +42,7 @@ class _ChangeName(Command[R_co]):
 
     def check_name(self) -> None:
         """Raise RefusedError (`judge_policy_reserved`) for `default`, which validators report from their settings."""
-        if self.named.name == RESERVED.name and self.named.kind is not Kind.CRITERIA:
+        if self.named.name == rules.RESERVED.name and self.named.kind is not rules.Kind.CRITERIA:
             raise RefusedError(
                 f"the policy {DEFAULT_POLICY} is what validators are set to: change their settings, or name another",
                 code=ErrorCode.JUDGE_POLICY_RESERVED,
@@ -82,29 +65,31 @@ class PutVersion(_ChangeName[int]):
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
-        policy = Named(Kind.JUDGE, self.named.name)
+        policy = rules.Named(rules.Kind.JUDGE, self.named.name)
         return (
-            PoliciesWish(names=frozenset({self.named, policy} if self.named.kind is Kind.GOLDEN else {self.named})),
+            rules.PoliciesWish(
+                names=frozenset({self.named, policy} if self.named.kind is rules.Kind.GOLDEN else {self.named})
+            ),
         )
 
     def decide(self, uow: UnitOfWork) -> int:
         self.check_name()
-        if self.named.kind is Kind.GOLDEN:
-            _require_name(uow, Named(Kind.JUDGE, self.named.name))
-        if self.named.kind is Kind.JUDGE:
-            check_size(len(self.body.encode()), POLICY_MAX_BYTES)
-        known = uow[Policies].names.get(self.named) or Versions()
+        if self.named.kind is rules.Kind.GOLDEN:
+            _require_name(uow, rules.Named(rules.Kind.JUDGE, self.named.name))
+        if self.named.kind is rules.Kind.JUDGE:
+            check_size(len(self.body.encode()), rules.POLICY_MAX_BYTES)
+        known = uow[rules.Policies].names.get(self.named) or rules.Versions()
         newest = known.newest
-        if newest and known.hashes[newest] == hash_body(self.body):
-            if known.current is None and self.named.kind is not Kind.JUDGE:
-                uow[Policies].move(self.named, newest, None, self.actor)
+        if newest and known.hashes[newest] == rules.hash_body(self.body):
+            if known.current is None and self.named.kind is not rules.Kind.JUDGE:
+                uow[rules.Policies].move(self.named, newest, None, self.actor)
             return newest
         self.check_newest(newest)
         number = newest + 1 if newest else self.expected or 1
         _check_room(self.named, known, number)
-        uow[Policies].put(self.named, number, self.body, self.note, self.actor)
-        if not newest or self.named.kind is not Kind.JUDGE:
-            uow[Policies].move(self.named, number, None, self.actor)
+        uow[rules.Policies].put(self.named, number, self.body, self.note, self.actor)
+        if not newest or self.named.kind is not rules.Kind.JUDGE:
+            uow[rules.Policies].move(self.named, number, None, self.actor)
         return number
 
 
@@ -115,14 +100,14 @@ class ReportDefault(_ChangeName[int]):
     body: str
 
     def decide(self, uow: UnitOfWork) -> int:
-        check_size(len(self.body.encode()), POLICY_MAX_BYTES)
-        known, reported = uow[Policies].names.get(self.named) or Versions(), hash_body(self.body)
+        check_size(len(self.body.encode()), rules.POLICY_MAX_BYTES)
+        known, reported = uow[rules.Policies].names.get(self.named) or rules.Versions(), rules.hash_body(self.body)
         if reported in known.hashes.values():
             return max(version for version, hashed in known.hashes.items() if hashed == reported)
         number = known.newest + 1
         _check_room(self.named, known, number)
-        uow[Policies].put(self.named, number, self.body, None, self.actor)
-        uow[Policies].move(self.named, number, None, self.actor)
+        uow[rules.Policies].put(self.named, number, self.body, None, self.actor)
+        uow[rules.Policies].move(self.named, number, None, self.actor)
         return number
 
 
@@ -144,8 +129,8 @@ class PromoteVersion(_ChangeName[None]):
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
-        golden = Wanted(Kind.GOLDEN, self.named.name)
-        return (PoliciesWish(names=frozenset({self.named}), references=frozenset({golden})),)
+        golden = rules.Wanted(rules.Kind.GOLDEN, self.named.name)
+        return (rules.PoliciesWish(names=frozenset({self.named}), references=frozenset({golden})),)
 
     def decide(self, uow: UnitOfWork) -> None:
         self.check_name()
@@ -154,12 +139,12 @@ class PromoteVersion(_ChangeName[None]):
             raise make_unknown_error(self.named.kind, f"{self.named.name}@{self.version}")
         self.check_newest(known.newest)
         if self.version != known.current:
-            if self.named.kind is Kind.JUDGE and self.reason is None:
+            if self.named.kind is rules.Kind.JUDGE and self.reason is None:
                 self._check_golden(uow)
-            uow[Policies].move(self.named, self.version, self.reason, self.actor)
+            uow[rules.Policies].move(self.named, self.version, self.reason, self.actor)
 
     def _check_golden(self, uow: UnitOfWork) -> None:
-        golden = uow[Policies].versions.get(Wanted(Kind.GOLDEN, self.named.name))
+        golden = uow[rules.Policies].versions.get(rules.Wanted(rules.Kind.GOLDEN, self.named.name))
         if golden is None or golden.is_retired:
             return
         reference = join_reference(self.named.name, self.version)
@@ -182,18 +167,18 @@ class KeepEvaluation(Command[list[str]]):
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
-        names = frozenset(Named(Kind.JUDGE, split_reference(each)[0]) for each, _ in self.evaluated)
-        return (PoliciesWish(names=names),)
+        names = frozenset(rules.Named(rules.Kind.JUDGE, split_reference(each)[0]) for each, _ in self.evaluated)
+        return (rules.PoliciesWish(names=names),)
 
     def decide(self, uow: UnitOfWork) -> list[str]:
         kept = []
         for reference, (measured, judged) in self.evaluated:
             name, version = split_reference(reference)
-            known = uow[Policies].names.get(Named(Kind.JUDGE, name)) or Versions()
+            known = uow[rules.Policies].names.get(rules.Named(rules.Kind.JUDGE, name)) or rules.Versions()
             if version is not None and version in known.hashes:
                 about = (name, version, measured.cases_hash, self.evaluation)
                 texts = (measured.model_dump_json(), json_text(judged))
-                uow[Policies].evaluations.append(NewEvaluation(*about, *texts, self.actor))
+                uow[rules.Policies].evaluations.append(rules.NewEvaluation(*about, *texts, self.actor))
                 kept.append(reference)
         return kept
 
@@ -212,40 +197,42 @@ class RetireName(_ChangeName[None]):
         known = _require_name(uow, self.named)
         self.check_newest(known.newest)
         if known.current is not None:
-            uow[Policies].move(self.named, None, self.reason, self.actor)
+            uow[rules.Policies].move(self.named, None, self.reason, self.actor)
 
 
-def _require_name(uow: UnitOfWork, named: Named) -> Versions:
-    if (known := uow[Policies].names.get(named)) is None or not known.newest:
+def _require_name(uow: UnitOfWork, named: rules.Named) -> rules.Versions:
+    if (known := uow[rules.Policies].names.get(named)) is None or not known.newest:
         raise make_unknown_error(named.kind, named.name)
     return known
 
 
-def make_unknown_error(kind: Kind, reference: str) -> NotFoundError:
+def make_unknown_error(kind: rules.Kind, reference: str) -> NotFoundError:
     """Return the error of a reference to an unknown name or version."""
     return NotFoundError(f"there is no {kind.words} {reference}", code=kind.unknown)
 
 
-def _check_room(named: Named, known: Versions, number: int) -> None:
+def _check_room(named: rules.Named, known: rules.Versions, number: int) -> None:
     """Raise RefusedError if there are too many versions or names, InvalidError if the number is too high."""
-    if number > VERSION_MAX:
-        raise InvalidError(f"a version has at most the number {VERSION_MAX}", code=ErrorCode.TOO_MANY_VERSIONS)
-    if len(known.hashes) >= VERSIONS_MAX:
-        message = f"the {named.kind.words} {named.name} has {VERSIONS_MAX} versions, and no more: begin another name"
+    if number > rules.VERSION_MAX:
+        raise InvalidError(f"a version has at most the number {rules.VERSION_MAX}", code=ErrorCode.TOO_MANY_VERSIONS)
+    if len(known.hashes) >= rules.VERSIONS_MAX:
+        message = (
+            f"the {named.kind.words} {named.name} has {rules.VERSIONS_MAX} versions, and no more: begin another name"
+        )
         raise RefusedError(message, code=ErrorCode.TOO_MANY_VERSIONS)
-    if not known.hashes and known.names >= NAMES_MAX:
-        message = f"there are {NAMES_MAX} names of this kind, and no more: put versions of one that is there"
+    if not known.hashes and known.names >= rules.NAMES_MAX:
+        message = f"there are {rules.NAMES_MAX} names of this kind, and no more: put versions of one that is there"
         raise RefusedError(message, code=ErrorCode.TOO_MANY_NAMES)
 
 
-def read_named(policy: Policy) -> PoliciesWish:
+def read_named(policy: Policy) -> rules.PoliciesWish:
     """Return the wish for the versions that a policy names, so that a command can check them."""
-    return PoliciesWish(references=frozenset(list_wanted(policy)))
+    return rules.PoliciesWish(references=frozenset(rules.list_wanted(policy)))
 
 
 def check_named(uow: UnitOfWork, policy: Policy) -> None:
     """Raise InvalidError if a policy names an unknown or retired judge policy or criteria set."""
-    for wanted in list_wanted(policy):
+    for wanted in rules.list_wanted(policy):
         if (refusal := _refuse(uow, wanted)) is not None:
             raise InvalidError(refusal.message, code=refusal.code)
 
@@ -267,32 +254,32 @@ def check_references(spec: Spec) -> None:
 
 def freeze(uow: UnitOfWork, policy: Policy) -> Policy:
     """Return a policy that names the versions which are current now."""
-    fields = {Kind.JUDGE: "judge", Kind.CRITERIA: "criteria_set"}
-    found = ((wanted.kind, _find(uow, wanted)) for wanted in list_wanted(policy))
+    fields = {rules.Kind.JUDGE: "judge", rules.Kind.CRITERIA: "criteria_set"}
+    found = ((wanted.kind, _find(uow, wanted)) for wanted in rules.list_wanted(policy))
     frozen = {fields[kind]: version.reference for kind, version in found if version is not None}
     return policy.model_copy(update=frozen) if frozen else policy
 
 
 def find_criteria(uow: UnitOfWork, spec: Spec, policy: Policy) -> str:
     """Return the criteria that an execution is judged by, in their text form: the job's, and those of its set."""
-    version, own = _find_named(uow, policy, Kind.CRITERIA), spec.acceptance_criteria
-    return own if version is None else join_criteria(own, version.body)
+    version, own = _find_named(uow, policy, rules.Kind.CRITERIA), spec.acceptance_criteria
+    return own if version is None else rules.join_criteria(own, version.body)
 
 
 def find_judged_max_chars(uow: UnitOfWork, policy: Policy) -> int | None:
     """Return how many characters of criteria and result a policy's judge takes; None: any number."""
-    version = _find_named(uow, policy, Kind.JUDGE)
+    version = _find_named(uow, policy, rules.Kind.JUDGE)
     return None if version is None else version.result_max_chars
 
 
-def _find_named(uow: UnitOfWork, policy: Policy, kind: Kind) -> Version | None:
+def _find_named(uow: UnitOfWork, policy: Policy, kind: rules.Kind) -> rules.Version | None:
     """Return the version of a kind that a policy names; None: it names none, or none that may be used."""
-    return next((_find(uow, wanted) for wanted in list_wanted(policy) if wanted.kind is kind), None)
+    return next((_find(uow, wanted) for wanted in rules.list_wanted(policy) if wanted.kind is kind), None)
 
 
 def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusal | None:
     """Return the refusal of a job whose results could not be judged by a policy and its criteria; None: they could."""
-    refusals = (_refuse(uow, wanted) for wanted in list_wanted(policy))
+    refusals = (_refuse(uow, wanted) for wanted in rules.list_wanted(policy))
     if (refusal := next(filter(None, refusals), None)) is not None:
         return refusal
     criteria = find_criteria(uow, spec, policy)
@@ -314,13 +301,13 @@ def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusa
     return None
 
 
-def _find(uow: UnitOfWork, wanted: Wanted) -> Version | None:
-    version = uow[Policies].versions.get(wanted)
-    is_usable = version is not None and not version.is_retired and (wanted.kind, version.name) != RESERVED
+def _find(uow: UnitOfWork, wanted: rules.Wanted) -> rules.Version | None:
+    version = uow[rules.Policies].versions.get(wanted)
+    is_usable = version is not None and not version.is_retired and (wanted.kind, version.name) != rules.RESERVED
     return version if is_usable else None
 
 
-def _refuse(uow: UnitOfWork, wanted: Wanted) -> Refusal | None:
+def _refuse(uow: UnitOfWork, wanted: rules.Wanted) -> Refusal | None:
     if _find(uow, wanted) is not None:
         return None
-    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(uow[Policies].versions.get(wanted)))
+    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(uow[rules.Policies].versions.get(wanted)))

@@ -19,24 +19,8 @@ from jobstore.engine.sql import Connection, Row
 from jobstore.executions.leases import is_alive
 from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage, Reusable, ReuseTerms, members
 from jobstore.jobs.rows import Jobs
+from jobstore.judging import rules
 from jobstore.judging.judgings import GRANTS_MAX
-from jobstore.judging.rules import (
-    JudgingAnswer,
-    Judgings,
-    JudgingsWish,
-    Kind,
-    Named,
-    NewJudging,
-    Policies,
-    PoliciesWish,
-    Reuse,
-    ReuseWish,
-    StoredJudging,
-    Version,
-    Versions,
-    Wanted,
-    list_wanted,
-)
 from jobstore.schema import tables
 from jobstore.schema.tables import judgings, reusable
 from signoff import types
@@ -119,23 +103,23 @@ _COUNT_JUDGED: Final = text(
 class PoliciesStore(Store):
     """Load versions and names of judge policies and criteria sets, and write new ones."""
 
-    part, wish = Policies, PoliciesWish
+    part, wish = rules.Policies, rules.PoliciesWish
     #: The versions that the policies of loaded jobs and agents name are loaded with them.
     is_always_loaded = True
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Load versions that are referred to, and names that are to be changed."""
-        wish = asked[PoliciesWish]
+        wish = asked[rules.PoliciesWish]
         if wanted := wish.references | list_wanted_by_loaded(uow):
-            versions = uow[Policies].versions
+            versions = uow[rules.Policies].versions
             if unknown := wanted - versions.keys():
                 versions |= dict.fromkeys(unknown) | await load_versions(connection, unknown)
         if wish.names:
-            uow[Policies].names.stored.update(await _load_names(connection, wish.names))
+            uow[rules.Policies].names.stored.update(await _load_names(connection, wish.names))
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write versions, moves of names to versions, and evaluations."""
-        policies = uow[Policies]
+        policies = uow[rules.Policies]
         for version in policies.new:
             await connection.execute(_INSERT_VERSION, version._asdict() | version.named._asdict())
         for move in policies.moves:
@@ -145,7 +129,7 @@ class PoliciesStore(Store):
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
         """Return the function that writes counts of verdicts, last of all, since all transactions update these rows."""
-        if not (judged := uow[Policies].judged):
+        if not (judged := uow[rules.Policies].judged):
             return None
 
         async def count(connection: Connection) -> None:
@@ -154,7 +138,7 @@ class PoliciesStore(Store):
         return count
 
 
-def list_wanted_by_loaded(uow: UnitOfWork) -> set[Wanted]:
+def list_wanted_by_loaded(uow: UnitOfWork) -> set[rules.Wanted]:
     """Return the references in the policies of loaded jobs and agents, and of the settings."""
     policies: list[types.Policy] = []
     if Jobs in uow:
@@ -163,10 +147,12 @@ def list_wanted_by_loaded(uow: UnitOfWork) -> set[Wanted]:
         policies += [agent.policy for agent in uow[Agents].agents.stored.values()]
     if policies:
         policies.append(uow.terms.policy)
-    return {wanted for policy in policies for wanted in list_wanted(policy)}
+    return {wanted for policy in policies for wanted in rules.list_wanted(policy)}
 
 
-async def load_versions(connection: Connection, wanted: Collection[Wanted]) -> dict[Wanted, Version | None]:
+async def load_versions(
+    connection: Connection, wanted: Collection[rules.Wanted]
+) -> dict[rules.Wanted, rules.Version | None]:
     """Return the versions that references mean; unknown references are left out."""
     split = [(each, *split_reference(each.reference)) for each in wanted]
     parameters = {
@@ -176,20 +162,22 @@ async def load_versions(connection: Connection, wanted: Collection[Wanted]) -> d
         "versions": [version for _, _, version in split],
     }
     return {
-        Wanted(Kind(row.kind), row.reference): Version(row.name, row.version, row.body, row.is_retired)
+        rules.Wanted(rules.Kind(row.kind), row.reference): rules.Version(
+            row.name, row.version, row.body, row.is_retired
+        )
         for row in await connection.execute(_VERSIONS, parameters)
     }
 
 
-async def _load_names(connection: Connection, names: Collection[Named]) -> dict[Named, Versions]:
+async def _load_names(connection: Connection, names: Collection[rules.Named]) -> dict[rules.Named, rules.Versions]:
     """Return the versions of each name, its current one and its number of moves."""
     parameters = {"kinds": [each.kind.value for each in names], "names": [each.name for each in names]}
-    found: dict[Named, Versions] = {}
+    found: dict[rules.Named, rules.Versions] = {}
     for row in await connection.execute(_NAMES, parameters):
-        named = Named(Kind(row.kind), row["name"])
-        known = found.get(named) or Versions({}, row.current, row.moves, row.names)
+        named = rules.Named(rules.Kind(row.kind), row["name"])
+        known = found.get(named) or rules.Versions({}, row.current, row.moves, row.names)
         hashes = known.hashes if row.version is None else {**known.hashes, row.version: row.hash}
-        found[named] = Versions(hashes, row.current, row.moves, row.names)
+        found[named] = rules.Versions(hashes, row.current, row.moves, row.names)
     return found
 
 
@@ -416,26 +404,26 @@ def _read_verdict(response: str | None) -> Verdict | None:
 class ReuseStore(Store):
     """Load verdicts and results that may be reused, and keep new ones."""
 
-    part, wish = Reuse, ReuseWish
+    part, wish = rules.Reuse, rules.ReuseWish
     pieces: ClassVar[Mapping[str, Piece]] = {"reusable": Piece(KEEP, COLUMNS, ALIAS)}
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Load verdicts and results that are not too old; a verdict is None if its entry has none any more."""
-        wish, terms = asked[ReuseWish], uow.terms.reuse
+        wish, terms = asked[rules.ReuseWish], uow.terms.reuse
         if wish.verdicts and terms.verdict_age_s:
             by_key = {"keys": list(wish.verdicts), "age_s": terms.verdict_age_s}
             for row in await connection.execute(_VERDICTS, by_key):
                 kept = Reusable(row.job_id, row.version, _read_verdict(row.response), kept_at=row.created_at)
-                uow[Reuse].verdicts[row.key] = kept
+                uow[rules.Reuse].verdicts[row.key] = kept
         if wish.results and terms.result_age_s:
             by_id = {"ids": list(wish.results), "age_s": terms.result_age_s}
             for row in await connection.execute(_RESULTS, by_id):
                 kept = Reusable(row.job_id, row.version, result_hash=row.result_hash)
-                uow[Reuse].results[row.execution_id] = kept
+                uow[rules.Reuse].results[row.execution_id] = kept
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[sql.Values]]:
         """Return the rows of the new reusable results and verdicts."""
-        entries = uow[Reuse].new_results | uow[Reuse].new_verdicts
+        entries = uow[rules.Reuse].new_results | uow[rules.Reuse].new_verdicts
         rows = [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
         return {"reusable": rows}
 
@@ -447,8 +435,8 @@ async def forget_reusable(connection: Connection, terms: ReuseTerms) -> int:
     return await connection.change(_FORGET_REUSABLE, parameters)
 
 
-_NEW: Final = sql.columns(judgings, only={"urgency", *(each.name for each in fields(NewJudging))})
-_ANSWER: Final = sql.columns(judgings, only={each.name for each in fields(JudgingAnswer)})
+_NEW: Final = sql.columns(judgings, only={"urgency", *(each.name for each in fields(rules.NewJudging))})
+_ANSWER: Final = sql.columns(judgings, only={each.name for each in fields(rules.JudgingAnswer)})
 #: A judging that exists is from a backup: an item of an operation requested it before a rebuild.
 _INSERT: Final = text(f"{sql.insert('judgings', _NEW).text} ON CONFLICT (id) DO NOTHING")
 _FINISH: Final = text(
@@ -489,11 +477,11 @@ _COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FR
 class JudgingsStore(Store):
     """Lock judgings without a job, and write those that were queued, answered and cancelled."""
 
-    part, wish = Judgings, JudgingsWish
+    part, wish = rules.Judgings, rules.JudgingsWish
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Lock judgings in the order of their ids; find the groups that exist, and how many more judgings may."""
-        wish, judgings = asked[JudgingsWish], uow[Judgings]
+        wish, judgings = asked[rules.JudgingsWish], uow[rules.Judgings]
         if wish.groups:
             judgings.groups = set(await connection.scalars(_GROUPS, {"ids": list(wish.groups)}))
             judgings.room = KEPT_MAX - int(await connection.scalar(_COUNT_KEPT, {"up_to": KEPT_MAX}))
@@ -503,7 +491,7 @@ class JudgingsStore(Store):
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write new judgings, answers and cancels. RaceError: another transaction has queued one of the new since."""
-        judgings = uow[Judgings]
+        judgings = uow[rules.Judgings]
         if judgings.new:
             rows = [_make_row(judging) for judging in judgings.new]
             await connection.execute(_INSERT, sql.arrays(_NEW, "u", rows))
@@ -518,10 +506,10 @@ class JudgingsStore(Store):
             await connection.execute(_CANCEL, {"id": operation_id})
 
 
-def _to_judging(row: Row) -> StoredJudging:
+def _to_judging(row: Row) -> rules.StoredJudging:
     state, actor = JudgingState(row.state), Actor(row.actor or SIGNOFF)
-    return StoredJudging(**{**row, "state": state, "actor": actor, "is_cut_short": bool(row.is_cut_short)})
+    return rules.StoredJudging(**{**row, "state": state, "actor": actor, "is_cut_short": bool(row.is_cut_short)})
 
 
-def _make_row(judging: NewJudging) -> sql.Values:
+def _make_row(judging: rules.NewJudging) -> sql.Values:
     return {name: getattr(judging, name) for name in _NEW} | {"kind": judging.kind.value}
