@@ -18,17 +18,7 @@ from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection
 from jobstore.executions.leases import ARE_LOST
-from jobstore.limits.rules import (
-    PERIOD_PARTS,
-    LimitChange,
-    Limits,
-    LimitsWish,
-    Queues,
-    QueuesWish,
-    Starts,
-    tenant_limit,
-    wildcard,
-)
+from jobstore.limits import rules
 from jobstore.schema.tables import limits
 from signoff.types import Limit
 
@@ -37,7 +27,7 @@ log = logging.getLogger(__name__)
 #: SQL columns: `limits`, the names of limits that hold executions back; `capped`, whether any limit caps a queue; and
 #: `rated`, whether any has a rate. Where limits are lost, all is held back.
 NAMES: Final = f"""
-    CASE WHEN {ARE_LOST} THEN ARRAY['{wildcard(tenant_limit(""))}'] ELSE
+    CASE WHEN {ARE_LOST} THEN ARRAY['{rules.wildcard(rules.tenant_limit(""))}'] ELSE
         (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL)
     END AS limits,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped,
@@ -101,7 +91,7 @@ _QUEUE_ROOM: Final = text(
 _COUNT_STARTS: Final = text(
     f"""
     INSERT INTO starts (name, began_at, count)
-    SELECT name, date_bin(make_interval(secs => greatest(rate_period_s / {PERIOD_PARTS}, 0.000001)),
+    SELECT name, date_bin(make_interval(secs => greatest(rate_period_s / {rules.PERIOD_PARTS}, 0.000001)),
         CAST(:now AS timestamptz), timestamptz '2000-01-01 00:00:00+00'), begun.count
     FROM unnest(CAST(:names AS text[]), CAST(:counts AS int[])) AS begun(name, count)
     JOIN ({apply("SELECT unnest(CAST(:names AS text[]))")}) AS applied USING (name)
@@ -166,30 +156,30 @@ _NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
 class LimitsStore(Store):
     """Read limits that commands change, and write them; the lock of limits is taken with the jobs."""
 
-    part, wish = Limits, LimitsWish
+    part, wish = rules.Limits, rules.LimitsWish
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Read the limits that are named."""
-        if named := asked[LimitsWish].named:
+        if named := asked[rules.LimitsWish].named:
             for row in await connection.execute(_LIMITS, {"names": list(named)}):
-                uow[Limits].limits.stored[row.name] = Limit(**{name: getattr(row, name) for name in _LIMIT})
+                uow[rules.Limits].limits.stored[row.name] = Limit(**{name: getattr(row, name) for name in _LIMIT})
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write limits, and the fact that the settings are complete if that was confirmed."""
-        for name, change in sorted(uow[Limits].changes.items()):
+        for name, change in sorted(uow[rules.Limits].changes.items()):
             await _write_limit(connection, name, change)
-        if (actor := uow[Limits].confirmed_by) is not None:
+        if (actor := uow[rules.Limits].confirmed_by) is not None:
             await facts.complete_administration(connection, actor)
             await connection.execute(_NOTIFY_LIMITS)
 
     def settle(self, uow: UnitOfWork) -> None:
         """Log the actor of each change of a limit, since limits have no log of their own."""
-        for name, change in uow[Limits].changes.items():
+        for name, change in uow[rules.Limits].changes.items():
             removed = change.limit is None
             log.info("a limit was changed", extra={"limit": name, "actor": change.actor, "removed": removed})
 
 
-async def _write_limit(connection: Connection, name: str, change: LimitChange) -> None:
+async def _write_limit(connection: Connection, name: str, change: rules.LimitChange) -> None:
     """Set or remove a limit, also for executions that wait or were offered already."""
     limit = change.limit
     if limit is None:
@@ -197,7 +187,7 @@ async def _write_limit(connection: Connection, name: str, change: LimitChange) -
     else:
         await connection.execute(_PUT_LIMIT, {**limit.model_dump(include=set(_LIMIT)), "actor": change.actor})
         await add_to_flows(connection, name)
-    await connection.execute(_TAKE_BACK, {"name": name, "general": wildcard(name)})
+    await connection.execute(_TAKE_BACK, {"name": name, "general": rules.wildcard(name)})
     await connection.execute(_NOTIFY_LIMITS)
 
 
@@ -213,26 +203,26 @@ async def add_to_flows(connection: Connection, name: str) -> None:
 class QueuesStore(Store):
     """Lock the caps of queues after all other rows, and count the room that they leave."""
 
-    part, wish, is_last = Queues, QueuesWish, True
+    part, wish, is_last = rules.Queues, rules.QueuesWish, True
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Load the room in capped queues, if the limits lock is held and any queue is capped."""
-        if uow[Limits].has_queue_caps and uow[Limits].is_held:
-            names = {tenant: tenant_limit(tenant) for tenant in asked[QueuesWish].tenants}
-            own_and_general = {*names.values(), *map(wildcard, names.values())}
+        if uow[rules.Limits].has_queue_caps and uow[rules.Limits].is_held:
+            names = {tenant: rules.tenant_limit(tenant) for tenant in asked[rules.QueuesWish].tenants}
+            own_and_general = {*names.values(), *map(rules.wildcard, names.values())}
             await connection.execute(_LOCK_CAPS, {"names": sorted(own_and_general)})
             rows = await connection.execute(_QUEUE_ROOM, {"tenants": list(names), "names": list(names.values())})
-            uow[Queues].room = {row.tenant: row.room for row in rows}
+            uow[rules.Queues].room = {row.tenant: row.room for row in rows}
 
 
 class StartsStore(Store):
     """Count executions that begin under the rates of their names."""
 
-    part = Starts
+    part = rules.Starts
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Count the starts of this transaction, if any limit has a rate."""
-        if begun := uow[Starts].begun:
+        if begun := uow[rules.Starts].begun:
             counted = {"names": list(begun), "counts": list(begun.values()), "now": uow.clock.now}
             await connection.execute(_COUNT_STARTS, counted)
 

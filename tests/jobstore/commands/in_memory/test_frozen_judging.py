@@ -12,10 +12,11 @@ from contracts.judging.policy import JudgePolicy, LoopStep, Verdict, name_judgin
 from contracts.resources import JobPatch, NewAgent, Usage
 from contracts.topics import measure_job
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
-from jobstore.executions import claims, rows
+from jobstore.executions import rows
 from jobstore.executions.claims import ClaimAnswer, ClaimOutcome
 from jobstore.jobs.commands import EditJob
 from jobstore.jobs.model import SIGNOFF
+from jobstore.judging import rules
 from jobstore.judging.commands import PromoteVersion, RetireName
 from jobstore.judging.rules import JudgedCount, Kind, Named, format_body
 from servicekit.errors import PermanentError
@@ -327,7 +328,7 @@ def test_a_fail_is_reused_at_any_submission(life: Life) -> None:
 def test_checks_that_look_beyond_the_result_are_given_what_they_need_and_reused_by_nobody(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (claims, rows):
+    for module in (rules, rows):
         monkeypatch.setattr(module, "needs_context", lambda criteria: "differs" in criteria)
     jobstore = life.jobstore
     jobstore.put(Kind.CRITERIA, "fresh", "differs")
