@@ -10,7 +10,7 @@ NPM := $(NPM_IN) $(WEB)
 DISTRIBUTIONS := proto/client proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
 CORE := $(foreach name,*/commands */rows */rules engine/parts executions/claims \
 	executions/requesting executions/states jobs/model jobs/transitions jobs/waiting \
-	judging/judgings upstreams,services/jobstore/jobstore/$(name).py)
+	judging/judgings,services/jobstore/jobstore/$(name).py)
 PYTHON ?=
 ARGS ?=
 comma := ,

@@ -38,7 +38,6 @@ from jobstore.jobs.model import (
     format_edit,
     format_feedback,
     format_request_body,
-    members,
 )
 from jobstore.jobs.waiting import WAITS_MAX, Cause, Hold, format_waits
 from jobstore.publishing.fact_reader import make_job_changed
@@ -206,23 +205,3 @@ def test_the_largest_limit_follows_from_the_topics_and_a_setting_beyond_it_is_re
 def test_a_message_is_cut_and_says_so() -> None:
     assert cut_message("m" * MESSAGE_MAX_CHARS) == "m" * MESSAGE_MAX_CHARS
     assert cut_message("m" * (MESSAGE_MAX_CHARS + 1)) == "m" * (MESSAGE_MAX_CHARS - 1) + "\N{HORIZONTAL ELLIPSIS}"
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
-)
-
-
-@given(st.dictionaries(st.text(), VALUES), st.sampled_from([None, 0, 2]))
-def test_members_are_the_texts_that_they_were(value, indent):
-    text = json.dumps(value, indent=indent, ensure_ascii=bool(indent))
-    found = members(text)
-    assert {name: json.loads(part) for name, part in found.items()} == value
-    assert all(part in text for part in found.values())
-
-
-@pytest.mark.parametrize("part", ["1.50", "1e2", "-0", "9" * 5000, '{ "b" :1, "a":"\\u0000" }', "[ ]", '"\\u00e9"'])
-def test_a_member_keeps_what_a_value_would_lose(part):
-    assert members(f' {{ "x" : {part} , "y":null}}') == {"x": part, "y": "null"}

@@ -160,10 +160,6 @@ class Listeners:
     #: Called with the seconds until the first of the executions that were written is out of time.
     on_timed: Callable[[float], None] | None = None
 
-    def copy(self) -> "Listeners":
-        """Return them as they are now."""
-        return Listeners(self.on_offered, self.on_recorded, self.on_timed)
-
 
 class UnitOfWork(dict[type[Part], Part]):
     """The parts of one transaction by their types, each made at its first use. Commands decide on it."""

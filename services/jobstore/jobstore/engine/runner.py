@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from sqlalchemy import TextClause, text
@@ -293,7 +294,7 @@ class CommandRunner:
         TransientError: it is not known whether any was carried out. SET_ASIDE is the result of a command that needs the
         limits lock while limits are being changed: the caller carries it out by itself. If all need it, they wait.
         """
-        uow = UnitOfWork(self.terms, listeners=self.listeners.copy())  # even one that is removed meanwhile is called
+        uow = UnitOfWork(self.terms, listeners=replace(self.listeners))  # even one that is removed meanwhile is called
         async with self._database.pipelined_transaction() as connection:
             wishes = [command.locks() for command in commands]
             await self._stores.lock(connection, uow, wishes)
