@@ -23,7 +23,7 @@ ENVELOPE_BYTES = 4096
 
 
 def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Agent]:
-    """Return the adapter of each protocol."""
+    """Return the adapters of all protocols by which agents are called, by protocol."""
     return {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)}
 
 

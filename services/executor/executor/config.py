@@ -14,10 +14,10 @@ from signoff.fields import Money
 class Settings(WorkerSettings):
     """Settings of the executor, each SIGNOFF_<NAME> in the environment.
 
-    `agent_networks` are the networks besides the public internet in which agents may be: CIDR, and `host:port`,
-    comma-separated. Files that headers of agents refer to lie below `agent_header_dir`. `call_cost_max_usd` is the
-    highest cost that one call counts for, whatever its agent reports. `poll_max_s` is the longest time between two
-    polls of an asynchronous agent's work, unless the agent asks for another.
+    `agent_networks` lists, comma-separated, the networks (CIDR) and servers (`host:port`) in which agents may be
+    besides the public internet. `agent_header_dir` is the folder of the files to which headers of agents refer.
+    `call_cost_max_usd` is the highest cost that is counted for one call, whatever the agent reports. `poll_max_s` is
+    the longest time between two polls of an asynchronous agent's work, unless the agent asks for another.
     """
 
     executor_token: SecretSetting

@@ -5,16 +5,16 @@ from signoff.errors import ErrorCode
 
 
 class AgentError(ServiceError):
-    """A call failed. `retryable` says that another call may succeed.
+    """A call of an agent failed. `retryable` says whether another call may succeed.
 
-    `status` is the HTTP status, or the agent's own code where it has one; `retry_after_s` is the wait it asked for.
+    `status` is the HTTP status, or the agent's own code if there is one; the agent asks to wait `retry_after_s`.
     """
 
     code: str = ErrorCode.AGENT_ERROR
     retryable = False
 
     def __init_subclass__(cls, *, code: str, retryable: bool | None = None) -> None:
-        """Declare a way to fail by its code, and by whether another call may succeed."""
+        """Give a class of errors its code and, unless None, `retryable`: whether another call may succeed."""
         cls.code = code
         if retryable is not None:
             cls.retryable = retryable
@@ -37,35 +37,35 @@ class ExecutorError(AgentError, code=ErrorCode.EXECUTOR_ERROR, retryable=True):
 
 
 class AgentUnreachableError(AgentError, code=ErrorCode.AGENT_UNREACHABLE, retryable=True):
-    """No connection was made: not one byte of the request has left."""
+    """No connection to the agent was made, so that no byte of the request was sent."""
 
 
 class AgentConnectTimeoutError(AgentUnreachableError, code=ErrorCode.AGENT_CONNECT_TIMEOUT):
-    """No connection was made within its timeout."""
+    """No connection to the agent was made within the timeout for connecting."""
 
 
 class AgentHeaderError(AgentUnreachableError, code=ErrorCode.AGENT_HEADER_UNRESOLVED):
-    """A header's value cannot be read: an operator can correct that, and another executor may have it."""
+    """A header's value cannot be read; an operator can correct that, and another executor may have the value."""
 
 
 class AgentBrokenOffError(AgentError, code=ErrorCode.AGENT_CONNECTION_LOST, retryable=True):
-    """The connection ended within the call."""
+    """The connection to the agent was lost before the response had been read to its end."""
 
 
 class AgentTimeoutError(AgentError, code=ErrorCode.AGENT_TIMEOUT, retryable=True):
-    """The whole call took longer than it may."""
+    """The whole call took longer than the policy's `attempt_timeout_s`."""
 
 
 class AgentHeartbeatTimeoutError(AgentError, code=ErrorCode.AGENT_HEARTBEAT_TIMEOUT, retryable=True):
-    """The agent took the work, and was silent for longer than its heartbeat timeout."""
+    """The agent accepted the work, and then showed no life for longer than its heartbeat timeout."""
 
 
 class AgentWorkLostError(AgentError, code=ErrorCode.AGENT_WORK_LOST, retryable=True):
-    """The agent took the work, and no longer knows it."""
+    """The agent accepted the work, and later answered that it does not know the work."""
 
 
 class AgentFailedError(AgentError, code=ErrorCode.AGENT_FAILED):
-    """The agent took the work, and reports that it failed."""
+    """The agent accepted the work, and reports that the work failed."""
 
     def __init__(self, message: str, *, status: str | None, retryable: bool) -> None:
         super().__init__(message, status=status)
@@ -77,7 +77,7 @@ class AgentBusyError(AgentError, code=ErrorCode.AGENT_STATUS, retryable=True):
 
 
 class AgentStatusError(AgentError, code=ErrorCode.AGENT_STATUS):
-    """The agent answered with any other status that is not 2xx."""
+    """The agent answered with a status that is neither 2xx nor one that allows a retry."""
 
 
 class AgentForbiddenError(AgentError, code=ErrorCode.AGENT_ADDRESS_FORBIDDEN):
@@ -85,8 +85,8 @@ class AgentForbiddenError(AgentError, code=ErrorCode.AGENT_ADDRESS_FORBIDDEN):
 
 
 class AgentDeclinedError(AgentError, code=ErrorCode.AGENT_DECLINED):
-    """The agent will not do this job: it answered 4xx with the header `Signoff-Declined: <why>`."""
+    """The agent declined the job, by 4xx with the header `Signoff-Declined: <why>` or by the state of its work."""
 
 
 class AgentAnswerError(AgentError, code=ErrorCode.AGENT_INVALID_JSON):
-    """The agent answered 2xx without a result: no JSON, or too large."""
+    """The agent answered 2xx without a usable result, for example without JSON or with a too large result."""

@@ -16,13 +16,13 @@ from signoff.worker.v1 import work_service_pb2 as pb
 
 
 class GrpcExecutions:
-    """Claim executions over gRPC."""
+    """Claim executions at the jobstore over gRPC."""
 
     def __init__(self, leases: GrpcLeases) -> None:
         self._leases = leases
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
-        """Claim executions, and return one answer each, in order. New grants are at most `room`.
+        """Claim executions, and return one answer to each claim, in order. At most `room` answers are new grants.
 
         Raise TransientError if the jobstore is out of reach.
         """

@@ -1,6 +1,6 @@
-"""Handle requests: claim executions, start the granted ones, call their agents and publish the outcomes.
+"""Handle requests: claim executions, start attempts at the granted ones, call their agents and publish the outcomes.
 
-An attempt at an execution calls its agent until a call succeeds, or no other may follow here and now.
+An attempt at an execution calls the agent until a call succeeds, or no other call may follow within the attempt.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ PROGRESS_INTERVAL_S = 1.0
 
 
 class Throttle:
-    """Report the newest progress, at most once in `interval_s` seconds, and only if it changed."""
+    """Report the newest progress, at most once in `interval_s` seconds, and only if it differs from the last report."""
 
     def __init__(self, interval_s: float, report: Callable[[Progress], None]) -> None:
         self._interval_s = interval_s
@@ -45,13 +45,13 @@ class Throttle:
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, progress: Progress) -> None:
-        """Report this progress once the interval is over, unless a newer one replaces it."""
+        """Report `progress` when `interval_s` has passed since the last report, unless newer progress replaces it."""
         self._newest = progress
         if self._timer is None:
             self._timer = self._loop.call_at(self._next_at, self._report_newest)
 
     def close(self) -> None:
-        """Cancel the report that is due later."""
+        """Cancel the report that is scheduled, if there is one."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -71,7 +71,7 @@ BEGIN_REPORTED_AFTER_S = 1.0
 
 
 class Attempt:
-    """Do the work of one grant."""
+    """One attempt at an execution under a grant: it calls the agent, and publishes reports and the outcome."""
 
     _held: HeldLease
 
@@ -97,7 +97,7 @@ class Attempt:
         self._number = grant.spent + 1
 
     async def run(self, held: HeldLease) -> PublishOutcome:
-        """Make calls until there is an outcome, and return the function that publishes it."""
+        """Call the agent until there is an outcome, and return the function that publishes the outcome."""
         self._held = held
         if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
             self._report_begin()
@@ -110,14 +110,14 @@ class Attempt:
         return lambda: self._publish(self._number, outcome)
 
     async def give_up(self, held: HeldLease, bug: Exception) -> None:
-        """Publish that this attempt failed unexpectedly. The error's text may hold secrets: the log alone has it."""
+        """Publish that the attempt failed by the unexpected error `bug`, without its text, which may hold secrets."""
         error = ExecutorError(f"the executor failed unexpectedly ({type(bug).__name__}), and its log says how")
         wait_s = outcomes.wait_s(self._grant, self._number, error)
         report = self._reports.describe_failure(self._number, error, wait_s, here=False, usage=self._usage)
         await self._publisher.publish_report(report, held.lease)
 
     async def _publish(self, number: int, outcome: Event) -> None:
-        """Publish an outcome. A result that its topic refuses becomes a failure: else its lease would lapse."""
+        """Publish the outcome of call `number`; if the topic refuses a result, publish a failure in its place."""
         try:
             await self._publisher.publish_report(outcome, self._held.lease)
         except PermanentError as error:
@@ -129,7 +129,7 @@ class Attempt:
             await self._publisher.publish_report(report, self._held.lease)
 
     def _report_begin(self) -> None:
-        """Report once that the agent is being called, unless a failure was reported before."""
+        """Report that the agent is being called, unless this or the failure of a call has been reported already."""
         if not self._is_begin_reported:
             self._is_begin_reported = True
             self._report_soon(self._reports.describe_begin())
@@ -142,7 +142,7 @@ class Attempt:
         self._publisher.publish_report_soon(report, self._held.lease)
 
     async def _make_call(self, number: int) -> Event | None:
-        """Make a call, and return the outcome to publish, or None if another call follows here."""
+        """Make call `number`, and return the outcome to publish, or None if this attempt makes another call."""
         started, self._usage = time.monotonic(), None
         self._held.begun = True
         try:
@@ -209,9 +209,9 @@ class Handlers:
     call_cost_max_usd: Decimal = CALL_COST_MAX_USD
 
     async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[ServiceError | None]:
-        """Claim a batch in one call and start what was granted. The offsets follow, before any agent need answer.
+        """Claim a batch in one call, and start an attempt for each grant, without a wait for any agent's answer.
 
-        Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
+        Return an error or None for each record: PermanentError makes it a dead letter, DoubtfulError has it come again.
         """
         claims = [Claim(request.event, request.signature, request.replay) for request in requests]
         asked_at, answers = await claim(self.worker, partial(self.executions.claim, claims=claims))

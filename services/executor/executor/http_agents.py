@@ -1,4 +1,4 @@
-"""Call agents over HTTP: guarded, bounded, answered at once or polled, and with an error for each way to fail."""
+"""Call agents over HTTP, within bounds, at allowed addresses; a result comes at once or by polling."""
 
 import asyncio
 import logging
@@ -37,14 +37,14 @@ _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class HeaderValues:
-    """Read values at each request, so that a file that is replaced counts from the next one on."""
+    """Read the values of headers at each request, so that a replaced file takes effect from the next request on."""
 
     def __init__(self, environ: Mapping[str, str], folder: Path | None) -> None:
         self._environ = environ
         self._folder = folder
 
     def read(self, references: Mapping[str, str]) -> dict[str, str]:
-        """Return the values by header. Raise AgentHeaderError, which holds none of them, if one cannot be sent."""
+        """Return header values by name, from references. Raise AgentHeaderError, without values, if one is unusable."""
         return {name: self._read(name, reference) for name, reference in references.items()}
 
     def _read(self, name: str, reference: str) -> str:
@@ -65,9 +65,9 @@ class HeaderValues:
 
 
 def _read_file(folder: Path, place: str) -> str | None:
-    """Return a file's text without its last line break, cut a little beyond the largest value.
+    """Return the text of a file below `folder`, without its last line break, cut just beyond VALUE_MAX_BYTES.
 
-    None if there is no regular file, or a link leads out of the folder.
+    Return None if `place` is no regular file that can be read, or a link leads out of the folder.
     """
     try:
         folder = folder.resolve(strict=True)
@@ -106,7 +106,7 @@ USAGE_HEADER = "Signoff-Usage"
 
 @dataclass(frozen=True, slots=True)
 class AgentResponse:
-    """An agent's HTTP response. `body` is whole if the status is 2xx; `hide` removes secrets from texts."""
+    """An agent's HTTP response. `body` may be cut unless the status is 2xx; `hide` removes secrets from texts."""
 
     status: int
     headers: Mapping[str, str]
@@ -120,17 +120,17 @@ class AgentResponse:
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds to wait, from the header Retry-After."""
+        """The seconds to wait, from the header Retry-After; None if it states none."""
         return read_retry_after(self.headers, RETRY_AFTER_MAX_S)
 
     @property
     def usage(self) -> Usage | None:
-        """The usage of the call, from the header Signoff-Usage."""
+        """The usage of the call, from the header Signoff-Usage; None if it is missing or malformed."""
         text = self.headers.get(USAGE_HEADER)
         return None if text is None else parse_usage(text)
 
     def read_value(self) -> Any:
-        """Return the JSON value of a 2xx. Raise AgentError for another status, or a body that is no JSON."""
+        """Return the JSON value of the body. Raise AgentError if the status is not 2xx, or the body is no JSON."""
         if not self.is_success:
             raise _to_error(self)
         try:
@@ -140,7 +140,7 @@ class AgentResponse:
 
 
 class HttpClient:
-    """Call agents over HTTP. Follow no redirect and no proxy, and read no more than a bound."""
+    """A client that calls agents over HTTP. It follows no redirects, uses no proxy, and bounds a response's size."""
 
     def __init__(
         self, *, allowed: list[Network | HostPort], header_values: HeaderValues, result_max_bytes: int
@@ -167,7 +167,7 @@ class HttpClient:
         await self._session.close()
 
     async def post(self, call: Call) -> AgentResponse:
-        """Send a call's request, and return the response. Raise AgentError if there is none, or one too large."""
+        """Send a call's request, and return the response. Raise AgentError if none comes, or if it is too large."""
         grant = call.grant
         data, headers = grant.request.encode(), build_headers(call)
         headers[RESULT_MAX_HEADER] = str(self._find_result_max(grant))
@@ -184,10 +184,10 @@ class HttpClient:
         data: bytes | None = None,
         envelope_bytes: int = 0,
     ) -> AgentResponse:
-        """Return the response to a request of a call, with the agent's headers and these.
+        """Send a request of a call, with the headers of the agent and `headers`, and return the response.
 
-        Raise AgentError if there is none, or one too large. `connect_s` bounds connecting; `envelope_bytes` are allowed
-        beside the largest result.
+        Raise AgentError if no response comes, or if it is too large. `connect_s` bounds the time to connect. The body
+        of the response may have `envelope_bytes` more than the largest result.
         """
         values = self._header_values.read(call.grant.headers)
         if values:
@@ -223,9 +223,9 @@ class HttpClient:
         return response
 
     def _find_result_max(self, grant: Grant) -> int:
-        """Return how many bytes a result may have to be stored, and judged beside the criteria.
+        """Return the most bytes that a result may have to be stored, and to be judged together with the criteria.
 
-        The judge's limit is in characters, each of which has one byte at least.
+        The judge's limit is in characters; it can bound bytes, since each character has at least one byte.
         """
         bytes_max, chars = self._result_max_bytes, grant.judged_max_chars
         if chars is None or chars >= bytes_max + CRITERIA_MAX * CRITERION_MAX_CHARS:
@@ -234,13 +234,13 @@ class HttpClient:
         return max(0, min(bytes_max, chars - sum(len(criterion.text) for criterion in criteria)))
 
     def read_result(self, call: Call, response: AgentResponse) -> Any:
-        """Return the result in the response to a call, and count its usage. Raise AgentError if there is none."""
+        """Return the result in a call's response, and count the call's usage. Raise AgentError if there is none."""
         if (usage := response.usage) is not None:
             call.spend(usage)
         return self.check_size(response.read_value())
 
     def check_size(self, result: Any) -> Any:
-        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
+        """Return `result` unchanged. Raise AgentAnswerError if it is too large to be stored."""
         if (size := measure(result)) > self._result_max_bytes:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
             raise errors.AgentAnswerError(message, code=ErrorCode.RESULT_TOO_LARGE)
@@ -248,7 +248,7 @@ class HttpClient:
 
 
 def parse_usage(value: Any) -> Usage | None:
-    """Return the usage that an agent reports, from a JSON value or its text; a malformed one is only logged."""
+    """Return an agent's usage from a JSON value or JSON text; if it is malformed, log that, and return None."""
     try:
         return Usage.model_validate_json(value) if isinstance(value, str) else Usage.model_validate(value)
     except ValidationError as error:
@@ -260,7 +260,7 @@ def parse_usage(value: Any) -> Usage | None:
 
 
 async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Return the decoded body, up to a little over the limit."""
+    """Return the decompressed body; one of more than `limit` bytes is cut a little beyond the limit."""
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(64 * 1024):
         chunks.append(chunk)
@@ -285,7 +285,7 @@ def _to_error(response: AgentResponse) -> errors.AgentError:
 
 
 def build_headers(call: Call) -> dict[str, str]:
-    """Return a call's headers. All calls of an execution have one key, by which an agent can work once."""
+    """Return a call's headers. An execution's calls share an Idempotency-Key, so that an agent can work just once."""
     return {
         "Content-Type": "application/json",
         "Accept": "application/json",
@@ -296,13 +296,13 @@ def build_headers(call: Call) -> dict[str, str]:
 
 
 class HttpAgent:
-    """Adapter of agents whose response is the result."""
+    """An adapter for agents that answer a call with the result."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     async def call(self, call: Call) -> Any:
-        """Return the agent's result. Raise AgentError if there is none."""
+        """Call the agent, and return its result. Raise AgentError if there is no usable result."""
         return self._client.read_result(call, await self._client.post(call))
 
 
@@ -324,7 +324,7 @@ class _Strict(BaseModel):
 
 
 class Failure(_Strict):
-    """An agent's reason why the work failed, or was declined; `code` is the agent's own."""
+    """Why the agent's work failed, or was declined, as the agent reports it; `code` is the agent's own."""
 
     code: str | None = None
     message: str | None = None
@@ -332,7 +332,7 @@ class Failure(_Strict):
 
 
 class Status(_Strict):
-    """An agent's status of the work. A `heartbeat`, if there is one, shows life only when it changes."""
+    """The status of work, as the agent reports it. If it has a `heartbeat`, only a changed one is a sign of life."""
 
     state: Literal["running", "succeeded", "failed", "declined"]
     progress: float | None = Field(None, ge=0, le=1)
@@ -345,14 +345,14 @@ class Status(_Strict):
 
 
 class HttpAsyncAgent:
-    """Adapter of agents that take the work, and are polled less and less often while they show life."""
+    """An adapter for agents that accept work with 202, and are polled less and less often until the work ends."""
 
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
         self._client = client
         self._poll_max_s = poll_max_s
 
     async def call(self, call: Call) -> Any:
-        """Return the agent's result. Raise AgentError if there is none."""
+        """Call the agent, and return its result. Raise AgentError if there is no usable result."""
         response = await self._client.post(call)
         if response.status != _ACCEPTED:
             return self._client.read_result(call, response)
@@ -374,7 +374,7 @@ class HttpAsyncAgent:
 
 
 class _Work:
-    """Follow work that an agent has taken. Between two polls no status is kept."""
+    """Work that an agent has accepted, and that is followed by polling. Between two polls no status is kept."""
 
     def __init__(self, client: HttpClient, call: Call, accepted: AgentResponse) -> None:
         self._client = client
@@ -387,7 +387,7 @@ class _Work:
         self._silent_since = time.monotonic()
 
     async def follow(self, poll_max_s: float) -> Status:
-        """Poll until the work ends, and return its last status. Raise AgentError if it cannot be learnt."""
+        """Poll until the work ends, and return its last status. Raise AgentError if polling has to be given up."""
         for interval_s in backoffs_s(min(POLL_FIRST_S, poll_max_s), poll_max_s):
             await asyncio.sleep(self._wait_s(interval_s))
             is_last = self._left_s <= 0  # an earlier poll may have been answered while this process was frozen
@@ -409,7 +409,7 @@ class _Work:
         return min(interval_s, self._heartbeat_s * POLL_SHARE, max(self._left_s, 0.0))
 
     async def _poll(self) -> Status | None:
-        """Return the status of work that ended; None while it goes on, or its status cannot be had."""
+        """Ask for the status; return it if the work has ended, None if the work goes on or a later poll may succeed."""
         try:
             response = await self._get_status()
             status = _read_status(response)
@@ -459,7 +459,7 @@ class _Work:
         self._silent_since = time.monotonic()
 
     async def stop(self) -> None:
-        """Ask the agent to stop work that is no longer needed; whether it does so does not matter."""
+        """Ask the agent to stop work that is no longer needed; a failure of this request is ignored."""
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._client.request(self._call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})
@@ -468,7 +468,7 @@ class _Work:
 
 
 def _resolve_location(agent_url: str, location: str | None) -> str:
-    """Return the URL at which the work is followed. Raise AgentError unless it is of the agent's own origin."""
+    """Return the URL of accepted work, from a Location. Raise AgentError if its origin is not the agent's."""
     if location is None:
         raise _location_error("the agent answered 202 without a Location")
     try:
@@ -495,7 +495,7 @@ def _read_status(response: AgentResponse) -> Status:
 
 
 def _read_result(status: Status) -> Any:
-    """Return the result of work that ended. Raise AgentError if it has none."""
+    """Return the result of work that has ended. Raise AgentError if the work failed or was declined."""
     error = status.error or Failure()
     why = error.message or status.message
     if status.state == "declined":

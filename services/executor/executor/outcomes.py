@@ -26,7 +26,7 @@ PARTIAL_MAX_BYTES = 16 << 10
 def to_result_event(
     grant: Grant, result: object, duration_s: float, usage: Usage | None = None, began_at: datetime | None = None
 ) -> ResultProduced:
-    """Return the event of an agent's result, with all that validators need."""
+    """Return the event that publishes an agent's result, with all that validators need."""
     request = from_json(grant.request)
     return ResultProduced(
         execution_id=grant.lease.execution_id,
@@ -45,12 +45,12 @@ def to_result_event(
 
 
 def to_printable(text: str) -> str:
-    """Cut a stranger's text, and replace characters that databases refuse or that steer terminals."""
+    """Return an untrusted text, cut to MESSAGE_MAX characters, with U+FFFD in place of unprintable characters."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text[:MESSAGE_MAX])
 
 
 def read_progress(fraction: float | None, message: str | None, partial: Any) -> Progress:
-    """Return an agent's progress within its bounds; the message names what was cut or left out."""
+    """Return an agent's progress with message and partial result bounded; the message says what was cut or left out."""
     words = [] if message is None else [to_printable(message[:PROGRESS_MESSAGE_MAX])]
     if message is not None and len(message) > PROGRESS_MESSAGE_MAX:
         words.append(f"(cut, of {len(message)} characters)")
@@ -61,7 +61,7 @@ def read_progress(fraction: float | None, message: str | None, partial: Any) -> 
 
 
 class AttemptReports:
-    """Build the reports under one grant, numbered in order; the first is the begin of the call."""
+    """Build the reports of one attempt, numbered in order; the first says that the agent is being called."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
@@ -81,7 +81,7 @@ class AttemptReports:
     def describe_failure(
         self, number: int, error: AgentError, wait_s: float | None, *, here: bool, **fields: Any
     ) -> JobStatusReported:
-        """Return the report of a failed call, which another follows in `wait_s`, if any, here or under a new grant."""
+        """Return the report that call `number` failed; with `wait_s` another follows, in this attempt if `here`."""
         kind = ReportKind.CALL_FAILED if here else ReportKind.ATTEMPT_FAILED
         if wait_s is None:
             kind = ReportKind.DECLINED if isinstance(error, AgentDeclinedError) else ReportKind.FAILED
@@ -97,7 +97,7 @@ class AttemptReports:
         )
 
     def describe_exhaustion(self, number: int, error: AgentError, used_up: str, **fields: Any) -> JobStatusReported:
-        """Return the report of a failed call that no other follows because the budget is used up."""
+        """Return the report that call `number` failed, and that no other follows, as the budget is used up."""
         return self._report(
             ReportKind.FAILED,
             f"{used_up}, and the agent is not called again; call {number} failed: {to_printable(str(error))}",
@@ -134,16 +134,16 @@ WAIT_HERE_MAX_S = 30.0
 
 
 def wait_s(grant: Grant, number: int, error: AgentError) -> float | None:
-    """Return the seconds until the next call, after the one with this number failed, or None if there is none."""
+    """Return the seconds from the failure of call `number` to the next call, or None if no other call may follow."""
     if number >= (grant.policy.max_calls or 1) or not may_retry(grant.policy, error):
         return None
     return max(backoff_s(grant.policy, number), error.retry_after_s or 0.0)
 
 
 def may_retry(policy: Policy, error: AgentError) -> bool:
-    """Decide whether another call may follow this failure.
+    """Return whether another call may follow one that failed with `error`.
 
-    Under `at_most_once` none may once a byte has left; then the policy's codes decide, `no_retry_codes` first.
+    Under `at_most_once` none may once a byte was sent. Then the policy's codes decide, first `no_retry_codes`.
     """
     if isinstance(error, AgentDeclinedError):
         return False
@@ -156,9 +156,9 @@ def may_retry(policy: Policy, error: AgentError) -> bool:
 
 
 def backoff_s(policy: Policy, number: int) -> float:
-    """Return a random wait, in seconds, up to a limit that grows from call to call.
+    """Return a random wait in seconds after call `number` failed, up to a limit that grows from call to call.
 
-    Full jitter keeps the calls that failed together from coming back together.
+    Full jitter keeps calls that failed together from being repeated together.
     """
     first_s, longest_s = policy.backoff_first_s or 0.0, policy.backoff_max_s or 0.0
     limit_s = min(longest_s, first_s * (policy.backoff_factor or 1.0) ** min(number - 1, 100))

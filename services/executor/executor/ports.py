@@ -19,11 +19,11 @@ SECRET_MIN = 4
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One attempt at one execution, under a lease of `lease_s` seconds.
+    """The grant of one attempt at an execution, under a lease of `lease_s` seconds.
 
-    `request` is the JSON body of every call of the execution; `spent` calls failed, or were lost, before this attempt.
-    `headers` refer to the values that the agent is sent. `judged_max_chars` is the number of characters of criteria and
-    result that validators judge; None if none has reported it.
+    `request` is the JSON body of every call of the execution. `spent` is the number of calls that failed, or were lost,
+    before this attempt. `headers` has a reference to each header's value. `judged_max_chars` is the most characters, of
+    criteria and result together, that validators judge; None if no validator has reported it.
     """
 
     lease: Lease
@@ -53,12 +53,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the agent; `number` counts those of the execution, from 1.
+    """One call of the agent; `number` is its number among the calls of the execution, from 1.
 
-    An adapter calls `report_progress` for each progress, and `spend` once with the usage of the call. When the call is
-    aborted, `is_given_up` returns whether no attempt goes on with the work: then an agent that still works may be asked
-    to stop. Otherwise the work is another attempt's, as it may be once the lease `has_lapsed` by this process's clock.
-    `secrets` are the values of sent headers: `hide` removes them from texts in which the agent may have repeated them.
+    An adapter calls `report_progress` for each report of progress, and `spend` once, with the call's usage. When the
+    call is cancelled, `is_given_up` returns whether no attempt will continue the work, so that the agent may be asked
+    to stop. Otherwise another attempt may continue the work, as it may once the lease `has_lapsed` by the local clock.
+    `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may repeat them.
     """
 
     grant: Grant
@@ -70,12 +70,12 @@ class Call:
     secrets: set[str] = field(default_factory=set)
 
     def keep_secret(self, values: Iterable[str]) -> None:
-        """Add values to the secrets, and their parts that follow a scheme, as in `Bearer <token>`."""
+        """Add values of headers to `secrets`, and the part of each that follows a scheme, as in `Bearer <token>`."""
         parts = {part for value in values for part in (value, value.partition(" ")[2].strip())}
         self.secrets.update(part for part in parts if len(part) >= SECRET_MIN)
 
     def hide(self, text: str) -> str:
-        """Return a text with `***` for each secret, and for users and passwords in URLs."""
+        """Return a text with `***` in place of each secret, and of users and passwords in URLs."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
         return hide_userinfo(text)
@@ -83,7 +83,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim of the execution that a record requests: its body, which the jobstore reads, and its signature."""
+    """A claim of the execution that a record requests: the record's value and signature, and if it is a replay."""
 
     request: bytes
     signature: str = ""
@@ -91,14 +91,14 @@ class Claim:
 
 
 class Executions(Protocol):
-    """The jobstore, where executions are claimed."""
+    """The jobstore, as the place where executions are claimed."""
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | ClaimDenied]:
-        """Claim executions, and return one answer each. Raise TransientError if the jobstore is out of reach."""
+        """Return an answer to each claim, at most `room` new grants. Raise TransientError if no jobstore answers."""
 
 
 class Agent(Protocol):
-    """One way of calling agents."""
+    """An adapter that calls agents by one protocol."""
 
     async def call(self, call: Call) -> Any:
-        """Return the agent's result, a JSON value, or raise AgentError. The caller bounds the time of the call."""
+        """Call the agent, and return its result, a JSON value, or raise AgentError. The caller bounds the time."""

@@ -1,4 +1,4 @@
-"""Make the checks of a judgement in processes of their own, which bound the cost of a check on any result."""
+"""Run the checks of a judgement in processes of their own, which bound the cost of a check on any result."""
 
 import asyncio
 import json
@@ -32,9 +32,9 @@ _NOT_MADE: Final = Finding(Outcome.CANNOT_ASSESS, None, "the check was not made:
 
 
 class CheckProcesses:
-    """Processes that make checks, PROCESSES_MAX at most, each started when it is first needed.
+    """A pool of at most PROCESSES_MAX processes that run checks; each process is started when it is first needed.
 
-    They have no secrets, and one that takes too much time or memory ends alone: a check may take `check_cpu_s`.
+    The processes have no secrets. A check over `check_cpu_s` of CPU, or over its memory limit, ends only its process.
     """
 
     def __init__(self, check_cpu_s: float = CHECK_CPU_S) -> None:
@@ -53,7 +53,7 @@ class CheckProcesses:
         self._idle.clear()
 
     async def run(self, checks: Sequence[str], subject: Subject) -> list[Finding]:
-        """Make checks, given by their texts, and return the finding of each.
+        """Run checks, given by their texts, on a subject, and return one finding for each check, in order.
 
         Raise JudgmentError if the subject cannot be written as JSON.
         """
@@ -80,7 +80,7 @@ class CheckProcesses:
         return findings + [_NOT_MADE] * (len(checks) - len(findings))
 
     async def _take(self) -> Process:
-        """Return a process that waits for work."""
+        """Return a process that is idle, or start a new one if none is."""
         while self._idle:
             process = self._idle.pop()
             if process.returncode is None:
@@ -89,7 +89,7 @@ class CheckProcesses:
 
 
 def _write_subject(subject: Subject) -> str:
-    """Return a subject as JSON text for checks; a first submission is never a repeat. Raise JudgmentError."""
+    """Return a subject as the JSON text that checks read. Raise JudgmentError if it cannot be written as JSON."""
     is_repeated = False if subject.submission == 1 else subject.is_repeated
     known = {"payload": subject.payload, "submission": subject.submission}
     try:
@@ -99,7 +99,7 @@ def _write_subject(subject: Subject) -> str:
 
 
 async def _exchange(process: Process, checks: Sequence[str], subject: str) -> list[Finding]:
-    """Return the findings of the checks that were made before one ended the process."""
+    """Have a process run checks on a subject, and return the findings: fewer than checks if the process ended."""
     assert process.stdin is not None
     assert process.stdout is not None
     findings: list[Finding] = []
@@ -113,7 +113,7 @@ async def _exchange(process: Process, checks: Sequence[str], subject: str) -> li
 
 
 async def _start(check_cpu_s: float) -> Process:
-    """Start a process in a group of its own, which signals to this one's do not reach, and wait until it is ready."""
+    """Start a process in its own session, which signals to this process do not reach, and wait until it is ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", "contracts.checks", str(check_cpu_s),
         stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True,

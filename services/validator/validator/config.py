@@ -13,7 +13,7 @@ from validator.judge_config import ApiName, JudgeConfig, JudgeKey, parse_keys
 
 
 class _OpenAI(EnvironmentSettings):
-    """Settings that the openai SDK reads too, under its own names."""
+    """Settings that the openai SDK reads, too, so that they have its names: OPENAI_API_KEY and OPENAI_BASE_URL."""
 
     model_config = SettingsConfigDict(env_prefix="OPENAI_")
 
@@ -24,11 +24,11 @@ class _OpenAI(EnvironmentSettings):
 class Settings(WorkerSettings):
     """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL.
 
-    `judge_keys` is JSON, {name: {"key": "env:NAME" or "file:PATH", "base_urls": [..]}}: the keys that judge policies
-    may name. `judge_networks` are the networks besides the public internet in which the judges of policies may be:
-    CIDR, and `host:port`, comma-separated. `judge_refuter_model` is asked to refute the pass of a resubmission of a job
-    without a policy, with the key `judge_refuter_key_name` at that key's first base URL, or without one where the judge
-    is. `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
+    `judge_keys` are the keys that judge policies may name, as JSON: {name: {"key": "env:NAME" or "file:PATH",
+    "base_urls": [..]}}. `judge_networks` lists networks (CIDR) and servers (`host:port`), comma-separated, where judges
+    of policies may be besides the public internet. `judge_refuter_model` is asked to refute the pass of a resubmission
+    of a job without a policy: with the key `judge_refuter_key_name` at that key's first base URL or, without it, where
+    the own judge is. `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
     """
 
     validator_token: SecretSetting
@@ -76,18 +76,18 @@ class Settings(WorkerSettings):
 
     @property
     def keys(self) -> dict[str, JudgeKey]:
-        """The keys that policies may name."""
+        """The keys that judge policies may name, by name."""
         return parse_keys(self.judge_keys) if self.judge_keys is not None else {}
 
     def _name_model(self, model: str | None, key: str | None) -> JudgeModel | None:
-        """Return another model than the judge itself; None if none is set."""
+        """Return the model that refutes or confirms, with the named key, if any; None if `model` is None."""
         if model is None:
             return None
         return JudgeModel(model=model, key=key, base_url=None if key is None else self.keys[key].base_urls[0])
 
     @property
     def judge_config(self) -> JudgeConfig:
-        """The configuration of the judge, and the limits of one judgement."""
+        """The configuration of the validator's own judge, with the limits of one judgement."""
         openai = _OpenAI()
         return JudgeConfig(
             api_key=openai.api_key.get_secret_value() if openai.api_key else None,

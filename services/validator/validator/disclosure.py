@@ -1,7 +1,7 @@
 """Find parts of references that a judge's words disclose, so that agents are not sent them. Pure.
 
-The search is by words that are in the reference and neither in the task, the criteria nor the result. It does not find
-a disclosure in other words, in another language or in a cipher.
+The search is for words that are in a reference and in neither the task, the criteria nor the result. It does not find a
+disclosure in other words, in another language or in a cipher.
 """
 
 import re
@@ -36,9 +36,9 @@ _COMMON: Final = frozenset(_COMMON_TEXT.split())
 
 
 def mark_disclosing(verdict: Verdict, references: Mapping[int, str], known: Iterable[Any]) -> None:
-    """Mark the comments and the reason of a verdict that have words of a reference which the agent does not know.
+    """Set `discloses` where a comment or the reason of a verdict has words of a reference that the agent does not know.
 
-    `known` are the agent's task and its result, as JSON values.
+    `known` are the task and the result, as JSON values: the agent knows their words, and those of the criteria.
     """
     texts = [*_list_texts([*known, *(one.text for one in verdict.criteria)])]
     secret = _Secret(references.values(), texts)
@@ -48,7 +48,7 @@ def mark_disclosing(verdict: Verdict, references: Mapping[int, str], known: Iter
 
 
 class _Secret:
-    """The parts of references that are not known otherwise: words, beginnings of words, and words in a row."""
+    """The words, beginnings of words and runs of words that are in references but not in the known texts."""
 
     def __init__(self, references: Collection[str], known: Collection[str]) -> None:
         self._known = _list_forms(fold_all(known))
@@ -59,12 +59,12 @@ class _Secret:
         self._runs = runs - {run for text in known for run in _list_runs(text)} if runs else runs
 
     def _list_words(self, reference: str) -> set[str]:
-        """Return the words of a reference with content; if it has none of these, as `pass`, all of them."""
+        """Return a reference's unknown words with content, or all its unknown words if none has any, as in `pass`."""
         words = _list_forms(fold_all([reference])) - self._known
         return words - _COMMON or words
 
     def is_in(self, text: str) -> bool:
-        """Return whether a text has any of these parts."""
+        """Return whether a text has a part of the secret, also if it is spelled in single letters or backwards."""
         words = _list_forms(fold_all([text]))
         words |= {"".join(letters) for letters in _spell(fold_in_order(text))}
         words |= {word[::-1] for word in words if len(word) >= _STEM}
@@ -78,19 +78,19 @@ class _Secret:
 
 
 def _list_forms(words: Iterable[str]) -> set[str]:
-    """Return words without marks, whole and by their parts between marks: 1,905 is 1905, 1 and 905."""
+    """Return each word without punctuation, and its parts between punctuation: 1,905 gives 1905, 1 and 905."""
     forms = {part for word in words for part in (_MARKS.sub("", word), *_MARKS.split(word))}
     return forms - {""}
 
 
 def _list_runs(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield rows of words with content, common words between them left out."""
+    """Yield every three successive words of a text from which common words and bare punctuation are left out."""
     words = [word for word in fold_in_order(text) if _MARKS.sub("", word) and word not in _COMMON]
     yield from zip(*(words[start:] for start in range(_RUN)), strict=False)
 
 
 def _spell(words: Iterable[str]) -> Iterator[list[str]]:
-    """Yield rows of single letters: O-s-l-o."""
+    """Yield the letters of each run of one-letter words, as of O-s-l-o."""
     letters: list[str] = []
     for word in [*(word for word in words if _MARKS.sub("", word)), "  "]:
         if len(word) == 1:
@@ -101,7 +101,7 @@ def _spell(words: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _list_texts(values: Iterable[Any]) -> Iterator[str]:
-    """Yield every text in JSON values: names, strings, and numbers as they are written."""
+    """Yield every text in JSON values: names of members, strings, and other scalars as JSON writes them."""
     todo = [*values]
     while todo:
         value = todo.pop()

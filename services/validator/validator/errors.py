@@ -1,4 +1,4 @@
-"""Declare why a result has no verdict. Every error carries a stable `code`."""
+"""Declare the errors that say why a result has no verdict. Every error carries a stable `code`."""
 
 from contracts.resources import Usage
 from servicekit.errors import PermanentError, ServiceError, TransientError, UnableError
@@ -6,11 +6,11 @@ from signoff.errors import ErrorCode
 
 
 class JudgeUnavailableError(TransientError):
-    """The judge did not answer: the judgement waits, and nothing is decided. `status` is that of the HTTP response.
+    """The judge did not answer, so that the judgement waits undecided. `status` is that of an HTTP response, if any.
 
-    Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx), and those that only an
-    operator can mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured; and of a model
-    of a policy: judge_key_unknown, judge_key_not_allowed (not at this URL), judge_address_forbidden.
+    Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx). Only an operator can mend:
+    judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured and, for the model of a policy,
+    judge_key_unknown, judge_key_not_allowed (not at this URL), judge_address_forbidden.
     """
 
     code = ErrorCode.JUDGE_UNAVAILABLE
@@ -18,12 +18,12 @@ class JudgeUnavailableError(TransientError):
 
 
 class JudgeAnswerError(ServiceError):
-    """The judge's answer cannot be used: it is asked again, a bounded number of times.
+    """The judge's answer cannot be used. Unless the error `is_final`, the judge is asked again, within bounds.
 
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
-    judge_criteria_mismatch, judge_canary (it did what the result told it to), judge_failed, judge_request_rejected
-    (400, 413, 422; final: a retry is of no use). `usage` and the fields to `last_refusal` are those of a Reply.
-    `needs_room`: the thoughts before the answer used up its tokens.
+    judge_criteria_mismatch, judge_canary (the answer has a secret word), judge_failed, judge_request_rejected (400,
+    413, 422; final). `usage` to `last_refusal` are as in Reply. `needs_room` says that the model's thoughts used up the
+    tokens.
     """
 
     code = ErrorCode.JUDGE_WRONG_SHAPE
@@ -42,7 +42,7 @@ class JudgmentError(PermanentError):
     Codes: those of JudgeAnswerError, where the judge does not answer about a harmless result either; no_criteria;
     no_required_criterion; result_not_json; result_too_large_to_judge; budget_exhausted; judge_prompt_unknown (a policy
     names a version that this validator does not have); verdict_mismatch (a fault of the validator). `asked` describes
-    the asks until then, which no verdict lists.
+    the asks that were made, since there is no verdict that lists them.
     """
 
     code = ErrorCode.JUDGMENT_FAILED
@@ -53,7 +53,7 @@ class JudgmentError(PermanentError):
 
 
 class PolicyNotSupportedError(UnableError):
-    """The policy is of a later version: a newer validator can judge by it."""
+    """This validator cannot read the judge policy, which is of a later version; a newer validator can judge by it."""
 
     code = ErrorCode.JUDGE_POLICY_NOT_SUPPORTED
 

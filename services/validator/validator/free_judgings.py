@@ -1,7 +1,7 @@
-"""Make judgings without a job: take some while any wait, judge them, and report their outcomes in batches.
+"""Carry out judgings without a job: take some while any wait, judge them, and report their outcomes in batches.
 
-Jobs go first: they have all of the validator's capacity. Judgings without a job have a share of it besides, while
-the validator has room for jobs at all; while their outcomes are reported, as many more are judged.
+Jobs go first: they have all of the validator's capacity. Judgings without a job have SHARE of it in addition, while the
+validator has room for jobs at all; outcomes that are not recorded yet may take as many places again.
 """
 
 import asyncio
@@ -64,10 +64,10 @@ async def judge_free(
     probe: Probe,
     name_own: Callable[[], str | None] = lambda: None,
 ) -> FreeOutcome:
-    """Make a judging without a job, within a budget. If its caller waits for it, an absent judge is an outcome.
+    """Carry out a judging without a job, within a budget, and return its outcome.
 
-    The verdict of a test also has the capabilities of each judge's server, as `judges`. `name_own` returns the version
-    of the policy `default` that the own settings are.
+    An absent judge fails a try or a test, whose caller waits; others wait for the judge. A test's verdict has each
+    judge's capabilities, as `judges`. `name_own` returns the version of `default` with the own settings.
     """
     started = time.monotonic()
     verdict, code, message = None, "", ""
@@ -93,7 +93,7 @@ async def judge_free(
 
 
 class FreeJudgingWorker:
-    """Hold the leases of judgings without a job, and report their outcomes."""
+    """Take judgings without a job from the jobstore, hold their leases, judge them, and report their outcomes."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class FreeJudgingWorker:
         judge: Callable[[FreeGrant, JudgingBudget], Awaitable[FreeOutcome]],
         capacity: int,
     ) -> None:
-        """Take dependencies; `judge` makes one judging, and its errors are reported as ErrorCode.VALIDATOR_ERROR."""
+        """Take dependencies; `judge` carries out one judging, and an error in it is reported as VALIDATOR_ERROR."""
         self._worker = worker
         self._judgings = judgings
         self._judge = judge
@@ -116,7 +116,7 @@ class FreeJudgingWorker:
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Take judgings from now on, whenever the jobstore reports that some wait."""
+        """Begin to take judgings whenever the jobstore reports that some wait, until `stop` is called."""
         self._worker.on_waiting = self._note_waiting
         loops = (self._watch_for_ever(), self._take_for_ever(), self._report_for_ever())
         self._loops = [asyncio.create_task(loop) for loop in loops]
@@ -126,7 +126,7 @@ class FreeJudgingWorker:
             self._are_waiting.set()
 
     async def _watch_for_ever(self) -> None:
-        """Watch for waiting judgings. Renewals report them, too, but an idle worker makes few."""
+        """Watch for waiting judgings. Renewals of leases report them, too, but an idle worker makes few renewals."""
         waits = backoffs_s(WATCH_AGAIN_S, WATCH_AGAIN_MAX_S)
         while True:
             try:
@@ -161,7 +161,7 @@ class FreeJudgingWorker:
                     await asyncio.sleep(GATHER_S)
 
     async def _take(self, room: int) -> int:
-        """Take up to `room` judgings, and return how many: none while the jobstore is out of reach."""
+        """Take and start up to `room` judgings, and return how many were taken: 0 if the jobstore is out of reach."""
         asked_at = time.monotonic()
         try:
             taken = await self._judgings.take(self._worker.owner, room)
@@ -193,7 +193,7 @@ class FreeJudgingWorker:
             self._changed.set()
 
     async def _settle(self, lease: Lease, task: asyncio.Task[None], budget: JudgingBudget) -> None:
-        """Stop a judging whose lease the jobstore has ended, and report its cost."""
+        """Stop a judging whose lease the jobstore has ended, and have the cost of its asks, if any, reported."""
         task.cancel()
         await asyncio.wait([task])
         if (usage := await budget.settle()) is not None:
@@ -222,7 +222,7 @@ class FreeJudgingWorker:
                 await asyncio.sleep(AGAIN_MAX_S)
 
     async def _report(self, held: list[Lease], given_back: list[Lease] | None = None) -> None:
-        """Report outcomes, renew leases, and forget the outcomes that are recorded and the leases that are lost."""
+        """Report outcomes, renew the leases `held`, give others back, and stop judgings whose leases have ended."""
         outcomes = dict(list(self._done.items())[:OUTCOMES_MAX])
         kept = await self._judgings.finish(self._worker.owner, outcomes, held, given_back or [])
         for lease in outcomes:
@@ -235,7 +235,7 @@ class FreeJudgingWorker:
         self._changed.set()
 
     async def stop(self) -> None:
-        """Take nothing more, report outcomes, and give back judgings under way."""
+        """Take no more judgings, report outcomes and give back leases; leases that remain after STOP_S lapse."""
         self._worker.on_waiting = None
         for loop in self._loops:
             loop.cancel()

@@ -1,4 +1,4 @@
-"""Handle results: claim them, start what was granted; then judge, and publish the verdicts."""
+"""Handle results: claim them, start the judgings that were granted, judge, and publish the verdicts."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Handlers:
     """Handle batches of `result-produced`, from the claims to the verdicts.
 
-    `name_own` returns the version of the policy `default` that has this validator's settings.
+    `name_own` returns the version of the policy `default` that has this validator's settings, None until known.
     """
 
     worker: Worker
@@ -46,9 +46,9 @@ class Handlers:
     _reporting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[ServiceError | None]:
-        """Claim a batch in one call, and start the judgings that were granted; a replayed record is not claimed.
+        """Claim a batch of results in one call, and start the judgings that were granted; skip replayed records.
 
-        Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
+        Return an error or None for each record: PermanentError makes it a dead letter, DoubtfulError has it come again.
         """
         claims = [Claim(result.record.value or b"", result.signature) for result in results if not result.replay]
         asked_at, claimed = await claim(self.worker, partial(self.judgings.claim, claims=claims))
@@ -80,7 +80,7 @@ class Handlers:
         return None
 
     def _share_checks(self, held: HeldLease, run_checks: RunChecks, tenant: str) -> RunChecks:
-        """Return a `run_checks` that takes a slot: it waits for one of the few processes."""
+        """Return a function that calls `run_checks` in a slot of the worker, under the tenant's name and `checks`."""
 
         async def run(checks: Sequence[str], subject: Subject) -> Sequence[Finding]:
             async with self.worker.with_slot(held, (tenant, "checks")):
@@ -91,7 +91,7 @@ class Handlers:
     async def _judge_result(
         self, event: ResultProduced, grant: Grant, budget: JudgingBudget, held: HeldLease
     ) -> PublishOutcome:
-        """Judge a result by its grant, and return the function that publishes the outcome."""
+        """Judge a result by its grant, and return the function that publishes the verdict, or the failure to judge."""
         held.begun = True
         started, tenant = time.monotonic(), f"tenant:{grant.tenant}"
         try:
@@ -129,13 +129,13 @@ class Handlers:
         return lambda: self.publisher.publish_report(outcome, held.lease)
 
     async def _report_spent(self, event: ResultProduced, budget: JudgingBudget, lease: Lease) -> None:
-        """Publish the cost of a judging that was cancelled or ran out of time, including asks that were under way."""
+        """Publish the cost, if any, of a judging that was cancelled or ran out of time, with asks then under way."""
         if (usage := await budget.settle()) is not None:
             report = _to_report(event, lease, kind=ReportKind.SPENT, usage=usage)
             await retry_transient(lambda: self.publisher.publish_report(report, lease), on="kafka")
 
     async def _give_up(self, event: ResultProduced, budget: JudgingBudget, held: HeldLease, bug: Exception) -> None:
-        """Publish that judging failed by an unexpected error, whose text may hold secrets: the log alone has it."""
+        """Publish that judging failed by the unexpected error `bug`, without its text, which may hold secrets."""
         message = f"the validator failed unexpectedly ({type(bug).__name__}), and its log says how"
         fields = {"kind": ReportKind.MISJUDGED, "code": ErrorCode.VALIDATOR_ERROR, "message": message}
         await self.publisher.publish_report(_to_report(event, held.lease, usage=budget.usage, **fields), held.lease)

@@ -34,7 +34,7 @@ THINKING_TOKENS: Final = 4_096
 class JudgeConfig(BaseModel):
     """How to reach a judge, and the limits of one judgement.
 
-    The SDK reads OPENAI_API_KEY and OPENAI_BASE_URL where `api_key` and `base_url` are None.
+    If `api_key` or `base_url` is None, the openai SDK reads OPENAI_API_KEY or OPENAI_BASE_URL instead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,11 +69,11 @@ class JudgeConfig(BaseModel):
 
     @property
     def judge_name(self) -> str:
-        """The name under which verdicts may be reused: model, place, and all settings that may change a verdict.
+        """The name under which verdicts may be reused: model, server, and all settings that may change a verdict.
 
-        Verdicts under one name on the identical question are equivalent. The place is named unless it is OpenAI's:
-        other servers use the same names of models. So are other models that confirm and refute. Settings that only
-        delay or refuse a verdict are not.
+        Two verdicts under one name on the same question are equivalent. The name has the base URL, if one is set, since
+        other servers use OpenAI's names of models, and the models that confirm and refute, if they are set. The name
+        leaves out settings that only delay or refuse a verdict.
         """
         settings = [
             self.api or "any API",
@@ -92,7 +92,7 @@ class JudgeConfig(BaseModel):
 
     @cached_property
     def rules(self) -> JudgePolicy:
-        """The policy of results without one: checks, one judge, and the judges that confirm and refute its passes."""
+        """The policy for results that name none: checks, one judge, and the models that confirm and refute a pass."""
         if self.confirmer is None and self.refuter is None:
             return _PLAIN
         confirming = [] if self.confirmer is None else [LoopStep(confirm=True, judge=self.confirmer)]
@@ -100,7 +100,7 @@ class JudgeConfig(BaseModel):
 
     @property
     def policy(self) -> JudgePolicy:
-        """These settings as the policy `default` that validators report, without secrets."""
+        """These settings as the judge policy `default`, which validators report to the jobstore, without secrets."""
         url = urlsplit(self.base_url or "")
         base_url = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}" if self.base_url else None
         model = JudgeModel(
@@ -132,7 +132,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class JudgeKey(BaseModel):
-    """A key by reference, `env:NAME` or `file:PATH`, and the base URLs that it may be sent to."""
+    """A reference to an API key, `env:NAME` or `file:PATH`, and the base URLs to which the key may be sent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -144,12 +144,12 @@ _KEYS: Final = TypeAdapter(dict[Name, JudgeKey])
 
 
 def parse_keys(text: str) -> dict[str, JudgeKey]:
-    """Return the keys in a JSON text, by name. Raise ValueError if it is malformed."""
+    """Return the judge keys in a JSON text, by name. Raise ValueError if the text is malformed."""
     return _KEYS.validate_json(text)
 
 
 class JudgeKeys:
-    """The keys of an operator's settings, beside the one of the validator's own judge."""
+    """The API keys that judge policies may name, by an operator's settings, and that of the validator's own judge."""
 
     def __init__(self, own: JudgeConfig, keys: Mapping[str, JudgeKey], environ: Mapping[str, str]) -> None:
         self._own = own
@@ -157,11 +157,11 @@ class JudgeKeys:
         self._environ = environ
 
     def is_own(self, base_url: str | None) -> bool:
-        """Return whether a base URL is the one that the operator named for the validator's own judge."""
+        """Return whether a base URL is that of the validator's own judge, for which None stands, too."""
         return base_url is None or _normalize(base_url) == _normalize(self._own.base_url or _OPENAI_URL)
 
     def resolve(self, model: JudgeModel) -> JudgeConfig:
-        """Return the configuration of a model's judge. Raise JudgeUnavailableError if the settings do not allow it."""
+        """Return how to reach a policy's model. Raise JudgeUnavailableError if its key is unknown or not allowed."""
         base_url, api_key = model.base_url, NO_KEY
         if model.key is not None:
             named = self._find(model.key)

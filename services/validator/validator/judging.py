@@ -49,9 +49,9 @@ TOKENS_MAX = 2**53
 
 
 class JudgingBudget:
-    """The budget of one judgement, for all judges that it asks.
+    """The budget of one judgement, which all judges that it asks share.
 
-    `usage` is the sum over all asks, also those whose answers cannot be used; None if no judge reported any.
+    `usage` is the sum over all asks, also of those whose answers cannot be used; None if no judge has reported a usage.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -65,25 +65,25 @@ class JudgingBudget:
             raise BudgetExhaustedError(f"{used_up}, and the judge is not asked again")
 
     def spend(self, usage: Usage) -> None:
-        """Count the usage of an ask."""
+        """Count the usage of one ask against the budget."""
         self._budget.spend(usage)
         self.usage = usage if self.usage is None else _add_usage(self.usage, usage)
 
     def count_later(self, counting: Coroutine[Any, Any, None]) -> None:
-        """Have an ask counted that is under way as the judgement is stopped."""
+        """Run `counting`, which counts an ask that is under way when the judgement stops; `settle` waits for it."""
         task = asyncio.create_task(counting)
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
     async def settle(self) -> Usage | None:
-        """Return the usage of a stopped judgement, once its asks under way have answered or are too late."""
+        """Return the usage of a stopped judgement, after its last asks under way were counted or came too late."""
         if self._late:
             await asyncio.wait(self._late)
         return self.usage
 
 
 class BudgetedJudge:
-    """Ask a judge until a budget is used up; `model` has the price that its policy states."""
+    """A judge that is asked only until a budget is used up; `model`, if given, may state the price of its tokens."""
 
     def __init__(self, judge: Judge, budget: JudgingBudget, model: JudgeModel | None = None) -> None:
         self._judge = judge
@@ -91,9 +91,9 @@ class BudgetedJudge:
         self._model = model
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once. Raise BudgetExhaustedError, and do not ask, if the budget is used up.
+        """Ask once, and count the usage. Raise BudgetExhaustedError, without asking, if the budget is used up.
 
-        An ask that is under way as the judgement is stopped is counted if it answers within LEFT_S.
+        If the judgement is stopped during the ask, the usage is still counted if the judge answers within LEFT_S.
         """
         self._budget.check()
         asking = asyncio.ensure_future(self._judge.ask(question))
@@ -144,10 +144,10 @@ JUDGE_WAIT_MAX_S: Final = 30.0
 
 
 class RetryingJudge:
-    """Ask a judge again until it answers, so that a judgement goes on where it was.
+    """A judge that is asked again until it answers, so that a judgement continues where it was.
 
-    While the judge is away, `absences` has the time since when, by the monotonic clock. `take_slot` is entered for each
-    try, and not for the waits between them.
+    While the judge is away, `absences` has the monotonic time at which its absence began. Each try, but no wait between
+    two tries, is made in a slot that `take_slot` gives.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class RetryingJudge:
         self._take_slot = take_slot
 
     async def ask(self, question: Question) -> Reply:
-        """Ask until the judge answers, and count the tries before. Raise JudgeAnswerError as it does."""
+        """Ask until the judge answers, and add the number of failed tries to the reply or to a JudgeAnswerError."""
         away_at: float | None = None
         refused, last = 0, ""
 
@@ -188,7 +188,7 @@ class RetryingJudge:
 
 
 def _describe_try(error: TransientError) -> str:
-    """Return the status of a failed try, or else its code."""
+    """Return the HTTP status of a failed try, or the error's code if there was no HTTP response."""
     status = error.status if isinstance(error, JudgeUnavailableError) else None
     return error.code if status is None else str(status)
 
@@ -205,7 +205,7 @@ _NOT_WHOLE: Final = (
 
 
 class Judgement:
-    """The judgement of one document by the stages of a policy. `votes` has the vote on each criterion, by its place."""
+    """The judgement of one document by a judge policy. `votes` has the votes on criteria, by a criterion's index."""
 
     def __init__(
         self, document: Document, policy: JudgePolicy, judge_of: JudgeOf, limits: JudgeConfig, submission: int = 1
@@ -224,18 +224,18 @@ class Judgement:
 
     @property
     def model(self) -> str | None:
-        """The models that judged, and the version of their prompt; None if none replied."""
+        """The names of the models that replied, and the version of the prompt; None if no model replied."""
         names = ", ".join(self._log.models)
         return f"{names} (prompt {self._document.prompt.version})" if names else None
 
     @property
     def asked(self) -> str:
-        """All asks so far in words; empty if there was none."""
+        """A description of all asks so far, for errors; empty if there was no ask."""
         return self._log.words
 
     @property
     def passes(self) -> bool:
-        """Whether all required criteria have passed so far."""
+        """Whether every required criterion has been judged and has passed so far."""
         criteria = self._document.criteria
         return all(
             place in self.votes and self.votes[place].outcome is Outcome.PASS
@@ -244,7 +244,7 @@ class Judgement:
         )
 
     async def check(self, run_checks: RunChecks | None, subject: Subject) -> None:
-        """Make the checks among the criteria."""
+        """Run the criteria that are checks, with `run_checks` or in own processes if it is None, and keep the votes."""
         checked = await _make_checks(self._document.criteria, subject, run_checks)
         if not checked:
             return
@@ -253,7 +253,7 @@ class Judgement:
         self.reasons += [f"{one.text}: {one.comment}" for one in failed]
 
     async def judge(self) -> None:
-        """Ask the judges about all other criteria, unless the checks decided."""
+        """Ask the judges about all criteria but checks; ask none if, by the policy, a failed check has decided."""
         criteria = self._document.criteria
         places = [place for place, criterion in enumerate(criteria) if criterion.kind != CHECK]
         checks_first = self._policy.stages[0].kind == "checks" and not self._policy.judge_after_checks
@@ -281,7 +281,7 @@ class Judgement:
         self._decide(stage.kind, places, await carry_out(stage, places))
 
     async def apply_loop(self, run_checks: RunChecks | None, subject: Subject) -> None:
-        """Take the steps of the policy's loop that a pass of this submission needs, until it is no pass any more."""
+        """Take the loop steps (confirm, refute, check) for this submission, as long as all required criteria pass."""
         for place, step in enumerate(self._steps):
             if place in self._confirmers and self.passes:
                 await self._confirm(self._confirmers[place])
@@ -335,7 +335,7 @@ class Judgement:
         return list(votes.values())
 
     async def _confirm(self, confirmer: Confirmer) -> None:
-        """Have the passages of required criteria confirmed; a pass that they do not show is no pass any more."""
+        """Ask whether the quoted passages show that required `meets` criteria pass; if not, the pass is withdrawn."""
         criteria, judges, reasons = self._document.criteria, self._policy.stages[-1].judges, list[str]()
         places = [place for place, one in enumerate(criteria) if one.required and one.kind == MEETS]
         if not places:
@@ -355,7 +355,7 @@ class Judgement:
             self.reasons[:0] = reasons
 
     async def _refute(self, step: LoopStep, number: int) -> None:
-        """Ask a judge to refute the passes of required criteria; one that it does not confirm is no pass any more."""
+        """Ask a judge to refute required criteria, as ask `number` of `step`; a pass that the judge rejects is lost."""
         criteria = self._document.criteria
         places = [place for place, one in enumerate(criteria) if one.required and one.kind != CHECK]
         if not places:
@@ -371,7 +371,7 @@ class Judgement:
             self.reasons[:0] = judge.reasons
 
     def _choose_other(self) -> JudgeModel | None:
-        """Return the stage's last judge of a family that passed nothing yet, else its last judge."""
+        """Return the stage's last judge whose model family has no pass, else its last judge; None without judges."""
         judges = self._policy.stages[-1].judges
         others = [
             one for one in judges if one.family is not None and self._passing_families.isdisjoint({one.family, None})
@@ -379,13 +379,13 @@ class Judgement:
         return next(reversed(others or judges), None)
 
     def _note_family(self, model: JudgeModel, votes: Iterable[tuple[int, Vote]]) -> None:
-        """Remember the family of a judge that passes a required criterion."""
+        """Remember a model's family if one of the model's votes, given by place, passes a required criterion."""
         criteria = self._document.criteria
         if any(criteria[place].required and vote.outcome is Outcome.PASS for place, vote in votes):
             self._passing_families.add(model.family)
 
     async def _check_besides(self, text: str, run_checks: RunChecks | None, subject: Subject) -> None:
-        """Make a check of the loop: if it does not pass, no required criterion passes."""
+        """Run the check `text` of a loop step; if it does not pass, no required criterion passes any more."""
         (found,) = (await _make_checks([Criterion(text=text, kind=CHECK)], subject, run_checks)).values()
         if found.outcome is Outcome.PASS:
             self._decide("checks", [], [])
@@ -412,7 +412,7 @@ class Judgement:
         return Vote(judge_criterion(self._document.criteria[place], Outcome.CANNOT_ASSESS, why), is_sure=False)
 
     def _decide(self, kind: str, places: Sequence[int], votes: Sequence[Vote]) -> None:
-        """Keep the votes of a stage, and its asks."""
+        """Record a stage of this kind: its votes on the criteria at `places`, and the asks since the last stage."""
         for place, vote in zip(places, votes, strict=True):
             if vote is not self.votes.get(place):
                 vote.verdict.by = kind
@@ -426,7 +426,7 @@ class Judgement:
 async def _make_checks(
     criteria: Sequence[Criterion], subject: Subject, run: RunChecks | None
 ) -> dict[int, CriterionVerdict]:
-    """Return the verdicts on those criteria that are checks, by their places."""
+    """Run those criteria that are checks, with `run` or in own processes, and return their verdicts by index."""
     checks = {place: one for place, one in enumerate(criteria) if one.kind == "check"}
     if not checks:
         return {}
@@ -441,7 +441,7 @@ async def _make_checks(
 
 
 async def _poll(judge: PanelJudge, places: Sequence[int]) -> list[Vote] | JudgmentError:
-    """Return a judge's votes, or the error of a judge that gave no sound answer and has no vote."""
+    """Return a judge's votes on the criteria at `places`, or the JudgmentError of a judge without a usable answer."""
     try:
         return await judge.judge(places)
     except BudgetExhaustedError:
@@ -470,20 +470,20 @@ async def validate_agent_response(  # noqa: PLR0913 - what a verdict may depend 
     task: str = "",
     references: Mapping[int, str] = MappingProxyType({}),
 ) -> ValidationResult:
-    """Judge a result against criteria: a list of them, or their text form, one a line.
+    """Judge a result against criteria, given as a list or as text with one criterion a line, and return the verdict.
 
-    `config`, which may name only some of JudgeConfig's fields, makes a judge for this one call. A caller that judges
-    often passes its own as `judge`, and then only the limits of `config` count; or, for a policy that names models,
-    `judge_of`, which returns the judge of each. The verdict's `model` names model and prompt. An empty result meets
-    nothing and no judge is asked, unless `judge_empty`.
+    `config`, a JudgeConfig or some of its fields, makes a judge for this one call. A caller that judges often passes
+    its own as `judge` or, for a policy that names models, as `judge_of`, which returns the judge of a model; then only
+    the limits of `config` count. The verdict's `model` names models and prompt. An empty result meets no criterion, and
+    no judge is asked about it, unless `judge_empty`.
 
-    `policy` has the stages of the judgement, and the steps that the pass of a later `submission` (of so many) needs.
-    `payload` and the hash of the result of the submission before are for checks, which `run_checks` makes. `task` is
-    the JSON text of the object that the agent was sent; `references` are model answers and rubrics by the number of
-    their criterion, from 1, which judges alone see.
+    `policy` has the stages of the judgement, and the steps that a pass needs at a later `submission` of `submissions`.
+    `payload` and the hash of the previous submission's result are for checks, which `run_checks` runs. `task` is the
+    JSON text of the object that the agent was sent. `references` are model answers and rubrics, by the number of their
+    criterion from 1; only judges see them.
 
-    Raise JudgeUnavailableError if a judge did not answer: nothing is decided, ask again later. Raise JudgmentError if
-    this result cannot be judged, and ValueError if the config is wrong.
+    Raise JudgeUnavailableError if a judge did not answer: nothing is decided, and the caller may try again. Raise
+    JudgmentError if this result cannot be judged, and ValueError if the config is wrong.
     """
     limits = config if isinstance(config, JudgeConfig) else JudgeConfig(**(config or {}))
     text = acceptance_criteria
@@ -529,11 +529,11 @@ async def judge_granted(
     absences: MutableSequence[float] | None = None,
     take_slot: Slot = lambda _: nullcontext(),
 ) -> Verdict:
-    """Judge a result by all that was granted with it, within a budget.
+    """Judge a result by the criteria, policy and other terms of its grant, within a budget, and return the verdict.
 
-    With `absences` a judge that is away is asked until it answers (RetryingJudge), each time in a slot of its model.
-    Without, JudgeUnavailableError is raised. Raise JudgmentError and ValueError as validate_agent_response does, and
-    PolicyNotSupportedError for a policy of a later version.
+    With `absences`, a judge that is away is asked until it answers (see RetryingJudge), in slots that `take_slot` gives
+    by model. Without, JudgeUnavailableError is raised. Raise JudgmentError and ValueError as validate_agent_response
+    does, and PolicyNotSupportedError for a policy of a later version.
     """
 
     def find_judge(model: JudgeModel | None) -> Judge:
@@ -562,7 +562,7 @@ async def judge_granted(
 
 @lru_cache(maxsize=100)
 def read_policy(text: str) -> JudgePolicy | None:
-    """Return the policy in a JSON text, which is read once; None if the text is empty.
+    """Return the judge policy in a JSON text, with a cache by text; None if the text is empty.
 
     Raise PolicyNotSupportedError for a policy of a later version.
     """
@@ -601,7 +601,7 @@ def _write_bounded(
 async def _carry_out(
     judgement: Judgement, run_checks: RunChecks | None, subject: Subject, terms: Mapping[str, Any]
 ) -> Verdict:
-    """Make the checks, ask the judges, and take the steps of the loop that a pass of this submission needs."""
+    """Run the checks, ask the judges, take the steps of the policy's loop, and return the verdict, with `terms`."""
     try:
         await judgement.check(run_checks, subject)
         await judgement.judge()

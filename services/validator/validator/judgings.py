@@ -1,4 +1,4 @@
-"""Claim judgings at the jobstore over gRPC, and report the settings by which they are judged."""
+"""Claim judgings at the jobstore over gRPC, and report the settings by which this validator judges."""
 
 import asyncio
 import logging
@@ -36,13 +36,13 @@ G = TypeVar("G", bound=JudgingGrant)
 
 
 class GrpcFreeJudgings:
-    """Take judgings without a job over gRPC, and report them."""
+    """Take judgings without a job from the jobstore over gRPC, and report their outcomes."""
 
     def __init__(self, leases: GrpcLeases) -> None:
         self._leases = leases
 
     async def watch(self) -> AsyncIterator[int]:
-        """Yield the number that wait, now and later. Raise TransientError if the jobstore is out of reach."""
+        """Yield how many judgings wait, now and later on. Raise TransientError if the jobstore is out of reach."""
         with translate_errors():
             async for answer in self._leases.stub.WatchWaitingJudgings(
                 pb.WatchWaitingJudgingsRequest(), metadata=self._leases.metadata
@@ -50,7 +50,7 @@ class GrpcFreeJudgings:
                 yield answer.judgings_waiting
 
     async def take(self, owner: UUID, room: int) -> list[FreeGrant]:
-        """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
+        """Take up to `room` waiting judgings. Raise TransientError if the jobstore is out of reach."""
         request = pb.BeginJudgingsRequest(owner=str(owner), take=room)
         answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
         return [_read_grant(taken, FreeGrant, kind=taken.judging_kind) for taken in answer.taken]
@@ -58,7 +58,7 @@ class GrpcFreeJudgings:
     async def finish(
         self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]
     ) -> set[Lease]:
-        """Report outcomes, renew leases and give some back. Return the leases held that are kept."""
+        """Report outcomes, renew the leases `held` and give others back. Return those of `held` that are kept."""
         request = pb.FinishJudgingsRequest(
             owner=str(owner),
             outcomes=[
@@ -72,14 +72,14 @@ class GrpcFreeJudgings:
 
 
 class GrpcJudgings:
-    """Claim results over gRPC. `judge` is the name under which earlier verdicts may be reused."""
+    """Claim results for judging over gRPC. `judge` is the name under which earlier verdicts may be reused."""
 
     def __init__(self, leases: GrpcLeases, judge: str) -> None:
         self._leases = leases
         self._judge = judge
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
-        """Claim results, and return one answer each, in order. New grants are at most `room`.
+        """Claim results, and return one answer to each claim, in order. At most `room` answers are new grants.
 
         Raise TransientError if the jobstore is out of reach.
         """
@@ -116,9 +116,9 @@ REPORT_AGAIN_S: Final = 2.0
 
 
 class SettingsReport:
-    """Report the settings at the start and regularly; `policy` is the version of `default` that they are.
+    """Report judge settings to the jobstore for ever; `policy` is the version of `default` with them, None until known.
 
-    `keys` are the base URLs that each key may be sent to, by its name; the keys themselves are not reported.
+    `keys` has, by a key's name, the base URLs to which the key may be sent; the keys themselves are not reported.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class SettingsReport:
         self.policy: str | None = None
 
     async def run(self) -> None:
-        """Report for ever, again after a failure."""
+        """Report the settings now and every REPORT_EVERY_S, for ever, also after failures."""
         while True:
             try:
                 with translate_errors():

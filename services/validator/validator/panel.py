@@ -20,9 +20,9 @@ from validator.verdict import Answer, AskLog, OpenRefutation, OpenVote, Vote, is
 
 
 class RetryLimit:
-    """Bound the retries of one judge on one result by the time that its answers took.
+    """Bound the retries of one judge on one result by the time that the judge's answers took.
 
-    Neither the wait for its turn counts nor the time that it is away: an absent judge decides nothing.
+    Neither the wait for the judge's turn nor the time of its absence counts: an absent judge decides nothing.
     """
 
     def __init__(self, within_s: float) -> None:
@@ -30,13 +30,13 @@ class RetryLimit:
         self._spent_s = self._longest_s = 0.0
 
     def spend(self, latency_s: float | None) -> None:
-        """Count the latency of an answer; None if it was not measured."""
+        """Count the latency of an answer; None, for a latency that was not measured, counts as 0."""
         self._spent_s += latency_s or 0.0
         self._longest_s = max(self._longest_s, latency_s or 0.0)
 
     @property
     def may_retry(self) -> bool:
-        """Whether another answer would be in time if it took as long as the longest so far."""
+        """Whether one more answer would come within the limit if it took as long as the longest so far."""
         return self._spent_s + self._longest_s <= self._within_s
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ _HARMLESS: Final = {"answer": "Two and two are four."}
 
 
 class Document:
-    """The result as its judges read it: as questions, about its parts if it is long, and as evidence to search."""
+    """A result prepared for judges: questions about it, or its parts if it is long, and a search for quotations."""
 
     evidence: Evidence
     parts: Sequence[Questions]
@@ -74,7 +74,7 @@ class Document:
         task: str = "",
         references: Mapping[int, str] = {},
     ) -> None:
-        """Take a result, its task as JSON text, and references by the number of their criterion, from 1 on.
+        """Take a result, the agent's task as JSON text, and references by the number of their criterion, from 1.
 
         Raise ValueError if the result cannot be written as JSON.
         """
@@ -88,11 +88,11 @@ class Document:
 
     @property
     def chars(self) -> int:
-        """Characters of the result as JSON."""
+        """The number of characters of the result as JSON text."""
         return self._whole.chars
 
     async def open(self) -> None:
-        """Prepare the parts that judges read, and the evidence in which their quotations are searched."""
+        """Prepare `parts` and `excerpt`, which judges read, and `evidence`, in which their quotations are searched."""
         texts = [criterion.text for criterion in self.criteria]
         self.evidence = await self.compute(Evidence, self._result, texts)
         self.parts = [self._whole]
@@ -105,14 +105,14 @@ class Document:
             self.excerpt = await self.compute(self._take_excerpt)
 
     def takes_excerpt(self, place: int) -> bool:
-        """Return whether a criterion is judged by the excerpt: a `meets` about the whole of a result in parts.
+        """Return whether the criterion at `place` is judged by the excerpt of a result that is divided into parts.
 
-        A `never` is judged by all parts.
+        That is so for a `meets` criterion about the whole result; a `never` criterion is judged by all parts.
         """
         return place in self._of_excerpt
 
     async def confirm(self, place: int, quotes: Sequence[str], manner: Manner) -> tuple[Sequence[str], Question]:
-        """Return the passages around quotations, and the question whether they alone show that a criterion is met."""
+        """Return passages around quotations, and the question whether these show that criterion `place` is met."""
         passages = await self.compute(self.evidence.find_passages, quotes) or list(quotes)
         reference = self.references.get(place + 1, "")
         return passages, self._whole.confirm(self.criteria[place], passages, reference, manner)
@@ -120,7 +120,7 @@ class Document:
     def ask(
         self, questions: Questions, places: Sequence[int], manner: Manner, faults: Mapping[int, str] = {}
     ) -> Question:
-        """Return the question about the criteria at these places, with references and the faults of the last answer."""
+        """Return the question about the criteria at `places`, with references and the faults of the last answer."""
         numbers = dict(enumerate(places, 1))
         references = self.references
         return questions.ask(
@@ -138,16 +138,16 @@ class Document:
         return self._whole.about(take_excerpt(render_result(self._result), self._section_chars), name=EXCERPT)
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function that reads the whole result, in a thread if the result is long."""
+        """Call a function that reads the whole result, in a thread if the result is long, and return its value."""
         is_long = len(self._whole) > INLINE_MAX_CHARS
         return await asyncio.to_thread(function, *args) if is_long else function(*args)
 
 
 class AskOptions(NamedTuple):
-    """How a judge is asked: its role, the question's manner, the criteria in one ask, the number and time of asks.
+    """How a judge is asked: its role, the manner of questions, the criteria in one ask, the number and time of asks.
 
-    `apart` are texts of criteria that have an ask of their own. `has_control`: a judge that does not answer is asked
-    about a harmless result, to find out whether it or the result is at fault.
+    A criterion whose text is in `apart` has an ask of its own. If `has_control`, a judge without a usable answer is
+    asked about a harmless result, to find out whether the judge or the result is at fault.
     """
 
     role: str = "judge"
@@ -161,9 +161,9 @@ class AskOptions(NamedTuple):
 
 
 def group_criteria(open_votes: Sequence[OpenVote], options: AskOptions) -> list[Sequence[OpenVote]]:
-    """Return the groups that are asked about together.
+    """Return the open votes in groups, of which each is asked about in one ask.
 
-    Under `auto` each criterion of `apart` is a group, and more than five others are grouped by kind, in fives.
+    With `asks` as `auto`, each criterion in `apart` is a group; more than five others are grouped by kind, in fives.
     """
     size = {"all": CRITERIA_MAX, "each": 1, "auto": _AUTO_MAX}[options.asks]
     is_apart = [options.asks == "auto" and one.criterion.text in options.apart for one in open_votes]
@@ -176,7 +176,7 @@ def group_criteria(open_votes: Sequence[OpenVote], options: AskOptions) -> list[
 
 
 class PanelJudge:
-    """One judge of a panel, asked about one document; `reasons` are the summaries of its answers."""
+    """One judge of a panel, which is asked about one document; `reasons` are the summaries in its answers."""
 
     def __init__(
         self, judge: Judge, document: Document, log: AskLog, options: AskOptions, confirmer: "Confirmer | None" = None
@@ -191,10 +191,10 @@ class PanelJudge:
         self.reasons: list[str] = []
 
     async def judge(self, places: Sequence[int], faults: Mapping[int, str] = {}) -> list[Vote]:
-        """Ask about the criteria at these places, again only about undecided ones, and return a vote on each.
+        """Ask about the criteria at `places`, again about those left undecided, and return a vote on each, in order.
 
-        `faults` are of the answers before, by place. Raise JudgmentError if the judge does not answer about a harmless
-        result either.
+        `faults` are the faults of earlier answers, by place. Raise JudgmentError if the judge gives no usable answer
+        about a harmless result either.
         """
         parts, votes = self._document.parts, dict[int, Vote]()
         of_excerpt = [place for place in places if self._document.takes_excerpt(place)]
@@ -211,7 +211,7 @@ class PanelJudge:
         return [votes[place] for place in places]
 
     async def _confirm_part(self, part: Questions, vote: Vote, place: int) -> Vote:
-        """Return the vote on a criterion by one part, confirmed if it decides for all parts."""
+        """Return the vote on a criterion by one part; a vote that decides for all parts is confirmed first."""
         if self._confirmer is None or not is_settled(vote):
             return vote
 
@@ -244,7 +244,7 @@ class PanelJudge:
         return {one.place: one.close(self._nonsense) for one in open_votes}
 
     async def _ask_all(self, questions: Questions, kinds: Sequence[Sequence[OpenVote]]) -> None:
-        """Ask about each group: the first alone, so that the server has cached the common beginning for the others."""
+        """Ask about each of `kinds` in groups: the first group alone, so that the server caches the common prefix."""
         first, *others = [group for kind in kinds if kind for group in group_criteria(kind, self._options)]
         await self._ask_about(questions, first)
         at_once = 1 if self._options.asks == "all" else AT_ONCE
@@ -271,7 +271,7 @@ class PanelJudge:
             await self._document.compute(one.add_answer, found, self._document.evidence)
 
     async def ask(self, question: Question, **fields: Any) -> tuple[dict[str, Any], Answer]:
-        """Ask once, and return the logged ask and the answer. Raise JudgeAnswerError if the answer cannot be used."""
+        """Ask; return the ask as logged with `fields`, and the answer. Raise JudgeAnswerError if that is unusable."""
         begun = time.monotonic()
         try:
             reply = await self._judge.ask(question)
@@ -284,7 +284,7 @@ class PanelJudge:
         return ask, read_answer(reply.text, question.count, *question.words)
 
     async def _require_answer(self, places: Sequence[int], nonsense: JudgeAnswerError) -> None:
-        """Raise JudgmentError if the judge does not answer about a harmless result either."""
+        """Ask about a harmless result by the same criteria; if that fails, too, raise JudgmentError for `nonsense`."""
         document = self._document
         question = document.ask(document.parts[0].about(_HARMLESS), places, self._options.manner)
         try:
@@ -295,15 +295,15 @@ class PanelJudge:
 
 
 def _divide_required(open_votes: Sequence[OpenVote]) -> Sequence[Sequence[OpenVote]]:
-    """Return the required votes, and the optional ones: those may be all that the judge cannot answer."""
+    """Return the votes on required criteria and those on optional ones, since a judge may fail on the latter alone."""
     required = [one for one in open_votes if one.criterion.required]
     return required, [one for one in open_votes if not one.criterion.required]
 
 
 class Confirmer:
-    """A judge that is asked whether the passages quoted by another judge show its outcome. It sees nothing else.
+    """A judge that is asked whether the passages that another judge quoted show that judge's outcome.
 
-    It is asked about the same passages once.
+    The confirmer is shown no other part of the result, and is asked only once about the same passages.
     """
 
     def __init__(self, judge: Judge, document: Document, log: AskLog, options: AskOptions) -> None:
@@ -314,10 +314,10 @@ class Confirmer:
         self._shown: dict[tuple[int, frozenset[str]], str | None] = {}
 
     async def confirm(self, place: int, vote: Vote, ask_again: Callable[[str], Awaitable[Vote]]) -> Vote:
-        """Return the vote if its passages show its outcome.
+        """Return the vote on the criterion at `place` if the passages that the vote quotes show its outcome.
 
-        Otherwise the judge that quoted them is asked again with what they miss; its outcome is withdrawn if its new
-        passages do not show it either.
+        Otherwise `ask_again` asks the vote's judge again, with what the passages lack, and the new vote is returned.
+        Its outcome is withdrawn if it is the same and the new passages do not show it either.
         """
         if (missing := await self._find_missing(place, vote)) is None:
             return vote
@@ -327,7 +327,7 @@ class Confirmer:
         return again.withdraw(missing)
 
     async def _find_missing(self, place: int, vote: Vote) -> str | None:
-        """Return in words what the passages of a vote miss; None if they show its outcome."""
+        """Return a description of what the passages of a vote lack; None if they show the vote's outcome."""
         if not vote.verdict.evidence:
             return NOT_QUOTED
         passages, question = await self._document.confirm(place, vote.verdict.evidence, self._options.manner)
@@ -353,7 +353,7 @@ class Confirmer:
 
 
 async def run_all(work: Iterable[Coroutine[Any, Any, T]], at_once: int | None = None) -> list[T]:
-    """Run coroutines together, `at_once` at most, and return their results; if one fails the others are cancelled."""
+    """Run coroutines, `at_once` at a time (None: all), and return their results; the first error cancels the others."""
     rest, done = iter(work), list[T]()
     while todo := list(islice(rest, at_once)):
         done += await _run(todo)

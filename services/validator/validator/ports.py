@@ -20,10 +20,10 @@ from validator.prompt import Question
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A judge's text, not parsed yet, the model that the server names, and the usage.
+    """A judge's reply: its text, not parsed yet, the model as the server names it, and the usage.
 
-    `request_id` is the server's; `latency_s` is without the wait for a turn. `refused` counts the tries before that had
-    no answer, and `last_refusal` is the status or code of the last.
+    `request_id` is the server's id of the request. `latency_s` leaves out the wait for a turn. `refused` counts earlier
+    tries without an answer, and `last_refusal` is the HTTP status or the error code of the last such try.
     """
 
     text: str
@@ -36,10 +36,10 @@ class Reply:
 
 
 class Judge(Protocol):
-    """Answer questions by the rules of the prompt, in the shape of `prompt.write_schema`."""
+    """A model that answers questions by the rules of the prompt, in the shape that `prompt.write_schema` states."""
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once. Raise JudgeUnavailableError or JudgeAnswerError."""
+        """Ask once. Raise JudgeUnavailableError if no answer comes, and JudgeAnswerError if it cannot be used."""
         ...
 
 
@@ -52,7 +52,7 @@ JudgeOf = Callable[[JudgeModel | None], Judge]
 class Subject:
     """The input of checks: a result, and its context.
 
-    `is_repeated`: the submission before had the same result; None if there was none, or that is not known.
+    `is_repeated`: whether the submission before had the same result; None if there was none, or it is not known.
     """
 
     result: Any
@@ -70,7 +70,7 @@ RunChecks = Callable[[Sequence[str], Subject], Awaitable[Sequence[Finding]]]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A result to claim: the body and the signature of its record."""
+    """A claim of the result in a record: the value of the record, and its signature."""
 
     result: bytes
     signature: str
@@ -78,12 +78,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingGrant:
-    """A lease for `lease_s` seconds on a judging, its budget, and all by which it is judged.
+    """A lease of `lease_s` seconds on a judging, with the judging's budget, criteria, policy and other terms.
 
-    `judge_empty`: the judge is asked about an empty result, too. `policy` is the judge policy as JSON text, empty for
-    the validator's own. `payload` and `previous_result_hash` are set only for checks that look at them. `task` is the
-    JSON text of an object with those members of the agent's task that the policy names, cut if it is long;
-    `references` are by the number of their criterion, from 1.
+    If `judge_empty`, judges are asked about an empty result, too. `policy` is the judge policy as JSON text; it is
+    empty for the validator's own. `payload` and `previous_result_hash` are set only for checks that read them. `task`
+    is the JSON text of an object with those members of the agent's task that the policy names, cut if it is long.
+    `references` are model answers and rubrics, by the number of their criterion from 1.
     """
 
     lease: Lease
@@ -102,9 +102,9 @@ class JudgingGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant(JudgingGrant):
-    """The judging of a job's result, within the rest of the job's budget.
+    """The grant to judge a job's result, within the rest of the job's budget.
 
-    `result_hash` is the SHA-256 of the JSON text of the recorded result: no other may be judged.
+    `result_hash` is the SHA-256 of the JSON text of the recorded result; no other result may be judged.
     """
 
     result_hash: bytes
@@ -113,7 +113,7 @@ class Grant(JudgingGrant):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeGrant(JudgingGrant):
-    """A judging without a job, with its result. If its verdict will be a job's, the budget is the rest of the job's.
+    """The grant to judge a result without a job. If the verdict becomes a job's, the budget is what that job has left.
 
     `kind` is a JudgingKind of this version or a later one.
     """
@@ -124,7 +124,7 @@ class FreeGrant(JudgingGrant):
 
 @dataclass(frozen=True, slots=True)
 class FreeOutcome:
-    """The outcome of a judging without a job: a verdict as JSON text, or the code and message of its failure."""
+    """The outcome of a judging without a job: the verdict as JSON text, or the code and message of the failure."""
 
     verdict: str | None = None
     code: str = ""
@@ -135,20 +135,20 @@ class FreeOutcome:
 
 
 class FreeJudgings(Protocol):
-    """The jobstore, where judgings without a job are taken and reported."""
+    """The jobstore, as the place where judgings without a job are taken and their outcomes reported."""
 
     def watch(self) -> AsyncIterator[int]:
-        """Yield the number that wait, now and later. Raise TransientError if the jobstore is out of reach."""
+        """Yield how many judgings wait, now and later on. Raise TransientError if the jobstore is out of reach."""
         ...
 
     async def take(self, owner: UUID, room: int) -> Sequence[FreeGrant]:
-        """Take up to `room` of those that wait. Raise TransientError if the jobstore is out of reach."""
+        """Take up to `room` waiting judgings. Raise TransientError if the jobstore is out of reach."""
         ...
 
     async def finish(
         self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]
     ) -> AbstractSet[Lease]:
-        """Report outcomes, renew leases and give some back. Return the leases held that are kept.
+        """Report outcomes, renew the leases `held` and give others back. Return those of `held` that are kept.
 
         Raise TransientError if the jobstore is out of reach.
         """
@@ -156,10 +156,10 @@ class FreeJudgings(Protocol):
 
 
 class Judgings(Protocol):
-    """The jobstore, where judgings are claimed."""
+    """The jobstore, as the place where results are claimed for judging."""
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | ClaimDenied]:
-        """Claim results, and return one answer each.
+        """Claim results, and return one answer to each claim, in order. At most `room` answers are new grants.
 
         Raise TransientError if the jobstore is out of reach.
         """

@@ -1,6 +1,6 @@
-"""Write the questions that judges read, from the words of the prompt, by version.
+"""Write the questions that judges read, from the texts of one version of the prompt.
 
-Task and result, which strangers wrote, stand in messages of their own, between lines of a random word. The parts that
+Task and result, which are untrusted, stand in messages of their own, between two lines of a random word. The parts that
 all asks of one judging share come first, so that a server can cache them: the rules, the task, the result, the secret
 word, the wording, and last the criteria.
 """
@@ -159,10 +159,10 @@ how many.
 
 
 class Prompt(NamedTuple):
-    """One version of the prompt: the wordings of a question, and the texts that are added in each case.
+    """One version of the prompt: the rules, the wordings of a question, and texts that are added in special cases.
 
-    `rules` stand before the data, and the texts of a case behind it. A version without `rules` has them in its
-    wordings, which stand before the data and behind it, and shows neither task nor references.
+    `rules` stand before the data, all other texts behind it. A version whose `rules` are empty has them in its
+    wordings, which stand both before and behind the data, and shows neither task nor references.
     """
 
     version: int
@@ -227,7 +227,7 @@ _BREAKS: Final = {"\\r\\n": "\r\n", "\\n": "\n", "\\t": "\t"}
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a question is put: its wording and order, and whether a pass is to be refuted, or confirmed."""
+    """How a question is put: its wording, the order of criteria, and whether a judge is to refute or confirm a pass."""
 
     wording: int = 0
     is_reversed: bool = False
@@ -237,16 +237,16 @@ class Manner:
 
     @classmethod
     def of_vote(cls, number: int) -> "Manner":
-        """Return the manner of the further asks of one model, from 0 on: each in another order or wording."""
+        """Return the manner of one model's vote `number`, from 0: each has another order or wording."""
         return cls(wording=number // 2, is_reversed=number % 2 == 1, turns=number // 4)
 
     @classmethod
     def of_refuter(cls, number: int) -> "Manner":
-        """Return the manner of the asks that are to refute, from 0 on: the first in reverse order."""
+        """Return the manner of ask `number`, from 0, that is to refute a pass; the first has the reverse order."""
         return cls(wording=number // 2, is_reversed=number % 2 == 0, turns=number // 4, refutes=True)
 
     def arrange(self, items: list[T]) -> list[T]:
-        """Return items in the order in which they are asked about."""
+        """Return items, such as criteria, in the order in which a question of this manner has them."""
         at = self.turns * len(items) // 3 % len(items) if items else 0
         turned = items[at:] + items[:at]
         return turned[::-1] if self.is_reversed else turned
@@ -260,8 +260,8 @@ CONFIRMING: Final = Manner(confirms=True)
 class Question:
     """One question: the texts of instructions, task, result and request, and the number of its criteria.
 
-    `criteria` and `manner` are those that the texts were made from. `words` were drawn for this judging and stand
-    around the data and in the request: a judge whose answer has one followed the data.
+    The texts were made from `criteria` and `manner`. `words` are random words of this judging, one around the data and
+    one in the request: a judge whose answer has one of them followed the data.
     """
 
     instructions: str
@@ -276,24 +276,24 @@ class Question:
 
     @property
     def tokens_max(self) -> int:
-        """Tokens that an answer needs at most, without what a model thinks before it."""
+        """The most tokens that an answer needs, without those of the model's thoughts before the answer."""
         return _TOKENS * (self.count + 1)
 
     def write_schema(self, *, is_bounded: bool = True) -> dict[str, Any]:
-        """Return the JSON Schema of its answer."""
+        """Return the JSON Schema of the answer; `is_bounded` says whether it bounds the length of strings."""
         return write_schema(self.count, self.prompt, is_bounded=is_bounded)
 
 
 class Questions:
-    """The questions about one result, or one part of it, beside its task.
+    """The questions that can be asked about one result, or about one part of it, together with the agent's task.
 
-    `nonce` stands around all data, and a secret word behind it; both are drawn once a judging.
+    The random word `nonce` stands around all data, and a secret word behind the data; a judging has one of each.
     """
 
     def __init__(
         self, result: Any, nonce: str = "", prompt: Prompt = PROMPTS[PROMPT_VERSION], *, task: str = ""
     ) -> None:
-        """Take a result, and its task as JSON text. Raise ValueError if the result cannot be written as JSON."""
+        """Take a result, and the agent's task as JSON text. Raise ValueError if JSON cannot express the result."""
         self._nonce, self._canary = nonce or secrets.token_hex(16), secrets.token_hex(8)
         self._prompt = prompt
         self._task = self._mark("The task", self._show(_break_lines(task))) if task and prompt.rules else ""
@@ -318,13 +318,13 @@ class Questions:
         return self._length
 
     def about(self, result: Any, part: tuple[int, int] | None = None, name: str = "The result") -> Self:
-        """Return the questions about another value, or a part of this one, with the same task and random words."""
+        """Return questions about another value, or about part `part` (number, count), with the same task and words."""
         other = copy(self)
         other._take(result, part, name)  # noqa: SLF001 - of the same class
         return other
 
     def divide(self, parts: Sequence[Any]) -> "list[Questions]":
-        """Return the questions about each part of the result."""
+        """Return the questions about each of the parts of the result, in order."""
         return [self.about(part, (number, len(parts))) for number, part in enumerate(parts, 1)]
 
     def ask(
@@ -335,10 +335,10 @@ class Questions:
         references: Mapping[int, str] = {},
         faults: Mapping[int, str] = {},
     ) -> Question:
-        """Return the question about some criteria, CRITERIA_MAX at most.
+        """Return the question about `criteria`, of which there may be CRITERIA_MAX at most.
 
-        `references`, and `faults` of the last answers, are by the number of a criterion in this question, from 1 on.
-        Both are shown as data, since strangers wrote them, or a judge after it had read strangers' words.
+        `references`, and `faults` of the last answers, are by the number of a criterion in this question, from 1. Both
+        are shown as untrusted data, like the result: faults may repeat what a judge wrote after it had read the result.
         """
         named = {f"c{number}": {"kind": one.kind, "text": one.text} for number, one in enumerate(criteria, 1)}
         asked, how = self._show(json_text(named)), self._choose_words(manner)
@@ -386,7 +386,7 @@ class Questions:
         return f"{name}, {form}:\n{self._nonce}\n{shown}\n{self._nonce}"
 
     def _show(self, text: str) -> str:
-        """Return a text with JSON's escapes for characters that may be taken for more than text."""
+        """Return a text in which invisible characters, control tokens of models and the nonce have JSON's escapes."""
         if not text.isascii() or any(mark in text for mark in _MARKS):
             text = _SHOWN.sub(lambda match: _escape_first(match[0]), text)
         return text.replace(self._nonce, _escape_first(self._nonce)) if self._nonce in text else text
@@ -397,7 +397,7 @@ def _name(texts: Mapping[int, str]) -> str:
 
 
 def _break_lines(text: str) -> str:
-    """Return a JSON text with real line breaks and tabs in its strings: judges read texts and code best so."""
+    """Return a JSON text with real line breaks and tabs in its strings: judges read texts and code best that way."""
     parts = text.split("\\\\")  # an escaped backslash begins no other escape
     for escape, meant in _BREAKS.items():
         parts = [part.replace(escape, meant) for part in parts]
@@ -411,7 +411,7 @@ def _escape_first(text: str) -> str:
 
 @cache
 def write_schema(count: int, prompt: int = PROMPT_VERSION, *, is_bounded: bool = True) -> dict[str, Any]:
-    """Return the JSON Schema of an answer on so many criteria: a property each, in the order of writing."""
+    """Return the JSON Schema of an answer on `count` criteria under version `prompt`, its fields in writing order."""
 
     def string(length: int) -> dict[str, Any]:
         return {"type": "string", "maxLength": length} if is_bounded else {"type": "string"}

@@ -1,7 +1,7 @@
 """Cut a long result into sections that overlap, so that a passage at a border stands whole in one of them. Pure.
 
-JSON keeps its shape: a section has the members that fall into it under their names. Criteria about the whole are judged
-by an excerpt.
+JSON keeps its shape: a section has its members under their names. Criteria about the whole result are judged by an
+excerpt.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _Leaf = tuple[tuple[str | int, ...], Any]
 
 
 def cut_result(result: Any, chars: int) -> list[Any]:
-    """Return the sections of a result in order, each of about so many characters; a short result is one section."""
+    """Return the sections of a result, in order, each of about `chars` characters; a short result is one section."""
     sections: list[list[_Leaf]] = [[]]
     used = 0
     for leaf, size in _measure(_list_leaves(result, chars)):
@@ -41,7 +41,7 @@ def cut_result(result: Any, chars: int) -> list[Any]:
 
 
 def cut_text(text: str, chars: int) -> Iterator[str]:
-    """Yield the sections of a text: each begins OVERLAP_CHARS before the end of the one before, or earlier."""
+    """Yield the sections of a text, of at most `chars` characters; two neighbours share at least OVERLAP_CHARS."""
     start = 0
     while len(text) - start > chars:
         end = _snap(text, start + chars)
@@ -51,7 +51,7 @@ def cut_text(text: str, chars: int) -> Iterator[str]:
 
 
 def take_excerpt(text: str, chars: int) -> str:
-    """Return the head and the tail of a text, and passages between them, of about so many characters together.
+    """Return the head and the tail of a text, and passages from between, of about `chars` characters in all.
 
     The passages are drawn at random, one from each part of the text, so that no author can place words in them.
     """
@@ -66,7 +66,7 @@ def take_excerpt(text: str, chars: int) -> str:
 
 
 def _snap(text: str, at: int) -> int:
-    """Return the last place before `at` where a word begins, not far away; else `at`."""
+    """Return the index of the last word that begins at most _SNAP_CHARS before `at`; `at` itself if none does."""
     for place in range(at, max(0, at - _SNAP_CHARS), -1):
         if text[place - 1].isspace():
             return place
@@ -95,7 +95,7 @@ def _measure(leaves: Iterator[_Leaf]) -> Iterator[tuple[_Leaf, int]]:
 
 
 def _take_end(section: Sequence[_Leaf]) -> tuple[list[_Leaf], int]:
-    """Return the last members of a section, of about OVERLAP_CHARS, and their size; of a longer text its end."""
+    """Return a section's last members, of about OVERLAP_CHARS in all, and their size; the first may be a text's end."""
     taken: list[_Leaf] = []
     used = 0
     for (path, value), size in _measure(reversed(section)):

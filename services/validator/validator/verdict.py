@@ -1,4 +1,4 @@
-"""Make a verdict from a job's criteria, its judges' answers and the asks that had these. Pure.
+"""Make a verdict from a job's criteria, its judges' answers and the asks that brought the answers. Pure.
 
 Outcomes are decided nowhere else.
 """
@@ -41,7 +41,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _list_quotes(evidence: Any) -> Any:
-    """Return a judge's evidence as a list: under version 2 of the prompt it is one quotation, or null."""
+    """Return a judge's evidence as a list; under version 2 of the prompt, it is one quotation or null, and no list."""
     return [] if evidence is None else [evidence] if isinstance(evidence, str) else evidence
 
 
@@ -56,16 +56,16 @@ class CriterionAnswer(BaseModel):
 
 
 class Answer(NamedTuple):
-    """The judge's answers on the criteria of one question, in order, and its summary."""
+    """A judge's answers on the criteria of one question, in order, and its summary of them."""
 
     criteria: list[CriterionAnswer]
     reason: str
 
 
 def read_json(model: type[M], text: str | bytes) -> M:
-    """Parse a judge's JSON as a model.
+    """Parse a judge's JSON text as a pydantic model.
 
-    Raise JudgeAnswerError: judge_incomplete, judge_invalid_json or judge_wrong_shape.
+    Raise JudgeAnswerError if the text does not fit: judge_incomplete, judge_invalid_json or judge_wrong_shape.
     """
     try:
         return model.model_validate_json(text)
@@ -83,9 +83,9 @@ class _Names(BaseModel):
 
 
 def read_answer(text: str, count: int, *words: str) -> Answer:
-    """Return the answer on `count` criteria, each exactly once.
+    """Return the answer in a judge's text, which must have each of `count` criteria exactly once.
 
-    Raise JudgeAnswerError if the text is no such answer, or has one of the secret words of the question.
+    Raise JudgeAnswerError if the text is no such answer, or if it has one of `words`, which a judge must never write.
     """
     folded = text.casefold()
     if any(word in folded for word in words):
@@ -117,8 +117,8 @@ _DECODER: Final = json.JSONDecoder(object_pairs_hook=_to_members)
 class Vote(NamedTuple):
     """The vote of one judge, or of several together, on one criterion.
 
-    `fault` is why a pass does not count. `is_sure`: no answer and no quotation was doubtful. `judge_error` is the code
-    of the error that came instead of an answer.
+    `fault` says why a pass does not count, `is_sure` that no answer and no quotation was doubtful. `judge_error` is the
+    code of the error if the judge gave no usable answer.
     """
 
     verdict: CriterionVerdict
@@ -128,13 +128,13 @@ class Vote(NamedTuple):
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome that counts."""
+        """The outcome for which the vote counts."""
         return self.verdict.outcome
 
     def withdraw(self, missing: str) -> "Vote":
-        """Return what the vote counts for when its passages do not show its outcome; `missing` says what they lack.
+        """Return the vote as it counts when its passages do not show its outcome; `missing` says what they lack.
 
-        A pass becomes unproven, and so does a breach without quotations. A breach with quotations becomes a pass.
+        A pass, or a vote without quotations, becomes cannot_assess, unproven. A failure with quotations becomes a pass.
         """
         if self.outcome is Outcome.PASS or not self.verdict.evidence:
             update = {"outcome": Outcome.CANNOT_ASSESS, "unproven": True}
@@ -145,11 +145,11 @@ class Vote(NamedTuple):
 
 
 class OpenVote:
-    """A judge's vote on one criterion while it is asked.
+    """A judge's vote on one criterion while the judge is being asked about it.
 
-    The first sound answer decides, also one that follows a faulty answer: `fault` is that of the last. After a
-    quotation that does not stand in the result two sound passes are needed, so that a retry cannot turn an invention
-    into a pass by luck.
+    The first sound answer decides, even after a faulty answer; `fault` is the last answer's. After a quotation that
+    does not stand in the result, two sound passes are needed, so that a retry cannot turn an invention into a pass by
+    luck.
     """
 
     def __init__(self, criterion: Criterion, place: int = 0, fault: str | None = None) -> None:
@@ -163,7 +163,7 @@ class OpenVote:
         self._comment = ""
 
     def add_answer(self, answer: CriterionAnswer, evidence: Evidence) -> None:
-        """Count an answer."""
+        """Count a judge's answer, whose quotations are searched in `evidence`."""
         self.is_answered, self.fault = True, None
         quotes, comment = list(filter(None, map(str.strip, answer.evidence))), answer.comment.strip()
         if answer.outcome is Outcome.PASS:
@@ -181,13 +181,13 @@ class OpenVote:
         self.decided = self._conclude(answer.outcome, comment, quotes)
 
     def add_fault(self, fault: str, *, is_invented: bool = False) -> None:
-        """Count the fault of an answer."""
+        """Count a faulty answer; if its quotation `is_invented`, two sound passes are needed from then on."""
         self.fault, self._is_doubtful = fault, True
         if is_invented:
             self._passes_missing = 2
 
     def close(self, nonsense: JudgeAnswerError | None = None) -> Vote:
-        """Return the vote once the judge is asked no more; `nonsense` is the error of one that never answered."""
+        """Return the vote after the last ask; `nonsense` is the error of a judge that never answered usably."""
         if self.decided is not None:
             is_sure = not self._is_doubtful and self.decided.outcome is not Outcome.CANNOT_ASSESS
             return Vote(self.decided, is_sure=is_sure)
@@ -202,19 +202,19 @@ class OpenVote:
         return judge_criterion(self.criterion, outcome, comment, quotes)
 
     def _leave_open(self, comment: str) -> CriterionVerdict:
-        """Return that the criterion stays open by the judge's failure."""
+        """Return the verdict that the criterion is undecided (cannot_assess, unproven) because the judge failed."""
         return self._conclude(Outcome.CANNOT_ASSESS, comment).model_copy(update={"unproven": True})
 
 
 class OpenRefutation(OpenVote):
-    """A vote on a criterion that passed before, by a judge that is asked to refute it.
+    """A vote on a criterion that passed before, by a judge that is asked to refute the pass.
 
-    A refutation needs evidence as a pass does: one without words of the result leaves the criterion undecided, and so
-    does a judge that cannot assess it. Neither is a pass.
+    A refutation needs evidence, as a pass does. A refutation without words of the result leaves the criterion
+    undecided, as does a judge that cannot assess it; an undecided criterion does not pass.
     """
 
     def add_answer(self, answer: CriterionAnswer, evidence: Evidence) -> None:
-        """Count an answer."""
+        """Count a judge's answer; a refutation that quotes nothing of `evidence` leaves the criterion undecided."""
         super().add_answer(answer, evidence)
         if self.decided is None or self.decided.outcome is Outcome.PASS:
             return
@@ -228,7 +228,7 @@ class OpenRefutation(OpenVote):
 
 
 def make_verdict(votes: Sequence[Vote], reasons: Sequence[str], model: str | None, **terms: Any) -> Verdict:
-    """Return the verdict that follows from the votes on the criteria; `terms` are its other fields."""
+    """Return the verdict by votes on all criteria, with the judges' reasons and models, and `terms` as other fields."""
     deciding = [one for one in votes if one.verdict.required]
     unanswered = next((one for one in deciding if one.judge_error), None)
     reason = "\n".join(filter(None, map(str.strip, reasons))) or "the judge gave no reason"
@@ -246,17 +246,17 @@ def make_verdict(votes: Sequence[Vote], reasons: Sequence[str], model: str | Non
 
 
 def refuse_empty(criteria: Sequence[Criterion], **terms: Any) -> Verdict:
-    """Return the verdict on an empty result: it meets nothing, and whether it breaks a `never` cannot be assessed."""
+    """Return the verdict on an empty result: `meets` criteria fail, and all others cannot be assessed."""
     outcomes = {"meets": Outcome.FAIL}
     verdicts = [judge_criterion(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
     return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", **terms)
 
 
 def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None) -> bool:
-    """Return whether a verdict holds for the same result of other jobs.
+    """Return whether a verdict may be reused for the same result of other jobs.
 
-    It does not if the judge did not answer, a check looked at more than the result, or the judge saw the feedback of
-    earlier submissions.
+    It may not be if the result is empty, the judge did not answer, a check looked at more than the result, or the judge
+    saw the feedback on earlier submissions.
     """
     checks = [one.text for one in verdict.criteria if one.kind == "check"]
     if policy is not None:
@@ -267,14 +267,14 @@ def is_reusable(verdict: Verdict, result: Any, policy: JudgePolicy | None = None
 
 
 def to_storable(text: str) -> str:
-    """Return the characters of a model's text that may be stored and shown, TEXT_MAX at most."""
+    """Return a model's text, cut to TEXT_MAX characters, without characters that may not be stored or shown."""
     return _UNSTORABLE.sub("", text[:TEXT_MAX])
 
 
 def judge_criterion(
     criterion: Criterion, outcome: Outcome, comment: str, quotes: Sequence[str] = ()
 ) -> CriterionVerdict:
-    """Return the verdict on one criterion, with texts that may be stored."""
+    """Return the verdict on one criterion, with comment and quotations made fit to be stored."""
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
@@ -286,7 +286,7 @@ def judge_criterion(
 
 
 def _cut_quotes(quotes: Iterable[str], chars_max: int) -> list[str]:
-    """Return quotations of so many characters together; the last is cut between words, since it is searched again."""
+    """Return the first quotations, `chars_max` characters in all; the last is cut between words, to be found again."""
     kept: list[str] = []
     for quote in islice(quotes, QUOTES_MAX):
         kept.append(quote if len(quote) <= chars_max else quote[:chars_max].rsplit(maxsplit=1)[0])
@@ -305,14 +305,14 @@ _ABSENCE: Final = (Outcome.PASS, Outcome.CANNOT_ASSESS, Outcome.FAIL)
 
 
 def is_settled(vote: Vote) -> bool:
-    """Return whether no other section can change the vote by this one."""
+    """Return whether a section's vote decides for the whole result, so that no other section can change it."""
     return vote.outcome is _order(vote)[-1]
 
 
 def join_sections(before: Vote, here: Vote) -> Vote:
-    """Return the vote on a criterion by two sections: presence by OR, absence by AND.
+    """Return the vote of two sections with the stronger outcome: `meets` pass, `never` fail, then cannot_assess.
 
-    A criterion that one section leaves open is open, also where the other section's vote is unproven.
+    Of two votes with the same outcome, one that is not unproven is returned.
     """
     order = _order(before)
     stronger = max(before, here, key=lambda vote: (order.index(vote.outcome), not vote.verdict.unproven))
@@ -327,9 +327,9 @@ def _order(vote: Vote) -> Sequence[Outcome]:
 
 
 def count_votes(votes: Sequence[Vote], total: int) -> Vote:
-    """Return the vote of the majority of `total`; without a majority the criterion is not decided.
+    """Return the vote of the majority of `total` votes on a criterion, or cannot_assess if there is no majority.
 
-    A pass that counts has evidence, so that one with a majority does.
+    The evidence is that of the first vote with this outcome that has any.
     """
     outcomes = [vote.outcome for vote in votes]
     tally = f"{outcomes.count(Outcome.PASS)} of {total} votes pass, {outcomes.count(Outcome.FAIL)} fail"
@@ -367,7 +367,7 @@ NOT_ASKED: Final = "-"
 
 
 def to_letters(outcomes: Iterable[tuple[int, Outcome]], count: int) -> str:
-    """Return the outcomes of `count` criteria as letters, from the places and outcomes of those asked about."""
+    """Return a letter for each of `count` criteria: the outcome that `outcomes` has for its place, or NOT_ASKED."""
     letters = [NOT_ASKED] * count
     for place, outcome in outcomes:
         letters[place] = _LETTERS[outcome]
@@ -375,7 +375,7 @@ def to_letters(outcomes: Iterable[tuple[int, Outcome]], count: int) -> str:
 
 
 class AskLog:
-    """The asks of one judgement by `criteria` criteria, with one version of the prompt, as the fields of Ask."""
+    """The log of one judgement's asks, as fields of Ask; `criteria` is a number, `prompt` the version of the prompt."""
 
     def __init__(self, criteria: int, prompt: int) -> None:
         self._criteria = criteria
@@ -387,7 +387,7 @@ class AskLog:
         self.models: dict[str, None] = {}  # those that replied, in order
 
     def note(self, answer: Reply | JudgeAnswerError, latency_s: float, **fields: Any) -> dict[str, Any]:
-        """Keep an ask with its answer, or the error of an answer that cannot be used, and its latency."""
+        """Log an ask, with its reply or the error of an unusable one, and `fields`; return the logged ask."""
         usage = answer.usage
         if isinstance(answer, Reply):
             model = answer.model or "unnamed"
@@ -415,11 +415,11 @@ class AskLog:
         return ask
 
     def read(self, ask: dict[str, Any], outcomes: Iterable[tuple[int, Outcome]]) -> None:
-        """Add to an ask the outcomes in its answer, by the places of the criteria."""
+        """Add to a logged ask the outcomes in its answer, which are given with the places of the criteria."""
         ask["outcomes"] = to_letters(outcomes, self._criteria)
 
     def take(self) -> list[dict[str, Any]]:
-        """Return the asks since the last call, ordered by vote; those beyond ASKS_MAX as one sum."""
+        """Return the asks logged since the last call, ordered by vote; asks beyond ASKS_MAX are summed up in one."""
         asks, self._asks = self._asks, []
         asks.sort(key=lambda ask: ask.get("vote") or 0)
         kept, rest = asks[: self._room], asks[self._room :]
@@ -428,7 +428,7 @@ class AskLog:
 
     @property
     def words(self) -> str:
-        """All asks in words, for the error of a judgement without a verdict; empty if there was none."""
+        """A description of all asks, for the error of a judgement without a verdict; empty if there was no ask."""
         more = [f"and {self._count - DESCRIBED_MAX} more"] if self._count > DESCRIBED_MAX else []
         asks = "; ".join([*map(_describe, self._first), *more])
         return f"asked by prompt {self._prompt}: {asks}" if asks else ""

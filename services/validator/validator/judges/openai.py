@@ -1,8 +1,8 @@
 """Ask judges behind OpenAI's API, or a server that implements it.
 
 The SDK's client carries authentication, errors and connections. Its typed layer, which costs three times the CPU of
-everything else, is not used: `shapes` writes the request as plain JSON and reads the answer. What a server does not
-support of the API is found out by its refusals, and remembered.
+everything else, is not used: `shapes` writes the request as plain JSON and reads the answer. Features of the API that a
+server does not support are found out by its refusals, and remembered.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ from validator.verdict import read_answer, to_storable
 def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | None = None) -> "LeanClient":
     """Return a client of a judge's server. Raise JudgeUnavailableError if there is no key.
 
-    `allowed` are networks and hosts where it may be besides the public internet; None: anywhere.
+    `allowed` are the networks and hosts, besides the public internet, where the server may be; None allows any.
     """
     try:
         return LeanClient(
@@ -63,15 +63,15 @@ def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | Non
 
 
 class LeanClient(AsyncOpenAI):
-    """The SDK's client of one server, without its options, copies, retries and casts, which cost as much as a request.
+    """A client of one server without the SDK's options, copies, retries and casts, which cost as much as a request.
 
-    All its requests go to one or two URLs, with the same headers.
+    The client sends all requests to one or two URLs with the same headers, and builds these only once.
     """
 
     async def send(self, path: str, body: bytes) -> httpx2.Response:
-        """Post a body, and return the response as far as it is read.
+        """Post a body to a path of the server, and return the response, whose body may be cut at a bound.
 
-        Raise the SDK's APIStatusError for a status that is no success, and the transport's errors as they are.
+        Raise the SDK's APIStatusError if the status is not 2xx; errors of the transport pass through unchanged.
         """
         if path not in self._places:
             options = await self._prepare_options(FinalRequestOptions.construct(method="post", url=path))
@@ -88,9 +88,9 @@ class LeanClient(AsyncOpenAI):
 
 
 class _Http(DefaultAioHttpClient):
-    """Send the SDK's requests as they are: a judge needs no cookies, redirects or other ways to authenticate.
+    """A transport that sends the SDK's requests unchanged: judges need no cookies, redirects or other authentication.
 
-    Of an answer, at most `bytes_max` are read.
+    The transport reads at most `answer_max_bytes` of the body of a response.
     """
 
     def __init__(self, config: JudgeConfig, allowed: Sequence[Network | HostPort] | None) -> None:
@@ -107,7 +107,7 @@ class _Http(DefaultAioHttpClient):
             )
 
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
-        """Send a request, and return the response with its body as far as it is read."""
+        """Send a request, and return the response; a body beyond the bound is cut, and no body is decompressed."""
         request.extensions["timeout"] = self._timeouts
         answer = await self._transport_for_url(request.url).handle_async_request(request)
         assert isinstance(answer.stream, httpx2.AsyncByteStream)
@@ -126,7 +126,7 @@ class _Http(DefaultAioHttpClient):
 
 @cache
 def _make_ssl_context(trust_env: bool) -> ssl.SSLContext:
-    """Return what all clients trust: reading the system's certificates takes 30 ms."""
+    """Return an SSL context for all clients to share, since reading the system's certificates takes 30 ms."""
     return httpx2.create_ssl_context(trust_env=trust_env)
 
 
@@ -145,7 +145,7 @@ T = TypeVar("T")
 
 
 class Memory:
-    """The findings of this process about one model at one server."""
+    """What this process has found out about one model at one server, such as the form of request that is supported."""
 
     def __init__(self, best: Form) -> None:
         self.finding = asyncio.Lock()  # one request at a time looks for a supported form
@@ -158,22 +158,22 @@ class Memory:
 
     @property
     def is_settled(self) -> bool:
-        """Whether a refusal without a reason is due to the question, and not to the form of the request."""
+        """Whether a refusal without a reason is put down to the question: the form works, or all forms just failed."""
         return self.is_proven or time.monotonic() - self._failed_at < LOOK_AGAIN_S
 
     def choose(self) -> Form:
-        """Return the form for a request: the one that is supported, and now and then the best one."""
+        """Return the form for the next request: the supported one or, once in TRY_AGAIN_S, the best one."""
         if self.form is not self._best and time.monotonic() - self._given_up_at > TRY_AGAIN_S:
             self._given_up_at = time.monotonic()
             return self._best
         return self.form
 
     def fail(self) -> None:
-        """Remember that no form was taken."""
+        """Remember that the server has just refused a request in every form."""
         self._failed_at = time.monotonic()
 
     def learn(self, form: Form) -> None:
-        """Remember that the server took a request of this form."""
+        """Remember that the server accepted a request of this form."""
         if form != self.form:
             self._given_up_at = time.monotonic()
         self.form = self._best if form == self._best else form
@@ -181,29 +181,29 @@ class Memory:
 
 
 class Servers:
-    """The servers that this process asks, with its findings about each and the pace of it; all judges share them."""
+    """What this process has found out about the servers it asks, and the gates to them; all its judges share both."""
 
     def __init__(self) -> None:
         self._memories: OrderedDict[tuple[str, str, ApiName | None], Memory] = OrderedDict()
         self._gates: OrderedDict[tuple[str, str], Gate] = OrderedDict()
 
     def recall(self, base_url: str, model: str, api: ApiName | None) -> Memory:
-        """Return the memory of a model at a server; `api` is None if it is to be found out, too."""
+        """Return the memory of a model at a server; with None for `api`, its API is to be found out, too."""
         return _get(self._memories, (base_url, model, api), lambda: Memory(_choose_best(base_url, api)))
 
     def find_gate(self, base_url: str, key: str) -> Gate:
-        """Return the gate to a server for a key, to which its limits belong."""
+        """Return the gate to a server for an API key, since a server limits its rate for each key."""
         return _get(self._gates, (base_url, key), lambda: Gate(urlsplit(base_url).netloc.rpartition("@")[2]))
 
 
 def _choose_best(base_url: str, api: ApiName | None) -> Form:
-    """Return the form to begin with: servers other than OpenAI's may know a limit by its older name alone."""
+    """Return the form to try first: servers other than OpenAI's may know the token limit only by its older name."""
     is_openai = (urlsplit(base_url).hostname or "").endswith(_OPENAI)
     return Form(api or "chat", tokens_field="max_completion_tokens" if is_openai else "max_tokens")
 
 
 def _get(kept: OrderedDict[K, T], key: K, make: Callable[[], T]) -> T:
-    """Return the value of a key, made if it is missing; beyond REMEMBERED_MAX the least recently used is dropped."""
+    """Return a key's value in `kept`, made if it is missing; beyond REMEMBERED_MAX, drop the least recently used."""
     value = kept.get(key)
     if value is None:
         value = kept[key] = make()
@@ -222,7 +222,7 @@ class _Frozen(BaseModel):
 
 
 class Sample(_Frozen):
-    """The judge's answer on a harmless result, and its fault: a code, or words."""
+    """A judge's answer on a harmless result, and what is wrong with the answer, as a code or in words (`fault`)."""
 
     outcome: Outcome | None = None
     evidence: list[str] = Field(default_factory=list)
@@ -231,7 +231,7 @@ class Sample(_Frozen):
 
 
 class Capabilities(_Frozen):
-    """The capabilities of a model at a server, as one harmless question showed them, and its answer."""
+    """The capabilities of a model at a server, as found by one harmless question, with the answer to it."""
 
     api: ApiName
     output: Output = Field(description="how an answer is held to its schema: `text` by the prompt alone")
@@ -249,7 +249,7 @@ class Capabilities(_Frozen):
 
 
 def read_sample(question: Question, reply: Reply) -> Sample:
-    """Return a judge's answer on the harmless result, checked as strictly as any answer."""
+    """Return a judge's answer on the harmless result, with its fault, if any, by the rules for all answers."""
     try:
         (found,) = read_answer(reply.text, question.count, *question.words).criteria
     except JudgeAnswerError as error:
@@ -264,7 +264,7 @@ def read_sample(question: Question, reply: Reply) -> Sample:
 def describe(
     form: Form, headers: AnswerHeaders, sample: Sample, answer: Reply | JudgeAnswerError, *, thinks: bool
 ) -> Capabilities:
-    """Return the capabilities that one ask showed."""
+    """Return the capabilities that one ask showed, by its form, its answer and the headers of the response."""
     return Capabilities(
         api=form.api,
         output=form.output,
@@ -302,9 +302,9 @@ _TOO_MUCH: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_U
 
 
 class OpenAIJudge:
-    """Ask a judge through one client, which keeps its connections; close it when done.
+    """A judge that is asked through one client, which keeps its connections; close the judge when done.
 
-    Judges that share `servers` share what is known of them, and the pace at which they are asked.
+    Judges with the same `servers` share what is known of each server, and the pace at which it is asked.
     """
 
     def __init__(
@@ -328,9 +328,9 @@ class OpenAIJudge:
         await self._client.close()
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once, or again in another form if the server does not support this one.
+        """Ask once; if the server does not support the form of the request, ask again in other forms.
 
-        A model that used up its tokens by thinking gets more the next time. Both are remembered.
+        The supported form is remembered, and so is a model that used up its tokens by thinking: it gets more next time.
         """
         room = self._config.thinking_tokens
         if room is None:
@@ -342,9 +342,9 @@ class OpenAIJudge:
             raise
 
     async def probe(self) -> Capabilities:
-        """Ask about a harmless result, and return the capabilities of the server.
+        """Ask about a harmless result, and return the capabilities of the model at its server.
 
-        Raise JudgeUnavailableError if it did not answer, and JudgeAnswerError if it takes a request in no form.
+        Raise JudgeUnavailableError if the server did not answer, and JudgeAnswerError if it refuses every form.
         """
         question = Questions(_RESULT).ask([_CRITERION])
         answer = await self._ask_for_sample(question)
@@ -379,7 +379,7 @@ class OpenAIJudge:
             return await self._find_form(question, form, room, refusal)
 
     async def _find_form(self, question: Question, form: Form, room: int, refused: "_FormRefusedError") -> Reply:
-        """Try one fallback after another until the server takes a request, or none is left."""
+        """Ask in one fallback form after another until the server accepts one; else raise the first refusal's error."""
         config, first = self._config, refused
         for _ in range(FORMS_MAX):
             fallback = choose_fallback(
@@ -400,9 +400,9 @@ class OpenAIJudge:
         raise first.error from first
 
     async def _post(self, question: Question, form: Form, room: int, *, teaches: bool) -> Reply:
-        """Ask in a form, once it is this question's turn. If it `teaches`, success is remembered.
+        """Wait for the question's turn, and ask in `form`. If `teaches`, remember that the server accepted the form.
 
-        Raise _FormRefusedError if the server may take another form.
+        Raise _FormRefusedError if the server may accept another form. `room` is the number of tokens for thoughts.
         """
         api = APIS[form.api]
         tokens_max = question.tokens_max + room
@@ -442,7 +442,7 @@ class OpenAIJudge:
             ) from error
 
     def _note_status(self, error: APIStatusError, turn: Turn, form: Form) -> Exception:
-        """Report a status to the gate, and return its error."""
+        """Report the status of a failed request to the gate, and return the error to raise for it."""
         headers, pause_s = read_headers(error.response.headers), read_pause_s(error.response.headers)
         if error.status_code in _TOO_MUCH:
             self._gate.note_refusal(turn, headers, pause_s)
@@ -493,7 +493,7 @@ def _read_usage(api: Api, parsed: Any) -> Usage | None:
 
 
 def _to_error(error: APIStatusError, retry_after_s: float | None) -> JudgeUnavailableError | JudgeAnswerError:
-    """Return the error of a status. It shows the server's code alone, since its messages may repeat the key."""
+    """Return the error for a status. The error shows only the server's code: a server's message may repeat the key."""
     named = f" ({error.code})" if error.code and _CODE.fullmatch(error.code) else ""
     message = f"the judge's API answered {error.status_code}{named}"
     if error.status_code in _REJECTED:
@@ -509,7 +509,7 @@ def _to_error(error: APIStatusError, retry_after_s: float | None) -> JudgeUnavai
 
 
 def _find_forbidden(error: BaseException | None) -> ForbiddenAddressError | None:
-    """Return the refusal of an address that caused an error, if one did."""
+    """Return the ForbiddenAddressError that caused an error, or None if none did."""
     while error is not None:
         inner = getattr(error, "os_error", error)
         if isinstance(inner, ForbiddenAddressError):
@@ -523,7 +523,7 @@ JUDGES_MAX: Final = 64
 
 
 class JudgeRoster:
-    """The judges of one validator: its own, and those of policies. Close it when done."""
+    """The judges of one validator: its own judge, and those of policies. Leaving the context closes all of them."""
 
     def __init__(self, own: JudgeConfig, keys: JudgeKeys, allowed: list[Network | HostPort]) -> None:
         """Raise JudgeUnavailableError if the validator's own judge is not configured."""
@@ -542,16 +542,16 @@ class JudgeRoster:
             await judge.retire()
 
     def judge_of(self, model: JudgeModel | None) -> Judge:
-        """Return the judge of a policy's model; of None, the validator's own."""
+        """Return the judge of a policy's model or, for None, the validator's own judge."""
         return self._own if model is None else _Named(self, model)
 
     async def probe(self, model: JudgeModel | None) -> JsonValue:
-        """Return the capabilities of a model's server, as JSON. Raise as OpenAIJudge.probe does."""
+        """Return a model's capabilities (None: the own judge's) as JSON. Raise as OpenAIJudge.probe does."""
         judge = self._own if model is None else await self.find(model)
         return (await judge.probe()).model_dump(mode="json", exclude_none=True)
 
     async def find(self, model: JudgeModel) -> "_KeptJudge":
-        """Return the judge of a model, made once and kept. Raise JudgeUnavailableError if it may not be asked."""
+        """Return a model's judge, which is made once and kept. Raise JudgeUnavailableError if settings forbid it."""
         name = model.asked_as
         if (kept := self._judges.get(name)) is None:
             config = self._keys.resolve(model)
@@ -565,19 +565,19 @@ class JudgeRoster:
 
 
 class _Named:
-    """The judge of a model, looked up at each ask, so that corrected settings take effect."""
+    """The judge of a policy's model, looked up in the roster at each ask, so that corrected settings take effect."""
 
     def __init__(self, roster: JudgeRoster, model: JudgeModel) -> None:
         self._roster = roster
         self._model = model
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once."""
+        """Ask the model's judge once."""
         return await (await self._roster.find(self._model)).ask(question)
 
 
 class _KeptJudge:
-    """A judge that is closed once it is retired and has answered."""
+    """A judge that is closed as soon as it has been retired and no ask of it is under way."""
 
     def __init__(self, judge: OpenAIJudge) -> None:
         self._judge = judge
@@ -603,7 +603,7 @@ class _KeptJudge:
                 await self._judge.close()
 
     async def retire(self) -> None:
-        """Close the judge, or as soon as it has answered."""
+        """Close the judge now or, if asks are under way, when the last of them has ended."""
         self._is_retired = True
         if not self._asks:
             await self._judge.close()

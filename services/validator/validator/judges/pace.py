@@ -1,9 +1,9 @@
-"""Bound the requests to a server that limits its rate: their number at once, and their rate by its quotas.
+"""Bound the requests to a server that limits its rate: their number at once, and their rate by the server's quotas.
 
-Requests at once are bounded by a window, as TCP does it: it opens by one with each answer; a refusal halves it, and it
-opens slower from there. The rate is bounded by the quotas in the server's answers. A share of them is used, which a
-refusal halves and a minute doubles: so validators that do not know of each other come to share a quota. The refusal of
-a server that states no quota changes no rate: it may mean a bad moment.
+A window bounds the requests at once, as in TCP: each answer widens it by one; a refusal halves it, and from then on it
+widens more slowly. The quotas in the server's answers bound the rate. Only a share of a quota is used, which a refusal
+halves and a minute doubles, so that validators that do not know of each other come to share a quota. The refusal of a
+server that states no quota changes no rate: it may mean a bad moment.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _MOMENT_MIN_S: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The rest of a quota, its size, and the seconds until it is full again."""
+    """A server's quota: how much of it is left, how large it is, and the seconds until it is full again."""
 
     left: float
     most: float
@@ -45,7 +45,7 @@ class Quota:
 
 
 class AnswerHeaders(NamedTuple):
-    """The headers of an answer: the quotas of requests and of tokens, and the server's id of the request."""
+    """What a response's headers state: the quotas of requests and of tokens, and the server's id of the request."""
 
     requests: Quota | None = None
     tokens: Quota | None = None
@@ -65,7 +65,7 @@ _LEFT: Final = {left for names in _NAMES.values() for left, *_ in names}
 
 
 def read_headers(headers: Mapping[str, str]) -> AnswerHeaders:
-    """Read the headers of an answer, in OpenAI's form or in Anthropic's; their names are in small letters."""
+    """Return what headers of a response state, in OpenAI's or Anthropic's form; header names must be in lower case."""
     headers = dict(headers.items())  # httpx's search all of them for a name
     request_id = read_id(headers.get("x-request-id") or headers.get("request-id"))
     if _LEFT.isdisjoint(headers):
@@ -74,12 +74,12 @@ def read_headers(headers: Mapping[str, str]) -> AnswerHeaders:
 
 
 def read_id(value: Any) -> str | None:
-    """Return a server's id of a request if it may be stored and shown."""
+    """Return a server's id of a request if it may be stored and shown, else None."""
     return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
 
 
 def read_pause_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a refusal asks to wait; None if it states none."""
+    """Return the seconds that the headers of a refusal ask a client to wait; None if they do not ask for a wait."""
     exact = headers.get("retry-after-ms", "")
     if _NUMBER.fullmatch(exact):
         return min(float(exact) / 1_000, RETRY_AFTER_MAX_S)
@@ -96,7 +96,7 @@ def _read_quota(headers: Mapping[str, str], of: str) -> Quota | None:
 
 
 def _read_reset_s(value: str) -> float:
-    """Return the seconds that `6m0.5s`, `20`, `1790000000` or `2026-11-26T17:00:00Z` mean."""
+    """Return the seconds until a time such as `6m0.5s`, `20`, `1790000000` or `2026-11-26T17:00:00Z`."""
     seconds = _RESET_S
     if _NUMBER.fullmatch(value):
         seconds = float(value)
@@ -130,7 +130,7 @@ _SHARE_MIN: Final = 1 / 64
 
 
 class _Bucket:
-    """The rest of a share of a quota at a moment, if the quota fills evenly."""
+    """The level of the used share of a quota, as a token bucket that refills evenly."""
 
     def __init__(self, quota: Quota, spent: float, share: float, at: float) -> None:
         self._most = quota.most
@@ -139,7 +139,7 @@ class _Bucket:
         self._at = at
 
     def wait_s(self, amount: float, share: float, now: float) -> float:
-        """Return the seconds until `amount` may be taken; of more than there ever is, all."""
+        """Return the seconds until `amount`, or the whole quota if `amount` is more, may be taken."""
         missing = min(amount, self._most) - self._refill(share, now)
         if missing <= 0:
             return 0.0
@@ -156,7 +156,7 @@ class _Bucket:
 
 
 class Pace:
-    """The pace at which one server is asked with one key."""
+    """The pace of requests to one server with one key: window, quotas and pauses."""
 
     def __init__(self) -> None:
         self.window = WINDOW_FIRST
@@ -175,7 +175,7 @@ class Pace:
         self._share, self._share_at = 1.0, 0.0
 
     def wait_s(self, tokens: float, now: float) -> float | None:
-        """Return the seconds until a request of so many tokens may begin; None: once another one has ended."""
+        """Return the seconds until a request of `tokens` may begin; None if another request has to end first."""
         if self.under_way >= self.window:
             return None
         wait_s = self._opens_at - now
@@ -188,7 +188,7 @@ class Pace:
         return max(0.0, min(wait_s, self._last_at + PAUSE_MAX_S - now))
 
     def begin(self, tokens: float, now: float) -> "Turn":
-        """Count a request that begins."""
+        """Count a request of `tokens` that begins, and return its turn."""
         self.under_way += 1
         self._begun += 1
         self._tokens_begun += tokens
@@ -205,7 +205,7 @@ class Pace:
         self.under_way -= 1
 
     def note_answer(self, turn: "Turn", headers: AnswerHeaders, now: float) -> None:
-        """Count an answer."""
+        """Count a request as answered: widen the window, and take over the quotas in the headers."""
         if self.under_way * 2 >= self.window and turn.number >= self._first_since_refusal:
             self.window = min(WINDOW_MAX, self.window + (1.0 if self.window < self._threshold else 1.0 / self.window))
         if turn.number >= self._first_since_refusal:
@@ -219,7 +219,7 @@ class Pace:
     def note_refusal(
         self, turn: "Turn", headers: AnswerHeaders, now: float, pause_s: float | None, jitter: float
     ) -> None:
-        """Count a refusal, which may ask for a pause; `jitter`, from 0 to 1, differs between validators."""
+        """Count a request as refused, and pause for `pause_s` or, if None, a growing time, with `jitter` (0 to 1)."""
         self.end()
         is_news = turn.number >= self._first_since_refusal
         if is_news:
@@ -234,14 +234,14 @@ class Pace:
         self._opens_at = max(self._opens_at, now + min(pause_s * (1 + jitter / 10) + jitter / 10, PAUSE_MAX_S))
 
     def _grow_share(self, now: float) -> float:
-        """Return the share of the quotas that is used by now."""
+        """Return the share of the quotas that may be used now: it doubles in SHARE_DOUBLES_S, up to 1."""
         doublings = (now - self._share_at) / SHARE_DOUBLES_S
         self._share *= 2.0 ** min(doublings, -log2(self._share))  # until it is 1; of idle days the power is no float
         self._share_at = now
         return self._share
 
     def _note_quotas(self, turn: "Turn", headers: AnswerHeaders, now: float) -> None:
-        """Take the quotas of an answer, which do not count requests that began after the one that it answers."""
+        """Take over the quotas in the answer to `turn`, less the requests that began after that turn."""
         if turn.number <= self._quotas_of or (headers.requests is None and headers.tokens is None):
             return
         self._quotas_of = turn.number
@@ -254,7 +254,7 @@ class Pace:
 
 
 class Turn(NamedTuple):
-    """A request that was begun: its number in order, and the tokens of all requests begun until then."""
+    """A request that has begun: its number in order, and the tokens of all requests that have begun, with this one."""
 
     number: int
     tokens: float
@@ -266,7 +266,7 @@ REFUSALS = Counter("signoff_judge_refusals", "Questions that a judge's server re
 
 
 class Gate:
-    """The queue of requests to one server with one key; `server` is its name in metrics."""
+    """The queue of requests to one server with one key; `server` is the server's name in metrics."""
 
     def __init__(self, server: str) -> None:
         self._pace = Pace()
@@ -276,7 +276,7 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
 
     async def enter(self, tokens: float) -> Turn:
-        """Wait until a request of about so many tokens may begin. The caller then reports how the request ended."""
+        """Wait until a request of about `tokens` tokens may begin. The caller then reports how the request ended."""
         now = time.monotonic()
         if not self._waiting and self._pace.wait_s(tokens, now) == 0.0:
             return self._pace.begin(tokens, now)
@@ -296,23 +296,23 @@ class Gate:
             self._waits.dec()
 
     def leave(self) -> None:
-        """End a request that had no answer."""
+        """Count a request as ended without an answer, and begin the waiting ones that may begin now."""
         self._pace.end()
         self._admit()
 
     def note_answer(self, turn: Turn, headers: AnswerHeaders) -> None:
-        """Note that a request was answered, with success or an error, and begin those that may begin now."""
+        """Count a request as answered, with success or an error, and begin the waiting ones that may begin now."""
         self._pace.note_answer(turn, headers, time.monotonic())
         self._admit()
 
     def note_refusal(self, turn: Turn, headers: AnswerHeaders, pause_s: float | None) -> None:
-        """End a request that was refused for rate or load; `pause_s` is the pause that the server asks for."""
+        """Count a request as refused for rate or load; `pause_s` is the pause that the server asks for, if any."""
         self._pace.note_refusal(turn, headers, time.monotonic(), pause_s, random.random())  # noqa: S311 - no secret
         self._refusals.inc()
         self._admit()
 
     def _admit(self) -> None:
-        """Begin the requests that may begin by now, and set a timer for the next."""
+        """Begin the waiting requests that may begin now, and set a timer for the next one."""
         waiting, pace = self._waiting, self._pace
         while waiting:
             turn, tokens = waiting[0]

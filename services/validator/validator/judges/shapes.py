@@ -1,4 +1,4 @@
-"""Write requests and read answers in the two shapes of OpenAI's API, as far as a server takes them. Pure."""
+"""Write requests and read answers in the two shapes of OpenAI's API, with the features that a server supports. Pure."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,13 +63,13 @@ class Form:
 
     @property
     def bounds_strings(self) -> bool:
-        """Whether the API holds strings to a length."""
+        """Whether the API is given a schema that bounds the length of strings."""
         return self.is_bounded and self.output == "json_schema"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The answer to a request that the server refused: its status, code or type, and message."""
+    """A server's refusal of a request: the HTTP status, the code or type of the error, and its message."""
 
     status: int
     code: str
@@ -77,18 +77,18 @@ class Refusal:
 
     @property
     def may_be_of_form(self) -> bool:
-        """Whether another form may be taken."""
+        """Whether the server may accept the same question in another form."""
         return self.status in _OF_FORM and not _NOT_OF_FORM.search(self.code)
 
 
 def choose_fallback(
     form: Form, refusal: Refusal, *, parameters: dict[str, Any], may_switch: bool, is_proven: bool
 ) -> Form | None:
-    """Return the next form to try after a refusal, or None if no other may help.
+    """Return the next form to try after a refusal of `form`, or None if no other form may help.
 
-    It lacks the first feature that the refusal names. A refusal that names none may be due to the form only if the
-    server took none before (`is_proven`): then the form lacks the first feature that is left. `may_switch`: it may be
-    one of the other API.
+    The next form lacks the first feature that the refusal names. If the refusal names none, the form may be the reason
+    only if it is not known to work (`is_proven`); the next form then lacks the first feature that can be left out. With
+    `may_switch`, the next form may be of the other API.
     """
     if not refusal.may_be_of_form:
         return None
@@ -105,7 +105,7 @@ def choose_fallback(
 
 
 def _list_fallbacks(form: Form, parameters: dict[str, Any]) -> Iterator[tuple[re.Pattern[str], Form]]:
-    """Yield for each feature that may be left out, cheapest first, how refusals name it, and the form without it."""
+    """Yield, cheapest first, for each omissible feature a pattern by which refusals name it and the form without it."""
     if form.bounds_strings:
         yield re.compile("maxLength|maxItems"), replace(form, is_bounded=False)
     other = _OTHER_TOKENS_FIELD[form.tokens_field]
@@ -122,10 +122,10 @@ def _list_fallbacks(form: Form, parameters: dict[str, Any]) -> Iterator[tuple[re
 
 
 def find_answer(text: str) -> str:
-    """Return the text without a code fence around all of it, and without the model's thoughts before it.
+    """Return a judge's text without a code fence around all of it, and without the model's thoughts before it.
 
     Words around a JSON object are not removed: a judge that quotes a verdict found in the result has given none itself.
-    An ambiguous text is returned as it is, and is no JSON.
+    An ambiguous text is returned unchanged, and is then refused, since it is no JSON.
     """
     answer = text.strip()
     if answer.startswith("{"):
@@ -156,7 +156,7 @@ _OWN_FIELDS: Final = frozenset(
 
 
 class Request(NamedTuple):
-    """A question to a model in a form, with the tokens of its answer at most and an operator's `parameters`."""
+    """A question to a model, the form of the request, the most tokens of the answer, and an operator's `parameters`."""
 
     model: str
     question: Question
@@ -166,17 +166,17 @@ class Request(NamedTuple):
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The answer's JSON Schema."""
+        """The JSON Schema of the answer."""
         return self.question.write_schema(is_bounded=self.form.bounds_strings)
 
     @property
     def format(self) -> dict[str, Any]:
-        """The answer's format, as both APIs name it."""
+        """The format of the answer, in the words of both APIs."""
         return {"name": "verdict", "strict": True, "schema": self.schema}
 
     @property
     def instructions(self) -> str:
-        """The rules, and the schema where the API does not hold the answer to it."""
+        """The rules of the prompt, and the answer's JSON Schema if the API does not enforce it."""
         rules = self.question.instructions
         if self.form.output == "json_schema":
             return rules
@@ -184,7 +184,7 @@ class Request(NamedTuple):
         return f"{rules}\nThe answer is one JSON object, without words around it, of this JSON Schema:\n{schema}\n"
 
     def write_messages(self, role: Role | None) -> list[dict[str, str]]:
-        """Return the messages; `role` is that of the instructions, None if they are sent apart."""
+        """Return the chat messages; `role` is the role of the instructions, or None to leave the instructions out."""
         question = self.question
         messages = [("user", question.result), ("assistant", READ), ("user", question.request)]
         if question.task:
@@ -196,7 +196,7 @@ class Request(NamedTuple):
         return [{"role": role, "content": content} for role, content in messages]
 
     def finish(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a body with the operator's parameters, and without the fields that the server does not take."""
+        """Return a body with the operator's parameters, and without the fields that the server does not support."""
         if not self.parameters and not self.form.without:
             return body
         added = {name: value for name, value in self.parameters.items() if name not in _OWN_FIELDS}
@@ -338,7 +338,7 @@ class _Consumed(BaseModel):
 
 
 def _read_cached(usage: dict[str, Any]) -> int:
-    """Return the tokens read from a prompt cache, in OpenAI's fields or DeepSeek's; 0 if that is no number."""
+    """Return how many tokens came from a prompt cache, by OpenAI's fields or DeepSeek's; 0 if none state a number."""
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     cached = usage.get("prompt_cache_hit_tokens") if cached is None else cached
@@ -348,7 +348,7 @@ def _read_cached(usage: dict[str, Any]) -> int:
 class Api(NamedTuple):
     """One shape of the API: its path below the base URL, and how to write a request and read the answer's body.
 
-    `read` raises JudgeAnswerError if a parsed body has no answer.
+    `read` raises JudgeAnswerError if a parsed body has no usable answer.
     """
 
     path: str
@@ -358,7 +358,7 @@ class Api(NamedTuple):
     usage_names: tuple[str, str]
 
     def parse(self, body: bytes) -> tuple[Any, JudgeAnswerError | None]:
-        """Return a parsed body, or its model and usage alone with the fault of its shape."""
+        """Return a parsed body and None or, if its shape is wrong, only its model and usage, and the error."""
         try:
             return read_json(self.body, body), None
         except JudgeAnswerError as fault:
@@ -368,7 +368,7 @@ class Api(NamedTuple):
                 return _Consumed(), fault
 
     def read_usage(self, parsed: Any) -> Usage | None:
-        """Return the usage in a parsed body; None if there is none. Raise ValueError if it is malformed."""
+        """Return the usage in a parsed body, or None if there is none. Raise ValueError if the usage is malformed."""
         usage = parsed.usage
         if usage is None:
             return None
