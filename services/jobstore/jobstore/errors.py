@@ -13,32 +13,32 @@ class NotFoundError(PermanentError):
 
 
 class ConflictError(PermanentError):
-    """Something else has the id that was given."""
+    """Another resource has the id that was given."""
 
     code = ErrorCode.CONFLICT
 
 
 class RefusedError(PermanentError):
-    """The state of the job, batch or limit does not allow it."""
+    """The state of the job, batch or limit does not allow the request."""
 
     code = ErrorCode.REFUSED
 
 
 class UnknownCursorError(PermanentError):
-    """A watch cannot be resumed after its cursor; the caller begins a new one."""
+    """No watch can be resumed after the cursor that was given; the caller begins a new watch."""
 
     code = ErrorCode.UNKNOWN_CURSOR
 
 
 class Violation(NamedTuple):
-    """The error of a field, under its name in the request; the message does not name the field."""
+    """The error of one field. `field` is its name in the request; `message` does not name the field."""
 
     field: str
     message: str
 
 
 class InvalidError(PermanentError):
-    """The request is not well formed, in the field that is named where it is one."""
+    """The request is not well formed. If one field is at fault, `violations` names that field."""
 
     code = ErrorCode.INVALID_REQUEST
 
@@ -48,13 +48,13 @@ class InvalidError(PermanentError):
 
 
 class DatabaseFaultError(PermanentError):
-    """The database failed at one command alone, for too long, while it could be written."""
+    """The database failed at one command alone for too long, although the database could be written."""
 
     code = ErrorCode.DATABASE_ERROR
 
 
 class UnauthenticatedError(PermanentError):
-    """The call has no token, or an unknown one."""
+    """The call has no token, or an unknown token."""
 
     code = ErrorCode.UNAUTHENTICATED
 
@@ -72,7 +72,7 @@ class UnimplementedError(PermanentError):
 
 
 class TooManyCallsError(TransientError):
-    """The caller's role has as many calls under way as it may have, or as much is read as may be at once."""
+    """The caller's role has as many calls under way as are allowed, or as many reads are under way as are allowed."""
 
     code = ErrorCode.TOO_MANY_CALLS
 

@@ -41,7 +41,7 @@ _USES: dict[type[Report], tuple[KeyUse, ...]] = {
 
 
 class ForgedError(UnvouchedError):
-    """A report that is not signed with the key of the lease that it names."""
+    """A report that is not signed with the key of the lease that the report names."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(f"not signed with the key of lease {report.lease} of execution {report.execution_id}")
@@ -49,7 +49,7 @@ class ForgedError(UnvouchedError):
 
 
 class UnparsedReportError(UnvouchedError):
-    """A report that is not signed and cannot be parsed, because of another error."""
+    """A report that is not signed, and that cannot be parsed; the message is that of the parser's error."""
 
     def __init__(self, error: PermanentError) -> None:
         super().__init__(code=error.code)
@@ -60,7 +60,7 @@ class UnparsedReportError(UnvouchedError):
 
 
 class EventHandlers:
-    """Handle the events that the jobstore consumes. Replayed records are passed over (rule `replays-admit-nothing`)."""
+    """Handle the events that the jobstore consumes. Replayed records are skipped (rule `replays-admit-nothing`)."""
 
     def __init__(self, runner: CommandRunner, database: Database, secrets: Secrets) -> None:
         self._runner = runner
@@ -69,11 +69,11 @@ class EventHandlers:
         self._unreadable = 0
 
     async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[object]:
-        """Record a batch of workers' reports. A repeat is refused, since its execution has moved on."""
+        """Record a batch of workers' reports. A repeated report is refused, since its execution has moved on."""
         return await self._record_reports(reports, lambda report: RecordReport(report.event, actor=WORKER))
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[object]:
-        """Record the results of a batch that no validator has claimed: a claim records its result."""
+        """Record those results of a batch that are not recorded yet; a validator's claim also records its result."""
         async with self._database.session() as connection:
             rows = await leases.load_states(connection, [result.event.execution_id for result in results])
         recorded = {(execution_id, row.result_lease) for execution_id, row in rows.items()}
@@ -86,7 +86,7 @@ class EventHandlers:
         return await self._record_reports(results, record)
 
     async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[object]:
-        """Cancel executions by their ids."""
+        """Cancel the executions that a batch of requests names by their ids."""
 
         def cancel(request: Incoming[CancelRequested]) -> Command[object]:
             event = request.event
@@ -95,9 +95,9 @@ class EventHandlers:
         return await self._record(requests, cancel)
 
     def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> Signature:
-        """Return the signature of a record that is signed with a lease's key (rule `signed-reports`).
+        """Return the signature of a report's record, if it is made with a lease's key (rule `signed-reports`).
 
-        UnvouchedError: it is not. Only then it is parsed here, to learn which lease it names.
+        UnvouchedError: it is not. Only then the report is parsed here, to learn which lease the report names.
         """
         signature, value = read_signature(record), record.value or b""
         if signature is not None and any(self._secrets.verify(use, signature, value) for use in _USES[event]):
@@ -111,8 +111,8 @@ class EventHandlers:
     async def choose_dead(self, event: type[Report], refused: Sequence[Refused]) -> Sequence[Refused]:
         """End the leases of reports that can never be recorded, and return which records become dead letters.
 
-        A worker repeats its outcome until that is recorded or the lease is over. Of forged reports for a lease that
-        counts, one becomes a dead letter; of those that cannot be read, up to UNREADABLE_MAX do.
+        A worker repeats its outcome until it is recorded or the lease is over. Of forged reports for a lease that
+        counts, one becomes a dead letter; of unsigned reports that cannot be parsed, up to UNREADABLE_MAX do.
         """
         forged = {error.lease for _, error in refused if isinstance(error, ForgedError)}
         new: set[tuple[UUID, int]] = set()
@@ -150,7 +150,7 @@ class EventHandlers:
     async def _record_reports(
         self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object] | None]
     ) -> Sequence[object]:
-        """Record reports, but none that names another lease than the one whose key signed it."""
+        """Record reports; a report that names another lease than the one whose key signed it gets a ForgedError."""
         errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
         results = iter(await self._record([i for i in incoming if id(i) not in errors], command))
         return [errors[id(i)] if id(i) in errors else next(results) for i in incoming]
@@ -158,7 +158,7 @@ class EventHandlers:
     async def _record(
         self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object] | None]
     ) -> Sequence[object]:
-        """Carry out the command of each record, if it has one and is no replay. Return the results in order."""
+        """Carry out the command of each record; return the results in order, None for a replay or without a command."""
         if replays := [i for i in incoming if i.replay]:
             _log_replays(replays)
         commands = [None if i.replay else command(i) for i in incoming]
@@ -167,24 +167,24 @@ class EventHandlers:
 
 
 def _log_replays(replays: Sequence[Incoming[Any]]) -> None:
-    """Log which replayed records are skipped: one line for a batch, since anybody may replay many."""
+    """Log which replayed records are skipped, in one line for a batch, since anybody may replay many records."""
     named = [f"{i.record.partition}/{i.record.offset} of {i.event.execution_id}" for i in replays[:REPLAYS_NAMED_MAX]]
     extra = {"topic": replays[0].record.topic, "records": len(replays), "named": named}
     log.info("replayed records change nothing", extra=extra)
 
 
 def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> Actor:
-    """Return who signed a cancel. PermanentError (`bad_signature`): nobody who may cancel has."""
+    """Return the actor who signed a cancel. PermanentError (`bad_signature`): nobody who may cancel has signed it."""
     return upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
 def read_report(event: type[Report], record: ConsumerRecord[bytes, bytes], _: int) -> Incoming[Report]:
-    """Read a signed report. Its other headers are not signed, so that they cannot make it refused."""
+    """Parse a report whose signature was checked. Its other headers are not signed, and cannot make it refused."""
     return Incoming(parse_event(event, record.value or b""), record, is_replay(record))
 
 
 def read_signature(record: ConsumerRecord[bytes, bytes]) -> Signature | None:
-    """Return the signature of a record, or None if it has none that can be read."""
+    """Return the signature of a record; None if the record has none, or one that cannot be parsed."""
     return Signature.parse(dict(record.headers).get(SIGNATURE_HEADER))
 
 
@@ -194,9 +194,9 @@ def _agrees(incoming: Incoming[R]) -> bool:
 
 
 def _is_outcome(event: type[Report], value: bytes) -> bool:
-    """Return whether a signed body ends its lease: it is no report of progress, and not copied from the other topic.
+    """Return whether a signed body is an outcome, which ends a lease: no progress, and not copied from the other topic.
 
-    A body that cannot be read counts as an outcome, since a worker repeats its outcome and waits.
+    A body that cannot be parsed counts as an outcome, since a worker repeats its outcome and waits for an answer.
     """
     kinds = (event, JobStatusReported if event is ResultProduced else ResultProduced)
     for kind in kinds:

@@ -36,11 +36,11 @@ HANDS_OVER: Final = f"/{randbelow(10**12)}"
 
 
 class Wake(Flag):
-    """The kinds of work of which a commit notifies the loops. One that misses it finds the work at its next poll.
+    """Kinds of work of which a commit notifies loops; a loop that misses a notification finds the work when it polls.
 
-    A payload of NOTIFY is one letter for each, or `p` and the cursor up to which the log is settled. Behind the letters
-    there may be the number of the last row that was recorded, and which process hands these rows over. During an
-    upgrade processes of two versions notify each other: a letter keeps its meaning, and unknown letters are ignored.
+    A payload of NOTIFY has one letter for each kind, or is `p` and the cursor up to which the log is settled. Behind
+    the letters there may be the number of the last row that was recorded, and which process hands these rows over. In
+    an upgrade processes of two versions notify each other: a letter keeps its meaning, unknown letters are ignored.
     """
 
     NOTHING = 0
@@ -59,7 +59,7 @@ class Wake(Flag):
 
     @classmethod
     def of_payload(cls, payload: str) -> "Wake":
-        """Read the letters of a payload."""
+        """Return the kinds of work whose letters a payload of NOTIFY has."""
         wake = cls.NOTHING
         for each, letter in _LETTERS.items():
             if letter in payload:
@@ -74,17 +74,17 @@ EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.
 
 
 def notify(wake: Wake) -> str:
-    """Return the SQL expression that notifies at the commit of its transaction."""
+    """Return the SQL expression that notifies the loops of kinds of work when its transaction commits."""
     return f"pg_notify('{CHANNEL}', '{wake.payload}')"
 
 
 def number_handed_over(payload: str) -> int | None:
-    """Return the number of the last row in a payload, if this process hands that row over, else None."""
+    """Return the number of the last row that a payload names, if this process hands that row over, else None."""
     return int(payload.removesuffix(HANDS_OVER).lstrip(ascii_letters)) if payload.endswith(HANDS_OVER) else None
 
 
 def settled_cursor(payload: str) -> int | None:
-    """Return the cursor up to which the log is settled, if a payload is one, else None."""
+    """Return the cursor up to which the log is settled, if a payload is such a cursor, else None."""
     return int(payload.removeprefix(SETTLED)) if payload.startswith(SETTLED) else None
 
 
@@ -147,22 +147,22 @@ _STATE: Final = text(
 
 
 class RaceError(TransientError):
-    """Another transaction wrote first; a retry at once sees its rows."""
+    """Another transaction wrote first; a retry, which needs no wait, sees the rows that the other one wrote."""
 
     code = ErrorCode.RACED
 
 
 class ConstraintError(RaceError):
-    """A constraint was not kept: by a race, or, if it is met alone again and again, by the data."""
+    """A row violates a constraint: by a race, or, if a command alone in its batch fails so every time, by its data."""
 
 
 class Availability:
-    """Know whether the database can be written: by a write every few seconds, and by the errors of transactions."""
+    """Know whether the database can be written, from a write every few seconds and from the errors of transactions."""
 
     def __init__(
         self, connect: Callable[[], Awaitable[Connection]], write: Callable[[Connection], Awaitable[None]]
     ) -> None:
-        """`connect` is for the probe alone: a pool may have no free connection while the database can be written."""
+        """`connect` opens a connection of the probe's own, since a pool may have none free; `write` writes by it."""
         self._connect = connect
         self._write_once = write
         self._connection: Connection | None = None
@@ -173,18 +173,18 @@ class Availability:
         self.is_migrating = False
 
     def find_outage(self) -> str | None:
-        """Return the code of the current outage (servicekit.errors), or None."""
+        """Return the code of the current outage (servicekit.errors), or None if the database can be written."""
         if self._probed is None and self._met and time.monotonic() - self._met_at < MET_S:
             return self._met
         return self._probed
 
     def check(self) -> str | None:
-        """Return why the database cannot be written, in words, or None."""
+        """Return in words why the database cannot be written and what to do, or None if it can be written."""
         code = self.find_outage()
         return None if code is None else f"{DATABASE_OUTAGES[code]}. To do: {DATABASE_OUTAGES[code].remedy}"
 
     async def run(self, on_change: Callable[[str | None], Awaitable[None]] | None = None) -> None:
-        """Probe for ever. Call `on_change` with the code of an outage that begins, and with None at its end."""
+        """Probe for ever. Call `on_change` with the code of an outage when it begins, and with None when it ends."""
         logged: list[str | None] = []
 
         async def look() -> None:
@@ -208,10 +208,10 @@ class Availability:
         await run_forever(look, name="database probe", every_s=PROBE_EVERY_S)
 
     async def probe(self, *, thoroughly: bool = True) -> None:
-        """Write once, and look at all tables. TransientError: the database cannot be written; the code says why.
+        """Write once, and check all tables. TransientError: the database cannot be written; the error's code says why.
 
-        If not `thoroughly`, the tables are looked at only where that is due: once in TABLES_EVERY_S, on a new
-        connection, and once a transaction met an outage.
+        If not `thoroughly`, the tables are checked only where that is due: TABLES_EVERY_S after the last check, on a
+        new connection, or after a transaction met an outage.
         """
         try:
             with translate_errors():
@@ -226,7 +226,7 @@ class Availability:
         self._probed = None
 
     async def _write_in_time(self, *, thoroughly: bool) -> None:
-        """Write, or raise TimeoutError. A write that hangs is left behind with its connection."""
+        """Write, or raise TimeoutError after PROBE_TIMEOUT_S. A write that hangs is left behind with its connection."""
         writing = asyncio.ensure_future(self._write(thoroughly=thoroughly))
         writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
@@ -238,7 +238,7 @@ class Availability:
         await writing
 
     async def _write(self, *, thoroughly: bool) -> None:
-        """Write on the connection of the last probe, or, after an error, on a new one."""
+        """Write on the connection of the last probe, or, at first and after an error, on a new connection."""
         kept, self._connection = self._connection, None
         connection, began_at = kept or await self._connect(), time.monotonic()
         try:
@@ -260,7 +260,7 @@ class Availability:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Translate errors, and note an outage that is met."""
+        """Translate the errors that are raised in this context, and note an outage that such an error shows."""
         try:
             with translate_errors():
                 yield
@@ -283,7 +283,7 @@ async def _check_tables(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translate the driver's errors: PermanentError for the data's own; TransientError, or DoubtfulError."""
+    """Raise the driver's errors as PermanentError if the data are at fault, else as TransientError or DoubtfulError."""
     try:
         yield
     except (PermanentError, TransientError):
@@ -355,7 +355,7 @@ _END_SESSIONS: Final = text(
 
 
 class Epochs:
-    """Hold the epoch of this process; `current` is None until it is first renewed."""
+    """Hold the epoch of this process. `current` is the number of the epoch, None until `renew` is first called."""
 
     def __init__(self) -> None:
         self.current: int | None = None
@@ -366,14 +366,14 @@ class Epochs:
 
     @property
     def session_name(self) -> str:
-        """The name of the sessions that are opened now."""
+        """The `application_name` of sessions that are opened now: it ends with the epoch's number, if there is one."""
         return SESSION_NAME if self.current is None else f"{SESSION_NAME} {self.current}"
 
     async def renew(self, session: Connection) -> None:
-        """Renew the epoch, or begin another if it has ended; end those of others that have lapsed, with their sessions.
+        """Renew this process's epoch, or begin another if it has ended; end other, lapsed epochs, with their sessions.
 
-        Every LOOK_EVERY_S sessions are looked for in any case: the process that ended their epoch may have ended before
-        it ended them. `session` is of no epoch.
+        Every LOOK_EVERY_S sessions of ended epochs are looked for in any case: the process that ended an epoch may have
+        stopped before it ended the sessions. `session` belongs to no epoch.
         """
         async with self._renewing:  # of two probes at once only one begins it
             parameters = {"epoch": self.current, "epoch_s": EPOCH_S, "report": self.describe()}
@@ -389,7 +389,7 @@ class Epochs:
             log.warning("sessions were ended of a jobstore that had stopped or was cut off", extra={"sessions": ended})
 
     async def check(self, session: Connection, name: str) -> None:
-        """Raise TransientError (`epoch_ended`) if the epoch has ended under which a session was opened."""
+        """Close `session`, and raise TransientError (`epoch_ended`), if the epoch in its `name` has ended."""
         number = name.removeprefix(SESSION_NAME)
         if number and not await session.scalar(_IS_CURRENT, {"epoch": int(number)}):
             session.invalidate()
@@ -428,9 +428,9 @@ QUERIES_MAX = 2**62
 
 
 class Database:
-    """Connect to PostgreSQL. Every error is a TransientError or a PermanentError (servicekit.errors).
+    """Connect to PostgreSQL. Every error is raised as a TransientError or a PermanentError (servicekit.errors).
 
-    `bounded`: whether statements time out, and rows are looked up by key; a rebuild's are not.
+    `bounded`: statements time out, and rows are looked up by key. A rebuild has a database that is not bounded.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
@@ -462,8 +462,8 @@ class Database:
     def for_callers(self, *, lasting: bool = False) -> Self:
         """Return a view of this database for the reads of callers, which never take all connections of the pool.
 
-        Half of the connections are left to commands, workers and loops. A third is for calls, which are refused if they
-        wait too long (TooManyCallsError), and a sixth for calls that last, such as watches, which wait.
+        Half of the connections are left to commands, workers and loops. A third is for calls, which get
+        TooManyCallsError if they wait too long; a sixth is for `lasting` calls, such as watches, which wait for ever.
         """
         view = copy.copy(self)
         view._places, view._places_timeout_s = self._callers[lasting], None if lasting else CALLERS_TIMEOUT_S  # noqa: SLF001 - its own
@@ -471,17 +471,17 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction: commit it at the end, roll it back on an error."""
+        """Open a transaction: commit it when the context ends, or roll it back if the context raises an error."""
         async with self.session() as connection, connection.driver.transaction():
             with _close_if_unanswered(connection):
                 yield connection
 
     @contextlib.asynccontextmanager
     async def pipelined_transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction that BEGIN opens together with the first statement, and COMMIT may close with the last.
+        """Open a transaction: BEGIN is sent with its first statement, and COMMIT may be sent with its last one.
 
-        `execute` or `scalar` execute its first statement. It has no cursors, which asyncpg opens only in its own
-        transactions.
+        The first statement is executed by `execute` or `scalar`. The transaction has no cursors, which asyncpg opens
+        only in transactions of its own.
         """
         async with self.session() as connection, patches.begin_with_next(connection.driver):
             with _close_if_unanswered(connection):
@@ -527,7 +527,7 @@ class Database:
         return await self._pools[0]
 
     async def _open(self, *_: object, **__: object) -> "asyncpg.Connection[Row]":
-        """Open a session of this process's epoch, and of none before it has one."""
+        """Open a session under this process's epoch, or under none while this process has no epoch yet."""
         name = self.epochs.session_name
         session = await self._connect(name)
         await self.epochs.check(session, name)
@@ -538,9 +538,9 @@ class Database:
         return Connection(await asyncpg.connect(**self._options, server_settings=settings))
 
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
-        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, however long it takes.
+        """Call `use` with a synchronous connection of SQLAlchemy, as Alembic needs it; return its result. No timeout.
 
-        It may commit; its other changes are committed at the end.
+        `use` may commit; changes that `use` has not committed are committed at the end.
         """
         settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migration.SESSION}
         engine = create_async_engine(self.url, poolclass=NullPool, connect_args=settings)
@@ -554,7 +554,7 @@ class Database:
             await engine.dispose()
 
     async def migrate(self, *, tell_every_s: float = migration.TELL_S) -> None:
-        """Bring the tables up to date. Processes that start at the same time take turns, however long that takes."""
+        """Bring the tables up to date, logging it every `tell_every_s`. Processes that start together take turns."""
         migrating = migration.Migration()
         telling = asyncio.create_task(migrating.tell(tell_every_s))
         self.availability.is_migrating = True
@@ -566,15 +566,15 @@ class Database:
             telling.cancel()
 
     async def prepare(self) -> None:
-        """Migrate, and begin the epoch under which every session is opened from now on."""
+        """Migrate the tables, and begin the epoch under which every session is opened from now on."""
         await self.migrate()
         await retry_transient(self.availability.probe, on="postgres")
 
     async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
-        """Listen for notifications for ever: call `wake` with the work, or `settled` with a cursor.
+        """Listen for notifications for ever: call `wake` with the kinds of work, or `settled` with the settled cursor.
 
-        The second argument of `wake` is the number of the last row that was recorded, if this process hands it over.
-        After a lost connection `wake` is called with EVERYTHING.
+        The second argument of `wake` is the number of the last row that was recorded, if this process hands it over,
+        else None. On each new connection `wake` is first called with EVERYTHING, since notifications may be lost.
         """
 
         def dispatch(payload: str) -> None:
@@ -612,9 +612,9 @@ async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
 
 @contextlib.contextmanager
 def _close_if_unanswered(connection: Connection) -> Iterator[None]:
-    """Close a connection whose answer was lost, and one that is not free soon after its task was cancelled.
+    """Close a connection whose answer was lost, or that is still in use CANCEL_TIMEOUT_S after its task was cancelled.
 
-    A rollback on it could wait as long again: the server may hang.
+    A rollback on such a connection could wait as long again, since the server may hang.
     """
     try:
         yield
@@ -628,7 +628,7 @@ def _close_if_unanswered(connection: Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stay_cancelled() -> Iterator[None]:
-    """Raise CancelledError instead of the error of a rollback after it, which a loop would take for an outage."""
+    """In a cancelled task, raise CancelledError in place of a rollback's error, which a loop takes for an outage."""
     try:
         yield
     except DRIVER_ERRORS as error:
@@ -638,4 +638,4 @@ def _stay_cancelled() -> Iterator[None]:
 
 
 async def _keep(_: object) -> None:
-    """Reset nothing when a connection goes back to the pool: one that needs it was closed (`invalidate`)."""
+    """Reset nothing when a connection returns to the pool: one that needs a reset was closed (`invalidate`)."""

@@ -43,15 +43,15 @@ _NOW: Final = sql.time_text("signoff_now()")
 
 
 def told_columns(table: Table) -> dict[str, str]:
-    """Return the columns of a table of ADMINISTERED that facts have, each with its type."""
+    """Return the columns of a table of ADMINISTERED that facts contain, as types by column name."""
     return sql.columns(table, without=UNTOLD.get(table.name, ()))
 
 
 def tell(table: Table, rows: str, *, removed: bool = False, beside: str = "") -> TextClause:
-    """Return the statement that adds facts of rows of a table, as they are or, if `removed`, as they were.
+    """Return the statement that adds facts of rows of a table: as they are now or, if `removed`, as they were before.
 
-    `rows` is a query of them, or a change that returns them; `beside`: further changes, as a part of WITH. The actor is
-    a parameter. JSON is a string in its row: PostgreSQL does not read JSON with an escaped NUL.
+    `rows` is a query that selects these rows, or a change that returns them; `beside`: further changes, as CTEs.
+    `actor` is its parameter. A fact has JSON columns as strings: PostgreSQL does not read JSON with an escaped NUL.
     """
     columns = ", ".join(
         f"{sql.time_text(name) if kind == sql.TIME else f'{name}::text' if kind in _JSON else name} AS {name}"
@@ -99,7 +99,7 @@ _IS_UNTOLD: Final = text("SELECT administered_since = 0 FROM relay")
 
 
 async def complete_administration(connection: Connection, actor: Actor) -> None:
-    """Add the fact from which on facts have all that administrators set, and facts of what is set now."""
+    """Add the fact after which facts have all that administrators set, and then facts of all that is set now."""
     await connection.execute(_LOCK_FACTS)
     await connection.execute(_COMPLETE, {"actor": actor})
     for snapshot in _SNAPSHOTS:
@@ -107,7 +107,7 @@ async def complete_administration(connection: Connection, actor: Actor) -> None:
 
 
 async def begin_administration(connection: Connection) -> None:
-    """Complete the administration of a database that was not rebuilt, if no jobstore has yet."""
+    """Call `complete_administration` for a database that was not rebuilt, unless a jobstore has done that before."""
     if await connection.scalar(_IS_UNTOLD):
         await connection.execute(_LOCK_FACTS)
         if await connection.scalar(_IS_UNTOLD):

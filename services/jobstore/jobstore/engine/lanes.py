@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class SetAside(Enum):
-    """The result of a command that was not carried out, but set aside to be carried out by itself."""
+    """The result of a command that its batch left out; the lane carries it out afterwards, without the others."""
 
     SET_ASIDE = "set aside"
 
@@ -38,10 +38,10 @@ class _Waiting(NamedTuple):
 
 @dataclass(slots=True)
 class Lane:
-    """Carry out commands of one kind in batches: while one batch is under way, the next one gathers.
+    """Carry out commands of one kind in batches: while one batch is under way, the next batch gathers.
 
-    `handle` carries out a batch in one transaction, and returns a result for each command, in order. A command whose
-    caller has given up before its batch began is not carried out.
+    `handle` carries out a batch in one transaction, and returns a result for each command, in order. A command is not
+    carried out if its caller gave up before its batch began.
     """
 
     handle: Callable[[Sequence[Command[object]]], Awaitable[Sequence[object]]]
@@ -52,22 +52,22 @@ class Lane:
     _running: asyncio.Task[None] | None = None
 
     async def run(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | DoubtfulError]:
-        """Return the result of each command, in order: a PermanentError of one that failed for good.
+        """Return the result of each command, in order: a PermanentError if the command failed for good.
 
-        A DoubtfulError is the result of one that failed alone, and may fail again; nothing was carried out of it.
-        TransientError: it is not known whether any command was carried out.
+        The result is a DoubtfulError if a command failed alone in its batch; it was not carried out, and may fail
+        again. TransientError: it is not known whether any of the commands was carried out.
         """
         return await asyncio.gather(*map(self._put, commands))
 
     async def run_one(self, command: Command[R]) -> R:
-        """Return the result of one command, or raise its PermanentError or DoubtfulError."""
+        """Return the result of one command, or raise the result if it is a PermanentError or DoubtfulError."""
         result = await self._put(command)
         if isinstance(result, PermanentError | DoubtfulError):
             raise result
         return result
 
     def _put(self, command: Command[R]) -> "asyncio.Future[R | PermanentError | DoubtfulError]":
-        """Put a command into the batch that gathers."""
+        """Put a command into the batch that gathers, and return the future of the command's result."""
         result = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(command, result))
         if self._running is None:

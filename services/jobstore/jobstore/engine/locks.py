@@ -34,7 +34,7 @@ from jobstore.engine.sql import Connection
 
 
 class Lock(IntEnum):
-    """Number the advisory locks; the numbers are the same in all processes of all versions."""
+    """The numbers of the advisory locks, which are the same in all processes of all versions."""
 
     MIGRATION = 0x51_6E_0F_01
     RELAY = 0x51_6E_0F_02
@@ -51,15 +51,15 @@ _TRY_HOLD_BY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
 
 
 async def hold(connection: Connection, lock: Lock) -> None:
-    """Wait for a lock, and hold it alone until the transaction ends."""
+    """Wait for an advisory lock, and hold it exclusively until the transaction ends."""
     await connection.execute(_HOLD, {"lock": lock})
 
 
 async def try_hold(connection: Connection, lock: Lock) -> bool:
-    """Hold a lock alone until the transaction ends. Return False if another transaction holds or shares it."""
+    """Hold a lock exclusively until the transaction ends. Return False if another transaction holds or shares it."""
     return bool(await connection.scalar(_TRY_HOLD, {"lock": lock}))
 
 
 async def try_hold_by_session(session: Connection, lock: Lock) -> bool:
-    """Hold a lock alone for as long as the connection lives. Return False if another holds it."""
+    """Hold a lock exclusively for as long as the session lives. Return False if another session holds the lock."""
     return bool(await session.scalar(_TRY_HOLD_BY_SESSION, {"lock": lock}))

@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 
 class Overlay(ChainMap[K, V]):
-    """Changed rows before stored ones, by the same keys: a ChainMap of two that is read ten times as fast."""
+    """A ChainMap of two mappings, changed rows before stored rows of the same keys, that is read ten times as fast."""
 
     changes: dict[K, V]
     stored: dict[K, V]
@@ -38,22 +38,22 @@ class Overlay(ChainMap[K, V]):
         return self.changes[key] if key in self.changes else self.stored[key]
 
     def get(self, key: K) -> V | None:  # type: ignore[override] # nobody asks for another default
-        """Return the changed value, or else the stored one, or else None."""
+        """Return the changed value of a key, or else the stored value, or else None."""
         return self.changes[key] if key in self.changes else self.stored.get(key)
 
 
 def overlay() -> Overlay[K, V]:
-    """Return an overlay without rows."""
+    """Return an empty overlay."""
     return Overlay({}, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """The wish of a command for rows of one part. Each field is a frozenset, or a number: the highest counts."""
+    """A command's wish for rows of one part. A field is a frozenset, joined by union, or a number: the highest wins."""
 
     @classmethod
     def join(cls, wishes: Collection[Self]) -> Self:
-        """Return the union of wishes."""
+        """Return one wish for all that any of the wishes is for."""
         first, *_ = wishes
         joined: dict[str, object] = {}
         for name in cls.__dataclass_fields__:
@@ -62,7 +62,7 @@ class Wish:
         return replace(first, **joined)
 
     def subtract(self, earlier: Self) -> Self:
-        """Return the wish without what an earlier one has."""
+        """Return a wish for what this wish is for, and an earlier wish was not."""
         left: dict[str, object] = {}
         for name in self.__dataclass_fields__:
             value, before = getattr(self, name), getattr(earlier, name)
@@ -73,11 +73,11 @@ class Wish:
         return replace(type(self)(), **left)
 
     def name(self) -> dict[str, str]:
-        """Return the id of a row that it locks, as a field of a log line."""
+        """Return the id of a row that this wish locks, as a field of a log line, by name; {} if the wish names none."""
         return {}
 
     def __bool__(self) -> bool:
-        """Return whether it is for anything: the default of each field is false."""
+        """Return whether this wish is for anything: in a wish for nothing, the default of each field is false."""
         return any(_read_fields(type(self))(self))  # type: ignore[arg-type] # a class can be hashed
 
 
@@ -90,22 +90,22 @@ NOTHING: Final[Wishes] = ()
 
 @cache
 def make_empty(kind: type[Wish]) -> Wish:
-    """Return the wish of a kind for nothing."""
+    """Return the wish of a kind that is for nothing."""
     return kind()
 
 
 @cache
 def _read_fields(kind: type[Wish]) -> Callable[[Wish], tuple[object, ...]]:
-    """Return the function that reads all fields of a wish."""
+    """Return the function that returns the values of all fields of a wish of a kind."""
     get, several = attrgetter(*kind.__dataclass_fields__), len(kind.__dataclass_fields__) > 1
     return get if several else lambda wish: (get(wish),)
 
 
 class WishList(dict[type[Wish], Wish]):
-    """The wishes of a batch of commands, joined for each part; an empty wish for every other part."""
+    """The wishes of a batch of commands, one joined wish of each kind, which is empty if no command has such a wish."""
 
     def __init__(self, of_each: Sequence[Wishes]) -> None:
-        """Join the wishes of each command."""
+        """Join the wishes in `of_each`, which has the wishes of each command, by their kinds."""
         super().__init__()
         self.of_each = of_each
         wishes: defaultdict[type[Wish], list[Wish]] = defaultdict(list)
@@ -117,7 +117,7 @@ class WishList(dict[type[Wish], Wish]):
             self[kind] = some[0] if len(some) == 1 else kind.join(some)
 
     def __missing__(self, kind: type[Wish]) -> Wish:
-        """Return the wish for nothing."""
+        """Return the empty wish of a kind that no command wishes."""
         return make_empty(kind)  # type: ignore[arg-type] # a class can be hashed
 
     if TYPE_CHECKING:  # a list is looked into so often that it is left to dict
@@ -125,7 +125,7 @@ class WishList(dict[type[Wish], Wish]):
         def __getitem__(self, kind: type[W]) -> W: ...
 
     def subtract(self, earlier: "WishList") -> "WishList":
-        """Return the wishes without those of an earlier list."""
+        """Return the wishes for what this list is for, and an earlier list was not."""
         return WishList([[wish.subtract(earlier[kind]) for kind, wish in self.items() if wish != earlier[kind]]])
 
 
@@ -133,7 +133,7 @@ class WishList(dict[type[Wish], Wish]):
 class Part:
     """The rows of one subject in one transaction: as they are stored, and as they are after the decisions so far.
 
-    Only rows that a command wishes are loaded. `uow` has the other parts.
+    Only rows that a command wishes are loaded. `uow` has the other parts of the transaction.
     """
 
     uow: "UnitOfWork" = field(repr=False)
@@ -141,7 +141,7 @@ class Part:
     is_missed: bool = False
 
     def misses(self, wish: Wish) -> bool:
-        """Return whether a wish needs a lock that is missed."""
+        """Return whether a wish needs the lock that this part did not get (`is_missed`)."""
         del wish
         return False
 
@@ -151,7 +151,7 @@ P = TypeVar("P", bound=Part)
 
 @dataclass(slots=True)
 class Listeners:
-    """The functions that are called after the commit of a transaction; None: there is none."""
+    """The functions to call after the commit of a transaction; a field is None if nobody listens for its event."""
 
     #: Called with the executions that were offered with their requests; without it none are.
     on_offered: Callable[[Sequence[Execution]], None] | None = None
@@ -162,7 +162,7 @@ class Listeners:
 
 
 class UnitOfWork(dict[type[Part], Part]):
-    """The parts of one transaction by their types, each made at its first use. Commands decide on it."""
+    """The parts of one transaction by their types, each made at its first use. Commands read and change these parts."""
 
     __slots__ = ("clock", "listeners", "terms")
 
@@ -170,7 +170,7 @@ class UnitOfWork(dict[type[Part], Part]):
     clock: Clock
 
     def __init__(self, terms: ExecutionTerms, clock: Clock | None = None, listeners: Listeners | None = None) -> None:
-        """`clock` is set once all rows are locked, unless it is given."""
+        """Make a unit of work without parts. If no `clock` is given, the attribute is set once all rows are locked."""
         super().__init__()
         self.terms = terms
         self.listeners = listeners or Listeners()
@@ -183,7 +183,7 @@ class UnitOfWork(dict[type[Part], Part]):
         return part
 
     def find_set_aside(self, of_each: Sequence[Wishes]) -> list[bool]:
-        """Return for each command whether it needs a lock that is missed."""
+        """Return for each command, given its wishes, whether the command needs a lock that was not free."""
         missed = [part for part in self.values() if part.is_missed]
         return [any(part.misses(wish) for part in missed for wish in wishes) for wishes in of_each]
 
@@ -200,9 +200,9 @@ REFUSED = "refused:"
 
 @dataclass(frozen=True, slots=True)
 class Command(ABC, Generic[R_co]):
-    """A request to the jobstore, or a report, by `actor`. R_co: the type of its answer.
+    """A request or a report to the jobstore, made by `actor`. R_co is the type of its answer.
 
-    The engine calls `locks`, `reads` and `decide`, in this order. A batch of commands is carried out in one
+    The engine calls `locks`, `reads` and `decide`, in this order. The commands of a batch are carried out in one
     transaction, and their wishes are joined for each part. `reads` is called again while it returns more than before,
     since it may depend on rows that were read.
     """
@@ -211,44 +211,44 @@ class Command(ABC, Generic[R_co]):
 
     @property
     def size(self) -> int:
-        """Its weight in bytes, which bounds a batch."""
+        """The size of the command in bytes, by which the size of a batch is bounded."""
         return 0
 
     @abstractmethod
     def locks(self) -> Wishes:
-        """Return the wishes for rows that must be locked, and for rows that are read with them."""
+        """Return the wishes for rows that must be locked, and for rows that are read together with the locked ones."""
 
     def reads(self, uow: UnitOfWork) -> Wishes:
-        """Return the wishes for further rows, which are known once the first are locked."""
+        """Return the wishes for further rows, which a command can name once the rows of `locks` are locked."""
         del uow
         return NOTHING
 
     @abstractmethod
     def decide(self, uow: UnitOfWork) -> R_co:
-        """Decide on the rows, and return the answer. A PermanentError fails this command alone."""
+        """Decide on the rows in `uow`, and return the answer. A PermanentError fails this command alone."""
 
 
 class Creation(Command[R_co]):
-    """A request that makes a thing under an id that is known before."""
+    """A request that creates something under an id that is known before the request is carried out."""
 
     __slots__ = ()
 
     @abstractmethod
     def is_made(self, uow: UnitOfWork) -> bool:
-        """Return whether the thing exists, or was refused for good."""
+        """Return whether the thing to create exists already, or was refused for good."""
 
     @abstractmethod
     def show(self, uow: UnitOfWork) -> R_co:
-        """Return the answer of a repeated request, with the thing as it is now."""
+        """Return the answer to a repetition of the request: the thing that was created, as it is now."""
 
 
 def optional(value: K | None) -> frozenset[K]:
-    """Return a set of an id that may be missing."""
+    """Return the set of one value, or an empty set if the value is None."""
     return frozenset() if value is None else frozenset({value})
 
 
 def merge_patch(stored: object, patch: Patch, new: type[Model]) -> Merged:
-    """Return the fields of a patch, merged with the stored ones. InvalidError: a new resource may not have them."""
+    """Return a patch's fields merged with the stored ones. InvalidError: the model of a new resource refuses them."""
     try:
         return merge(stored, patch, new)
     except ValidationError as error:
@@ -257,18 +257,18 @@ def merge_patch(stored: object, patch: Patch, new: type[Model]) -> Merged:
 
 
 def check_version(what: str, stored: int, expected: int | None) -> None:
-    """Raise RefusedError (`version_conflict`) if a resource is at another version than its caller has."""
+    """Raise RefusedError (`version_conflict`) if the `stored` version of a resource is not `expected`; None: any is."""
     if expected is not None and expected != stored:
         raise RefusedError(f"{what} is at version {stored}, not {expected}", code=ErrorCode.VERSION_CONFLICT)
 
 
 def check_size(size: int, limit: int) -> None:
-    """Raise InvalidError (`payload_too_large`) if a value has more bytes than the limit allows."""
+    """Raise InvalidError (`payload_too_large`) if `size`, in bytes, exceeds `limit`."""
     if size > limit:
         raise InvalidError(f"{size} bytes of JSON exceed the limit of {limit}", code=ErrorCode.PAYLOAD_TOO_LARGE)
 
 
 def raise_refusal(decision: object) -> None:
-    """Raise a refusal as RefusedError with its code; accept anything else."""
+    """Raise RefusedError with the refusal's message and code if the decision is a Refusal; else do nothing."""
     if isinstance(decision, Refusal):
         raise RefusedError(decision.message, code=decision.code)

@@ -25,7 +25,7 @@ def _make_message(kind: bytes, body: bytes) -> bytes:
 
 
 def _make_command(sql: bytes) -> bytes:
-    """Return the messages that parse, bind and execute a command without parameters, under no name."""
+    """Return the protocol messages that parse, bind and execute a command without parameters, as unnamed statement."""
     parse, bind, execute = b"\x00" + sql + b"\x00" + bytes(2), bytes(2 + 6), bytes(1 + 4)
     return _make_message(b"P", parse) + _make_message(b"B", bind) + _make_message(b"E", execute)
 
@@ -35,7 +35,7 @@ _COMMIT: Final = _make_command(b"COMMIT")
 
 
 class Pipeline:
-    """The transport of a connection, which sends commands with the next statement: in front of it, and behind it."""
+    """The transport of a connection; on demand it sends BEGIN in front of the next statement, and COMMIT behind it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -45,7 +45,7 @@ class Pipeline:
         self.is_committed = False
 
     def __getattr__(self, name: str) -> object:
-        """Return another attribute of the transport."""
+        """Return an attribute of the wrapped transport."""
         return getattr(self._transport, name)
 
     @property
@@ -53,7 +53,7 @@ class Pipeline:
         return bool(self._front or self._back)
 
     def write(self, data: memoryview) -> None:
-        """Write messages; the first that binds values to a statement, and so executes it, takes the commands along."""
+        """Write protocol messages. The first Bind, which executes a statement, takes waiting BEGIN and COMMIT along."""
         if not self._is_waiting or data[0] != _BIND:
             assert not (self._is_waiting and data[0] == _QUERY), "BEGIN and COMMIT go with prepared statements alone"
             self._transport.write(data)
@@ -63,7 +63,7 @@ class Pipeline:
         self._front = self._back = b""
 
     def writelines(self, data: Iterable[bytes]) -> None:
-        """Write messages that execute one statement for many values."""
+        """Write the protocol messages that execute one statement many times, once for each row of values."""
         assert not self._is_waiting, "BEGIN and COMMIT go with statements that are executed once"
         self._transport.writelines(data)
 
@@ -72,23 +72,23 @@ class Pipeline:
         return self._transport.is_closing()
 
     def begin_with_next(self) -> None:
-        """Begin a transaction with the next statement."""
+        """Send BEGIN in front of the next statement."""
         self._front, self._is_open = _BEGIN, True
 
     def commit_with_next(self) -> None:
-        """Commit the transaction with the next statement."""
+        """Send COMMIT behind the next statement."""
         assert self._is_open, "only a pipelined transaction is committed by a statement"
         self._back = _COMMIT
 
     def end(self) -> bool:
-        """Send nothing more with the next statement, and return whether BEGIN was sent."""
+        """Drop a BEGIN or COMMIT that still waits for a statement, and return whether BEGIN was sent."""
         has_begun = not self._front
         self._front, self._back, self._is_open = b"", b"", False
         return has_begun
 
 
 class _PipelinedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc] # asyncpg has no types
-    """The protocol of every connection of asyncpg in this process."""
+    """The protocol of every connection of asyncpg in this process; it writes to a Pipeline."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.pipeline = Pipeline(transport)
@@ -99,14 +99,14 @@ asyncpg.protocol.Protocol = _PipelinedProtocol  # there is no public way
 
 
 def get_pipeline(driver: "asyncpg.Connection[asyncpg.Record]") -> Pipeline:
-    """Return the pipeline that a connection of asyncpg writes to."""
+    """Return the Pipeline that a connection of asyncpg writes to."""
     pipeline: Pipeline = driver._protocol.pipeline  # noqa: SLF001 - there is no public way
     return pipeline
 
 
 @contextlib.asynccontextmanager
 async def begin_with_next(driver: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
-    """Carry out a transaction that the next statement begins: commit it at the end, roll it back on an error."""
+    """Begin a transaction with the next statement; commit it when the context ends, or roll it back on an error."""
     pipeline = get_pipeline(driver)
     pipeline.begin_with_next()
     try:

@@ -22,7 +22,7 @@ Last = Callable[[Connection], Awaitable[None]]
 
 
 class Piece(NamedTuple):
-    """SQL that writes rows by an `unnest` with an alias: a part of a statement that sees the tables as before it."""
+    """SQL that writes the rows of an `unnest` called `alias`, as a CTE that sees the tables as before its statement."""
 
     sql: str
     columns: Mapping[str, str]
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
     few_max: int = 1
 
     def compose(self, count: int) -> str:
-        """Return the SQL for `count` rows, or, if that is 0, for any number."""
+        """Return the SQL that writes `count` rows, or any number of rows if `count` is 0."""
         if not count:
             return self.sql + self.of_batch
         rows = sql.unnest(self.alias, self.columns)
@@ -43,7 +43,7 @@ class Piece(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """The end of the common statement, if it returns rows; otherwise it only notifies."""
+    """The end of the statement that writes all parts' rows, if it returns rows; without an ending it only notifies."""
 
     #: Returns the SQL behind the pieces of these names.
     compose: Callable[[Sequence[str]], str]
@@ -53,7 +53,7 @@ class Ending(NamedTuple):
 
 
 class Store:
-    """Lock, load and write the rows of one part. A subject defines the steps that it needs."""
+    """Lock, load and write the rows of one part. A subclass overrides the steps that its part needs."""
 
     part: ClassVar[type[Part]]
     #: The wish of commands for it. It is visited only for such a wish, unless it is always locked or loaded.
@@ -67,36 +67,36 @@ class Store:
     pieces: ClassVar[Mapping[str, Piece]] = {}
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock rows that commands name beforehand, and read what belongs to them."""
+        """Lock the rows that commands ask for before any row is read, and read what belongs to these rows."""
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load, and perhaps lock, rows that are known once others are locked."""
+        """Load, and perhaps lock, the rows that commands ask for once other rows are locked."""
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write changes. RaceError: another transaction has inserted one of the new rows since."""
+        """Write changes that no piece writes. RaceError: another transaction has since inserted one of the new rows."""
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
-        """Return the rows of the pieces, by their names."""
+        """Return the rows that each piece of this store writes, by the names of the pieces."""
         del uow
         return {}
 
     def make_ending(self, uow: UnitOfWork, rows: Mapping[str, Sequence[Values]]) -> Ending | None:
-        """Return the end of the common statement that writes these rows, if it must return rows."""
+        """Return the end of the statement that writes `rows`, if this store needs rows that it returns, else None."""
         del uow, rows
         return None
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
-        """Return the work that these rows leave for the loops."""
+        """Return the kinds of work that the changed rows leave for the loops."""
         del uow
         return Wake.NOTHING
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return the function that writes changes behind the common statement; None: there are none."""
+        """Return the function that writes changes after the common statement of all parts; None: there are none."""
         del uow
         return None
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Log and count decisions, and call listeners, after the commit."""
+        """After the commit, log and count the decisions, and call listeners."""
 
 
 #: How many times commands are asked what they read.
@@ -104,7 +104,7 @@ ROUNDS_MAX: Final = 3
 
 
 class Rounds:
-    """Ask commands what they read, and again while the rows that were read make them ask for more."""
+    """Ask commands which rows they read, and ask again while rows that were read make them ask for more."""
 
     def __init__(self, ask: Callable[[], Iterable[Wishes]]) -> None:
         """`ask` returns the current wishes of each command."""
@@ -113,7 +113,7 @@ class Rounds:
         self.asked = WishList([])
 
     def __iter__(self) -> Iterator[WishList]:
-        """Yield the wishes of the first round, even if there are none, and then the new ones of each round."""
+        """Yield the wishes of the first round, even if they are empty, and then the new ones of each further round."""
         self.asked = WishList([*self._ask()])
         yield self.asked
         for _ in range(ROUNDS_MAX - 1):
@@ -132,7 +132,7 @@ class Stores:
     """The stores of all parts, in the order in which every transaction locks (docs/protocol.md#locks)."""
 
     def __init__(self, *stores: Store) -> None:
-        """Take the stores in their order; those whose locks are last stand last."""
+        """Take the stores in the order in which they lock; the stores whose locks are taken last stand last."""
         #: The stores that define each step.
         self._having = {
             step: [store for store in stores if getattr(type(store), step) is not getattr(Store, step)]
@@ -143,18 +143,18 @@ class Stores:
         self._pieces = {name: piece for store in stores for name, piece in store.pieces.items()}
 
     def _find(self, step: str, uow: UnitOfWork) -> Iterator[Store]:
-        """Yield the stores of a transaction's parts that define a step."""
+        """Yield the stores that define a step, of parts that the transaction has used."""
         return (store for store in self._having[step] if store.part in uow)
 
     async def lock(self, connection: Connection, uow: UnitOfWork, of_each: Sequence[Wishes]) -> None:
-        """Lock the rows that commands wish."""
+        """Lock the rows that commands wish to lock; `of_each` has the wishes of each command."""
         asked = WishList(of_each)
         for store in self._having["lock"]:
             if store.is_always_locked or store.wish in asked:
                 await store.lock(connection, uow, asked)
 
     async def load(self, connection: Connection, uow: UnitOfWork, ask: Callable[[], Iterable[Wishes]]) -> None:
-        """Load the rows that commands wish, in rounds, and then the parts whose locks are last."""
+        """Load the rows that commands wish, as `ask` returns them, in rounds, and then parts whose locks are last."""
         rounds = Rounds(ask)
         for asked in rounds:
             for store in self._loading:
@@ -165,9 +165,9 @@ class Stores:
                 await store.load(connection, uow, rounds.asked)
 
     async def write(self, connection: Connection, uow: UnitOfWork, *, commits: bool = False) -> None:
-        """Write all changes. RaceError: another transaction has inserted one of the new rows since.
+        """Write all changes. RaceError: another transaction has meanwhile inserted one of the new rows.
 
-        `commits`: the last statement may commit the pipelined transaction, so that later errors undo nothing.
+        `commits`: the last statement may commit the pipelined transaction; an error after it then undoes nothing.
         """
         for store in self._find("write", uow):
             await store.write(connection, uow)
@@ -185,7 +185,7 @@ class Stores:
             await behind(connection)
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Log and count decisions, and call listeners, after the commit."""
+        """After the commit, log and count the decisions, and call listeners."""
         for store in self._find("settle", uow):
             store.settle(uow)
 
@@ -200,7 +200,7 @@ async def write_together(
     *,
     commits: bool = False,
 ) -> None:
-    """Write rows in one statement, composed of the pieces that have any, and notify of the work that they leave."""
+    """Write rows in one statement, composed of the pieces that have rows, and notify of the work in `wake`."""
     names = tuple(name for name in pieces if rows.get(name))
     if not names:
         return
@@ -224,7 +224,7 @@ _composed: dict[tuple[object, ...], TextClause] = {}
 
 
 def _compose(pieces: Sequence[tuple[str, Piece]], counts: Sequence[int], ending: Ending | None) -> TextClause:
-    """Return the statement of some pieces; `counts`: how many rows each writes, 0: any number."""
+    """Return the statement composed of some pieces; `counts`: how many rows each piece writes, 0: any number."""
     composed = [(name, piece, piece.compose(count)) for (name, piece), count in zip(pieces, counts, strict=True)]
     if ending is None:
         written = ", ".join(f"{name} AS ({statement})" for name, _, statement in composed)
@@ -244,14 +244,14 @@ FORGET_S: Final = 120.0
 
 
 class Doubts:
-    """The times when each command failed alone, first and last, kept for FORGET_S."""
+    """The times when each command first and last failed alone in its batch, forgotten FORGET_S after the last time."""
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._failing: dict[Hashable, tuple[float, float]] = {}
 
     def is_over(self, command: Command[object]) -> bool:
-        """Note that a command failed alone, and return whether it has for too long."""
+        """Note that a command failed alone in its batch, and return whether it has been failing for too long."""
         now = time.monotonic()
         self._failing = {key: times for key, times in self._failing.items() if now - times[1] < FORGET_S}
         key = (type(command), *command.locks())
@@ -260,17 +260,17 @@ class Doubts:
         return now - since >= self._patience_s
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget all failures."""
         self._failing.clear()
 
 
 class CommandRunner:
-    """Carry out commands. Each kind has a lane of its own, in which concurrent calls share a transaction."""
+    """Carry out commands. Each kind of command has its own lane, in which concurrent calls share a transaction."""
 
     def __init__(
         self, database: Database, stores: Stores, terms: ExecutionTerms, patience_s: float = PATIENCE_S
     ) -> None:
-        """`patience_s`: for how long a command may fail alone, while the database can be written."""
+        """`patience_s`: after how long a command that fails alone, while the database can be written, is given up."""
         self._database = database
         self._stores = stores
         self._doubts = Doubts(patience_s)
@@ -290,9 +290,9 @@ class CommandRunner:
     async def carry_out(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | SetAside]:
         """Carry out a batch in one transaction: lock, load, decide, write.
 
-        Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.
-        TransientError: it is not known whether any was carried out. SET_ASIDE is the result of a command that needs the
-        limits lock while limits are being changed: the caller carries it out by itself. If all need it, they wait.
+        Return the result of each command, in order: a PermanentError for a command that failed, and changed nothing.
+        TransientError: it is not known whether any was carried out. A command that needs the limits lock while limits
+        are changed has the result SET_ASIDE, and the caller carries it out by itself. If all need that lock, they wait.
         """
         uow = UnitOfWork(self.terms, listeners=replace(self.listeners))  # even one that is removed meanwhile is called
         async with self._database.pipelined_transaction() as connection:
@@ -307,10 +307,10 @@ class CommandRunner:
         return [SET_ASIDE if is_aside else next(decided) for is_aside in aside]
 
     async def _carry_out_or_give_up(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | SetAside]:
-        """Carry out a batch; give a command up that has failed alone for too long.
+        """Carry out a batch; raise DatabaseFaultError for a command that has failed alone for too long.
 
-        DoubtfulError: none was carried out, although the database can be written. The caller halves the batch until
-        the command stands alone that is at fault, and then tries that again, until it is given up.
+        DoubtfulError: no command was carried out, although the database can be written. The caller halves the batch
+        until the command that is at fault is alone, and then tries that command again, until it is given up.
         """
         try:
             return await self.carry_out(commands)
@@ -323,7 +323,7 @@ class CommandRunner:
             raise fault from error
 
     async def _probe(self) -> None:
-        """Find out whether the database can be written at all: a failure during an outage is no fault of a command."""
+        """Raise TransientError if the database cannot be written: a failure in an outage is no fault of a command."""
         try:
             await self._database.availability.probe()
         except TransientError as error:

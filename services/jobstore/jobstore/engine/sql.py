@@ -40,20 +40,20 @@ TIME: Final = "timestamp with time zone"
 
 
 def time_text(time: str) -> str:
-    """Return the expression of a time as all JSON has it (signoff.values)."""
+    """Return the SQL expression that formats a time, itself an expression, as in all JSON (signoff.values)."""
     return f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"')"""
 
 
 def is_verdict(alias: str) -> str:
-    """Return the condition that an entry of a log holds a verdict (`is_verdict` in jobs.transitions)."""
+    """Return the SQL condition that the log entry `alias` holds a verdict (`is_verdict` in jobs.transitions)."""
     return f"({alias}.kind IN ('met', 'not_met') OR {alias}.kind = 'failed' AND {alias}.code = '{UNPROVEN}')"
 
 
 class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types
-    """A row. Its columns are attributes, too."""
+    """A row of a result. Its columns are attributes, too."""
 
     def __getattr__(self, name: str) -> Any:
-        """Return a column, and make it a property of all rows, which is seven times as fast from then on."""
+        """Return a column's value, and make the column a property of all rows, which is seven times as fast to read."""
         try:
             value = self[name]
         except KeyError:
@@ -66,12 +66,12 @@ class Rows(list[Row]):
     """The rows that a statement returned."""
 
     def one(self) -> Row:
-        """Return the only row. Raise ValueError if there is another number of them."""
+        """Return the only row. Raise ValueError if there is none, or more than one."""
         (row,) = self
         return row
 
     def one_or_none(self) -> Row | None:
-        """Return the only row, or None if there is none."""
+        """Return the only row, or None if there is none. Raise ValueError if there are several."""
         return self.one() if self else None
 
 
@@ -87,7 +87,7 @@ class Connection:
     ) -> Rows:
         """Execute a statement, and return its rows.
 
-        `commits`: it is the last of the pipelined transaction, and COMMIT may go with it: execute nothing behind it.
+        `commits`: this is the last statement of the pipelined transaction, and COMMIT may go with it; none may follow.
         """
         sql, values = bind(statement, parameters)
         if commits and self._prepared.has((sql, Row, False)):  # else asyncpg asks for its types first, and for no more
@@ -95,11 +95,11 @@ class Connection:
         return Rows(await self.driver.fetch(sql, *values))
 
     async def scalars(self, statement: Statement, parameters: Parameters | None = None) -> list[Any]:
-        """Execute a statement, and return the first column of its rows."""
+        """Execute a statement, and return the list of the first column's values."""
         return [row[0] for row in await self.execute(statement, parameters)]
 
     async def scalar(self, statement: Statement, parameters: Parameters | None = None) -> Any:
-        """Execute a statement, and return the first column of its first row, or None if there is none."""
+        """Execute a statement, and return the first column of its first row, or None if it returns no row."""
         sql, values = bind(statement, parameters)
         return await self.driver.fetchval(sql, *values)
 
@@ -109,14 +109,14 @@ class Connection:
         return int((await self.driver.execute(sql, *values)).rpartition(" ")[2])
 
     async def execute_many(self, statement: TextClause, parameters: Sequence[Parameters]) -> None:
-        """Execute a statement once for each of the parameters."""
+        """Execute a statement once for each of several mappings of parameters."""
         sql, names = _compile_text(statement.text)
         await self.driver.executemany(sql, [[one[name] for name in names] for one in parameters])
 
     async def stream(
         self, statement: Statement, parameters: Parameters | None = None, *, rows_ahead: int
     ) -> AsyncIterator[Row]:
-        """Yield the rows of a statement, of which few are held; call within a transaction."""
+        """Yield the rows of a statement, of which `rows_ahead` are read at once; call within a transaction."""
         sql, values = bind(statement, parameters)
         async for row in self.driver.cursor(sql, *values, prefetch=rows_ahead):
             yield row
@@ -128,7 +128,7 @@ class Connection:
 
 
 def bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
-    """Return a statement's SQL for asyncpg, and its values in order."""
+    """Return a statement's SQL as asyncpg takes it, and the values of its parameters in the order of their numbers."""
     if isinstance(statement, TextClause):
         sql, names = _compile_text(statement.text)
         return sql, map((parameters or {}).__getitem__, names)
@@ -139,7 +139,7 @@ def bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iter
 
 @lru_cache(maxsize=1_000)
 def _compile_text(statement: str) -> tuple[str, tuple[str, ...]]:
-    """Return the SQL of a text for asyncpg, and its parameters' names in order."""
+    """Return a statement with parameters `:name` as asyncpg takes it, and the names of its parameters in order."""
     compiled = text(statement).compile(dialect=_DIALECT)
     return str(compiled), tuple(compiled.positiontup or ())
 
@@ -149,7 +149,7 @@ CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
 
 
 def columns(table: Table, *, only: Collection[str] = (), without: Collection[str] = ()) -> dict[str, str]:
-    """Return columns of a table in its order, each with its type: all, or only some, or all without some."""
+    """Return columns of a table, in its order, as types by name: all columns, or `only` some, or all `without` some."""
     return {
         column.name: column.type.compile(dialect=_DIALECT).lower()
         for column in table.columns
@@ -158,37 +158,37 @@ def columns(table: Table, *, only: Collection[str] = (), without: Collection[str
 
 
 def attributes(names: Mapping[str, str] | Iterable[str]) -> Callable[[object], Values]:
-    """Return the function that makes a row of attributes of an object: by their names, or by the names of columns."""
+    """Return a function that makes a row of an object's attributes, given by name, or by names of columns."""
     columns = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
     get = attrgetter(*columns.values())  # one call, where a getattr for each takes three times as long
     return lambda source: dict(zip(columns, get(source), strict=True))
 
 
 def unnest(alias: str, columns: Mapping[str, str]) -> str:
-    """Return `unnest(...)` of one array a column, with the row's number `n`. Parameters are named alias_column."""
+    """Return `unnest(...)` of one array for each column, with row numbers `n`. Parameters are named alias_column."""
     arrays = ", ".join(f"CAST(:{alias}_{name} AS {CAST.get(kind, kind)}[])" for name, kind in columns.items())
     return f"unnest({arrays}) WITH ORDINALITY AS {alias}({', '.join(columns)}, n)"
 
 
 def value(alias: str, name: str, kind: str) -> str:
-    """Return a column of an `unnest` (see `unnest`), cast to its type in the table."""
+    """Return the SQL of a column of the `unnest` called `alias`, cast to `kind`, the column's type in the table."""
     return f"{alias}.{name}::{kind}" if kind in CAST else f"{alias}.{name}"
 
 
 def values(alias: str, columns: Mapping[str, str]) -> str:
-    """Return all columns of an `unnest`, cast to their types in the table."""
+    """Return the SQL of all columns of the `unnest` called `alias`, cast to their types in the table."""
     return ", ".join(value(alias, name, kind) for name, kind in columns.items())
 
 
 def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
-    """Return the SET of an UPDATE by an `unnest`: all columns but the key, cast to their types in the table."""
+    """Return the SET of an UPDATE from an `unnest`: all columns but `key`, each cast to its type in the table."""
     return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
 
 
 def few(alias: str, columns: Mapping[str, str], count: int) -> str:
     """Return VALUES of `count` rows in place of an `unnest`. Parameters are named alias_row_column.
 
-    With one row PostgreSQL puts the parameters in place of columns, while it makes a table in memory of an `unnest`.
+    If there is one row, PostgreSQL puts the parameters in place of the columns; an `unnest` becomes a table in memory.
     """
     rows = (
         ", ".join(f"CAST(:{alias}_{n}_{name} AS {CAST.get(kind, kind)})" for name, kind in columns.items()) + f", {n}"
@@ -198,7 +198,7 @@ def few(alias: str, columns: Mapping[str, str], count: int) -> str:
 
 
 def cells(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dict[str, object]:
-    """Return the parameters of such VALUES, from rows that have at least its columns."""
+    """Return the parameters of the VALUES that `few` makes, from rows that have at least these columns."""
     return {
         f"{alias}_{n}_{name}": _literal(row[name]) if kind == "text[]" else row[name]
         for n, row in enumerate(rows, 1)
@@ -207,9 +207,9 @@ def cells(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dic
 
 
 def arrays(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> dict[str, list[object]]:
-    """Return the parameters of an `unnest`, from rows that have at least its columns.
+    """Return the parameters of the SQL that `unnest` makes, from rows that have at least these columns.
 
-    A column of NULLs alone is an empty array: `unnest` fills it up with NULLs, which need no encoding.
+    A column that is NULL in all rows is an empty array, which PostgreSQL fills up with NULLs, which need no encoding.
     """
     parameters: dict[str, list[object]] = {}
     for name, kind in columns.items():
@@ -221,7 +221,7 @@ def arrays(columns: Mapping[str, str], alias: str, rows: Sequence[Values]) -> di
 
 
 def _literal(texts: Sequence[str] | None) -> str | None:
-    """Return an array as a literal of PostgreSQL."""
+    """Return an array of texts as PostgreSQL's array literal; None for None."""
     if texts is None:
         return None
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
@@ -229,12 +229,12 @@ def _literal(texts: Sequence[str] | None) -> str | None:
 
 
 def add_up(table: str, name: str) -> str:
-    """Return the SET of a sum in an upsert: the stored and the new value, up to the maximum of a BIGINT."""
+    """Return the assignment of an upsert that adds the new value to the stored one, up to the maximum of a BIGINT."""
     return f"{name} = least({table}.{name}::numeric + excluded.{name}, {SUM_NANOS_MAX})"
 
 
 def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: str = "u") -> TextClause:
-    """Return an INSERT of the rows of an `unnest`, in an order: `n` is that of the rows."""
+    """Return an INSERT of the rows of an `unnest`, sorted by `order`; `n` is the order in which the rows were given."""
     names = ", ".join(columns)
     return text(
         f"INSERT INTO {table} ({names}) SELECT {values(alias, columns)} "  # noqa: S608 - names of our own
@@ -243,7 +243,7 @@ def insert(table: str, columns: Mapping[str, str], *, order: str = "n", alias: s
 
 
 def update(table: str, columns: Mapping[str, str], *, key: str, alias: str = "u", also: str = "") -> str:
-    """Return an UPDATE of rows by an `unnest`, which has their keys and new values; `also`: sets further columns."""
+    """Return an UPDATE from an `unnest` that has the keys and new values of rows; `also`: sets further columns."""
     return (
         f"UPDATE {table} SET {assignments(alias, columns, key=key)}{also} "  # noqa: S608 - names of our own
         f"FROM {unnest(alias, columns)} WHERE {table}.{key} = {alias}.{key}"
@@ -259,9 +259,9 @@ ROWS_AT_ONCE: Final = 20
 async def fetch_page(
     connection: Connection, query: Statement, parameters: Parameters | None = None, *, bodies: bool
 ) -> tuple[list[Row], bool]:
-    """Fetch a page of rows; with bodies, stop at PAGE_MAX_BYTES. Return the rows and whether more were left.
+    """Fetch a page of rows; with `bodies`, stop at PAGE_MAX_BYTES. Return the rows, and whether more rows were left.
 
-    A page has at least one row, unless there is none. Call within a transaction.
+    A page has at least one row, unless the query returns none. Call within a transaction.
     """
     if not bodies:
         return list(await connection.execute(query, parameters)), False

@@ -62,7 +62,7 @@ class ClaimOutcome(StrEnum):
 
 
 class JudgingContext(NamedTuple):
-    """The job's payload as JSON text, and the hash of the result judged last, which checks compare a result with."""
+    """What checks compare a result with: the job's payload as JSON text, and the hash of the result judged before."""
 
     payload: str
     previous_result_hash: bytes | None
@@ -72,7 +72,7 @@ class JudgingContext(NamedTuple):
 class ClaimAnswer:
     """The answer to a claim.
 
-    If GRANTED, it has `execution`, and `grant` if the lease is for executing. If it is for judging, it has `question`;
+    If the outcome is GRANTED, it has `execution`, and for executing `grant`. For judging it has `question`;
     `judge_policy`, a JSON text that is empty for the validator's own settings; `task`, the part of the agent's request
     that judges are shown; and `context` for checks.
     """
@@ -92,7 +92,7 @@ class ClaimAnswer:
 def try_grant(
     uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: WorkerRoom, actor: Actor
 ) -> ClaimAnswer:
-    """Grant a lease to a worker with `room` for more leases, or answer why not.
+    """Grant a lease to a worker that has `room` for more leases, or answer why none is granted.
 
     A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
     """
@@ -131,7 +131,7 @@ def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer
 
 
 def find_judge_policy(uow: UnitOfWork, execution: Execution) -> str:
-    """Return the judge policy that an execution froze, as JSON text, if it is loaded; empty: it froze none."""
+    """Return the loaded judge policy that an execution froze, as JSON text; empty if none is frozen or loaded."""
     policies = (
         uow[judging.Policies].versions.get(each)
         for each in judging.list_frozen(execution.policy)
@@ -141,7 +141,7 @@ def find_judge_policy(uow: UnitOfWork, execution: Execution) -> str:
 
 
 def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | None:
-    """Return the context of an execution's checks, which was loaded if one of them needs it."""
+    """Return the context of an execution's checks; None if it was not loaded, since no check needs it."""
     history = uow[Agents].histories.get(execution.job_id)
     if history is None or execution.job_id not in uow[Jobs].specs:
         return None
@@ -149,10 +149,10 @@ def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | Non
 
 
 def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | None:
-    """Return the answer QUEUED to a claim of a result if the versions that were frozen with it are missing, else None.
+    """Return the answer QUEUED to a claim of a result if versions that its execution froze are missing, else None.
 
-    In a database that was made anew they are, until they are put back under their numbers. The result is offered again
-    after a while.
+    In a database that was made anew, versions are missing until they are put back under their numbers. The result is
+    offered again after a while.
     """
     if execution.state is ExecutionState.LEASED:
         return None
@@ -171,7 +171,7 @@ def _find_reason_to_wait(
 ) -> ClaimAnswer | None:
     """Return the answer QUEUED if the worker has no room or the agent's circuit is open, else None.
 
-    The last fifth of its capacity, and room for all open offers, are kept for executions that the dispatcher offers.
+    The last fifth of the worker's capacity, and room for all open offers, are kept for what the dispatcher offers.
     """
     free, is_offered = uow[Workers].room_of(owner, room), execution.state is ExecutionState.OFFERED
     is_for_offers = kind is TransitionKind.CLAIMED and not is_offered
@@ -184,7 +184,7 @@ def _find_reason_to_wait(
 
 
 def _stop_over_budget(uow: UnitOfWork, execution: Execution, used_up: str) -> ClaimAnswer:
-    """End an execution whose job's budget is used up, instead of another call."""
+    """End an execution whose job's budget is used up, in place of another call, and return the claim's answer."""
     callee = "agent" if execution.stage is ExecutionStage.EXECUTING else "judge"
     message = f"{used_up}, and the {callee} was not called any more"
     report = Report(TransitionKind.OVER_BUDGET, lease=execution.lease, code=ErrorCode.BUDGET_EXHAUSTED, message=message)
@@ -195,7 +195,7 @@ def _stop_over_budget(uow: UnitOfWork, execution: Execution, used_up: str) -> Cl
 
 
 def _answer_queued(uow: UnitOfWork, execution: Execution, code: str, message: str | None = None) -> ClaimAnswer:
-    """Queue the execution again if it was offered, and answer QUEUED."""
+    """Queue the execution again if it was offered, and return the answer QUEUED with the code."""
     if execution.state is ExecutionState.OFFERED:
         uow[Executions].put(decline_offer(execution, uow.clock.now))
     return ClaimAnswer(ClaimOutcome.QUEUED, code, message or "")
@@ -203,10 +203,10 @@ def _answer_queued(uow: UnitOfWork, execution: Execution, code: str, message: st
 
 @dataclass(frozen=True, slots=True)
 class ClaimExecution(Command[ClaimAnswer]):
-    """Claim an execution for an executor with room for `room` more leases, of its `capacity`; 0: that is not known.
+    """Claim an execution for an executor that takes `room` more leases, of `capacity` in all (0: not known).
 
-    An unknown execution id is requested first, by the record's `author`, and its job created from `inline` if that is
-    new, too. A `replay` changes nothing.
+    An unknown execution id is requested first, by `author`, and its job is created from `inline` if the job is new,
+    too. A `replay` changes nothing.
     """
 
     execution_id: UUID
@@ -278,7 +278,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         return self._claim(uow, execution)
 
     def _answer_replay(self, execution: Execution | None) -> ClaimAnswer:
-        """Answer a replayed record by the row, and change nothing (rule `replays-admit-nothing`)."""
+        """Return the answer to a replayed record by the row, and change nothing (rule `replays-admit-nothing`)."""
         if execution is None:
             return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.REPLAYED, "a replayed record admits nothing")
         if execution.state is ExecutionState.DONE:
@@ -287,7 +287,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         return ClaimAnswer(ClaimOutcome.QUEUED if is_waiting else ClaimOutcome.DUPLICATE, ErrorCode.REPLAYED)
 
     def _admit(self, uow: UnitOfWork) -> ClaimAnswer:
-        """Request an execution that is not known yet, and claim it."""
+        """Request an execution that is not known yet, claim it, and return the claim's answer."""
         if self.job_id not in uow[Jobs].jobs:
             if self.inline is None:
                 return self._reject(uow, ErrorCode.UNKNOWN_JOB, f"no job has the id {self.job_id}")
@@ -307,7 +307,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         return self._claim(uow, admitted)
 
     def _reject(self, uow: UnitOfWork, code: str, message: str) -> ClaimAnswer:
-        """Answer that the record is wrong, and remember that: if it is read again later, it must not run after all."""
+        """Answer that the record is wrong, and remember this, so that the record never runs if it is read again."""
         if uow[Executions].wrong_room > 0:
             uow[Executions].remember(self.job_id, self.execution_id, REFUSED + code)
             uow[Executions].wrong_room -= 1
@@ -350,7 +350,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self._worker_room, self.actor)
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
-        """Record the claim and, as its result, the result of an earlier call; no agent is called."""
+        """Record the claim and, as its result, the result of an earlier call (`reused`); no agent is called."""
         uow[Workers].room_of(self.owner, self._worker_room)
         claim = Report(
             TransitionKind.CLAIMED, owner=self.owner, code=ErrorCode.RESULT_REUSED, reused=reused, actor=self.actor
@@ -374,7 +374,7 @@ class ClaimExecution(Command[ClaimAnswer]):
 
 @dataclass(frozen=True, slots=True)
 class ClaimJudging(Command[ClaimAnswer]):
-    """Claim a result for a validator: record it, unless it is recorded already, and lease it.
+    """Claim a result for a validator: record the result, unless it is recorded already, and lease it.
 
     `judge` identifies the judge and its settings if its verdicts may be reused. `size` is the record's, in bytes.
     """
@@ -421,14 +421,14 @@ class ClaimJudging(Command[ClaimAnswer]):
         return judging.loop_needs_context(find_judge_policy(uow, execution), execution.submission)
 
     def _shows_feedback(self, uow: UnitOfWork) -> bool:
-        """Return whether judges are shown the feedback that the agent was sent, which must be read then."""
+        """Return whether judges are shown the feedback that the agent was sent; if so, the feedback must be read."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         if execution is None or execution.job_id not in uow[Jobs].tasks:
             return False
         return "feedback" in judging.list_members(find_judge_policy(uow, execution))
 
     def _find_keys(self, uow: UnitOfWork) -> tuple[bytes, bytes] | None:
-        """Return the keys of the verdict that may be reused for this result, and of one that overrules it."""
+        """Return the keys of a verdict to reuse for this result, and of one that overrules it; None: reuse none."""
         execution = uow[Executions].executions.stored.get(self.event.execution_id)
         question = uow[Jobs].questions.get(self.event.job_id)
         if not self.judge or execution is None or execution.state is ExecutionState.DONE:
@@ -443,7 +443,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         return judging.verdict_key(asked, judge, execution.policy), judging.rejudged_key(asked, execution.policy)
 
     def _find_reusable(self, uow: UnitOfWork) -> Reusable | None:
-        """Return the loaded verdict that may be reused for this result."""
+        """Return the loaded verdict that may be reused for this result; None if there is none."""
         keys = self._find_keys(uow) if uow[judging.Reuse].verdicts else None
         if keys is None:
             return None
@@ -468,7 +468,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, room, self.actor)
 
     def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
-        """Record the claim and, as its verdict, the earlier one on the identical result; no judge is asked."""
+        """Record the claim and, as its verdict, an earlier verdict on an identical result; no judge is asked."""
         uow[Workers].room_of(self.owner, WorkerRoom(execution.stage, self.room))
         claimed = record(uow, execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
         if isinstance(claimed, Refusal):

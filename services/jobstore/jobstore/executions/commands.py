@@ -1,4 +1,4 @@
-"""Commands on executions: request or cancel one, record the reports of its workers, and end its lease. Pure."""
+"""Commands on executions: request or cancel an execution, record workers' reports on it, and end its lease. Pure."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -57,9 +57,9 @@ from signoff.status import JobStatus, ReportKind
 
 @dataclass(frozen=True, slots=True)
 class ExecuteJob(Creation[ExecutionView]):
-    """Request an execution. If the caller chose the id, a refusal is kept as the id's answer, too.
+    """Request an execution. If the caller chose the id (`chosen`), a refusal is kept as the answer to this id, too.
 
-    `resubmission`: only where a not-met verdict left feedback. RefusedError, ConflictError (`execution_conflict`).
+    `resubmission`: only if a not-met verdict left feedback. Raise RefusedError or ConflictError (`execution_conflict`).
     """
 
     job_id: str
@@ -120,7 +120,7 @@ class ExecuteJob(Creation[ExecutionView]):
 
 @dataclass(frozen=True, slots=True)
 class CreateAndExecute(Command[ExecutionView]):
-    """Create a job unless it exists, and request an execution of it, in one transaction."""
+    """Create a job unless it exists, and request an execution of this job, in one transaction."""
 
     creation: CreateJob
     request: ExecuteJob
@@ -140,7 +140,7 @@ class CreateAndExecute(Command[ExecutionView]):
 
 @dataclass(frozen=True, slots=True)
 class ForgetAnswer(Command[bool]):
-    """Forget why the record of an execution was wrong, so that it may be processed anew. Return False if it was not."""
+    """Forget the error of an execution's wrong record, to process the record anew; the answer is False without one."""
 
     execution_id: UUID
 
@@ -157,12 +157,12 @@ class ForgetAnswer(Command[bool]):
 
 @dataclass(frozen=True, slots=True)
 class CancelJob(Command[JobView | None]):
-    """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
+    """Cancel a job's live execution, or only that with `execution_id`, which may not have been requested yet.
 
-    If no execution is live, the cancel is recorded all the same, unless the last entry records the same one. An id that
-    is not known yet is remembered for a time, up to a number of them. `by_call`: a caller waits, and gets the job, if
-    it is known, or each refusal as RefusedError, also that the execution has ended by itself (`illegal_transition`). A
-    cancel by id without a caller returns None.
+    If no execution is live, the cancel is recorded all the same, unless the last entry records the same one. The cancel
+    of an unknown id is remembered for a time, up to a number of ids. `by_call`: a caller waits; the answer is the job,
+    None if it is unknown, and each refusal is raised as RefusedError, also that the execution has ended by itself
+    (`illegal_transition`). A cancel by id without a caller has the answer None.
     """
 
     job_id: str | None
@@ -237,7 +237,7 @@ RESPONSE_MAX_BYTES = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES
 
 @dataclass(frozen=True, slots=True)
 class RecordResult(Command[Refusal | None]):
-    """Record an agent's result. A repeat is refused and changes nothing. `size`: the bytes of the record."""
+    """Record an agent's result. A repeated result is refused and changes nothing. `size`: the bytes of the record."""
 
     event: ResultProduced
     size: int = 0
@@ -275,7 +275,7 @@ class RecordResult(Command[Refusal | None]):
 
 @dataclass(frozen=True, slots=True)
 class RecordReport(Command[Refusal | None]):
-    """Record what a worker reports under its lease. The actor is WORKER: the execution's stage says of which kind."""
+    """Record a worker's report under its lease. `actor` is WORKER: the stage of the execution says of which kind."""
 
     event: JobStatusReported
 
@@ -343,20 +343,20 @@ class RecordReport(Command[Refusal | None]):
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _count_spending(self, uow: UnitOfWork) -> Refusal | None:
-        """Count the cost of a judging that was cut short; its outcome comes too late."""
+        """Count the cost of a judging that was cut short, whose outcome comes too late to be recorded."""
         event, message = self.event, "judging was stopped, and had cost this"
         report = Report(TransitionKind.SPENT, lease=event.lease, message=message, actor=VALIDATOR)
         report = replace(model.with_cost(report, event.usage), event_id=event.event_id)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _name_worker(self, uow: UnitOfWork) -> Actor:
-        """Return the actor of the execution's stage, since only a report under a lease of that stage counts."""
+        """Return EXECUTOR or VALIDATOR by the execution's stage: only a report under a lease of that stage counts."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         is_judging = execution is not None and execution.stage is ExecutionStage.JUDGING
         return VALIDATOR if is_judging else EXECUTOR
 
     def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
-        """Return how a verdict differs from the frozen criteria and policy of its execution, else None."""
+        """Return how a verdict differs from the criteria and policy that its execution froze; None if it does not."""
         execution = uow[Executions].executions.get(self.event.execution_id)
         if self.event.job_id not in uow[Jobs].questions or execution is None:
             return None  # it is refused for another reason
@@ -384,7 +384,7 @@ class RecordReport(Command[Refusal | None]):
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _refuse_size(self, uow: UnitOfWork, size: int) -> Refusal | None:
-        """Fail the job of a verdict that is too large. PermanentError: the report is a partial result."""
+        """Fail the job of a verdict that is too large. PermanentError: the report is a partial result instead."""
         event, message = self.event, f"it has {size} bytes, more than {RESPONSE_MAX_BYTES}"
         if event.verdict is None:
             raise PermanentError(f"a partial result is too large: {message}", code=ErrorCode.PAYLOAD_TOO_LARGE)
@@ -404,9 +404,9 @@ OUTCOMES = frozenset(
 class EndLease(Command[Refusal | None]):
     """End a lease that was given back, that lapsed, or whose outcome cannot be recorded; or a timed-out execution.
 
-    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. With FAILED, `code` is why the outcome cannot be recorded: a lease
-    for judging is then spent, and the result judged again. With GIVEN_BACK, `begun`: the agent may have been called;
-    `due_after_s`: seconds until the result is due again.
+    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. With FAILED, `code` says why the outcome cannot be recorded: a
+    lease for judging is then spent, and the result judged again. With GIVEN_BACK, `begun` says that the agent may have
+    been called, and `due_after_s` is the number of seconds until the result is due again.
     """
 
     execution_id: UUID
@@ -440,9 +440,9 @@ class EndLease(Command[Refusal | None]):
 
 
 def _record_begin(uow: UnitOfWork, event: ResultProduced | JobStatusReported) -> None:
-    """Record the begin of the call that an outcome ends, if no report under its lease is recorded yet.
+    """Record the begin of the call whose outcome `event` is, if no report under the lease is recorded yet.
 
-    The worker's clock may differ: the entry's time is kept between the entry before and now.
+    The worker's clock may differ: the entry's time is kept between that of the last entry and now.
     """
     execution, job = uow[Executions].executions.get(event.execution_id), uow[Jobs].jobs.get(event.job_id)
     if event.began_at is None or execution is None or job is None or job.status is not JobStatus.IN_PROGRESS:

@@ -40,7 +40,7 @@ LAST_S = 1.0
 
 
 class Dispatcher:
-    """Publish no more than the workers have room for: the queue is the table, never the topic."""
+    """Publish no more offers than the workers have room for: the queue is the table, never the topic."""
 
     def __init__(
         self,
@@ -66,18 +66,18 @@ class Dispatcher:
         self._is_cut_off = asyncio.Event()
 
     def advise(self) -> str | None:
-        """Return what an administrator has to do before anything is offered, or None."""
+        """Return what an administrator has to do before anything is offered; None if there is nothing to do."""
         if not self._queue.are_limits_lost:
             return None
         return f"nothing is offered, since a rebuild did not find what administrators had set. To do: {CONFIRM_LIMITS}"
 
     async def run(self, runner: CommandRunner, await_kafka: Callable[[], Awaitable[None]]) -> None:
-        """Offer for ever; each commit that queues something wakes it.
+        """Offer executions for ever; each commit that queues something wakes the dispatcher.
 
-        Only meanwhile `runner` offers executions with their requests, since this publishes them. If this is cancelled,
-        executions that are marked OFFERED by then are published: else they would wait until they are offered again.
-        Offers that the broker does not acknowledge in time are left to other jobstores, and so are all others until
-        `await_kafka` has returned.
+        Only while this runs, `runner` offers executions with their requests, since the dispatcher publishes these
+        offers. If this is cancelled, executions that are marked OFFERED by then are published: else they would wait
+        until they are offered again. Offers that the broker does not acknowledge in time are left to other jobstores,
+        and so are all others until `await_kafka` has returned.
         """
         offer, publish = (lambda: finish(self.offer(), LAST_S)), (lambda: finish(self.publish_handed_over(), LAST_S))
         try:
@@ -107,21 +107,21 @@ class Dispatcher:
                 await self.publish_handed_over()
 
     def hand_over(self, executions: Sequence[Execution]) -> None:
-        """Queue executions to be published that a committed transaction offered with their requests.
+        """Queue, to be published, executions that a committed transaction offered with their requests.
 
-        Those that exceed OFFERS_MAX are dropped: they are offered again, as all that no worker claims.
+        Executions beyond OFFERS_MAX are dropped: they are offered again, as all that no worker claims.
         """
         self._handed_over += executions[: max(0, OFFERS_MAX - len(self._handed_over))]
         self._hand_over.set()
 
     async def publish_handed_over(self) -> None:
-        """Publish the offers that were handed over. Those that a crash loses are made again."""
+        """Publish the offers that were handed over. Offers that a crash loses are made again."""
         executions, self._handed_over = self._handed_over, []
         if executions:
             await self._publish_offers(executions)
 
     async def offer(self) -> bool:
-        """Offer once the executions that are due, as far as there is room, and return whether there may be more."""
+        """Offer once the executions that are due, as far as there is room; return whether more may be offered."""
         if self._is_cut_off.is_set():
             self._wait_s = POLL_S
             return False
@@ -183,7 +183,7 @@ class Dispatcher:
         await self._publisher.publish_records(records)
 
     def _make_result(self, row: Row, result: Row) -> Outgoing:
-        """Return the record of a result as the executor published it, to be published once more."""
+        """Return the record of a result, as the executor published it, so that it can be published once more."""
         asked = from_json(result.request)
         event = ResultProduced(
             execution_id=row.execution_id,
@@ -200,7 +200,7 @@ class Dispatcher:
         return to_record(event, "jobstore", self._installation, signed_by=lease)
 
     def _make_offer(self, execution: Row | Execution) -> Outgoing:
-        """Return the record of an offer, without a key, so that any executor may claim it."""
+        """Return the record of an offer, without a partition key, so that any executor may claim it."""
         event = ExecuteRequested(execution_id=execution.execution_id, job_id=execution.job_id)
         key = self._upstreams.find_key(event.execution_id)
         return to_record(event, "jobstore", self._installation, keyed=False, signed_by=key)

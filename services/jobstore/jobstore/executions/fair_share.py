@@ -1,10 +1,10 @@
-"""Pick the executions to offer next: fair shares between tenants, rank within one, no limit passed. Pure.
+"""Pick the executions to offer next: fair shares between tenants, rank within a tenant, no limit passed. Pure.
 
-Fair shares are of turns; how much of the workers' capacity a tenant or an agent may hold is SharedRoom's to say.
+Fair shares are of turns; SharedRoom decides how much of the workers' capacity a tenant or an agent may hold.
 
 Executions of one tenant that the same limits apply to are a flow: while one of its limits is used up the whole flow
 waits, and costs nothing. Between tenants, start-time fair queueing (Goyal, Vin, Cheng 1996): each pick moves its tenant
-1/weight further, and the tenant that is least far is next. One that was idle begins where the others are.
+1/weight further, and the tenant that is least far is next. A tenant that was idle begins where the others are.
 """
 
 from collections import defaultdict
@@ -23,13 +23,13 @@ TENANTS_MAX: Final = 10_000
 
 
 def rank(due_at: datetime, priority: int) -> datetime:
-    """Return the rank of an execution within its tenant: the earliest is first. Priority counts as time waited."""
+    """Return the rank of an execution within its tenant; the earliest comes first. Priority counts as time waited."""
     return due_at - priority * AGEING
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Head:
-    """A due execution at the head of its queue."""
+    """A due execution that was read from the head of its queue."""
 
     rank: datetime
     execution_id: UUID
@@ -37,7 +37,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The first of a tenant's executions under the same limits, by rank; `more` wait behind them, unread."""
+    """The first executions of a tenant under the same limits, by rank; `more`: others wait behind them, unread."""
 
     tenant: str
     limits: Sequence[str]
@@ -47,18 +47,18 @@ class Flow:
 
 @dataclass(slots=True)
 class Shares:
-    """The position of each tenant, in picks by weight; `clock`: the position of the tenant that was picked last."""
+    """The position of each tenant (`passes`), in picks divided by weight; `clock`: that of the tenant picked last."""
 
     weights: Mapping[str, float] = field(default_factory=dict)
     passes: dict[str, float] = field(default_factory=dict)
     clock: float = 0.0
 
     def get_position(self, tenant: str) -> float:
-        """Return the position of a tenant; one that was idle is where the others are, and has saved nothing."""
+        """Return the position of a tenant. A tenant that was idle is where the others are, and has saved nothing."""
         return max(self.clock, self.passes.get(tenant, 0.0))
 
     def advance(self, tenant: str) -> None:
-        """Move a tenant by one pick, 1/weight."""
+        """Move a tenant further by one pick, which is 1/weight."""
         self.clock = self.get_position(tenant)
         self.passes[tenant] = self.clock + 1 / self.weights.get(tenant, 1.0)
         if len(self.passes) > TENANTS_MAX:
@@ -66,7 +66,7 @@ class Shares:
 
 
 class _Tenant:
-    """The flows of one tenant, the next head first: (head, flow, its place in the flow)."""
+    """The next heads of one tenant's flows, as a heap of (head, number of the flow, place in the flow)."""
 
     def __init__(self) -> None:
         self.queue: list[tuple[Head, int, int]] = []
@@ -74,7 +74,7 @@ class _Tenant:
     def pop_next(
         self, flows: Sequence[Flow], free: Mapping[str, int], room: SharedRoom
     ) -> tuple[Head, int, int] | None:
-        """Return the next head that nothing holds back. Those before it are dropped: in this pass they cannot run."""
+        """Return the next head that nothing holds back, or None. Heads before it are dropped: they cannot run now."""
         while self.queue:
             turn = heappop(self.queue)
             limits = flows[turn[1]].limits
@@ -89,7 +89,7 @@ def pick(
     """Pick up to `limit` executions in order, and return whether there may be more; update `free`, `shares` and `room`.
 
     `free`: how many more executions may run under each limit; a name without an entry is not limited. Picking ends
-    early at a flow of which only a part was read, since the next turn depends on the rest.
+    early at a flow of which only a part was read, since the next turn depends on the unread part.
     """
     tenants: defaultdict[str, _Tenant] = defaultdict(_Tenant)
     for number, flow in enumerate(flows):

@@ -81,9 +81,9 @@ _LATE: Final = text(
 
 
 class LateLease(NamedTuple):
-    """A lease that was not renewed in time, or, if `is_overdue`, that of an execution that is out of time.
+    """A lease that was not renewed in time, or, if `is_overdue`, the lease of an execution that is out of time.
 
-    `may_be_reported`: whether a worker has ever had it, so that a topic may hold its outcome.
+    `may_be_reported`: whether a worker has ever had the lease, so that a topic may hold its outcome.
     """
 
     execution_id: UUID
@@ -94,7 +94,7 @@ class LateLease(NamedTuple):
 
 
 class Late(NamedTuple):
-    """The leases that are late at the time `now`; `next_in_s`: seconds until another is, unless it is renewed."""
+    """The leases that are late at the time `now`; `next_in_s`: seconds until another lease is, unless it is renewed."""
 
     leases: Sequence[LateLease]
     now: datetime
@@ -109,10 +109,10 @@ async def renew(
     lease_s: float,
     away_s: Mapping[tuple[UUID, int], float] | None = None,
 ) -> set[tuple[UUID, int]]:
-    """Renew leases (execution_id, lease) for `lease_s` from now, and return those that are now held.
+    """Renew leases (execution_id, lease) for `lease_s` from now, and return those that the owner now holds.
 
     A lapsed lease that no other worker was granted is revived, and its attempt is not counted. `away_s`: for how many
-    seconds the judges of some leases have not answered.
+    seconds the judges of some leases have not answered, by lease.
     """
     if not leases:
         return set()
@@ -130,14 +130,14 @@ async def renew(
 
 
 async def note_forged(connection: Connection, leases: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
-    """Note leases that still count, and for which a forged report came; return those that were not noted before."""
+    """Note leases that still count, and for which a forged report came; return the leases not noted before."""
     ids, numbers = zip(*sorted(leases), strict=True)
     rows = await connection.execute(_NOTE_FORGED, {"ids": list(ids), "leases": list(numbers)})
     return {(row.execution_id, row.lease) for row in rows}
 
 
 async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
-    """Return the rows (state, lease, result_lease, answer) of executions, by id."""
+    """Return the columns state, lease, result_lease and answer of executions, as rows by execution id."""
     if not execution_ids:
         return {}
     rows = await connection.execute(_STATES, {"ids": list(execution_ids)})
@@ -160,19 +160,19 @@ IS_HEARD_OF: Final = "seen_at > signoff_now() - make_interval(secs => :alive_s)"
 
 
 def is_alive(stage: ExecutionStage) -> str:
-    """Return the condition of a worker of a stage that reported itself lately."""
+    """Return the SQL condition that a worker is of a stage, and has reported itself lately (`:alive_s`)."""
     return f"stage = '{stage}' AND {IS_HEARD_OF}"
 
 
 def count_offered(stage: ExecutionStage = ExecutionStage.EXECUTING) -> str:
-    """Return the expression of the offers of a stage that are not claimed yet."""
+    """Return the SQL expression that counts the offers of a stage that are not claimed yet."""
     return f"(SELECT count(*) FROM executions WHERE stage = '{stage}' AND state = 'OFFERED')"  # noqa: S608 - a word of our own
 
 
 def read_room(stage: ExecutionStage) -> str:
-    """Return the subquery of the room of live workers, less the offers that are not claimed yet, and of their capacity.
+    """Return the SQL of a subquery: live workers' room, less the offers that are not claimed yet, and their capacity.
 
-    While limits are lost the room is 0.
+    While limits are lost, the room is 0.
     """
     return f"""
         (SELECT CASE WHEN {ARE_LOST} THEN 0 ELSE coalesce(sum(room), 0) - {count_offered(stage)} END AS room,
@@ -209,6 +209,6 @@ _FORGET: Final = text(
 
 
 async def forget_workers(connection: Connection, workers_max: int = WORKERS_MAX) -> int:
-    """Delete up to FORGET_BATCH workers that were silent for long, or, of too many, longest; return how many."""
+    """Delete up to FORGET_BATCH workers that were silent for long, or longest beyond `workers_max`; return how many."""
     parameters = {"age_s": WORKERS_AGE_S, "workers_max": workers_max, "limit": FORGET_BATCH}
     return await connection.change(_FORGET, parameters)

@@ -31,8 +31,8 @@ from servicekit.leasing.slots import is_scarce
 class OfferTerms:
     """When offers are made again, and which workers count; all in seconds.
 
-    The wait until an offer is made again begins at `again_s` and doubles up to `again_max_s`. A worker counts while it
-    was heard of within `alive_s`.
+    The wait until an offer is made again begins at `again_s` and doubles up to `again_max_s`. A worker counts that was
+    heard of within the last `alive_s`.
     """
 
     again_s: float
@@ -46,9 +46,9 @@ DUE: Final = f"due_at <= signoff_now() AND {IN_TIME}"
 
 
 def mark(besides: str = "") -> str:
-    """Return the UPDATE that marks the executions of `due` as offered.
+    """Return the UPDATE that marks the executions of the CTE `due` as offered; `besides` sets further columns.
 
-    An array, not a join: the planner cannot know how few rows a join on `due` leaves, and would read the whole table.
+    It has an array, not a join: the planner cannot know how few rows a join on `due` leaves, and would read all rows.
     """
     return f"""
         UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
@@ -101,24 +101,24 @@ _RESULTS: Final = text(
 
 
 async def offer_results(connection: Connection, limit: int, terms: OfferTerms) -> list[Row]:
-    """Mark queued results as offered to validators, as many as there is room for, and return them by priority."""
+    """Mark queued results as offered to validators, as `limit` and their room allow; return the rows by priority."""
     rows = await connection.execute(_OFFER_RESULTS, {"limit": limit, **asdict(terms)})
     return sorted(rows, key=lambda row: -row.priority)
 
 
 async def offer_again(connection: Connection, stage: ExecutionStage, limit: int, terms: OfferTerms) -> list[Row]:
-    """Mark offers of a stage that no worker has claimed in time as made again, and return them by priority."""
+    """Mark up to `limit` offers of a stage that were not claimed in time as made again; return them by priority."""
     parameters = {"stage": stage.value, "limit": limit, "again_s": terms.again_s, "again_max_s": terms.again_max_s}
     return sorted(await connection.execute(_OFFER_AGAIN, parameters), key=lambda row: -row.priority)
 
 
 async def offer_at_once(connection: Connection, execution_ids: Sequence[UUID]) -> None:
-    """Make offers due at once that were perhaps not published, and wake the dispatchers of all jobstores."""
+    """Make offers that were perhaps not published due at once, and wake the dispatchers of all jobstores."""
     await connection.execute(_OFFER_AT_ONCE, {"ids": sorted(execution_ids)})
 
 
 async def get_results(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
-    """Return the requests and the results of executions that await a judge, as JSON texts, by execution id."""
+    """Return the requests and results of executions that await a judge, as JSON texts in rows, by execution id."""
     return {row.execution_id: row for row in await connection.execute(_RESULTS, {"ids": list(execution_ids)})}
 
 
@@ -226,8 +226,8 @@ class Offers:
 
     `more`: another pass may offer more at once. `held_back`: more may be offered once an execution ends or a worker has
     room. `again_in_s`: seconds until a rate or a circuit may allow more, or until the next execution may begin.
-    `judge_in_s`: seconds until results are to be offered; `repeat_in_s`: until offers of each stage are to be made
-    again; 0 or less: now. None: at no time.
+    `judge_in_s`: seconds until results are to be offered; `repeat_in_s`: seconds until offers of each stage are to be
+    made again. Of all three, 0 or less means now, and None at no time.
     """
 
     rows: Sequence[Row]
@@ -242,8 +242,8 @@ class Offers:
 class Capacity:
     """The room of the executors, and how many more executions may run under the name of each limit.
 
-    `causes`: what holds executions back under a name with none left. `rates`: (rate, period in s). `probes_at`: when
-    open circuits become half open, and admit a probe.
+    `causes`: what holds executions back under each name that allows no more. `rates`: (rate, period in s), by name.
+    `probes_at`: when open circuits become half open, and admit a probe.
     """
 
     room: SharedRoom
@@ -253,7 +253,7 @@ class Capacity:
     probes_at: list[datetime] = field(default_factory=list)
 
     def find_changes(self, now: datetime) -> list[float]:
-        """Return the seconds until each rate that is used up, and each open circuit, may allow more."""
+        """Return the seconds until each used-up rate, and each open circuit, may allow more."""
         exhausted = [rate for name, rate in self.rates.items() if self.free.get(name, 1) <= 0]
         parts = [period_s / PERIOD_PARTS for _, period_s in exhausted]
         return parts + [(at - now).total_seconds() for at in self.probes_at if at > now]
@@ -261,7 +261,7 @@ class Capacity:
 
 @dataclass(slots=True)
 class FairQueue:
-    """Offer queued executions in fair shares; keep each tenant's share from pass to pass."""
+    """Offer queued executions in fair shares; the shares of tenants are kept from pass to pass."""
 
     shares: Shares = field(default_factory=Shares)
     holds: Holds = field(default_factory=Holds)
@@ -304,7 +304,7 @@ class FairQueue:
     def _note_waits(
         self, rows: Sequence[Row], flows: Sequence[Flow], picked: Sequence[UUID], capacity: Capacity
     ) -> list[str | None]:
-        """Return the waits of the picked executions, as JSON texts in their order; note what holds the others back."""
+        """Return the waits of the picked executions as JSON texts, in their order; note what holds others back."""
         first, due = rows[0], {row.execution_id: row.due_at for row in rows}
         left, waited = due.keys() - picked, dict[UUID, str | None]()
         causes: dict[FlowKey, Cause | None] = {}
@@ -322,7 +322,7 @@ class FairQueue:
         return [waited.get(i) for i in picked] if any(waited.values()) else []
 
     async def _fill_in(self, connection: Connection, capacity: Capacity, first: Row, flows: Sequence[Flow]) -> None:
-        """Fill in what limits and open circuits allow, and how much of scarce room each name holds."""
+        """Fill in `capacity`: what limits and open circuits allow, and, if room is scarce, how much each name holds."""
         names = {name for flow in flows for name in flow.limits}
         limits = await self._load_limits(connection, names, flows) if first.has_limits else {}
         left = first.room - min(first.free, sum(len(flow.heads) for flow in flows))
@@ -341,7 +341,7 @@ class FairQueue:
     async def _load_limits(
         self, connection: Connection, names: AbstractSet[str], flows: Sequence[Flow]
     ) -> dict[str, Row]:
-        """Return the limits that apply to these names, and set the weights of tenants by them."""
+        """Return the limits that apply to `names`, by name, and set the weights of tenants that these limits have."""
         limits = {row.name: row for row in await connection.execute(_LIMITS, {"names": sorted(names)})}
         self.shares.weights = {
             flow.tenant: limit.weight
@@ -354,7 +354,7 @@ class FairQueue:
 async def _apply_limits(
     connection: Connection, capacity: Capacity, now: datetime, limits: Mapping[str, Row], shared: AbstractSet[str]
 ) -> None:
-    """Fill in how many more executions limits allow, and how much of the room the names hold that share it."""
+    """Fill in `capacity`: how many more executions `limits` allow, and how many executions the `shared` names run."""
     capacity.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
     # Running executions are counted only where that decides anything: each count reads all of them. They are counted
     # before starts: an execution that begins in between is counted twice, and not overlooked.

@@ -1,4 +1,4 @@
-"""Request an execution of a job, and freeze its body and policy, or return why none may be requested. Pure."""
+"""Request an execution of a job, and freeze its body and policy, or return why it may not be requested. Pure."""
 
 import json
 from collections.abc import Iterable
@@ -42,8 +42,8 @@ from signoff.status import JobStatus, Resubmit
 class ExecutionRequest:
     """The parameters of a request for an execution.
 
-    `comment` is sent to the agent as feedback. `policy_note` is set on a resubmission by policy, and ends the log's
-    message: "by policy".
+    `comment` is sent to the agent as feedback. `policy_note` is set on a submission that follows by policy, and ends
+    the message in the log: "by policy".
     """
 
     comment: str | None = None
@@ -60,7 +60,7 @@ def request_execution(
 ) -> Decision | Refusal:
     """Request an execution: record it with the request body, policy, submission number and deadline frozen.
 
-    It is offered at once if no other is due before it (Openings), else queued.
+    The execution is offered at once if there is an opening for it (Openings), else queued.
     """
     job, spec = uow[Jobs].jobs[job_id], uow[Jobs].specs[job_id]
     agent = uow[Agents].agents.get(job.agent_id or "")
@@ -110,7 +110,7 @@ def request_execution(
 
 
 def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: ExecutionRequest) -> Refusal | None:
-    """Return why no execution of a job may be requested, apart from its status; None if nothing is in the way.
+    """Return why no execution of a job may be requested, apart from the job's status; None if nothing is in the way.
 
     `policy` is the job's, as `merge_policies` returns it.
     """
@@ -127,7 +127,7 @@ def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: Executi
 
 
 def _find_used_up(job: Job, policy: Policy) -> Refusal | None:
-    """Return the refusal of a job that has used up its policy's submissions or its budget, else None."""
+    """Return the refusal of a job that has used up the submissions or the budget of its policy, else None."""
     if policy.max_submissions is not None and job.not_met >= policy.max_submissions:
         message = f"{job.not_met} submissions were not met, and the job's policy allows {policy.max_submissions}"
         return Refusal(ErrorCode.SUBMISSIONS_EXHAUSTED, message)
@@ -137,7 +137,7 @@ def _find_used_up(job: Job, policy: Policy) -> Refusal | None:
 
 
 def merge_policies(uow: UnitOfWork, job: Job) -> Policy:
-    """Return the policy of a job, over its agent's, over the service's."""
+    """Return the policy of a job: each field as the job sets it, or else its agent, or else the service."""
     agent = uow[Agents].agents.get(job.agent_id or "")
     return uow[Jobs].specs[job.id].policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
 
@@ -155,7 +155,7 @@ _STARTS: Final = {TransitionKind.CREATED, TransitionKind.ASSIGNED, TransitionKin
 
 
 class HistoryRow(NamedTuple):
-    """An entry of a job's log, of one of HISTORY_KINDS."""
+    """An entry of a job's log whose kind is one of HISTORY_KINDS."""
 
     kind: str
     agent_id: str | None
@@ -163,7 +163,7 @@ class HistoryRow(NamedTuple):
 
 
 def build_history(rows: Iterable[HistoryRow]) -> AgentHistory:
-    """Build the history of a job's agents from its log, in the order of versions."""
+    """Return the history of a job's agents, from entries of the job's log in the order of versions."""
     history = AgentHistory()
     for row in rows:
         if row.kind in _STARTS:
@@ -181,7 +181,7 @@ def is_automatic(execution: Execution) -> bool:
 
 
 def read_for_resubmission(uow: UnitOfWork, execution_id: UUID) -> Wishes:
-    """Return the wishes of the next submission by policy, if a not-met verdict on an execution may lead to one."""
+    """Return the wishes of the next submission by policy; none if a not-met verdict on the execution leads to none."""
     execution = uow[Executions].executions.get(execution_id)
     job = uow[Jobs].jobs.get(execution.job_id) if execution is not None else None
     if execution is None or job is None or not is_automatic(execution):
@@ -226,14 +226,14 @@ def _policy_note(uow: UnitOfWork, execution: Execution, other: str | None) -> st
 
 
 def _must_hand_on(uow: UnitOfWork, execution: Execution) -> bool:
-    """Return whether the policy gives the job to another agent after a not-met verdict on an execution."""
+    """Return whether, after a not-met verdict on an execution, the policy gives the job to another agent."""
     after = (execution.policy or {}).get("hand_over_after")
     capabilities, history = uow[Jobs].specs[execution.job_id].capabilities, uow[Agents].histories[execution.job_id]
     return after is not None and bool(capabilities) and history.not_met + 1 >= int(after)
 
 
 def _find_other_agent(uow: UnitOfWork, job: Job, execution: Execution, history: AgentHistory) -> str | None:
-    """Return the best agent that has not had the job, if the job must be handed on."""
+    """Return the id of the best agent that has not had the job, if the job must be handed on, else None."""
     if not _must_hand_on(uow, execution):
         return None
     previous = history.agents | optional(job.agent_id)
@@ -244,7 +244,7 @@ def _find_other_agent(uow: UnitOfWork, job: Job, execution: Execution, history: 
 def _refuse_resubmission(
     uow: UnitOfWork, execution: Execution, report: Report, parameters: ExecutionRequest, other: str | None
 ) -> Refusal | None:
-    """Return why there is no next submission by policy, as the job will be after the verdict; None if there is one."""
+    """Return why no submission follows by policy, for the job as the verdict leaves it; None if one follows."""
     job = uow[Jobs].jobs[execution.job_id]
     if uow.terms.ids.derive_next(execution.execution_id) in uow[Executions].executions:
         return Refusal(ErrorCode.EXECUTION_CONFLICT, "its next execution was cancelled before it came, or asked for")
@@ -258,9 +258,9 @@ def _refuse_resubmission(
 
 
 def _repeats_itself(job: Job, execution: Execution, report: Report, history: AgentHistory) -> bool:
-    """Return whether the agent gave its previous result again, and the same criteria were not met.
+    """Return whether the agent gave its previous result again, and the same criteria were not met as before.
 
-    The first answer after a hand-over is compared with nothing: the one before was another agent's.
+    The first result after a hand-over is compared with nothing: the result before was another agent's.
     """
     if not history.not_met or job.feedback is None:
         return False

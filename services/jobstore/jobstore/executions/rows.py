@@ -42,10 +42,10 @@ ExecutionView: TypeAlias = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionsWish(Wish):
-    """Executions to lock (`locked`), with the live ones of their jobs; `followed`: also those that follow by policy.
+    """Executions to lock (`locked`, and the live ones of locked jobs), and those whose next one is locked (`followed`).
 
-    `grants`: executions of which the grant is read. `offers`: whether executions may be offered as they are requested.
-    `early_cancels`, `wrong_records`: whether to count for how many more executions these may be remembered.
+    `grants`: executions whose grant is read. `offers`: whether executions may be offered with their requests.
+    `early_cancels`, `wrong_records`: whether to count how many more of these may be remembered.
     """
 
     locked: frozenset[UUID] = frozenset()
@@ -56,12 +56,12 @@ class ExecutionsWish(Wish):
     wrong_records: bool = False
 
     def name(self) -> dict[str, str]:
-        """Return the id of the execution that it locks."""
+        """Return the id of an execution that this wish locks, as a field of a log line, by name; {} if it has none."""
         return {"execution_id": str(min(self.locked))} if self.locked else {}
 
 
 class Grant(NamedTuple):
-    """The call of an agent: its body as JSON text, references to headers, and how many characters a judge takes."""
+    """An agent's call: its body as JSON text, references to its headers, and how many characters a judge takes."""
 
     request: str
     protocol: str
@@ -71,7 +71,7 @@ class Grant(NamedTuple):
 
 
 class ForgottenAnswer(NamedTuple):
-    """A remembered answer that is deleted, and the actor who asked for that."""
+    """A remembered answer that is deleted, and the actor who asked to delete it."""
 
     answer: str
     actor: Actor
@@ -79,7 +79,7 @@ class ForgottenAnswer(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Executions(Part):
-    """Executions by id, and the rows that grants and requests of them need."""
+    """The executions of a transaction by id, and the rows that are needed to grant and to request executions."""
 
     executions: Overlay[UUID, Execution] = field(default_factory=overlay)
     #: The calls of agents, by execution, also of one that this transaction requests.
@@ -107,15 +107,15 @@ class Executions(Part):
         self.final_answers[execution_id] = actor
 
     def remember(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
-        """Remember for a time the answer of an execution id that was not requested."""
+        """Remember for a time the answer to an execution id that was not requested."""
         self.put(states.make_remembered(execution_id, job_id, answer, self.uow.clock.now))
 
     def forget_answer(self, execution: Execution, actor: Actor) -> None:
-        """Delete a remembered answer: from then on the id is unknown."""
+        """Delete the remembered answer of an execution: from then on its id is unknown."""
         self.forgotten[execution.execution_id] = ForgottenAnswer(execution.answer or "", actor)
 
     def settle_answer(self, execution: Execution, actor: Actor) -> None:
-        """Keep an early cancel as the final answer of its execution, which is asked for now."""
+        """If an execution that is requested now was cancelled before, keep the cancel as its final answer."""
         if execution.is_early_cancel:
             self.put(states.keep_for_good(execution))
             self.final_answers[execution.execution_id] = actor
@@ -126,18 +126,18 @@ class Executions(Part):
         return states.show(execution, execution.created_at or self.uow.clock.now)
 
     def find_next_timeout(self) -> datetime | None:
-        """Return when the first of the executions written is out of time; None where none ever is."""
+        """Return when the first of the changed executions is out of time; None if none ever is."""
         written = self.executions.changes.values()
         return min(filter(None, (e.fails_at for e in written if e.state is not ExecutionState.DONE)), default=None)
 
     def find_offered(self) -> list[Execution]:
-        """Return the executions that are offered with their requests, and are to be published."""
+        """Return the executions that were offered with their requests, and are to be published."""
         offered = (ExecutionStage.EXECUTING, ExecutionState.OFFERED)
         return [each for each in self.executions.changes.values() if (each.stage, each.state) == offered]
 
 
 class WorkerRoom(NamedTuple):
-    """How many more leases of a stage a worker takes, of its capacity; 0: that is not known here."""
+    """How many more leases of a stage a worker takes (`room`), of how many in all (`capacity`; 0: not known here)."""
 
     stage: ExecutionStage
     room: int
@@ -148,7 +148,7 @@ class WorkerRoom(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Workers(Part):
-    """How many more leases each worker of this transaction takes, by its owner."""
+    """How many more leases each worker that claims in this transaction takes, by its owner id."""
 
     rooms: dict[UUID, WorkerRoom] = field(default_factory=dict)
 
@@ -157,13 +157,13 @@ class Workers(Part):
         return self.rooms.setdefault(owner, reported).room
 
     def take_room(self, owner: UUID) -> None:
-        """Count a lease that was granted to a worker."""
+        """Count a lease that was granted to a worker, so that the worker takes one less."""
         before = self.rooms[owner]
         self.rooms[owner] = before._replace(room=before.room - 1)
 
 
 def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Report) -> Decision | Refusal:
-    """Decide on a report, and apply the decision to the rows; keep a refusal for the log."""
+    """Decide on a report; apply the decision to the transaction's rows, or keep the refusal for the log; return it."""
     jobs = uow[Jobs]
     job = jobs.jobs[job_id]
     decision = decide(job, execution, report, uow.clock)
@@ -188,13 +188,13 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
 
 
 def read_circuit(uow: UnitOfWork, execution_id: UUID) -> Wishes:
-    """Return the wish for the circuit of the agent that is called for an execution, while any circuit is stored."""
+    """Return the wish for the circuit of an execution's agent; nothing if no circuit is stored."""
     execution = uow[Executions].executions.get(execution_id) if uow[Circuits].are_stored else None
     return NOTHING if execution is None else (CircuitsWish(agents=optional(execution.agent_id)),)
 
 
 def find_question(uow: UnitOfWork, execution: Execution) -> Question | None:
-    """Return the question that a result of an execution is judged by, with the criteria of the set that it froze.
+    """Return the question that an execution's result is judged by, with the criteria of the set that it froze, if any.
 
     None: the job or the set is not known.
     """
@@ -207,7 +207,7 @@ def find_question(uow: UnitOfWork, execution: Execution) -> Question | None:
 
 
 def _keep_reusable(uow: UnitOfWork, decision: Decision, execution: Execution, report: Report) -> None:
-    """Keep a deterministic agent's own result, or a judge's own verdict, for reuse."""
+    """Keep the entry of a deterministic agent's own result, or of a judge's own verdict, for reuse."""
     entry, after = Reusable(decision.job.id, decision.job.version), decision.execution
     is_own_result = (
         report.kind is TransitionKind.RESULT
@@ -229,7 +229,7 @@ def _keep_reusable(uow: UnitOfWork, decision: Decision, execution: Execution, re
 def overrule_verdicts(uow: UnitOfWork, execution: Execution, version: int) -> None:
     """Keep older verdicts from being reused for the result of an execution, which was judged again.
 
-    `version`: of the entry that holds the new verdict.
+    `version` is that of the log entry that holds the new verdict.
     """
     assert execution.result_hash is not None  # only results are judged again
     own = uow[Jobs].questions[execution.job_id]

@@ -1,7 +1,7 @@
 """Change the state of an execution whose job does not change: queue, offer, lease, renew or answer it. Pure.
 
-Executions change here and in `jobs.transitions` alone, which calls some of these. If SQL applies a rule to many rows at
-once, the rule names that SQL, and tests/jobstore/storage/test_rules_in_sql.py compares both.
+Executions change here and in `jobs.transitions` alone, which calls some of these functions. If SQL applies a rule to
+many rows at once, the rule names that SQL, and tests/jobstore/storage/test_rules_in_sql.py compares both.
 """
 
 from collections.abc import Collection
@@ -31,11 +31,11 @@ _DOUBLINGS_MAX: Final = 10
 
 @dataclass(slots=True)
 class Openings:
-    """The room for executions that are offered as they are requested, and the other conditions of that.
+    """The room for executions that are offered as they are requested, and the other conditions of such offers.
 
     `room`: leases that live executors still take, less the offers that are not claimed yet; `capacity`: all their
     leases. `is_waiting`: whether an execution that is due waits, or more wait than were looked at. `held_back`: the
-    names of limits that hold executions back, and of agents whose circuits are open.
+    names of limits that hold executions back, also those of agents whose circuits are open.
     """
 
     room: int = 0
@@ -48,10 +48,10 @@ class Openings:
         self._until = self.room - ceil((self.room - self.capacity // (SHARE + 1)) / _PART_OF_ROOM)
 
     def take(self, execution: Execution, now: datetime) -> bool:
-        """Return whether a queued execution may be offered at once, and count it.
+        """Return whether a queued execution may be offered at once, and if so, count it.
 
-        No limit or open circuit may apply to it, more than a fifth of the capacity must be free, and if another is due
-        and waits, there must be room to spare: else the dispatcher decides whose turn it is. Since transactions may
+        No limit or open circuit may apply to it, more than a fifth of the capacity must be free, and if another one is
+        due and waits, there must be room to spare: else the dispatcher decides whose turn it is. Since transactions may
         count the same room, too many may be offered; then a claim is answered `no_room`, and the execution is queued.
         """
         if self.room <= max(self._until, ROOM_TO_SPARE if self.is_waiting else 0) or not may_offer(execution, now):
@@ -74,13 +74,13 @@ def queue(execution: Execution, due_at: datetime) -> Execution:
 
 
 def may_offer(execution: Execution, now: datetime) -> bool:
-    """Return whether an execution is due, and its deadline has not passed (`DUE` in executions.offers)."""
+    """Return whether an execution is due, and its deadline has not passed yet (`DUE` in executions.offers)."""
     is_due = execution.due_at is not None and execution.due_at <= now
     return is_due and (execution.deadline_at is None or execution.deadline_at > now)
 
 
 def offer(execution: Execution, now: datetime, again_s: float, again_max_s: float) -> Execution:
-    """Return the execution as OFFERED; it is offered again after a wait that doubles (`mark` in executions.offers)."""
+    """Return the execution as OFFERED, due to be offered again after a doubling wait (`mark` in executions.offers)."""
     wait_s = min(again_s * 2 ** min(execution.offers, _DOUBLINGS_MAX), again_max_s)
     due_at = _until_deadline(execution, now + timedelta(seconds=wait_s))
     return replace(execution, state=ExecutionState.OFFERED, offers=execution.offers + 1, due_at=due_at)
@@ -92,17 +92,17 @@ def offer_at_once(execution: Execution, now: datetime) -> Execution:
 
 
 def decline_offer(execution: Execution, due_at: datetime) -> Execution:
-    """Return an execution that was offered, and cannot be granted now, as QUEUED."""
+    """Return an execution that was offered, and cannot be granted now, as QUEUED and due at `due_at`."""
     return replace(execution, state=ExecutionState.QUEUED, due_at=due_at)
 
 
 def take_back(execution: Execution, now: datetime) -> Execution:
-    """Return an offer to which a newer limit applies as QUEUED, as if it was never offered (limits.store)."""
+    """Return an offered execution to which a newer limit applies as QUEUED, as if never offered (limits.store)."""
     return replace(decline_offer(execution, now), offers=0)
 
 
 def lease(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
-    """Return the execution as LEASED to an owner, under the next number."""
+    """Return the execution as LEASED to an owner, under the next lease number."""
     return replace(
         execution,
         state=ExecutionState.LEASED,
@@ -123,7 +123,7 @@ def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
     """Return the execution with its lease renewed (`_RENEW` in executions.leases).
 
     A lapsed lease that no other worker was granted still has its number: it is revived, and what `_lapse` of
-    jobs.transitions counted, its attempt as spent or its validator as lost, is taken back.
+    jobs.transitions counted, the attempt as spent or the validator as lost, is taken back.
     """
     is_executing = execution.stage is ExecutionStage.EXECUTING
     is_revived = execution.state is not ExecutionState.LEASED
@@ -144,7 +144,7 @@ def make_answer(execution_id: UUID, job_id: str | None, answer: str) -> Executio
 
 
 def make_remembered(execution_id: UUID, job_id: str | None, answer: str, now: datetime) -> Execution:
-    """Return the row of an answer that is forgotten after REMEMBERED.
+    """Return the row of an execution id's answer that is forgotten after REMEMBERED.
 
     The execution was cancelled before its request (rule `cancel-before-arrival`), or its record was wrong.
     """
@@ -152,7 +152,7 @@ def make_remembered(execution_id: UUID, job_id: str | None, answer: str, now: da
 
 
 def keep_for_good(execution: Execution) -> Execution:
-    """Return an early cancel as the final answer of its execution."""
+    """Return an early cancel as the final answer of its execution, which is not forgotten in time."""
     return replace(execution, due_at=None)
 
 

@@ -63,10 +63,10 @@ _REQUEST_KEYS: Final = """
 
 @cache
 def _lock_executions(*, grants: bool, offers: bool, keys: bool) -> TextClause:
-    """Return the statement that locks executions; it reads what grants, offers and keys need only if there are any.
+    """Return the statement that locks executions; what grants, offers or keys need is read only if that flag is set.
 
-    The last row has the time after all is locked, whether any circuit is stored, NAMES, which the limits lock of the
-    statement before keeps from changing, agents, and requests under idempotency keys.
+    The last row has what is read once all is locked: the time, whether any circuit is stored, NAMES, which the limits
+    lock of the statement before keeps from changing, agents, and requests under idempotency keys.
     """
     return text(
         f"""
@@ -130,7 +130,7 @@ _FORGET_ANSWERS: Final = text(
 
 
 class ExecutionsStore(Store):
-    """Lock executions, and read with the same statement rows of other parts, since all is locked then; write them."""
+    """Lock and write executions. When they are locked, the same statement reads rows of other parts, such as agents."""
 
     part, wish = Executions, ExecutionsWish
     is_always_locked = True
@@ -150,9 +150,9 @@ class ExecutionsStore(Store):
     }
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock executions, those that follow by policy, and the live ones of locked jobs, in the order of their ids.
+        """Lock executions, those that follow them by policy, and the live ones of locked jobs, in the order of ids.
 
-        RaceError: since the statement before, another transaction requested an execution whose job is not locked, or
+        RaceError: since jobs were locked, another transaction requested an execution whose job is not locked, or
         created a job under one of the keys.
         """
         wish, jobs, terms = asked[ExecutionsWish], uow[Jobs].jobs.stored, uow.terms
@@ -190,7 +190,7 @@ class ExecutionsStore(Store):
             _take_grants(uow[Executions], found, last)
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Count for how many more unknown executions the answers may be remembered."""
+        """Count for how many more execution ids an early cancel, or the error of a wrong record, may be remembered."""
         wish, executions, limit = asked[ExecutionsWish], uow[Executions], uow.terms.remembered_max
         if wish.early_cancels:
             executions.cancel_room = limit - await count_remembered(connection, limit, cancelled=True)
@@ -198,7 +198,7 @@ class ExecutionsStore(Store):
             executions.wrong_room = limit - await count_remembered(connection, limit, cancelled=False)
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
-        """Return the rows of new executions, and of changed ones."""
+        """Return the rows of new and of changed executions, by the names of the pieces."""
         stored, changes = uow[Executions].executions.stored, uow[Executions].executions.changes
         new, make = changes.keys() - stored.keys(), rows.execution_row
         return {
@@ -207,7 +207,7 @@ class ExecutionsStore(Store):
         }
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
-        """Return which loops have work by executions that wait, go on to a judge, or ended."""
+        """Return which loops have work, since executions wait, go on to a judge, or ended."""
         wake, executions = Wake.NOTHING, uow[Executions].executions.changes.values()
         if any(e.state is ExecutionState.QUEUED for e in executions):
             wake |= Wake.QUEUED
@@ -216,7 +216,7 @@ class ExecutionsStore(Store):
         return wake
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return the function that adds facts of final answers, and deletes answers; None if there are none."""
+        """Return the function that adds facts of final answers, and deletes forgotten ones; None if there are none."""
         final, forgotten = uow[Executions].final_answers, uow[Executions].forgotten
         if not final and not forgotten:
             return None
@@ -242,7 +242,7 @@ class ExecutionsStore(Store):
 
 
 def _hand_on(uow: UnitOfWork, last: Row) -> None:
-    """Give the other parts the rows that were read with the last row, once all is locked."""
+    """Give the other parts what the last row of the locking statement holds, which was read once all was locked."""
     uow.clock = Clock(last.now, lease_s=uow.terms.lease_s, offer_again_s=uow.terms.offer_again_s)
     limits_of = uow[Limits]
     limits_of.names = frozenset(last.limits or ())
@@ -265,17 +265,17 @@ def _take_grants(executions: Executions, found: Sequence[Row], last: Row) -> Non
 
 
 async def count_remembered(connection: Connection, limit: int, *, cancelled: bool) -> int:
-    """Count the answers that are remembered, early cancels or all others, up to a limit."""
+    """Count the answers that are remembered, up to `limit`: the early cancels if `cancelled`, else all others."""
     return int(await connection.scalar(_COUNT_REMEMBERED, {"limit": limit, "cancelled": cancelled}) or 0)
 
 
 async def forget_remembered(connection: Connection) -> int:
-    """Delete up to FORGET_BATCH answers whose time is over, and return how many."""
+    """Delete up to FORGET_BATCH remembered answers whose time is over, and return how many."""
     return await connection.change(_FORGET_REMEMBERED, {"limit": FORGET_BATCH})
 
 
 class WorkersStore(Store):
-    """Note that workers are alive, and for how many more leases they have room."""
+    """Write that workers are alive, and how many more leases they take."""
 
     part = Workers
     pieces: ClassVar[Mapping[str, Piece]] = {
@@ -294,16 +294,16 @@ class WorkersStore(Store):
     }
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
-        """Return the rows of workers that have claimed."""
+        """Return the rows of the workers that have claimed in this transaction."""
         return {"workers": _make_worker_rows(uow[Workers].rooms)}
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
-        """Return FREED if a worker takes more leases."""
+        """Return FREED if a worker takes more leases, else NOTHING."""
         return Wake.FREED if any(each.room > 0 for each in uow[Workers].rooms.values()) else Wake.NOTHING
 
 
 async def note_worker(connection: Connection, owner: UUID, reported: WorkerRoom) -> None:
-    """Record that a worker is alive, how many more leases it takes, and its report on itself."""
+    """Record that a worker is alive, how many more leases it takes, and what it reports on itself."""
     wake = Wake.FREED if reported.room > 0 else Wake.NOTHING
     await write_together(connection, WorkersStore.pieces, {"workers": _make_worker_rows({owner: reported})}, wake)
 

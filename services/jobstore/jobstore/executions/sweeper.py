@@ -1,4 +1,4 @@
-"""End lapsed leases and executions out of time, but never because of an outage of our own."""
+"""End lapsed leases and executions out of time, but never because of an outage of this service."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,17 +31,17 @@ _HURRY = text(f"SELECT {notify(Wake.LATE)}")
 
 
 class ReportReaders(Protocol):
-    """The consumers of workers' reports, of all jobstores together."""
+    """The consumers of workers' reports, in all jobstores together."""
 
     async def find_ends(self) -> Ends:
-        """Return where the topics end now. TransientError: the broker is out of reach."""
+        """Return where the topics of reports end now. TransientError: the broker is out of reach."""
 
     async def have_read(self, ends: Ends) -> bool:
-        """Return whether all that stood before these ends was handled. TransientError, as above."""
+        """Return whether all records before these ends were handled. TransientError: the broker is out of reach."""
 
 
 class _Mark(NamedTuple):
-    """The ends of the topics at a time: outcomes of leases that were late by then stand before them."""
+    """The ends of the topics at the time `at`: outcomes of leases that were late by then stand before these ends."""
 
     at: datetime
     ends: Ends
@@ -51,8 +51,8 @@ class _Mark(NamedTuple):
 class Sweeper:
     """End lapsed leases and executions out of time; after a gap in this service, wait before doing so.
 
-    The wait is one lease length. Records that workers may have sent in time are always read before, by all jobstores,
-    which are notified to hurry.
+    The wait is one lease length. Records that workers may have sent in time are always read before a lease ends, by all
+    jobstores, which are notified to hurry.
 
     While the database was away no worker could claim, renew a lease or have an outcome recorded: without this wait
     every agent would be called again after an outage. A jump of the database's clock, by which all leases lapse at
@@ -72,7 +72,7 @@ class Sweeper:
         self._wake = Alarm()
 
     async def run(self) -> None:
-        """Sweep for ever; meanwhile the runner reports executions that are out of time before the next sweep."""
+        """Sweep for ever; meanwhile the runner tells when executions are out of time before the next sweep."""
         self._runner.listeners.on_timed = self.expect
         try:
             await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s, wake=self._wake)
@@ -80,12 +80,12 @@ class Sweeper:
             self._runner.listeners.on_timed = None
 
     def expect(self, in_s: float) -> None:
-        """Sweep in `in_s` seconds, unless the next sweep comes before that."""
+        """Sweep in `in_s` seconds, unless the next sweep comes earlier."""
         if in_s < self._period_s:
             self._wake.set_within(max(in_s, SWEEP_MIN_S))
 
     async def sweep(self) -> None:
-        """End leases that lapsed and executions out of time, unless this service had a gap of late.
+        """End leases that lapsed and executions out of time, unless there was a gap in this service lately.
 
         A database that can be read but not written is a gap, too, since no lease can be renewed.
         """
@@ -108,7 +108,7 @@ class Sweeper:
         await self._end(await self._choose_read(late))
 
     async def _choose_read(self, late: Late) -> Sequence[LateLease]:
-        """Return the late leases whose outcomes, if they came in time, have all been read."""
+        """Return those late leases of which all outcomes that came in time have been read, in all jobstores."""
         reported = [lease for lease in late.leases if lease.may_be_reported]
         if not reported:
             return ()
@@ -147,14 +147,14 @@ class Cleanup:
         self._batch = batch
 
     async def run(self) -> None:
-        """Forget for ever."""
+        """Delete rows that are due, for ever."""
         await run_forever(self._forget_some, name=self._name, every_s=PERIOD_S)
 
     async def _forget_some(self) -> bool:
         return await self.forget() == self._batch
 
     async def forget(self) -> int:
-        """Forget some rows, and return how many."""
+        """Delete up to `batch` rows that are due, and return how many."""
         async with self._database.session() as session:
             return await self._forget(session)
 
@@ -162,5 +162,5 @@ class Cleanup:
 async def end_leases(
     lane: Lane, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], *, actor: Actor
 ) -> None:
-    """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
+    """End leases (execution_id, lease, begun) that were given back, lapsed or timed out, each by an EndLease."""
     await lane.run([EndLease(each, kind, lease, begun=begun, actor=actor) for each, lease, begun in leases])

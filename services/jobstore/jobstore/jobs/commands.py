@@ -1,4 +1,4 @@
-"""Commands on jobs: create one, assign an agent, match one to a job. Pure."""
+"""Commands on jobs: create or edit a job, assign an agent to it, or match an agent to it. Pure."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -49,7 +49,7 @@ _ASKED: Final = [field.name for field in fields(Spec) if field.name in NewJob.mo
 
 
 def read_for_creation(new: NewJob) -> Wishes:
-    """Return the wishes of the creation of a job: its agent, or those that may match, and what its policy names."""
+    """Return the wishes to create a job: for its agent, or agents that may match, and for what its policy names."""
     capabilities = frozenset(() if new.agent_id else new.capabilities)
     return (AgentsWish(read=optional(new.agent_id), capabilities=capabilities), read_named(new.policy))
 
@@ -61,9 +61,9 @@ def check_creation(uow: UnitOfWork, new: NewJob) -> None:
 
 
 def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
-    """Add a new job: ASSIGNED if it names an agent, else PENDING. Match one that names capabilities at once.
+    """Add a new job: ASSIGNED if it names an agent, else PENDING; then match an agent, if it names capabilities.
 
-    InvalidError (`payload_too_large`): it is too large.
+    InvalidError (`payload_too_large`): the job is too large.
     """
     status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
     job = Job(job_id, status, 1, agent_id=new.agent_id)
@@ -82,7 +82,7 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
 
 
 def match_agent(uow: UnitOfWork, job_id: str) -> None:
-    """Assign the best agent for a PENDING job by its capabilities, or record which are missing."""
+    """Assign to a PENDING job the best agent that has the capabilities it needs, or record which are missing."""
     spec = uow[Jobs].specs[job_id]
     best = find_best(job_id, spec.capabilities, uow[Agents].candidates.values())
     if best is None:
@@ -95,7 +95,7 @@ def match_agent(uow: UnitOfWork, job_id: str) -> None:
 
 
 def hand_on(uow: UnitOfWork, job_id: str, agent_id: str, reason: str) -> None:
-    """Give a job to another agent, by policy. `reason` ends the log's message."""
+    """Give a job to another agent, by policy. `reason` ends the message of the log entry."""
     message = f"handed on from {uow[Jobs].jobs[job_id].agent_id} to {agent_id} {reason}"
     _change_agent(uow, job_id, TransitionKind.HANDED_ON, ErrorCode.HANDED_ON, agent_id, message)
 
@@ -109,7 +109,7 @@ def _change_agent(
 
 
 def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None, actor: Actor) -> Decision | Refusal:
-    """Assign an agent by hand. A payload, as JSON text, replaces the job's."""
+    """Assign an agent by hand. `payload` is JSON text that replaces the job's payload; None keeps that."""
     spec = uow[Jobs].specs[job_id]
     if payload is not None:
         spec = replace(spec, payload=payload)
@@ -125,10 +125,10 @@ def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | Non
 
 @dataclass(frozen=True, slots=True)
 class CreateJob(Creation[JobView]):
-    """Create a job, or return the one of this id.
+    """Create a job, or return the job of this id, if that was created from an identical request.
 
     ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`, `unknown_judge_policy`,
-    `unknown_criteria_set`).
+    `unknown_criteria_set`): the job names something that is unknown.
     """
 
     new: NewJob
@@ -160,9 +160,9 @@ class CreateJob(Creation[JobView]):
 
 @dataclass(frozen=True, slots=True)
 class AssignAgent(Command[JobView]):
-    """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's.
+    """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's payload.
 
-    An assignment that changes nothing is accepted and not recorded, so that it may be repeated.
+    An assignment that changes nothing is accepted and not recorded, so that a request may be repeated.
     """
 
     job_id: str
@@ -196,7 +196,7 @@ class AssignAgent(Command[JobView]):
 
 @dataclass(frozen=True, slots=True)
 class MatchJob(Command[None]):
-    """Match an agent to a job that waits for one. If the job has moved on from this version, do nothing."""
+    """Match an agent to a job that waits for an agent. If the job is no longer at `version`, do nothing."""
 
     job_id: str
     version: int
@@ -218,9 +218,9 @@ class MatchJob(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class EditJob(Command[JobView]):
-    """Change fields of a job's spec. An edit that changes nothing is accepted, so that it may be repeated.
+    """Change fields of a job's spec. An edit that changes nothing is accepted, so that a request may be repeated.
 
-    With a `version`, RefusedError (`version_conflict`) if the job is at another one.
+    RefusedError (`version_conflict`): a `version` is given, and the job is at another one.
     """
 
     job_id: str
@@ -293,7 +293,7 @@ def _field_json(spec: Spec, name: str) -> str:
 
 
 class Answer(NamedTuple, Generic[R_co]):
-    """The answer of a request, and whether it repeats that of an earlier one."""
+    """The answer to a request, and whether it repeats the answer to an earlier request."""
 
     value: R_co
     is_replay: bool
@@ -301,9 +301,9 @@ class Answer(NamedTuple, Generic[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class Once(Command[Answer[R_co]]):
-    """Carry out a request once: under its idempotency key, if it has one, or else under the id that it makes.
+    """Carry out a request once for its idempotency key, or, if it has none, once for the id of what it creates.
 
-    InvalidError (`idempotency_key_reused`): the key is that of another request. The key of a request that fails is not
+    InvalidError (`idempotency_key_reused`): the key was used for another request. If a request fails, its key is not
     kept.
     """
 

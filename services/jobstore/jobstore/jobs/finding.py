@@ -1,7 +1,7 @@
 """Find the jobs that match a filter, in any order, and look at few rows, whatever statistics the planner has.
 
 The planner cannot know how the values of a filter lie along an order: a walk that it takes for short may end nowhere.
-So walks are short, and where they find no whole page, the newest jobs that match are sorted.
+So walks are short, and where a walk finds no whole page, the newest jobs that match are sorted.
 """
 
 import operator
@@ -94,12 +94,12 @@ def is_search(chosen: JobFilter) -> bool:
 
 
 def has_exclusions(chosen: JobFilter) -> bool:
-    """Return whether a filter leaves out jobs that have a value."""
+    """Return whether a filter excludes the jobs that have some value."""
     return any(getattr(chosen, name) for name in NO_EXCLUSIONS)
 
 
 def is_found(chosen: JobFilter) -> sa.ColumnElement[bool]:
-    """Return the condition that a job is among the newest FOUND_MAX that the index of texts has for a search."""
+    """Return the condition that a job is among the newest FOUND_MAX jobs that the index of texts finds for a search."""
     found = sa.select(job_texts.c.job_id).where(has_words(chosen))
     newest = found.order_by(*_NEWEST_TEXTS).limit(FOUND_MAX)
     # An array, so that the planner looks the jobs up by their ids.
@@ -107,15 +107,15 @@ def is_found(chosen: JobFilter) -> sa.ColumnElement[bool]:
 
 
 def select_found_of_newest(chosen: JobFilter, bound: int) -> sa.Select[str]:
-    """Return the query of the ids of jobs whose texts match a search, among the `bound` newest."""
+    """Return the query of the ids of those of the `bound` newest jobs whose texts match a search."""
     newest = sa.select(job_texts.c.job_id, job_texts.c.words).order_by(*_NEWEST_TEXTS).limit(bound).subquery()
     return sa.select(newest.c.job_id).where(has_words(chosen))
 
 
 async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | None:
-    """Return the ids of all jobs whose texts match a search; None if so many do that only the newest are searched.
+    """Return the ids of all jobs whose texts match a search; None if so many match that only the newest are searched.
 
-    To sort all that have a frequent word takes long; that it is frequent, the newest texts show at once.
+    Sorting all jobs that have a frequent word takes long; whether a word is frequent, the newest texts show at once.
     """
     among_newest = sa.select(sa.func.count()).select_from(select_found_of_newest(chosen, ASKED_MAX).subquery())
     if await connection.scalar(among_newest) >= FREQUENT:
@@ -127,7 +127,7 @@ async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | No
 
 
 async def find_rarest_word(connection: Connection, chosen: JobFilter) -> str | None:
-    """Return the condition of the rarest of several words among the newest texts; None of a single word."""
+    """Return, as a condition, the word of a search that is rarest in the newest texts; None if it has only one."""
     if chosen.text is None or len(chosen.text.split()) == 1:
         return None
     found: str | None = await connection.scalar(_RAREST, {"text": chosen.text, "compared": COMPARED_MAX})
@@ -135,7 +135,7 @@ async def find_rarest_word(connection: Connection, chosen: JobFilter) -> str | N
 
 
 def has_words(chosen: JobFilter, rarest: str | None = None) -> sa.TextClause:
-    """Return the condition that a row of `job_texts` matches a search; `rarest`: the word to look up first."""
+    """Return the condition that a row of `job_texts` matches a search; `rarest`: the word to look up first, if any."""
     conditions, values = [], {}
     if chosen.text is not None:
         words = _WORDS if rarest is None else _WORDS_BY_RAREST
@@ -156,7 +156,7 @@ def _escape_like(words: str) -> str:
 
 
 def holds(columns: sa.ColumnCollection[str, sa.ColumnElement[str]], chosen: JobFilter) -> sa.ColumnElement[bool]:
-    """Return the condition that the title or the id of a job matches a search."""
+    """Return the condition that a job's title or id, which are among `columns`, matches a search."""
     conditions, job_id = [], columns["id"]
     if chosen.text is not None:  # in any case: ILIKE takes three times as long
         sought = sa.func.lower(sa.literal(chosen.text, sa.Text))
@@ -173,8 +173,8 @@ def where_matching(
 ) -> Query:
     """Restrict a query to the jobs that match a filter.
 
-    `table`: jobs, or a query of them that is called so; `items_max`: how many of the newest items of a batch are looked
-    at; `by_row`: few rows are looked at, each of which is looked up in the batch.
+    `table`: jobs, or a query of jobs that is named `jobs`; `items_max`: how many of the newest items of a batch are
+    looked at; `by_row`: the query has few rows, each of which is looked up among the items of the batch.
     """
     for name, each in FILTERS.items():
         conditions = _list_bounds(table[name], each, chosen)
@@ -193,7 +193,7 @@ def where_matching(
 
 
 def _list_bounds(column: sa.ColumnElement[object], each: Filter, chosen: JobFilter) -> list[Condition]:
-    """Return the conditions that a column keeps to the bounds of a filter; cost is stored in nanos."""
+    """Return the conditions that a column is within its bounds in a filter; a cost is compared in nanos."""
     bounds = ((each.least, operator.ge), (each.highest, operator.le), (each.before, operator.lt))
     given = [(value, compare) for name, compare in bounds if (value := getattr(chosen, name, None)) is not None]
     is_cost = column.key == "cost_nanos"
@@ -201,7 +201,7 @@ def _list_bounds(column: sa.ColumnElement[object], each: Filter, chosen: JobFilt
 
 
 def _has_value(column: sa.ColumnElement[object], value: object) -> Condition:
-    """Return the condition that a column is a value, or has it among its labels or criteria."""
+    """Return the condition that a column equals a value, or contains it, if the column has labels or criteria."""
     if isinstance(value, bool):
         return sa.and_(column) if value else sa.not_(column)
     if isinstance(value, Mapping):
@@ -213,7 +213,7 @@ def _has_value(column: sa.ColumnElement[object], value: object) -> Condition:
 
 
 def where_not_excluded(query: Query, chosen: JobFilter, table: Columns) -> Query:
-    """Restrict a query to the jobs that have none of the values that a filter excludes."""
+    """Restrict a query of `table` to the jobs that have none of the values that a filter excludes."""
     excluded: list[Condition] = []
     for name, each in FILTERS.items():
         column, values = table[name], getattr(chosen, each.excluded, None) or ()
@@ -262,24 +262,24 @@ Place: TypeAlias = tuple[object, ...]
 
 
 def get_order_columns(order: JobOrder, table: Columns = jobs.c) -> Sequence[sa.ColumnElement[object]]:
-    """Return the columns of jobs, or of a query of them, that an order sorts by; the last is their id."""
+    """Return the columns of jobs, or of a query of jobs, by which an order sorts; the last one is the job's id."""
     return [table[name] for name in (*SORTED_BY[order.value.removeprefix("-")], "id")]
 
 
 def get_place_columns(order: JobOrder) -> Sequence[sa.ColumnElement[object]]:
-    """Return the columns that an order sorts by, and the column that is NULL of jobs without a place in it."""
+    """Return the columns by which an order sorts, and the column that is NULL for jobs without a place in the order."""
     columns = get_order_columns(order)
     return columns if order not in OF_ENDED or jobs.c.duration_s in columns else (*columns, jobs.c.duration_s)
 
 
 def sort(query: Query, order: JobOrder, table: Columns) -> Query:
-    """Sort a query."""
+    """Return the query sorted in an order, by the columns of `table`."""
     columns = get_order_columns(order, table)
     return query.order_by(*(column.desc() for column in columns) if order.value.startswith("-") else columns)
 
 
 def sort_and_seek(query: Query, order: JobOrder, after: Place | None, table: Columns = jobs.c) -> Query:
-    """Sort the jobs of a query that have a place in an order, and begin after a place."""
+    """Return the query sorted, with only the jobs that have a place in the order, behind the place `after` if given."""
     if order in OF_ENDED:
         query = query.where(table["duration_s"].is_not(None))
     if after is not None:
@@ -289,7 +289,7 @@ def sort_and_seek(query: Query, order: JobOrder, after: Place | None, table: Col
 
 
 def get_place(row: Row, order: JobOrder) -> Place:
-    """Return the place of a job in an order."""
+    """Return the place of a job in an order: the values of the columns by which the order sorts."""
     return tuple(row[str(column.key)] for column in get_order_columns(order))
 
 
@@ -312,7 +312,7 @@ NO_SEARCH: Final = {"text": None, "id_part": None}
 
 
 class Found(NamedTuple):
-    """The rows of a page, with the columns of its order; `searched`: how many of the newest were looked at."""
+    """The rows of a page, with the columns of its order; `searched`: how many newest jobs were looked at, None: all."""
 
     rows: Sequence[Row]
     searched: int | None = None
@@ -321,7 +321,7 @@ class Found(NamedTuple):
 async def find_jobs(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> Found:
-    """Return the rows of a page of jobs that match a filter without a search."""
+    """Return a page of the jobs that match a filter without a search, behind the place `after`."""
     rows, is_certain = await _walk(connection, SKIMMED_MAX, limit, chosen, order, after)
     if is_certain:
         return Found(rows)
@@ -339,7 +339,7 @@ async def find_jobs(
 async def _walk(
     connection: Connection, bound: int, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> tuple[list[Row], bool]:
-    """Return the rows that match among the next `bound` of an order, and whether they are a whole page, or the last."""
+    """Return the rows that match among the next `bound` of an order, and whether they fill a page or no more follow."""
     rows: list[Row] = []
     indexed = _choose_indexed(chosen, order)
     for part in PARTS.get(order, WHOLE):
@@ -356,7 +356,7 @@ async def _walk(
 
 
 def _choose_indexed(chosen: JobFilter, order: JobOrder) -> JobFilter:
-    """Return the conditions of a filter for which an index has jobs in this order."""
+    """Return those conditions of a filter for which an index has the jobs in this order."""
     names = list(_RANGES.get(order.value.removeprefix("-"), ()))
     if order in CREATED:
         given = {name: getattr(chosen, name) for name in _INDEXED}
@@ -367,7 +367,7 @@ def _choose_indexed(chosen: JobFilter, order: JobOrder) -> JobFilter:
 async def _sort_newest(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> tuple[list[Row], bool]:
-    """Return a page of the newest SORTED_MAX jobs that match, sorted, and whether these are all."""
+    """Return a page of the newest SORTED_MAX jobs that match, sorted, and whether no more jobs match."""
     newest = select_newest(get_place_columns(order), chosen, SORTED_MAX).cte("newest")
     number = sa.select(sa.func.count().label("number")).select_from(newest).subquery()
     page = sort_and_seek(sa.select(newest), order, after, newest.c).limit(limit).subquery()
@@ -381,7 +381,7 @@ async def _sort_newest(
 
 
 async def is_cut(connection: Connection, chosen: JobFilter, number: int, bound: int) -> bool:
-    """Return whether more jobs may match than the `number` found among the newest `bound`, also of a larger batch."""
+    """Return whether more jobs may match than the `number` found: it is `bound`, or the batch has as many items."""
     if number >= bound or chosen.batch_id is None:
         return number >= bound
     last = sa.select(sa.func.max(operation_items.c.item)).where(operation_items.c.operation_id == chosen.batch_id)
@@ -389,9 +389,9 @@ async def is_cut(connection: Connection, chosen: JobFilter, number: int, bound: 
 
 
 def select_newest(columns: Iterable[sa.ColumnElement[object]], chosen: JobFilter, limit: int) -> Query:
-    """Return the query of the newest jobs that match a filter without a search; of a large batch, of its newest items.
+    """Return the query of the newest jobs, or newest items of a large batch, that match a filter without a search.
 
-    Exclusions apply to the newest jobs that match the rest, so that fewer may be left.
+    Exclusions apply to the `limit` newest jobs that match the rest of the filter, so that fewer jobs may be left.
     """
     asked = list(columns)
     excludes = has_exclusions(chosen)
@@ -408,7 +408,7 @@ def select_newest(columns: Iterable[sa.ColumnElement[object]], chosen: JobFilter
 async def search_jobs(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> Found:
-    """Return the jobs of a page that match a search: by the index of texts, or by title and id among the newest."""
+    """Return a page of the jobs that match a search: by the index of texts, or by title or id among the newest jobs."""
     if order in CREATED:
         words = has_words(chosen, await find_rarest_word(connection, chosen))
         query: Query = sa.select(_search_by_creation(limit, chosen, words, order, after).subquery())
@@ -420,7 +420,7 @@ async def search_jobs(
 
 
 async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> int | None:
-    """Return among how many of the newest that match the `number` were counted; None if among all."""
+    """Return among how many of the newest matching jobs the `number` jobs were counted; None if among all of them."""
     if is_search(chosen):
         return await _find_bound_of_newest(connection, chosen, SEARCHED_MAX)
     if has_exclusions(chosen):
@@ -429,7 +429,7 @@ async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> 
 
 
 async def _find_bound_of_newest(connection: Connection, chosen: JobFilter, bound: int) -> int | None:
-    """Return `bound` if more jobs match, without the search and the exclusions of a filter; None if not."""
+    """Return `bound` if more jobs than that match a filter without its search and exclusions; None if not."""
     rest = chosen.model_copy(update={**NO_SEARCH, **NO_EXCLUSIONS})
     limit = bound + 1 if rest.batch_id is None else min(bound + 1, COUNTED_MAX)
     last = select_newest((jobs.c.id,), rest, limit).limit(1).offset(limit - 1)
@@ -440,7 +440,7 @@ async def _find_bound_of_newest(connection: Connection, chosen: JobFilter, bound
 def _search_by_creation(
     limit: int, chosen: JobFilter, words: sa.TextClause, order: JobOrder, after: Place | None
 ) -> sa.CompoundSelect[*tuple[object, ...]]:
-    """Return the query of a search in the order of creation, along which frequent words are found soon."""
+    """Return the query of a page of a search in the order of creation, in which frequent words are found soon."""
     rest = chosen.model_copy(update=NO_SEARCH)
     columns = get_order_columns(order)
     newest = _select_searched(columns, rest)
@@ -455,7 +455,7 @@ def _search_by_creation(
 
 
 def _select_searched(columns: Iterable[sa.ColumnElement[object]], rest: JobFilter) -> sa.Subquery:
-    """Return the newest SEARCHED_MAX jobs that match, with the columns that a search looks at, and others."""
+    """Return the newest SEARCHED_MAX jobs that match `rest`, with `columns` and those that a search looks at."""
     each = {column.key: column for column in (jobs.c.id, jobs.c.title, jobs.c.created_at, *columns)}
     return select_newest(each.values(), rest, SEARCHED_MAX).subquery()
 
@@ -463,9 +463,9 @@ def _select_searched(columns: Iterable[sa.ColumnElement[object]], rest: JobFilte
 async def select_found(
     connection: Connection, columns: Sequence[sa.ColumnElement[object]], chosen: JobFilter
 ) -> Query | sa.CompoundSelect[*tuple[object, ...]]:
-    """Return the query of the jobs that match a search: by title and id among the newest, and by the index of texts.
+    """Return the query of the jobs that match a search: by title or id among the newest, or by the index of texts.
 
-    The id is among the columns, since a job may be found by both.
+    `columns` has the id, since a job may be found in both ways.
     """
     rest = chosen.model_copy(update=NO_SEARCH)
     newest = _select_searched(columns, rest)

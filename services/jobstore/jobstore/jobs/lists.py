@@ -30,10 +30,10 @@ from signoff.status import FACET_FIELDS, JobOrder, JobStatus
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """A page of jobs as `job_message` takes them.
+    """A page of jobs, as `job_message` takes them.
 
-    `next`: where the next page begins, None at the end; `searched`: how many of the newest jobs were looked at, if not
-    all were.
+    `next`: the place behind which the next page begins, None at the end; `searched`: how many of the newest jobs were
+    looked at, None if all were.
     """
 
     views: Sequence[JobView]
@@ -50,7 +50,7 @@ async def list_jobs(
     after: Place | None = None,
     texts: bool = True,
 ) -> JobPage:
-    """Return a page of the jobs that match, without their bodies if not `texts`; call within a transaction."""
+    """Return a page of the jobs that match `chosen`, with their texts if `texts`; call within a transaction."""
     await connection.execute(PLAN_ANEW)
     if chosen == JobFilter() and order not in PARTS:
         query = sort_and_seek(sa.select(*JOB_COLUMNS[texts]), order, after).limit(limit)
@@ -75,7 +75,7 @@ _BY_ID: Final = {
 
 
 class Counts(NamedTuple):
-    """How many jobs match, by status, and how many were cancelled, among `searched` of the newest, or among all."""
+    """How many jobs match, by status, and how many were cancelled, among the `searched` newest; None: among all."""
 
     by_status: dict[str, int]
     cancelled: int
@@ -86,9 +86,9 @@ _CANCELLED: Final = "cancelled"
 
 
 async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
-    """Count the jobs that match by status, ignoring the filter's statuses; call within a transaction.
+    """Count the jobs that match a filter, by status, ignoring the filter's statuses; call within a transaction.
 
-    Each status is counted up to COUNTED_MAX; with a search, a batch or exclusions, among so many of the newest jobs.
+    Each status is counted up to COUNTED_MAX; with a search, a batch or exclusions, only the newest jobs are counted.
     Cancelled jobs are counted under their status, too.
     """
     await connection.execute(PLAN_ANEW)
@@ -130,8 +130,8 @@ CANCELLED: Final = "CANCELLED"
 class _Field:
     """A field of jobs whose values are counted as facets.
 
-    `conditions`: the fields of a filter that are about it, emptied; `wanted`: the condition of jobs that have a value,
-    as an index has it; `make_values`: makes a row of each value; `names`: a table whose rows name the values.
+    `conditions`: the fields of a JobFilter about it, emptied; `wanted`: the condition of jobs that have a value, as an
+    index has it; `make_values`: makes a row of each value of a column; `names`: a table whose rows name the values.
     """
 
     column: sa.ColumnElement[object]
@@ -141,7 +141,7 @@ class _Field:
     names: sa.Table | None = None
 
     def select_values(self, found: Columns) -> sa.SelectBase:
-        """Return the query of the values of found jobs, a row for each that a job has."""
+        """Return the query of the values of this field in the jobs `found`: one row for each value of each job."""
         if self.column is not jobs.c.batch_id:
             column = found[str(self.column.key)]
             return sa.select((self.make_values(column) if self.make_values else column).label("value"))
@@ -173,7 +173,7 @@ _FIELDS: Final[Mapping[str, _Field]] = {
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """A value of a field, and how many of the jobs have it; `name`: of the agent or the batch, where it has one."""
+    """A value of a field, and how many of the jobs have it; `name`: of the agent or batch that the value is, if any."""
 
     value: str
     count: int
@@ -184,8 +184,8 @@ class Facet:
 class Facets:
     """The most frequent values of a field.
 
-    `searched`: how many of the newest jobs that match were looked at; None: all. `last`: the value after which the next
-    page begins, if there are less frequent ones.
+    `searched`: how many of the newest matching jobs were looked at; None: all. `last`: the value behind which the next
+    page begins; None: no less frequent value is left.
     """
 
     facets: Sequence[Facet]
@@ -196,7 +196,7 @@ class Facets:
 async def list_job_facets(
     connection: Connection, field: str, chosen: JobFilter, limit: int, after: Facet | None = None
 ) -> Facets:
-    """Return the most frequent values of a field among the jobs that match, after one; call within a transaction.
+    """Return a field's most frequent values, behind `after`, among the jobs that match; call within a transaction.
 
     The conditions of the filter on the field itself are ignored, so that another value may be chosen. InvalidError:
     there is no such field.
@@ -257,7 +257,7 @@ async def _count_values(
 async def _select_jobs(
     connection: Connection, field: _Field, chosen: JobFilter
 ) -> Query | sa.CompoundSelect[*tuple[object, ...]]:
-    """Return the query of the jobs whose values are counted, with the column of a field: of so many at most."""
+    """Return the query of the jobs, up to a bound, among which a field's values are counted, with its column."""
     columns = (jobs.c.id, field.column)
     if is_search(chosen):
         return await finding.select_found(connection, columns, chosen)

@@ -1,7 +1,7 @@
 """Declare the values that `decide` takes and returns: jobs, executions, reports, decisions.
 
-They are never changed once they are made, yet not frozen, since frozen dataclasses take 2.5 times as long to make; and
-`replace` takes a third of the time of that of dataclasses.
+These values are never changed once they are made, yet not frozen, since frozen dataclasses take 2.5 times as long to
+make; `replace` takes a third of the time of `dataclasses.replace`.
 """
 
 import hashlib
@@ -52,16 +52,16 @@ def cut_message(message: str) -> str:
 
 
 def bound_chars(chars: int | str | None) -> int | None:
-    """Return how many characters a judge takes, CHARS_MAX at most: a policy may name any number. None is any."""
+    """Return how many characters a judge takes: `chars`, but at most CHARS_MAX; None, any number, stays None."""
     return None if chars is None else min(int(chars), CHARS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """The idempotency key of a request, within its method and tenant: the job's tenant if `tenant` is None.
+    """The idempotency key of a request, within its method and its tenant; if `tenant` is None, the job's tenant.
 
-    Requests under one key are the same if they have the same `body_hash`. `job_id` is of the job that is created or
-    executed.
+    Two requests under one key are the same if they have the same `body_hash`. `job_id` is the id of the job that the
+    request creates or executes.
     """
 
     method: str
@@ -72,20 +72,20 @@ class RequestKey:
 
     @classmethod
     def of(cls, method: str, key: str, body: object, *, tenant: str | None = None, job_id: str | None = None) -> Self:
-        """Return the key of a request whose body is JSON, in which the order of members does not count."""
+        """Return the key of a request with a JSON body. The order of members in the body does not count."""
         text = json.dumps([job_id, body], sort_keys=True, separators=(",", ":"))
         return cls(method, key, hashlib.sha256(text.encode()).digest(), tenant, job_id)
 
 
 @dataclass(frozen=True, slots=True)
 class IdKey:
-    """The key from which ids are derived. It never changes: with another, a repeated request would be a new one."""
+    """The key from which ids are derived. It never changes: with another key, a repeated request would be a new one."""
 
     value: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read base64, also in the alphabet for URLs. ValueError, without the secret: it has too few bytes."""
+        """Return the key in a base64 text. ValueError, without the secret: it is not base64, or has too few bytes."""
         try:
             value = decode_base64(text.strip())
         except ValueError:
@@ -95,21 +95,21 @@ class IdKey:
         return cls(value)
 
     def derive(self, purpose: str, *names: str) -> UUID:
-        """Return the id of these names, a UUID of version 8. Each purpose has ids of its own."""
+        """Return the id of `names`, a UUID of version 8. For another purpose the same names have another id."""
         digest = hmac.digest(self.value, json_text([purpose, *names]).encode(), "sha256")
         return UUID(int=int.from_bytes(digest[:16]) & _DIGEST | _LAYOUT)
 
     def derive_request(self, key: RequestKey, tenant: str) -> UUID:
-        """Return the id under which a request with an idempotency key is remembered."""
+        """Return the id under which a tenant's request with this idempotency key is remembered."""
         return self.derive("request", key.method, tenant, key.key)
 
     @property
     def installation(self) -> str:
-        """The id of this installation, which events name as their source: the same for as long as the key is."""
+        """The id of this installation, which events name as their source. It is the same as long as the key is."""
         return self.derive("installation").hex[:12]
 
     def derive_next(self, execution_id: UUID) -> UUID:
-        """Return the id of the execution that follows one by policy: the same for each repeat of the verdict."""
+        """Return the id of the execution that follows `execution_id` by policy, the same if a verdict is repeated."""
         return self.derive("resubmission", str(execution_id))
 
 
@@ -120,21 +120,21 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class BreakerTerms:
-    """Settings of circuits: `failures` in a row open one, for a time that doubles with each opening in a row."""
+    """Settings of circuits: `failures` in a row open a circuit, for a time that doubles if it opens again in a row."""
 
     failures: int = 5
     open_first_s: float = 5.0
     open_max_s: float = 300.0
 
     def open_until(self, now: datetime, times_opened: int) -> datetime:
-        """Return until when a circuit stays open that was opened `times_opened` times in a row before."""
+        """Return until when a circuit is open that opens now, and opened `times_opened` times in a row before."""
         seconds = min(self.open_first_s * 2 ** min(times_opened, _DOUBLINGS_MAX), self.open_max_s)
         return now + timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class ReuseTerms:
-    """Settings of reuse: for how long, in seconds (0: never), and how many entries are kept."""
+    """Settings of reuse: for how many seconds verdicts and results may be reused (0: never), and how many are kept."""
 
     verdict_age_s: float = 86_400.0
     result_age_s: float = 86_400.0
@@ -143,7 +143,7 @@ class ReuseTerms:
 
 @dataclass(frozen=True, slots=True)
 class Reusable:
-    """A log entry whose verdict or result may be reused, with that verdict or the hash of the result."""
+    """A log entry whose verdict or result may be reused: the `verdict` itself, or the hash of the result."""
 
     job_id: str
     version: int
@@ -161,7 +161,7 @@ ALIVE_LEASES: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class ExecutionTerms:
-    """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
+    """Settings of executions. A field of `policy` applies where neither the job nor its agent sets that field.
 
     `ids` derives ids that cannot be guessed. `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`:
     after how long an offer is repeated. `remembered_max`: how many cancels of unknown executions are remembered, and
@@ -179,7 +179,7 @@ class ExecutionTerms:
 
     @property
     def alive_s(self) -> float:
-        """For how long a worker counts after its last report: then it is gone, and its room is not used."""
+        """For how many seconds a worker counts after its last report; then it is gone, and its room is not used."""
         return self.lease_s * ALIVE_LEASES
 
 
@@ -199,10 +199,10 @@ SIGNOFF: Final = Actor("signoff")
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """Check who may ask and cancel by topics: without `secrets` anybody, else those who sign under one of them.
+    """Check who may request and cancel by topics: without `secrets` anybody, else whoever signs with one of them.
 
-    `own` are the jobstore's secrets: it signs its offers, which stand in the same topic, and takes them. ValueError:
-    they are missing, or an upstream has one of them, and could sign all that the jobstore signs.
+    `own` are the jobstore's secrets: it accepts its own offers, which stand in the topic of requests. ValueError: `own`
+    is missing, or an upstream has one of these secrets, and could sign all that the jobstore signs.
     """
 
     secrets: Secrets | None = None
@@ -217,7 +217,7 @@ class Upstreams:
             raise ValueError("SIGNOFF_UPSTREAM_SECRETS has a secret of the jobstore's own: make another one")
 
     def check(self, use: KeyUse, body: bytes, header: bytes | str | None) -> Actor:
-        """Return who signed a request. PermanentError (`bad_signature`): nobody who may ask has."""
+        """Return the actor who signed a request. PermanentError (`bad_signature`): nobody who may request signed it."""
         if self.secrets is None:
             return UPSTREAM
         signature = Signature.parse(header)
@@ -229,7 +229,7 @@ class Upstreams:
         return author
 
     def find_key(self, execution_id: UUID) -> SigningKey | None:
-        """Return the key that signs the jobstore's own offer of an execution; None where nothing is signed."""
+        """Return the key that signs the jobstore's own offer of an execution; None if requests are not signed."""
         if self.secrets is None or self.own is None:
             return None
         return self.own.make_key(KeyUse.EXECUTE, execution_id)
@@ -245,7 +245,7 @@ OPEN: Final = Upstreams()
 
 
 def _names_execution(body: bytes, execution_id: UUID) -> bool:
-    """Return whether a signed body names the execution of its signature, or none that can be read."""
+    """Return whether a signed body names this execution, or names none that can be parsed."""
     try:
         return UUID(from_json(body)["execution_id"]) == execution_id
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -266,7 +266,7 @@ V = TypeVar("V")
 
 
 def replace(value: V, **changes: object) -> V:
-    """Return a value of this module with other fields."""
+    """Return a copy of a value of this module, with other values in the fields in `changes`."""
     read, places = _read_fields(type(value))  # type: ignore[arg-type] # types are hashable
     values = list(read(value))
     for name, changed in changes.items():
@@ -304,9 +304,9 @@ TransitionKind = JobLogKind
 class Job:
     """The columns of a job that decisions read or change.
 
-    `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
-    `feedback` is JSON text; `cost_nanos` and `tokens` are of all executions. `updated_at` is the time of the last entry
-    before this transaction. The fields after it say how the last execution ended (jobs.transitions).
+    `execution_id` is the live execution, or the last one; `not_met` counts not-met verdicts since the last assignment
+    by hand; `feedback` is JSON text; `cost_nanos` and `tokens` are of all executions. `updated_at` is the time of the
+    last entry before this transaction. The fields after it say how the last execution ended (jobs.transitions).
     """
 
     id: str
@@ -330,7 +330,7 @@ class Job:
 
 
 def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
-    """Return a job's budget under a policy, with the cost and tokens of all its executions."""
+    """Return the budget that a policy gives a job, with the cost and tokens of all executions of the job."""
     policy = policy or {}
     return Budget.under(policy, job.cost_nanos, job.tokens)
 
@@ -344,8 +344,8 @@ class Execution:
     """One request to run a job. The fields are columns of its row; schema/tables.py documents each.
 
     `policy` is frozen at the request, with every field. `spent` counts calls that failed or were lost with their
-    worker. `waited` is the JSON text of its waits since the last entry about it. `created_at` None: it is requested in
-    this transaction.
+    worker. `waited` is the JSON text of its waits since its last log entry. `created_at` is None for an execution that
+    is requested in this transaction.
     """
 
     execution_id: UUID
@@ -385,22 +385,22 @@ class Execution:
 
     @property
     def is_at_most_once(self) -> bool:
-        """Whether the agent must not be called again once a call has begun."""
+        """Whether the agent must not be called again once a first call has begun."""
         return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
 
     @property
     def is_remembered(self) -> bool:
-        """Whether this is an answer that is remembered for a time: an early cancel, or the error of a record."""
+        """Whether this is an answer that is remembered for a time: an early cancel, or the error of a wrong record."""
         return self.state is ExecutionState.DONE and self.request_version is None and self.due_at is not None
 
     @property
     def is_wrong_record(self) -> bool:
-        """Whether this is the remembered error of a record."""
+        """Whether this is the remembered error of a wrong record."""
         return self.is_remembered and self.answer != CANCELLED
 
     @property
     def is_early_cancel(self) -> bool:
-        """Whether this is a cancel of an execution that is not requested yet."""
+        """Whether this is the remembered cancel of an execution that is not requested yet."""
         return self.is_remembered and self.answer == CANCELLED
 
     def may_call_after(self, spent: int) -> bool:
@@ -408,7 +408,7 @@ class Execution:
         return spent < int((self.policy or {}).get("max_calls", 1))
 
     def fails_after(self, timeout: str, since: datetime) -> datetime | None:
-        """Return when a timeout of the policy, in seconds from `since`, ends; or the deadline, if that is earlier."""
+        """Return when the policy's `timeout`, counted from `since`, ends, or the deadline, if earlier; None: never."""
         seconds = (self.policy or {}).get(timeout)
         timeout_at = since + timedelta(seconds=seconds) if seconds else None
         return min((at for at in (timeout_at, self.deadline_at) if at), default=None)
@@ -424,12 +424,12 @@ class Report:
     """A transition to decide on: something that happened to a job or an execution, or is asked of it.
 
     `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token. A `message` is cut to
-    the maximum of an entry. `call` is the number of the call within the execution, 0 if the report is about none.
+    the maximum of an entry. `call` is the number of the call within the execution, 0 if the report is about no call.
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if that is not known.
     `judge` is set if the verdict may be reused. `reused` is the entry of a reused result. `judge_policy` is the version
     that a result was judged again by, empty if none was named; None: the frozen one. `is_unjudged`: the verdict is not
     met because the judge failed, which no other submission can change. `at` is when it happened, if that was before the
-    transaction. `duration_s` is of the call or the judging that it ends. `actor` asked for it, or is SIGNOFF.
+    transaction. `duration_s` is that of the call or judging that ends. `actor` asked for the transition, or is SIGNOFF.
     """
 
     kind: TransitionKind
@@ -468,10 +468,10 @@ class Report:
 
 @dataclass(slots=True)
 class LogEntry:
-    """An entry to add to a job's log, with the job as it is after it.
+    """An entry to add to a job's log, with the job as it is after the entry.
 
-    `result_version`, and `result_job_id` if it is another job's, name the entry whose result this one quotes. `waited`
-    is the JSON text of the waits of the execution before it.
+    `result_version`, and `result_job_id` if it is another job's, name the entry whose result this entry quotes.
+    `waited` is the JSON text of the waits of the execution before this entry.
     """
 
     job: Job
@@ -485,7 +485,7 @@ class LogEntry:
 
 
 class LastEntry(NamedTuple):
-    """The kind, message and actor of an entry, by which a repeat of its request is recognized."""
+    """The kind, message and actor of a log entry, by which a repetition of the request behind it is recognized."""
 
     kind: str
     message: str | None
@@ -511,7 +511,7 @@ class Decision:
 
 @dataclass(slots=True)
 class Clock:
-    """The database's time of a transaction, and how long leases and offers last, in seconds."""
+    """The database's time in a transaction, and how long leases and offers last, in seconds."""
 
     now: datetime
     lease_s: float
@@ -547,10 +547,10 @@ class Spec:
 
 
 def hash_spec(new: NewJob) -> bytes:
-    """Return the hash of a new job, by which one of the same id is recognized as the same job.
+    """Return the hash of a new job, by which a later request with the same id is recognized as the same.
 
-    The order of its JSON does not change the hash, nor how its criteria are spelled, nor a field that is added to the
-    contract with a default.
+    The hash does not depend on the order of members in JSON, nor on the spelling of criteria, nor on fields that are
+    added to the contract and have their default.
     """
     fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
     fields["acceptance_criteria"] = format_criteria(new.criteria) if new.criteria else ""
@@ -558,29 +558,29 @@ def hash_spec(new: NewJob) -> bytes:
 
 
 def is_same(spec: Spec, new: NewJob) -> bool:
-    """Return whether a job was created from an identical new job."""
+    """Return whether the job with this spec was created from a new job that was identical to `new`."""
     return spec.spec_hash == hash_spec(new)
 
 
 def format_assignment(payload: str) -> str:
-    """Return the request payload of an assignment, as JSON text."""
+    """Return the request payload of an assignment's log entry, as JSON text; `payload` is JSON text, too."""
     return f'{{"payload":{payload}}}'
 
 
 def format_edit(payload: str, changed: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Return the request payload of an edit, as JSON text: the payload, as in an assignment, and the changed fields."""
+    """Return the request payload of an edit as JSON text: `payload`, the `changed` fields, and these as `before`."""
     new, old = (",".join(f'"{name}":{value}' for name, value in fields.items()) for fields in (changed, before))
     return f'{{"payload":{payload},"changed":{{{new}}},"before":{{{old}}}}}'
 
 
 def format_request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
-    """Return the JSON body of every call of one execution (docs/protocol.md#doors)."""
+    """Return the JSON body of every call of an agent in one execution (docs/protocol.md#doors)."""
     ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
     return f"{json_text(ids)[:-1]},{format_request_content(job, spec, comment)[1:]}"
 
 
 def format_request_content(job: Job, spec: Spec, comment: str | None) -> str:
-    """Return the body without its ids, which is the same for an identical request."""
+    """Return the JSON body of a call without its ids, which is the same for an identical request."""
     head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
     feedback = job.feedback or "null"
     if comment is not None:
@@ -590,9 +590,9 @@ def format_request_content(job: Job, spec: Spec, comment: str | None) -> str:
 
 
 def read_verdict(verdict: Verdict) -> tuple[TransitionKind, str | None]:
-    """Return the transition of a verdict, and the code of one whose judge failed: it did not answer or proved nothing.
+    """Return the transition of a verdict, and a code if the judge failed (did not answer or proved nothing), else None.
 
-    Such a verdict says nothing of the result, and no other submission can change that.
+    The verdict of a judge that failed says nothing of the result, and no other submission can change that.
     """
     if verdict.is_valid:
         return TransitionKind.MET, None
@@ -602,7 +602,7 @@ def read_verdict(verdict: Verdict) -> tuple[TransitionKind, str | None]:
 
 
 def with_cost(report: Report, usage: Usage | None) -> Report:
-    """Return a report with the cost of its call; the message has the cost that the agent claimed, if that was more."""
+    """Return a report with the cost of its call; the message has the cost that the agent claimed, if it was higher."""
     if usage is None:
         return report
     cost_nanos, message = to_nanos(usage.cost_usd or 0), report.message
@@ -613,20 +613,20 @@ def with_cost(report: Report, usage: Usage | None) -> Report:
 
 
 def has_answered(event: JobStatusReported) -> bool | None:
-    """Return whether the agent answered, as in `Report.answered`."""
+    """Return whether the agent answered: True, False or None, as `Report.answered` has it."""
     if event.kind is ReportKind.DECLINED:
         return True
     return None if event.retryable is None else not event.retryable
 
 
 def name_references(verdict: Verdict, references: str | None) -> Verdict:
-    """Return a verdict with the hash of the references that are known, in place of that of its validator."""
+    """Return a verdict with the hash of the known `references` in place of the hash that its validator gave."""
     known = hash_references(references)
     return verdict if verdict.references_sha256 == known else verdict.model_copy(update={"references_sha256": known})
 
 
 def format_response(event: JobStatusReported, verdict: Verdict | None = None) -> str | None:
-    """Return the response of a report's entry: a verdict, or the agent's partial result."""
+    """Return the response of a report's log entry: a verdict, or the agent's partial result, or None without either."""
     if verdict is not None:
         return verdict.model_dump_json(exclude_none=True)
     if event.kind is not ReportKind.PROGRESS or event.partial is None:
@@ -635,9 +635,9 @@ def format_response(event: JobStatusReported, verdict: Verdict | None = None) ->
 
 
 def format_feedback(verdict: Verdict) -> str:
-    """Return the JSON text of a not-met verdict for the agent: its reason, and the criteria that were not passed.
+    """Return a not-met verdict as JSON text for the agent: its reason, and the criteria that were not passed.
 
-    Unproven criteria are left out, since the judge failed there, and so are words that disclose a reference.
+    Unproven criteria are left out, since the judge failed there; so are words of the judge that disclose a reference.
     """
     not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS and not c.unproven]
     criteria = [{"text": c.text, "outcome": c.outcome, "comment": "" if c.discloses else c.comment} for c in not_passed]
@@ -648,7 +648,7 @@ _DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def members(text: str) -> dict[str, str]:
-    """Split the JSON text of an object into its members, each as the text that it is. ValueError: it is no object."""
+    """Split the JSON text of an object into its members, each as its JSON text. ValueError: the text is no object."""
     try:
         return {name: str(raw, "utf-8") for name, raw in _DECODER.decode(text).items()}
     except msgspec.DecodeError as error:
@@ -656,7 +656,7 @@ def members(text: str) -> dict[str, str]:
 
 
 def split_bodies(kind: str | None, request: str | None, response: str | None) -> dict[str, str]:
-    """Return the members of an entry's bodies that JobLog shows, by its names."""
+    """Return the members of an entry's request and response that JobLog shows, as JSON texts by JobLog's names."""
     shown = {} if response is None else members(response)
     if request is None:
         return shown

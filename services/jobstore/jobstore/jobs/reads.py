@@ -51,7 +51,7 @@ _VERDICT: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
-    """A verdict in the log of a job, and the hashes of the result that it judges and of the task of its agent."""
+    """A verdict in a job's log, with the hash of the result that it judges, and the hash of the agent's task."""
 
     job_id: str
     tenant: str
@@ -72,7 +72,7 @@ async def get_verdict(
 ) -> RecordedVerdict:
     """Return the verdict at a version, or the last one on a submission, or, with neither, the one that ended the job.
 
-    NotFoundError: there is no such job or verdict, or no result beside it. RefusedError: the judge did not judge it.
+    NotFoundError: no such job or verdict exists, or no result beside the verdict. RefusedError: the judge had failed.
     """
     parameters = {"job_id": job_id, "version": version, "submission": submission}
     row = (await connection.execute(_VERDICT, parameters)).one_or_none()
@@ -110,9 +110,9 @@ _RESPONSE: Final = ("result", "partial", "verdict")
 
 
 def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bool) -> str | None:
-    """Return the request of an entry, from its fact, of which the job's part has the payload and the edited fields.
+    """Return an entry's request, made of the `log` and `job` of its fact; `job` has the payload and edited fields.
 
-    Raise ValueError if the job's part lacks a field that the edit changed.
+    Raise ValueError if `job` lacks a field that the edit changed. Return None if the entry has no request.
     """
     if "request" in log:
         return log["request"]
@@ -127,7 +127,7 @@ def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bo
 
 
 def join_response(log: Mapping[str, str]) -> str | None:
-    """Return the response of an entry, from its fact."""
+    """Return an entry's response, made of the `log` of its fact; None if it has none."""
     given = ",".join(f'"{name}":{log[name]}' for name in _RESPONSE if name in log)
     return f"{{{given}}}" if given else None
 
@@ -161,7 +161,7 @@ _OF_JOBS: Final = """
 
 @cache
 def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextClause:
-    """Return the query of entries: one of a few, since its parts are constants."""
+    """Return the query of entries. The result is cached: the arguments are constants, so there are few such queries."""
     columns = f"{LOG_COLUMNS}, {BODIES if payloads else NO_BODIES}"
     return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
 
@@ -180,9 +180,9 @@ async def list_changes(
     payloads: bool = True,
     limit: int = 200,
 ) -> tuple[list[LogView], bool]:
-    """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of their numbers.
+    """Return entries of all logs, or of those of `job_ids`, with after < cursor <= until, in the order of cursors.
 
-    Also return whether there may be more up to `until`. With payloads, call within a transaction.
+    Also return whether there may be more entries up to `until`. With payloads, call within a transaction.
     """
     query = _compose(_OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until", "seq", payloads=payloads)
     parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
@@ -191,14 +191,14 @@ async def list_changes(
 
 
 async def get_cursors(connection: Connection) -> tuple[int, int]:
-    """Return the cursor up to which no entry can appear any more, and the last cursor given to any entry."""
+    """Return the cursor up to which no entry can appear any more, and the highest cursor that any entry was given."""
     settled, last = (await connection.execute(_CURSORS)).one()
     return settled, max(settled, last)
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """The entries of a log to read: of one submission, of some kinds, from a version on in the order of reading."""
+    """Which entries of a log to read: of one submission, of some kinds, from a version on in the order of reading."""
 
     submission: int | None = None
     from_version: int | None = None
@@ -218,9 +218,9 @@ async def list_job_logs(
     chosen: LogFilter = ALL_ENTRIES,
     payloads: bool = True,
 ) -> tuple[list[LogView], int | None]:
-    """Return entries of a job's log after a version, in the order of reading, as `write_row` sends them.
+    """Return entries of a job's log behind the version `after`, in the order of reading, as `write_row` sends them.
 
-    Also return the version after which the next page begins, None at the end. Call within a transaction.
+    Also return the version behind which the next page begins, None at the end. Call within a transaction.
     """
     order, comparison = ("DESC", "<") if newest_first else ("ASC", ">")
     conditions = {
@@ -244,7 +244,7 @@ _ENTRY_RESPONSE: Final = text(
 
 
 async def get_result(connection: Connection, job_id: str, version: int) -> str | None:
-    """Return the result in an entry of a log as JSON text; None where it holds none, or there is no such entry."""
+    """Return the result in an entry of a log as JSON text; None if the entry holds no result, or does not exist."""
     response = await connection.scalar(_ENTRY_RESPONSE, {"job_id": job_id, "version": version})
     return None if response is None else members(response).get("result")
 
@@ -276,7 +276,7 @@ _LAST_LOGS: Final = text(
 
 
 def make_job_view(row: Row) -> JobView:
-    """Return a job from its row, as `job_message` takes it."""
+    """Return the view of a job that `job_message` takes, from the job's row."""
     view = dict(row)
     labels, policy = from_json(view.pop("labels_text")), _read_policy(view.pop("policy_text"))
     references = read_references(view.pop("reference_texts"))
@@ -289,7 +289,7 @@ def _read_policy(text: str) -> Policy:
 
 
 async def get_job(connection: Connection, job_id: str, *, texts: bool = True) -> JobView | None:
-    """Return a job, with its last verdict beside its texts, or None where there is none of that id."""
+    """Return a job, with `texts` also its last verdict and the result that it judges; None if no job has the id."""
     columns = (*JOB_COLUMNS[texts], _JUDGED if texts else text("NULL AS judged"))
     row = (await connection.execute(select(*columns).where(jobs.c.id == job_id))).one_or_none()
     if row is None:
@@ -304,7 +304,7 @@ async def get_job(connection: Connection, job_id: str, *, texts: bool = True) ->
 
 
 async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> None:
-    """Add to each job its last entry of the log as `last_log`: the one of its version, so that both agree."""
+    """Add to each job, as `last_log`, the entry of its log at the job's version, so that the two agree."""
     parameters = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
     logs = {row.job_id: dict(row) for row in await connection.execute(_LAST_LOGS, parameters)}
     for view in views:
@@ -312,7 +312,7 @@ async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> Non
 
 
 async def add_waiting(connection: Connection, views: Sequence[JobView], alive_s: float) -> None:
-    """Add to each job that waits the reasons, as `waiting`. If no job may wait, nothing is read."""
+    """Add to each job that waits the reasons, as `waiting`, else None. If no job may wait, nothing is read."""
     may_wait = [view["id"] for view in views if view["live"] or view["status"] is JobStatus.PENDING]
     known = await explain_jobs(connection, may_wait, alive_s) if may_wait else {}
     for view in views:
@@ -323,9 +323,9 @@ async def add_waiting(connection: Connection, views: Sequence[JobView], alive_s:
 async def list_jobs_after(
     connection: Connection, job_id: str, limit: int, job_ids: Sequence[str] = (), *, texts: bool = True
 ) -> list[JobView]:
-    """Return the next jobs after an id, in the order of ids, of `job_ids` or of all; call within a transaction.
+    """Return the next jobs behind the id `job_id`, in the order of ids: of `job_ids`, or of all if that is empty.
 
-    A page may have fewer than `limit` jobs; it is empty only after the last one.
+    Call within a transaction. A page may have fewer than `limit` jobs; it is empty only after the last job.
     """
     query = select(*JOB_COLUMNS[texts]).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
     if job_ids:

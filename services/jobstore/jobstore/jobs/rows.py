@@ -27,9 +27,9 @@ _SHOWN_OF_JOB: Final = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsWish(Wish):
-    """Jobs to lock (`locked`), with those of all executions to lock; `specs`, `questions` and `tasks` to read of jobs.
+    """Jobs to lock (`locked`, and those of executions to lock); jobs of which to read `specs`, `questions` and `tasks`.
 
-    Read once they are locked: the `last_entries` of their logs, and the `feedback` that executions were sent.
+    Read once all are locked: the `last_entries` of the logs of jobs, and the `feedback` that executions were sent.
     """
 
     locked: frozenset[str] = frozenset()
@@ -40,14 +40,14 @@ class JobsWish(Wish):
     feedback: frozenset[UUID] = frozenset()
 
     def name(self) -> dict[str, str]:
-        """Return the id of the job that it locks."""
+        """Return the id of one job that this wish locks, as a field of a log line, by name; {} if it locks none."""
         return {"job_id": min(self.locked)} if self.locked else {}
 
 
 class Question(NamedTuple):
-    """The criteria and references that a job's result is judged by: frozen while an execution is live.
+    """The criteria and references that a job's result is judged by, which are frozen while an execution is live.
 
-    `references` is JSON text: model answers and rubrics by the number of their criterion.
+    `references` is JSON text: model answers and rubrics, by the number of the criterion that they belong to.
     """
 
     acceptance_criteria: str
@@ -57,7 +57,7 @@ class Question(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Jobs(Part):
-    """Jobs by id, their specs, and the entries of their logs."""
+    """The jobs of a transaction by id, their specs, and the entries of their logs."""
 
     jobs: Overlay[str, Job] = field(default_factory=overlay)
     #: Also of new and of edited jobs.
@@ -74,24 +74,24 @@ class Jobs(Part):
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
 
     def require(self, job_id: str) -> Job:
-        """Return a locked job. Raise NotFoundError (`unknown_job`) if there is none."""
+        """Return a locked job. Raise NotFoundError (`unknown_job`) if no job has the id."""
         if job_id not in self.jobs:
             raise NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
         return self.jobs[job_id]
 
     def add(self, job: Job, spec: Spec, report: Report) -> None:
-        """Add a new job, and the first entry of its log."""
+        """Add a new job with its spec, and the first entry of its log, which is about `report`."""
         self.jobs[job.id], self.specs[job.id] = job, spec
         self.recorded_counts[report.kind] += 1
         self.entries.append(LogEntry(job, JobLogStatus(job.status), report, None))
 
     def refuse(self, job_id: str | None, report: Report, refusal: Refusal) -> Refusal:
-        """Keep a refusal for the log, and return it."""
+        """Keep the refusal of a report, which is logged after the commit, and return the refusal."""
         self.refusals.append((job_id, report, refusal))
         return refusal
 
     def find_last_entry(self, job_id: str) -> LastEntry | None:
-        """Return the last entry of a job's log: one of this transaction, or the one that was loaded."""
+        """Return the last entry of a job's log: this transaction's, or else the loaded one, or else None."""
         own = next((entry.report for entry in reversed(self.entries) if entry.job.id == job_id), None)
         return self.last_entries.get(job_id) if own is None else LastEntry(own.kind, own.message, own.actor)
 
@@ -113,29 +113,29 @@ class Jobs(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysWish(Wish):
-    """Idempotency `keys` of requests."""
+    """The wish to read the requests under idempotency `keys`."""
 
     keys: frozenset[RequestKey] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
 class RequestKeys(Part):
-    """The hashes of requests under idempotency keys, by the ids of the requests."""
+    """The body hashes of requests under idempotency keys, by the ids of the requests."""
 
     hashes: Overlay[UUID, bytes] = field(default_factory=overlay)
 
     def find(self, key: RequestKey) -> bytes | None:
-        """Return the hash of the request under an idempotency key; None if there was none."""
+        """Return the body hash of the earlier request under an idempotency key; None if there was none."""
         tenant = self._find_tenant(key)
         return None if tenant is None else self.hashes.get(self.uow.terms.ids.derive_request(key, tenant))
 
     def list_ids(self, keys: Iterable[RequestKey]) -> dict[UUID, RequestKey]:
-        """Return keys by the ids of their requests, without those of unknown jobs."""
+        """Return the keys by the ids of their requests, without the keys of requests on unknown jobs."""
         tenants = ((key, self._find_tenant(key)) for key in keys)
         return {self.uow.terms.ids.derive_request(key, tenant): key for key, tenant in tenants if tenant is not None}
 
     def keep(self, key: RequestKey) -> None:
-        """Keep the hash of a request under its idempotency key."""
+        """Keep the body hash of a request under its idempotency key."""
         tenant = self._find_tenant(key)
         assert tenant is not None  # nothing was made of an unknown job
         self.hashes[self.uow.terms.ids.derive_request(key, tenant)] = key.body_hash

@@ -93,38 +93,38 @@ _read_execution: Final = cache(sql.attributes)
 
 
 def to_job(row: sql.Row) -> Job:
-    """Return a job from its locked row, which may have other columns besides."""
+    """Return a job from its locked row, which may have further columns."""
     columns = {name: row[name] for name in JOB_COLUMNS}
     return Job(**columns | {"status": JobStatus(row["status"]), "updated_at": row["updated_at"]})
 
 
 def to_execution(row: sql.Row) -> Execution:
-    """Return an execution from its locked row, which may have other columns besides."""
+    """Return an execution from its locked row, which may have further columns."""
     columns = {name: row[name] for name in READ_COLUMNS}
     words = {"stage": ExecutionStage(row["stage"]), "state": ExecutionState(row["state"])}
     return Execution(**columns | words | {"policy": from_json(row["policy"]) if row["policy"] else None})
 
 
 def to_spec(row: sql.Row) -> Spec:
-    """Return a spec from its job's row, which has SPEC_COLUMNS under names that begin with `spec_`."""
+    """Return a spec from its job's row, which has the columns of SPEC_COLUMNS with the prefix `spec_`."""
     columns = {name: row[f"spec_{name}"] for name, _ in SPEC_COLUMNS}
     policy, references = Policy.model_validate_json(columns["policy"]), read_references(columns["references"])
     return Spec(**columns | {"labels": from_json(columns["labels"]), "policy": policy, "references": references})
 
 
 def job_row(job: Job) -> sql.Values:
-    """Return the row of a changed job, with JOB_COLUMNS."""
+    """Return the row of a changed job, with the columns of JOB_COLUMNS."""
     return _read_job(job)
 
 
 def spec_row(spec: Spec) -> sql.Values:
-    """Return the columns of a job that only an edit or an assignment changes."""
+    """Return the columns of a job's row that only an edit or an assignment changes, from the job's spec."""
     row = _read_spec(spec)
     return row | {name: write(row[name]) for name, write in _WRITTEN.items()}
 
 
 def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
-    """Return the row of an execution, with these columns."""
+    """Return the row of an execution, with the columns that `columns` names."""
     row = _read_execution(tuple(columns))(execution)
     if row.get("policy") is not None:
         row["policy"] = json_text(execution.policy)
@@ -132,7 +132,7 @@ def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
 
 
 def log_rows(entries: Sequence[LogEntry]) -> list[sql.Values]:
-    """Return the rows of log entries, with ENTRY_COLUMNS. Results of each other are quoted here, others by SQL."""
+    """Return the rows of log entries, with ENTRY_COLUMNS. Results among these are quoted here, others by SQL."""
     rows: list[sql.Values] = []
     row_of: dict[tuple[str, int], sql.Values] = {}
     for entry in entries:
@@ -146,12 +146,12 @@ def log_rows(entries: Sequence[LogEntry]) -> list[sql.Values]:
 
 
 def _quote(result: str | None, verdict: str | None) -> str | None:
-    """Return the response of a result with a verdict appended; if one of both is missing, the other."""
+    """Return a result's response with a verdict appended; if one of the two is missing, the other one."""
     return f'{result[:-1]},"verdict":{verdict}}}' if result and verdict else result or verdict
 
 
 def _list_attributes(part: str) -> dict[str, str]:
-    """Return the columns of an entry that a part of a LogEntry has, each with its attribute there."""
+    """Return the columns of an entry that a part of a LogEntry has, each with the name of the part's attribute."""
     of = {column.name: column.info.get("of", "").rpartition(".") for column in job_logs.c}
     return {name: attribute for name, (of_part, _, attribute) in of.items() if of_part == part and attribute}
 
@@ -183,9 +183,9 @@ _GIVEN: Final = find_names(jobs, STATE | GIVEN)
 
 
 class Recorded(SimpleNamespace):
-    """An entry of a log with the columns that the relay would otherwise read of it, but without those of JOB_PART.
+    """An entry of a log with the columns that the relay would otherwise read, but without those of JOB_PART.
 
-    `job_part` has those columns of a new job. `is_whole`: no other column is missing. `bytes`: the size of its texts.
+    `job_part` has those columns of a new job. `is_whole`: no other column is missing. `bytes`: the size of the texts.
     """
 
 
@@ -196,7 +196,7 @@ EntryRow: TypeAlias = Row | Recorded
 def make_recorded(
     uow: UnitOfWork, entries: Sequence[LogEntry], rows: Sequence[Values], stored: Sequence[Row]
 ) -> list[Recorded]:
-    """Make the rows of entries as the relay reads them, from the written rows and the returned ones."""
+    """Return entries as the relay reads them, made of the rows as written and the rows as returned (`stored`)."""
     returned = {(row.job_id, row.version): row for row in stored}
     edited = {entry.job.id for entry in entries if entry.report.kind is TransitionKind.EDITED}
     return [
@@ -241,7 +241,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
 
 
 def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool) -> Values:
-    """Return the columns of a new job's spec; of one that was edited in the same transaction, only the tenant."""
+    """Return the columns of a new job's spec; if the same transaction edited the job, only its tenant."""
     spec = uow[Jobs].specs[job_id]
     if is_edited:
         return {"job_tenant": spec.tenant}
@@ -252,7 +252,7 @@ def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool)
 
 
 def _to_utc(value: V) -> V:
-    """Return a time as the database does, and anything else as it is."""
+    """Return a time in UTC, as the database does, and any other value unchanged."""
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
@@ -280,10 +280,10 @@ _WITH_SPEC: Final = """
 
 @cache
 def _lock_jobs(*, specs: bool) -> TextClause:
-    """Return the statement that takes the limits lock and then locks jobs; with `specs` it reads specs and tasks, too.
+    """Return the statement that takes the limits lock, and then locks jobs; with `specs` it reads specs and tasks, too.
 
-    With TRY it does not wait for the limits lock. PostgreSQL makes the outer row of the join first, so that it takes
-    that lock before it locks any row.
+    If its parameter `limits` is TRY, it does not wait for the limits lock. PostgreSQL makes the outer row of the join
+    first, so that it takes that lock before it locks any row.
     """
     return text(
         f"""
@@ -321,7 +321,7 @@ _EDIT: Final = text(sql.update("jobs", EDITED_COLUMNS, key="id"))
 
 
 class JobsStore(Store):
-    """Lock jobs, and take the limits lock by the same statement; write new, changed and edited jobs."""
+    """Lock jobs, and take the limits lock in the same statement; write new, changed and edited jobs."""
 
     part, wish = Jobs, JobsWish
     is_always_locked = True
@@ -342,7 +342,7 @@ class JobsStore(Store):
     }
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Take the limits lock, and lock jobs in the order of their ids: also the jobs of all executions.
+        """Take the limits lock if it is wished, and lock jobs in the order of ids, also those of executions to lock.
 
         If only some of the commands need the limits lock, and it is not free, the transaction goes on without it.
         """
@@ -373,7 +373,7 @@ class JobsStore(Store):
             }
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load specs that are not known yet, last entries of logs, and the feedback of tasks."""
+        """Load specs that are not loaded yet, the last entries of logs, and the feedback in tasks."""
         wish, jobs = asked[JobsWish], uow[Jobs]
         if missing := wish.specs - jobs.specs.stored.keys():
             for row in await connection.execute(_SPECS, {"ids": sorted(missing)}):
@@ -398,7 +398,7 @@ class JobsStore(Store):
         }
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return how the specs of jobs are written that were edited."""
+        """Return the function that writes the specs of edited jobs; None if no job was edited."""
         jobs = uow[Jobs]
         edited = sorted(jobs.specs.changes.keys() & jobs.jobs.stored.keys())
         if not edited:
@@ -412,7 +412,7 @@ class JobsStore(Store):
 
 
 def _must_wait(asked: WishList) -> bool:
-    """Return whether a batch waits for the limits lock: if all of it needs that, or any command holds it alone."""
+    """Return whether a batch waits for the limits lock: all its commands need it, or one takes it exclusively."""
     if asked[LimitsWish].lock is LimitsLock.EXCLUSIVE:
         return True
     return all(any(isinstance(wish, LimitsWish) and wish.lock for wish in wishes) for wishes in asked.of_each)
@@ -444,7 +444,7 @@ _RECORDED: Final = f"""
 
 
 def _end(pieces: Sequence[str]) -> str:
-    """Return the query of the written entries, with the columns that the other pieces return."""
+    """Return the query of the written entries, with the columns that the other pieces in `pieces` return."""
     of_jobs, of_executions, joins = "NULL AS labels, NULL AS policy", "NULL AS requested_at", ""
     if "new_jobs" in pieces:
         of_jobs, joins = "j.labels, j.policy", "LEFT JOIN new_jobs j ON j.id = e.job_id"
@@ -455,7 +455,7 @@ def _end(pieces: Sequence[str]) -> str:
 
 
 class LogStore(Store):
-    """Write the entries of logs, and hand them over once they are committed."""
+    """Write the entries of logs, and hand them over to a listener once they are committed."""
 
     part = Jobs
     #: ORDER BY l.n: a job's versions are numbered in order.
@@ -473,17 +473,17 @@ class LogStore(Store):
     }
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
-        """Return the rows of entries, ordered by their jobs, of which each keeps its own order."""
+        """Return the rows of entries, sorted by job; the entries of one job keep their order."""
         jobs = uow[Jobs]
         jobs.entries.sort(key=lambda entry: entry.job.id)  # two transactions may make the same jobs
         return {"entries": log_rows(jobs.entries)}
 
     def find_wake(self, uow: UnitOfWork) -> Wake:
-        """Return that the relay has entries to publish, if there are any."""
+        """Return RECORDED if there are entries, since the relay has to publish these."""
         return Wake.RECORDED if uow[Jobs].entries else Wake.NOTHING
 
     def make_ending(self, uow: UnitOfWork, rows: Mapping[str, Sequence[Values]]) -> Ending | None:
-        """Return the end that returns the entries as they are stored, if a listener takes them."""
+        """Return the ending that returns the entries as they are stored; None if no listener takes them."""
         if uow.listeners.on_recorded is None or not uow[Jobs].entries:
             return None
 
@@ -496,7 +496,7 @@ class LogStore(Store):
         return Ending(_end, {"quoting": quoting}, take)
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Hand over the entries; count decisions, and log refusals."""
+        """Hand the entries over to the listener; count decisions, and log refusals."""
         jobs = uow[Jobs]
         if uow.listeners.on_recorded is not None and jobs.recorded:
             uow.listeners.on_recorded(jobs.recorded)
@@ -511,7 +511,7 @@ class LogStore(Store):
 
 
 class KeysStore(Store):
-    """Write the hashes of requests under idempotency keys; ExecutionsStore reads them."""
+    """Write the body hashes of requests under idempotency keys; ExecutionsStore reads them."""
 
     part, wish = RequestKeys, KeysWish
     pieces: ClassVar[Mapping[str, Piece]] = {
@@ -519,6 +519,6 @@ class KeysStore(Store):
     }
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[Values]]:
-        """Return the rows of new keys."""
+        """Return the rows of new idempotency keys."""
         hashes = uow[RequestKeys].hashes.changes
         return {"request_keys": [{"id": each, "body_hash": body_hash} for each, body_hash in hashes.items()]}

@@ -1,4 +1,4 @@
-"""Index the words of jobs for searches, behind their logs: no change of a job waits for that."""
+"""Index the words of jobs for searches, behind their logs: no change of a job waits for the index."""
 
 from typing import Final
 
@@ -42,13 +42,13 @@ _STORE: Final = text(
 
 
 class TextIndex:
-    """Index the texts of jobs; of all jobstores one does so at a time."""
+    """Index the texts of jobs; of all jobstores, one does so at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def run(self) -> None:
-        """Index for ever, up to the settled number of the log."""
+        """Index for ever, up to the number up to which the log is settled."""
         await run_forever(self._look_and_index, name="text index", every_s=POLL_S, rests=True)
 
     async def _look_and_index(self) -> bool:
@@ -57,7 +57,7 @@ class TextIndex:
         return bool(is_behind) and await self.index()
 
     async def index(self) -> bool:
-        """Index the next jobs, and return whether there may be more."""
+        """Index the jobs of the next log entries, and return whether there may be more entries."""
         async with self._database.transaction() as connection:
             if not await locks.try_hold(connection, Lock.TEXTS):
                 return False

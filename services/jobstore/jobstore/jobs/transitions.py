@@ -58,8 +58,8 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
     """Return the decision that moves a job to `status` and adds an entry to its log, as its next version.
 
     The report's cost is added to the job's, and to the execution's unless that is judged again. The entry of a verdict
-    quotes the result that was judged; that of a reused result quotes the entry that holds it. The waits of the
-    execution move from its row to the entry.
+    quotes the result that was judged; the entry of a reused result quotes the entry that holds this result. The waits
+    of the execution move from its row to the entry.
     """
     after = replace(
         job,
@@ -88,14 +88,14 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
 
 
 def is_verdict(kind: str | None, code: str | None) -> bool:
-    """Return whether an entry holds a verdict, and the result that it judges."""
+    """Return whether an entry of this kind and code holds a verdict, and the result that was judged."""
     return kind in _VERDICTS or (kind == TransitionKind.FAILED and code == UNPROVEN)
 
 
 def conclude(job: Job, execution: Execution, report: Report, log: JobLogStatus, status: JobStatus) -> Decision:
     """Return the decision that ends an execution: its answer is the log's status, and nothing is due any more.
 
-    An execution is answered once: one that is judged again keeps its answer.
+    An execution is answered once: if its result is judged again, it keeps its answer.
     """
     done = replace(
         execution,
@@ -111,7 +111,7 @@ def conclude(job: Job, execution: Execution, report: Report, log: JobLogStatus, 
 
 
 def fail(job: Job, execution: Execution, report: Report) -> Decision:
-    """Return the decision that ends an execution, and its job as FAILED."""
+    """Return the decision that ends an execution, and moves its job to FAILED."""
     return conclude(job, execution, report, JobLogStatus.FAILED, JobStatus.FAILED)
 
 
@@ -121,7 +121,7 @@ def keep_in_progress(job: Job, execution: Execution, report: Report) -> Decision
 
 
 def note_ending(decision: Decision, clock: Clock) -> Decision:
-    """Note on the job how its execution ended, or that another begins."""
+    """Return a decision whose job has the columns that say how its execution ended, or that another one begins."""
     entry, execution = decision.entry, decision.execution
     if entry is None:
         return decision
@@ -139,12 +139,12 @@ def note_ending(decision: Decision, clock: Clock) -> Decision:
 
 
 def is_end(kind: str | None, status: JobLogStatus, execution_id: object) -> bool:
-    """Return whether an entry ends an execution; a late one of an execution that was cut short does not."""
+    """Return whether an entry ends an execution. The late entry of an execution that was cut short does not."""
     return execution_id is not None and kind not in _LATE and status in ENDS
 
 
 def change_ending(kind: str | None, code: str | None) -> Ending:
-    """Return the columns of the ending that an entry changes which ends no execution."""
+    """Return the columns of a job's ending that an entry changes although the entry ends no execution."""
     if kind in BEGINNINGS:
         return NO_ENDING
     return {"code": code} if kind == TransitionKind.MATCHING_FAILED else {}
@@ -153,7 +153,7 @@ def change_ending(kind: str | None, code: str | None) -> Ending:
 def make_ending(
     status: JobLogStatus, code: str | None, requested_at: datetime | None, ended_at: datetime, not_met: Sequence[str]
 ) -> Ending:
-    """Return the columns that say how an execution ended; `requested_at` None: it was requested in this transaction."""
+    """Return the columns that say how an execution ended; `requested_at` is None if this transaction requested it."""
     is_completed = status is JobLogStatus.COMPLETED
     ending: dict[str, object] = {
         "cancelled": status is JobLogStatus.CANCELLED,
@@ -167,13 +167,13 @@ def make_ending(
 
 
 def list_not_met(verdict: Verdict) -> list[str]:
-    """Return the texts of the required criteria that a verdict did not pass, as they are kept, each once."""
+    """Return the texts of the required criteria that a verdict did not pass, each once, as they are stored."""
     not_met = (c.text for c in verdict.criteria if c.required and c.outcome is not Outcome.PASS)
     return list(dict.fromkeys(map(cut_criterion, not_met)))
 
 
 def cut_criterion(text: str) -> str:
-    """Return the text of a criterion as it is kept, without U+0000, which PostgreSQL cannot store."""
+    """Return a criterion's text as it is stored: cut, and without U+0000, which PostgreSQL cannot store."""
     return text[:CRITERION_MAX_CHARS].replace("\0", "")
 
 
@@ -191,7 +191,7 @@ _WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
 
 
 def describe_timeout(execution: Execution, clock: Clock) -> tuple[str, str]:
-    """Return the code and message of the timeout that has expired."""
+    """Return the code and message of the timeout of an execution that has expired."""
     policy = execution.policy or {}
     if execution.deadline_at is not None and execution.deadline_at <= clock.now:
         waiting_for = _WAITING_FOR[execution.stage, execution.state]
@@ -213,7 +213,7 @@ def is_claimable(execution: Execution | None, stage: ExecutionStage, clock: Cloc
 
 
 def is_current(execution: Execution | None, report: Report, stage: ExecutionStage) -> TypeGuard[Execution]:
-    """Return whether a report's lease still counts at this stage. A lapsed lease does until the next grant."""
+    """Return whether a report's lease still counts at this stage. A lapsed lease counts until the next grant."""
     return (
         execution is not None
         and execution.state is not ExecutionState.DONE
@@ -225,7 +225,7 @@ def is_current(execution: Execution | None, report: Report, stage: ExecutionStag
 
 
 def is_late_result(execution: Execution | None, report: Report) -> TypeGuard[Execution]:
-    """Return whether the report is the result of a cancelled execution, which is kept in the log, once."""
+    """Return whether a report is the result of a cancelled execution; the log keeps such a result once."""
     return (
         execution is not None
         and report.kind is TransitionKind.RESULT
@@ -237,7 +237,7 @@ def is_late_result(execution: Execution | None, report: Report) -> TypeGuard[Exe
 
 
 def is_cut_short(execution: Execution | None, job: Job, lease: int) -> TypeGuard[Execution]:
-    """Return whether a judging lease ended by a cancel or a time-out, and what it had spent is not counted yet."""
+    """Return whether a cancel or a time-out ended a judging lease whose cost is not counted yet."""
     if execution is None or (execution.stage, execution.state) != (ExecutionStage.JUDGING, ExecutionState.DONE):
         return False
     is_last = job.execution_id == execution.execution_id
@@ -285,14 +285,14 @@ VALIDATORS_LOST_MAX: Final = 10
 
 
 class Rule(NamedTuple):
-    """The statuses from which a transition may happen, and the function that decides on it."""
+    """The statuses of a job from which a transition may happen, and the function that decides on the transition."""
 
     sources: frozenset[JobStatus]
     decide: Callable[[Job, Execution | None, Report, Clock], Decision | Refusal]
 
 
 def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Return the decision on a report, or its refusal, which is a value and never an exception."""
+    """Return the decision on a report, or its refusal, which is a value: no refusal is raised."""
     if is_late_result(execution, report):
         kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return record(job, kept, report, JobLogStatus.CANCELLED, job.status)
@@ -313,13 +313,13 @@ def _assign(job: Job, execution: Execution | None, report: Report, _clock: Clock
 
 
 def _change_agent(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
-    """Change the agent by matching or policy: unlike an assignment by hand, this keeps feedback and count."""
+    """Change the agent by matching or policy: unlike an assignment by hand, this keeps feedback and submissions."""
     assigned = replace(job, agent_id=report.agent_id)
     return record(assigned, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED)
 
 
 def _note(job: Job, _execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
-    """Record an edit, or which capabilities no agent has; the status stays."""
+    """Record an edit, or which capabilities no agent has; the status of the job stays."""
     is_edit = report.kind is TransitionKind.EDITED
     log = JobLogStatus(job.status.value) if is_edit else JobLogStatus.MATCHING_FAILED
     return record(job, None, report, log, job.status)
@@ -356,7 +356,7 @@ def _claim(job: Job, execution: Execution | None, report: Report, clock: Clock) 
 
 
 def _claim_judging(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Grant a lease for judging; the job's log gets no entry."""
+    """Grant a lease for judging; the log of the job gets no entry."""
     if not is_claimable(execution, ExecutionStage.JUDGING, clock):
         return refuse_fenced()
     return Decision(job, lease(execution, report.owner, clock))
@@ -380,13 +380,13 @@ def _note_progress(job: Job, execution: Execution | None, report: Report, clock:
 
 
 def _with_next_attempt(decision: Decision, at: datetime | None) -> Decision:
-    """Add to the entry of a failure when the agent is called again."""
+    """Return the decision on a failure with the time of the agent's next call in its entry."""
     assert decision.entry is not None
     return replace(decision, entry=replace(decision.entry, next_attempt_at=at))
 
 
 def _fail_attempt(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Queue a failed attempt again, or fail the job if no call is left. The lease's number is spent."""
+    """Queue a failed attempt's execution again, or fail the job if no call is left. The lease counts no more."""
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
     # A lapsed lease was counted as spent when it lapsed.
@@ -399,7 +399,7 @@ def _fail_attempt(job: Job, execution: Execution | None, report: Report, clock: 
 
 
 def _take_result(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Move an execution on to be judged."""
+    """Record a result, and move its execution on to be judged."""
     if execution is not None and execution.result_lease == report.lease and execution.stage is ExecutionStage.JUDGING:
         return Refusal(ErrorCode.REPEAT, "recorded already")
     if not is_current(execution, report, ExecutionStage.EXECUTING):
@@ -427,7 +427,7 @@ def _accept(job: Job, execution: Execution | None, report: Report, _clock: Clock
 
 
 def _send_back(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
-    """Count a not-met verdict: RESUBMISSION_REQUIRED, or REJECTED if no submission is left."""
+    """Count a not-met verdict: the job is RESUBMISSION_REQUIRED, or REJECTED if no submission is left."""
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
     counted = replace(job, not_met=job.not_met + 1, feedback=report.feedback)
@@ -436,7 +436,7 @@ def _send_back(job: Job, execution: Execution | None, report: Report, _clock: Cl
 
 
 def _rejudge(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Take the verdict on a result back, for another one that the same transaction records: no submission counts."""
+    """Take back the verdict on a result for another one that the same transaction records: no submission counts."""
     if execution is None or execution.execution_id != job.execution_id or execution.result_version is None:
         return Refusal(ErrorCode.NOTHING_TO_JUDGE, "the last execution of the job has no result")
     unjudged = replace(job, live=True, not_met=execution.submission - 1, feedback=None)
@@ -451,21 +451,21 @@ def _count_spending(job: Job, execution: Execution | None, report: Report, _cloc
 
 
 def _decline(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
-    """Reject the job, since the agent will not do it."""
+    """Reject the job, since the agent declined to do it."""
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
     return conclude(job, execution, report, JobLogStatus.REJECTED, JobStatus.REJECTED)
 
 
 def _give_up(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
-    """Fail the job after a failure that is not tried again, in either stage."""
+    """Fail the job after a failure, in either stage, that is not tried again."""
     if execution is None or not is_current(execution, report, execution.stage):
         return refuse_fenced()
     return fail(job, replace(execution, spent=max(execution.spent, report.call)), report)
 
 
 def _judge_again(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Spend a judging lease that ended in no sound verdict, and queue the result again; at last fail the job."""
+    """End a judging lease that brought no sound verdict, and queue the result again; the last time, fail the job."""
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
     counted = replace(execution, misjudged=execution.misjudged + 1)
@@ -475,16 +475,16 @@ def _judge_again(job: Job, execution: Execution | None, report: Report, clock: C
 
 
 def _stop_over_budget(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """End an execution that would have been granted, since its job's budget is used up."""
+    """Fail the job of an execution that would have been granted, since the job's budget is used up."""
     if execution is None or not is_claimable(execution, execution.stage, clock):
         return refuse_fenced()
     return fail(job, execution, report)
 
 
 def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Queue an execution whose lease a stopping worker gave back; the lease's number is spent.
+    """Queue an execution whose lease a stopping worker gave back; that lease counts no more.
 
-    A validator gives results back, too, that wait for their judge, if too many do: to be offered after a while.
+    A validator also gives back results that wait for their judge, if too many do; they are offered again after a while.
     `report.code` is `begun` if the agent may have been called (rule `no-hand-back-once-begun`).
     """
     if execution is None or execution.lease != report.lease or execution.state is not ExecutionState.LEASED:
@@ -526,7 +526,7 @@ def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) 
 
 
 def _lose_validator(job: Job, queued: Execution, report: Report) -> Decision:
-    """Have another validator judge, unless too many were lost with this result."""
+    """Queue a result for another validator, or fail the job if too many validators were lost with this result."""
     counted = replace(queued, validators_lost=queued.validators_lost + 1)
     if counted.validators_lost < VALIDATORS_LOST_MAX:
         return Decision(job, counted)
@@ -535,7 +535,7 @@ def _lose_validator(job: Job, queued: Execution, report: Report) -> Decision:
 
 
 def _expire(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Fail the job after its deadline or a timeout of the stage."""
+    """Fail the job of an execution that is past its deadline or a timeout of its stage."""
     if execution is None or execution.state is ExecutionState.DONE or execution.fails_at is None:
         return refuse_fenced()
     if execution.fails_at > clock.now:
@@ -557,7 +557,7 @@ def _cancel(job: Job, execution: Execution | None, report: Report, _clock: Clock
 
 
 def _requeue_after_rebuild(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Queue an execution that was live when the database was lost: the agent may have been called since then."""
+    """Queue an execution that was live when the database was lost: its agent may have been called since then."""
     if execution is None or execution.state is ExecutionState.DONE or not job.live:
         return refuse_fenced()
     if execution.is_at_most_once and execution.stage is ExecutionStage.EXECUTING:

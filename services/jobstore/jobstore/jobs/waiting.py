@@ -1,7 +1,7 @@
 """Explain what holds an execution back now, in numbers, and what lifts that. Pure.
 
-An execution that `executions.offers` would not offer has a reason here, and one that it would offer has none but its
-turn: a test compares the two.
+An execution that `executions.offers` would not offer has a reason here; one that it would offer has no reason but its
+turn. A test compares the two.
 """
 
 import shlex
@@ -28,9 +28,9 @@ AGEING: Final = timedelta(seconds=60)
 class LimitUse:
     """The use of the limit that applies to a name.
 
-    `own`: the values that the limit of this very name sets. `paused_by`: the limit that sets whether it is paused,
-    since `updated_at`. With a concurrency or a rate, `running` executions are counted, and `offered` ones among them;
-    with a rate, the `starts` of its window, by part, the oldest first.
+    `own`: the values that the limit of this very name sets. `paused_by`: the limit that sets whether executions are
+    paused, since `updated_at`. With a concurrency or a rate, `running` executions are counted, of which `offered` have
+    not begun; with a rate, the `starts` of its window, by part of the window, the oldest first.
     """
 
     name: str
@@ -47,11 +47,11 @@ class LimitUse:
 
     @property
     def started(self) -> int:
-        """How much of its rate is used: by starts within the window, and by offers, which may begin."""
+        """How much of the limit's rate is used: by starts within the window, and by offers, which may begin."""
         return sum(count for _, count in self.starts) + self.offered
 
     def find_opening(self, now: datetime) -> datetime | None:
-        """Return when the rate allows the next start; None if it does now."""
+        """Return when the rate allows the next start; None if it allows one now, or no rate is set."""
         if self.rate is None:
             return None
         started, opens_at = self.started, None
@@ -65,7 +65,7 @@ class LimitUse:
 
 @dataclass(frozen=True, slots=True)
 class CircuitUse:
-    """The circuit of an agent that is not closed: half open once `open_until` has passed."""
+    """An agent's circuit that is not closed: it is open until `open_until`, and half open from then on."""
 
     agent_id: str
     failures: int
@@ -75,9 +75,9 @@ class CircuitUse:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The room of the workers of a stage that are alive: for `free` more leases, beside those `leased` and `offered`.
+    """The room of the live workers of a stage: for `free` more leases, beside those `leased` and `offered`.
 
-    `capacity` is how many leases they hold at once.
+    `capacity` is how many leases these workers hold at once.
     """
 
     workers: int
@@ -90,9 +90,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """The limits, circuits and rooms that executions may wait for `now`: by limit, agent and stage.
+    """What executions may wait for at the time `now`: limits by name, circuits by agent, rooms by stage.
 
-    `held`: how many executions tenants and agents run, by the names of their limits, if that is too many.
+    `held`: how many executions a tenant or agent runs, by the name of its limit, if that exceeds its share.
     """
 
     now: datetime
@@ -106,7 +106,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An agent that has the capabilities that a job needs."""
+    """An agent that has all capabilities that a job needs."""
 
     agent_id: str
     enabled: bool
@@ -115,11 +115,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """An execution that waits, or `count` of them for which the same holds.
+    """An execution that waits, or `count` executions for which the same holds.
 
-    `retry_at` is when the worker that holds it calls the agent again, and `judge_away_at` since when the judge does not
-    answer the validator that holds it. `needed` are the capabilities of a job without an
-    execution, and `candidates` the agents that have them all.
+    `retry_at` is when the worker that holds the execution calls the agent again; `judge_away_at` is since when the
+    judge has not answered the validator that holds it. `needed` are the capabilities that a job without an execution
+    needs, and `candidates` the agents that have them all.
     """
 
     stage: ExecutionStage | None = None
@@ -153,9 +153,9 @@ OWN_TIMES: Final = frozenset({WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF})
 
 
 def explain(wait: Wait, around: Circumstances) -> list[Reason]:
-    """Return what holds an execution back now, in the order in which it meets it; nothing if it does not wait.
+    """Return what holds an execution back now, in the order in which it meets these; [] if it does not wait.
 
-    Of an execution that is not due these are its time, and what lasts until somebody ends it, such as a pause.
+    If the execution is not due, these are its time, and what lasts until somebody ends it, such as a pause.
     """
     if wait.stage is None:
         return _explain_unmatched(wait)
@@ -179,13 +179,13 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
 
 
 def find_start(reasons: Sequence[Reason]) -> datetime | None:
-    """Return when an execution begins, where that is known: where nothing but its own time holds it back."""
+    """Return when an execution begins, if nothing but its own time holds it back; else None."""
     untils = [reason.until for reason in reasons if reason.code in OWN_TIMES]
     return untils[0] if len(untils) == len(reasons) == 1 else None
 
 
 def sum_up(waits: Iterable[Wait], around: Circumstances, limit: int | None = None) -> list[WaitingSum]:
-    """Return how many executions wait for each reason, the most frequent first, or for the `limit` most frequent.
+    """Return how many executions wait for each reason, the most frequent first; with a `limit`, only so many reasons.
 
     Each execution is counted under the first of its reasons.
     """
@@ -209,7 +209,7 @@ def _make_reason(code: WaitCode, remedy: str, **about: object) -> Reason:
 
 
 def _explain_leased(wait: Wait, around: Circumstances) -> list[Reason]:
-    """Return what the worker that holds an execution waits for."""
+    """Return what the worker that holds an execution waits for; [] if the worker does not wait."""
     if wait.judge_away_at is not None:
         remedy = "it is asked again until it answers: signoff judge test says what it answers now"
         return [_make_reason(WaitCode.JUDGE_AWAY, remedy, since=wait.judge_away_at)]
@@ -275,7 +275,7 @@ def _explain_rate(use: LimitUse, opens_at: datetime) -> Reason:
 
 
 def _set_limit(use: LimitUse, **changes: int) -> str:
-    """Return the command that changes a limit and keeps its other values."""
+    """Return the command line that changes some values of a limit and keeps the others."""
     given = {name: use.own.get(name) for name in ("concurrency", "rate", "queue_max", "weight")} | changes
     if given["rate"] and use.rate_period_s != 1:
         given["per_s"] = use.rate_period_s
@@ -324,7 +324,7 @@ def _explain_turn(wait: Wait) -> Reason:
 
 
 def _explain_unmatched(wait: Wait) -> list[Reason]:
-    """Return why a job has no agent: which of those that could do it are disabled or paused, or that none is there."""
+    """Return why a job has no agent: those with its capabilities are disabled or paused, or there is no such agent."""
     if not wait.needed:
         return [_make_reason(WaitCode.AGENT_MISSING, "assign an agent: signoff jobs assign JOB AGENT")]
     if any(candidate.enabled and not candidate.paused for candidate in wait.candidates):
@@ -356,14 +356,14 @@ FlowKey: TypeAlias = tuple[str, ...]
 
 
 class Cause(NamedTuple):
-    """The code of a reason that holds executions back, and the limit, agent or workers that it is about."""
+    """The code of a reason that holds executions back, and the name of the limit, agent or workers in question."""
 
     code: WaitCode
     name: str = ""
 
 
 class Hold(NamedTuple):
-    """A cause that held an execution back, from when to when."""
+    """A cause that held an execution back, with the times from which and until which it did."""
 
     cause: Cause
     since: datetime
@@ -376,13 +376,13 @@ _Changes: TypeAlias = deque[tuple[datetime, Cause | None]]
 
 @dataclass(slots=True)
 class Holds:
-    """The causes that held back each flow of the queue, and all flows, from pass to pass."""
+    """The causes that held back each flow of the queue, or all flows, noted from pass to pass."""
 
     _of_flows: dict[FlowKey, _Changes] = field(default_factory=dict)
     _of_all: _Changes = field(default_factory=lambda: deque(maxlen=_CHANGES_MAX))
 
     def note(self, now: datetime, causes: Mapping[FlowKey, Cause | None], of_all: Cause | None = None) -> None:
-        """Note what holds back each flow that a pass has read, or, where it has read none, `of_all` of them."""
+        """Note what holds back each flow that a pass has read; if it has read none, `of_all` holds all of them back."""
         _change(self._of_all, now, of_all)
         if of_all is not None:
             return
@@ -393,7 +393,7 @@ class Holds:
                 _change(self._of_flows.setdefault(key, deque(maxlen=_CHANGES_MAX)), now, cause)
 
     def find_holds(self, key: FlowKey, now: datetime) -> list[Hold]:
-        """Return what has held a flow back until now, in the order of time."""
+        """Return what has held a flow back until `now`, in the order of time."""
         own = self._of_flows.get(key, ())
         times = sorted({at for at, _ in (*own, *self._of_all)} | {now})
         holds: list[Hold] = []
@@ -409,7 +409,7 @@ class Holds:
 
 
 def choose_waits(holds: Sequence[Hold], due_at: datetime) -> list[Hold]:
-    """Return the longest waits of an execution since it was due, in the order of time."""
+    """Return the longest waits, up to WAITS_MAX, of an execution since it was due, in the order of time."""
     waits = [hold._replace(since=max(hold.since, due_at)) for hold in holds]
     recorded = [wait for wait in waits if wait.until - wait.since >= RECORDED_MIN]
     longest = sorted(recorded, key=lambda wait: wait.since - wait.until)[:WAITS_MAX]
@@ -417,7 +417,7 @@ def choose_waits(holds: Sequence[Hold], due_at: datetime) -> list[Hold]:
 
 
 def format_waits(waits: Sequence[Hold]) -> str | None:
-    """Return waits as the JSON text that rows and entries have: signoff.types.PastWait."""
+    """Return waits as JSON text (signoff.types.PastWait), as rows and log entries have it; None if there are none."""
     rows = [
         {"code": cause.code, "name": cause.name, "since": time_text(since), "until": time_text(until)}
         for cause, since, until in waits

@@ -142,7 +142,7 @@ _COUNTED: Final = f"""
 
 
 def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
-    """Return the statement that reads which executions wait, and all that may hold them back, each as JSON."""
+    """Return the statement that reads, as JSON, executions that wait, and all that may hold these back."""
     return text(
         f"""
         WITH clock AS MATERIALIZED (SELECT signoff_now() AS now), waits AS MATERIALIZED ({waits}),
@@ -205,7 +205,7 @@ _SELECT_ALL: Final = _select(_OF_ALL, _SHOWN_OF_ALL)
 
 @dataclass(frozen=True, slots=True)
 class _JobWait(Wait):
-    """The wait of a job, if `is_waiting`."""
+    """The wait of a job. The job waits only if `is_waiting`."""
 
     job_id: str = ""
     execution_id: UUID | None = None
@@ -216,7 +216,7 @@ class _JobWait(Wait):
 
 @dataclass(frozen=True, slots=True)
 class _FlowWait(Wait):
-    """The wait of executions of one flow; `oldest_at`: when the first of those became due that never began."""
+    """The wait of executions of one flow; `oldest_at`: since when the first of those that never began could begin."""
 
     oldest_at: datetime | None = None
 
@@ -225,8 +225,8 @@ class _FlowWait(Wait):
 class WaitingNow:
     """The reasons why executions wait now, up to SUMS_MAX, the most frequent first.
 
-    `queued`: how many wait, of which the oldest became due at `oldest_at`; `judging`: how many results are with judges.
-    `turn_since`: since when executions wait that nothing but their turn holds back.
+    `queued`: how many executions are queued, of which the oldest became due at `oldest_at`; `judging`: how many results
+    are with judges. `turn_since`: since when executions wait that nothing but their turn holds back.
     """
 
     at: datetime
@@ -246,9 +246,9 @@ _FLOW_WAITS: Final = TypeAdapter(list[_FlowWait])
 async def explain_jobs(
     connection: Connection, job_ids: Sequence[str], alive_s: float, *, places: bool = False
 ) -> dict[str, Waiting]:
-    """Return why each of these jobs waits, without reasons if it does not; unknown jobs are left out.
+    """Return, by id, why each of these jobs waits, without reasons if it does not; unknown jobs are left out.
 
-    `alive_s`: for how long a worker counts after its last report. To count the `places` of many jobs is costly.
+    `alive_s`: for how long a worker counts after its last report. Counting the `places` of many jobs is costly.
     """
     parameters = {"job_ids": list(job_ids), "places": places, "ageing": AGEING, "place_max": PLACE_MAX}
     around, waits = await _read(connection, _SELECT_JOBS, parameters, alive_s)
@@ -256,15 +256,15 @@ async def explain_jobs(
 
 
 async def sum_up_batch(connection: Connection, batch_id: UUID, alive_s: float) -> list[WaitingSum]:
-    """Return the reasons why executions of a batch wait, the most frequent first."""
+    """Return the reasons why executions of a batch wait, with counts, the most frequent first."""
     around, waits = await _read(connection, _SELECT_BATCH, {"batch_id": batch_id}, alive_s)
     return sum_up(_FLOW_WAITS.validate_json(waits), around)
 
 
 async def sum_up_all(connection: Connection, alive_s: float) -> WaitingNow:
-    """Return the reasons why executions wait, and how many do.
+    """Return the reasons why executions wait now, and how many wait.
 
-    A million that wait cost the database 0.1 s in ten flows, and 0.4 s in ten thousand.
+    If a million executions wait, this costs the database 0.1 s in ten flows, and 0.4 s in ten thousand.
     """
     around, read = await _read(connection, _SELECT_ALL, {}, alive_s)
     if len(read) <= PARSED_AT_ONCE:

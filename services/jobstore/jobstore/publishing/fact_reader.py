@@ -47,7 +47,7 @@ def _order(model: type[BaseModel], columns: Mapping[str, str], *, without: str =
 
 
 def make_fact(row: Row) -> Outgoing:
-    """Return the record of a stored fact: an AgentChanged, an ExecutionRefused or an AdministrationChanged."""
+    """Return the record of a row of `facts`: an AgentChanged, an ExecutionRefused or an AdministrationChanged."""
     body = row.body.encode()
     subject = row.execution_id or row.key
     schema = _TYPES[row.topic]
@@ -70,9 +70,9 @@ _get_log, _get_job = attrgetter(*_LOG.values()), attrgetter(*_JOB.values())
 
 
 def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
-    """Return the record of one transition, a JobChanged, from its row of the log, read back or as it was recorded.
+    """Return the record of one transition, a JobChanged, from its entry of the log, read back or as it was recorded.
 
-    `reverted`: the fields that later edits changed, as they were at this entry, as JSON texts.
+    `reverted`: the job's fields that later edits changed, with the values that they had at this entry, as JSON texts.
     """
     cost_usd = None if row.cost_nanos is None else usd_text(row.cost_nanos)
     log_part = dict(zip(_LOG, _get_log(row), strict=True)) | {"cost_usd": cost_usd}
@@ -102,7 +102,7 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
 
 
 def _find_standing(turns: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
-    """Return whether a job was live, and how it had ended, after the entries of its log since it began anew."""
+    """Return whether a job was live, and how it had ended, after `turns`: its entries since it began anew."""
     standing: dict[str, object] = {"live": False, **NO_ENDING}
     for turn in turns:
         kind, status, code = turn["kind"], JobLogStatus(turn["status"]), turn.get("code")
@@ -116,14 +116,14 @@ def _find_standing(turns: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
 
 
 def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
-    """Return the record that stands for a fact that its topic does not take: small, and with the same event id."""
+    """Return the record that stands for a fact that its topic refuses. It is small, and has the fact's event id."""
     stub = Stub(hash=hashlib.sha256(whole.value).hexdigest(), code=code, bytes=len(whole.value))
     fields = _outline_job(row, reverted) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
     return Outgoing(whole.topic, to_json(fields | {"stub": stub}), whole.key, whole.headers)
 
 
 def _outline_job(row: EntryRow, reverted: Mapping[str, str]) -> dict[str, object]:
-    """Return the required fields of a JobChanged. Its entry has no `kind`: readers without stubs do not apply it."""
+    """Return a JobChanged's required fields, for a stub. Readers that know no stubs skip an entry without `kind`."""
     log = {name: _write(getattr(row, _LOG[name])) for name in _list_required(types.JobLog)} | {"cursor": row.seq}
     job = {name: _write(getattr(row, _JOB[name])) for name in _list_required(types.JobFields)}
     if "title" in reverted:
@@ -136,13 +136,13 @@ def _list_required(model: type[BaseModel]) -> list[str]:
 
 
 def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Return the required fields of a stored fact."""
+    """Return the fields of a stored fact, for a stub: of an agent only the required ones, and no rows."""
     agent = {name: value for name, value in body.get("agent", {}).items() if name in _OUTLINE_OF_AN_AGENT}
     return {**body, **({"agent": agent} if agent else {}), **({"rows": []} if "rows" in body else {})}
 
 
 def _split_request(row: EntryRow) -> Mapping[str, str] | None:
-    """Return the members of the request of version 1 or of an edit, whose texts the job's part has; else None."""
+    """Return the members of the request in an entry of version 1 or an edit, which the fact's `job` has; else None."""
     if row.kind == TransitionKind.EDITED:
         return members(row.request)
     is_first = row.version == 1  # it is `{"payload":...}`, and may be large
@@ -150,14 +150,14 @@ def _split_request(row: EntryRow) -> Mapping[str, str] | None:
 
 
 def _get_bodies(row: EntryRow, request: Mapping[str, str] | None) -> Mapping[str, str | None]:
-    """Return the texts of an entry's fact, without those of the request that the part of the job has."""
+    """Return the texts of the entry in a fact, without those of `request`, which the job in the fact has."""
     if request is not None:
         return {**split_bodies(row.kind, None, row.response), "before": request.get("before")}
     return split_bodies(row.kind, row.request, row.response)
 
 
 def _conceal(agent: str | None) -> str | None:
-    """Return an agent's JSON without a user and password in its URL. A rebuild takes agents from other facts."""
+    """Return an agent's JSON without user and password in its URL. A rebuild takes agents from other facts."""
     if agent is None or "@" not in agent:
         return agent
     fields = from_json(agent)
@@ -170,7 +170,7 @@ def _join_request(row: EntryRow) -> str:
 
 
 def _join_json(fields: Mapping[str, object], **texts: str | None) -> str:
-    """Return one JSON object of values, and of JSON texts that are put in as they are."""
+    """Return one JSON object of `fields`, which are encoded, and of `texts`, which are JSON and put in as they are."""
     head = to_json({name: _write(value) for name, value in fields.items() if value is not None}).decode()
     tail = "".join(f',"{name}":{value}' for name, value in texts.items() if value is not None)
     return f"{head[:-1]}{tail}}}"
@@ -194,7 +194,7 @@ _NEXT_EDIT: Final = text(
 
 
 async def find_reverted(session: Connection, rows: Sequence[Row]) -> Mapping[int, Mapping[str, str]]:
-    """Return the fields of jobs as they were at each entry, if they were edited since: JSON texts, by number and field.
+    """Return, by entry number, the job's fields that were edited after the entry, as JSON texts from before the edits.
 
     `rows` are all entries of a span of the log, in order.
     """
@@ -213,7 +213,7 @@ async def find_reverted(session: Connection, rows: Sequence[Row]) -> Mapping[int
 
 
 async def _find_before_edits(session: Connection, row: Row) -> Mapping[str, str]:
-    """Return the fields that were edited after an entry, each as it was before the first edit."""
+    """Return the fields of a job that were edited after an entry, as JSON texts, as they were before the first edit."""
     found: dict[str, str] = {}
     names = set(_FIELDS) if row.is_edited_later else set()
     while names:
@@ -256,7 +256,7 @@ _FORGET_ALL: Final = text("DELETE FROM stubs")
 
 
 class Fact(NamedTuple):
-    """A fact to publish: its number, its row, the fields of the job that were edited since, and the whole record."""
+    """A fact to publish: its number, its row, the job's fields before later edits, and the record of the whole fact."""
 
     seq: int
     row: EntryRow
@@ -264,12 +264,12 @@ class Fact(NamedTuple):
     record: Outgoing
 
     def make_stub(self, code: str) -> Outgoing:
-        """Return the record of its stub."""
+        """Return the record of the stub that stands for this fact."""
         return make_stub(self.row, self.reverted, self.record, code)
 
 
 class Progress(NamedTuple):
-    """The count of facts, from the first, that were acknowledged; the codes of their stubs; whether one was lost."""
+    """How many facts, from the first, were acknowledged; the codes of stubs, by number; whether any fact was lost."""
 
     acknowledged: int
     stubs: dict[int, str]
@@ -277,7 +277,7 @@ class Progress(NamedTuple):
 
 
 class Stubs:
-    """Keep which facts are published as stubs, and when these are tried again."""
+    """Keep which facts are published as stubs, and when the whole facts are tried again."""
 
     def __init__(self) -> None:
         self._refused_bytes: dict[str, int] = {}
@@ -286,17 +286,17 @@ class Stubs:
         self._due_at = 0.0
 
     async def load(self, session: Connection) -> None:
-        """Read whether there are any; forget which sizes their topics refused."""
+        """Read whether any stubs are stored; forget the sizes of records that topics refused."""
         self._refused_bytes.clear()
         self._are_there = bool(await session.scalar(_ANY))
         self._due_at, self._wait_s = 0.0, AGAIN_FIRST_S
 
     def has_room_for(self, record: Outgoing) -> bool:
-        """Return whether a record may fit its topic, which has refused none of its size."""
+        """Return whether the topic of a record may take it: the topic has refused no record that is as small."""
         return len(record.value) < self._refused_bytes.get(record.topic, math.inf)
 
     def note_refusal(self, fact: Fact, error: PermanentError) -> str:
-        """Return the code of a fact whose record was refused alone; note the size if that was the reason."""
+        """Return the code of a fact whose record was refused when sent alone; note the size if that was the reason."""
         if error.code != ErrorCode.MESSAGE_TOO_LARGE:
             return ErrorCode.FACT_REFUSED
         topic, size = fact.record.topic, len(fact.record.value)
@@ -304,7 +304,7 @@ class Stubs:
         return ErrorCode.FACT_TOO_LARGE
 
     async def store(self, session: Connection, facts: Sequence[Fact], codes: dict[int, str]) -> None:
-        """Store which of the facts that were published are stubs, each with its code."""
+        """Store which of the published facts are stubs: those whose numbers are in `codes`, with their codes."""
         if not facts or not (codes or self._are_there):
             return
         stubs = [fact for fact in facts if fact.seq in codes]
@@ -327,7 +327,7 @@ class Stubs:
             self._retry_in(AGAIN_FIRST_S)
 
     async def find_due(self, session: Connection) -> list[tuple[str, int]]:
-        """Return the stubs that may be tried again now, as `read` takes them: the smallest of each topic and code."""
+        """Return the (tenant, number) of stubs to try again now: the smallest of each topic and code; [] if not due."""
         if not self._are_there or asyncio.get_running_loop().time() < self._due_at:
             return []
         due = [(row.tenant, row.seq) for row in await session.execute(_SMALLEST)]
@@ -336,7 +336,7 @@ class Stubs:
         return due
 
     async def forget(self, session: Connection, fact: Fact) -> None:
-        """Delete a stub whose whole fact was published: its topic takes more now, and the next stub is due."""
+        """Delete the stub of a fact that was published whole: its topic takes more now, so the next stub is due."""
         log.info("a fact that stood as a stub is whole", extra=_describe(fact))
         self._refused_bytes.pop(fact.record.topic, None)
         self._retry_in(AGAIN_FIRST_S)
@@ -344,7 +344,7 @@ class Stubs:
         await session.execute(_FORGET, {"seq": fact.seq})
 
     async def forget_all(self, session: Connection) -> None:
-        """Delete all stubs, since their topics lost them: each fact is published again, after those below it."""
+        """Delete all stubs, since the topics lost them: every fact is published again, from the first one on."""
         self._refused_bytes.clear()
         self._are_there = False
         await session.execute(_FORGET_ALL)
@@ -465,14 +465,14 @@ _WRITERS: Final = text(
 
 
 async def find_writers(session: Connection) -> frozenset[str]:
-    """Return the transactions that are writing the log."""
+    """Return the ids of the transactions that are writing the log now."""
     return frozenset(await session.scalars(_WRITERS))
 
 
 async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str, list[int]], int]:
-    """Return the numbers of the rows that are in some ranges by now, by tenant, and the number up to which no other is.
+    """Return, by tenant, the numbers of rows that exist in `ranges`, and the number up to which these are complete.
 
-    No range is left out, however many there are: that could break the order of a job. Each takes two microseconds.
+    No range is left out, however many there are: that could break the order of a job. A range takes two microseconds.
     """
     firsts, lasts = zip(*ranges, strict=True)
     parameters = {"firsts": list(firsts), "lasts": list(lasts), "limit": LOOK_MAX}
@@ -482,9 +482,9 @@ async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[
 
 
 async def read(session: Connection, taken: Sequence[Taken], recent: Recent) -> tuple[list[Fact], int]:
-    """Return the facts of the first rows, in order, and of how many rows: of one or more, as many as a pass may hold.
+    """Return the facts of the first `taken` rows, in order, and how many rows these are: as many as a pass may hold.
 
-    Rows that were recorded a moment ago are taken from memory; `recent` learns from those that are read.
+    Rows that were recorded a moment ago are taken from `recent`, which learns from the rows that are read.
     """
     facts, seqs, size = dict[int, Fact](), [seq for _, seq in taken], 0
     of_jobs = [seq for tenant, seq in taken if tenant != NO_TENANT and not recent.has_whole(seq)]

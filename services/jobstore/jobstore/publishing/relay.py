@@ -4,12 +4,12 @@ Rows of the log commit in another order than their numbers. A pass publishes eac
 no version before those below it. Tenants take turns, so that none waits for the facts of another.
 
 Two numbers are stored: `published_seq`, behind which the next leader goes on, and `settled_seq`, up to which watches
-read and entries are counted. Up to the first every row was published, or will never exist; up to the second it was
-seen, or will never exist. A missing number will never exist once every transaction has ended that wrote the log then,
-and the log was read again. So facts wait for no transaction, and the two marks only for those that write the log.
+read and entries are counted. Every row up to the first was published, or will never exist; every row up to the second
+was seen, or will never exist. A missing number will never exist once all transactions have ended that wrote the log,
+and the log was read again. So facts wait for no transaction, and the numbers only for those that write the log.
 
-Rows that this process records are handed over in memory (`recent`): the relay neither looks for them nor reads them.
-It looks for rows of other processes when these notify it, for missing numbers, and now and then.
+Rows that this process records are handed over in memory (`recent`): the relay neither looks for them nor reads them. It
+looks for rows of other processes when these notify it, for missing numbers, and now and then.
 
 A fact that its topic refuses for good is published as a stub, so that it holds nothing back; the whole fact follows
 later under the same version (`Stubs`).
@@ -54,7 +54,7 @@ _STORE: Final = text(
 
 
 class Marks:
-    """The numbers up to which all is published and settled, the last offset of each partition, and the signers."""
+    """The relay's stored state: `published_seq`, `settled_seq`, last offsets of partitions, names of signing keys."""
 
     def __init__(self) -> None:
         self.offsets: dict[str, int] = {}
@@ -64,7 +64,7 @@ class Marks:
         self.store_at = math.inf
 
     async def load(self, session: Connection) -> tuple[int, int]:
-        """Load the stored marks, and return the numbers up to which all is published, and settled."""
+        """Load the marks; return the numbers up to which all rows are published, and up to which all are settled."""
         row = (await session.execute(_STATE)).one()
         self.offsets, self.signers = from_json(row.offsets), from_json(row.signers)
         published, settled = row.published_seq, max(row.published_seq, row.settled_seq)
@@ -72,7 +72,7 @@ class Marks:
         return published, settled
 
     def note_offset(self, place: RecordMetadata) -> bool:
-        """Note the offset of a record. Return False if it is not behind all before it: the topic was made anew."""
+        """Note a record's offset. Return False if it is not above the partition's last one: the topic was made anew."""
         partition = f"{place.topic}/{place.partition}"
         is_behind: bool = place.offset > self.offsets.get(partition, -1)
         if is_behind:
@@ -80,7 +80,7 @@ class Marks:
         return is_behind
 
     async def store(self, session: Connection, published: int, settled: int, after_s: float = 0.0) -> None:
-        """Store the marks, if they have changed, once they have waited for `after_s` seconds."""
+        """Store the marks if they have changed, once the change has waited for `after_s` seconds."""
         state, now = self._get_state(published, settled), asyncio.get_running_loop().time()
         self.store_at = math.inf if state == self._stored else min(self.store_at, now + after_s)
         if self.store_at <= now:
@@ -98,10 +98,10 @@ MARKER_TYPE: Final = b"signoff.marker.v1"
 
 
 class FactSigner:
-    """Sign with the first of the keys; `name` tells it from all others.
+    """Sign facts with the first of the keys, whose `name` differs from the names of all other keys.
 
-    `markers`: one for every partition. Without a key, and `{}` instead of null, they delete nothing anywhere, and a
-    reader that knows none leaves them out by their type. `places` are those partitions, as `topic/number`.
+    `markers` has one marker for every partition. Without a key, and with `{}` instead of null, a marker deletes
+    nothing, and readers that know no markers skip it by its type. `places` names the partitions, as `topic/number`.
     """
 
     def __init__(self, keys: FactKeys, installation: str = "") -> None:
@@ -116,12 +116,12 @@ class FactSigner:
         self.places = {f"{marker.topic}/{marker.partition}" for marker in self.markers}
 
     def sign(self, fact: Outgoing) -> Outgoing:
-        """Return the record of a fact with its source and signature."""
+        """Return the record of a fact with the headers of its source and its signature."""
         signature = self._keys.signing.sign(fact.topic, fact.key, fact.value)
         return replace(fact, headers=[*fact.headers, self._source, (SIGNATURE_HEADER, signature.encode())])
 
     def _make_headers(self, topic: str, partition: int) -> list[tuple[str, bytes]]:
-        """Return the headers of a marker, which is a CloudEvent, too."""
+        """Return the headers of the marker of a partition. A marker is a CloudEvent, as a fact is."""
         marker_id = fact_id(f"{bare_name(topic)}/{partition}/{self.name}", 0)
         return [
             ("ce_specversion", b"1.0"),
@@ -133,10 +133,10 @@ class FactSigner:
         ]
 
     def check_order(self, signers: Sequence[str]) -> None:
-        """Raise TransientError if readers would not accept a fact signed now, given the keys that have signed so far.
+        """Raise TransientError if readers would refuse a fact signed now, after `signers` have signed in this order.
 
-        Readers of facts take the order of the secrets for their age: a secret that was replaced must not sign again. A
-        jobstore that does not have the newest secret leaves the relay to those that have it.
+        Readers of facts take the order in which secrets sign for their age: a secret that was replaced must not sign
+        again. A jobstore that does not have the newest secret leaves the relay to those that have it.
         """
         names = [key.name for key in self._keys]
         values = {name.partition(":")[0]: name for name in names}
@@ -187,7 +187,7 @@ EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
 
 
 class Relay:
-    """Publish facts in order; of all jobstores one does so at a time."""
+    """Publish facts in order; of all jobstores, one does so at a time."""
 
     def __init__(
         self,
@@ -198,9 +198,9 @@ class Relay:
         make_topics: Callable[[], Awaitable[None]],
         check_age: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`make_topics` returns once Kafka is within reach: until then this does not try to lead again.
+        """`make_topics` returns once Kafka is within reach: until then this relay does not try to lead again.
 
-        `check_age` raises a PermanentError where this must not lead: the database is older than its facts.
+        `check_age` raises PermanentError if the database is older than its facts, so that this relay must not lead.
         """
         self._database = database
         self._publisher = publisher
@@ -224,21 +224,21 @@ class Relay:
 
     @property
     def published(self) -> int:
-        """The number up to which every row was published, or will never exist."""
+        """The number up to which every row of the log was published, or will never exist."""
         return min(self.settled, self._backlog.lowest - 1)
 
     @property
     def settled(self) -> int:
-        """The number up to which every row was seen, or will never exist."""
+        """The number up to which every row of the log was seen, or will never exist."""
         return self._unseen.settled
 
     @property
     def has_gaps(self) -> bool:
-        """Whether rows may still commit whose numbers are less than one that was seen."""
+        """Whether rows may still commit whose numbers are less than that of a row that was seen."""
         return self.settled < self._unseen.last_seen
 
     async def run(self) -> None:
-        """Relay for ever, while this process holds the relay's lock."""
+        """Try for ever to lead, and relay while this process holds the relay's lock."""
         await run_forever(self._try_to_lead, name="relay", every_s=LEAD_EVERY_S)
 
     async def _try_to_lead(self) -> None:
@@ -250,7 +250,7 @@ class Relay:
             raise
 
     async def _lead(self) -> None:
-        """Hold the lock on a session of its own, so that the lock is free when this process is gone."""
+        """Relay while a session of its own holds the relay's lock: the lock is free when this process is gone."""
         async with self._database.session() as session:
             has_lock = True  # perhaps, until it is known
             try:
@@ -264,7 +264,7 @@ class Relay:
                     session.invalidate()  # in the pool, the lock and the settings would outlive this
 
     async def _relay_for_ever(self, session: Connection) -> None:
-        """Relay as the leader, for ever."""
+        """Relay as the leader, for ever. `session` holds the relay's lock."""
         if self._check_age is not None:  # another server may have taken over since the last check
             await self._check_age()
         for setting in _SETTINGS:
@@ -284,11 +284,11 @@ class Relay:
 
     @property
     def _look_at(self) -> float:
-        """When to look at the log again, if no notification comes before."""
+        """The time at which to look at the log again, if no notification comes before."""
         return max(self._looked_at, self._moved_at) + GAPS_POLL_S if self.has_gaps else self._looked_at + POLL_S
 
     def hand_over(self, rows: Sequence[Recorded]) -> None:
-        """Take rows that this process has committed, if each is the next version of its job; look for the others.
+        """Take rows that this process has committed; look for those that are not the next version of their job.
 
         An entry with which a job comes to rest is published at once, with all that waits; others wait for LINGER_S.
         """
@@ -307,8 +307,8 @@ class Relay:
     def note_recorded(self, handed_over: int | None) -> None:
         """Note that rows were recorded: up to the number `handed_over`, by this process, which hands them over soon.
 
-        With None another process recorded them: look for them. Rows that are not handed over in GAPS_POLL_S are looked
-        for, too.
+        If it is None, another process recorded rows, which are looked for. Rows that are not handed over in GAPS_POLL_S
+        are looked for, too.
         """
         if handed_over is None:
             self._must_look = True
@@ -323,7 +323,7 @@ class Relay:
         self._had_gaps = self.has_gaps
 
     async def load(self, session: Connection) -> None:
-        """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
+        """Continue where the last leader was. TransientError (`wrong_secrets`): readers would refuse its signatures."""
         self._go_on_after(*await self._marks.load(session))
         self._signer.check_order(self._marks.signers)
         await self._stubs.load(session)
@@ -335,7 +335,7 @@ class Relay:
         self._must_look = True
 
     async def _probe(self, session: Connection) -> None:
-        """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
+        """Publish all facts again if a topic holds less than was acknowledged: its broker came back empty."""
         for topic in FACT_TOPICS:
             ends = await self._end_offsets(topic)
             if any(end <= self._marks.offsets.get(f"{topic}/{number}", -1) for number, end in ends.items()):
@@ -354,9 +354,9 @@ class Relay:
         await self._marks.store(session, self.published, self.settled, after_s)
 
     async def relay(self, session: Connection, *, looks: bool = True, store_after_s: float = 0.0) -> bool:
-        """Look for new rows, publish the next facts, store the marks, and return whether to do so again at once.
+        """Look for new rows if `looks`, publish facts, store the marks, and return whether to do so again at once.
 
-        TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
+        TransientError (`kafka_unavailable`): a fact was not acknowledged; the next call begins with that fact.
         """
         if not await self._mark(session):
             return True
@@ -389,7 +389,7 @@ class Relay:
         return self._must_look or len(self._backlog) > 0
 
     async def _look(self, session: Connection) -> bool:
-        """See the new rows of the log, and return whether to look again at once: for more, or as a gap is settled."""
+        """Note the new rows of the log; return whether to look again at once: for more rows, or as a gap is settled."""
         had_gaps, before = self.has_gaps, self._unseen.ranges
         self._looked_at = asyncio.get_running_loop().time()
         found, until = await fact_reader.look(session, before)
@@ -404,7 +404,7 @@ class Relay:
         return has_settled or (until < LAST and self._unseen.ranges != before)
 
     async def _has_settled(self, session: Connection) -> bool:
-        """Return whether all transactions have ended that wrote at an earlier look: what is still missing is given up.
+        """Return whether all transactions have ended that wrote at an earlier look: numbers still missing never come.
 
         Numbers are drawn in order, and the transaction that drew one is listed as a writer until its rows can be seen.
         """
@@ -419,7 +419,7 @@ class Relay:
     async def _mark(self, session: Connection) -> bool:
         """Write markers before the first fact under a new key, and before all facts on a broker that came back empty.
 
-        Return False if it turns out to be empty. Markers that are repeated change nothing.
+        Return False if the broker turns out to be empty. Markers that are repeated change nothing.
         """
         signer = self._signer
         is_new = signer.name not in self._marks.signers[-1:]
@@ -440,7 +440,7 @@ class Relay:
         return True
 
     async def complete_stubs(self, session: Connection) -> bool:
-        """Publish the whole facts of stubs, if their topics take them by now, and return whether any was taken."""
+        """Publish the whole facts of stubs that are due, and return whether a topic took any of these facts."""
         is_taken = False
         for tenant, seq in await self._stubs.find_due(session):
             for fact in (await fact_reader.read(session, [(tenant, seq)], self.recent))[0]:
@@ -457,13 +457,13 @@ class Relay:
         return is_taken
 
     async def _send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
-        """Sign and publish records of facts, whole or stubs: no other function publishes them."""
+        """Sign and publish records of facts, whole or stubs, and return the results; nothing else publishes facts."""
         return await self._publisher.send([self._signer.sign(record) for record in records])
 
     async def _publish(self, facts: Sequence[Fact]) -> Progress | None:
-        """Publish facts in order, as stubs if their topics refuse them. Return None if a topic was made anew.
+        """Publish facts in order, or their stubs if topics refuse them. Return None if a topic was made anew.
 
-        Facts behind one that is refused here are left to the next pass, since they may have been lost with it.
+        Facts behind a refused one are left to the next pass, since they may have been lost with it.
         """
         stubs: dict[int, str] = {
             fact.seq: ErrorCode.FACT_TOO_LARGE for fact in facts if not self._stubs.has_room_for(fact.record)
@@ -482,9 +482,9 @@ class Relay:
         return Progress(len(facts), stubs)
 
     async def _publish_alone(self, fact: Fact, stubs: dict[int, str]) -> Any:
-        """Publish a fact alone that was refused, perhaps for others in its batch; else its stub, and add it to `stubs`.
+        """Publish a refused fact alone, since another of its batch may be at fault; else its stub, noted in `stubs`.
 
-        Return its offset, or an error; None: not even its stub is taken, and the fact is skipped for now.
+        Return the place of the record, or an error; None: not even the stub is taken, and the fact is skipped for now.
         """
         (result,) = await self._send([fact.record])
         if not isinstance(result, PermanentError):

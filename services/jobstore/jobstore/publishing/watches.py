@@ -26,35 +26,35 @@ Taken = tuple[str, int]
 
 
 class Writers(NamedTuple):
-    """The transactions that wrote when a number had been seen; once they have ended, no lower one can still appear."""
+    """The transactions that wrote when `number` had been seen; once they have ended, no lower number can appear."""
 
     transactions: frozenset[str]
     number: int
 
 
 class Unseen:
-    """The numbers of the log that were not seen yet, as ranges in order, each with its first and its last."""
+    """The numbers of the log that were not seen yet, as ranges in order: each is a pair of the first and the last."""
 
     def __init__(self, after: int) -> None:
         self.ranges = [(after + 1, LAST)]
 
     @property
     def settled(self) -> int:
-        """The number up to which every row was seen, or will never exist."""
+        """The number up to which every row of the log was seen, or will never exist."""
         return self.ranges[0][0] - 1
 
     @property
     def last_seen(self) -> int:
-        """The greatest number that was seen, or is expected."""
+        """The greatest number of a row that was seen, or is expected."""
         return self.ranges[-1][0] - 1
 
     def has(self, number: int) -> bool:
-        """Return whether a number was not seen yet."""
+        """Return whether the row with a number was not seen yet."""
         first, last = self.ranges[bisect(self.ranges, (number, LAST)) - 1]
         return first <= number <= last
 
     def expect(self, number: int) -> bool:
-        """Note that a row with this number exists. Return whether it was neither seen nor expected."""
+        """Note that a row with this number exists. Return whether the row was neither seen nor expected before."""
         first, last = self.ranges[-1]
         if number < first:
             return False
@@ -62,7 +62,7 @@ class Unseen:
         return True
 
     def see(self, numbers: Iterable[int]) -> None:
-        """Note that rows were seen, whose numbers are in order."""
+        """Note that the rows with these numbers, which are in order, were seen."""
         ranges = list[tuple[int, int]]()
         left = iter(self.ranges)
         first, last = next(left)
@@ -78,12 +78,12 @@ class Unseen:
         self.ranges = [*ranges, (first, last), *left]
 
     def give_up(self, until: int) -> None:
-        """Forget the numbers up to one: no row has them, or will have."""
+        """Forget the unseen numbers up to `until`: no row has them, or will have them."""
         self.ranges = [(max(first, until + 1), last) for first, last in self.ranges if last > until]
 
 
 class Backlog:
-    """The facts that were seen and are not published, by tenant: each in its own order, and in turns between them."""
+    """The numbers of facts that were seen and are not published: of a tenant in order, and tenants in turn."""
 
     def __init__(self) -> None:
         self._queues: dict[str, deque[int]] = {}
@@ -94,11 +94,11 @@ class Backlog:
 
     @property
     def lowest(self) -> int:
-        """The least number; LAST if there is none."""
+        """The least number that waits; LAST if none waits."""
         return min((queue[0] for queue in self._queues.values()), default=LAST)
 
     def add(self, tenant: str, numbers: Sequence[int]) -> None:
-        """Add numbers of a tenant, which are in order. Some may be less than those that wait: they committed late."""
+        """Add a tenant's numbers, which are in order. A number that committed late may be less than those that wait."""
         queue = self._queues.setdefault(tenant, deque())
         if queue and numbers[0] < queue[-1]:
             self._queues[tenant] = deque(sorted([*queue, *numbers]))
@@ -107,7 +107,7 @@ class Backlog:
         self._count += len(numbers)
 
     def take(self, limit: int) -> list[Taken]:
-        """Take the next numbers, one of each tenant in turn."""
+        """Remove and return up to `limit` numbers with their tenants: one number of each tenant in turn."""
         taken = list[Taken]()
         while self._queues and len(taken) < limit:
             tenant = next(iter(self._queues))
@@ -119,7 +119,7 @@ class Backlog:
         return taken
 
     def put_back(self, taken: Sequence[Taken]) -> None:
-        """Put back the last numbers that were taken."""
+        """Put back numbers that were taken last, so that they are taken first."""
         for tenant, number in reversed(taken):
             self._queues.setdefault(tenant, deque()).appendleft(number)
         self._count += len(taken)
@@ -139,7 +139,7 @@ _cursor = itemgetter("cursor")
 
 
 class _Job(NamedTuple):
-    """The version up to which all of a job were seen, its tenant, and the columns of JOB_PART then, if known."""
+    """The version up to which all entries of a job were seen, its tenant, and its JOB_PART then; None: not known."""
 
     version: int
     tenant: str
@@ -147,7 +147,7 @@ class _Job(NamedTuple):
 
 
 class Recent:
-    """The entries that were handed over to a relay that leads: whole until they are published, in part for watches."""
+    """The entries that were handed over to the leading relay: whole until they are published, in part for watches."""
 
     def __init__(self) -> None:
         #: Called with the number up to which the log is settled.
@@ -155,11 +155,11 @@ class Recent:
         self.close()
 
     def close(self) -> None:
-        """Forget everything, and serve nothing."""
+        """Forget everything, and serve nothing until `begin_behind` is called."""
         self.begin_behind(LAST)
 
     def begin_behind(self, number: int) -> None:
-        """Forget everything; entries that are handed over from now on are behind a number."""
+        """Forget everything; from now on, watches are served the entries with numbers above `number`."""
         self._begin = number
         self.settled = 0
         self._entries: list[LogView] = []
@@ -168,7 +168,7 @@ class Recent:
         self._size = 0
 
     def take(self, row: Recorded) -> str | None:
-        """Take an entry that was not seen, and return its tenant; None if it may not be the next version of its job."""
+        """Take an entry that was not seen, and return its tenant; None if it may not be its job's next version."""
         job = self._jobs.get(row.job_id)
         if row.version != (job.version if job else 0) + 1:
             return None
@@ -185,7 +185,7 @@ class Recent:
         return tenant
 
     def learn(self, row: Row) -> None:
-        """Learn the version and spec of a job from an entry that was read; all before it were seen."""
+        """Learn a job's version and spec from an entry that was read from the log; all entries before were seen."""
         job = self._jobs.get(row.job_id)
         if job is None or row.version >= job.version:
             part = None if row.is_edited_later else {name: row[name] for name in JOB_PART}
@@ -206,13 +206,13 @@ class Recent:
             self.skip(self._entries[ENTRIES_MAX // 10]["cursor"])
 
     def skip(self, until: int) -> None:
-        """Drop the entries up to a number, not all of which are here: watches read them from the log."""
+        """Drop the entries up to the number `until`, since some are missing: watches read these from the log."""
         if until > self._begin:
             self._begin = until
             del self._entries[: bisect_right(self._entries, until, key=_cursor)]
 
     def settle(self, number: int) -> bool:
-        """Pass on the number up to which the log is settled, and return whether it has changed."""
+        """Pass on the number up to which the log is settled to `on_settled`; return whether the number has changed."""
         if number == self.settled:
             return False
         self.settled = number
@@ -220,11 +220,11 @@ class Recent:
         return True
 
     def has_whole(self, number: int) -> bool:
-        """Return whether an entry is here with all columns of its fact."""
+        """Return whether the entry with a number is held here with all columns of its fact."""
         return number in self._whole
 
     def pop_whole(self, numbers: Collection[int]) -> list[Recorded]:
-        """Remove and return the entries that are here with all columns of their facts."""
+        """Remove and return those entries with these numbers that are held here with all columns of their facts."""
         rows = [self._whole.pop(number) for number in numbers if number in self._whole]
         self._size -= sum(row.bytes for row in rows)
         return rows
@@ -232,7 +232,7 @@ class Recent:
     def list_changes(
         self, after: int, until: int, job_ids: Collection[str], limit: int
     ) -> tuple[Sequence[LogView], bool] | None:
-        """Return the same as `reads.list_changes` without payloads; None if not all entries are here."""
+        """Return what `reads.list_changes` does without payloads; None if not all of these entries are held here."""
         if not self._begin <= after < until <= self.settled:
             return None
         first, end = (bisect_right(self._entries, number, key=_cursor) for number in (after, until))
@@ -256,10 +256,10 @@ FAR_PAGE = 50
 
 
 class Watches:
-    """Wake watchers when more of the log is settled; each reads it at its own pace."""
+    """Wake watches when more of the log is settled; each watch reads the log at its own pace."""
 
     def __init__(self, database: Database, recent: Recent | None = None, held_s: float = HELD_S) -> None:
-        """`recent`: the entries that the relay of this process was handed, while it leads."""
+        """`recent`: the entries handed over to this process's relay; `held_s`: for how long a page may be kept."""
         self._database, self._read = database, database.for_callers(lasting=True)
         self._held_s = held_s
         self._far, self._turn = 0, asyncio.Lock()
@@ -278,9 +278,9 @@ class Watches:
         self.set_settled(settled)
 
     def set_settled(self, settled: int) -> None:
-        """Wake the watchers if the cursor has moved on up to which no entry can appear any more.
+        """Wake the watches if `settled`, the cursor up to which no entry can appear any more, has moved on.
 
-        The relay of this process calls this first, and the notification of the stored cursor follows, perhaps of less.
+        This process's relay calls this first; the notification of the stored cursor follows, perhaps of a lower one.
         """
         if settled > self._settled:
             self._settled = settled
@@ -288,7 +288,7 @@ class Watches:
             self._more = asyncio.Event()
 
     async def resolve_cursor(self, after: int | None) -> int:
-        """Return where a watch begins: at `after`, or now. UnknownCursorError: no entry was ever given that cursor."""
+        """Return `after`, or, if it is None, the settled cursor. UnknownCursorError: no entry was ever given it."""
         async with self._read.session() as session:
             settled, last = await get_cursors(session)
         if after is not None and after > last:
@@ -301,7 +301,7 @@ class Watches:
         return self._settled
 
     async def wait_for_change(self, min_s: float, max_s: float) -> None:
-        """Wait until more of the log is settled, for at least `min_s` and at most `max_s` seconds."""
+        """Wait until more of the log is settled, but at least `min_s` and at most `max_s` seconds."""
         more = self._more  # taken before the sleep, so that a change meanwhile is not missed
         await asyncio.sleep(min_s)
         with contextlib.suppress(TimeoutError):
@@ -309,7 +309,7 @@ class Watches:
                 await more.wait()
 
     async def read_jobs(self, job_ids: Sequence[str], *, texts: bool) -> AsyncIterator[JobView]:
-        """Yield the jobs named, or all, as `job_message` takes them, by id."""
+        """Yield the jobs of `job_ids`, or all jobs if it is empty, in the order of ids; with their texts if `texts`."""
         last, read = "", 0
         for limit in _choose_sizes():
             async with self._take_turn(read) as limit_max, self._read.transaction() as connection:
@@ -328,10 +328,10 @@ class Watches:
     async def read_changes(
         self, after: int, job_ids: Sequence[str], *, payloads: bool, rest_s: float = 0.0
     ) -> AsyncIterator[deque[LogView]]:
-        """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty.
+        """Yield pages of log entries after the cursor `after`, for ever, as entries are settled; no page is empty.
 
-        Take the entries out of the page: those that are still in it after `held_s` are dropped, and come again. Entries
-        that are settled within `rest_s` after a page come together, as the next one.
+        Take the entries out of a page: entries that are still in it after `held_s` are dropped, and come again. Entries
+        that are settled within `rest_s` after a page come together, as the next page.
         """
 
         def let_go(page: deque[LogView]) -> None:
@@ -362,7 +362,7 @@ class Watches:
 
     @contextlib.asynccontextmanager
     async def _take_turn(self, behind: int) -> AsyncIterator[int]:
-        """Wait until a watch so far behind may read; yield the maximum of entries that it may read."""
+        """Wait until a watch that is `behind` entries behind may read; yield how many entries it may read."""
         if behind <= FAR_BEHIND:
             yield PAGE
             return
@@ -388,7 +388,7 @@ class Watches:
 
 
 def _choose_sizes() -> Iterator[int]:
-    """Yield how many entries to read for each page."""
+    """Yield how many entries to read for each page: few for the first, and then twice as many, up to PAGE."""
     size = FIRST_PAGE
     while True:
         yield size

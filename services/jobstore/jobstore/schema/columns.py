@@ -31,10 +31,10 @@ ENDED: Final = "duration_s IS NOT NULL"
 
 
 class Filter(NamedTuple):
-    """The fields of a JobFilter about a column, and the words of its facet and its order.
+    """The names of the fields of a JobFilter about one column, and the words for its facet and its order.
 
-    A job matches that has the value of `one`, any value of `many`, and no value of those `excluded`; or a value from
-    `least` on, up to `highest`, or less than `before`. `where` is the condition of the index, if that is partial.
+    A job matches that has the value of `one`, any value of `many`, no value of those `excluded`, and a value of `least`
+    or more, `highest` or less, less than `before`. `where` is the condition of the index, if that is partial.
     """
 
     one: str = ""
@@ -48,17 +48,17 @@ class Filter(NamedTuple):
     where: str = ""
 
     def list_values(self) -> list[str]:
-        """Return its fields that are about single values."""
+        """Return the names of the fields about single values: those of `one`, `many` and `excluded` that are set."""
         return [field for field in (self.one, self.many, self.excluded) if field]
 
 
 def filtered(**fields: str) -> Info:
-    """Return the info of a column by which jobs are filtered or sorted, with the fields of its Filter."""
+    """Return the info of a column by which jobs are filtered or sorted; `fields` are those of the column's Filter."""
     return MATCHED | {"filter": Filter(**fields)}
 
 
 def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[Mapping[str, object]] = ()) -> list[str]:
-    """Return the names of the columns of a table that are of any of some kinds, such as SPEC, and of none of others."""
+    """Return the names of the columns of a table that are of one of `kinds`, such as SPEC, and of none of `without`."""
     return [
         column.name
         for column in table.columns
@@ -68,6 +68,6 @@ def find_names(table: Table, *kinds: Mapping[str, object], without: Collection[M
 
 
 def as_text(column: Column[object], alias: str = "") -> str:
-    """Return the SQL that reads a column of a table called `alias`, JSON as the text that it is."""
+    """Return the SQL that reads a column of a table called `alias`; a JSON column is read as its text."""
     name = f"{alias}.{column.name}" if alias else column.name
     return f"{name}::text" if isinstance(column.type, JSON) else name

@@ -57,7 +57,7 @@ required = partial(Column[object], nullable=False)
 
 
 def declare(name: str, *items: SchemaItem) -> Table:
-    """Declare a table of its columns, indexes and constraints, with PostgreSQL's own settings."""
+    """Declare a table with columns, indexes and constraints, which may have settings that only PostgreSQL has."""
     return Table(name, metadata, *items)
 
 
