@@ -189,7 +189,7 @@ def _wake(  # noqa: PLR0917 - the loops, and what a commit left for them
     reasons: Wake,
     handed_over: int | None,
 ) -> None:
-    """Wake the loops for which a commit has left something to do."""
+    """Wake each loop that has something to do after a commit with these `reasons`; `handed_over` is for the relay."""
     if Wake.RECORDED in reasons:
         relay.note_recorded(handed_over)
     if Wake.AGENTS in reasons:
@@ -217,7 +217,7 @@ async def _run_on_kafka(
     *,
     close: Callable[[], Awaitable[None]],
 ) -> None:
-    """Run the loops that need the broker. Only they wait for it: gRPC goes on, and what it accepts waits in tables."""
+    """Run the loops that need the broker. Only these wait for the broker: gRPC goes on, and stores what it accepts."""
     for step in (make_topics, *steps):
         await step()
     broker = make_broker(kafka, "jobstore")
@@ -233,7 +233,7 @@ async def _run_on_kafka(
 
 
 async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:
-    """Disconnect a client that only reads from the broker, without waiting for a broker that is away."""
+    """Disconnect a client that only reads from the broker, or give up after DISCONNECT_TIMEOUT_S."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
             await close()
@@ -245,7 +245,7 @@ async def _make_topics(settings: Settings) -> None:
 
 
 async def _prepare(database: Database, keys: Sequence[ReceiptKey]) -> None:
-    """Prepare the database, and add the keys of receipts of all secrets that this jobstore has."""
+    """Prepare the database, and store the public parts of this jobstore's keys of receipts."""
     await database.prepare()
 
     async def add_keys() -> None:
@@ -262,7 +262,7 @@ def _watch_groups(
     subscriptions: Sequence[Subscription[Any]],
     terms: ExecutionTerms,
 ) -> ConsumerGroups:
-    """Return the watch of the consumer groups, and make this process report which of their members are its own."""
+    """Return the watch of the consumer groups, and make this process report the members that are its own."""
     database.epochs.describe = partial(_describe, subscriptions)
     own = {each.topic.name: each.group for each in subscriptions}
     readers = [_make_readers(stack, settings.kafka, groups) for groups in (own, WORKER_GROUPS)]
@@ -270,13 +270,13 @@ def _watch_groups(
 
 
 def _describe(subscriptions: Sequence[Subscription[Any]]) -> str:
-    """Return the report of this process, as JSON."""
+    """Return the report of this process on itself, with its members of consumer groups, as JSON."""
     members = [each.member_id for each in subscriptions if each.member_id]
     return Report(version=runtime.VERSION, clock=clock.now(), members=members).model_dump_json(exclude={"at"})
 
 
 async def _begin_administration(database: Database) -> None:
-    """Publish from which fact on the administrators' settings are complete, once no fact is known to be newer."""
+    """Publish a fact that the administrators' settings are complete, unless one exists or a rebuild lost settings."""
 
     async def begin() -> None:
         async with database.transaction() as connection:
@@ -313,7 +313,7 @@ def _make_subscriptions(
 def _make_reports(
     publisher: Publisher, handlers: EventHandlers, event: type[Any], name: str, handle: Callable[..., Any]
 ) -> Subscription[Any]:
-    """Return the subscription to a topic whose records are signed with the keys of leases."""
+    """Return the subscription of `handle` to the topic of `event`, whose records are signed with the keys of leases."""
     check, choose = partial(handlers.check_report, event), partial(handlers.choose_dead, event)
     group = f"{JOBSTORE_GROUPS}-{name}"
     return Subscription(publisher, event, group, handle, check_record=check, choose_dead=choose, decode=read_report)
@@ -331,7 +331,7 @@ def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
 async def _serve_until(
     stop: asyncio.Event, server: grpc.aio.Server, servicer: HealthService, settings: Settings
 ) -> None:
-    """Serve until `stop` is set. Calls that are under way then end before the loops that carry out their commands."""
+    """Serve gRPC until `stop` is set; then let calls under way end, while the loops for their commands still run."""
     server.add_insecure_port(settings.grpc_address)
     await set_serving(servicer, ready=False)  # until the first probe
     await server.start()

@@ -96,14 +96,14 @@ class Settings(ServiceSettings):
 
     @property
     def reuse(self) -> ReuseTerms:
-        """For how long results and verdicts may be reused."""
+        """For how long, and how many, results and verdicts are kept for reuse."""
         return ReuseTerms(
             verdict_age_s=self.verdict_reuse_age_s, result_age_s=self.result_reuse_age_s, entries_max=self.reuse_max
         )
 
     @property
     def policy(self) -> Policy:
-        """The policy that applies where neither a job nor its agent sets a field."""
+        """The policy whose fields apply to a job if neither the job nor its agent sets them."""
         fields = {name: getattr(self, name) for name in Policy.model_fields if name in type(self).model_fields}
         return Policy(**fields, delivery=Delivery.AT_LEAST_ONCE, judge=self.judge_policy)
 
@@ -119,7 +119,7 @@ class RebuildSettings(ServiceSettings):
 
 
 class VerifySettings(ServiceSettings):
-    """Settings of `verify`: the URLs of the rebuilt database and of the live one; with keys, facts are checked, too."""
+    """Settings of `verify`: URLs of the rebuilt and of the live database; with `fact_keys`, facts are checked, too."""
 
     rebuilt_url: SecretStr
     live_url: SecretStr

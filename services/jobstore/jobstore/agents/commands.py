@@ -31,10 +31,10 @@ class _ChangeAgent(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class RegisterAgent(_ChangeAgent, Creation[None]):
-    """Register an agent, unless the same agent is registered.
+    """Register an agent; do nothing if an agent with this id and these fields is registered.
 
-    ConflictError (`agent_conflict`): another agent has the id. InvalidError (`url_has_userinfo`,
-    `unknown_judge_policy`, `unknown_criteria_set`).
+    ConflictError (`agent_conflict`): another agent has the id. InvalidError: the URL holds a password
+    (`url_has_userinfo`), or the policy names an unknown version (`unknown_judge_policy`, `unknown_criteria_set`).
     """
 
     new: NewAgent
@@ -63,10 +63,10 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
 
 @dataclass(frozen=True, slots=True)
 class UpdateAgent(_ChangeAgent):
-    """Change fields of an agent, or replace all of them, and close its circuit.
+    """Change those fields of an agent that a patch gives, or all fields, and close the agent's circuit.
 
-    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`). InvalidError (`url_has_userinfo`,
-    `unknown_judge_policy`, `unknown_criteria_set`).
+    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`): the agent's version is not `version`.
+    InvalidError (`url_has_userinfo`, `unknown_judge_policy`, `unknown_criteria_set`): as for RegisterAgent.
     """
 
     change: NewAgent | AgentPatch
@@ -100,9 +100,9 @@ class UpdateAgent(_ChangeAgent):
 
 @dataclass(frozen=True, slots=True)
 class DisableAgent(_ChangeAgent):
-    """Disable an agent: no further execution is requested of it.
+    """Disable an agent, so that no new execution is requested of this agent.
 
-    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`).
+    NotFoundError (`unknown_agent`). RefusedError (`version_conflict`): the agent's version is not `version`.
     """
 
     version: int | None = None
@@ -120,12 +120,12 @@ def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
 
 
 def make_unknown_agent_error(agent_id: str) -> NotFoundError:
-    """Return the error of an id that no agent has."""
+    """Return the NotFoundError which says that no agent has this id."""
     return NotFoundError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
 
 
 def _check_url(new: NewAgent | Agent, stored: str | None) -> None:
-    """Refuse a user and password in a URL, unless they are stored already, and no header gives credentials too."""
+    """Raise InvalidError if a URL holds a user and password, unless the URL is `stored` and no header authenticates."""
     has_header = "authorization" in map(str.lower, new.headers)
     if has_userinfo(new.url) and (new.url != stored or has_header):
         raise InvalidError(

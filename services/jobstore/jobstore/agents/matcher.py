@@ -26,7 +26,7 @@ class Matcher:
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Match for ever; each commit that changes an agent wakes it."""
+        """Match waiting jobs for ever: every POLL_S, and after each commit that changes an agent."""
         await run_forever(self.match, name="matcher", every_s=POLL_S, wake=self.wake)
 
     async def match(self) -> None:
@@ -37,9 +37,9 @@ class Matcher:
             await self._runner.match.run(commands)
 
     async def _select_promising(self, after: str) -> tuple[list[MatchJob], str | None]:
-        """Return commands for those of the next jobs that match now, or lack other capabilities than before.
+        """Return commands for the next CHUNK waiting jobs after an id, and the id to go on after, None at the end.
 
-        Also return the id after which to go on; None at the end.
+        Only jobs that an agent matches now, or whose missing capabilities have changed, get a command.
         """
         async with self._database.session() as session:
             rows = await agents.find_waiting_jobs(session, after, CHUNK)

@@ -19,8 +19,8 @@ from signoff.types import Agent
 class Breaker:
     """The state of an agent's circuit, as it is stored.
 
-    `failures` and `opened` count consecutive ones; `open_until` is in the past while the circuit is half open;
-    `probe_id` is the execution that probes the agent, and `probing` whether it is OFFERED or LEASED.
+    `failures` and `opened` count consecutive failed calls and openings. While the circuit is half open, `open_until` is
+    past, `probe_id` is the execution that probes, and `probing` whether that execution is OFFERED or LEASED.
     """
 
     failures: int = 0
@@ -30,13 +30,13 @@ class Breaker:
     probing: bool = False
 
     def circuit_at(self, now: datetime) -> Circuit:
-        """Return the circuit at a time."""
+        """Return the state of the circuit at a time: closed, open or half open."""
         if self.open_until is None:
             return Circuit.CLOSED
         return Circuit.OPEN if self.open_until > now else Circuit.HALF_OPEN
 
     def may_call(self, execution_id: UUID, now: datetime) -> bool:
-        """Return whether the agent may be called for an execution."""
+        """Return whether the agent may be called: the circuit is closed, or half open and no other execution probes."""
         circuit = self.circuit_at(now)
         if circuit is Circuit.HALF_OPEN:
             return not self.probing or execution_id == self.probe_id
@@ -51,7 +51,7 @@ class Breaker:
     def note_failure(self, execution_id: UUID, now: datetime, terms: BreakerTerms) -> "Breaker":
         """Return the breaker after a failed call.
 
-        While the circuit is not closed, only the probe counts: any other call began before the circuit opened.
+        While the circuit is open, or half open for another execution, nothing changes: the call began before it opened.
         """
         circuit = self.circuit_at(now)
         if circuit is Circuit.OPEN or (circuit is Circuit.HALF_OPEN and execution_id != self.probe_id):
@@ -69,9 +69,9 @@ CLOSED: Final = Breaker()
 
 @dataclass(slots=True)
 class Candidate:
-    """An agent that is enabled and not paused.
+    """An agent to which a job may be matched: enabled, and not paused.
 
-    `load`: its live executions, up to a number (agents/store.py); each match within a transaction adds one.
+    `load` counts the agent's live executions, up to LOAD_MAX (agents/store.py), and the matches of this transaction.
     """
 
     agent_id: str
@@ -83,18 +83,18 @@ class Candidate:
 def find_best(
     job_id: str, needed: Collection[str], candidates: Iterable[Candidate], without: Collection[str] = ()
 ) -> Candidate | None:
-    """Return the least loaded agent that has all capabilities needed, or None; ties are spread over the agents.
+    """Return the agent with the least load that has all `needed` capabilities; None if no agent has them all.
 
-    Agents whose circuit is not closed come last; those in `without` are left out.
+    Agents whose circuit is not closed come last, ids in `without` are left out, and ties are spread over the agents.
     """
     capable = (c for c in candidates if c.capabilities.issuperset(needed) and c.agent_id not in without)
     return min(capable, key=lambda c: (not c.circuit_closed, c.load, _tie_break(job_id, c.agent_id)), default=None)
 
 
 def describe_missing(needed: Collection[str], candidates: Iterable[Candidate]) -> str:
-    """Return a text that says why no agent has all capabilities needed.
+    """Return a text that says why no agent has all `needed` capabilities.
 
-    The text changes only with the missing capabilities, so that a new log entry is due when it differs.
+    The text depends on the missing capabilities alone: if the text has changed, the job's log needs a new entry.
     """
     all_needed = frozenset(needed)
     lacking = [all_needed - c.capabilities for c in candidates]
@@ -115,9 +115,9 @@ def _tie_break(job_id: str, agent_id: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentsWish(Wish):
-    """Agents to be `locked`, or to be `read`; the agents that `called_by` jobs are assigned to.
+    """Agents to be `locked` or to be `read`, by id; the agents to which the jobs in `called_by` are assigned.
 
-    Candidates with any of these `capabilities`, or of those that `match_jobs` need; the `histories` of jobs' agents.
+    Candidates with any of `capabilities`, or any that jobs in `match_jobs` need; the `histories` of jobs' agents.
     """
 
     locked: frozenset[str] = frozenset()
@@ -140,7 +140,7 @@ class AgentChange(NamedTuple):
 class AgentHistory:
     """The agents that a job has had since it was assigned by hand or matched.
 
-    `not_met` counts not-met verdicts on the present agent; `result_hash` is that of the result that was judged last.
+    `not_met` counts the not-met verdicts on the present agent; `result_hash` is the hash of the last judged result.
     """
 
     agents: frozenset[str] = frozenset()
@@ -150,7 +150,7 @@ class AgentHistory:
 
 @dataclass(eq=False, slots=True)
 class Agents(Part):
-    """Agents by id, and the candidates for jobs of this transaction."""
+    """The agents of a transaction by id, their changes, and the candidates for its jobs."""
 
     agents: Overlay[str, Agent] = field(default_factory=overlay)
     #: In the order of the commands; each change of an agent is a fact of its own.
@@ -163,31 +163,31 @@ class Agents(Part):
     histories: dict[str, AgentHistory] = field(default_factory=dict)
 
     def require(self, agent_id: str | None) -> None:
-        """Raise InvalidError (`unknown_agent`) if an agent is named that is not registered."""
+        """Raise InvalidError (`unknown_agent`) if no agent that was read has this id; accept None."""
         if agent_id is not None and agent_id not in self.agents:
             raise InvalidError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
 
     def put(self, agent: Agent, actor: Actor) -> None:
-        """Add or replace an agent."""
+        """Add an agent, or replace the agent with the same id, and note the change."""
         self.changes.append(AgentChange(agent, actor, is_new=agent.id not in self.agents))
         self.agents[agent.id] = agent
 
     def change(self, stored: Agent, changes: Mapping[str, object], actor: Actor) -> None:
-        """Change fields of an agent, and raise its version."""
+        """Change fields of a stored agent, and raise the agent's version by one."""
         version = {"version": stored.version + 1, "updated_at": self.uow.clock.now}
         self.put(stored.model_copy(update={**changes, **version}), actor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitsWish(Wish):
-    """The circuits of agents, if any circuit is stored."""
+    """Ids of agents whose circuits are locked and read, if any circuit is stored."""
 
     agents: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
 class Circuits(Part):
-    """The circuits of agents by their ids."""
+    """The circuits of a transaction's agents, by the ids of the agents."""
 
     #: Whether any agent has a stored circuit. If not, all are closed and none need be locked.
     are_stored: bool = False
@@ -196,7 +196,7 @@ class Circuits(Part):
     switched: list[tuple[str, Breaker]] = field(default_factory=list)
 
     def of(self, execution: Execution) -> Breaker:
-        """Return the breaker of the agent that is called for an execution."""
+        """Return the breaker of the agent that an execution calls; a closed breaker if none is stored."""
         return self.circuits.get(execution.agent_id or "") or CLOSED
 
     def describe(self, execution: Execution) -> str | None:
@@ -207,7 +207,7 @@ class Circuits(Part):
         return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ').lower()}"
 
     def update(self, execution: Execution, report: Report) -> None:
-        """Open or close the agent's circuit, depending on whether the report is of a grant, an answer or a failure."""
+        """Change the circuit of an execution's agent if a report is of a grant, an answer or a failed call."""
         before = self.of(execution)
         after, now = before, self.uow.clock.now
         if report.kind is TransitionKind.CLAIMED:

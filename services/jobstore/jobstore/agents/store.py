@@ -37,7 +37,7 @@ COLUMNS: Final = (
 
 
 def json_object(alias: str) -> str:
-    """Return the SQL expression of the JSON of an agent's row, as facts have it."""
+    """Return the SQL expression that makes the JSON of an agent, in the form of facts, from the row `alias`."""
     fields = (
         f"'{name}', {sql.time_text(f'{alias}.{name}') if kind == sql.TIME else f'{alias}.{name}'}"
         for name, kind in sql.columns(tables.agents).items()
@@ -46,12 +46,12 @@ def json_object(alias: str) -> str:
 
 
 def to_agent(row: Row) -> Agent:
-    """Return an agent from its row, with or without its circuit; policy and headers are JSON text."""
+    """Return the agent in a row, which may have columns of the circuit, and has policy and headers as JSON text."""
     return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})
 
 
 def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
-    """Return agents by their ids, from the JSON of their rows."""
+    """Return agents by id, parsed from the JSON texts of their rows."""
     return {agent.id: agent for agent in map(Agent.model_validate_json, texts)}
 
 
@@ -94,9 +94,9 @@ _HISTORIES: Final = text(
 async def find_with_any(
     connection: Connection, capabilities: Collection[str], *, job_ids: Collection[str] = (), load_max: int = 0
 ) -> list[tuple[Agent, Candidate]]:
-    """Return the enabled agents, not paused, that have any of these capabilities, or of those that these jobs need.
+    """Return enabled agents, not paused, that have any of `capabilities`, or any that a job in `job_ids` needs.
 
-    Their load is counted up to `load_max`.
+    Each agent comes with its candidate, whose load is counted up to `load_max`.
     """
     parameters = {"capabilities": sorted(capabilities), "job_ids": sorted(job_ids), "load_max": load_max}
     return [
@@ -106,9 +106,9 @@ async def find_with_any(
 
 
 async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> Sequence[Row]:
-    """Return the next jobs that wait for an agent, by id: (id, version, capabilities, missing).
+    """Return up to `limit` jobs that wait for an agent, by id, after `after`: (id, version, capabilities, missing).
 
-    `missing` is the message of the last entry MATCHING_FAILED.
+    `missing` is the message of the job's last MATCHING_FAILED entry.
     """
     return await connection.execute(_WAITING, {"after": after, "limit": limit})
 
@@ -139,18 +139,18 @@ LOAD_MAX: Final = 1_000
 
 
 class AgentsStore(Store):
-    """Lock agents that commands change, read the others, and write changes with their facts."""
+    """Lock the agents that commands change, read other agents, and write changed agents with their facts."""
 
     part, wish = Agents, AgentsWish
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock agents in the order of their ids. Agents that are only read come with the executions."""
+        """Lock agents in the order of their ids. Agents that are only read come with the executions, or later."""
         if locked := asked[AgentsWish].locked:
             for row in await connection.execute(_LOCK_AGENTS, {"ids": sorted(locked)}):
                 uow[Agents].agents.stored[row.id] = to_agent(row)
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load agents to be read, the candidates for jobs, and the histories of jobs' agents."""
+        """Load agents to be read, candidates for jobs, and the histories of jobs' agents."""
         wish, agents = asked[AgentsWish], uow[Agents]
         stored = agents.agents.stored
         if wish.histories:
@@ -169,13 +169,13 @@ class AgentsStore(Store):
                 stored[agent.id], agents.candidates[agent.id] = agent, candidate
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write agents with the facts of their changes, in the order of the commands."""
+        """Write changed agents, each with the fact of its change, in the order of the commands."""
         for change in uow[Agents].changes:
             await _write_agent(connection, change)
 
 
 async def _write_agent(connection: Connection, change: AgentChange) -> None:
-    """Write an agent, and the fact of its change. RaceError: another transaction has inserted the agent since."""
+    """Insert or update an agent, and store its fact. RaceError: another transaction has inserted the same agent."""
     agent = change.agent
     row = {
         **agent.model_dump(include=set(_AGENT)),
@@ -210,7 +210,7 @@ _WRITE: Final = text(
 
 
 class CircuitsStore(Store):
-    """Lock circuits after all other rows, and write those that changed."""
+    """Lock circuits after all other rows, and write the circuits that changed."""
 
     part, wish, is_last = Circuits, CircuitsWish, True
 
@@ -227,7 +227,7 @@ class CircuitsStore(Store):
             circuits.circuits.stored[row.agent_id] = breaker
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write circuits that differ from the stored ones. RaceError: another transaction has inserted one since."""
+        """Write circuits that differ from their stored rows. RaceError: another transaction has inserted one."""
         stored, changes = uow[Circuits].circuits.stored, uow[Circuits].circuits.changes
         changed = {each: breaker for each, breaker in changes.items() if breaker != (stored.get(each) or CLOSED)}
         if not changed:
@@ -240,7 +240,7 @@ class CircuitsStore(Store):
         await connection.execute(_WRITE, {"closed": closed, **arrays})
 
     def settle(self, uow: UnitOfWork) -> None:
-        """Log and count the circuits that opened or closed."""
+        """Log and count the circuits that opened or closed in a transaction."""
         for agent_id, breaker in uow[Circuits].switched:
             circuit, until = breaker.circuit_at(uow.clock.now).value, breaker.open_until
             CIRCUITS.labels(circuit).inc()
@@ -260,7 +260,7 @@ _STATE_COLUMNS: Final = (
 
 
 async def get_agent(connection: Connection, agent_id: str) -> Agent | None:
-    """Return an agent; None: no agent has the id."""
+    """Return the agent with this id and the state of its circuit, or None if no agent has the id."""
     rows = await list_agents(connection, limit=1, agent_id=agent_id)
     return rows[0] if rows else None
 
@@ -268,7 +268,7 @@ async def get_agent(connection: Connection, agent_id: str) -> Agent | None:
 async def list_agents(
     connection: Connection, *, limit: int, after: tuple[str, str] | None = None, agent_id: str | None = None
 ) -> list[Agent]:
-    """Return agents in the order of (name, id), after a place in it; if an id is given, only the agent with that."""
+    """Return up to `limit` agents by (name, id), after the place `after`; with `agent_id`, that agent alone."""
     columns = [column for column in agents.c if column.name not in {"policy", "headers"}]
     as_text = text("policy::text AS policy, headers::text AS headers")
     query = select(*columns, *_STATE_COLUMNS, as_text).outerjoin_from(agents, circuits_table)

@@ -75,5 +75,5 @@ class AgentService(AgentServiceServicer):
 
 
 def _hide_userinfo(agent: Agent) -> Agent:
-    """Return an agent as it is shown: without a user and password in its URL."""
+    """Return an agent as callers see it: without a user and password in its URL."""
     return agent.model_copy(update={"url": hide_userinfo(agent.url)})

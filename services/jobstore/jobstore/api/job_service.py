@@ -258,7 +258,7 @@ async def _show_execution(database: Database, execution_id: UUID) -> resources_p
 
 
 def _take_all(page: deque[LogView]) -> Iterator[LogView]:
-    """Remove the entries of a page one by one and yield each, so that no entry is kept longer than it is used."""
+    """Remove the entries of a page one by one and yield each, so that memory holds no entry longer than needed."""
     while page:
         yield page.popleft()
 
@@ -268,13 +268,13 @@ def _format_value(value: object) -> object:
 
 
 def _parse_place(order: JobOrder, *values: str | float) -> finding.Place:
-    """Return the place in an order of jobs that the parts of a page token name."""
+    """Return the place in an order of jobs that `values`, the parts of a page token, name."""
     columns = finding.get_order_columns(order)
     return tuple(_parse_value(column.type.python_type, value) for column, value in zip(columns, values, strict=True))
 
 
 def _parse_value(kind: type, value: str | float) -> object:
-    """Return the value of a column that a page token holds. ValueError, TypeError: it is none."""
+    """Return the value of a column of the type `kind` from a page token. ValueError, TypeError: it is no such value."""
     if kind is int and value not in range(10):
         raise ValueError("there is no such priority")
     if kind is not datetime:
@@ -320,7 +320,7 @@ def _make_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
 
 @lru_cache(maxsize=1_000)
 def _keep_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
-    """Return the warnings, computed once for equal criteria: for twenty it takes as long as the rest of a new job."""
+    """Return cached warnings of criteria: finding those of twenty criteria takes as long as the rest of a new job."""
     return _read_warnings(criteria)
 
 

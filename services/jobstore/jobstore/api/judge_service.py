@@ -162,7 +162,7 @@ class JudgeService(JudgeServiceServicer):
         await self._administer(RetireName(Named(kind, request.name), reason, expected=expected, actor=CALLER.get()))
 
     async def _show(self, kind: Kind, message: type[M], name: str, page_size: int = 0, before: int = 0) -> M:
-        """Return what has a name, with a page of its versions, as a message. NotFoundError: nothing has the name."""
+        """Return the policy or set of a name, with a page of versions, as a message. NotFoundError: unknown name."""
         if before < 0:
             raise InvalidError("must not be negative", field="before")
         limit = parse_page_size(page_size, reads.VERSIONS_PAGE, reads.VERSIONS_PAGE)
@@ -184,7 +184,7 @@ def _read_note(text: str, field: str) -> str | None:
 
 
 def _read_criteria(request: pb.PutCriteriaSetRequest | pb.LintCriteriaRequest) -> list[Criterion]:
-    """Return the criteria that a request gives, in either form. InvalidError: a set cannot have them."""
+    """Return the criteria that a request gives, as text or as a list. InvalidError: no set may have these criteria."""
     text = reject_nul(request.acceptance_criteria or None)
     try:
         return join_forms(text, criteria_of(request) if request.criteria or text is None else None)[1]
@@ -193,7 +193,7 @@ def _read_criteria(request: pb.PutCriteriaSetRequest | pb.LintCriteriaRequest) -
 
 
 def _find_key_warnings(policy: JudgePolicy, validators: Sequence[Validator]) -> Iterator[pb.JudgingWarning]:
-    """Yield warnings of a policy's keys that validators would refuse, by the keys that validators have reported."""
+    """Yield warnings of those keys in a policy that validators would refuse, by the keys that validators reported."""
     reported = [validator.keys for validator in validators if validator.judge]
     judges = [judge for judge in policy.list_judges() if judge.key is not None] if reported else []
     for key, base_url in dict.fromkeys((judge.key or "", judge.base_url) for judge in judges):

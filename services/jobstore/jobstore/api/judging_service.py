@@ -74,7 +74,7 @@ class JudgingService(JudgingServiceServicer):
         return pb.CreateJudgingsResponse(id=str(group_id))
 
     def _write_case(self, case: JudgingCase) -> str:
-        """Return a case as it is stored. InvalidError (`payload_too_large`): its result is, or its other fields are."""
+        """Return a case as JSON text. InvalidError (`payload_too_large`): its result or the rest is too large."""
         result, rest = (
             json_text(case.result),
             json_text(case.model_dump(exclude={"result", "labels"}, exclude_none=True)),
@@ -130,7 +130,7 @@ class JudgingService(JudgingServiceServicer):
 
 
 def _describe_evaluated(new: NewJudgings, case: JudgingCase, policy: str | None) -> dict[str, Any]:
-    """Return the fields of a judging that say which case of an evaluation it is."""
+    """Return the fields of a new judging that name the evaluation and the case in it."""
     return {
         "evaluation": new.evaluation,
         "judge": read_reference(policy) or None,

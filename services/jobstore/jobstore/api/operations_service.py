@@ -75,7 +75,7 @@ _SPEND: Final = text(
 
 
 async def create_code(connection: Connection, token: str) -> str:
-    """Make a login code for a token, and delete the codes that have expired."""
+    """Return a new login code for a token, and delete the codes that have expired."""
     code = token_urlsafe()
     await connection.execute(_FORGET)
     new = {"code_hash": _hash(code), "token_mac": _sign(code, token), "lasts_s": float(LASTS_S)}
@@ -84,7 +84,7 @@ async def create_code(connection: Connection, token: str) -> str:
 
 
 async def spend_code(connection: Connection, code: str, tokens: Iterable[str]) -> str | None:
-    """Spend a login code, and return the token that it was made for; None: it is unknown, was spent, or has expired."""
+    """Spend a login code, and return the token for which it was made; None: the code is unknown, spent or expired."""
     mac = await connection.scalar(_SPEND, {"code_hash": _hash(code)})
     return next((token for token in tokens if mac and hmac.compare_digest(mac, _sign(code, token))), None)
 
@@ -131,7 +131,7 @@ class OperationsService(OperationsServiceServicer):
         upstreams: Upstreams = OPEN,
         tokens: Sequence[str] = (),
     ) -> None:
-        """`tokens`: the administrator's; a login code is made for one of them."""
+        """`tokens`: the administrator's tokens, for which login codes are made."""
         self._tokens = tokens
         self._dead_letters = dead_letters
         self._waiting = waiting
@@ -344,7 +344,7 @@ def _group_message(found: GroupFindings) -> pb.GroupState:
 
 
 def _parse_limit_name(text: str) -> str:
-    """Return the name of a limit that callers may set. InvalidError: a batch is paused as an operation instead."""
+    """Return the name of a limit that callers may set. InvalidError: a batch has the name; pause its operation."""
     name = _NAME.validate_python(text)
     if name.startswith("batch:"):
         raise InvalidError(

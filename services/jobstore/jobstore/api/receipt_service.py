@@ -41,20 +41,20 @@ _STATED: Final = (
 
 
 async def add_keys(connection: Connection, keys: Sequence[PublicKey]) -> None:
-    """Add the keys that are not there yet."""
+    """Store those of these keys that are not stored yet."""
     parameters = {"public_keys": [key.value for key in keys], "secret_ids": [key.secret_id for key in keys]}
     await connection.execute(_ADD, parameters)
 
 
 async def list_keys(connection: Connection, limit: int, after: tuple[datetime, bytes] | None = None) -> list[PublicKey]:
-    """Return keys, the newest first, after one."""
+    """Return up to `limit` keys, the newest first, after the place `after`, (added_at, public key)."""
     added_at, public_key = after or (None, None)
     rows = await connection.execute(_LIST, {"limit": limit, "added_at": added_at, "public_key": public_key})
     return [PublicKey.of(row.public_key, row.secret_id, row.added_at) for row in rows]
 
 
 class ReceiptService(ReceiptServiceServicer):
-    """Serve receipts, signed with the first of the keys. None is stored: the same verdict gives the same receipt."""
+    """Serve receipts, signed with the first key. No receipt is stored: the same verdict gives the same receipt."""
 
     def __init__(self, database: Database, keys: Sequence[ReceiptKey]) -> None:
         self._database = database.for_callers()

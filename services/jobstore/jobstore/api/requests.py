@@ -50,7 +50,7 @@ def wants_text(context: Context) -> bool:
 
 
 def reject_nul(text: str | None) -> str | None:
-    """Return the text. InvalidError: it has the character U+0000, which PostgreSQL cannot store."""
+    """Return the text unchanged. InvalidError: it has the character U+0000, which PostgreSQL cannot store."""
     if text is not None and "\0" in text:
         raise InvalidError("a text must not contain the character U+0000")
     return text
@@ -67,7 +67,7 @@ def check_job_size(job: NewJob, limit: int) -> None:
 
 
 def parse_uuid(text: str, field: str) -> UUID:
-    """Return the UUID in a field. InvalidError: it holds none."""
+    """Return the text of a field as a UUID. InvalidError: the text is no UUID."""
     try:
         return UUID(text)
     except ValueError:
@@ -75,7 +75,7 @@ def parse_uuid(text: str, field: str) -> UUID:
 
 
 def read_key(request: Message) -> str:
-    """Return the idempotency key of a request, empty where it has none. InvalidError: it is too long."""
+    """Return the idempotency key of a request, empty if the request has none. InvalidError: the key is too long."""
     key: str = read_field(request, "idempotency_key") or ""
     if len(key) > KEY_MAX:
         raise InvalidError(f"has {len(key)} characters, and {KEY_MAX} at most", field="idempotency_key")
@@ -90,7 +90,7 @@ def mark_replay(context: Context, answer: Answer[R]) -> R:
 
 
 def read_version(request: Message) -> int | None:
-    """Return the version at which a write expects its resource; None: any."""
+    """Return the version that the resource must have for a write, or None if any will do."""
     version: int | None = read_field(request, "version")
     return version
 
@@ -98,9 +98,9 @@ def read_version(request: Message) -> int | None:
 def read_change(
     request: UpdateAgentRequest | SetLimitRequest, message: Message, patch: type[P], whole: Callable[..., W]
 ) -> P | W:
-    """Return the change that a request makes of a resource: a patch by its mask, or without a mask the whole resource.
+    """Return the change of a resource that a request asks for: a patch by its mask or, without one, the whole resource.
 
-    ValidationError or ValueError: it is malformed.
+    ValidationError or ValueError: the change is malformed.
     """
     if request.HasField("update_mask"):
         return patch_of(patch, message, request.update_mask)
@@ -108,7 +108,7 @@ def read_change(
 
 
 def is_full(number: pb.View.ValueType, default: View = View.BASIC) -> bool:
-    """Return whether a request asks for the full view. ValueError: there is no such view."""
+    """Return whether a view is the full one; `number` 0 stands for `default`. ValueError: there is no such view."""
     return (parse_words(pb.View.DESCRIPTOR, [number]) if number else [default]) == [View.FULL]
 
 
@@ -119,34 +119,34 @@ def read_name(request: Message) -> str | None:
 
 
 def parse_page_size(page_size: int, default: int, largest: int = PAGE_MAX) -> int:
-    """Return how many items a page has, the largest page where more are asked for. InvalidError: it is negative."""
+    """Return the size of a page: `page_size`, or `default` for 0, up to `largest`. InvalidError: it is negative."""
     if page_size < 0:
         raise InvalidError("must not be negative", field="page_size")
     return min(page_size or default, largest)
 
 
 def parse_page(request: Message, default: int, parse: Callable[..., R]) -> tuple[int, R | None]:
-    """Return how many items the page of a request has, and the item after which it begins, None for the first page."""
+    """Return the size of a request's page, and the item after which the page begins, None for the first page."""
     return parse_page_size(read_field(request, "page_size"), default), parse_page_token(request, parse)
 
 
 def make_page(
     kind: type[M], request: Message, limit: int, field: str, rows: Sequence[R], place: Callable[[R], Sequence[object]]
 ) -> M:
-    """Return the response of a list: a field of its rows, and the token of the next page where this one is full."""
+    """Return the response of a list: `rows` in a field, and the token of the next page if this page is full."""
     last = place(rows[-1]) if rows and len(rows) == limit else None
     return write_message(kind, {field: rows, "next_page_token": make_page_token(request, last)})
 
 
 def make_page_token(request: Message, last: Sequence[object] | None) -> str:
-    """Return the token of the page after the last item of this one; empty where there is no such page."""
+    """Return the token of the page after the item `last`; empty if `last` is None, as on the last page."""
     if last is None:
         return ""
     return base64.urlsafe_b64encode(json.dumps([_digest(request), *last]).encode()).decode()
 
 
 def parse_page_token(request: Message, parse: Callable[..., R]) -> R | None:
-    """Return the item after which a page begins, None for the first page.
+    """Return the item after which a request's page begins, or None for the first page.
 
     InvalidError (`invalid_page_token`): no page of this list, with this filter and in this order, gave such a token.
     """
@@ -164,7 +164,7 @@ def parse_page_token(request: Message, parse: Callable[..., R]) -> R | None:
 
 
 def _digest(request: Message) -> str:
-    """Return the digest of the list that a request asks for: of all its fields but those in _SHOWN."""
+    """Return the digest of the list that a request asks for: of all fields of the request but those in _SHOWN."""
     asked = type(request)()
     asked.CopyFrom(request)
     for field, value in request.ListFields():
@@ -210,7 +210,7 @@ class Tokens:
         self._roles = [(token.encode(), role) for role, values in tokens.items() for token in values]
 
     def get_role(self, metadata: Metadata | None) -> Role:
-        """Return the role of a call's `authorization: Bearer <token>`. UnauthenticatedError: no known token."""
+        """Return the role of a call's `authorization: Bearer <token>`. UnauthenticatedError: it has no known token."""
         presented = read_token(metadata)
         for token, role in self._roles if presented is not None else ():
             if hmac.compare_digest(token, presented or b""):
@@ -219,7 +219,7 @@ class Tokens:
         raise UnauthenticatedError(message)
 
     def check_method(self, method: str, metadata: Metadata | None) -> Role:
-        """Return the role of a call's caller. UnauthenticatedError; ForbiddenError: its token is for other methods."""
+        """Return the role of a caller of `method`. UnauthenticatedError: no known token. ForbiddenError: wrong role."""
         role = self.get_role(metadata)
         if role not in _find_roles(method):
             raise ForbiddenError(f"the token of the role {role.value} does not open {method}")
@@ -227,7 +227,7 @@ class Tokens:
 
 
 def read_token(metadata: Metadata | None) -> bytes | None:
-    """Return the token of a call's `authorization: Bearer <token>`, if it has one."""
+    """Return the token of a call's `authorization: Bearer <token>`, or None if the call has none."""
     header = next((value for key, value in metadata or () if key == "authorization"), "")
     scheme, _, presented = (header.encode() if isinstance(header, str) else header).partition(b" ")
     return presented if scheme.lower() == b"bearer" else None

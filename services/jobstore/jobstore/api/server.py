@@ -41,7 +41,7 @@ SHARED: Final = (("grpc.so_reuseport", 1),)
 
 
 class SeveralServers(grpc.aio.Server):
-    """Servers that have the same handlers and the same port, among which the system spreads connections.
+    """Several servers with the same handlers and the same port, among which the system spreads connections.
 
     A server of grpc.aio accepts one call of each method at a time, in some five turns of its event loop. Under load
     turns are long, and callers would wait long for the error that there are too many calls.
@@ -51,13 +51,13 @@ class SeveralServers(grpc.aio.Server):
         self._servers = [make() for _ in range(count)]
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        """Add handlers to each."""
+        """Add handlers to each server."""
         handlers = [*generic_rpc_handlers]
         for server in self._servers:
             server.add_generic_rpc_handlers(handlers)
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Any]) -> None:
-        """Add the handlers of a service's methods to each.
+        """Add the handlers of a service's methods to each server.
 
         With generic handlers alone, a server accepts one call at a time of all methods: a call takes a twentieth less,
         but under load of another role some callers get no answer.
@@ -66,7 +66,7 @@ class SeveralServers(grpc.aio.Server):
             server.add_registered_method_handlers(service_name, method_handlers)
 
     def add_insecure_port(self, address: str) -> int:
-        """Listen at an address with all servers. OSError: it is in use."""
+        """Listen at an address with all servers, and return the port. OSError: the address is in use."""
         return self._listen(address, lambda server, where: server.add_insecure_port(where))
 
     def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
@@ -83,21 +83,21 @@ class SeveralServers(grpc.aio.Server):
         return chosen
 
     async def start(self) -> None:
-        """Start all."""
+        """Start all servers."""
         for server in self._servers:
             await server.start()
 
     async def stop(self, grace: float | None) -> None:
-        """Stop all."""
+        """Stop all servers; calls under way may take `grace` seconds to end."""
         await asyncio.gather(*(server.stop(grace) for server in self._servers))
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - gRPC's own
-        """Wait until all have stopped."""
+        """Wait until all servers have stopped, or until `timeout` seconds have passed."""
         return all(await asyncio.gather(*(server.wait_for_termination(timeout) for server in self._servers)))
 
 
 def _check_free(host: str, port: int) -> None:
-    """Raise OSError if a port is in use, also by a process that shares its port, as these servers do."""
+    """Raise OSError if a port is in use, even by a process that shares the port (SO_REUSEPORT), as these servers do."""
     found = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
     with socket.socket(family) as alone:
@@ -122,7 +122,7 @@ def make_details(
     violations: Iterable[Violation] = (),
     retry_after_s: float | None = None,
 ) -> bytes:
-    """Return the serialized status of an error, with its code, the fields that are invalid and when to retry."""
+    """Return the serialized google.rpc.Status of an error, with its code, its invalid fields and when to retry."""
     details: list[Message] = [ErrorInfo(reason=code.upper(), domain=DOMAIN, metadata=metadata)]
     wrong = BadRequest()
     for each in violations:
@@ -143,7 +143,7 @@ def make_details(
 
 
 def find_field(request: object, path: tuple[int | str, ...]) -> str:
-    """Return the path of an invalid field of a model as a path in its request: `title` of a new job is `job.title`.
+    """Return the path in a request of an invalid field of a model: `title` of a new job is `job.title`.
 
     A request holds its resource in a field of its own, which the path of a model does not name.
     """
@@ -170,7 +170,7 @@ ID_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """Limits of clients (docs/operations.md). `calls_max` and `watches_max`: how many each role may have under way."""
+    """Limits of clients (docs/operations.md): how many calls and watches each role may have under way, and times."""
 
     calls_max: int = 1_000
     watches_max: int = 10_000
@@ -182,7 +182,7 @@ class CallLimits:
 
 
 class CallSlots:
-    """Count the calls of each role, and its watches apart, so that no role's load refuses another's calls."""
+    """Count the calls of each role and, apart, its watches, so that no role's load refuses another role's calls."""
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = {False: limits.calls_max, True: limits.watches_max}
@@ -190,7 +190,7 @@ class CallSlots:
 
     @contextmanager
     def hold(self, role: Role, *, lasting: bool) -> Iterator[None]:
-        """Hold a slot for a call while it is under way. TooManyCallsError: none is free."""
+        """Hold a slot for a call, or a watch (`lasting`), while the block runs. TooManyCallsError: no slot is free."""
         kind, limit = (role, lasting), self._limits[lasting]
         if self._under_way[kind] >= limit:
             what = "watches" if lasting else "calls"
@@ -203,7 +203,7 @@ class CallSlots:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Admit calls by their token and number, and answer errors with a status, a message and a stable code."""
+    """Admit calls by token and by the number under way; answer errors with a status, a message and a stable code."""
 
     def __init__(self, tokens: Tokens, limits: CallLimits) -> None:
         self._tokens = tokens
@@ -215,10 +215,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Return a handler that admits the call, and only then reads its request and carries it out.
+        """Return a handler that admits the call, and only then reads the call's request and carries the call out.
 
-        gRPC sees a handler of a stream of requests: for one of a single request it would read up to 64 MiB from any
-        client first.
+        The handler takes a stream of requests: of a single request gRPC would read up to 64 MiB, from any client,
+        before it calls a handler.
         """
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
@@ -263,7 +263,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return request
 
     async def _carry_out(self, handler: Any, request: object, context: Context) -> object:
-        """Carry out an admitted call: return its response, or write its stream of responses."""
+        """Carry out an admitted call: return its response, or write its stream of responses and return None."""
         if handler.unary_unary:
             return await handler.unary_unary(request, context)
         responses = (handler.unary_stream or handler.stream_stream)(request, context)
@@ -287,10 +287,10 @@ async def _within(seconds: float, failure: str) -> AsyncIterator[None]:
 
 
 async def abort_with(context: Context, error: Exception, method: str, request: object) -> None:
-    """End a call with an error, and log it.
+    """End a call with an error, and log the error.
 
-    Its stable code is sent as the trailing metadata `signoff-code`, and with all details as `grpc-status-details-bin`
-    (google.rpc.Status).
+    The error's stable code is sent as the trailing metadata `signoff-code`, and all details as
+    `grpc-status-details-bin` (google.rpc.Status).
     """
     if isinstance(error, ValidationError):
         code, message = explain(error)
@@ -321,7 +321,7 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
 
 
 def _find_status(error: Exception, code: str) -> grpc.StatusCode:
-    """Return the status of a code, or that of the error's class where the code has none, as it is only recorded."""
+    """Return the gRPC status of a code; if the code has none, since it is only recorded, that of the error's class."""
     family = type(error).code if isinstance(error, ServiceError) else ErrorCode.INTERNAL
     known = (find_code(each) for each in (code, family))
     name = next((each.answer.grpc for each in known if each is not None and each.answer.grpc), "INTERNAL")
@@ -369,7 +369,7 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-h
     outage: str | None = None
 
     async def Check(self, request: object, context: grpc.aio.ServicerContext[object, object]) -> object:  # noqa: N802 - gRPC's name
-        """Answer one check."""
+        """Answer one health check."""
         if self.outage is not None:
             context.set_trailing_metadata((("signoff-code", self.outage),))
         return await super().Check(request, context)
@@ -378,7 +378,7 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-h
 def create_server(
     tokens: Tokens, limits: CallLimits | None = None, connections: ConnectionLimits | None = None
 ) -> tuple[grpc.aio.Server, HealthService]:
-    """Create a server with health and reflection; it is not serving yet."""
+    """Return a server with health and reflection services, and its health service; the server is not started yet."""
     held = connections or ConnectionLimits()
     interceptor = CallInterceptor(tokens, limits or CallLimits())
     server = SeveralServers(lambda: grpc.aio.server(interceptors=[interceptor], options=_make_options(held)), SERVERS)

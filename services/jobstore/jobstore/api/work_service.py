@@ -80,7 +80,7 @@ class JudgingClaims:
         self._lease_s = runner.terms.lease_s
 
     async def grant(self, owner: UUID, take: int) -> list[pb.JudgingAnswer]:
-        """Grant up to `take` of the judgings that wait."""
+        """Grant `owner` leases of up to `take` waiting judgings, TAKE_MAX at most, and return what is judged."""
         take = min(take, TAKE_MAX)
         if take <= 0:
             return []
@@ -90,7 +90,7 @@ class JudgingClaims:
         return [self._make_answer(row) for row in rows]
 
     def _make_answer(self, row: Row) -> pb.JudgingAnswer:
-        """Return what is judged: the case of the request, or the result of a job, with the criteria given instead."""
+        """Return the answer that grants a judging: its case, or a job's result with the criteria given instead."""
         key = self._secrets.make_key(KeyUse.JUDGING_ALONE, row.id, row.lease)
         asked = {} if row.asked is None else members(row.asked)
         given = {name: from_json(text) for name, text in asked.items() if name not in {"result", "payload"}}
@@ -117,7 +117,7 @@ class JudgingClaims:
         )
 
     async def finish(self, request: pb.FinishJudgingsRequest) -> pb.FinishJudgingsResponse:
-        """Record outcomes, renew held leases, and queue what is given back. A lease without a proof is LOST."""
+        """Record outcomes, renew held leases, and queue judgings given back. A lease without a valid proof is LOST."""
         owner = UUID(request.owner)
         outcomes = [(_token(one.lease), one) for one in request.outcomes if self._is_proven(one.lease, owner)]
         held = [_token(lease) for lease in request.held if self._is_proven(lease, owner)]
@@ -138,9 +138,9 @@ class JudgingClaims:
         )
 
     async def _finish(self, commands: Sequence[FinishJudging]) -> set[_Lease]:
-        """Return the leases whose outcomes count; an outcome that cannot be stored counts as a failure of that code.
+        """Return the leases whose outcomes count; an outcome that cannot be stored becomes a failure with that code.
 
-        DoubtfulError: the validator sends all again, and the outcomes that are recorded by then are answered LOST.
+        DoubtfulError: the validator sends all outcomes again, and those that are recorded by then are answered LOST.
         """
         recorded: set[_Lease] = set()
         failed: list[FinishJudging] = []
@@ -160,7 +160,7 @@ class JudgingClaims:
 
 
 def describe_budget(budget: Budget) -> dict[str, Any]:
-    """Return the fields of an answer for the budget of a job, and for what is left of it."""
+    """Return the fields of an answer that give the budget of a job, and what is left of the budget."""
     return {
         "budget_usd": budget.usd,
         "budget_left_usd": budget.left_usd,
@@ -193,16 +193,16 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
 
 
 def _needs_context(row: Row) -> bool:
-    """Return whether a check of a result that is judged again needs more than the result, such as the payload."""
+    """Return whether a check needs more than the result, such as the payload, when a result is judged again."""
     criteria = from_json(members(row.asked).get("acceptance_criteria", "null")) if row.asked else None
     is_needed_by_loop = loop_needs_context(row.judge_policy or "", row.submission or 1)
     return is_needed_by_loop or needs_context(criteria or _join_criteria(row))
 
 
 def _find_budget(row: Row, policy: Mapping[str, object]) -> Budget:
-    """Return the budget of a job that is judged again for real, with what it has spent; else an unbounded one.
+    """Return the budget and the spending of a job that is judged again for real, or else an unbounded budget.
 
-    The job's own policy, as it is now, takes precedence over the one that the execution froze.
+    The job's own policy, as it is now, takes precedence over the policy that the execution froze.
     """
     if row.kind != JudgingKind.REJUDGE:
         return Budget()
@@ -235,7 +235,7 @@ _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGIN
 
 
 class WorkService(WorkServiceServicer):
-    """Grant leases, renew them and take them back."""
+    """Grant leases to workers, renew leases, and take leases back."""
 
     def __init__(
         self,
@@ -265,7 +265,7 @@ class WorkService(WorkServiceServicer):
     def _parse_execution_claim(
         self, claim: pb.ExecutionClaim, owner: UUID, request: pb.BeginExecutionsRequest
     ) -> ClaimExecution | ClaimAnswer:
-        """Return the command of a claim; INVALID: the record lacks a valid signature, or cannot be read."""
+        """Return the command of a claim, or INVALID if its record lacks a valid signature or cannot be read."""
         author = UPSTREAM
         try:
             if not claim.replay:
@@ -300,7 +300,7 @@ class WorkService(WorkServiceServicer):
             yield pb.WatchWaitingJudgingsResponse(judgings_waiting=waiting)
 
     async def _run_claims(self, claims: Sequence[Command[ClaimAnswer] | ClaimAnswer]) -> list[ClaimAnswer]:
-        """Run the claims that are well formed, and return all answers in order; one that fails for good is INVALID."""
+        """Run the claims that are commands, and return all answers in order; a claim that fails for good is INVALID."""
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
@@ -396,7 +396,7 @@ class WorkService(WorkServiceServicer):
     def _parse_judging_claim(
         self, claim: pb.JudgingClaim, owner: UUID, request: pb.BeginJudgingsRequest
     ) -> Command[ClaimAnswer] | ClaimAnswer:
-        """Return the command of a claim whose result is signed; a body without a valid signature is not parsed."""
+        """Return the command of a claim, or the answer that refuses it; an unsigned result is not parsed."""
         signature = Signature.parse(claim.signature)
         if signature is None or not self._secrets.verify(KeyUse.EXECUTING, signature, claim.result):
             return _NOT_SIGNED
@@ -411,13 +411,13 @@ class WorkService(WorkServiceServicer):
 
 
 def _read_absences(request: pb.RenewLeasesRequest) -> dict[tuple[UUID, int], float]:
-    """Return for how many seconds the judges of leases have not answered, as reported, bounded by AWAY_MAX_S."""
+    """Return, by lease, for how many seconds the judge has not answered, as the worker reports, up to AWAY_MAX_S."""
     away = (one for one in request.held if one.HasField("judge_away_s"))
     return {_token(one): min(max(0.0, one.judge_away_s), AWAY_MAX_S) for one in away}
 
 
 def _end_lease(token: tuple[UUID, int], one: pb.GivenBackLease) -> EndLease:
-    """Return the command that ends a lease given back; its work is due again within DUE_AFTER_MAX_S."""
+    """Return the command that ends a lease given back; its work is due again after at most DUE_AFTER_MAX_S."""
     execution_id, lease = token
     after_s = min(max(0.0, one.due_after_s), DUE_AFTER_MAX_S)
     given_back = (execution_id, TransitionKind.GIVEN_BACK, lease)
@@ -425,14 +425,14 @@ def _end_lease(token: tuple[UUID, int], one: pb.GivenBackLease) -> EndLease:
 
 
 def _read_report(request: pb.RenewLeasesRequest) -> str | None:
-    """Return the report that a worker makes of itself, as JSON; None: it makes none."""
+    """Return the report of a worker on itself, as JSON, or None if the request has none."""
     if not request.HasField("report"):
         return None
     return Report(**read_fields(request.report)).model_dump_json(exclude={"at"})
 
 
 def _verify_proof(secrets: Secrets, use: KeyUse, lease: pb.Lease, owner: UUID) -> str | None:
-    """Return the id of the secret that the lease's proof is signed under, or None if the proof is not valid."""
+    """Return the id of the secret under which `owner` proved to hold the lease, or None if the proof is not valid."""
     signature = Signature.parse(lease.proof)
     if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
         return None

@@ -69,14 +69,14 @@ BODY_MAX_BYTES: Final = 4_096
 
 
 class Mark(Model):
-    """The body of a mark: the resolution of the letters at `offsets`, spans given by their first and last offset."""
+    """The body of a mark: the resolution of the letters at `offsets`, pairs of the first and last offset of a span."""
 
     offsets: list[tuple[int, int]]
     resolution: DeadLetterResolution
 
 
 class _Queue:
-    """The marks of a dead-letter topic up to `read_to`, and the letters that these close."""
+    """The spans of a dead-letter topic in which marks have closed the letters; the topic was read up to `read_to`."""
 
     def __init__(self) -> None:
         self.read_to = 0
@@ -84,7 +84,7 @@ class _Queue:
         self._closed: list[tuple[int, int, DeadLetterResolution | None]] = []
 
     def note(self, record: Record, keys: FactKeys) -> None:
-        """Close the letters of a record that is a mark; it can only close letters before itself."""
+        """Close the letters that a mark names and that stand before the mark; ignore a record that is no mark."""
         headers = dict(record.headers)
         if MARK_HEADER not in headers or not isinstance(keys.find_signer(record, headers), FactKey):
             return
@@ -98,11 +98,11 @@ class _Queue:
             insort(self._closed, (gap.start, gap.stop, resolution), key=itemgetter(0))
 
     def forget(self, before: int) -> None:
-        """Forget spans that the topic no longer holds."""
+        """Forget closed spans that end at the offset `before` or earlier, which the topic no longer holds."""
         self._closed = [closed for closed in self._closed if closed[1] > before]
 
     def find_letters(self, span: range, *, include_done: bool = False) -> Iterator[range]:
-        """Yield the offsets of open letters within a span, in order; with `include_done` those of all letters."""
+        """Yield the spans of open letters within a span, in order; with `include_done` those of all letters."""
         start, place = span.start, self._find_place(span.start)
         for first, stop, resolution in itertools.islice(self._closed, place, None):
             if first >= span.stop:
@@ -116,14 +116,14 @@ class _Queue:
             yield range(start, span.stop)
 
     def find_resolution(self, offset: int) -> DeadLetterResolution | None:
-        """Return the resolution of the letter at an offset; None while it is open."""
+        """Return the resolution of the letter at an offset, or None if the letter is open."""
         for first, stop, resolution in self._closed[self._find_place(offset) :][:1]:
             if first <= offset < stop:
                 return resolution
         return None
 
     def _find_place(self, offset: int) -> int:
-        """Return the index of the last span that begins at an offset or before; 0 without one."""
+        """Return the index of the last closed span that begins at an offset or before it; 0 if there is none."""
         return max(0, bisect_right(self._closed, offset, key=itemgetter(0)) - 1)
 
 
@@ -138,14 +138,14 @@ class _Page:
 
 
 class LettersPage(NamedTuple):
-    """A page of letters, and the offset of each topic before which the next page begins; None on the last page."""
+    """A page of letters, and by topic the offset before which the next page begins; None: this is the last page."""
 
     letters: list[DeadLetter]
     before: Mapping[str, int] | None
 
 
 class DeadLetterTopics:
-    """Read the dead-letter topics, and resolve letters; counts are cached for CACHE_S."""
+    """Read the dead-letter topics, and resolve letters; counts of letters are cached for CACHE_S."""
 
     def __init__(
         self, kafka: str, keys: FactKeys, database: Database, runner: CommandRunner, publisher: Publisher
@@ -164,7 +164,7 @@ class DeadLetterTopics:
         self._counting = asyncio.Lock()
 
     async def count(self) -> Mapping[str, int]:
-        """Return how many open letters each topic holds. TransientError: the broker is out of reach."""
+        """Return the number of open letters by topic, up to CACHE_S old. TransientError: the broker is out of reach."""
         loop = asyncio.get_running_loop()
         async with self._counting:
             if loop.time() - self._counted_at >= CACHE_S:
@@ -174,7 +174,7 @@ class DeadLetterTopics:
         return self._counts
 
     async def count_if_reachable(self) -> Mapping[str, int]:
-        """Return the counts as `count` does; none while the broker is out of reach."""
+        """Return what `count` returns, or an empty mapping if the broker does not answer within COUNTED_WITHIN_S."""
         try:
             async with asyncio.timeout(COUNTED_WITHIN_S):
                 return await self.count()
@@ -187,7 +187,7 @@ class DeadLetterTopics:
     ) -> LettersPage:
         """Return the newest open letters of all topics, newest first; with `include_done` also resolved ones.
 
-        `before`: that of the previous page. TransientError: the broker is out of reach.
+        `before`: the value in the previous page, None for the first. TransientError: the broker is out of reach.
         """
         ends = before or {}
         reads = [self._list_newest_of(topic, limit, ends.get(topic), include_done=include_done) for topic in DEAD]
@@ -205,7 +205,7 @@ class DeadLetterTopics:
     async def _list_newest_of(
         self, topic: str, limit: int, before: int | None, *, include_done: bool
     ) -> tuple[range, list[DeadLetter]]:
-        """Return the offsets before a place that the topic holds, and the newest letters there, newest first."""
+        """Return the span of offsets that a topic holds before `before`, and its newest letters, newest first."""
         queue, held = self._queues[topic], await self._read_on(topic)
         held = range(held.start, held.stop if before is None else min(before, held.stop))
         spans = list(queue.find_letters(held, include_done=include_done))
@@ -216,9 +216,9 @@ class DeadLetterTopics:
         return held, [_make_letter(record, queue.find_resolution(record.offset)) for record in reversed(newest)]
 
     async def _read_on(self, topic: str) -> range:
-        """Read the new records of a topic, and note its marks; return the offsets that the topic holds.
+        """Read the new records of a topic, and note its marks; return the span of offsets that the topic holds.
 
-        If this is cancelled, the next call goes on after the last record that was noted.
+        If the call is cancelled, the next call goes on after the last record that was noted.
         """
         async with self._reading:
             held = (await self._topics.find_spans(topic))[0]
@@ -237,10 +237,10 @@ class DeadLetterTopics:
             return held
 
     async def resolve(self, new: NewResolution, actor: Actor) -> Resolved:
-        """Redrive or discard open letters, as many as one call may, or count them in a dry run.
+        """Redrive or discard open letters, up to the bound of one call, or only count these letters in a dry run.
 
-        NotFoundError (`no_dlq`). TransientError: some records may have been published; after a repeat, at most the
-        letters of one call are published twice.
+        NotFoundError (`no_dlq`). TransientError: some records may have been published; if the call is repeated, at most
+        the letters of one call are published twice.
         """
         # Without the shield, a caller that disconnects after the records, and before their mark, would repeat them.
         resolving = asyncio.ensure_future(self._resolve(new, actor))
@@ -254,7 +254,7 @@ class DeadLetterTopics:
         async with self._resolving, self._database.transaction() as connection:
 
             async def hold() -> None:
-                """Wait for the lock, or check that it is still held: it is lost with the session."""
+                """Take the lock of dead letters, or check that this session still holds it."""
                 await locks.hold(connection, Lock.DEAD_LETTERS)
 
             await hold()
@@ -274,7 +274,7 @@ class DeadLetterTopics:
         return resolved
 
     async def _choose(self, dlq: str, new: NewResolution) -> tuple[_Page, Resolved]:
-        """Choose the letters of one call, and count them."""
+        """Choose the letters that one call resolves, and return them and their counts."""
         held = await self._read_on(dlq)
         last = held.stop - 1 if new.to_offset is None else min(new.to_offset, held.stop - 1)
         asked = range(max(held.start, new.from_offset or 0), last + 1)
@@ -290,7 +290,7 @@ class DeadLetterTopics:
         return page, Resolved(letters=sum(map(len, page.spans)), skipped=page.skipped, **rest)
 
     async def _forget_answers(self, records: Sequence[Record], actor: Actor) -> int:
-        """Forget the answers to the executions of refused records, so that the records are processed anew."""
+        """Forget the answers to the executions that records name, to process the records anew; return how many."""
         ids = {execution_id for _, execution_id in map(_find_ids, records) if execution_id is not None}
         commands = [ForgetAnswer(execution_id, actor=actor) for execution_id in ids]
         return sum(await asyncio.gather(*(self._runner.administer.run_one(command) for command in commands)))
@@ -314,14 +314,14 @@ class DeadLetterTopics:
 
 
 def find_dlq(topic: str) -> str:
-    """Return the dead-letter topic of a topic. NotFoundError (`no_dlq`): it has none."""
+    """Return the dead-letter topic of a topic. NotFoundError (`no_dlq`): the topic is unknown, or has none."""
     if (known := find_topic(topic)) is None or (dlq := known.dlq) is None:
         raise NotFoundError(f"{topic} has no dead letters: name the topic that they came from", code=ErrorCode.NO_DLQ)
     return dlq
 
 
 async def _read_spans(history: History, spans: Sequence[range]) -> AsyncGenerator[list[Record]]:
-    """Yield the records at these offsets, in order."""
+    """Yield the records at the offsets of these spans, in order, in batches."""
     groups: list[list[range]] = []
     for span in spans:
         if groups and span.start - groups[-1][-1].stop <= GAP_MAX:
@@ -336,9 +336,9 @@ async def _read_spans(history: History, spans: Sequence[range]) -> AsyncGenerato
 
 
 async def _read_newest(history: History, spans: list[range], limit: int) -> list[Record]:
-    """Return the newest records of these spans, in order: at least one, and not more than LIST_MAX_BYTES of them.
+    """Return up to `limit` of the newest records of spans, in order: one, or as many as LIST_MAX_BYTES allow.
 
-    Their sizes are unknown before they are read: they are read backwards, twice as many each time.
+    Sizes are unknown before records are read: spans are read from the end backwards, twice as many records each time.
     """
     newest: list[Record] = []
     size, step = 0, 1
@@ -354,7 +354,7 @@ async def _read_newest(history: History, spans: list[range], limit: int) -> list
 
 
 def _take_last(spans: list[range], count: int) -> list[range]:
-    """Remove the last offsets from these spans, and return them in order."""
+    """Remove the last `count` offsets from spans, and return the removed spans in order."""
     taken: list[range] = []
     while spans and count > 0:
         span = spans.pop()
@@ -367,7 +367,7 @@ def _take_last(spans: list[range], count: int) -> list[range]:
 
 
 async def _choose_records(history: History, spans: Sequence[range], new: NewResolution, *, redrives: bool) -> _Page:
-    """Choose the letters that match; to be redriven, only those that have their whole records."""
+    """Choose the letters that a request matches; with `redrives`, only letters that have their whole records."""
     page, size, read = _Page(), 0, 0
     async with aclosing(_read_spans(history, spans)) as batches:
         async for records in batches:
@@ -418,13 +418,13 @@ def _find_ids(record: Record) -> tuple[str | None, UUID | None]:
 
 
 def _leave_out_copies(records: Sequence[Record]) -> list[Record]:
-    """Return one of all records with equal key, value and signature: a second would be refused as a repeat."""
+    """Return one record of each set with equal key, value and signature: a second would be refused as a repeat."""
     copies = {(each.key, each.value, dict(each.headers).get(SIGNATURE_HEADER)): each for each in records}
     return list(copies.values())
 
 
 def _restore(topic: str, letter: Record) -> Outgoing:
-    """Return the record that a dead letter was made of."""
+    """Return the record from which a dead letter was made, without the headers that the letter added."""
     headers = [(name, value) for name, value in letter.headers if not name.startswith(ADDED)]
     return Outgoing(topic, letter.value, letter.key, headers)
 

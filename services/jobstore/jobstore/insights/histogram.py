@@ -1,4 +1,4 @@
-"""Count durations in parts whose bounds grow by a factor, add such counts, and estimate percentiles. Pure."""
+"""Count durations in parts (buckets) whose bounds grow by a factor, add such counts, and estimate percentiles. Pure."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -13,21 +13,21 @@ PARTS: Final = 50
 
 
 def get_part(seconds: float) -> int:
-    """Return the index of the part that a duration is counted in."""
+    """Return the index of the part in which a duration is counted."""
     if seconds <= FIRST_S:
         return 0
     return min(PARTS - 1, ceil(log(seconds / FIRST_S, FACTOR)))
 
 
 def add(one: Sequence[int], other: Sequence[int]) -> list[int]:
-    """Add two histograms up; parts at the end that are 0 may be left out."""
+    """Return the sum of two histograms; either may lack parts at its end that are 0."""
     return [a + b for a, b in zip_longest(one, other, fillvalue=0)]
 
 
 def estimate_percentile(counts: Sequence[int], share: float) -> float | None:
     """Return the duration in seconds below which a share of all durations lies, assuming that parts are evenly filled.
 
-    None: the histogram is empty.
+    `share` is between 0 and 1. None: the histogram is empty.
     """
     total = sum(counts)
     if not total:

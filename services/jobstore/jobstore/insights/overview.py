@@ -50,7 +50,7 @@ _AGENTS: Final = text(
 async def get_overview(
     connection: Connection, range_s: int, now: WaitingNow, dead_letters: Mapping[str, int]
 ) -> Overview:
-    """Return about POINTS points of the last `range_s` seconds, the totals of that range, and the counts of `now`."""
+    """Return about POINTS points of the last `range_s` seconds, the totals of that range, and the counts of now."""
     span_s = MINUTE_S if range_s <= BY_MINUTE_MAX_S else HOUR_S
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = get_span_begin(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
@@ -93,7 +93,7 @@ def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
 
 
 async def get_agent_stats(connection: Connection, limit: int, after: str = "") -> list[AgentStats]:
-    """Return the statistics of agents of now and of the last 24 hours, in the order of their ids, after one."""
+    """Return the statistics of up to `limit` agents, now and over the last 24 hours, by id, after the id `after`."""
     return [AgentStats(**row) for row in await connection.execute(_AGENTS, {"limit": limit, "after": after})]
 
 
@@ -106,7 +106,7 @@ CHEAP_S, SPARE_S, ASKED_S = 0.02, 0.3, 30.0
 
 
 class WaitingSums:
-    """Read the sums of waiting executions once for all callers of a time; expensive ones are read ahead."""
+    """Read the sums of waiting executions once for all callers; sums that are expensive are read ahead of callers."""
 
     def __init__(self, database: Database, alive_s: float) -> None:
         self._database = database
@@ -133,7 +133,7 @@ class WaitingSums:
             await asyncio.wait([self._keeping])
 
     def _find_new(self) -> WaitingNow | None:
-        """Return the last sums, unless they are too old."""
+        """Return the sums that were read last, or None if they are too old."""
         age_max_s = AGE_MAX_S if self._took_s > CHEAP_S else USED_AGAIN * self._took_s
         return self._sums if _now() - self._read_at < age_max_s else None
 
@@ -145,7 +145,7 @@ class WaitingSums:
         return sums
 
     async def _keep(self) -> None:
-        """Read the sums before they are too old, until they are cheap or no caller asks; `get` starts this again."""
+        """Read the sums before they are too old, until a read is cheap or no caller asks; `get` starts this again."""
         while self._took_s > CHEAP_S and _now() - self._asked_at < ASKED_S:
             await asyncio.sleep(
                 max(self._took_s, AGE_MAX_S - SPARE_S - 2 * self._took_s)

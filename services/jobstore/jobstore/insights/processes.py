@@ -68,7 +68,7 @@ _BACKLOG: Final = text(
 
 
 class Report(BaseModel):
-    """The report of a process on itself; `clock` is its own time, and `at`, which the database adds, the database's."""
+    """The report of a process on itself; `clock` is the process's time, `at` the database's, added on arrival."""
 
     version: Annotated[str, StringConstraints(max_length=100)] = ""
     clock: datetime
@@ -78,12 +78,12 @@ class Report(BaseModel):
 
     @property
     def ahead_s(self) -> float:
-        """By how much the clock of the process is ahead of the database's."""
+        """By how many seconds the clock of the process is ahead of the database's."""
         return (self.clock - (self.at or self.clock)).total_seconds()
 
 
 class Process(NamedTuple):
-    """A process, the time since its last sign of life, and its last report, if it made one."""
+    """A process, the seconds since its last sign of life, and its last report, None if it made none."""
 
     id: str
     kind: str
@@ -93,7 +93,7 @@ class Process(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """How many facts are not published, since when, and how many offers are not claimed; at a time of the database.
+    """The number of unpublished facts, the age of the oldest, the number of unclaimed offers, and the database's time.
 
     `are_limits_lost`: nothing is offered until an administrator confirms the limits.
     """
@@ -106,7 +106,7 @@ class Backlog(NamedTuple):
 
 
 async def list_processes(connection: Connection) -> list[Process]:
-    """Return the processes, those last that have been silent longest."""
+    """Return up to PROCESSES_MAX processes; those that have been silent longest come last."""
     rows = await connection.execute(_PROCESSES, {"limit": PROCESSES_MAX})
     reports = [None if row.report is None else Report.model_validate_json(row.report) for row in rows]
     return [Process(**{**row, "report": report}) for row, report in zip(rows, reports, strict=True)]
@@ -135,7 +135,7 @@ _STAGES: Final = {EXECUTOR_GROUP: ExecutionStage.EXECUTING, VALIDATOR_GROUP: Exe
 
 @dataclass(frozen=True, slots=True)
 class GroupFindings:
-    """The state of a group; `stalled`: for how long each partition has not moved that has unread records."""
+    """The state of a consumer group; `stalled` has the seconds for which each stalled partition has not moved."""
 
     group: Group
     unread: int
@@ -145,10 +145,10 @@ class GroupFindings:
 
 @dataclass(slots=True)
 class ConsumerGroups:
-    """Check the consumer groups regularly, and for callers.
+    """Check the consumer groups regularly, and when callers ask.
 
-    A partition is stalled after `stalled_after_s`; a member is a stranger after `reported_within_s`, within which every
-    process has reported its own members. A group of workers has room by their reports, and any other group always.
+    A partition with unread records is stalled if it has not moved for `stalled_after_s` while its group has room, which
+    workers report and other groups always have. A member that no process reports for `reported_within_s` is a stranger.
     """
 
     database: Database
@@ -170,7 +170,7 @@ class ConsumerGroups:
         await run_forever(self.look, name="consumer groups", every_s=self.stalled_after_s / 3)
 
     async def ask(self) -> str:
-        """Check the groups unless `findings` are fresh; return why they could not be, or an empty text."""
+        """Check the groups unless `findings` are fresh; return why the check failed, or an empty text."""
         looking = asyncio.create_task(self.look(FRESH_S))
         looking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         done, _ = await asyncio.wait([looking], timeout=ASKED_WITHIN_S)
@@ -218,7 +218,7 @@ class ConsumerGroups:
         return GroupFindings(group, unread, stalled, strangers)
 
     def _log_changes(self) -> None:
-        """Log each finding when it begins, and when it ends."""
+        """Log each stalled group and each stranger when it is first found, and when it is no longer found."""
         found = dict[str, dict[str, object]]()
         for each in self.findings:
             if each.stalled:

@@ -1,6 +1,6 @@
 """Count published entries by minute, hour and agent, so that an overview need not read millions of entries.
 
-How many executions are queued or running is in no entry: it is sampled, and each minute's and hour's maximum is kept.
+No entry has the number of queued or running executions: that is sampled, and the maximum of each minute and hour kept.
 """
 
 import logging
@@ -57,7 +57,7 @@ _SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, tr
 
 
 async def claim_sample(connection: Connection) -> bool:
-    """Claim the next sample, and return whether it is due; one that fails then is not taken again at once."""
+    """Claim the next sample if it is due, and return whether it is; a failing sample is not tried again at once."""
     return await connection.scalar(_CLAIM, {"every": SAMPLED_EVERY}) is not None
 
 
@@ -162,7 +162,7 @@ class Counts:
     histograms: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
-        """Count an entry of a log."""
+        """Count an entry of a job's log."""
         self.sums.update({"cost_nanos": row.cost_nanos, "tokens": row.tokens})
         if (column := _choose_column(row)) is not None:
             self.sums[column] += 1
@@ -176,7 +176,7 @@ _VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET, Transi
 
 
 def _measure(row: Row) -> Iterator[tuple[str, float]]:
-    """Yield the seconds that end with an entry: of the wait, of the call or judging, and of the whole execution."""
+    """Yield (name, seconds) of each duration that ends with a log entry: the wait, a call or judging, the execution."""
     since_startable = None if row.startable_at is None else (row.created_at - row.startable_at).total_seconds()
     if since_startable is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
         yield "waits", since_startable
@@ -196,12 +196,12 @@ def _choose_column(row: Row) -> str | None:
 
 
 def _is_rejudged(row: Row) -> bool:
-    """Return whether an entry is a verdict of a job that was judged again, whose execution had ended before."""
+    """Return whether a log entry is the verdict of judging a job again, after its execution had ended."""
     return row.code == REJUDGED and row.kind in {TransitionKind.MET, TransitionKind.NOT_MET}
 
 
 def get_span_begin(at: datetime, span_s: int) -> datetime:
-    """Return the begin of the span of `span_s` seconds that a time lies in."""
+    """Return the time at which the span of `span_s` seconds that contains the time `at` begins."""
     return datetime.fromtimestamp(at.timestamp() // span_s * span_s, UTC)
 
 
@@ -232,7 +232,7 @@ class Rollups:
         return False
 
     async def count(self) -> bool:
-        """Count the next entries, and return whether there may be more."""
+        """Count the next entries, unless another jobstore counts; return whether there may be more entries."""
         async with self._database.transaction() as connection:
             if not await locks.try_hold(connection, Lock.ROLLUPS):
                 return False
@@ -246,7 +246,7 @@ class Rollups:
         return is_full
 
     async def sample(self) -> None:
-        """Sample the gauges unless the last sample is recent. TransientError: it takes longer than SAMPLE_MAX_MS.
+        """Sample the gauges if a sample is due. TransientError: the query takes longer than SAMPLE_MAX_MS.
 
         Stuck executions show in gauges alone, since they have no new entries.
         """

@@ -19,7 +19,7 @@ from signoff.jsontext import json_text
 
 @dataclass(frozen=True, slots=True)
 class _ChangeName(Command[R_co]):
-    """A change of a name. `expected`: the number of the newest version that the caller has seen."""
+    """A change of a name. `expected`: the number of the newest version that the caller has seen; None: any."""
 
     named: rules.Named
     expected: int | None = field(default=None, kw_only=True)
@@ -32,7 +32,7 @@ class _ChangeName(Command[R_co]):
         return (rules.PoliciesWish(names=frozenset({self.named})),)
 
     def check_newest(self, newest: int) -> None:
-        """Raise ConflictError (`judge_policy_conflict` and the like) if another version is the newest."""
+        """Raise ConflictError (such as `judge_policy_conflict`) if the caller expects a version other than `newest`."""
         if newest and self.expected not in {None, newest}:
             raise ConflictError(
                 f"the newest version of the {self.named.kind.words} {self.named.name} is {newest}, not "
@@ -41,7 +41,7 @@ class _ChangeName(Command[R_co]):
             )
 
     def check_name(self) -> None:
-        """Raise RefusedError (`judge_policy_reserved`) for `default`, which validators report from their settings."""
+        """Raise RefusedError (`judge_policy_reserved`) if the name is `default`, whose versions validators report."""
         if self.named.name == rules.RESERVED.name and self.named.kind is not rules.Kind.CRITERIA:
             raise RefusedError(
                 f"the policy {DEFAULT_POLICY} is what validators are set to: change their settings, or name another",
@@ -51,13 +51,13 @@ class _ChangeName(Command[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class PutVersion(_ChangeName[int]):
-    """Add a version, and return its number; or return that of the newest version, if it has the same body.
+    """Add a version, and return its number; if the newest version has the same body, return that version's number.
 
-    A new version of a criteria set or golden set becomes current; of a policy the first does, and later ones once they
-    are promoted. `expected`: of an unknown name, the number of its first version, as when it is put back.
+    A new version of a criteria set or golden set becomes current at once; so does the first of a policy, but a later
+    one of a policy only when it is promoted. `expected` of an unknown name is the number that its first version gets.
     ConflictError (`judge_policy_conflict`, `criteria_set_conflict`); RefusedError (`too_many_versions`,
     `too_many_names`, `judge_policy_reserved`); InvalidError (`payload_too_large`); NotFoundError
-    (`unknown_judge_policy`), for a golden set of an unknown policy.
+    (`unknown_judge_policy`): the golden set is of an unknown policy.
     """
 
     body: str
@@ -95,7 +95,7 @@ class PutVersion(_ChangeName[int]):
 
 @dataclass(frozen=True, slots=True)
 class ReportDefault(_ChangeName[int]):
-    """Return the version of `default` that has a validator's settings; add one if none has them."""
+    """Return the number of the version of `default` whose body is a validator's settings; add it if it is missing."""
 
     body: str
 
@@ -113,10 +113,10 @@ class ReportDefault(_ChangeName[int]):
 
 @dataclass(frozen=True, slots=True)
 class PromoteVersion(_ChangeName[None]):
-    """Make a version the current one of its name, also of a retired name; `reason` is stored.
+    """Make a version the current one of its name, even if the name is retired, and store the reason.
 
     A policy with a golden set needs a reason, or the report of an evaluation on that set which the version passes.
-    `evaluated`: the evaluation that the report names, as it was kept; None: it was not.
+    `evaluated`: the evaluation that `report` names, as the jobstore kept it; None: the jobstore kept none.
 
     NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`); RefusedError (`golden_not_evaluated`,
     `golden_not_kept`, `golden_report_differs`, `golden_other_cases`, `golden_other_version`, `golden_failed`).
@@ -157,7 +157,7 @@ class PromoteVersion(_ChangeName[None]):
 
 @dataclass(frozen=True, slots=True)
 class KeepEvaluation(Command[list[str]]):
-    """Store the results of an evaluation for the judge policies' versions that exist, and return their references."""
+    """Store an evaluation's results for those versions of judge policies that exist, and return their references."""
 
     evaluation: UUID
     evaluated: Sequence[tuple[str, Evaluated]]
@@ -185,7 +185,7 @@ class KeepEvaluation(Command[list[str]]):
 
 @dataclass(frozen=True, slots=True)
 class RetireName(_ChangeName[None]):
-    """Retire a name: no new execution is judged by it; live ones still are, and its versions stay.
+    """Retire a name: new executions cannot be judged by it, live executions still are, and its versions are kept.
 
     NotFoundError (`unknown_judge_policy`, `unknown_criteria_set`).
     """
@@ -207,12 +207,12 @@ def _require_name(uow: UnitOfWork, named: rules.Named) -> rules.Versions:
 
 
 def make_unknown_error(kind: rules.Kind, reference: str) -> NotFoundError:
-    """Return the error of a reference to an unknown name or version."""
+    """Return the NotFoundError of a reference to a name or version that does not exist."""
     return NotFoundError(f"there is no {kind.words} {reference}", code=kind.unknown)
 
 
 def _check_room(named: rules.Named, known: rules.Versions, number: int) -> None:
-    """Raise RefusedError if there are too many versions or names, InvalidError if the number is too high."""
+    """Raise RefusedError at too many versions of a name or names of a kind, InvalidError if `number` is too high."""
     if number > rules.VERSION_MAX:
         raise InvalidError(f"a version has at most the number {rules.VERSION_MAX}", code=ErrorCode.TOO_MANY_VERSIONS)
     if len(known.hashes) >= rules.VERSIONS_MAX:
@@ -245,7 +245,7 @@ def check_criteria(spec: Spec) -> None:
 
 
 def check_references(spec: Spec) -> None:
-    """Raise InvalidError (`reference_unknown`) if a reference is for none of the job's own criteria."""
+    """Raise InvalidError (`reference_unknown`) if a reference belongs to none of the job's own criteria."""
     try:
         check_numbers(spec.references, parse_stored_criteria(spec.acceptance_criteria))
     except CriteriaError as error:
@@ -253,7 +253,7 @@ def check_references(spec: Spec) -> None:
 
 
 def freeze(uow: UnitOfWork, policy: Policy) -> Policy:
-    """Return a policy that names the versions which are current now."""
+    """Return a copy of a policy in which each reference is replaced by the version that it means now."""
     fields = {rules.Kind.JUDGE: "judge", rules.Kind.CRITERIA: "criteria_set"}
     found = ((wanted.kind, _find(uow, wanted)) for wanted in rules.list_wanted(policy))
     frozen = {fields[kind]: version.reference for kind, version in found if version is not None}
@@ -261,24 +261,24 @@ def freeze(uow: UnitOfWork, policy: Policy) -> Policy:
 
 
 def find_criteria(uow: UnitOfWork, spec: Spec, policy: Policy) -> str:
-    """Return the criteria that an execution is judged by, in their text form: the job's, and those of its set."""
+    """Return, as text, the criteria by which an execution is judged: the job's, and those of the set in its policy."""
     version, own = _find_named(uow, policy, rules.Kind.CRITERIA), spec.acceptance_criteria
     return own if version is None else rules.join_criteria(own, version.body)
 
 
 def find_judged_max_chars(uow: UnitOfWork, policy: Policy) -> int | None:
-    """Return how many characters of criteria and result a policy's judge takes; None: any number."""
+    """Return how many characters a policy's judge takes, criteria and result together; None: any number."""
     version = _find_named(uow, policy, rules.Kind.JUDGE)
     return None if version is None else version.result_max_chars
 
 
 def _find_named(uow: UnitOfWork, policy: Policy, kind: rules.Kind) -> rules.Version | None:
-    """Return the version of a kind that a policy names; None: it names none, or none that may be used."""
+    """Return the version of a kind that a policy names; None if the policy names none, or one that may not be used."""
     return next((_find(uow, wanted) for wanted in rules.list_wanted(policy) if wanted.kind is kind), None)
 
 
 def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusal | None:
-    """Return the refusal of a job whose results could not be judged by a policy and its criteria; None: they could."""
+    """Return why no result of a job could be judged by a policy and its criteria, as a refusal; None: one could."""
     refusals = (_refuse(uow, wanted) for wanted in rules.list_wanted(policy))
     if (refusal := next(filter(None, refusals), None)) is not None:
         return refusal

@@ -57,9 +57,9 @@ GRANTS_MAX: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class QueueJudgings(Creation[None]):
-    """Queue the judgings of one call, unless they exist; `obstacle` is raised unless they exist.
+    """Queue the judgings of one call, or raise `obstacle` if it is given; do nothing if the judgings exist.
 
-    RefusedError (`too_many_judgings`).
+    RefusedError (`too_many_judgings`): too many judgings are kept.
     """
 
     judgings: Sequence[NewJudging]
@@ -81,7 +81,7 @@ class QueueJudgings(Creation[None]):
         return group_id in uow[Judgings].groups or any(new.group_id == group_id for new in uow[Judgings].new)
 
     def show(self, uow: UnitOfWork) -> None:
-        """Return nothing: the caller reads judgings by their id."""
+        """Return nothing: the caller reads the judgings by the id of their group."""
 
     def decide(self, uow: UnitOfWork) -> None:
         if self.is_made(uow):
@@ -96,9 +96,9 @@ class QueueJudgings(Creation[None]):
 
 @dataclass(frozen=True, slots=True)
 class QueueRejudging(Command[None]):
-    """Queue the result of a job's last execution, as of the request, to be judged again.
+    """Queue the result of the execution in `judging` to be judged again, if that is the last execution of its job.
 
-    It is judged by the policy that the execution froze, unless another is named. RefusedError: it cannot be judged.
+    The result is judged by the policy that the execution froze, unless `judging` names one. RefusedError: it cannot be.
     """
 
     judging: NewJudging
@@ -122,13 +122,13 @@ class QueueRejudging(Command[None]):
 
 
 def _list_own(judging: NewJudging, execution: Execution | None) -> Iterator[Wanted]:
-    """Yield the policy that the execution froze, if a judging names no other."""
+    """Yield the reference of the judge policy that the execution froze, if the judging names no other policy."""
     if judging.judge_policy is None and execution is not None:
         yield from (each for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
 
 
 def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
-    """Return a policy that an execution froze, as JSON text, also if its name was retired since."""
+    """Return a policy that an execution froze, as JSON text, even if retired. RefusedError: the version is unknown."""
     version = uow[Policies].versions.get(own)
     if version is None:
         message = f"the judge policy {own.reference} is not known: put it back under that number, or name another"
@@ -137,7 +137,7 @@ def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
 
 
 def _refuse(job: Job, execution: Execution | None) -> Refusal | None:
-    """Return the refusal to judge the result of an execution again; None: it may be."""
+    """Return why the result of an execution may not be judged again, as a refusal; None: it may be."""
     if job.live:
         return Refusal(ErrorCode.EXECUTION_LIVE, "an execution of the job is live")
     if execution is not None and execution.execution_id != job.execution_id:
@@ -153,7 +153,7 @@ def _find_execution(uow: UnitOfWork, execution_id: UUID | None) -> Execution | N
 
 @dataclass(frozen=True, slots=True)
 class FinishJudging(Command[bool]):
-    """Store the outcome of a judging, and return whether it counts: its lease is current, and no outcome is stored.
+    """Store the outcome of a judging, and return True; return False if its lease is not current, or it has an outcome.
 
     `verdict` is JSON text; `code` and `message` are those of a failure. `execution_id` and `job_id` are given if the
     verdict is to become that of the job.
@@ -211,7 +211,7 @@ class FinishJudging(Command[bool]):
         return True
 
     def _find_cost(self, verdict: Verdict | None = None) -> int | None:
-        """Return the cost in nano-dollars; None: a model was asked whose cost is unknown."""
+        """Return the judging's cost in nano-dollars; None: no cost is known of a model that was asked."""
         stages = (verdict.stages if verdict is not None else None) or []
         are_known = [ask.cost_usd is not None for stage in stages for ask in stage.asks] or [not self.tokens]
         return self.cost_nanos if self.cost_nanos or all(are_known) else None
@@ -239,9 +239,9 @@ class FinishJudging(Command[bool]):
         )
 
     def _record(self, uow: UnitOfWork, judging: StoredJudging, verdict: Verdict) -> Refusal | None:
-        """Record a verdict as the job's, with two entries of its log, in place of the verdict before.
+        """Record a verdict in place of the job's last one, with two log entries, or return why that is refused.
 
-        If the first judging proved nothing, a not-met verdict requests the next submission by policy.
+        If the last verdict proved nothing (UNPROVEN), a not-met verdict requests the next submission by policy.
         """
         execution = _find_execution(uow, self.execution_id)
         job = uow[Jobs].jobs.get(execution.job_id) if execution else None
@@ -291,7 +291,7 @@ class FinishJudging(Command[bool]):
 
 @dataclass(frozen=True, slots=True)
 class LoseJudging(Command[None]):
-    """End a judging whose last lease of GRANTS_MAX has lapsed; its cost is unknown."""
+    """End a judging that was granted GRANTS_MAX times, once its last lease has lapsed; its cost is unknown."""
 
     judging_id: UUID
 
@@ -312,7 +312,7 @@ class LoseJudging(Command[None]):
 
 
 def read_reference(policy: str | None) -> str:
-    """Return the name and version of a policy given as JSON text; empty for the validators' own settings."""
+    """Return the reference (name and version) of a policy given as JSON text; empty for validators' own settings."""
     if not policy:
         return ""
     named = parse_json(policy)
@@ -320,13 +320,13 @@ def read_reference(policy: str | None) -> str:
 
 
 def _read_before(response: str | None) -> Verdict | None:
-    """Return the verdict in the response of a log entry, given as JSON text."""
+    """Return the verdict in the response of a log entry, given as JSON text; None: there is no verdict."""
     text = None if response is None else members(response).get("verdict")
     return None if text is None else Verdict.model_validate_json(text)
 
 
 def _compare(before: Verdict, verdict: Verdict) -> str:
-    """Return for each criterion of a verdict the letter of its outcome in the verdict before."""
+    """Return, for each criterion of `verdict`, the letter of its outcome in the verdict `before`, or NO_LETTER."""
     letters = {_format_line(criterion): LETTERS[criterion.outcome] for criterion in before.criteria}
     return "".join(letters.get(_format_line(criterion), NO_LETTER) for criterion in verdict.criteria)
 

@@ -36,12 +36,12 @@ class JudgingQueue:
         self.answers = asyncio.Event()
 
     def note_answers(self) -> None:
-        """Wake the watches of judgings: a commit may have answered some."""
+        """Wake the watches of judgings, since a commit may have answered some judgings."""
         self.answers.set()
         self.answers = asyncio.Event()
 
     async def run(self) -> None:
-        """Count for ever; each commit that queues a judging wakes it."""
+        """Count waiting judgings for ever: after each commit that queues a judging, and at intervals."""
         await run_forever(self._look_and_rest, name="judgings", every_s=self._find_wait_s, wake=self.wake)
 
     async def _look_and_rest(self) -> None:
@@ -52,7 +52,7 @@ class JudgingQueue:
         return self._lease_s / 4 if self.has_open else POLL_S
 
     async def look(self) -> None:
-        """Count once. After a pause of this loop no lease lapses for the length of one: none could be renewed."""
+        """Count once. After a pause of this loop no lease lapses for one lease's length, as none could be renewed."""
         now = time.monotonic()
         if now - self._looked_at > max(self._lease_s / 2, self._find_wait_s() + self._lease_s / 4):
             self._lapse_from = now + self._lease_s
@@ -66,12 +66,12 @@ class JudgingQueue:
         await self._runner.judge.run([LoseJudging(judging_id, actor=SIGNOFF) for judging_id in found.lost])
 
     async def watch(self) -> AsyncIterator[int]:
-        """Yield how many wait: now, and then after each count that finds some."""
+        """Yield the number of waiting judgings: at once, and then after each count that finds some."""
         while True:
             news = self._news  # taken before the yield, so that no later count is missed
             yield self.waiting
             await news.wait()
 
     def take(self, taken: int, asked: int) -> None:
-        """Subtract the judgings that were granted; none waits if fewer were granted than asked for."""
+        """Subtract `taken` granted judgings from those that wait; if fewer than `asked` were granted, none waits."""
         self.waiting = max(0, self.waiting - taken) if taken == asked else 0

@@ -106,7 +106,7 @@ _MOVES: Final = text(
 async def list_names(
     connection: Connection, kind: Kind, limit: int, after: str
 ) -> Sequence[NamedJudgePolicy | NamedCriteriaSet]:
-    """Return a page of the judge policies or criteria sets by name: each with its current version, without the body."""
+    """Return up to `limit` judge policies or criteria sets after a name, each with its current version, but no body."""
     rows = await connection.execute(_NAMES, {"kind": kind.value, "limit": limit, "after": after})
     if kind is Kind.JUDGE:
         return [NamedJudgePolicy(**_name(row), versions=[JudgePolicyVersion(**_version(row))]) for row in rows]
@@ -116,9 +116,9 @@ async def list_names(
 async def get_named(
     connection: Connection, kind: Kind, name: str, limit: int = VERSIONS_PAGE, before: int = 0
 ) -> NamedJudgePolicy | NamedCriteriaSet | NamedGoldenSet | None:
-    """Return what has a name: a policy or set with a page of its versions, newest first, or the newest golden set.
+    """Return the policy or criteria set of a name with a page of its versions, newest first, or the newest golden set.
 
-    None: nothing has had the name.
+    The page ends before the version `before`; 0: it begins with the newest. None: nothing has had the name.
     """
     about: dict[str, object] = {"kind": kind.value, "name": name}
     found = (await connection.execute(_NAME, about)).one_or_none()
@@ -230,7 +230,7 @@ _FLIPS: Final = text(
 
 
 async def list_judgings(connection: Connection, group_id: UUID, limit: int, after: int) -> tuple[list[Judging], bool]:
-    """Return judgings of a group after a number, in order, and whether there may be more; call within a transaction."""
+    """Return judgings of a group by number, after `after`, and whether there may be more; call within a transaction."""
     asked = {"id": group_id, "after": after, "limit": limit}
     rows, more = await fetch_page(connection, _JUDGINGS, asked, bodies=True)
     return [_make_judging(row) for row in rows], more or len(rows) == limit
@@ -243,7 +243,7 @@ async def get_progress(connection: Connection, group_id: UUID) -> JudgingProgres
 
 
 async def get_report(connection: Connection, operation_id: UUID, limit: int, after: int) -> RejudgeReport:
-    """Return the report of an operation `rejudge` so far, its flips after an item; call within a transaction."""
+    """Return the report of a `rejudge` operation so far, with flips after an item; call this within a transaction."""
     asked = {"id": operation_id}
     sums = (await connection.execute(_SUMS, asked)).one()
     flips, more = await fetch_page(connection, _FLIPS, asked | {"after": after, "limit": limit}, bodies=True)
@@ -337,16 +337,16 @@ _KEPT: Final = text(
 
 
 async def find_evaluated(connection: Connection, name: str, version: int, evaluation: UUID) -> Evaluated | None:
-    """Return the evaluation of a version of a policy as it is kept; None: it is not kept."""
+    """Return the evaluation of a policy's version that was kept, or None if it was not kept."""
     rows = await connection.execute(_KEPT, {"name": name, "version": version, "evaluation": evaluation})
     return Evaluated(Measured.model_validate_json(rows[0].measured), from_json(rows[0].judged)) if rows else None
 
 
 async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[str, Evaluated]]:
-    """Return the counts of an evaluation's judgings, by the version of a policy, `name@version`, that made them.
+    """Return the counts of an evaluation's judgings, for each version of a policy, `name@version`, that made any.
 
-    Judgings by the validators' settings are left out if several versions of these made them. NotFoundError
-    (`unknown_evaluation`); RefusedError (`evaluation_unfinished`).
+    Judgings by the validators' settings are left out if several versions of `default` made them. NotFoundError
+    (`unknown_evaluation`); RefusedError (`evaluation_unfinished`): some judgings are not done.
     """
     async with database.session() as session:
         progress = (await session.execute(_EVALUATION_PROGRESS, {"id": evaluation})).one()
@@ -365,7 +365,7 @@ async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[s
 
 
 async def _list_questions(database: Database, evaluation: UUID) -> AsyncIterator[list[Row]]:
-    """Yield the judgings of each question with its labels, in several transactions, since no answer changes."""
+    """Yield the judgings of each question and its labels; each page is a transaction, since no answer changes."""
     place, held = _FIRST, list[Row]()
     while True:
         asked = {"evaluation": evaluation, "limit": PAGE, **place}
@@ -381,7 +381,7 @@ async def _list_questions(database: Database, evaluation: UUID) -> AsyncIterator
 
 
 class _Counted:
-    """The judgings of an evaluation by one policy."""
+    """Count the judgings of an evaluation that one version of a policy made."""
 
     def __init__(self) -> None:
         self._counts = PolicyCounts()
@@ -389,7 +389,7 @@ class _Counted:
         self._judged: dict[str, str] = {}
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Count the judgings of a question; each copy of it in a repeat is a case of its own."""
+        """Count the judgings of one question; each copy of the question within a repeat is a case of its own."""
         by_repeat = [[_read(row) for row in repeat] for _, repeat in groupby(rows, lambda row: row.repeat)]
         question, labels = rows[0].question, rows[0].labels
         label, *by_criterion = read_labels(labels)
@@ -402,12 +402,12 @@ class _Counted:
             self._judged.setdefault(question, "".join(letters))
 
     def find_judge(self) -> str | None:
-        """Return the version of `default` that judged; None: several did, or none."""
+        """Return the version of `default` that made the judgings; None: several did, or none."""
         judges = {judge for judge in self._counts.judges if split_reference(judge)[1] is not None}
         return judges.pop() if len(judges) == 1 else None
 
     def sum_up(self) -> Evaluated:
-        """Return the evaluation as it is kept."""
+        """Return the counts as an evaluation, in the form in which it is kept."""
         judged = self._judged if len(json_text(self._judged)) <= JUDGED_MAX_BYTES else {}
         return Evaluated(
             Measured(
@@ -420,7 +420,7 @@ class _Counted:
 
 
 def _read(row: Row) -> tuple[Judged, list[Criterion]]:
-    """Return the outcome of a judging, and the criteria of its verdict, if it has one."""
+    """Return the outcome of a judging, and the criteria of its verdict, empty if it has no verdict."""
     if row.answer is None or row.is_valid is None:
         return Judged("", False, error=row.code or ErrorCode.NO_VERDICT), []
     verdict = Verdict.model_validate_json(row.answer)

@@ -1,4 +1,4 @@
-"""Judge policies, criteria, tasks and the reuse of verdicts and results, and those of one transaction. Pure."""
+"""Judge policies, criteria, tasks, and reuse of verdicts and results: rules, and the parts of a transaction. Pure."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ POLICY_MAX_BYTES: Final = 64 << 10
 
 
 class Kind(StrEnum):
-    """The kinds of things that have names and versions; the values are those in tables."""
+    """The kinds of things that have names and versions; the values stand in tables."""
 
     JUDGE = "judge"
     CRITERIA = "criteria"
@@ -44,12 +44,12 @@ class Kind(StrEnum):
 
     @property
     def unknown(self) -> ErrorCode:
-        """The code for an unknown reference."""
+        """The error code of a reference to an unknown name or version of this kind."""
         return _CODES[self][0]
 
     @property
     def conflict(self) -> ErrorCode:
-        """The code for a change of a version that is not the newest."""
+        """The error code of a change that does not expect the newest version."""
         return _CODES[self][1]
 
     @property
@@ -66,7 +66,7 @@ _CODES: Final = {
 
 
 class Named(NamedTuple):
-    """The name of a judge policy or a criteria set."""
+    """The name of a judge policy, a criteria set or a golden set, with its kind."""
 
     kind: Kind
     name: str
@@ -83,7 +83,7 @@ class Wanted(NamedTuple):
     reference: str
 
     def describe_obstacle(self, found: "Version | None") -> str:
-        """Return the message of a reference by which nothing can be judged; `found` is the version that it means."""
+        """Return, as a message, why nothing can be judged by this reference, whose version is `found`, if any."""
         why = "is not known" if found is None else "is retired" if found.is_retired else "cannot be held to a version"
         return f"the {self.kind.words} {self.reference} {why}: name another one, or put it first"
 
@@ -102,26 +102,26 @@ class Version:
 
     @property
     def reference(self) -> str:
-        """The name and the version, as an execution freezes them."""
+        """The reference that an execution freezes: the name and the version, such as `strict@3`."""
         return join_reference(self.name, self.version)
 
     @property
     def policy_json(self) -> str:
-        """The whole policy as JSON text, of a judge policy."""
+        """The judge policy of this version as JSON text: the body, with name and version."""
         head = json_text({"name": self.name, "version": self.version})
         return f"{head[:-1]},{self.body[1:]}"
 
     @property
     def result_max_chars(self) -> int | None:
-        """How many characters of criteria and result a judge policy takes; None: as many as the validator."""
+        """How many characters of criteria and result together a judge policy takes; None: as many as the validator."""
         return bound_chars(parse_json(self.body).get("result_max_chars"))
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The versions of a name: the hashes of their bodies, the current one, and how often that was moved.
+    """The versions of a name: the hashes of their bodies, the current version, and how often another became current.
 
-    `names` counts the names of its kind. A name without versions is unknown.
+    `names` counts the names of the same kind. A name without versions is unknown.
     """
 
     hashes: Mapping[int, bytes] = field(default_factory=dict)
@@ -136,22 +136,22 @@ class Versions:
 
 
 def hash_body(body: str) -> bytes:
-    """Return the hash by which bodies are compared."""
+    """Return the hash by which the bodies of versions are compared."""
     return hashlib.sha256(body.encode()).digest()
 
 
 def format_body(policy: JudgePolicy) -> str:
-    """Return a judge policy as it is stored: with all defaults written out, so that a version never changes."""
+    """Return a judge policy as the body of a version: all defaults are written out, so that a version never changes."""
     return policy.model_dump_json(exclude={"name", "version"})
 
 
 def list_wanted(policy: types.Policy) -> Iterator[Wanted]:
-    """Yield the references of a policy, but for `default`, which the validators' own settings stand for."""
+    """Yield the references of a policy, except `default`, which stands for the validators' own settings."""
     return _list(policy.judge, policy.criteria_set)
 
 
 def list_frozen(policy: Mapping[str, object] | None) -> Iterator[Wanted]:
-    """Yield the references that the policy of an execution froze."""
+    """Yield the references that an execution has frozen in its policy; none if the policy is None."""
     return _list(policy.get("judge"), policy.get("criteria_set")) if policy else iter(())
 
 
@@ -163,21 +163,21 @@ def _list(judge: object, criteria_set: object) -> Iterator[Wanted]:
 
 
 def join_criteria(own: str, of_set: str) -> str:
-    """Return the text form of a job's own criteria, unchanged, and of the criteria of its set that it lacks."""
+    """Return, as text, a job's own criteria, unchanged, and then those criteria of its set that the job lacks."""
     known = parse_stored_criteria(own)
     added = [str(one) for one in parse_stored_criteria(of_set) if one not in known]
     return "\n".join([own, *added] if known else added)
 
 
 def needs_context(criteria: str) -> bool:
-    """Return whether a check among the criteria needs more than the result: the payload, or the result before."""
+    """Return whether a check among the criteria needs the payload, or the previous result, besides the result."""
     if "check:" not in criteria.lower():  # most criteria need not be parsed
         return False
     return any(one.kind == "check" and is_bound(one.text) for one in parse_stored_criteria(criteria))
 
 
 def loop_needs_context(judge_policy: str, submission: int) -> bool:
-    """Return whether a step of a policy's `loop` has a check of a submission that needs more than the result."""
+    """Return whether a check in a policy's `loop` that is made at this submission needs more than the result."""
     if '"check"' not in judge_policy:
         return False
     return any(submission >= begins for begins in _find_bound_steps(judge_policy))
@@ -185,7 +185,7 @@ def loop_needs_context(judge_policy: str, submission: int) -> bool:
 
 @lru_cache(maxsize=100)
 def _find_bound_steps(judge_policy: str) -> tuple[int, ...]:
-    """Return the first submission of each such check in a policy's loop, which a newer jobstore may have stored."""
+    """Return, for each check in a policy's `loop` that needs more than the result, the first submission that has it."""
     steps = parse_json(judge_policy).get("loop") or []
     return tuple(step.get("from_submission", 2) for step in steps if step.get("check") and is_bound(step["check"]))
 
@@ -201,7 +201,7 @@ _NULL: Final = "null"
 
 
 class Task(NamedTuple):
-    """The task that an agent got. `payload` and `feedback` are JSON texts; members may be cut as they are shown."""
+    """The task that an agent got. `payload` and `feedback` are JSON texts; a judge may be shown members cut short."""
 
     title: str
     description: str
@@ -210,22 +210,22 @@ class Task(NamedTuple):
 
 
 def read_task(body: Mapping[str, str]) -> Task:
-    """Return the task in the body of an execution's calls, given by its members as JSON texts."""
+    """Return the task in the body of an execution's calls; `body` has the JSON text of each member by name."""
     title, description = (from_json(body.get(name, '""')) for name in ("title", "description"))
     return Task(title, description, body.get("payload", _NULL), body.get("feedback"))
 
 
 @lru_cache(maxsize=100)
 def list_members(judge_policy: str) -> Collection[str]:
-    """Return the members of a task that a policy, given as JSON text, shows its judges; empty: the default ones."""
+    """Return the members of a task that a policy (as JSON text) shows its judges; the default ones for empty text."""
     members: Collection[str] = parse_json(judge_policy).get("task", _DEFAULT) if judge_policy else _DEFAULT
     return frozenset(members)
 
 
 def format_task(task: Task, judge_policy: str) -> str:
-    """Return the JSON text of the members of a task that a policy shows, up to TASK_MAX_CHARS; empty: it shows none.
+    """Return the JSON text of the members of a task that a policy shows, up to TASK_MAX_CHARS; empty if it shows none.
 
-    A member that is cut is a string of its first characters. The shortest members are cut last.
+    A member that is cut becomes a string of its first characters. The longest members are cut first.
     """
     shown = list_members(judge_policy)
     given = {name: text for name, text in task._asdict().items() if name in shown and text}
@@ -254,9 +254,9 @@ class Asked(NamedTuple):
 
 
 def verdict_key(asked: Asked, judge: str, policy: Mapping[str, object] | None = None) -> bytes:
-    """Return the key of a verdict: of its question, with criteria in their normal form, and of its judge.
+    """Return the key under which a verdict is reused: a hash of its question, with normalized criteria, and its judge.
 
-    `judge` includes the name of a judge policy (`name_judging`). A criteria set is in the execution's policy.
+    `judge` includes the name of a judge policy (`name_judging`). `policy`, the execution's, may name a criteria set.
     """
     criteria = map(str, parse_stored_criteria(asked.acceptance_criteria))
     of_set = [str(reference)] if policy and (reference := policy.get("criteria_set")) else []
@@ -265,17 +265,17 @@ def verdict_key(asked: Asked, judge: str, policy: Mapping[str, object] | None = 
 
 
 def rejudged_key(asked: Asked, policy: Mapping[str, object] | None = None) -> bytes:
-    """Return the key of the last time that a result was judged again for real, by any judge."""
+    """Return the key of the entry that says when a question's result was last judged again for real, by any judge."""
     return verdict_key(asked, "", policy)
 
 
 def is_overruled(kept: Reusable, rejudged: Reusable | None) -> bool:
-    """Return whether the result of a verdict was judged again for real after it."""
+    """Return whether a result was judged again for real (`rejudged`; None: never) after its verdict was kept."""
     return rejudged is not None and kept.kept_at <= rejudged.kept_at
 
 
 def may_reuse(verdict: Verdict, submission: int) -> bool:
-    """Return whether a verdict may be reused for a submission: a later one must pass more than an earlier one."""
+    """Return whether a verdict may be reused for a submission; later submissions must pass more than earlier ones."""
     own = verdict.submission or 1
     if verdict.is_valid:
         return submission <= own
@@ -283,18 +283,18 @@ def may_reuse(verdict: Verdict, submission: int) -> bool:
 
 
 def _was_doubted(verdict: Verdict) -> bool:
-    """Return whether a verdict failed only in stages that only later submissions have; these come last."""
+    """Return whether an invalid verdict failed only in the last stages, which only later submissions have."""
     stages = verdict.stages or []
     return any(stage.kind == "refute" or (stage.kind == "checks" and place > 0) for place, stage in enumerate(stages))
 
 
 def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:
-    """Return the key of a result: of a request to an agent, as of the agent's last change."""
+    """Return the key under which a result is reused: a hash of the request, the agent, and the agent's last change."""
     return _hash(("result", tenant, agent_id, changed_at.isoformat(), request))
 
 
 def _hash(parts: Iterable[str]) -> bytes:
-    """Hash each part after its length, so that no two sequences of parts have the same input."""
+    """Return the hash of parts, each after its length, so that no two sequences of parts have the same input."""
     digest = hashlib.sha256()
     for part in parts:
         text = part.encode()
@@ -304,7 +304,7 @@ def _hash(parts: Iterable[str]) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoliciesWish(Wish):
-    """The versions that `references` mean, in addition to those in the policies of loaded rows.
+    """The versions that `references` mean, besides the versions that the policies of loaded rows name.
 
     `names`: the names to read with all their versions.
     """
@@ -324,7 +324,7 @@ class NewVersion(NamedTuple):
 
 
 class NameMove(NamedTuple):
-    """A move of a name to a current version; None: the name is retired, and no new execution is judged by it."""
+    """A move of a name to its current `version`; None: the name is retired, and no new execution is judged by it."""
 
     named: Named
     move: int
@@ -334,7 +334,7 @@ class NameMove(NamedTuple):
 
 
 class NewEvaluation(NamedTuple):
-    """The result of an evaluation of a judge policy's version; it replaces an earlier one of the same cases.
+    """The result of an evaluation of a judge policy's version; it replaces an earlier result on the same cases.
 
     `measured` and `judged` are JSON texts.
     """
@@ -349,7 +349,7 @@ class NewEvaluation(NamedTuple):
 
 
 class JudgedCount(NamedTuple):
-    """The outcome and the cost of one verdict, to be added to the counts of a version that it was made by."""
+    """The outcome and the cost of one verdict, to be added to the counts of a version by which it was made."""
 
     kind: Kind
     reference: str
@@ -362,7 +362,7 @@ class JudgedCount(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Policies(Part):
-    """Judge policies, criteria sets and golden sets."""
+    """The judge policies, criteria sets and golden sets of a transaction, and their changes."""
 
     #: The versions that were read; None: the reference is unknown.
     versions: dict[Wanted, Version | None] = field(default_factory=dict)
@@ -374,7 +374,7 @@ class Policies(Part):
     judged: list[JudgedCount] = field(default_factory=list)
 
     def put(self, named: Named, version: int, body: str, note: str | None, actor: Actor) -> None:
-        """Add a version of a judge policy or a criteria set."""
+        """Add a version of a judge policy, a criteria set or a golden set."""
         known = self.names.get(named) or Versions()
         self.names[named] = replace(known, hashes={**known.hashes, version: hash_body(body)})
         self.new.append(NewVersion(named, version, body, note, actor))
@@ -386,7 +386,7 @@ class Policies(Part):
         self.moves.append(NameMove(named, after.moves, version, reason, actor))
 
     def count(self, execution: Execution, report: Report) -> None:
-        """Count a verdict for the versions of the judge policy and the criteria set that it was made by."""
+        """Count a verdict for the versions of the judge policy and the criteria set by which the verdict was made."""
         is_met = report.kind is TransitionKind.MET
         counts = (int(is_met), int(not is_met and not report.is_unjudged), int(report.is_unjudged))
         judged_by = execution.policy or {}
@@ -398,7 +398,7 @@ class Policies(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReuseWish(Wish):
-    """Reusable `verdicts` by their keys, and the `results` that these executions may reuse."""
+    """The keys of reusable `verdicts`, and the executions whose reusable `results` are read."""
 
     verdicts: frozenset[bytes] = frozenset()
     results: frozenset[UUID] = frozenset()
@@ -417,7 +417,7 @@ class Reuse(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingsWish(Wish):
-    """Judgings to be `locked`; and `groups` of which to read whether they exist, with the room for more judgings."""
+    """Judgings to be `locked`, and `groups` to be checked for existence (with the room for more judgings)."""
 
     locked: frozenset[UUID] = frozenset()
     groups: frozenset[UUID] = frozenset()
@@ -427,8 +427,8 @@ class JudgingsWish(Wish):
 class NewJudging:
     """A judging to be queued. `asked` and `judge_policy` are JSON texts.
 
-    If a job is judged again: the execution of the result, and the job's version; `asked` then has the fields that
-    replace those of the job.
+    If a job's result is judged again, `execution_id` is the result's execution, `job_version` the job's version, and
+    `asked` has the fields that replace those of the job.
     """
 
     id: UUID
@@ -459,9 +459,9 @@ _URGENCIES: Final = {JudgingKind.TRY: 0, JudgingKind.TEST: 0, JudgingKind.DRAFT:
 
 
 class StoredJudging(NamedTuple):
-    """A locked judging. `kind` may be one of a later version.
+    """A locked judging. `kind` may be unknown, since a newer jobstore may have stored it.
 
-    `before` is the response of the log entry of the job's last verdict; it and `judge_policy` are JSON texts.
+    `before` is the response in the log entry of the job's last verdict; `before` and `judge_policy` are JSON texts.
     """
 
     id: UUID
@@ -480,7 +480,7 @@ class StoredJudging(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JudgingAnswer:
-    """The answer to a judging: `answer` is its verdict as JSON text, `before` the letters of the outcomes before."""
+    """The answer to a judging: `answer` is its verdict as JSON text, `before` the letters of the previous outcomes."""
 
     id: UUID
     cost_nanos: int | None  # None: a model was asked whose cost is unknown
@@ -496,7 +496,7 @@ class JudgingAnswer:
 
 @dataclass(eq=False, slots=True)
 class Judgings(Part):
-    """Judgings outside of executions: locked, new and answered ones, and operations whose judgings are cancelled."""
+    """The judgings of a transaction: locked, new and answered ones, and operations whose judgings are cancelled."""
 
     judgings: dict[UUID, StoredJudging] = field(default_factory=dict)
     #: The groups of judgings that exist, and how many more judgings may be kept.

@@ -101,14 +101,14 @@ _COUNT_JUDGED: Final = text(
 
 
 class PoliciesStore(Store):
-    """Load versions and names of judge policies and criteria sets, and write new ones."""
+    """Load versions and names of judge policies and criteria sets, and write new versions and moves of names."""
 
     part, wish = rules.Policies, rules.PoliciesWish
     #: The versions that the policies of loaded jobs and agents name are loaded with them.
     is_always_loaded = True
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load versions that are referred to, and names that are to be changed."""
+        """Load the versions to which wishes and loaded policies refer, and the names that are to be changed."""
         wish = asked[rules.PoliciesWish]
         if wanted := wish.references | list_wanted_by_loaded(uow):
             versions = uow[rules.Policies].versions
@@ -128,7 +128,7 @@ class PoliciesStore(Store):
             await connection.execute(_KEEP_EVALUATION, evaluation._asdict())
 
     def find_last(self, uow: UnitOfWork) -> Last | None:
-        """Return the function that writes counts of verdicts, last of all, since all transactions update these rows."""
+        """Return the function that counts verdicts, if any; it runs last, since all transactions update its rows."""
         if not (judged := uow[rules.Policies].judged):
             return None
 
@@ -139,7 +139,7 @@ class PoliciesStore(Store):
 
 
 def list_wanted_by_loaded(uow: UnitOfWork) -> set[rules.Wanted]:
-    """Return the references in the policies of loaded jobs and agents, and of the settings."""
+    """Return the references in the policies of loaded jobs and agents and, if there are any, of the settings."""
     policies: list[types.Policy] = []
     if Jobs in uow:
         policies += [spec.policy for spec in uow[Jobs].specs.stored.values()]
@@ -153,7 +153,7 @@ def list_wanted_by_loaded(uow: UnitOfWork) -> set[rules.Wanted]:
 async def load_versions(
     connection: Connection, wanted: Collection[rules.Wanted]
 ) -> dict[rules.Wanted, rules.Version | None]:
-    """Return the versions that references mean; unknown references are left out."""
+    """Return the version that each reference means; references to unknown versions are left out."""
     split = [(each, *split_reference(each.reference)) for each in wanted]
     parameters = {
         "kinds": [each.kind.value for each, _, _ in split],
@@ -170,7 +170,7 @@ async def load_versions(
 
 
 async def _load_names(connection: Connection, names: Collection[rules.Named]) -> dict[rules.Named, rules.Versions]:
-    """Return the versions of each name, its current one and its number of moves."""
+    """Return, for each name, its versions, its current version and the number of its moves."""
     parameters = {"kinds": [each.kind.value for each in names], "names": [each.name for each in names]}
     found: dict[rules.Named, rules.Versions] = {}
     for row in await connection.execute(_NAMES, parameters):
@@ -182,7 +182,7 @@ async def _load_names(connection: Connection, names: Collection[rules.Named]) ->
 
 
 class Validator(NamedTuple):
-    """A validator: the version of `default` that it is set to, and the base URLs of its keys by their names.
+    """A validator: `judge` is the version of `default` that has its settings, `keys` the base URLs by a key's name.
 
     `judge` is empty until the validator has reported it.
     """
@@ -198,7 +198,7 @@ async def note_validator(connection: Connection, owner: UUID, judge: str, keys: 
 
 
 async def list_validators(connection: Connection, alive_s: float, limit: int) -> list[Validator]:
-    """Return validators that are alive, those first that reported last."""
+    """Return up to `limit` validators that gave a sign of life within `alive_s`, the last to report first."""
     rows = await connection.execute(_VALIDATORS, {"alive_s": alive_s, "limit": limit})
     return [Validator(row.owner, row.judge or "", from_json(row["keys"] or "{}")) for row in rows]
 
@@ -308,7 +308,7 @@ _FORGET: Final = text(
 
 
 async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) -> list[Row]:
-    """Grant leases of up to `take` waiting judgings, the most urgent first; return them with what is judged."""
+    """Grant leases of up to `take` waiting judgings, the most urgent first, and return these with their content."""
     asked = {"owner": owner, "take": take, "lease_s": lease_s, "bytes_max": GRANT_MAX_BYTES}
     return await connection.execute(_GRANT, asked)
 
@@ -316,7 +316,7 @@ async def grant(connection: Connection, owner: UUID, take: int, lease_s: float) 
 async def renew(
     connection: Connection, owner: UUID, leases: Sequence[tuple[UUID, int]], lease_s: float
 ) -> set[tuple[UUID, int]]:
-    """Renew leases for `lease_s` from now, and return those that are held: also lapsed ones, until the next grant."""
+    """Renew leases for `lease_s` from now, and return those renewed; a lapsed lease is valid until the next grant."""
     if not leases:
         return set()
     asked = {"owner": owner, "lease_s": lease_s, **_split(leases)}
@@ -324,7 +324,7 @@ async def renew(
 
 
 async def give_back(connection: Connection, leases: Sequence[tuple[UUID, int]]) -> None:
-    """Queue judgings again whose leases are given back; a number of a lease is never used again."""
+    """Queue again the judgings whose leases are given back; the number of a lease is never used a second time."""
     if leases:
         await connection.execute(_GIVE_BACK, _split(leases))
         await connection.execute(NOTIFY_QUEUED)
@@ -336,20 +336,20 @@ def _split(leases: Sequence[tuple[UUID, int]]) -> dict[str, object]:
 
 
 async def find_real(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
-    """Return the judgings whose verdict becomes that of their job, as (id, execution_id, job_id), by id."""
+    """Return those of the judgings whose verdict becomes their job's, as rows (id, execution_id, job_id), by id."""
     return {row.id: row for row in await connection.execute(_REAL, {"ids": list(ids)})}
 
 
 async def look(connection: Connection, *, lapse: bool) -> Row:
-    """Queue judgings again whose lease has lapsed, if `lapse`; return (waiting, are_open, lost).
+    """If `lapse`, queue again the judgings whose lease has lapsed; return (waiting, are_open, lost).
 
-    `waiting`: how many wait for a validator; `lost`: the ids of those whose last lease has lapsed.
+    `waiting`: how many wait for a validator; `are_open`: whether any is not done; `lost`: ids whose last lease lapsed.
     """
     return (await connection.execute(_LOOK, {"lapse": lapse, "up_to": WAITING_MAX})).one()
 
 
 async def forget(connection: Connection) -> int:
-    """Delete up to FORGET_BATCH judgings without an operation that are older than KEPT_S; return how many."""
+    """Delete up to FORGET_BATCH judgings without an operation that are older than KEPT_S; return the number deleted."""
     return await connection.change(_FORGET, {"kept_s": KEPT_S, "limit": FORGET_BATCH})
 
 
@@ -402,13 +402,13 @@ def _read_verdict(response: str | None) -> Verdict | None:
 
 
 class ReuseStore(Store):
-    """Load verdicts and results that may be reused, and keep new ones."""
+    """Load verdicts and results that may be reused, and store new ones."""
 
     part, wish = rules.Reuse, rules.ReuseWish
     pieces: ClassVar[Mapping[str, Piece]] = {"reusable": Piece(KEEP, COLUMNS, ALIAS)}
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load verdicts and results that are not too old; a verdict is None if its entry has none any more."""
+        """Load verdicts and results that are not too old; a verdict is None if its log entry no longer has one."""
         wish, terms = asked[rules.ReuseWish], uow.terms.reuse
         if wish.verdicts and terms.verdict_age_s:
             by_key = {"keys": list(wish.verdicts), "age_s": terms.verdict_age_s}
@@ -429,7 +429,7 @@ class ReuseStore(Store):
 
 
 async def forget_reusable(connection: Connection, terms: ReuseTerms) -> int:
-    """Delete up to FORGET_BATCH rows that are too old, or the oldest of too many; return how many."""
+    """Delete up to FORGET_REUSABLE_BATCH rows, too old ones and the oldest of too many; return the number deleted."""
     age_s = max(terms.verdict_age_s, terms.result_age_s)
     parameters = {"age_s": age_s, "entries_max": terms.entries_max, "limit": FORGET_REUSABLE_BATCH}
     return await connection.change(_FORGET_REUSABLE, parameters)
@@ -475,12 +475,12 @@ _COUNT_KEPT: Final = text(f"SELECT count(*) FROM (SELECT FROM judgings WHERE {FR
 
 
 class JudgingsStore(Store):
-    """Lock judgings without a job, and write those that were queued, answered and cancelled."""
+    """Lock judgings without a job, and write judgings that were queued, answered and cancelled."""
 
     part, wish = rules.Judgings, rules.JudgingsWish
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Lock judgings in the order of their ids; find the groups that exist, and how many more judgings may."""
+        """Lock judgings in the order of their ids; read which groups exist, and how many more judgings may be kept."""
         wish, judgings = asked[rules.JudgingsWish], uow[rules.Judgings]
         if wish.groups:
             judgings.groups = set(await connection.scalars(_GROUPS, {"ids": list(wish.groups)}))
@@ -490,7 +490,7 @@ class JudgingsStore(Store):
             judgings.judgings |= {row.id: _to_judging(row) for row in rows}
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write new judgings, answers and cancels. RaceError: another transaction has queued one of the new since."""
+        """Write new judgings, answers and cancels. RaceError: another transaction has queued the same judging."""
         judgings = uow[rules.Judgings]
         if judgings.new:
             rows = [_make_row(judging) for judging in judgings.new]

@@ -29,7 +29,7 @@ class _ChangeLimit(Command[R_co]):
         return (LimitsWish(lock=LimitsLock.EXCLUSIVE, named=names), AgentsWish(locked=optional(self._agent_id)))
 
     def decide(self, uow: UnitOfWork) -> R_co:
-        """Change the limit, and raise the version of the agent that it pauses or resumes, since its view changes."""
+        """Change the limit; if that pauses or resumes an agent, raise the agent's version, since its view changes."""
         before, answer = self._is_paused(uow), self._change(uow)
         agent = self._find_agent(uow)
         if agent is not None and self._is_paused(uow) is not before:
@@ -50,10 +50,10 @@ class _ChangeLimit(Command[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class SetLimit(_ChangeLimit[Limit]):
-    """Change fields of a limit, or replace it; `paused` stays unless it is given.
+    """Change those fields of a limit that a patch gives, or replace the limit; `paused` stays unless it is given.
 
-    It applies at once, also to executions that wait or were offered already. RefusedError (`version_conflict`).
-    InvalidError: only a tenant's limit has such a field.
+    The change applies at once, also to executions that wait or were offered before. RefusedError (`version_conflict`):
+    the limit's version is not `version`. InvalidError: the limit is not a tenant's, and a field is for tenants only.
     """
 
     change: NewLimit | LimitPatch
@@ -77,7 +77,7 @@ class SetLimit(_ChangeLimit[Limit]):
 
 @dataclass(frozen=True, slots=True)
 class RemoveLimit(_ChangeLimit[None]):
-    """Remove a limit. NotFoundError (`unknown_limit`). RefusedError (`version_conflict`)."""
+    """Remove a limit. NotFoundError (`unknown_limit`). RefusedError (`version_conflict`): it has another version."""
 
     version: int | None = None
 
@@ -89,16 +89,16 @@ class RemoveLimit(_ChangeLimit[None]):
 
 
 def make_unknown_limit_error(name: str) -> NotFoundError:
-    """Return the error of a name without a limit."""
+    """Return the NotFoundError which says that no limit has this name."""
     return NotFoundError(f"there is no limit {name[:200]}", code=ErrorCode.UNKNOWN_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
 class PauseLimit(_ChangeLimit[Limit]):
-    """Pause or resume the executions of a name. Other fields of its limit stay; a limit that sets nothing is removed.
+    """Pause or resume the executions of a name. The limit's other fields stay; a limit without a setting is removed.
 
-    The answer has `paused` as it is now, also if the limit is removed. `version` is that of the agent of this name, or
-    else of the limit: RefusedError (`version_conflict`).
+    The answer has the new value of `paused`, even if the limit was removed. RefusedError (`version_conflict`):
+    `version` is not that of the agent of this name or, if no agent has the name, of the limit.
     """
 
     paused: bool
@@ -116,7 +116,7 @@ class PauseLimit(_ChangeLimit[Limit]):
 
 @dataclass(frozen=True, slots=True)
 class ConfirmLimits(Command[None]):
-    """Confirm that the present settings are complete: after a rebuild that lost some, nothing is offered until then."""
+    """Confirm that the present settings are complete: after a rebuild that lost some, nothing is offered before."""
 
     def locks(self) -> Wishes:
         return (LimitsWish(lock=LimitsLock.EXCLUSIVE),)

@@ -20,40 +20,40 @@ PERIOD_PARTS: Final = 20
 
 
 def agent_limit(agent_id: str) -> str:
-    """Return the name of an agent's limit."""
+    """Return the name of the limit of an agent, `agent:<id>`."""
     return f"agent:{agent_id}"
 
 
 def tenant_limit(tenant: str) -> str:
-    """Return the name of a tenant's limit."""
+    """Return the name of the limit of a tenant, `tenant:<name>`."""
     return f"tenant:{tenant}"
 
 
 def batch_limit(batch_id: UUID) -> str:
-    """Return the name of a batch's limit."""
+    """Return the name of the limit of a batch, `batch:<id>`."""
     return f"batch:{batch_id}"
 
 
 def is_shared(name: str) -> bool:
-    """Return whether a name is of a tenant or an agent, which hold shares of the workers' capacity."""
+    """Return whether a name is a tenant's or an agent's: these hold shares of the workers' capacity."""
     return name.startswith(("tenant:", "agent:"))
 
 
 def wildcard(name: str) -> str:
-    """Return the name of the limit of all values of the same kind (`WILDCARD` in limits/store.py)."""
+    """Return the wildcard of a name, such as `agent:*`, whose limit is for all names of the kind (SQL: WILDCARD)."""
     kind, _, value = name.partition(":")
     return f"label:{value.partition('=')[0]}=*" if kind == "label" else f"{kind}:*"
 
 
 def is_limited(name: str, limits: Collection[str]) -> bool:
-    """Return whether a limit applies to a name."""
+    """Return whether a limit in `limits` applies to a name: the name's own, or its wildcard's."""
     return name in limits or wildcard(name) in limits
 
 
 def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, limits: Collection[str]) -> list[str]:
     """Return the flow of an execution: the sorted names of its agent and of its limited labels and batch.
 
-    `_ADD_BATCH_TO_FLOWS` and `_ADD_LABEL_TO_FLOWS` of limits/store.py add names that are limited later.
+    When a name is limited later, `_ADD_BATCH_TO_FLOWS` or `_ADD_LABEL_TO_FLOWS` of limits/store.py adds it to flows.
     """
     others = [f"label:{key}={value}" for key, value in labels.items() if "=" not in key]
     others += [batch_limit(batch_id)] if batch_id else []
@@ -61,20 +61,20 @@ def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, lim
 
 
 def window_start(now: datetime, period_s: float) -> datetime:
-    """Return the time after which the parts began that may hold starts of the last period."""
+    """Return the time at which the window of a rate begins: one period and one part of the period before `now`."""
     return now - timedelta(seconds=period_s * (1 + 1 / PERIOD_PARTS))
 
 
 def is_held_back(tenant: str, flow: Iterable[str], limits: Collection[str]) -> bool:
-    """Return whether a limit applies to a tenant, or to any name of a flow."""
+    """Return whether a limit in `limits` applies to a tenant, or to any name of a flow."""
     return bool(limits) and any(is_limited(name, limits) for name in (tenant_limit(tenant), *flow))
 
 
 @dataclass(slots=True)
 class SharedRoom:
-    """The free capacity of executors, and how much of it tenants and agents hold, by the names of their limits.
+    """The capacity of executors, how much of it is free, and how much tenants and agents hold, by their limits' names.
 
-    While more than a fifth is free, shares are not counted; while nothing is free, nothing is offered.
+    While more than a fifth of the capacity is free, shares hold back nothing; while none is free, nothing is offered.
     """
 
     free: int
@@ -82,20 +82,20 @@ class SharedRoom:
     held: dict[str, int] = field(default_factory=dict)
 
     def find_full(self, names: Iterable[str]) -> str | None:
-        """Return the first of these names that holds its share of the capacity; None: none does."""
+        """Return the first of `names` that holds its whole share; None if none does, or shares do not apply."""
         if self.free <= 0 or not is_scarce(self.free, self.capacity):
             return None
         return next((name for name in names if not may_have_more(self.held.get(name, 0), self.free)), None)
 
     def take(self, names: Iterable[str]) -> None:
-        """Count an execution that is offered under these names."""
+        """Count an execution that is offered: one place less is free, and its tenant and agent hold one more."""
         self.free -= 1
         for name in filter(is_shared, names):
             self.held[name] = self.held.get(name, 0) + 1
 
 
 class LimitsLock(IntEnum):
-    """The lock of limits that a command needs: none; shared, to request or claim an execution; or to change limits."""
+    """The lock of limits that a command needs: none, shared (to request or claim) or exclusive (to change limits)."""
 
     NONE = 0
     SHARED = 1
@@ -104,14 +104,14 @@ class LimitsLock(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsWish(Wish):
-    """The `lock` of all limits, which is held to the commit, and the `named` limits to read."""
+    """The mode of the `lock` of all limits, which is held until the commit, and the names of limits to be read."""
 
     lock: LimitsLock = LimitsLock.NONE
     named: frozenset[str] = frozenset()
 
 
 class LimitChange(NamedTuple):
-    """A limit after a change, None if it is removed, and the actor of the change."""
+    """A limit after a change, or None if the limit was removed, and the actor of the change."""
 
     limit: Limit | None
     actor: Actor
@@ -119,7 +119,7 @@ class LimitChange(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Limits(Part):
-    """The limits that were read, and the names of all limits that hold executions back."""
+    """The limits that a transaction has read or changed, and the names of all limits that hold executions back."""
 
     #: None: the limit was removed.
     limits: Overlay[str, Limit | None] = field(default_factory=overlay)
@@ -134,11 +134,11 @@ class Limits(Part):
     has_rates: bool = False
 
     def misses(self, wish: Wish) -> bool:
-        """Return whether a wish needs the limits lock while it is not held."""
+        """Return whether a wish needs the lock of limits, and this transaction could not take that lock."""
         return self.is_missed and isinstance(wish, LimitsWish) and bool(wish.lock)
 
     def put(self, name: str, new: NewLimit | Limit, actor: Actor) -> Limit:
-        """Set a limit, and return it. A limit that sets nothing is removed."""
+        """Set the limit of a name, and return the limit; if it sets nothing, remove the stored limit instead."""
         stored, general = self.limits.get(name), self.limits.get(wildcard(name)) if name != wildcard(name) else None
         fields = new.model_dump(include=set(NewLimit.model_fields))
         if not new.paused and not (general is not None and general.paused):
@@ -153,12 +153,12 @@ class Limits(Part):
         return limit
 
     def pause(self, name: str, actor: Actor, *, paused: bool) -> Limit:
-        """Pause or resume the executions of a name, and return its limit, of which other fields stay."""
+        """Pause or resume the executions of a name, keep the other fields of its limit, and return the limit."""
         limit = self.limits.get(name) or NewLimit()
         return self.put(name, limit.model_copy(update={"paused": paused}), actor)
 
     def remove(self, name: str, actor: Actor) -> bool:
-        """Remove a limit. Return False if there was none."""
+        """Remove the limit of a name, and return whether there was one."""
         if self.limits.get(name) is None:
             return False
         self.limits[name] = None
@@ -168,26 +168,26 @@ class Limits(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuesWish(Wish):
-    """The queues of tenants, if any queue is capped."""
+    """The tenants for whose queues the room is read, if any queue is capped."""
 
     tenants: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
 class Queues(Part):
-    """How many more executions of each tenant with a capped queue may wait, after those of this transaction."""
+    """The room in each tenant's capped queue: how many executions may be added after those of this transaction."""
 
     room: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
 class Starts(Part):
-    """How many executions of this transaction begin, by the names to which a rate may apply."""
+    """How many executions a transaction begins, by the names to which a rate may apply."""
 
     begun: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def count(self, execution: Execution) -> None:
-        """Count an execution that begins; rates limit begins, and not offers."""
+        """Count an execution that begins, under each of its limited names; rates limit begins, and not offers."""
         limits = self.uow[Limits]
         if limits.has_rates:
             for name in (tenant_limit(execution.tenant), *execution.flow):

@@ -1,7 +1,7 @@
 """Limits as rows: read and write them, find those that apply to a name, and count queues and starts under them.
 
-A transaction that requests executions shares the LIMITS lock to its commit, so that a new limit, whose transaction
-holds that lock exclusively, is applied to all of them.
+A transaction that requests executions shares the LIMITS lock until its commit. A new limit, whose transaction holds
+that lock exclusively, is therefore applied to all these executions.
 """
 
 import logging
@@ -38,10 +38,10 @@ WILDCARD: Final = "regexp_replace(names.name, '^(label:[^=]*=|[^:]*:).*', '\\1*'
 
 
 def apply(names: str, besides: str = "") -> str:
-    """Return the query of the limits that apply to names, which another query returns; names without one are left out.
+    """Return the SQL query of the limits of all limited names among those which the query `names` returns.
 
-    Each field is that of the name's own limit, or else of its wildcard's; no other code combines them. `besides`:
-    further columns of the limits `own` and `general`.
+    Each field is that of the name's own limit, or else of its wildcard's; no other code combines the two. `besides`:
+    further columns, in SQL, of the rows `own` and `general`.
     """
     return f"""
         SELECT names.name, coalesce(own.paused, general.paused, false) AS paused,
@@ -56,15 +56,15 @@ def apply(names: str, besides: str = "") -> str:
 
 
 def is_agent_paused(agent_id: str) -> str:
-    """Return the condition that the agent of a column is paused."""
+    """Return the SQL condition which says that the agent with the id in the column `agent_id` is paused."""
     applied = apply(f"SELECT 'agent:' || {agent_id}")
     return f"EXISTS (SELECT FROM ({applied}) AS applied WHERE paused)"
 
 
 def count_running(names: str) -> str:
-    """Return the query that counts the running executions under each of the names that another query returns.
+    """Return the SQL query that counts the running executions under each name that the query `names` returns.
 
-    `offered` counts those of them that were offered and have not begun.
+    The column `offered` counts those running executions that were offered and have not begun.
     """
     return f"""
         SELECT name, count(*) AS running, count(*) FILTER (WHERE state = 'OFFERED') AS offered
@@ -154,18 +154,18 @@ _NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
 
 
 class LimitsStore(Store):
-    """Read limits that commands change, and write them; the lock of limits is taken with the jobs."""
+    """Read limits that commands change, and write them; the lock of limits is taken together with the jobs' locks."""
 
     part, wish = rules.Limits, rules.LimitsWish
 
     async def lock(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Read the limits that are named."""
+        """Read the limits whose names the wish has."""
         if named := asked[rules.LimitsWish].named:
             for row in await connection.execute(_LIMITS, {"names": list(named)}):
                 uow[rules.Limits].limits.stored[row.name] = Limit(**{name: getattr(row, name) for name in _LIMIT})
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write limits, and the fact that the settings are complete if that was confirmed."""
+        """Write changed limits, and the fact that the settings are complete if an administrator confirmed that."""
         for name, change in sorted(uow[rules.Limits].changes.items()):
             await _write_limit(connection, name, change)
         if (actor := uow[rules.Limits].confirmed_by) is not None:
@@ -180,7 +180,7 @@ class LimitsStore(Store):
 
 
 async def _write_limit(connection: Connection, name: str, change: rules.LimitChange) -> None:
-    """Set or remove a limit, also for executions that wait or were offered already."""
+    """Set or remove a limit, and apply the change to executions that wait or were offered before."""
     limit = change.limit
     if limit is None:
         await connection.execute(_REMOVE_LIMIT, {"name": name, "actor": change.actor})
@@ -192,7 +192,7 @@ async def _write_limit(connection: Connection, name: str, change: rules.LimitCha
 
 
 async def add_to_flows(connection: Connection, name: str) -> None:
-    """Add the label or batch of a limit to the flows of the live executions that it applies to."""
+    """Add the name of a limit of a label or batch to the flows of the live executions to which the limit applies."""
     kind, _, rest = name.partition(":")
     if kind == "batch":
         await connection.execute(_ADD_BATCH_TO_FLOWS, {"name": name, "batch_id": UUID(rest)})
@@ -201,12 +201,12 @@ async def add_to_flows(connection: Connection, name: str) -> None:
 
 
 class QueuesStore(Store):
-    """Lock the caps of queues after all other rows, and count the room that they leave."""
+    """Lock the limits that cap queues, after all other rows, and count the room in these queues."""
 
     part, wish, is_last = rules.Queues, rules.QueuesWish, True
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load the room in capped queues, if the limits lock is held and any queue is capped."""
+        """Load the room in tenants' capped queues, if the limits lock is held and any queue is capped."""
         if uow[rules.Limits].has_queue_caps and uow[rules.Limits].is_held:
             names = {tenant: rules.tenant_limit(tenant) for tenant in asked[rules.QueuesWish].tenants}
             own_and_general = {*names.values(), *map(rules.wildcard, names.values())}
@@ -216,24 +216,24 @@ class QueuesStore(Store):
 
 
 class StartsStore(Store):
-    """Count executions that begin under the rates of their names."""
+    """Count the executions that begin, for the rates of their names."""
 
     part = rules.Starts
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Count the starts of this transaction, if any limit has a rate."""
+        """Add the starts of this transaction to the counts of all names that have a rate."""
         if begun := uow[rules.Starts].begun:
             counted = {"names": list(begun), "counts": list(begun.values()), "now": uow.clock.now}
             await connection.execute(_COUNT_STARTS, counted)
 
 
 async def list_limits(connection: Connection, limit: int, after: str = "") -> Sequence[Limit]:
-    """Return limits in the order of their names, after one."""
+    """Return up to `limit` limits in the order of their names, after the name `after`."""
     rows = await connection.execute(limits.select().where(limits.c.name > after).order_by(limits.c.name).limit(limit))
     return [Limit.model_validate(dict(row)) for row in rows]
 
 
 async def get_limit(connection: Connection, name: str) -> Limit | None:
-    """Return the limit of a name; None: it has none."""
+    """Return the limit of a name, or None if the name has none."""
     row = (await connection.execute(limits.select().where(limits.c.name == name))).one_or_none()
     return None if row is None else Limit.model_validate(dict(row))

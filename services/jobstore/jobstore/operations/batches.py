@@ -1,4 +1,4 @@
-"""Accept operations, batches among them, and read them. All items are stored before the first is carried out."""
+"""Accept operations, among them batches, and read operations. All items are stored before the first is carried out."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -43,7 +43,7 @@ _OF_JUDGING: Final = frozenset({"judge", "criteria", "criteria_set", "shadow", "
 
 
 class Batches:
-    """Accept operations, batches and retries among them, and read them with their progress."""
+    """Accept operations, among them batches and retries, and read operations with their progress."""
 
     def __init__(
         self, database: Database, runner: CommandRunner, worker: OperationWorker, *, items_max: int = ITEMS_MAX
@@ -65,8 +65,8 @@ class Batches:
     ) -> Answer[Operation]:
         """Store a batch, request its executions, and return the batch once each job was accepted or refused.
 
-        Jobs are named by id, given as new ones, or chosen by a filter. Repeats under one idempotency key are one batch.
-        RefusedError: no job matches the filter.
+        Jobs are named (`job_ids`), new (`new`) or match a filter (`chosen`). Calls with one idempotency key make one
+        batch. RefusedError: no job matches the filter. InvalidError (`batch_too_large`): there are too many jobs.
         """
         check_batch_size(len(job_ids) + len(new))
         obstacle = None
@@ -88,9 +88,9 @@ class Batches:
     async def retry(
         self, operation_id: str, statuses: Sequence[JobStatus], name: str | None, idempotency_key: str, actor: Actor
     ) -> Answer[Operation]:
-        """Make a batch of the items of another that ended at one of the statuses, and whose jobs are still there.
+        """Make a batch of those items of an operation that ended at one of `statuses`, and whose jobs still have it.
 
-        The batch gets the name of the other unless it is given one. RefusedError (`nothing_to_retry`): no such item.
+        The batch takes the name of the operation if `name` is None. RefusedError (`nothing_to_retry`): no such item.
         """
         source = await self.get_operation(operation_id)
         batch_id = self._derive_id("retry", str(source.id), key=idempotency_key)
@@ -105,9 +105,9 @@ class Batches:
         return await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
 
     async def create(self, new: NewOperation, idempotency_key: str, actor: Actor) -> Answer[Operation]:
-        """Make an operation on the jobs that match now, or that are named, and wake the worker that carries it out.
+        """Make an operation on the named jobs, or on those that match its filter now, and wake the worker for it.
 
-        RefusedError: no job matches. InvalidError: too many match.
+        RefusedError: no job matches. InvalidError: too many jobs match, or an agent, policy or set is unknown.
         """
         tenant = _find_tenant(new.filter)
         operation_id = self._derive_id("operation", tenant, key=idempotency_key)
@@ -141,7 +141,7 @@ class Batches:
         return await self._create(CreateOperation(operation_id, spec, obstacle, actor=actor), key, waits=False)
 
     async def preview(self, new: NewOperation) -> Preview:
-        """Return which jobs an operation would be of, without making it. InvalidError (`unknown_judge_policy`)."""
+        """Return the preview of an operation, without making the operation. InvalidError (`unknown_judge_policy`)."""
         chosen = _limit_to_rested(new)
         async with self._database.transaction() as session:
             named = list(dict.fromkeys(new.job_ids))
@@ -151,7 +151,7 @@ class Batches:
     async def _create(
         self, command: CreateOperation, key: RequestKey | None, *, waits: bool = True
     ) -> Answer[Operation]:
-        """Store an operation, and return it once its items are answered; unless `waits`, only wake the worker."""
+        """Store an operation, and return it: with `waits` once its items are answered, else at once."""
         _, is_replay = await self._runner.administer.run_one(Once(command, key, actor=command.actor))
         if waits:
             await self._worker.run_until_answered(command.operation_id)
@@ -161,7 +161,7 @@ class Batches:
         return Answer(await self._describe(self._database, command.operation_id), is_replay)
 
     async def move(self, operation_id: str, to: OperationState, actor: Actor, reason: str = "") -> Operation:
-        """Pause, resume or cancel an operation, and return it as it is then. RefusedError: it has ended.
+        """Pause, resume or cancel an operation, and return it as it is afterwards. RefusedError: it has ended.
 
         The operation is read outside the callers' share of connections: the call must not fail after the change.
         """
@@ -170,11 +170,11 @@ class Batches:
         return await self._describe(self._database, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
-        """Return the id that follows from an idempotency key; a random one without a key."""
+        """Return the id derived from a purpose, names and an idempotency key; a random id if the key is empty."""
         return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:
-        """Return an operation with its progress, why it waits, and its first refused items. NotFoundError: unknown."""
+        """Return an operation with progress, why it waits, and its first refused items. NotFoundError: no such id."""
         return await self._describe(self._read, _parse_id(operation_id))
 
     async def _describe(self, database: Database, operation_id: UUID) -> Operation:
@@ -192,7 +192,7 @@ class Batches:
     async def list_items(
         self, operation_id: str, limit: int, after: int, outcomes: Sequence[str]
     ) -> list[OperationItem]:
-        """Return items of an operation after a number. NotFoundError: no operation has the id."""
+        """Return up to `limit` items with these outcomes, after a number. NotFoundError: there is no such operation."""
         async with self._read.session() as session:
             items = await operations.list_items(session, _parse_id(operation_id), limit, after, outcomes)
         if not items:
@@ -201,7 +201,7 @@ class Batches:
 
 
 def _parse_id(operation_id: str) -> UUID:
-    """Return the id of an operation as a UUID. NotFoundError: it is no UUID."""
+    """Return the id of an operation as a UUID. NotFoundError: the text is no UUID."""
     try:
         return UUID(operation_id)
     except ValueError:
@@ -209,7 +209,7 @@ def _parse_id(operation_id: str) -> UUID:
 
 
 def _refuse_number(matching: int, limit: int) -> PermanentError | None:
-    """Return the error of an operation on no job, or on more than a limit; else None."""
+    """Return the error of an operation if no job matches, or more than `limit` jobs match; None if it may be made."""
     if matching > limit:
         message = f"more than {limit} jobs match: choose fewer, as by when they were created"
         return InvalidError(message, code=ErrorCode.BATCH_TOO_LARGE)
@@ -221,9 +221,9 @@ _STATUSES: Final = {OperationKind.RETRY: [JobStatus.FAILED], OperationKind.REJUD
 
 
 def _limit_to_rested(new: NewOperation) -> JobFilter | None:
-    """Return the filter of an operation, with the default statuses of its kind: a retry's is FAILED.
+    """Return an operation's filter, or None; if the filter names no statuses, add the defaults of the operation's kind.
 
-    A retry leaves out jobs whose judge failed, unless the filter names that code: their agents have done their work.
+    A retry leaves out jobs whose judge failed (their agents have done the work), unless the filter names that code.
     """
     chosen = new.filter
     if chosen is None or new.kind not in _STATUSES:
@@ -239,7 +239,7 @@ def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:
 
 
 def _find_tenant(chosen: JobFilter | None) -> str:
-    """Return the tenant of an operation's idempotency key: that of its filter, or the default one."""
+    """Return the tenant of an operation's idempotency key: the filter's tenant, or the default one."""
     return (chosen.tenant if chosen else None) or DEFAULT_TENANT
 
 

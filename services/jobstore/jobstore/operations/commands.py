@@ -23,7 +23,7 @@ ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationsWish(Wish):
-    """Operations to lock; and of which operations to read whether they are unfinished, of which items whether open."""
+    """Operations to be `locked` or to be checked for `unfinished` work, and items to be checked for no answer."""
 
     locked: frozenset[UUID] = frozenset()
     unfinished: frozenset[UUID] = frozenset()
@@ -32,9 +32,9 @@ class OperationsWish(Wish):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A job of an operation; `spec` is the new job as JSON text, None where the job exists.
+    """A job of an operation; `spec` is a new job as JSON text, None if the job exists already.
 
-    `execution_id`: the job's execution when the operation was made, of operations that cancel it or judge it again.
+    `execution_id`: the job's execution when the operation was made, if the operation cancels or judges that execution.
     """
 
     item: int
@@ -49,7 +49,7 @@ Snapshot: TypeAlias = object
 
 @dataclass(frozen=True, slots=True)
 class ItemAnswer:
-    """The answer to an item: an execution, or the code and message of a refusal."""
+    """The answer to the item with a number: an execution, or the code and message of a refusal."""
 
     item: int
     execution_id: UUID | None = None
@@ -58,7 +58,7 @@ class ItemAnswer:
 
 
 class StoredOperation(NamedTuple):
-    """The state of an operation, and its kind."""
+    """The state and the kind of a stored operation."""
 
     state: OperationState
     kind: OperationKind = OperationKind.EXECUTE
@@ -66,7 +66,7 @@ class StoredOperation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
-    """An operation as it is requested: its kind, its items or a query of them, and the parameters of its kind."""
+    """An operation as requested: its kind, its items, or the query of its items (`snapshot`), and its parameters."""
 
     kind: OperationKind = OperationKind.EXECUTE
     items: Sequence[Item] = ()
@@ -77,7 +77,7 @@ class OperationSpec:
 
 
 class NewOperation(NamedTuple):
-    """A new operation, and its actor."""
+    """A new operation, and the actor that asked for the operation."""
 
     id: UUID
     actor: Actor
@@ -85,7 +85,7 @@ class NewOperation(NamedTuple):
 
 
 class OperationMove(NamedTuple):
-    """A new state of an operation, whether it is final, and the actor and reason of the change."""
+    """A new state of an operation, whether that state is final, and the actor and reason of the change (`about`)."""
 
     id: UUID
     state: OperationState
@@ -95,7 +95,7 @@ class OperationMove(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Operations(Part):
-    """Operations by id, and their changes, in the order of the commands."""
+    """The operations of a transaction by id, and their changes, in the order of the commands."""
 
     operations: Overlay[UUID, StoredOperation] = field(default_factory=overlay)
     unfinished: Collection[UUID] = frozenset()
@@ -113,7 +113,7 @@ class Operations(Part):
         self.new.append(new)
 
     def move(self, operation_id: UUID, state: OperationState, about: Mapping[str, str]) -> None:
-        """Move an operation to another state, and keep the actor and the reason."""
+        """Move an operation to another state; `about` has the actor and the reason of the move."""
         self.operations[operation_id] = self.operations[operation_id]._replace(state=state)
         self.moves.append(OperationMove(operation_id, state, state in ENDED, about))
 
@@ -138,9 +138,9 @@ _ENDS: Final[Mapping[OperationState, OperationState]] = {
 
 @dataclass(frozen=True, slots=True)
 class CreateOperation(Creation[None]):
-    """Make an operation with all its items, unless it exists; `obstacle` is raised unless it exists.
+    """Make an operation with all its items, or raise `obstacle` if given; do nothing if the operation exists.
 
-    InvalidError (`batch_too_large`).
+    InvalidError (`batch_too_large`): the operation has more than BATCH_MAX items.
     """
 
     operation_id: UUID
@@ -170,19 +170,19 @@ class CreateOperation(Creation[None]):
 
 
 def check_batch_size(size: int) -> None:
-    """Raise an InvalidError if a batch of so many jobs is too large."""
+    """Raise InvalidError (`batch_too_large`) if `size`, the number of jobs in a batch, is above BATCH_MAX."""
     if size > BATCH_MAX:
         raise InvalidError(f"{BATCH_MAX} jobs at most may be named at once", code=ErrorCode.BATCH_TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
 class MoveOperation(Command[None]):
-    """Pause, resume or cancel an operation, unless it is in that state; no item of a paused one is carried out.
+    """Pause, resume or cancel an operation; do nothing if it has the state `to`. Items of a paused operation wait.
 
-    A cancelled operation ends at once, unless its kind executes: then its live executions are cancelled first. Items
+    A cancelled operation ends at once, unless its kind executes jobs: then live executions are cancelled first. Items
     that were not carried out get no answer, since the operation's state is theirs.
 
-    `reason` is that of a cancel. NotFoundError (`unknown_batch`). RefusedError (`operation_ended`).
+    `reason` is that of a cancel. NotFoundError (`unknown_batch`). RefusedError (`operation_ended`): it cannot move.
     """
 
     operation_id: UUID
@@ -215,7 +215,7 @@ class MoveOperation(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class AnswerItems(Command[None]):
-    """Store answers to items of an operation, each item's once, and release the claim on the operation in `rest_s`."""
+    """Store the first answer to each of these items, and end the claim on the operation after `rest_s` seconds."""
 
     operation_id: UUID
     answers: Sequence[ItemAnswer]
@@ -231,10 +231,10 @@ class AnswerItems(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class CarryOutItem(Command[None]):
-    """Carry out the command of an item, and store its answer in the same transaction, hence once.
+    """Run the command of an item and store the item's answer in one transaction, so that the item is carried out once.
 
-    Do nothing if the item has an answer, or its operation is not RUNNING. `guard` refuses a job that has moved on since
-    the operation was made. The operation's next items are carried out in `rest_s`.
+    Do nothing if the item has an answer, or its operation is not RUNNING. `guard` returns the refusal of a job that has
+    moved on since the operation was made. The operation's next items may be carried out after `rest_s` seconds.
     """
 
     operation_id: UUID
@@ -304,5 +304,5 @@ def _require_operation(uow: UnitOfWork, operation_id: UUID) -> StoredOperation:
 
 
 def make_unknown_batch_error(operation_id: str) -> NotFoundError:
-    """Return the error of an id that no operation has."""
+    """Return the NotFoundError which says that no operation has this id."""
     return NotFoundError(f"no batch has the id {operation_id[:100]}", code=ErrorCode.UNKNOWN_BATCH)

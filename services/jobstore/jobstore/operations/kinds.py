@@ -1,4 +1,4 @@
-"""Make the command of an item by the kind of its operation, as the call of that name would, and pace judging again."""
+"""Make the command that carries out an item, by the kind of its operation, and pace the judging again of results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Parameters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
-    """An operation that this worker has claimed; `actor` asked for it. `cancel`: who asked to cancel it, and why."""
+    """An operation that this worker has claimed, and its actor; `cancel` has the actor and the reason of a cancel."""
 
     id: UUID
     kind: OperationKind
@@ -63,9 +63,9 @@ _Made = tuple[Command[object], UUID | None, _Guard | None]
 
 
 def make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> CarryOutItem | PermanentError:
-    """Return the command that carries out an item, or the error of an item that none can carry out.
+    """Return the command that carries out an item, or the error with which the item is answered if none can.
 
-    `execution_id`: the id of the execution that the command requests, if it requests one.
+    `execution_id`: the id of the execution, or of the judging, that the command requests, if it requests one.
     """
     try:
         command, answer, guard = _KINDS[operation.kind](operation, item, execution_id)
@@ -104,7 +104,7 @@ def _assign(operation: ClaimedOperation, item: Item, _: UUID) -> _Made:
 
 
 def _rejudge(operation: ClaimedOperation, item: Item, judging_id: UUID) -> _Made:
-    """Return the command that queues a result to be judged again; the id derived for the item is the judging's."""
+    """Return the command that queues the result of an item's job to be judged again, as the judging `judging_id`."""
     asked = {"acceptance_criteria": criteria} if (criteria := operation.parameters.get("criteria")) else None
     judging = NewJudging(
         judging_id,
@@ -190,7 +190,7 @@ _SPENT: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many judgings may be queued now, and after how many seconds the next. `code`: why none may be from now on."""
+    """How many judgings may be queued now, and in how many seconds more. `code`: why none may be queued any more."""
 
     room: int
     rest_s: float = 0.0
@@ -199,7 +199,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """The cost of an operation's judgings so far: how many that are done have a known cost, and how many have not."""
+    """The known cost of an operation's judgings; the numbers done with a known or unknown cost, and not yet done."""
 
     nanos: int = 0
     priced: int = 0
@@ -208,12 +208,12 @@ class Spent:
 
     @property
     def code(self) -> str:
-        """The code of items that are refused for lack of a budget."""
+        """The code with which items are refused once the budget allows no further judging."""
         return COST_UNKNOWN if self.unpriced and not self.nanos else OVER_BUDGET
 
 
 async def find_pace(connection: Connection, operation_id: UUID, parameters: Parameters, items_max: int) -> Pace:
-    """Return how many judgings an operation may queue now, up to `items_max`."""
+    """Return how many judgings an operation may queue now, up to `items_max`, by its budget and its rate."""
     budget_usd, rate = parameters.get("budget_usd"), parameters.get("rate_per_s")
     if budget_usd is None:
         room = AHEAD_MAX - int(await connection.scalar(_OPEN, {"id": operation_id}))
@@ -230,9 +230,9 @@ async def find_pace(connection: Connection, operation_id: UUID, parameters: Para
 
 
 def find_affordable(budget_nanos: int, spent: Spent) -> int:
-    """Return how many more judgings a budget allows, if each costs the average of those with a known cost.
+    """Return how many more judgings a budget allows, if each costs the mean of those judgings whose cost is known.
 
-    Those with an unknown cost count as much. If all costs are unknown, the budget cannot be kept, and allows no more.
+    A judging of unknown cost counts as the mean. If no cost above 0 is known, but some are unknown, none is allowed.
     """
     if spent.nanos >= budget_nanos or (spent.unpriced and not spent.nanos):
         return 0

@@ -127,7 +127,7 @@ _COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
 
 
 async def get(connection: Connection, operation_id: UUID) -> Operation | None:
-    """Return an operation with its progress, or None where there is none of that id."""
+    """Return the operation with this id and its progress, or None if there is none."""
     rows = await _fetch_operations(connection, select(*_COLUMNS).where(operations.c.id == operation_id))
     return rows[0] if rows else None
 
@@ -135,7 +135,7 @@ async def get(connection: Connection, operation_id: UUID) -> Operation | None:
 async def list_operations(
     connection: Connection, limit: int, before: tuple[datetime, UUID] | None = None, kinds: Sequence[str] = ()
 ) -> list[Operation]:
-    """Return operations, newest first, before a place (created_at, id), of all kinds unless some are named."""
+    """Return operations, newest first, before a place (created_at, id); of the kinds in `kinds`, or of all if empty."""
     query = select(*_COLUMNS).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(operations.c.created_at, operations.c.id) < tuple_(*before))
@@ -147,7 +147,7 @@ async def list_operations(
 async def list_items(
     connection: Connection, operation_id: UUID, limit: int, after: int = -1, outcomes: Iterable[str] = ()
 ) -> list[OperationItem]:
-    """Return items of an operation after a number, in order, each with its outcome and its last retry."""
+    """Return items of an operation by number, after `after`, each with its outcome and its last retry."""
     wanted = {"id": operation_id, "limit": limit, "after": after, "outcomes": list(outcomes)}
     rows = await connection.execute(_ITEMS, wanted)
     asked = {"id": operation_id, "job_ids": [row.job_id for row in rows]}
@@ -156,7 +156,7 @@ async def list_items(
 
 
 def retried_jobs(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
-    """Return the query of (item, job_id) of the items that would be retried of an operation."""
+    """Return the query of (item, job_id) of those items of an operation that a retry by `statuses` would take."""
     asked = text(_RETRIED).bindparams(retry_of=retry_of, statuses=[status.value for status in statuses])
     return select(asked.columns(column("item"), column("job_id")).subquery())
 
@@ -201,9 +201,9 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
 
 
 async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:
-    """Return the JSON text of the judge policy that a reference means now, or else of a given policy; None: neither.
+    """Return the JSON text of the judge policy that `reference` means now, or else of `body`; None if both are None.
 
-    InvalidError (`unknown_judge_policy`): no policy has the name, or that version, or it is retired.
+    InvalidError (`unknown_judge_policy`): no policy has that name or that version, or the name is retired.
     """
     if reference is not None:
         return (await find_version(connection, Kind.JUDGE, reference)).policy_json
@@ -211,9 +211,9 @@ async def freeze_policy(connection: Connection, reference: str | None, body: Jud
 
 
 async def find_version(connection: Connection, kind: Kind, reference: str) -> Version:
-    """Return the version that a reference means now.
+    """Return the version of a judge policy or a set that a reference means now.
 
-    InvalidError (`unknown_judge_policy` and the like): none has the name, or that version, or it is retired.
+    InvalidError (`unknown_judge_policy` and the like): nothing has that name or that version, or the name is retired.
     """
     wanted = Wanted(kind, reference)
     version = (await load_versions(connection, [wanted])).get(wanted)
@@ -223,7 +223,7 @@ async def find_version(connection: Connection, kind: Kind, reference: str) -> Ve
 
 
 async def freeze_parameters(connection: Connection, new: NewOperation) -> dict[str, object]:
-    """Return the policy and the criteria of an operation `rejudge`, as they are now; nothing for other kinds."""
+    """Return the policy and the criteria of a `rejudge` operation, as they are now; an empty dict for other kinds."""
     if new.kind is not OperationKind.REJUDGE:
         return {}
     frozen: dict[str, object] = {}

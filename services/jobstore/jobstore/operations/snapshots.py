@@ -58,9 +58,9 @@ _MEAN_BY_POLICY: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The jobs of an operation that is not made yet: their number, by status, and some as `job_message` takes them.
+    """The jobs that an operation would have: their number, their numbers by status, and the oldest of them as a sample.
 
-    `cost_nanos`: the expected cost of executing, or judging again, `cost_of` of them; None: no cost is known.
+    `cost_nanos`: the expected cost of executing, or judging again, `cost_of` of these jobs; None: no cost is known.
     """
 
     total: int
@@ -72,40 +72,40 @@ class Preview:
 
 
 def matching_items(kind: OperationKind, chosen: JobFilter, limit: int) -> Query:
-    """Return the query of items (number, job, execution): the jobs that match a filter, oldest first, up to `limit`."""
+    """Return the query of the items (number, job, execution) of the `limit` oldest jobs that match a filter."""
     number = func.row_number().over(order_by=(jobs.c.created_at, jobs.c.id)) - 1
     query = where_matching(select(number, jobs.c.id, _get_target(kind)), chosen)
     return query.order_by(jobs.c.created_at, jobs.c.id).limit(limit)
 
 
 def named_items(kind: OperationKind, job_ids: Sequence[str]) -> Query:
-    """Return the query of named jobs, in their order, whether they exist or not."""
+    """Return the query of one item for each named job, in the given order, even if no such job exists."""
     named = func.unnest(literal(list(job_ids), ARRAY(Text))).table_valued("id", with_ordinality="n").render_derived()
     query = select(named.c.n - 1, named.c.id, _get_target(kind))
     return query.select_from(named.outerjoin(jobs, jobs.c.id == named.c.id))
 
 
 def retried_items(retry_of: UUID, statuses: Sequence[JobStatus]) -> Query:
-    """Return the query of the items that would be retried of an operation."""
+    """Return the query of the items of a retry: those of the operation `retry_of` that ended at one of `statuses`."""
     found = retried_jobs(retry_of, statuses).subquery()
     number = func.row_number().over(order_by=found.c.item) - 1
     return select(number, found.c.job_id, cast(null(), Uuid))
 
 
 def _get_target(kind: OperationKind) -> ColumnElement[UUID | None]:
-    """Return the column of an item's execution: the live one to cancel, or the last one to judge again."""
+    """Return the column of an item's execution: the live one to cancel, the last one to judge again, or else NULL."""
     if kind is OperationKind.REJUDGE:
         return jobs.c.execution_id
     return case((jobs.c.live, jobs.c.execution_id)) if kind is OperationKind.CANCEL else cast(null(), Uuid)
 
 
 async def count_matching(connection: Connection, chosen: JobFilter, limit: int) -> int:
-    """Return how many jobs match, up to one more than `limit`; call within a transaction."""
+    """Return how many jobs match a filter, counted up to `limit` + 1; call this within a transaction."""
     return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(limit + 1))
 
 
 async def count_items(connection: Connection, items: Query) -> int:
-    """Return how many items a query has; call within a transaction."""
+    """Return how many items a query selects; call this within a transaction."""
     await connection.execute(PLAN_ANEW)
     return int(await connection.scalar(select(func.count()).select_from(items.subquery())))
 
@@ -117,9 +117,9 @@ async def make_preview(
     items_max: int,
     judge: Version | None = None,
 ) -> Preview:
-    """Return the preview of an operation on up to `items_max` of these jobs; call within a transaction.
+    """Return the preview of an operation on up to `items_max` of the chosen jobs; call this within a transaction.
 
-    `judge`: the policy by which they would be judged again; None: each by the policy of its last verdict.
+    `judge`: the policy by which the jobs would be judged again; None: each job by the policy of its last verdict.
     """
     await connection.execute(PLAN_ANEW)
     columns = (jobs.c.status, jobs.c.agent_id)
@@ -150,7 +150,7 @@ async def make_preview(
 async def _find_mean_judging(
     connection: Connection, chosen: JobFilter | Sequence[str], judge: Version | None
 ) -> int | None:
-    """Return the expected cost of judging one of these jobs again, in nano-dollars; None: it is unknown."""
+    """Return the mean cost of judging one of these jobs again, in nano-dollars, or None if the cost is unknown."""
     mean: int | None
     if judge is not None:
         mean = await connection.scalar(_MEAN_BY_POLICY, {"name": judge.name, "version": judge.version})
@@ -161,7 +161,7 @@ async def _find_mean_judging(
 
 
 def _make_sample_query(chosen: JobFilter | Sequence[str], *, are_few: bool) -> Query:
-    """Return the query of the oldest jobs that match; few are found first and then sorted, many read in that order."""
+    """Return the query of the SAMPLE oldest chosen jobs: it sorts all of them if `are_few`, else reads by age."""
     ids = _where_chosen(select(jobs.c.id, jobs.c.created_at), chosen)
     # OFFSET 0: all that match are found first, by whatever index serves the filter.
     found = (ids.offset(0) if are_few else ids).subquery()

@@ -1,4 +1,4 @@
-"""Lock the operations of a transaction, find which are unfinished, and write new ones, moves and answers."""
+"""Lock the operations of a transaction, find unfinished operations, and write new operations, moves and answers."""
 
 from dataclasses import asdict
 from typing import Final
@@ -83,7 +83,7 @@ _NOTIFY_OPERATIONS: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 
 
 class OperationsStore(Store):
-    """Lock operations, and write new ones, their moves, and the answers to their items."""
+    """Lock operations, and write new operations, moves of operations, and the answers to their items."""
 
     part, wish = Operations, OperationsWish
 
@@ -95,7 +95,7 @@ class OperationsStore(Store):
                 uow[Operations].operations.stored[row.id] = stored
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load which operations are unfinished, and which items have no answer yet."""
+        """Load which of the wished operations are unfinished, and which of the wished items have no answer yet."""
         wish, operations = asked[OperationsWish], uow[Operations]
         if wish.unfinished:
             operations.unfinished = set(await connection.scalars(_UNFINISHED, {"ids": list(wish.unfinished)}))
@@ -105,7 +105,7 @@ class OperationsStore(Store):
             operations.open_items = {(row.operation_id, row.item) for row in rows}
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
-        """Write operations and answers."""
+        """Write new operations, moves of operations to other states, and answers to items."""
         operations = uow[Operations]
         for operation in operations.new:
             await _insert_operation(connection, operation)
@@ -121,7 +121,7 @@ class OperationsStore(Store):
 
 
 async def _insert_operation(connection: Connection, new: NewOperation) -> None:
-    """Insert an operation with its items. RaceError: another transaction has inserted it since."""
+    """Insert an operation with its items. RaceError: another transaction has inserted the operation meanwhile."""
     spec = new.spec
     row = {"id": new.id, "actor": new.actor, "parameters": json_text(spec.parameters)}
     named = {"kind": spec.kind.value, "name": spec.name, "retry_of": spec.retry_of}

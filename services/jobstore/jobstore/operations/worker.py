@@ -1,4 +1,4 @@
-"""Carry out operations: run each item as a command, cancel the items of cancelled ones, and end finished ones.
+"""Carry out operations: run each item as a command, cancel items of cancelled operations, and end finished operations.
 
 An item's answer is stored in the transaction that carries the item out, so that no crash lets it be carried out twice.
 """
@@ -75,12 +75,12 @@ _LIST_ENDED: Final = text(
 
 
 def derive_execution_id(ids: IdKey, operation_id: UUID, job_id: str) -> UUID:
-    """Return the id of the execution that an operation requests of a job, so that requesting again is a repeat."""
+    """Return the id of the execution that an operation requests of a job; a repeated request has the same id."""
     return ids.derive("execution of a batch", str(operation_id), job_id)
 
 
 def make_items(ids: IdKey, operation_id: UUID, job_ids: Sequence[str], new: Iterable[NewJob] = ()) -> list[Item]:
-    """Make items for jobs that exist, and for new ones, whose ids follow from the operation's where they have none."""
+    """Return items for existing and for new jobs; a new job without an id gets one derived from the operation's."""
     items = [Item(number, job_id) for number, job_id in enumerate(job_ids)]
     for number, job in enumerate(new):
         job_id = job.id or str(ids.derive("job of a batch", str(operation_id), str(number)))
@@ -100,7 +100,7 @@ LOOK_AGAIN_S = 0.05
 
 
 class OperationWorker:
-    """Carry out operations chunk by chunk; a claim keeps the workers of other processes from the same operation."""
+    """Carry out operations chunk by chunk; a claim keeps the workers of other processes away from the operation."""
 
     def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_AT_ONCE) -> None:
         self._database = database
@@ -113,7 +113,7 @@ class OperationWorker:
         self._wait_s = POLL_S
 
     async def run(self) -> None:
-        """Carry out operations for ever; each change of an operation, and each end of an execution, wakes it."""
+        """Carry out operations for ever: after each change of one, each end of an execution, and at intervals."""
         await run_forever(self._work_or_rest, name="operations", every_s=lambda: self._wait_s, wake=self.wake)
 
     async def _work_or_rest(self) -> bool:
@@ -123,7 +123,7 @@ class OperationWorker:
         return has_more
 
     async def work(self) -> bool:
-        """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
+        """Carry out one chunk of one operation, end finished operations, and return whether more may be left to do."""
         async with self._database.session() as session:
             self.has_open, self._wait_s = await session.scalar(_HAS_OPEN), POLL_S
             if not self.has_open:
@@ -191,7 +191,7 @@ class OperationWorker:
     async def _cancel(self, operation: ClaimedOperation) -> None:
         """Cancel one chunk of an operation: live executions first, then items of new jobs, then the operation itself.
 
-        No further item is carried out: its command locks the operation, and checks that it is running.
+        No further item is carried out: its command locks the operation, and checks that the operation is RUNNING.
         """
         async with self._database.session() as session:
             live = await session.scalars(_LIST_LIVE, {"id": operation.id, "limit": self._items_max})
@@ -204,11 +204,11 @@ class OperationWorker:
             await self._end([operation.id])
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer], rest_s: float = 0.0) -> None:
-        """Store answers, and release the claim on the operation in `rest_s`."""
+        """Store answers to items, and end this worker's claim on the operation after `rest_s` seconds."""
         await self._runner.administer.run_one(AnswerItems(operation.id, answers, rest_s, actor=operation.actor))
 
     async def _end(self, operation_ids: Sequence[UUID]) -> None:
-        """End operations that have nothing left to do."""
+        """End those of these operations that have nothing left to do."""
         ended = [EndOperation(operation_id, actor=SIGNOFF) for operation_id in operation_ids]
         await self._runner.administer.run(ended)
 

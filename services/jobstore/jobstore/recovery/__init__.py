@@ -1,1 +1,1 @@
-"""Rebuild an empty database from facts, and compare two databases, each as a process; refuse a database that is old."""
+"""Rebuild an empty database from facts; compare two databases; refuse a database that is older than its facts."""

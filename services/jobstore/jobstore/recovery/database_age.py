@@ -1,4 +1,4 @@
-"""Refuse a database that is older than its facts, as it was restored from a backup, or lost, and the topics were not.
+"""Refuse a database that is older than the facts in Kafka, because it was lost, or restored from a backup.
 
 On such a database, new transitions would take versions of jobs that published facts have, and agents would be called
 again for executions that ended long ago.
@@ -58,10 +58,10 @@ async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) 
 
 
 async def check_age(database: Database, history: History, keys: FactKeys) -> None:
-    """Raise the errors of `refuse_older_database`.
+    """Raise the errors of `refuse_older_database` for one topic.
 
-    Only facts after the last that the database knows as published are read: few, unless the database is older. Records
-    without a valid signature, of a secret that had been replaced by then, or that cannot be read are ignored.
+    Only facts after the last one that the database knows as published are read: few, unless the database is older.
+    Records that cannot be read, lack a valid signature, or are signed with a key that was replaced by then are ignored.
     """
     held, topic = await history.offsets(), history.topic
     async with database.session() as connection:
@@ -83,7 +83,7 @@ async def check_age(database: Database, history: History, keys: FactKeys) -> Non
 
 
 async def _find_lacking(connection: Connection, facts: Sequence[JobChanged | AdministrationChanged]) -> str | None:
-    """Return what the database lacks of these facts of one topic: the first such version or setting, in words."""
+    """Return the first version or setting among these facts that the database lacks, in words; None: it lacks none."""
     of_jobs = [fact for fact in facts if not isinstance(fact, AdministrationChanged)]
     columns = {"jobs": [f.job_id for f in of_jobs], "versions": [f.version for f in of_jobs]}
     for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in of_jobs]}):
@@ -107,7 +107,7 @@ def _read(record: Record) -> JobChanged | AdministrationChanged | None:
 
 
 def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
-    """Return the keys that may have signed new facts: the last signer that the database knows, and newer ones."""
+    """Return the keys that may have signed new facts: that of the last of `signers`, if known, and all newer keys."""
     known = list(keys)
     names = [key.name for key in known]
     oldest = names.index(signers[-1]) if signers and signers[-1] in names else len(names)
@@ -115,7 +115,7 @@ def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
 
 
 def _warn_of_strangers(records: Sequence[Record], keys: FactKeys) -> None:
-    """Log how many records have no valid signature."""
+    """Log how many of these records have no valid signature, if any lacks one."""
     if unvouched := sum(isinstance(keys.find_signer(each, dict(each.headers)), Unvouched) for each in records):
         log.warning(
             "nobody vouches for records that stand in job-changed before the first fact of this database: where a "

@@ -37,7 +37,7 @@ _KNOWN: Final = {AwareDatetime: _AWARE, Time: _AWARE, SumOfMoney: Decimal}
 
 
 class Fact(Struct, frozen=True, gc=False):
-    """A JobChanged; `log`, `job` and `requested` have the JSON texts that are stored as they were written."""
+    """A JobChanged event; `log`, `job` and `requested` have its members that are stored as unchanged JSON texts."""
 
     body: bytes
     event: JobChanged
@@ -49,12 +49,12 @@ class Fact(Struct, frozen=True, gc=False):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it can be applied: a stub cannot, nor a fact of a version whose facts lacked fields."""
+        """Whether the fact can be applied: it is no stub, and not of an old Signoff whose facts lacked fields."""
         return self.event.stub is None and self.event.log.kind is not None
 
 
 def parse_fact(body: bytes) -> Fact:
-    """Return the fact in the body of a record. ValueError, KeyError: it is not a fact."""
+    """Return the fact in the body of a record. ValueError, KeyError: the body is no fact."""
     try:
         return read_as_known(body)
     except (msgspec.MsgspecError, RecursionError, ValueError):
@@ -62,7 +62,7 @@ def parse_fact(body: bytes) -> Fact:
 
 
 def read_by_pydantic(body: bytes) -> Fact:
-    """Return a fact by pydantic, also one with unknown or rare fields. ValueError, KeyError: it is not a fact."""
+    """Return the fact in a body by pydantic, even with unknown or rare fields. ValueError, KeyError: it is no fact."""
     text = body.decode()
     event = JobChanged.model_validate_json(text)
     _check_words(event)
@@ -72,7 +72,7 @@ def read_by_pydantic(body: bytes) -> Fact:
 
 
 def _check_words(event: JobChanged) -> None:
-    """Raise ValueError for a word that this version cannot apply, since open enumerations accept any."""
+    """Raise ValueError if a status or kind is unknown to this version, since open enumerations accept any word."""
     JobLogStatus(event.log.status)
     JobStatus(event.log.job_status)
     JobStatus(event.job.status)
@@ -81,7 +81,7 @@ def _check_words(event: JobChanged) -> None:
 
 
 def read_as_known(body: bytes) -> Fact:
-    """Return a fact by msgspec. MsgspecError, ValueError: it has unknown or rare fields, or is not a fact."""
+    """Return the fact in a body by msgspec. MsgspecError, ValueError: it has unknown or rare fields, or is no fact."""
     event: Any = _CHANGED.decode(body)
     requested = _REQUESTED.get_texts(event.requested) if event.requested is not None else {}
     return _make_fact(body, event, _LOG.get_texts(event.log), _JOB.get_texts(event.job), requested)
@@ -95,7 +95,7 @@ def _make_fact(
 
 
 class _Shape:
-    """The type of msgspec for a model; a member that msgspec has no type for stays JSON text."""
+    """The msgspec type that stands for a pydantic model; a member for which msgspec has no type stays JSON text."""
 
     def __init__(self, model: type[BaseModel], nested: Mapping[type[BaseModel], type[Struct]] = {}) -> None:
         fields = {name: field for name, field in model.model_fields.items() if name not in _SELDOM}
@@ -112,12 +112,12 @@ class _Shape:
         self.decode = msgspec.json.Decoder(self.type).decode
 
     def get_texts(self, values: object) -> dict[str, str]:
-        """Return the members that stayed JSON texts in a decoded value."""
+        """Return, by name, those members of a decoded value that stayed JSON text."""
         return {name: str(raw, "utf-8") for name in self._texts if (raw := getattr(values, name)) is not None}
 
 
 def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]]) -> Any:
-    """Return the type of msgspec for one of pydantic; Raw: it has none."""
+    """Return the msgspec type for an annotation of pydantic, or Raw if there is none."""
     options = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
     types = [_KNOWN.get(option) or nested.get(option, _find_words(option)) for option in options]
     is_read = all(type_ in {_AWARE, *_NATIVE, *nested.values()} or isinstance(type_, EnumType) for type_ in types)
@@ -125,7 +125,7 @@ def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]
 
 
 def _find_words(annotation: object) -> object:
-    """Return the enumeration of an open one: msgspec refuses unknown words, which pydantic then reads."""
+    """Return the closed form of an open enumeration: msgspec refuses other words, so that pydantic reads those."""
     words = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     return words if isinstance(words, EnumType) else annotation
 

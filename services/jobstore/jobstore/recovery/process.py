@@ -44,7 +44,7 @@ def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> No
 
 
 def parse_database_url(url: str) -> str:
-    """Return a database's URL in SQLAlchemy's form, from that or the usual `postgresql://...`."""
+    """Return a database's URL in the form of SQLAlchemy, from that form or from the usual `postgresql://...`."""
     scheme, separator, rest = url.partition("://")
     return f"{_DRIVER}{rest}" if separator and scheme in {"postgresql", "postgres"} else url
 

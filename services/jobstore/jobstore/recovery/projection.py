@@ -49,14 +49,14 @@ _SPEC: Final = [name for name in find_names(tables.jobs, EDITED) if name not in 
 
 
 def make_log(fact: Fact) -> tuple[object, ...]:
-    """Return the row of the log entry of a fact."""
+    """Return the row of the log entry in a fact, as values of LOG_COLUMNS."""
     log = fact.event.log
     cost_nanos = None if log.cost_usd is None else to_nanos(log.cost_usd)
     return (*_get_entry(log), cost_nanos, fact.log.get("waited"), fact.request, join_response(fact.log))
 
 
 def _get_specification(fact: Fact) -> Values:
-    """Return the specification of a job from a fact that has all of it: its first, or an edit."""
+    """Return the columns of a job's specification, from the job's first fact or the fact of an edit."""
     return {
         **{name: getattr(fact.event.job, name) for name in _SPEC},
         **{name: fact.job.get(name, default) for name, default in _JSON.items()},
@@ -154,7 +154,7 @@ def make_execution_change(fact: Fact) -> Values:
 
 
 def is_conclusion(event: JobChanged) -> bool:
-    """Return whether a fact is of the end of an execution."""
+    """Return whether a fact records the end of an execution."""
     return is_end(event.log.kind, event.log.status, event.log.execution_id)
 
 
@@ -192,18 +192,18 @@ _LIST: Final = text(
 
 
 class SetAside:
-    """Keep facts that wait for an earlier version, for one transaction. `jobs` has the ids of their jobs."""
+    """Keep facts that wait for an earlier version of their job, until the commit. `jobs` has the ids of these jobs."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.jobs: set[str] = set()
 
     async def begin(self) -> None:
-        """Make the table, which is dropped at the commit."""
+        """Make the temporary table of kept facts, which is dropped at the commit."""
         await self._connection.execute(_MAKE)
 
     async def put(self, facts: Mapping[tuple[str, int], str | None]) -> None:
-        """Keep the bodies of facts by job and version; None: the fact cannot be applied, as it is a stub."""
+        """Keep the bodies of facts by job and version; None stands for a fact that cannot be applied (a stub)."""
         if facts:
             ids, versions = zip(*facts, strict=True)
             parameters = {"ids": list(ids), "versions": list(versions), "bodies": list(facts.values())}
@@ -211,7 +211,7 @@ class SetAside:
             self.jobs.update(ids)
 
     async def find_next(self, job_id: str, head: int) -> list[str]:
-        """Return the bodies of the versions that follow `head` without a gap, up to BATCH and BATCH_BYTES."""
+        """Return the kept bodies of a job's versions that follow `head` without a gap, up to BATCH and BATCH_BYTES."""
         parameters = {"job_id": job_id, "head": head, "bytes": BATCH_BYTES, "limit": BATCH}
         bodies: list[str] = []
         for row in await self._connection.execute(_FIND_NEXT, parameters):
@@ -221,13 +221,13 @@ class SetAside:
         return bodies
 
     async def drop(self, job_id: str, head: int) -> None:
-        """Delete the kept facts up to version `head`, which are applied; a job without any is set aside no more."""
+        """Delete a job's kept facts up to version `head`, which were applied; forget the job if no fact is left."""
         await self._connection.execute(_DROP, {"job_id": job_id, "head": head})
         if not await self._connection.scalar(_IS_LEFT, {"job_id": job_id}):
             self.jobs.discard(job_id)
 
     async def describe(self, limit: int) -> list[str]:
-        """Return the version that each of some jobs waits for, in words."""
+        """Return, in words, the version for which each of up to `limit` jobs waits, and whether its fact is a stub."""
         rows: list[Row] = list(await self._connection.execute(_LIST, {"limit": limit}))
         return [f"{row.job_id} version {row.version} ({'a stub' if row.is_stub else 'missing'})" for row in rows]
 
@@ -292,7 +292,7 @@ class Projection:
     aside: SetAside
 
     async def apply(self, facts: Sequence[Fact]) -> None:
-        """Apply a batch of facts, and then facts set aside that follow them."""
+        """Apply a batch of facts, and then those facts set aside that follow the batch."""
         ids = sorted({fact.event.job_id for fact in facts})
         heads: dict[str, int] = {row.id: row.version for row in await self.connection.execute(_HEADS, {"ids": ids})}
         batch, waiting = await self._begin_batch(facts), dict[tuple[str, int], str | None]()

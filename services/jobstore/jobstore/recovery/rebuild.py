@@ -65,7 +65,7 @@ _BY_KEY: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 @asynccontextmanager
 async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncIterator[None]:
-    """Drop indexes and foreign keys of these tables while they are loaded, and create them again; keep primary keys.
+    """Drop the indexes and foreign keys of tables, but not primary keys, and create them again after the block.
 
     Every look-up of the load is by a primary key. Autovacuum makes the statistics, which no plan needs (docs/adr/0024).
     """
@@ -126,7 +126,7 @@ OpenHistory = Callable[[str], History]
 
 
 class Rebuild:
-    """Rebuild a database from the facts that a filter selects, in one transaction, and in batches of bounded size."""
+    """Rebuild an empty database from the facts that a filter selects, in one transaction and in bounded batches."""
 
     def __init__(
         self,
@@ -149,10 +149,10 @@ class Rebuild:
         self._has_limits = True
 
     async def run(self) -> Mapping[str, object]:
-        """Rebuild, and return the counts. PermanentError: the database is not empty, or facts are missing.
+        """Rebuild the database, and return the counts. PermanentError: it is not empty, or facts are missing.
 
         `left` counts the records without a valid signature, by topic and reason, and `unread` the batches that cannot
-        be read, with their offsets: these are left out.
+        be read, with their offsets; the rebuild leaves out both.
         """
         await self._prepare_tables()
         async with AsyncExitStack() as stack:
@@ -168,7 +168,7 @@ class Rebuild:
         return {"ok": True, "counts": counts, **self._counts, **lacking, **left}
 
     async def _prepare_tables(self) -> None:
-        """Migrate a database that has no tables, or only empty ones of a jobstore."""
+        """Migrate the database. PermanentError: it has tables of something else, or rows."""
         async with self._database.transaction() as connection:
             if await connection.scalar(_FOREIGN):
                 raise PermanentError(
@@ -224,7 +224,7 @@ class Rebuild:
         self._note_gaps(await aside.describe(NAMED_MAX), len(aside.jobs))
 
     async def _read_facts(self, history: History, offsets: Mapping[int, range]) -> AsyncGenerator[list[Fact]]:
-        """Yield batches of facts, each of several reads, since applying a batch costs as much as hundreds of facts."""
+        """Yield facts in batches that span several reads, since applying a batch costs as much as hundreds of facts."""
         facts, size = list[Fact](), 0
         async for records in history.read(offsets):
             for number, record in enumerate(self._facts.select(records), 1):
@@ -241,7 +241,7 @@ class Rebuild:
             yield facts
 
     def _check_vouched(self) -> None:
-        """Raise PermanentError if there are records, and none has a valid signature: they are of another system."""
+        """Raise PermanentError if there are records, but none has a valid signature: they are of another system."""
         if not self._facts.left or self._facts.get_signers():
             return
         raise PermanentError(
@@ -257,14 +257,14 @@ class Rebuild:
         )
 
     def _note_gaps(self, names: Sequence[str], count: int) -> None:
-        """Keep the names of missing facts for the result; PermanentError: there are some, and no gaps are accepted."""
+        """Note `count` missing facts, and `names` of some, for the result. PermanentError: gaps are not accepted."""
         if names and not self._accept_gaps:
             raise self._make_gaps_error(names, count)
         self._counts["gaps"] += count
         self._gaps += names
 
     def _parse(self, record: Record, parse: Callable[[Record], T]) -> T | None:
-        """Return the fact of a record. One that is no fact is counted and logged: a fact that is missing is a gap."""
+        """Return the fact in a record, or None if it has none: that is counted and logged, and shows as a gap."""
         try:
             return parse(record)
         except (ValueError, KeyError) as error:
@@ -275,7 +275,7 @@ class Rebuild:
         return None
 
     async def _set_numbers(self, connection: Connection, offsets: Mapping[str, Mapping[int, range]]) -> None:
-        """Set the sequence, and the relay's state, to the last fact, so that the relay publishes only new facts."""
+        """Set the sequence and the state of the relay to the last fact, so that the relay publishes only new facts."""
         # A partition without a marker is left out, so that the relay writes new markers into all partitions.
         ends = {f"{topic}/{n}": offsets[topic][n].stop - 1 for topic, n in self._facts.get_marked()}
         if last := await connection.scalar(_LAST):
@@ -284,7 +284,7 @@ class Rebuild:
         await connection.execute(_PUBLISHED, {"last": last or 0, **state})
 
     async def _queue_live(self, connection: Connection) -> None:
-        """Queue live executions again, or end them where their agent must not be called twice."""
+        """Queue live executions again, or end those whose agent must not be called twice."""
         parameters = {"done": ExecutionState.DONE.value, "limit": LIVE_BATCH, "after": _FIRST}
         while rows := await connection.execute(_LIVE, parameters):
             ids = [row.execution_id for row in rows]
@@ -321,7 +321,7 @@ class Rebuild:
 
 
 async def _find_offsets(history: History) -> Mapping[int, range]:
-    """Return the offsets that a topic holds; none if the topic of administrators' settings does not exist."""
+    """Return the offsets that a topic holds, by partition; none if the topic of administration does not exist."""
     try:
         return await history.offsets()
     except PermanentError as error:
@@ -331,7 +331,7 @@ async def _find_offsets(history: History) -> Mapping[int, range]:
 
 
 async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
-    """Yield items, and prepare the next one meanwhile."""
+    """Yield items, and prepare the next item while the caller handles the present one."""
     end = object()
     async with aclosing(items):
         coming = asyncio.ensure_future(anext(items, end))
@@ -370,7 +370,7 @@ async def main() -> Mapping[str, object]:
 
 
 async def _create_database(url: str) -> None:
-    """Create the database, unless it exists."""
+    """Create the database that a URL names, unless it exists."""
     target = make_url(url).set(drivername="postgresql")
     server = await asyncpg.connect(target.set(database="postgres").render_as_string(hide_password=False), timeout=5)
     with suppress(asyncpg.DuplicateDatabaseError):
@@ -383,7 +383,7 @@ def _quote(name: str) -> str:
 
 
 def _parse_stored(record: Record) -> stored_facts.StoredFact:
-    """Return the fact of a record as it is stored. ValueError: it is not a fact, or has a word that is not known."""
+    """Return the fact in a record as it is stored. ValueError: it is no fact, or has a word unknown to this version."""
     event = FACTS[record.topic].model_validate_json(record.value or b"")
     if isinstance(event, AdministrationChanged):
         AdministrationKind(event.kind)

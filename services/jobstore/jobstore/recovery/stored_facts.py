@@ -69,9 +69,9 @@ _JUDGE_ANEW: Final = text(
 
 
 def _project(table: Table) -> TextClause:
-    """Return the statement that adds the rows of a table, each as in its newest fact, unless that removed it.
+    """Return the statement that adds the rows of a table, each as in its newest fact, unless that fact removed the row.
 
-    If the beginning of the topic is lost, rows that refer to lost ones are left out.
+    If the beginning of the topic is lost, rows that refer to lost rows are left out.
     """
     columns = told_columns(table)
     types = ", ".join(f"{name} {sql.CAST.get(kind, kind)}" for name, kind in columns.items())
@@ -104,18 +104,18 @@ class StoredFact(NamedTuple):
 
 
 async def keep_facts(connection: Connection, topic: str, facts: Sequence[StoredFact]) -> None:
-    """Store facts of a topic; a repeat changes nothing, and a whole fact replaces its stub."""
+    """Store facts of a topic; a repeated fact changes nothing, and a whole fact replaces its stub."""
     rows = {fact.seq: {"topic": topic, **fact._asdict()} for fact in facts}  # a whole fact follows its stub
     await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", list(rows.values())))
 
 
 async def list_stubs(connection: Connection, limit: int) -> list[str]:
-    """Return the topic and the key of stored facts that are stubs."""
+    """Return the topic and the key of up to `limit` stored facts that are stubs, each as one text."""
     return [f"{row.topic} {row.key}" for row in await connection.execute(_LIST_STUBS, {"limit": limit})]
 
 
 async def project_administration(connection: Connection, *, is_new: bool) -> bool:
-    """Add the settings of administrators, and return whether they are complete; if not, nothing is offered.
+    """Add the settings of administrators, and return whether these are complete; if not, nothing is offered.
 
     `is_new`: there are no facts at all, so that none is missing.
     """
@@ -127,7 +127,7 @@ async def project_administration(connection: Connection, *, is_new: bool) -> boo
 
 
 async def go_on_with_administration(connection: Connection) -> None:
-    """Apply limits to live executions, and queue items to be judged again; call this once all jobs are there."""
+    """Apply limits to live executions, and queue items to be judged again; call this after all jobs are rebuilt."""
     for name in await connection.scalars(_LIMITS):
         await add_to_flows(connection, name)
     await connection.execute(_JUDGE_ANEW)

@@ -77,7 +77,7 @@ _ENDED_BY_REBUILD: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_i
 
 @dataclass(frozen=True, slots=True)
 class ComparedTable:
-    """A table to compare, with the queries of its rows and their digests; `key` is an expression in SQL."""
+    """A table to compare, with the queries of its rows and their digests; `key` is an SQL expression of the row."""
 
     table: Table
     key: str
@@ -89,7 +89,7 @@ class ComparedTable:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """Each column's text in SQL; operational columns of a live execution are NULL."""
+        """The SQL expression of each column as text, by name; NULL for operational columns of a live execution."""
         untold, (names, where) = UNTOLD.get(self.name, ()), _PASSED_BY.get(self.name, ((), ""))
         texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in untold}
         return texts | {name: f"CASE WHEN NOT {where} THEN {name}::text END" for name in names}
@@ -107,7 +107,7 @@ class ComparedTable:
 
     @property
     def row_query(self) -> str:
-        """The query of one row."""
+        """The query of one row, by its key."""
         columns = ", ".join(f"{value} AS {name}" for name, value in self.columns.items())
         return f"SELECT {columns} FROM {self.name} WHERE {self.key} = :key"  # noqa: S608 - names of our own
 
@@ -127,7 +127,7 @@ TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference of two databases in a row, by its key, job and version. `column` None: only one has the row."""
+    """A difference between two databases in one column of a row; `column` None: only one database has the row."""
 
     table: str
     key: str
@@ -140,9 +140,9 @@ class Difference:
 
 @dataclass(slots=True)
 class Verify:
-    """Compare two databases, each in one snapshot. They are equal only while the live one does not change.
+    """Compare a rebuilt and a live database, each in one snapshot. They are equal only if the live one does not change.
 
-    Rows that the live database recorded after the last entry of the rebuilt one are no differences: that is older.
+    Rows that the live database recorded after the last entry of the rebuilt one count as its age, not as differences.
     """
 
     rebuilt: Connection
@@ -157,12 +157,12 @@ class Verify:
     _is_older: bool = False
 
     async def run(self) -> Mapping[str, object]:
-        """Compare all tables, and return whether they are equal, and where they differ.
+        """Compare all tables, and return whether the databases are equal, and where they differ.
 
         `differences` has up to DIFFERENCES_MAX rows of each table, all of them if `complete`; `older` is set if the
-        rebuilt database ends before the live one. `counts` is of rows, `ended` of jobs that the rebuild ended, and
-        `behind` of facts that the relay has yet to publish; `stubs` are facts that are stubs in their topics, and so
-        cannot be rebuilt.
+        rebuilt database ends before the live one. `counts` has the number of rows by table, `ended` that of the jobs
+        whose execution the rebuild ended, and `behind` that of the facts that the relay has yet to publish; `stubs`
+        names facts that are stubs in their topics, and so cannot be rebuilt.
         """
         self._end = await self.rebuilt.scalar(_END, {"rebuilt": TransitionKind.REBUILT.value})
         self._moved = {row.about: row.version for row in await self.live.execute(_MOVED, {"after": self._end})}
@@ -181,7 +181,7 @@ class Verify:
         }
 
     def _describe_age(self) -> Mapping[str, object]:
-        """Return how many jobs went on after the end of the rebuilt database, and some with their last versions."""
+        """Return how many jobs went on after the rebuilt database ends, and the last versions that some have in it."""
         versions = [(about, version - 1) for about, version in self._moved.items() if version is not None]
         return {"jobs": len(versions), "ends_at": dict(versions[:NAMED_OLDER_MAX])}
 
@@ -207,7 +207,7 @@ class Verify:
             self.differences += _locate_differences(compared, str(key), *rows)
 
     def _is_newer(self, compared: ComparedTable, about: object, *, is_there: bool) -> bool:
-        """Return whether a row of the live database was recorded after the end of the rebuilt one."""
+        """Return whether a live row of a key or job (`about`), if any, was recorded after the rebuilt database ends."""
         is_numbered = compared.key == "seq"
         if not is_there or not (about > self._end if is_numbered else str(about) in self._moved):  # type: ignore[operator]
             return False
@@ -215,7 +215,7 @@ class Verify:
         return True
 
     async def _is_end_by_rebuild(self, compared: ComparedTable, rebuilt: Row | None, live: Row | None) -> bool:
-        """Return whether rows differ only because the rebuild ended an execution, which its log records."""
+        """Return whether two rows differ only because the rebuild ended an execution, as the log of the job says."""
         if rebuilt is None:
             return False
         if live is None:
@@ -234,7 +234,7 @@ class Verify:
 async def _merge(
     rebuilt: Connection, live: Connection, query: str
 ) -> AsyncIterator[tuple[object, bytes | None, bytes | None]]:
-    """Yield every key with the digests of its rebuilt and its live row, in the order of keys; None: there is no row."""
+    """Yield every key, in order, with the digests of its rebuilt and its live row; None in place of a missing row's."""
     left, right = (aiter(each.stream(text(query), rows_ahead=PAGE)) for each in (rebuilt, live))
     one, other = await anext(left, None), await anext(right, None)
     while one is not None or other is not None:
@@ -260,7 +260,7 @@ def _locate_differences(compared: ComparedTable, key: str, rebuilt: Row | None, 
 
 
 def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str | None]:
-    """Return both values, cut to EXCERPT characters that begin shortly before their first difference."""
+    """Return two values, each cut to EXCERPT characters that begin shortly before the first difference of the two."""
     if one is None or other is None or max(len(one), len(other)) <= EXCERPT:
         return one and one[:EXCERPT], other and other[:EXCERPT]
     differ = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
@@ -271,7 +271,7 @@ def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str |
 
 @asynccontextmanager
 async def open_snapshot(url: str) -> AsyncIterator[Connection]:
-    """Open a read-only transaction on a database that sees one snapshot."""
+    """Open a read-only transaction, which sees one snapshot, on the database of a URL."""
     database = Database(process.parse_database_url(url), pool_size=1, bounded=False)
     try:
         async with database.transaction() as connection:
@@ -293,7 +293,7 @@ async def check_facts(history: Callable[[str], History], facts: FactFilter) -> d
 
 
 async def main() -> Mapping[str, object]:
-    """Compare the two databases that the environment names. `left` and `unread` are None if it gives no keys."""
+    """Compare the two databases that the environment names. `left` and `unread` are None if no keys are given."""
     settings = load_settings(VerifySettings)
     rebuilt_url, live_url = settings.rebuilt_url.get_secret_value(), settings.live_url.get_secret_value()
     async with open_snapshot(rebuilt_url) as rebuilt, open_snapshot(live_url) as live:
