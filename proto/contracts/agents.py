@@ -1,4 +1,4 @@
-"""Check how agents are reached: their URLs, and the headers that they are sent."""
+"""Check the URLs of agents, and the headers that executors send to agents."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ HIDDEN = "***"
 
 
 def check_http_url(text: str) -> str:
-    """Return a text that is a URL of http or https. Raise ValueError for any other."""
+    """Return the text if it is a URL of http or https. Raise ValueError for any other text."""
     _URL.validate_python(text)
     return text
 
@@ -24,7 +24,7 @@ def has_userinfo(url: str) -> bool:
 
 
 def hide_userinfo(text: str) -> str:
-    """Return a URL, or a text with URLs, in which `***` stands for each user and password."""
+    """Return a URL, or a text with URLs, with `***` in place of each user and password."""
     return _USERINFO.sub(rf"\1{HIDDEN}@", text)
 
 
@@ -44,7 +44,7 @@ _RESERVED = re.compile(
 
 
 def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return headers, whose values are references. Raise ValueError for any other value, without quoting it."""
+    """Return the headers. Raise ValueError for a wrong name, or a value that is no reference; it quotes no value."""
     for name, reference in headers.items():
         if not _NAME.fullmatch(name):
             raise ValueError("a header is named by at most 100 letters, digits and hyphens")
@@ -62,6 +62,6 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def check_header_changes(headers: Mapping[str, str | None]) -> Mapping[str, str | None]:
-    """Return changes of headers, None for those to be removed. Raise ValueError as `check_headers` does."""
+    """Return changes of headers, in which None removes a header. Raise ValueError as `check_headers` does."""
     check_headers({name: reference for name, reference in headers.items() if reference is not None})
     return headers

@@ -59,7 +59,7 @@ Criterion = NewCriterion
 
 
 def format_line(text: str, kind: str = _MEETS, *, required: bool = True) -> str:
-    """Return a criterion as its line of the text form: of one text there may be one of each kind."""
+    """Return the line of a criterion in the text form: `optional: ` unless required, kind unless `meets`, and text."""
     return ("" if required else "optional: ") + ("" if kind == _MEETS else f"{kind}: ") + text
 
 
@@ -72,9 +72,9 @@ class CriteriaError(ValueError):
 
 
 def parse_criteria(text: str) -> list[Criterion]:
-    """Return the criteria in a text form: one a line, after its bullet, `optional:`, and `never:` or `check:`.
+    """Return the criteria in a text, one a line; a line may begin with a bullet, `optional:`, and `never:` or `check:`.
 
-    Raise CriteriaError if a job cannot have them.
+    Raise CriteriaError if a job cannot have these criteria.
     """
     if text.count("\n") >= LINES_MAX:
         raise CriteriaError(f"a text of criteria has at most {LINES_MAX} lines", code=ErrorCode.CRITERIA_TOO_MANY)
@@ -82,19 +82,19 @@ def parse_criteria(text: str) -> list[Criterion]:
 
 
 def parse_stored_criteria(text: str) -> list[Criterion]:
-    """Return the criteria of a job that was stored, perhaps before these bounds were: none are refused."""
+    """Return the criteria in the text of a stored job, which may be older than the bounds: none are checked."""
     return list(_read_kept(text) if len(text) <= KEPT_MAX_CHARS else _read_lines(text))
 
 
 def format_criteria(criteria: Sequence[Criterion]) -> str:
-    """Return the text form, which reads back as the same list. Raise CriteriaError if a job cannot have them."""
+    """Return the text form, which parses to the same criteria. Raise CriteriaError if a job cannot have them."""
     return "\n".join(map(str, _check(criteria)))
 
 
 def join_forms(text: str | None, criteria: Sequence[Criterion] | None) -> tuple[str, list[Criterion]]:
-    """Return a text form and the list, of which a caller gives either or both.
+    """Return criteria as a text and as a list; the caller gives either form, or both.
 
-    The text stays as it was given. Raise CriteriaError if they differ, or are criteria that a job cannot have.
+    A given text is returned unchanged. Raise CriteriaError if the forms differ, or if a job cannot have the criteria.
     """
     if text is None:
         return format_criteria(criteria or ()), list(criteria or ())
@@ -113,7 +113,7 @@ def check_numbers(references: Mapping[int, str | None], criteria: Sequence[Crite
 
 
 def format_references(references: Mapping[int, str]) -> str | None:
-    """Return references as JSON text, in the order of their numbers; None where there are none."""
+    """Return references as JSON text, in the order of the criteria's numbers; None if there are no references."""
     return json_text(dict(sorted(references.items()))) if references else None
 
 
@@ -123,13 +123,13 @@ def read_references(text: str | None) -> dict[int, str]:
 
 
 def hash_references(text: str | None) -> str | None:
-    """Return the SHA-256 of references as `format_references` writes them, hexadecimal; None where there are none."""
+    """Return the hexadecimal SHA-256 of a text of `format_references`; None if the text is None or empty."""
     return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
 @lru_cache(maxsize=1_000)
 def _read_kept(text: str) -> Sequence[Criterion]:
-    """Read a short text once for all steps of a job's life, and for all jobs with the same criteria."""
+    """Return the criteria in a short text, cached for all steps of a job's life and all jobs with the same criteria."""
     return tuple(_read_lines(text))
 
 

@@ -26,7 +26,7 @@ def event_id(execution_id: UUID, lease: int, name: str) -> UUID:
 
 
 def fact_id(subject: str, cursor: int) -> UUID:
-    """Derive the event id of a fact about an agent or an execution from the number of its row."""
+    """Derive the event id of a fact about an agent or an execution (`subject`) from its row's number (`cursor`)."""
     return uuid5(_EVENTS, f"fact/{subject}/{cursor}")
 
 
@@ -114,7 +114,7 @@ def hash_result(text: str) -> bytes:
 
 
 def hash_task(title: str, description: str, payload: str) -> bytes:
-    """Return the SHA-256 of an agent's task as JSON text: all that it was sent but the feedback on its last result."""
+    """Return the SHA-256 of a task as JSON text: all that the agent is sent, except the feedback on its last result."""
     head = json_text({"title": title, "description": description})
     return hashlib.sha256(f'{head[:-1]},"payload":{payload}}}'.encode()).digest()
 
@@ -155,7 +155,7 @@ class JobStatusReported(_ExecutionEvent):
 
 
 def to_call_begun(execution_id: UUID, job_id: str, attempt: int, lease: int, began_at: datetime) -> JobStatusReported:
-    """Return the report that the first call of an attempt began: the first under its lease, if it is sent by itself."""
+    """Return the report that the first call of an attempt began: the first of its lease, if published separately."""
     return JobStatusReported(
         execution_id=execution_id,
         job_id=job_id,

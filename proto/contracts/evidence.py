@@ -28,15 +28,15 @@ _ABSENCE: Final = re.compile(
 
 
 def is_about_absence(criterion: str) -> bool:
-    """Return whether a criterion asks for the absence of something, by its words."""
+    """Return whether a criterion asks, by its words, for the absence of something."""
     return _ABSENCE.search(criterion) is not None
 
 
 def is_empty(result: Any, criteria: Sequence[Criterion] = (), task: str = "") -> bool:
-    """Return whether a result has no number, truth value, emoji, letter or digit in a string, at any depth.
+    """Return whether a result has, at any depth, no number, no truth value, and no emoji, letter or digit in a string.
 
-    `[]` and `{"errors": []}` are not empty if all required criteria are about an absence, nor is `[]` if it is the
-    whole answer to a task.
+    `[]` and objects such as `{"errors": []}` are not empty if all required criteria are about an absence; neither is
+    `[]` if a `task` is given.
     """
     items = [result]
     while items:
@@ -71,8 +71,8 @@ class Piece(NamedTuple):
 class Pieces:
     """The text of a result, and its pieces.
 
-    `names_and_values` and `values` are as long as the text, so that a place in one is a place in all: what is left out
-    is blank, and an escape is the character that it means, with invisible ones after it.
+    `names_and_values` and `values` have the length of the text, so that an index is valid in all three: what is left
+    out is blank, and an escape is replaced by the character that it means, followed by invisible characters.
     """
 
     def __init__(self, result: Any) -> None:
@@ -95,16 +95,16 @@ class Pieces:
             self.values = "".join(parts)
 
     def list_inside(self, start: int, end: int) -> list[Piece]:
-        """Return the pieces between two places, in order, with those that reach over them."""
+        """Return, in order, the pieces that lie between two indexes of the text, even if only in part."""
         if not self.is_json:
             return [Piece(0, len(self.text))]
         numbers = range(bisect_right(self._marks, start) - 1, bisect_left(self._marks, end))
         return [piece for number in numbers for piece in _list_between(self._list_from(number), start, end)]
 
     def find_passage(self, start: int, end: int, around: int) -> Span:
-        """Return the sentence, line or row around a span, so many characters at most on either side.
+        """Return the span of the sentence, line or row around a span, with at most `around` characters on either side.
 
-        In JSON it is within the values, and their names, that the span is of.
+        In JSON the passage does not reach beyond the first and the last piece (name or value) of the span.
         """
         inside = self.list_inside(start, end)
         first, last = max(inside[0].start, start - around), min(inside[-1].end, end + around)
@@ -114,21 +114,21 @@ class Pieces:
 
     @cached_property
     def _marks(self) -> list[int]:
-        """Begin and end of the text, and between them where each string begins with its quotation mark."""
+        """The indexes of the text's begin, of the opening quotation mark of each string, and of the text's end."""
         lengths = [len(part) + 1 for part in read_escapes(self.text, _QUOTE).split('"')]
         return [0, *[end - 1 for end in accumulate(lengths)][:-1:2], len(self.text)]
 
     def _list_from(self, number: int) -> list[Piece]:
-        """Return the pieces from one of these on up to the next: most often few, but all if there are no strings."""
+        """Return the pieces from the mark `number` up to the next mark: mostly few, but all if there are no strings."""
         if number not in self._listed:
             self._listed[number] = list(_scan(self.text, *self._marks[number : number + 2]))
         return self._listed[number]
 
 
 class _Divided(NamedTuple):
-    """A JSON text, its escapes read, divided at its quotation marks: every second part is a string.
+    """A JSON text, with its escapes replaced, divided at its quotation marks: every second part is a string.
 
-    Most results are nothing but short strings, and nothing else divides them as fast.
+    Most results consist of short strings, and no other way divides them as fast.
     """
 
     between: list[str]
@@ -144,12 +144,12 @@ class _Divided(NamedTuple):
         return cls(parts[::2], parts[1::2], [":" in after for after in parts[2::2]])
 
     def blank(self, but: str = "") -> list[str]:
-        """Return the text between strings, with nothing left but numbers, literals and these characters."""
+        """Return the parts between strings, with blanks for JSON's punctuation, except for the characters in `but`."""
         structure = "".join(one for one in "[]{},:" if one not in but)
         return '"'.join(self.between).translate(str.maketrans(structure, " " * len(structure))).split('"')
 
     def weave(self, between: list[str], strings: list[str]) -> str:
-        """Return the text again, of such parts, without its quotation marks."""
+        """Join the parts between strings with the strings to a text, with a blank for each quotation mark."""
         parts = [""] * (len(between) + len(strings))
         parts[::2], parts[1::2] = between, strings
         return " ".join(parts).replace(_QUOTE, '"')
@@ -161,7 +161,7 @@ def render_result(result: Any) -> str:
 
 
 def _is_json(result: Any) -> bool:
-    """Return whether the text of a result is JSON, also that of a string in which an agent wrote an object or array."""
+    """Return whether the text of a result is JSON; a string that holds a JSON object or array is JSON, too."""
     if not isinstance(result, str):
         return True
     if not result.lstrip().startswith(("{", "[")):
@@ -198,7 +198,7 @@ def _scan(text: str, start: int, end: int) -> Iterator[Piece]:
 def read_escapes(text: str, quote: str = '"') -> str:
     """Return a text with JSON's escapes replaced by their characters, at the same length; other text stays.
 
-    `quote`: what a quotation mark becomes that is escaped.
+    `quote` is put in place of an escaped quotation mark.
     """
     if "\\" not in text:
         return text
@@ -254,7 +254,7 @@ def find_quoted(criterion: str) -> list[str]:
 
 
 class Evidence:
-    """Find quotations in one result, and judge them as evidence: whole repeats of `criteria` in it show nothing."""
+    """Find quotations in one result, and judge them as evidence: a whole repeat of a criterion shows nothing."""
 
     def __init__(self, result: Any, criteria: Iterable[str] = ()) -> None:
         self._result, self._pieces = result, Pieces(result)
@@ -272,7 +272,7 @@ class Evidence:
         return fold_all([":", *self._pieces.names])
 
     def _find_words(self, phrase: Phrase) -> Words | None:
-        """Return the words in which a phrase stands: those of the values, or else of the values with their names."""
+        """Return the words that contain a phrase: of the values, else of names and values; None if neither do."""
         if phrase in self._values:
             return self._values
         # Without a word of a name it would stand in the values.
@@ -280,7 +280,7 @@ class Evidence:
         return self._names_and_values if may_have_names and phrase in self._names_and_values else None
 
     def _find(self, quote: str) -> list[tuple[Words, Phrase]]:
-        """Return the phrases of a quotation, with the words that each stands in; none if one stands nowhere."""
+        """Return the phrases of a quotation, each with the words that contain it; no phrases if one is not found."""
         for text in _read(quote, has_rows="|" in self._pieces.text):
             for parts in ([text], _ELLIPSIS.split(text)):
                 phrases = [phrase for phrase in map(Phrase, parts) if len(phrase)]
@@ -290,7 +290,7 @@ class Evidence:
         return []
 
     def find_spans(self, quote: str | None) -> list[Span]:
-        """Return where a quotation stands, in order: a span for each value that it is of, or one with their names."""
+        """Return the spans of a quotation in the text: one for each value in it, or one over names and values."""
         spans = [self._list_spans(words, phrase) for words, phrase in self._find(quote or "")]
         # Of what an ellipsis divides, the first place of each part first.
         return [span for some in zip_longest(*spans) for span in some if span is not None]
@@ -300,12 +300,12 @@ class Evidence:
         return [part for span in spans for part in self._split_span(span)] if words is self._values else spans
 
     def find_passages(self, quotes: Iterable[str]) -> list[str]:
-        """Return the passages around quotations: each sentence or line of a text, each member or row of JSON, once."""
+        """Return the passages around quotations, each once: sentences or lines of a text, members or rows of JSON."""
         spans = (span for quote in quotes for span in self.find_spans(quote)[:PASSAGES_MAX])
         return list(dict.fromkeys(self._pieces.text[slice(*self._widen(*span))].strip() for span in spans))
 
     def _widen(self, start: int, end: int) -> Span:
-        """Return the passage around a span: up to where its sentence or line ends, or, of other values, its object."""
+        """Return the passage around a span: its sentence or line or, in JSON without sentences, its object."""
         pieces = self._pieces
         ends_in = [SENTENCE_ENDS.search(pieces.values, *one[:2]) for one in pieces.list_inside(start, end)]
         if not pieces.is_json or any(ends_in):
@@ -317,7 +317,7 @@ class Evidence:
         return first, after if last is None else last.end()
 
     def spell(self, quote: str) -> str | None:
-        """Return a quotation as the first value that has it spells it; None if no value has it whole."""
+        """Return a quotation in the spelling of the first value that contains it whole; None if no value does."""
         phrase = Phrase(quote)
         for place in islice(self._values.find(phrase), PLACES_MAX):
             parts = list(self._split_span(self._values.span(place, len(phrase))))
@@ -326,11 +326,11 @@ class Evidence:
         return None
 
     def is_quoted(self, quote: str) -> bool:
-        """Return whether a quotation stands in the result, whether or not it shows anything."""
+        """Return whether a quotation stands in the result, even if the quotation is no evidence."""
         return bool(self._find(quote))
 
     def sift(self, quotes: Iterable[str], criterion: str) -> tuple[list[str], str | None]:
-        """Return the quotations that are evidence on a criterion, or else a fault: an invented one, or the first."""
+        """Return the quotations that are evidence on a criterion; if none is, also a fault: FALSE_QUOTE or another."""
         faults = {quote: self.find_fault(quote, criterion) for quote in filter(None, map(str.strip, quotes))}
         sound = [quote for quote, fault in faults.items() if fault is None]
         why = FALSE_QUOTE if FALSE_QUOTE in faults.values() else next(iter(faults.values()), NOT_QUOTED)
@@ -350,11 +350,11 @@ class Evidence:
         return None if None in faults else max(faults, key=str, default=FALSE_QUOTE)
 
     def _is_name(self, quote: str) -> bool:
-        """Return whether a quotation is written as the name of a member, whose words may stand in a value, too."""
+        """Return whether a quotation is a member's name with a colon, even if a value has the same words."""
         return quote.endswith(":") and quote[:-1].strip(' "') in self._pieces.names
 
     def _is_literal(self, quote: str, criterion: str) -> bool:
-        """Return whether a quotation counts literally: in the criterion, as the whole result, or as an empty member."""
+        """Return whether a quotation counts as written: quoted by the criterion, the whole result, or empty member."""
         if quote in find_quoted(criterion) or _SIGNED.fullmatch(quote):
             return re.search(rf"(?<!\w){re.escape(quote)}(?!\w)", self._pieces.values) is not None
         if (self._is_empty or not has_letters(quote)) and _squeeze(quote) in self._wholes:
@@ -389,7 +389,7 @@ class Evidence:
         return None if is_shown and not self._is_less_than_a_word(span, phrase) else SHOWS_NOTHING
 
     def _is_less_than_a_word(self, span: Span, phrase: Phrase) -> bool:
-        """Return whether a phrase is a letter of a word or the first of a sentence, or the number of a list's item."""
+        """Return whether a phrase is only a letter of a word or first in a sentence, or a list item's number."""
         if not (phrase.is_letter or phrase.is_number):
             return False
         start, end = self._pieces.find_passage(*span, SOUGHT_MAX_CHARS)
@@ -409,7 +409,7 @@ class Evidence:
 
 @lru_cache(maxsize=1_000)
 def _keep_phrase(criterion: str) -> Phrase:
-    """Read a criterion once for all results of all jobs that have it."""
+    """Return a criterion as a phrase, cached for all results of all jobs with this criterion."""
     return Phrase(criterion)
 
 
@@ -418,7 +418,7 @@ def _squeeze(text: str) -> str:
 
 
 def _read(quote: str, *, has_rows: bool) -> Iterator[str]:
-    """Yield a quotation as it is, with JSON's escapes read, with members as in JSON, and with cells as in a table."""
+    """Yield a quotation as it is, with JSON's escapes replaced, with members as in JSON, with cells as in a table."""
     if len(quote) > SOUGHT_MAX_CHARS:
         quote = quote[:SOUGHT_MAX_CHARS].rsplit(maxsplit=1)[0]  # not within a word
     yield quote

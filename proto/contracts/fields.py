@@ -45,7 +45,7 @@ _WORDS_OF_PATTERNS: Final[dict[str, str]] = {}
 
 
 def matches(pattern: str, words: str) -> str:
-    """Return the pattern of a text, and keep `words` for the error message of a text that does not match it."""
+    """Return the pattern, and register `words` for the error message of a text that does not match the pattern."""
     _WORDS_OF_PATTERNS[pattern] = words
     return pattern
 
@@ -82,7 +82,7 @@ LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_c
 
 
 def code_of(problem: Mapping[str, Any]) -> str | None:
-    """Return the stable code of a problem in a ValidationError, if its cause has one."""
+    """Return the stable code of the cause of a problem in a ValidationError; None if the cause has none."""
     return getattr(problem.get("ctx", {}).get("error"), "code", None)
 
 
@@ -121,9 +121,9 @@ _WORDS: Final = {
 
 
 def message_of(problem: Mapping[str, Any], model: Any = None, path: Sequence[str | int] = ()) -> str:
-    """Return the message of a problem in a ValidationError: what is wrong, and what its sender can do.
+    """Return the message of a problem in a ValidationError: what is wrong, and what the sender of the value can do.
 
-    With the expected type and the path in it, the message for an unknown member proposes the nearest name.
+    With the expected type (`model`) and the path in it, the message for an unknown member proposes the nearest name.
     """
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden" and model is not None:
@@ -148,7 +148,7 @@ def _plain(value: Any) -> Any:
 
 
 def _find_models(kind: Any, path: Sequence[str | int]) -> Iterator[type[BaseModel]]:
-    """Find the models that may stand at a path within a type."""
+    """Yield the pydantic models that may stand at a path within the type `kind`."""
     if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
         rest = path[1:] if get_origin(kind) in {list, dict} else path
         for part in get_args(kind):
@@ -160,14 +160,14 @@ def _find_models(kind: Any, path: Sequence[str | int]) -> Iterator[type[BaseMode
 
 
 def describe_problem(problem: Mapping[str, Any], model: Any = None) -> str:
-    """Return where a problem in a ValidationError is, and what it is; `model` as of `message_of`."""
+    """Return the place and the message of a problem in a ValidationError; `model` is as in `message_of`."""
     where = ".".join(str(part) for part in problem["loc"])
     message = message_of(problem, model, problem["loc"])
     return f"{where}: {message}" if where else message
 
 
 def explain(error: ValidationError) -> tuple[str | None, str]:
-    """Return the stable code of the first problem, where it has one, and its words."""
+    """Return the stable code (or None) of an error's first problem, and the place and message of that problem."""
     first = find_problem(error)
     return code_of_problem(first), describe_problem(first)
 
@@ -178,12 +178,12 @@ def find_problem(error: ValidationError) -> Mapping[str, Any]:
 
 
 def code_of_problem(problem: Mapping[str, Any]) -> str | None:
-    """Return the stable code of a problem, where it has one."""
+    """Return the stable code of a problem in a ValidationError, also of malformed JSON; None if there is none."""
     return ErrorCode.MALFORMED_JSON if problem["type"] == "json_invalid" else code_of(problem)
 
 
 class _RefuseUnknown:
-    """Mark a type so that members that it does not have are refused at every level."""
+    """Mark a type so that unknown members are refused at every level."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         adapter: TypeAdapter[Any] = TypeAdapter(source)
@@ -226,7 +226,7 @@ class _Narrowed(dict[str, Any]):
 
 
 def narrow(**checks: Any) -> Any:
-    """Declare a field of a request that an answer has, too: with the same default and description, and with checks."""
+    """Declare a request's field with default and description of the answer's field of that name, and with `checks`."""
     return _Narrowed(checks)
 
 
@@ -234,7 +234,7 @@ class StrictModel(Model):
     """A model of requests, which refuses values of another JSON type: "5" is no number, true is not 1."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Take default and description of narrowed fields from the model that declares them."""
+        """Give narrowed fields the default and the description that the base class declares."""
         super().__init_subclass__(**options)
         narrowed = {name: checks for name, checks in vars(cls).items() if isinstance(checks, _Narrowed)}
         for name, checks in narrowed.items():
@@ -256,7 +256,7 @@ class StrictModel(Model):
 
 @cache
 def _find_check(model: type[StrictModel], name: str) -> tuple[Callable[[Any], bool], str] | None:
-    """Return the test of a JSON value for a field, and the message if it fails; None if any value may stand there."""
+    """Return a test of JSON values for a field, and the message if it fails; None if the field takes any value."""
     annotation = model.model_fields[name].annotation
     types = (type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR)
     return next((_MAY_STAND_FOR[type_] for type_ in types), None)
@@ -277,9 +277,9 @@ Merged: TypeAlias = dict[str, Any]
 
 
 def merge(stored: object, patch: Patch, new: type[Model]) -> Merged:
-    """Return the fields that a patch of a stored resource changes, with their values after it.
+    """Return the fields that a patch of a stored resource changes, with their values after the change.
 
-    ValidationError: no new resource may have such a map.
+    Raise ValidationError if a changed map is one that a new resource (`new`) may not have.
     """
     return {name: _merge(new, name, getattr(stored, name), getattr(patch, name)) for name in patch.model_fields_set}
 
@@ -297,6 +297,6 @@ def _merge(new: type[Model], name: str, before: Any, change: Any) -> Any:
 
 @cache
 def _make_map_adapter(model: type[Model], name: str) -> TypeAdapter[dict[str, Any]]:
-    """Return the adapter that checks a field, and names it in the problems that it finds."""
+    """Return an adapter that checks a model's field, and names the field in the problems that it reports."""
     field = model.model_fields[name]
     return TypeAdapter(dict[str, Annotated[field.annotation, *field.metadata]])  # type: ignore[name-defined]

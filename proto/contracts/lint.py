@@ -1,4 +1,4 @@
-"""Read criteria as a careful colleague would, by rule and at once: what might be meant otherwise, and what to write."""
+"""Warn by rules, and at once, of criteria that can be misunderstood, and suggest what to write instead."""
 
 import json
 import math
@@ -52,7 +52,7 @@ Length = tuple[str, str, int]
 
 
 def list_lengths(one: Criterion) -> list[Length]:
-    """Return the bounds that a criterion sets for the length of the result."""
+    """Return the bounds that a criterion sets for the length of the result: min or max, the unit, and the number."""
     if one.kind == "check" and (match := _CHECK.fullmatch(one.text)):
         return [(match[1], match[2], int(match[3]))]
     return list(_find_lengths(one.text)) if one.kind == "meets" and not _PART.search(one.text) else []
@@ -84,7 +84,7 @@ def _to_unit(unit: str) -> str:
 
 
 def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
-    """Yield a warning for each required criterion that no result meets together with one before it."""
+    """Yield a warning for each required criterion that no result can meet together with an earlier one."""
     lengths: dict[str, tuple[int, float]] = {}  # the largest minimum, the smallest maximum, of each unit
     met: dict[str, int] = {}
     for place, one in enumerate(criteria):
@@ -104,7 +104,7 @@ def find_contradictions(criteria: Sequence[Criterion]) -> Iterator[CriterionWarn
 
 
 def _normalize(one: Criterion) -> tuple[str, str]:
-    """Return the demand of a criterion, and its opposite, in words that do not depend on spelling."""
+    """Return the demand of a criterion and the opposite demand, in a form that does not depend on spelling."""
     text = " ".join(one.text.casefold().strip(" .").split())
     if one.kind != "check":
         subject = re.match(rf"{SUBJECT}\s+", text)
@@ -249,7 +249,7 @@ def _find_joined(one: Criterion) -> Warned | None:
 
 
 def _split(text: str, *, is_met: bool) -> Iterator[tuple[str, str]]:
-    """Yield the two things that a text may ask for; `is_met`: a result has both where it does one and the other."""
+    """Yield each pair of demands that a text may join; `is_met`: the criterion is of the kind `meets`."""
     bare = QUOTED.sub(lambda match: "\0" * len(match[0]), text)
     duties = _JOINED_DUTIES.fullmatch(bare) if is_met else None
     if duties is not None and not _RELATIVE.search(duties[2]):
@@ -292,13 +292,13 @@ RULES: Final[Sequence[Callable[[Criterion], Warned | None]]] = (
 
 
 def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
-    """Return warnings about ambiguous criteria, which are accepted unchanged, in their order."""
+    """Return warnings about ambiguous criteria, in the order of the criteria, which are accepted all the same."""
     warnings = [*_apply_rules(criteria), *find_contradictions(criteria)]
     return sorted(warnings, key=lambda warning: warning.criterion)
 
 
 def find_notes(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
-    """Return which criteria without a warning no single section of a long result decides."""
+    """Return a note for each criterion without a warning that no single section of a long result can decide."""
     warned = {warning.criterion for warning in find_warnings(criteria)}
     return [
         CriterionWarning(
@@ -313,7 +313,7 @@ def find_notes(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
 
 
 def _apply_rules(criteria: Sequence[Criterion]) -> Iterator[CriterionWarning]:
-    """Yield a warning for each criterion that a rule objects to, by the first such rule."""
+    """Yield a warning for each criterion that a rule objects to, from the first such rule."""
     for place, one in enumerate(criteria):
         found = None if one.kind == "check" else next(filter(None, (rule(one) for rule in RULES)), None)
         if found is not None:

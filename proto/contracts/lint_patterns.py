@@ -48,9 +48,9 @@ _BEGIN: Final = (
 
 
 def compile_rules(rules: str, flags: int = 0) -> re.Pattern[str]:
-    """Return a pattern for any of several, one a line; an indented line goes on.
+    """Return a pattern that matches what any of several does, one a line; an indented line continues the last one.
 
-    A space stands for white space, and `>` for the subject that a text may begin with.
+    A space stands for white space, and a leading `>` for the subject that a text may begin with.
     """
     lines = re.sub(r"\n +", " ", re.sub(r"\n +\|", "|", dedent(rules).strip())).splitlines()
     after_subject = "|".join(line[1:] for line in lines if line[0] == ">")
@@ -60,12 +60,12 @@ def compile_rules(rules: str, flags: int = 0) -> re.Pattern[str]:
 
 
 def read_bare(text: str) -> str:
-    """Return a text in small letters and without what it quotes; of a long one its begin."""
+    """Return the first READ_MAX_CHARS characters of a text in lower case, without what the text quotes."""
     return QUOTED.sub("\0", text[:READ_MAX_CHARS]).lower()
 
 
 def cut_clauses(text: str) -> str:
-    """Return a criterion in small letters, without quotations and clauses about the words of the result."""
+    """Return a criterion in lower case, without quotations, up to its first clause about the result's words."""
     bare = read_bare(text)
     clause = _CLAUSE.search(bare, 1)
     return bare[: clause.start()] if clause else bare
@@ -130,12 +130,12 @@ _MORE: Final = re.compile(r"\b(?:and|but|except|unless|und|et|y|e)\b|;", re.IGNO
 
 
 def is_of_absence(text: str) -> bool:
-    """Return whether something must be absent from a result that meets a criterion."""
+    """Return whether a criterion demands that something is absent from a result."""
     return _ABSENCE.search(cut_clauses(text).rstrip(" .\u3002")) is not None
 
 
 def describe_broken(text: str) -> str | None:
-    """Return in words how a result breaks a criterion of absence, or None if no rule has the words."""
+    """Return in words how a result violates a criterion of absence, or None if no rule has words for that."""
     if _MORE.search(QUOTED.sub("", text)):
         return None
     for pattern, broken in _BROKEN:
@@ -185,7 +185,7 @@ _PERSON: Final = (
 
 
 class Unseen(NamedTuple):
-    """A thing that no judge sees, a text to write instead, and patterns of criteria about it, one a line."""
+    """A thing that no judge sees, a text to write instead, and patterns of criteria about the thing, one a line."""
 
     what: str
     instead: str
@@ -351,7 +351,7 @@ _RULES: Final = [(unseen, compile_rules(unseen.criteria)) for unseen in _UNSEEN]
 
 
 def find_unseen(text: str) -> Unseen | None:
-    """Return the thing that a criterion is about and no judge sees, or None if a judge may see it."""
+    """Return the thing that no judge sees, if a criterion is about such a thing; else None."""
     asked = cut_clauses(text).rstrip(" .")
     is_given = _GIVEN.search(text.lower()) is not None
     return next((one for one, pattern in _RULES if not (one.may_be_given and is_given) and pattern.search(asked)), None)
@@ -404,8 +404,7 @@ _SAID: Final = re.compile(
 def is_about_the_whole(text: str) -> bool:
     """Return whether a criterion of the kind `meets` is about a result as a whole, so that no part of it decides.
 
-    So is what holds of each part ("every", "only", "is written in"), what has an upper bound, and what must be absent
-        .
+    Demands on every part ("every", "only", "is written in"), upper bounds and absences are about the whole, too.
     """
     bare = read_bare(text)
     said = _SAID.search(bare, 1)

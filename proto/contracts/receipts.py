@@ -25,7 +25,7 @@ from signoff.status import JobStatus, Outcome
 
 
 class ReceiptError(Exception):
-    """A receipt proves nothing; `code` says why, and stays the same."""
+    """A receipt proves nothing; `code` is the stable code of the reason."""
 
     def __init__(self, message: str, *, code: str = ErrorCode.MALFORMED_RECEIPT) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class PublicKey(judging.ReceiptKey):
 
     @classmethod
     def of(cls, value: bytes, secret_id: str | None = None, added_at: datetime | None = None) -> Self:
-        """Make the key of its bytes."""
+        """Make a key from its bytes, from which its id follows."""
         encoded = base64.b64encode(value).decode()
         return cls(keyid=make_keyid(value), public_key=encoded, secret_id=secret_id, added_at=added_at)
 
@@ -72,7 +72,7 @@ class PublicKey(judging.ReceiptKey):
         return self
 
     def has_signed(self, signature: bytes, message: bytes) -> bool:
-        """Return whether a signature is this key's, of this message."""
+        """Return whether this key made a signature of a message."""
         if self.algorithm != ALGORITHM:
             return False
         try:
@@ -83,19 +83,19 @@ class PublicKey(judging.ReceiptKey):
 
 
 class ReceiptKey:
-    """The key with which the jobstore signs receipts while this is its secret."""
+    """The key, derived from a secret, with which the jobstore signs receipts."""
 
     def __init__(self, secret: Secret) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(secret.derive(_PURPOSE))
         self.public = PublicKey.of(self._key.public_key().public_bytes_raw(), secret.id)
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message; the same message has the same one."""
+        """Return the signature of a message; equal messages have equal signatures."""
         return self._key.sign(message)
 
 
 def derive_keys(secrets: Secrets) -> list[ReceiptKey]:
-    """Return the keys of secrets, in their order: the first signs."""
+    """Return a key for each secret, in the order of the secrets; the first key signs."""
     return [ReceiptKey(secret) for secret in secrets]
 
 
@@ -110,7 +110,7 @@ class PublicKeys:
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
-        """Read the answer of `GET /api/receipt-keys`. Raise ReceiptError if it is none."""
+        """Read the answer of `GET /api/receipt-keys`. Raise ReceiptError if the text is no such answer."""
         try:
             answer = parse_json(text)
             items = answer["items"] if isinstance(answer, Mapping) else None
@@ -127,7 +127,7 @@ class PublicKeys:
 
     @classmethod
     def parse_one(cls, text: str) -> Self:
-        """Read one key in base64. Raise ReceiptError if it is none."""
+        """Read one key in base64. Raise ReceiptError if the text is no key."""
         try:
             return cls([PublicKey.of(decode_base64(text.strip()))])
         except ValueError:
@@ -135,7 +135,7 @@ class PublicKeys:
             raise ReceiptError(message, code=ErrorCode.MALFORMED_KEYS) from None
 
     def find(self, keyid: str) -> PublicKey:
-        """Return the key with an id. Raise ReceiptError if none has it."""
+        """Return the key with an id. Raise ReceiptError if no trusted key has the id."""
         if (key := self._keys.get(keyid)) is None:
             message = f"no key that was given has the id {keyid[:80]!r}: the receipt is of another system, or forged"
             raise ReceiptError(message, code=ErrorCode.UNKNOWN_KEY)
@@ -153,13 +153,13 @@ ENVELOPE_MAX_BYTES: Final = 8 << 20
 
 
 def encode(payload_type: str, payload: bytes) -> bytes:
-    """Return the bytes that are signed: DSSE's pre-authentication encoding."""
+    """Return the bytes that a signature covers: DSSE's pre-authentication encoding of a payload and its type."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
 def sign(key: ReceiptKey, payload: bytes) -> str:
-    """Return the envelope of a payload as JSON text; the same payload has the same one."""
+    """Return the envelope of a payload, signed by a key, as JSON text; equal payloads have equal envelopes."""
     signature = key.sign(encode(PAYLOAD_TYPE, payload))
     return json_text(
         {
@@ -171,7 +171,7 @@ def sign(key: ReceiptKey, payload: bytes) -> str:
 
 
 def open_envelope(text: bytes, keys: PublicKeys) -> tuple[PublicKey, bytes]:
-    """Return the key that signed an envelope, and the payload. Raise ReceiptError if none of the keys did."""
+    """Return the key that signed an envelope, and the payload. Raise ReceiptError if none of the keys signed it."""
     envelope = parse_unambiguous(text, "the envelope")
     payload = _decode(envelope.get("payload"), "payload")
     signatures = envelope.get("signatures")
@@ -194,9 +194,9 @@ def open_envelope(text: bytes, keys: PublicKeys) -> tuple[PublicKey, bytes]:
 
 
 def parse_unambiguous(text: bytes, name: str) -> Mapping[str, Any]:
-    """Return the JSON object in a text, in which every reader reads the same: no object names a member twice.
+    """Return the JSON object in a text in which no object names a member twice, so that all readers read the same.
 
-    Raise ReceiptError if it is none.
+    Raise ReceiptError, which calls the text `name`, if the text is no such object.
     """
     if len(text) > ENVELOPE_MAX_BYTES:
         raise ReceiptError(f"{name} has more than {ENVELOPE_MAX_BYTES} bytes, which no receipt has")
@@ -323,7 +323,7 @@ class Statement(Model):
     def of(
         cls, verdict: Verdict, result_hash: bytes, *, with_texts: bool = True, code: str | None = None, **fields: Any
     ) -> Self:
-        """State a verdict on the result with this hash; `code` and `fields` are those that the log has."""
+        """Return the statement of a verdict on the result with this hash; `code` and `fields` are those of the log."""
         lines = [_format_line(one.text, one) for one in verdict.criteria]
         predicate = VerdictPredicate(
             submissions=verdict.submissions,
@@ -355,12 +355,12 @@ class Statement(Model):
         return self.subject[0].digest.sha256
 
     def encode(self) -> bytes:
-        """Return the statement as it is signed."""
+        """Return the bytes of the statement, which are signed."""
         return json_text(self.model_dump(by_alias=True, exclude_none=True)).encode()
 
 
 def verify(receipt: bytes, keys: PublicKeys) -> tuple[PublicKey, Statement]:
-    """Return the key that signed a receipt, and its statement. Raise ReceiptError if it is not genuine."""
+    """Return the key that signed a receipt, and its statement. Raise ReceiptError if the receipt is not genuine."""
     key, payload = open_envelope(receipt, keys)
     return key, _read_statement(parse_unambiguous(payload, "the statement"))
 

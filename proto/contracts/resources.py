@@ -1,4 +1,4 @@
-"""Declare what is asked for at every door, and read it from its gRPC messages."""
+"""Declare the models of requests at all doors, and read them from gRPC messages."""
 
 import operator
 from collections.abc import Mapping
@@ -88,7 +88,7 @@ class NewPolicy(StrictModel, types.Policy):
     @model_validator(mode="before")
     @classmethod
     def _rename(cls, given: object) -> object:
-        """Take the number of calls by the name that it had, too."""
+        """Accept `max_attempts`, the earlier name of `max_calls`, too."""
         if not isinstance(given, dict) or "max_attempts" not in given:
             return given
         return {"max_calls" if name == "max_attempts" else name: value for name, value in given.items()}
@@ -260,7 +260,7 @@ class NewJobFilter(StrictModel, types.JobFilter):
     @model_validator(mode="before")
     @classmethod
     def _rename(cls, given: object) -> object:
-        """Take the bounds of the cost by the names that they had, too."""
+        """Accept the earlier names of the bounds of the cost, too."""
         if not isinstance(given, dict):
             return given
         names = {f"{old}_{bound}": f"cost_usd_{bound}" for old in ("cost", "spent_usd") for bound in ("min", "max")}
@@ -419,7 +419,7 @@ class NewJudgings(StrictModel):
         return self
 
     def _check_evaluation(self) -> None:
-        """Raise ValueError unless an evaluation can count these: a stored policy, and a label for each criterion."""
+        """Raise ValueError unless an evaluation can count these: by a stored policy, with labels of all criteria."""
         if self.kind != JudgingKind.EVALUATE or self.judge_policy is not None:
             raise ValueError("evaluation goes with the kind `evaluate`, and with a judge policy that is stored")
         if any(len(case.labels) != 1 + len(parse_criteria(case.acceptance_criteria)) for case in self.cases):
@@ -447,13 +447,13 @@ P = TypeVar("P", bound=Patch)
 
 
 def new_job_of(message: pb.NewJob) -> NewJob:
-    """Return a new job as received. Raise ValidationError or ValueError if it is malformed."""
+    """Return the new job in a message. Raise ValidationError or ValueError if the message is malformed."""
     _cut_criteria(message)
     return NewJob(**read_fields(message))
 
 
 def criteria_of(message: Any) -> list[Criterion]:
-    """Return the list of criteria of a new job, or a set, as received, or one more than a job may have.
+    """Return the criteria in the message of a new job or a criteria set, but at most one more than a job may have.
 
     Raise ValidationError if a text is malformed.
     """
@@ -462,9 +462,9 @@ def criteria_of(message: Any) -> list[Criterion]:
 
 
 def patch_of(kind: type[P], message: Message, mask: FieldMask) -> P:
-    """Return a patch as received: new values, and a mask of the fields that they change.
+    """Return the patch in a request: `message` has new values, and `mask` names the fields that the patch changes.
 
-    Raise ValidationError or ValueError if it is malformed.
+    Raise ValidationError or ValueError if the patch is malformed.
     """
     if is_given := "criteria" in mask.paths:
         criteria = criteria_of(message)
@@ -473,11 +473,11 @@ def patch_of(kind: type[P], message: Message, mask: FieldMask) -> P:
 
 
 def _cut_criteria(message: Any) -> None:
-    """Remove criteria beyond the first that is too many, before a million of them are looked at."""
+    """Remove all criteria behind the first that is too many, before a million of them are looked at."""
     del message.criteria[CRITERIA_MAX + 1 :]
 
 
 def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
-    """Return a job as it is sent, from its row, with the list of the criteria in its text form."""
+    """Return the message of a job from its row, with the criteria also as a list."""
     criteria = [dict(one) for one in parse_stored_criteria(job["acceptance_criteria"] or "")]
     return write_row(pb.Job, job, as_text=as_text, criteria=criteria)

@@ -1,4 +1,4 @@
-"""Sign records, and derive the keys that they are signed by: of leases, of upstreams and of facts."""
+"""Sign records, and derive the keys of leases, of upstreams and of facts by which records are signed."""
 
 import base64
 import hmac
@@ -65,7 +65,7 @@ class Signature(NamedTuple):
 
     @classmethod
     def parse(cls, header: bytes | str | None) -> Self | None:
-        """Read a header's value; None if it has another form."""
+        """Return the signature in a header's value; None if the value has another form."""
         text = header.decode(errors="replace") if isinstance(header, bytes) else header or ""
         if (match := _SIGNATURE.fullmatch(text)) is None:
             return None
@@ -77,9 +77,9 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The key of one lease (`lease` 0: of a request), derived from the secret with this id.
+    """The key of one lease (`lease` 0: of a request), derived from the secret with the id `secret_id`.
 
-    Keys of one lease are equal, whatever secret they come from: the numbers are the fencing token.
+    Keys of one lease are equal, whatever secret they come from: `execution_id` and `lease` are the fencing token.
     """
 
     execution_id: UUID
@@ -88,7 +88,7 @@ class SigningKey:
     key: bytes = field(repr=False, compare=False)
 
     def sign(self, value: bytes) -> str:
-        """Return the signature of a record's value, as its header has it."""
+        """Return the signature of a record's value, as the record's header has it."""
         return str(Signature(self.secret_id, str(self.execution_id), self.lease, compute_mac(self.key, value)))
 
 
@@ -107,19 +107,19 @@ class Secrets:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read pairs `id:base64`, separated by commas or white space. Raise ValueError, which repeats no secret."""
+        """Read pairs `id:base64`, separated by commas or white space. Raise ValueError, without showing a secret."""
         return cls([_parse_secret(pair, number) for number, pair in enumerate(re.split(r"[\s,]+", text.strip()), 1)])
 
     def __iter__(self) -> Iterator[Secret]:
         return iter(self._secrets.values())
 
     def make_key(self, use: KeyUse, execution_id: UUID, lease: int = 0) -> SigningKey:
-        """Return the key for one use, of the secret that signs."""
+        """Return the key for one use of a lease (0: of a request), derived from the secret that signs."""
         key = _derive_key(self.signing, use, str(execution_id), lease)
         return SigningKey(execution_id, lease, self.signing.id, key)
 
     def verify(self, use: KeyUse, signature: Signature, value: bytes) -> bool:
-        """Whether a signature was made with the key for this use, of any of these secrets."""
+        """Return whether the signature of `value` was made with the key for this use of one of these secrets."""
         secret = self._secrets.get(signature.secret_id)
         if secret is None:
             return False
@@ -128,13 +128,13 @@ class Secrets:
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode base64 of either alphabet of RFC 4648, with or without padding. ValueError: it is none."""
+    """Decode base64 of either alphabet of RFC 4648, with or without padding. Raise ValueError for any other text."""
     standard = text.rstrip("=").replace("-", "+").replace("_", "/")
     return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
 def make_secret(secret_id: str, value: bytes) -> str:
-    """Return the text of a secret, as the configuration has it."""
+    """Return the text `id:base64` of a secret, as the configuration has it."""
     return f"{secret_id}:{base64.b64encode(value).decode()}"
 
 
@@ -143,7 +143,7 @@ def _derive_key(secret: Secret, use: KeyUse, execution: str, lease: int) -> byte
 
 
 def compute_mac(key: bytes, value: bytes) -> str:
-    """Return the HMAC-SHA-256 of a value, hexadecimal."""
+    """Return the HMAC-SHA-256 of a value in hexadecimal."""
     return hmac.digest(key, value, "sha256").hex()
 
 
@@ -177,7 +177,7 @@ class Unvouched(StrEnum):
 
 
 class TopicRecord(Protocol):
-    """A record as a consumer has it."""
+    """The fields of a consumed record that its signature is checked by."""
 
     @property
     def topic(self) -> str: ...  # noqa: D102 - as it is named
@@ -196,32 +196,32 @@ AnyRecord = TypeVar("AnyRecord", bound=TopicRecord)
 
 @dataclass(frozen=True, slots=True)
 class FactKey:
-    """The key of facts of one secret."""
+    """The key, derived from one secret, that signs facts."""
 
     secret_id: str
     key: bytes = field(repr=False)
 
     @property
     def name(self) -> str:
-        """The secret's id with a fingerprint: another value under the same id has another name."""
+        """The secret's id with a fingerprint of the key: another secret with the same id has another name."""
         return f"{self.secret_id}:{compute_mac(self.key, f'signoff,{_FACT_VERSION},name'.encode())[:16]}"
 
     def sign(self, topic: str, key: bytes | None, value: bytes | None) -> str:
-        """Return the signature of a fact, as its header has it."""
+        """Return the signature of a fact (topic, key and value), as the record's header has it."""
         return self._sign(_join_fact(topic, key, value))
 
     def make_marker(self, topic: str, partition: int) -> tuple[tuple[str, bytes], ...]:
-        """Return the headers of a marker in a partition: from there on no older secret vouches for facts."""
+        """Return the headers of a marker in a partition: behind the marker, no older secret vouches for facts."""
         signature = self._sign(_join_marker(topic, partition))
         return (MARKER_HEADER, _FACT_VERSION.encode()), (SIGNATURE_HEADER, signature.encode())
 
     @property
     def opening(self) -> str:
-        """The text before the MAC in the key's signatures."""
+        """The text before the MAC in each signature by this key."""
         return f"{_FACT_VERSION},{self.secret_id},"
 
     def has_signed(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> bool:
-        """Return whether a record has this key's signature."""
+        """Return whether the signature of a record (a fact or a marker) is this key's."""
         if MARKER_HEADER in headers:
             message = _join_marker(record.topic, record.partition)
         else:
@@ -233,7 +233,7 @@ class FactKey:
 
 
 class FactKeys:
-    """Keys of facts in the order of the secrets, the newest first: that one signs."""
+    """The keys of facts in the order of the secrets, the newest first; the newest signs."""
 
     def __init__(self, keys: Sequence[FactKey]) -> None:
         self._keys = {key.opening.encode(): key for key in keys}
@@ -243,12 +243,12 @@ class FactKeys:
 
     @classmethod
     def derive(cls, secrets: Secrets) -> Self:
-        """Derive the keys of secrets."""
+        """Derive the key of each secret."""
         return cls([FactKey(secret.id, secret.derive("signoff,v1,facts")) for secret in secrets])
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read keys that were printed, `id:base64`, as secrets are read. Raise ValueError, which repeats no key."""
+        """Read printed keys, as pairs `id:base64`. Raise ValueError, without showing a key, if they are malformed."""
         return cls([FactKey(pair.id, pair.value) for pair in Secrets.parse(text)])
 
     def __iter__(self) -> Iterator[FactKey]:
@@ -258,7 +258,7 @@ class FactKeys:
         return ",".join(make_secret(key.secret_id, key.key) for key in self)
 
     def find_signer(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> FactKey | Unvouched:
-        """Return the key that signed a record, a fact or a marker, wherever it stands; or why none did.
+        """Return the key that signed a record (a fact or a marker), whatever markers precede it; or why no key did.
 
         `headers` are the record's, by name.
         """
@@ -273,8 +273,8 @@ class FactKeys:
 class FactFilter:
     """Select the facts for which a secret vouches, and count the others by topic and reason.
 
-    It must see each partition from its beginning, in order. From a marker on, the secrets behind the marker's in the
-    order of the keys vouch for nothing there: a marker that is repeated, or of an older secret, changes nothing.
+    The filter must see each partition from its beginning, in order. Behind a marker, secrets older than the marker's
+    vouch for nothing in that partition: a marker that is repeated, or of an older secret, changes nothing.
     """
 
     def __init__(self, keys: FactKeys) -> None:
@@ -285,7 +285,7 @@ class FactFilter:
         self.left: Counter[tuple[str, Unvouched]] = Counter()
 
     def select(self, records: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
-        """Yield the facts among the next records."""
+        """Yield those of the next records that are facts for which a secret vouches."""
         for record in records:
             headers = dict(record.headers)
             reason = self._check(record, headers)
@@ -308,18 +308,18 @@ class FactFilter:
         return None
 
     def describe_left(self) -> dict[str, dict[str, int]]:
-        """Return how many records were left, by topic and reason."""
+        """Return how many records were left out, by topic and reason."""
         described: dict[str, dict[str, int]] = {}
         for (topic, reason), count in sorted(self.left.items()):
             described.setdefault(topic, {})[reason.value] = count
         return described
 
     def get_signers(self) -> list[str]:
-        """Return the names of the keys that have signed facts by the markers seen, the oldest first."""
+        """Return the names of the keys that have signed facts, as their markers show, the oldest first."""
         return [key.name for age, key in enumerate(self._keys) if age in self._marked][::-1]
 
     def get_marked(self) -> set[tuple[str, int]]:
-        """Return the partitions, by topic and number, that hold a marker of the newest key that has signed facts."""
+        """Return the partitions, as topic and number, with a marker of the newest key whose markers were seen."""
         newest = min(self._marked, default=None)
         return {place for place, age in self._oldest.items() if age == newest}
 

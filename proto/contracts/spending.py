@@ -1,7 +1,6 @@
 """Count what calls of agents and judges cost: budgets, and prices of models.
 
-Prices come with the package `genai-prices`: nothing is fetched. It is named among the dependencies of the services that
-use it; to others it is of no use.
+Prices come with the package `genai-prices`; nothing is fetched. Only the services that use the package depend on it.
 """
 
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ class Budget:
 
     @classmethod
     def under(cls, policy: Mapping[str, Any], spent_nanos: int, spent_tokens: int) -> Self:
-        """Return the budget in the fields of a policy, with the amount that is spent."""
+        """Return the budget that a policy's fields set, with the nano-dollars and tokens spent so far."""
         usd = policy.get("budget_usd")
         return cls(None if usd is None else to_nanos(usd), policy.get("budget_tokens"), spent_nanos, spent_tokens)
 
@@ -33,7 +32,7 @@ class Budget:
     def with_left(
         cls, usd: Decimal | str | None, left_usd: str | None, tokens: int | None, left_tokens: int | None
     ) -> Self:
-        """Make a budget from its bounds and what is left of them; only the rest is known of one without a bound."""
+        """Make a budget from its bounds and what is left of them; without a bound, the rest is taken for the bound."""
         usd, tokens = left_usd if usd is None else usd, left_tokens if tokens is None else tokens
         nanos = None if usd is None else to_nanos(usd)
         spent_nanos = 0 if nanos is None or left_usd is None else nanos - to_nanos(left_usd)
@@ -42,22 +41,22 @@ class Budget:
 
     @property
     def usd(self) -> str | None:
-        """USD that may be spent in all; None: without bound."""
+        """The USD that may be spent in total; None if there is no bound."""
         return None if self.nanos is None else usd_text(self.nanos)
 
     @property
     def left_usd(self) -> str | None:
-        """USD that may still be spent; None: without bound."""
+        """The USD that may still be spent; None if there is no bound."""
         return None if self.nanos is None else usd_text(max(0, self.nanos - self.spent_nanos))
 
     @property
     def left_tokens(self) -> int | None:
-        """Tokens that may still be used; None: without bound."""
+        """The tokens that may still be used; None if there is no bound."""
         return None if self.tokens is None else max(0, self.tokens - self.spent_tokens)
 
     @property
     def used_up(self) -> str | None:
-        """The amount spent of the budget, in words, once none is left, else None; the last call may exceed the rest."""
+        """The amount spent, in words, once nothing is left of the budget, else None; the last call may exceed it."""
         if self.nanos is not None and self.spent_nanos >= self.nanos:
             return f"{usd_text(self.spent_nanos)} of {self.usd} USD are spent"
         if self.left_tokens == 0:
@@ -65,7 +64,7 @@ class Budget:
         return None
 
     def spend(self, usage: Usage) -> None:
-        """Add the consumption of a call."""
+        """Add the cost and the tokens of a call to the amounts spent."""
         self.spent_nanos += to_nanos(usage.cost_usd or 0)
         self.spent_tokens += usage.tokens
 
@@ -79,7 +78,7 @@ CALL_COST_MAX_USD = Decimal(100)
 
 
 def with_cost(usage: Usage) -> Usage:
-    """Add the cost, if it is not given and the model's price is known; else return the usage as it is."""
+    """Return the usage with its cost, if no cost is given and the model's price is known; else the usage unchanged."""
     if usage.cost_usd is not None or usage.model is None or not usage.tokens:
         return usage
     genai_prices = _load_genai_prices()
@@ -96,7 +95,7 @@ def with_cost(usage: Usage) -> Usage:
 
 
 def bound_cost(usage: Usage, most_usd: Decimal) -> Usage:
-    """Return the usage that an agent reports, with at most the highest cost of a call, and the cost that it claimed."""
+    """Return an agent's usage with a cost of at most `most_usd`; a higher cost is kept as `claimed_usd`."""
     claimed = usage.cost_usd if usage.cost_usd is not None and usage.cost_usd > most_usd else None
     bounded = {"claimed_usd": claimed} | ({} if claimed is None else {"cost_usd": most_usd})
     return usage.model_copy(update=bounded)
@@ -104,13 +103,13 @@ def bound_cost(usage: Usage, most_usd: Decimal) -> Usage:
 
 @lru_cache(maxsize=MODELS_MAX)
 def _make_snapshot(_: str) -> Any:
-    """Make a snapshot of the prices for one model's name: a shared one would keep every name that agents report."""
+    """Make a snapshot of the prices for one model's name: a shared one would cache every name that agents report."""
     return _load_genai_prices().data_snapshot.DataSnapshot(_load_providers(), from_auto_update=False)
 
 
 @cache
 def _load_genai_prices() -> Any:
-    """Import the prices when they are first needed: that takes a third of a second, and 40 MB."""
+    """Import genai_prices at its first use, and return the module: the import takes 0.3 s, and 40 MB of memory."""
     import genai_prices  # noqa: PLC0415 - see above
 
     return genai_prices

@@ -8,5 +8,5 @@ TOPIC_PREFIX: Final = os.environ.get("SIGNOFF_TOPIC_PREFIX", "")
 
 
 def bare_name(topic: str) -> str:
-    """Return the name of a topic as signatures have it: without the prefix, which is the cluster's affair."""
+    """Return a topic's name as signatures cover it: without the prefix, which may differ from cluster to cluster."""
     return topic.removeprefix(TOPIC_PREFIX)

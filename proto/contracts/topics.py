@@ -1,8 +1,8 @@
-"""Name the topics, and bound in bytes of JSON what every door takes, so that whatever is made of it fits its topic.
+"""Name the topics, and bound requests at every door in bytes of JSON, so that all records made of them fit.
 
-JSON is what a record holds: a control character counts six bytes, as it stands there. The largest record is the fact
-that a job is submitted again: it holds what the job asks for, a comment, and the feedback of the last verdict, each
-once. Every other record holds less.
+Bytes are counted as records hold them: a control character counts the six bytes of its JSON escape. The largest record
+is the fact that a job is submitted again: it holds what the job asks for, a comment, and the feedback of the last
+verdict, each once. Every other record holds less.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ MESSAGE_MAX_CHARS: Final = 4_000
 
 
 def largest_limit(message_max_bytes: int = MESSAGE_MAX_BYTES) -> int:
-    """Return the largest limit that a door may have where a topic takes records of so many bytes."""
+    """Return the largest limit, in bytes, that a door may have if topics take records of `message_max_bytes`."""
     return (message_max_bytes - JUDGED_MAX_BYTES - REST_MAX_BYTES) // PARTS_MAX
 
 
@@ -64,12 +64,12 @@ _JOB_FIELDS: Final = ("title", "description", "acceptance_criteria", "labels", "
 
 
 def measure(value: Any) -> int:
-    """Return the bytes of a value as JSON."""
+    """Return the number of bytes of a value as JSON."""
     return len(to_json(value))
 
 
 def measure_job(job: Any, payload: str) -> int:
-    """Return the bytes of a job's request as JSON: of its fields, and of its payload, which is JSON text."""
+    """Return the number of bytes of a job's request as JSON: of its fields and of `payload`, which is JSON text."""
     fields: dict[str, Any] = {name: getattr(job, name) for name in _JOB_FIELDS}
     fields["references"] = job.references or None
     return len(to_json(fields, exclude_none=True)) + len(payload.encode())
@@ -102,7 +102,7 @@ class Topic:
 def _topic_with_dlq(
     event: type[Event], days: int | None, producers: set[str], consumers: set[str], *, partitions: int = 8
 ) -> list[Topic]:
-    """Make a topic named after its event, behind the prefix, and the dead-letter queue of its consumers."""
+    """Return an event's topic, named by the prefix and the event's type, and its consumers' dead-letter topic."""
     name = TOPIC_PREFIX + event.type.removeprefix("signoff.").removesuffix(".v1")
     retention = None if days is None else timedelta(days=days)
     services = consumers & {"jobstore", "executor", "validator"}
@@ -130,7 +130,7 @@ TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.
 
 
 def find_topic(name: str) -> Topic | None:
-    """Return a topic by its name, with the prefix or without."""
+    """Return a topic by its name, with the prefix or without; None if there is no such topic."""
     return TOPICS.get(name) or TOPICS.get(TOPIC_PREFIX + name)
 
 

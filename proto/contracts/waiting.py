@@ -1,4 +1,4 @@
-"""Declare the codes of what holds executions back, and who can lift it."""
+"""Declare the codes of the reasons that hold executions back, and who can remove a reason."""
 
 from enum import StrEnum
 from typing import Final

@@ -1,4 +1,4 @@
-"""Read a text as words: the form in which a quotation is compared with what it quotes."""
+"""Read a text as words, the form in which a quotation is compared with the text that it quotes."""
 
 import re
 import unicodedata
@@ -51,7 +51,7 @@ def has_emoji(text: str) -> bool:
 
 
 def fold_character(character: str) -> str:
-    """Return the characters, one, several or none, as which a character is compared."""
+    """Return the characters, none or several, that a character is compared as: case and width do not count."""
     plain = unicodedata.normalize("NFKD", character).translate(_PLAIN).casefold()
     return "".join(one for one in plain if not one.isspace() and not is_invisible(one))
 
@@ -78,13 +78,13 @@ def classify(character: str) -> str:
 
 
 class Table:
-    """The translation of each character, found out when it is first seen.
+    """A translation of characters, each of which is translated when it is first seen.
 
-    A list is looked up in half of the time of a dictionary. It takes 2 MiB, and 25 once every character was seen.
+    A list is looked up in half of the time of a dictionary. The list takes 2 MiB, and 25 if all characters were seen.
     """
 
     def __init__(self, translate_one: Callable[[str], str], translate_far: Callable[[str], str]) -> None:
-        """`translate_far`: of a run of characters from _FAR on that are seen, of which none is remembered."""
+        """Take `translate_one` for a character and `translate_far` for a run from _FAR on, whose result is not kept."""
         self._translate_one, self._translate_far = translate_one, translate_far
         self._known = [_UNKNOWN] * _FAR
 
@@ -135,7 +135,7 @@ _JOINTS: Final = (
 
 
 def _read_character(character: str) -> str:
-    """Return what a character becomes in folded words with spaces between, as far as it says by itself."""
+    """Return what a character becomes in folded words, as far as that does not depend on characters beside it."""
     kind, folded = CLASSES.translate(character), fold_character(character)
     if kind == "w" and (folded[0].isdecimal() or folded[-1].isdecimal()):
         return f"{_EDGED}{folded}{_EDGED}"  # it is no digit to a point beside it
@@ -153,7 +153,7 @@ _READINGS: Final = Table(_read_character, lambda run: f" {'  '.join(run)} ")
 
 
 def _fold(text: str) -> str:
-    """Return the words of a text, folded, with spaces and line feeds between them."""
+    """Return the words of a text, folded for comparison, with spaces and line feeds between them."""
     folded = f" {_READINGS.translate(text)} "
     if _INVISIBLE in folded:
         folded = _AFTER_NO_LETTER.sub("", folded)
@@ -167,7 +167,7 @@ def _fold(text: str) -> str:
 
 
 def _mark(folded: Iterable[str]) -> str:
-    """Return words with a space after each: after one more, a phrase is found at the edges of words alone."""
+    """Join words with a space after each, so that a phrase, marked likewise, is found only at the edges of words."""
     return f"{' '.join(folded)} ".lstrip()
 
 
@@ -176,7 +176,7 @@ def _find_spans(text: str) -> list[Span]:
 
 
 def _divide(text: str) -> list[int]:
-    """Return where parts of a text begin, whose words are the same as if they were read with the rest."""
+    """Return the indexes at which parts of a text begin; a part read alone has the same words as within the text."""
     ends = [
         (at, _EDGE.search(CLASSES.translate(text[at : at + _END_OF_PART]))) for at in range(_PART, len(text), _PART)
     ]
@@ -184,12 +184,12 @@ def _divide(text: str) -> list[int]:
 
 
 def fold_all(texts: Iterable[str]) -> frozenset[str]:
-    """Return the words of all texts, folded, each once."""
+    """Return the set of the words of all texts, folded for comparison."""
     return frozenset(_fold("\n".join(texts)).split())
 
 
 def fold_in_order(text: str) -> list[str]:
-    """Return the words of a text, folded, in order. A mark of punctuation is a word, too."""
+    """Return the words of a text in order, folded for comparison. A mark of punctuation is a word, too."""
     return _fold(text).split()
 
 
@@ -199,7 +199,7 @@ def has_letters(text: str) -> bool:
 
 
 def cut_out(marked: str, phrases: Iterable["Phrase"]) -> str:
-    """Take phrases out of marked words, each character of which becomes _CUT."""
+    """Return the marked words, in which each character of the phrases is replaced by _CUT."""
     for phrase in phrases:
         if phrase.marked in marked:  # the space after it may be the one before the next
             words = phrase.marked[:-1]
@@ -225,17 +225,17 @@ class Phrase:
 
     @property
     def is_letter(self) -> bool:
-        """Whether it is one letter, ideograph or sign of a syllable."""
+        """Whether the phrase is one letter, ideograph or sign of a syllable."""
         return len(self.folded) == 1 and len(self.folded[0]) == 1 and self.kinds in "wct"
 
     @property
     def is_number(self) -> bool:
-        """Whether it is one number."""
+        """Whether the phrase is one number."""
         return self.kinds == "d"
 
     @property
     def is_long(self) -> bool:
-        """Whether it is long enough to be known again: 5 words, or 12 ideographs, or some of both."""
+        """Whether the phrase is long enough to be recognized: 5 words, or 12 ideographs, or some of both."""
         count = self.kinds.count
         return 12 * (count("w") + count("d")) + 5 * (count("c") + count("t")) >= _LONG
 
@@ -243,8 +243,8 @@ class Phrase:
 class Words:
     """The words of a text in order, each with its place. A mark of punctuation is a word, too.
 
-    The text is read in parts, so that a span is found without those of all words. Phrases may be cut out of it, which
-    are found nonetheless.
+    The text is read in parts, so that finding one span does not compute the spans of all words. The phrases in `cut`
+    are cut out of the text for `is_kept` and `rest`, but `find` finds them nonetheless.
     """
 
     def __init__(self, text: str, cut: Iterable[Phrase] = ()) -> None:
@@ -259,7 +259,7 @@ class Words:
         return self._find(phrase, 0) >= 0
 
     def find(self, phrase: Phrase) -> Iterator[int]:
-        """Yield the places where a phrase begins that stands there whole: in order, without overlaps."""
+        """Yield the places at which the whole phrase stands, in order and without overlaps."""
         place = self._find(phrase, 0)
         while place >= 0:
             yield place
@@ -273,7 +273,7 @@ class Words:
         return self._searched.find(phrase.marked, max(near - 1, start)) if near >= 0 else -1
 
     def spans(self, place: int, count: int) -> list[Span]:
-        """Return where `count` words stand in the text, from the word at a place on."""
+        """Return the span in the text of each of `count` words, from the word at a place on."""
         part = bisect_right(self._marks, place) - 1
         first = self._searched.count(" ", self._marks[part], place)
         spans = self._spans_of(part)[first : first + count]
@@ -283,20 +283,20 @@ class Words:
         return spans
 
     def span(self, place: int, count: int) -> Span:
-        """Return the part of the text from a place on, so many words."""
+        """Return the span of the text that `count` words take, from the word at a place on."""
         spans = self.spans(place, count)
         return spans[0][0], spans[-1][1]
 
     def is_kept(self, place: int, phrase: Phrase) -> bool:
-        """Return whether nothing was cut out of a phrase that stands at a place."""
+        """Return whether nothing was cut out of the phrase at a place."""
         return self._kept.startswith(phrase.marked, place)
 
     def rest(self, start: int, end: int) -> Phrase:
-        """Return a part of the text without the phrases that were cut out."""
+        """Return, as a phrase, the words between two indexes of the text, without the phrases that were cut out."""
         return Phrase(self._kept[self._place(start) : self._place(end)].replace(_CUT, ""))
 
     def _place(self, at: int) -> int:
-        """Return the place of the first word that begins at a character or after it."""
+        """Return the place of the first word that begins at index `at` of the text, or behind it."""
         part = max(bisect_right(self._starts, at, hi=len(self._starts) - 1) - 1, 0)
         place = self._marks[part]
         for _ in range(bisect_left(self._spans_of(part), (at, 0))):

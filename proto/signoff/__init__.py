@@ -1,6 +1,6 @@
-"""Signoff's client: `from signoff import Client, AsyncClient`, errors, and the models of what is answered.
+"""Signoff's client: `from signoff import Client, AsyncClient`, errors, and the models of answers.
 
-Each is imported at its first use: a program that reads no models does without pydantic.
+Each name is imported at its first use, so that a program that reads no models does without pydantic.
 """
 
 from importlib import import_module

@@ -13,12 +13,12 @@ from signoff.client import AsyncClient
 class Client:
     """Call a jobstore: `with Client(address, token) as client: job = client.get_job("a")`.
 
-    It has the methods of AsyncClient, with their parameters; what these yield asynchronously, it yields. Threads may
-    share one.
+    The client has the methods of AsyncClient with the same parameters; where those yield asynchronously, these yield.
+    Threads may share a client.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what AsyncClient takes."""
+        """Take the arguments of AsyncClient."""
         self._client = AsyncClient(*args, **options)
 
     def __enter__(self) -> Self:

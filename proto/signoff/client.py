@@ -1,4 +1,4 @@
-"""The jobstore's client: every call but those of workers. `signoff.blocking` has the same without asyncio."""
+"""The jobstore's client: every call but those of workers. `signoff.blocking` has the same client without asyncio."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ class AsyncClient(JudgingClient):
             await client.execute_job(job.id)
             job = await client.wait(job.id)
 
-    What is asked for is given by keyword, as a mapping, or as a model. Every method raises SignoffError, of a class
-    that says what kind of error it is. Calls that fail in passing (`retryable`) are made again within `timeout_s`: each
-    write has an id or a key, or does the same when it is repeated.
+    A request is given by keyword, as a mapping, or as a model. Every method raises SignoffError, of a class that says
+    what kind of error it is. A call that fails in passing (`retryable`) is made again within `timeout_s`: each write
+    has an id or a key, or has the same effect when it is repeated.
     """
 
     # Jobs.
@@ -102,7 +102,7 @@ class AsyncClient(JudgingClient):
         timeout_s: float | None = None,
         **fields: Any,
     ) -> SavedJob:
-        """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
+        """Create a job: ASSIGNED with an agent, else PENDING. A repeat with the same id or key returns the same job."""
         named = _identify(join_request(job, fields), idempotency_key)
         return await self._ask("CreateJob", job=named, idempotency_key=idempotency_key, timeout_s=timeout_s)
 
@@ -111,7 +111,7 @@ class AsyncClient(JudgingClient):
         return await self._ask("GetJob", "job", job_id=job_id, view=view, **call)
 
     async def explain_job(self, job_id: str, **call: Unpack[Call]) -> Waiting:
-        """Return why a job waits; without reasons where it does not."""
+        """Return why a job waits; the answer has no reasons if the job does not wait."""
         return await self._ask("ExplainJob", "waiting", job_id=job_id, **call)
 
     async def list_jobs(
@@ -127,7 +127,7 @@ class AsyncClient(JudgingClient):
     ) -> tuple[list[Job], str]:
         """Return a page of the jobs that match (50 unless `page_size` is given), and the next page's token or "".
 
-        Conditions are those of a filter, such as `tenant="a"` or `statuses=["FAILED"]`. See `list_matching`.
+        `conditions` are the fields of a filter, such as `tenant="a"` or `statuses=["FAILED"]`. See `list_matching`.
         """
         page = await self.list_matching(
             conditions, page_size=page_size, page_token=page_token, order=order, view=view, timeout_s=timeout_s
@@ -146,8 +146,8 @@ class AsyncClient(JudgingClient):
     ) -> JobPage:
         """Return a page of the jobs that match a filter, newest first unless another order is given.
 
-        Basic jobs have no description, criteria, references and payload. A page of a search for a text may hold fewer
-        jobs than `page_size` although there is a next page.
+        Jobs of the view BASIC have no description, criteria, references and payload. A page of a search for a text may
+        hold fewer jobs than `page_size` although there is a next page.
         """
         values = {"filter": job_filter, "page_size": page_size, "page_token": page_token}
         response = await self._call("ListJobs", **values, order=JobOrder(order).name, view=view, timeout_s=timeout_s)
@@ -157,13 +157,13 @@ class AsyncClient(JudgingClient):
     iter_jobs = iterate(list_jobs)
 
     async def count_jobs(self, job_filter: Request = None, **call: Unpack[Call]) -> JobCounts:
-        """Count the jobs that match, by status and up to `capped_at`; the filter's own statuses are ignored."""
+        """Count the jobs that match a filter, by status and up to `capped_at`; statuses in the filter are ignored."""
         return await self._ask("CountJobs", filter=job_filter, **call)
 
     async def list_job_facets(self, field: str, job_filter: Request = None, **page: Unpack[Page]) -> JobFacets:
-        """Count the jobs that match by the values of a field, of FACET_FIELDS or `label:NAME`, the most frequent first.
+        """Count the jobs that match a filter by the values of a field, the most frequent value first.
 
-        What the filter says of the field itself is ignored.
+        `field` is one of FACET_FIELDS, or `label:NAME`. A condition of the filter on this field is ignored.
         """
         return await self._ask("ListJobFacets", field=field, filter=job_filter, **page)
 
@@ -180,7 +180,7 @@ class AsyncClient(JudgingClient):
     ) -> tuple[list[JobLog], str]:
         """Return a page of a job's log, oldest first (100 unless `page_size` is given), and the next token or "".
 
-        Basic entries have no bodies.
+        Entries of the view BASIC have no bodies.
         """
         values = {"newest_first": newest_first, "submission": submission, "from_version": from_version, "kinds": kinds}
         return await self._ask_page("ListJobLogs", "logs", job_id=job_id, **values, view=view, **page)
@@ -188,7 +188,7 @@ class AsyncClient(JudgingClient):
     iter_job_logs = iterate(list_job_logs)
 
     async def get_result(self, job_id: str, version: int, **call: Unpack[Call]) -> str:
-        """Return the JSON text of the result in one entry of a job's log; `no_result` if the entry has none."""
+        """Return the JSON text of the result in entry `version` of a job's log; error `no_result` if it has none."""
         response = await self._call("GetResult", job_id=job_id, version=version, **call)
         return cast("str", response.result_json)
 
@@ -202,9 +202,9 @@ class AsyncClient(JudgingClient):
         timeout_s: float | None = None,
         **fields: Any,
     ) -> SavedJob:
-        """Change what is given of a job; `execution_live` while one is live, `version_conflict` at another version.
+        """Change the given fields of a job. Errors: `execution_live`; `version_conflict` if not at `version`.
 
-        Members of `policy`, `labels` and `references` are changed one by one, and None removes one.
+        Members of `policy`, `labels` and `references` are changed one by one, and None removes a member.
         """
         job, paths = split_patch(NewJob, join_request(patch, fields))
         values = {"job_id": job_id, "job": job, "update_mask": FieldMask(paths=paths), "version": version}
@@ -213,7 +213,7 @@ class AsyncClient(JudgingClient):
     async def assign_agent(
         self, job_id: str, agent_id: str, payload: Any = UNCHANGED, *, version: int | None = None, **call: Unpack[Call]
     ) -> Job:
-        """Assign an agent, and a new payload (any JSON value) if given; `execution_live` while an execution is live."""
+        """Assign an agent, and the payload (any JSON) if given; error `execution_live` while an execution is live."""
         given = {} if payload is UNCHANGED else {"payload": payload}
         values = {"job_id": job_id, "agent_id": agent_id, "version": version, **given}
         return await self._ask("AssignAgent", "job", **values, **call)
@@ -228,7 +228,7 @@ class AsyncClient(JudgingClient):
         version: int | None = None,
         **call: Unpack[Call],
     ) -> Execution:
-        """Request an execution of the job with its assigned payload. With one id or key, it is one execution."""
+        """Request an execution of the job with its assigned payload. The same id or key is the same execution."""
         named = _name_execution(execution_id, idempotency_key)
         values = {"job_id": job_id, "version": version, "not_before": not_before, **named}
         return await self._ask("ExecuteJob", "execution", **values, **call)
@@ -246,7 +246,7 @@ class AsyncClient(JudgingClient):
         version: int | None = None,
         timeout_s: float | None = None,
     ) -> Job:
-        """Cancel the job's live execution, or this one and no other. The job can be executed again."""
+        """Cancel the job's live execution, or only `execution_id` if given. The job can be executed again."""
         named = execution_id
         if named is None:  # so that a cancel that is sent again never meets the next one
             job = (await self._call("GetJob", job_id=job_id, view=View.BASIC, timeout_s=timeout_s)).job
@@ -257,7 +257,7 @@ class AsyncClient(JudgingClient):
     async def cancel_execution(
         self, execution_id: UUID | str, reason: str | None = None, **call: Unpack[Call]
     ) -> Execution:
-        """Cancel an execution, also one that nobody has asked for yet, and return it."""
+        """Cancel an execution, even one that has not been requested yet, and return the execution."""
         return await self._ask("CancelJob", "execution", execution_id=execution_id, reason=reason, **call)
 
     async def resubmit_job(
@@ -285,9 +285,9 @@ class AsyncClient(JudgingClient):
     ) -> AsyncGenerator[WatchEvent]:
         """Yield the jobs as they stand (unless `after`, a cursor, is given), then every transition, without end.
 
-        All jobs when `job_ids` is empty; `after=0` begins with the first transition ever, `changes_only` with the
-        next. The first event has a cursor alone. A stream that is lost is opened again after the last transition
-        that was yielded; before the first transition, the jobs are yielded again.
+        All jobs are watched if `job_ids` is empty; `after=0` begins with the first transition ever, `changes_only` with
+        the next one. The first event has a cursor alone. A stream that is lost is opened again after the last
+        transition that was yielded; before the first transition, the jobs are yielded again.
         """
         values = {"job_ids": list(job_ids), "after": after, "view": view, "changes_only": changes_only, "batched": True}
         async with aclosing(self._watch("WatchJobs", values)) as responses:
@@ -310,9 +310,9 @@ class AsyncClient(JudgingClient):
             return (await anext(events)).cursor
 
     async def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
-        """Return a job once it is at rest: nothing of it is under way. DeadlineError after `timeout_s`, if given.
+        """Return a job once it is at rest: no execution of it is live. Raise DeadlineError after `timeout_s`, if given.
 
-        A job whose verdict is answered by its policy with another submission is not at rest before that has ended.
+        A job that its policy submits again after a verdict is not at rest before that submission has ended.
         """
         async with _within(timeout_s, f"{job_id} is not at rest"):
             job = await self.get_job(job_id)
@@ -334,7 +334,7 @@ class AsyncClient(JudgingClient):
         timeout_s: float | None = None,
         **fields: Any,
     ) -> Agent:
-        """Register an agent. Repeated with its id or key, it is the same agent."""
+        """Register an agent. A repeat with the same id or key returns the same agent."""
         named = _identify(join_request(agent, fields), idempotency_key)
         return await self._ask(
             "CreateAgent", "agent", agent=named, idempotency_key=idempotency_key, timeout_s=timeout_s
@@ -360,13 +360,13 @@ class AsyncClient(JudgingClient):
         timeout_s: float | None = None,
         **fields: Any,
     ) -> Agent:
-        """Change what is given of an agent, or replace all fields by those of a NewAgent; `version_conflict`."""
+        """Change the given fields of an agent, or, by a NewAgent, all. Error `version_conflict` if not at `version`."""
         values, mask = _make_change(NewAgent, join_request(agent, fields))
         parameters = {"agent_id": agent_id, "agent": values, "update_mask": mask, "version": version}
         return await self._ask("UpdateAgent", "agent", **parameters, timeout_s=timeout_s)
 
     async def disable_agent(self, agent_id: str, *, version: int | None = None, **call: Unpack[Call]) -> Agent:
-        """Disable an agent: it is given no more work; `version_conflict` at another version."""
+        """Disable an agent: it is given no more work. Error `version_conflict` if the agent is not at `version`."""
         return await self._ask("DisableAgent", "agent", agent_id=agent_id, version=version, **call)
 
     # Batches and other operations.
@@ -383,7 +383,7 @@ class AsyncClient(JudgingClient):
     ) -> Operation:
         """Execute jobs that exist, by id or by filter, or create jobs and execute them, as one operation, a batch.
 
-        It is answered once each job was accepted or refused. One key is one batch.
+        The call returns once each job was accepted or refused. The same key is the same batch.
         """
         values = {"job_ids": list(job_ids), "jobs": list(jobs), "filter": filter, "name": name}
         return await self._accept_jobs("ExecuteJobs", idempotency_key, timeout_s, values)
@@ -395,7 +395,7 @@ class AsyncClient(JudgingClient):
     async def preview_operation(
         self, operation: Request = None, /, *, timeout_s: float | None = None, **fields: Any
     ) -> OperationPreview:
-        """Return what an operation would be about: how many jobs, some of them, and what they may cost."""
+        """Return which jobs an operation would concern: how many, some of them, and what they may cost."""
         return await self._ask("PreviewOperation", operation=join_request(operation, fields), timeout_s=timeout_s)
 
     async def create_operation(
@@ -407,14 +407,14 @@ class AsyncClient(JudgingClient):
         timeout_s: float | None = None,
         **fields: Any,
     ) -> Operation:
-        """Make an operation on the jobs that match now, which is carried out from then on. One key is one operation."""
+        """Make an operation on the jobs that match now, which is then carried out. The same key: the same operation."""
         values = {"operation": join_request(operation, fields)}
         return await self._accept_jobs("CreateOperation", idempotency_key, timeout_s, values)
 
     async def list_operation_items(
         self, operation_id: UUID | str, outcomes: Iterable[str] = (), **page: Unpack[Page]
     ) -> tuple[list[OperationItem], str]:
-        """Return a page of an operation's items, of all outcomes unless some are named, and the next page's token."""
+        """Return a page of an operation's items, of all `outcomes` unless some are named, and the next token or ""."""
         return await self._ask_page(
             "ListOperationItems", "items", operation_id=operation_id, outcomes=list(outcomes), **page
         )
@@ -460,7 +460,7 @@ class AsyncClient(JudgingClient):
         idempotency_key: str | None = None,
         timeout_s: float | None = None,
     ) -> Operation:
-        """Execute again what FAILED of an operation, or ended so; `nothing_to_retry` if nothing did."""
+        """Execute again an operation's jobs that ended FAILED, or in `statuses`; `nothing_to_retry` if none did."""
         values = {"operation_id": operation_id, "statuses": statuses, "name": name}
         return await self._accept_jobs("RetryOperation", idempotency_key, timeout_s, values)
 
@@ -473,7 +473,7 @@ class AsyncClient(JudgingClient):
     iter_limits = iterate(list_limits)
 
     async def get_limit(self, name: str, **call: Unpack[Call]) -> Limit:
-        """Return a limit; `unknown_limit` if there is none of this name."""
+        """Return a limit; error `unknown_limit` if there is no limit of this name."""
         return await self._ask("GetLimit", "limit", name=name, **call)
 
     async def set_limit(
@@ -486,13 +486,13 @@ class AsyncClient(JudgingClient):
         timeout_s: float | None = None,
         **fields: Any,
     ) -> Limit:
-        """Change what is given of a limit, or replace it by a NewLimit; it applies at once, also to what waits."""
+        """Change the given fields of a limit, or, by a NewLimit, all; executions that wait are affected at once."""
         values, mask = _make_change(LimitMessage, join_request(limit, fields))
         parameters = {"limit": {**values, "name": name}, "update_mask": mask, "version": version}
         return await self._ask("SetLimit", "limit", **parameters, timeout_s=timeout_s)
 
     async def remove_limit(self, name: str, *, version: int | None = None, timeout_s: float | None = None) -> None:
-        """Remove a limit; `unknown_limit` if there is none of this name."""
+        """Remove a limit; error `unknown_limit` if there is no limit of this name."""
         known = {limit.name async for limit in self.iter_limits(timeout_s=timeout_s)}
         try:
             await self._call("RemoveLimit", name=name, version=version, timeout_s=timeout_s)
@@ -502,9 +502,9 @@ class AsyncClient(JudgingClient):
                 raise
 
     async def pause(self, name: str, *, version: int | None = None, **call: Unpack[Call]) -> Limit:
-        """Pause the executions that a name applies to, such as `agent:writer` or `tenant:a`: none begin.
+        """Pause the executions that a name applies to, such as `agent:writer` or `tenant:a`: none of them begins.
 
-        `version`: of the agent of this name, or else of its limit.
+        `version` is the expected version of the agent of this name, or else of its limit.
         """
         return await self._ask("Pause", "limit", name=name, paused=True, version=version, **call)
 
@@ -513,7 +513,7 @@ class AsyncClient(JudgingClient):
         return await self._ask("Pause", "limit", name=name, paused=False, version=version, **call)
 
     async def confirm_limits(self, **call: Unpack[Call]) -> None:
-        """Say that the limits that are set now are all there are, where a rebuild did not find them."""
+        """Confirm that the limits set now are complete, after a rebuild that did not find all limits."""
         await self._call("ConfirmLimits", **call)
 
     async def get_overview(self, range_s: int = 3_600, **call: Unpack[Call]) -> Overview:
@@ -521,7 +521,7 @@ class AsyncClient(JudgingClient):
         return await self._ask("GetOverview", range_s=range_s, **call)
 
     async def diagnose(self, **call: Unpack[Call]) -> DiagnoseResponse:
-        """Return how processes, consumer groups and what is yet to be published stand, as the message has it."""
+        """Return the state of processes, consumer groups and facts not yet published, as the gRPC message has it."""
         return await self._call("Diagnose", **call)
 
     async def get_agent_stats(self, **page: Unpack[Page]) -> tuple[list[AgentStats], str]:
@@ -542,7 +542,7 @@ class AsyncClient(JudgingClient):
     async def resolve_dead_letters(
         self, resolution: Request = None, /, *, timeout_s: float | None = None, **fields: Any
     ) -> Resolved:
-        """Redrive or discard open dead letters: some of them, and `next_offset` says where the rest begins."""
+        """Redrive or discard a bounded number of open dead letters; `next_offset` says where the rest begins."""
         values = dict(join_request(resolution, fields))
         return await self._ask("ResolveDeadLetters", **values, timeout_s=self._allow(timeout_s))
 
@@ -551,7 +551,7 @@ class AsyncClient(JudgingClient):
         return cast("str", (await self._call("CreateLoginCode", **call)).code)
 
     async def spend_login_code(self, code: str, **call: Unpack[Call]) -> str:
-        """Return the token that a code is for; `unknown_login_code` if it was spent, or is too old."""
+        """Return the token that a code is for; error `unknown_login_code` if the code was spent, or is too old."""
         return cast("str", (await self._call("SpendLoginCode", code=code, **call)).token)
 
     # The jobstore itself.
@@ -561,7 +561,7 @@ class AsyncClient(JudgingClient):
         return await self.find_outage() is None
 
     async def find_outage(self) -> str | None:
-        """Return why the jobstore does not serve, or None: such as `database_read_only`, or UNREACHABLE.
+        """Return why the jobstore does not serve, such as `database_read_only` or UNREACHABLE; None if it serves.
 
         Needs no token, and never raises SignoffError. While the database cannot be written, reads may still be served.
         """
@@ -578,17 +578,17 @@ class AsyncClient(JudgingClient):
     async def _accept_jobs(
         self, method: str, idempotency_key: str | None, timeout_s: float | None, values: Mapping[str, Any]
     ) -> Operation:
-        """Make an operation, by a call that accepts many jobs. One key is one operation."""
+        """Call a method that accepts many jobs, and return its operation. The same key is the same operation."""
         key, time_s = idempotency_key or new_execution_id(), self._allow(timeout_s)
         return await self._ask(method, "operation", idempotency_key=key, timeout_s=time_s, **values)
 
     def _allow(self, timeout_s: float | None) -> float:
-        """Return the time of a call that accepts many jobs."""
+        """Return the timeout of a call that accepts many jobs: `timeout_s`, or ACCEPT_TIMEOUT_S at least."""
         return timeout_s or max(self._timeout_s, ACCEPT_TIMEOUT_S)
 
 
 def _make_change(kind: Any, change: Any) -> tuple[dict[str, Any], FieldMask | None]:
-    """Return the fields of a patch, which a mapping is, and a mask; of a whole resource its fields, and no mask."""
+    """Return the fields and the mask of a patch or a mapping; of a whole resource, its fields and no mask."""
     if not getattr(change, "IS_PATCH", isinstance(change, Mapping)):
         return dict(change), None
     values, paths = split_patch(kind, change)
@@ -596,7 +596,7 @@ def _make_change(kind: Any, change: Any) -> tuple[dict[str, Any], FieldMask | No
 
 
 def _identify(given: Any, idempotency_key: str | None) -> Any:
-    """Return a new resource with an id of its own, unless it has one, or a key."""
+    """Return a new resource with a new id; unchanged, if it has an id, or if an idempotency key is given."""
     named = given if isinstance(given, Mapping) else vars(given)
     if idempotency_key is not None or named.get("id") is not None:
         return given
@@ -605,7 +605,7 @@ def _identify(given: Any, idempotency_key: str | None) -> Any:
 
 
 def _name_execution(execution_id: UUID | str | None, idempotency_key: str | None) -> dict[str, Any]:
-    """Return the field by which a request names its execution: an id, else a key, else an id of its own."""
+    """Return the field by which a request names its execution: the given id, else the key, else a new id."""
     if execution_id is None and idempotency_key is not None:
         return {"idempotency_key": idempotency_key}
     return {"execution_id": execution_id or new_execution_id()}
@@ -613,7 +613,7 @@ def _name_execution(execution_id: UUID | str | None, idempotency_key: str | None
 
 @asynccontextmanager
 async def _within(timeout_s: float | None, words: str) -> AsyncGenerator[None]:
-    """Raise DeadlineError where a block takes longer."""
+    """Raise DeadlineError, with `words` in its message, if the block takes longer than `timeout_s` seconds."""
     try:
         async with asyncio.timeout(timeout_s):
             yield

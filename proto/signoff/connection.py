@@ -52,11 +52,11 @@ def open_channel(
 ) -> grpc.aio.Channel:
     """Open a channel to jobstores at `host:port`, or at several such with commas between; with `credentials` by TLS.
 
-    A call that one of them does not answer is tried at the next, and those after it begin there: every call may be sent
-    again, since requests name what they ask for. One that runs out of its time is not tried again, but those after
-    it begin at the next: a jobstore whose database is silent answers pings, and no call.
+    A call that one jobstore does not answer is tried at the next, and later calls begin there: every call may be sent
+    again, since requests name what they ask for. A call that runs out of its time is not tried again, but later calls
+    begin at the next jobstore: one whose database is silent answers pings, and no call.
 
-    It serves stubs, with calls that answer once or stream.
+    The channel serves stubs, with calls that answer once or stream.
     """
     sizes = [(f"grpc.max_{way}_message_length", message_max_bytes) for way in ("send", "receive")]
     options = [*_OPTIONS, *sizes]
@@ -73,7 +73,7 @@ def open_channel(
 
 
 class _Channels:
-    """A channel for each address. Which one a process begins with is drawn by lot, so that all are used alike."""
+    """A channel for each address. A process begins with one chosen at random, so that all are used alike."""
 
     def __init__(self, channels: list[grpc.aio.Channel]) -> None:
         self._channels = channels
@@ -90,16 +90,16 @@ class _Channels:
         await asyncio.gather(*(channel.close(grace) for channel in self._channels))
 
     def leave(self, number: int) -> None:
-        """Go on at the next address, unless that was done already."""
+        """Let calls begin at the next address, unless they no longer begin at the address `number`."""
         if number == self.current:
             self.current = (number + 1) % len(self._channels)
 
     def unary_unary(self, *method: Any, **options: Any) -> "UnaryCall":
-        """Return what makes calls of a method that answers once."""
+        """Return a callable for a method that answers once."""
         return UnaryCall(self, [channel.unary_unary(*method, **options) for channel in self._channels])
 
     def unary_stream(self, *method: Any, **options: Any) -> Callable[..., AsyncGenerator[Any]]:
-        """Return what makes calls of a method that streams. One that ends is not begun again."""
+        """Return a callable for a method that streams. A stream that ends is not opened again."""
         methods = [channel.unary_stream(*method, **options) for channel in self._channels]
 
         async def stream(request: Any, **options: Any) -> AsyncGenerator[Any]:
@@ -119,7 +119,7 @@ class _Channels:
 
 
 def read_fields_at_fault(status: bytes) -> list[tuple[str, str]]:
-    """Return the fields that a google.rpc.Status says are wrong, and how."""
+    """Return the fields that a serialized google.rpc.Status says are wrong, each with what is wrong."""
     try:
         violations = [
             dict(_read_parts(each)) for bad in _find_details(status, b"BadRequest") for _, each in _read_parts(bad)
@@ -130,7 +130,7 @@ def read_fields_at_fault(status: bytes) -> list[tuple[str, str]]:
 
 
 def read_retry_wait_s(status: bytes) -> float | None:
-    """Return after how many seconds a google.rpc.Status wants the request to be sent again; None if it does not."""
+    """Return the seconds after which a serialized google.rpc.Status asks for another try; None if it does not."""
     try:
         delays = [dict(_read_parts(each)).get(1, b"") for each in _find_details(status, b"RetryInfo")]
         return Duration.FromString(delays[0]).ToTimedelta().total_seconds() if delays else None
@@ -139,7 +139,7 @@ def read_retry_wait_s(status: bytes) -> float | None:
 
 
 def _find_details(status: bytes, kind: bytes) -> list[bytes]:
-    """Return the details of one kind, serialized; their messages are of a package that is not needed."""
+    """Return the serialized details of one kind in a google.rpc.Status, read without the package of its messages."""
     details = [dict(_read_parts(detail)) for number, detail in _read_parts(status) if number == _DETAILS]
     return [detail.get(2, b"") for detail in details if detail.get(1, b"").endswith(b"/google.rpc." + kind)]
 
@@ -151,9 +151,9 @@ def _read_parts(message: bytes) -> list[tuple[int, bytes]]:
 
 
 async def _find_wait_s(call: Any, status: grpc.StatusCode, wait_s: float) -> float | None:
-    """Return how long to wait before a call that failed is made again: as long as the server asks for, if it does.
+    """Return the seconds to wait before a failed call is made again: about `wait_s`, or more if the server asks for it.
 
-    None: it may not be made again, by its code, or by its status where it has none.
+    None if the call may not be made again, by its code or, without a code, by its status.
     """
     trailers = dict(await call.trailing_metadata() or ())
     code = trailers.get("signoff-code")
@@ -164,7 +164,7 @@ async def _find_wait_s(call: Any, status: grpc.StatusCode, wait_s: float) -> flo
 
 
 class UnaryCall:
-    """Call a method that answers once, at whichever address answers."""
+    """Call a method that answers once, at the addresses one after the other until one answers."""
 
     def __init__(self, channels: _Channels, methods: list[Any]) -> None:
         self._channels = channels
@@ -175,7 +175,7 @@ class UnaryCall:
         return await (await self.end(request, timeout=timeout, metadata=metadata))
 
     async def end(self, request: Any, *, timeout: float, metadata: Any = None) -> Any:  # noqa: ASYNC109 - gRPC's own
-        """Return the call once it has ended, however that was, within `timeout` seconds."""
+        """Return the call once it has ended, with an answer or an error; all tries end within `timeout` seconds."""
         ends_at = time.monotonic() + timeout
         for wait_s in (*WAITS_S, None):
             number = self._channels.current
@@ -220,13 +220,13 @@ _STATUS_CODES: Final = {
 
 
 class Call(TypedDict, total=False):
-    """What goes with any call: how long it may take, with all its tries."""
+    """An option of every call: the seconds that the call may take, with all its tries."""
 
     timeout_s: float | None
 
 
 class Page(Call, total=False):
-    """What chooses a page of a list: how many items it has at most, and the token of the page before."""
+    """Options of a call for a page of a list: how many items it has at most, and the token from the page before."""
 
     page_size: int
     page_token: str
@@ -273,11 +273,11 @@ class NotFoundError(SignoffError):
 
 
 class ConflictError(SignoffError):
-    """The state of what is asked for does not allow it, or something else has its id."""
+    """The state of the resource does not allow the request, or something else has its id."""
 
 
 class BusyError(SignoffError):
-    """The jobstore takes no more now: of the caller, or at all."""
+    """The jobstore accepts no more requests now, of this caller or of anybody."""
 
 
 class UnavailableError(SignoffError):
@@ -285,7 +285,7 @@ class UnavailableError(SignoffError):
 
 
 class DeadlineError(SignoffError, TimeoutError):
-    """No answer came within the call's time, or a job did not rest within that of `wait`."""
+    """No answer came within the time of the call, or a job was not at rest within the time of `wait`."""
 
 
 _KINDS: Final[Mapping[grpc.StatusCode, type[SignoffError]]] = {
@@ -352,8 +352,8 @@ class Connection:
     ) -> None:
         """`address` is host:port, or several with commas between; with `credentials` the connection is TLS.
 
-        `timeout_s` is the time of each call that is given none. `read` makes of a message what the methods return;
-        without it they return the models of `signoff.types`.
+        `timeout_s` bounds each call that is given no other time. `read` makes of a message what the methods return;
+        without `read` they return the models of `signoff.types`.
         """
         self._address = address
         self._credentials = credentials
@@ -372,9 +372,9 @@ class Connection:
         await self._channel.close()
 
     def with_token(self, token: str | None, on_replay: Callable[[], None] | None = None) -> Self:
-        """Return a client on this connection for another caller. It works as long as this one is open.
+        """Return a client for another caller on this connection, which works as long as this client is open.
 
-        `on_replay` is called where a request is answered as an earlier one was, under its key or the id that it names.
+        `on_replay` is called when an answer repeats that of an earlier request with the same key, or the same id.
         """
         client = copy.copy(self)
         client._metadata, client._on_replay = _make_metadata(token), on_replay  # noqa: SLF001 - its own
@@ -387,17 +387,17 @@ class Connection:
         return client
 
     async def _ask(self, method: str, part: str | None = None, /, **values: Any) -> Any:
-        """Call a method with these fields of its request, and return its response, or a part of that, as it is read."""
+        """Call a method with `values` as fields of its request. Return what `read` makes of the response, or a part."""
         response = await self._call(method, **values)
         return self._read(response if part is None else getattr(response, part))
 
     async def _ask_page(self, method: str, part: str, /, **values: Any) -> tuple[list[Any], str]:
-        """Call a method that lists, and return the items of the page, and the token of the next page or ""."""
+        """Call a method that lists, and return the items in the field `part`, and the next page's token or ""."""
         response = await self._call(method, **values)
         return [self._read(item) for item in getattr(response, part)], response.next_page_token
 
     async def _call(self, method: str, /, *, timeout_s: float | None = None, **values: Any) -> Any:
-        """Call a method, and return its response. Raise SignoffError."""
+        """Call a method, and return its response. Raise SignoffError if the call fails."""
         request = _make_request(_METHODS[method], values)
         options = {"timeout": timeout_s or self._timeout_s, "metadata": self._metadata}
         try:
@@ -410,7 +410,7 @@ class Connection:
         return response
 
     async def _watch(self, method: str, values: Mapping[str, Any]) -> AsyncGenerator[Any]:
-        """Yield the responses of a stream, which is opened again where it is lost, with the values as they are then."""
+        """Yield the responses of a stream. A lost stream is opened again, with the present contents of `values`."""
         backoffs_s = _grow_backoffs_s()
         while True:
             wait_s = 0.0
@@ -430,7 +430,7 @@ class Connection:
             await asyncio.sleep(max(wait_s, next(backoffs_s)))
 
     def _find(self, name: str, kind: str) -> Any:
-        """Return the callable of a method."""
+        """Return the callable of a method by its name."""
         if (found := self._methods.get(name)) is None:
             method = _METHODS[name]
             found = self._methods[name] = getattr(self._channel, kind)(
@@ -442,7 +442,7 @@ class Connection:
 
 
 def _make_request(method: _Method, values: Mapping[str, Any]) -> Any:
-    """Return a request with these fields. Raise InvalidError where it has no such field, or takes no such value."""
+    """Return a request with these fields. Raise InvalidError for an unknown field, or a value that does not fit."""
     try:
         if unknown := [(name, "is not known here: leave it out") for name in find_unknown(method.request, values)]:
             message = f"{unknown[0][0]} {unknown[0][1]}"
@@ -455,7 +455,7 @@ def _make_request(method: _Method, values: Mapping[str, Any]) -> Any:
 def iterate_by(
     list_page: Callable[Concatenate[Any, P], Awaitable[Any]], read: Callable[[Any], tuple[list[Item], str | None]]
 ) -> Callable[Concatenate[Any, P], AsyncGenerator[Item]]:
-    """Make, of a method that returns a page, one that yields the items of all pages, which it asks for one by one."""
+    """Turn a method that returns a page into one that yields the items of all pages; `read` reads items and token."""
 
     @functools.wraps(list_page)
     async def iterate_all(self: Any, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Item]:
@@ -476,7 +476,7 @@ def iterate_by(
 def iterate(
     list_page: Callable[Concatenate[Any, P], Awaitable[tuple[list[Item], str]]],
 ) -> Callable[Concatenate[Any, P], AsyncGenerator[Item]]:
-    """Make, of a method that returns a page and the next token, one that yields the items of all pages."""
+    """Turn a method that returns a page and the next token into one that yields the items of all pages."""
     return iterate_by(list_page, lambda page: page)
 
 
@@ -504,7 +504,7 @@ def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def join_request(given: Request, fields: Mapping[str, Any]) -> Any:
-    """Return the resource of a request: the given model or mapping, with the fields given beside it."""
+    """Return the resource of a request: the given model or mapping, with `fields` in addition."""
     if not fields and given is not None:
         return given
     return {**(given.model_dump(exclude_unset=True) if hasattr(given, "model_dump") else given or {}), **fields}

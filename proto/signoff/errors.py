@@ -1,8 +1,8 @@
 """List every code of an error, a refusal or a log's entry, with its statuses and what to do about it.
 
-Who answers a code takes its statuses from here; docs/contracts.md shows the list, which a test compares. A client may
-meet codes that it does not know, of a newer server: they are texts, and `is_retryable` and `find_http_status` say what
-their gRPC status says.
+Parts that answer with a code take its statuses from here; docs/contracts.md shows the list, which a test compares. A
+client may meet codes of a newer server that it does not know: these are texts, and `is_retryable` and
+`find_http_status` go by their gRPC status.
 """
 
 from enum import StrEnum, auto
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Self
 
 
 class Answer(NamedTuple):
-    """How a code is answered: by the name of a gRPC status, and by an HTTP status; None where it is recorded only.
+    """The gRPC status and the HTTP status that a code is answered with; None if the code is only recorded.
 
     `is_retryable`: the same request may succeed later, with nothing mended.
     """
@@ -20,7 +20,7 @@ class Answer(NamedTuple):
     is_retryable: bool = False
 
     def __call__(self, sentence: str) -> tuple[Any, Self, str]:
-        """Return the value of a code that is answered so: its own name, this answer, and its sentence."""
+        """Return the value of a member of ErrorCode: its own name, this answer, and its sentence."""
         return auto(), self, sentence
 
 
@@ -52,7 +52,7 @@ class ErrorCode(StrEnum):
     sentence: str
 
     def __new__(cls, code: str, answer: Answer, sentence: str) -> Self:
-        """Make the member of a code."""
+        """Make the member of ErrorCode for a code."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.answer = answer
@@ -401,18 +401,18 @@ for _code in ErrorCode:
 
 
 def find_code(code: str) -> ErrorCode | None:
-    """Return a code of this list; None of one that is not known."""
+    """Return the member of ErrorCode for a text; None if the code is not known."""
     return _KNOWN.get(code)
 
 
 def is_retryable(code: str, grpc_status: str | None = None) -> bool:
-    """Return whether the same request may succeed later; of a code that is not known, whether its status says so."""
+    """Return whether the same request may succeed later; for an unknown code, the gRPC status decides."""
     known = _KNOWN.get(code)
     return grpc_status == _AWAY.grpc if known is None else known.answer.is_retryable
 
 
 def find_http_status(code: str, grpc_status: str) -> int:
-    """Return the HTTP status of a code; of one that has none, or is not known, that of its gRPC status."""
+    """Return the HTTP status of a code; if the code has none, or is not known, that of the gRPC status."""
     known = _KNOWN.get(code)
     status = None if known is None else known.answer.http
     return status or _HTTP_OF_GRPC.get(grpc_status, 502)

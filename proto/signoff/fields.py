@@ -74,7 +74,7 @@ NextPageToken = Annotated[str | None, Field(exclude_if=operator.not_, descriptio
 
 
 def optional(description: str) -> Any:
-    """Declare a field that need not be given: it is None then."""
+    """Declare an optional field, whose default is None."""
     return Field(None, description=description)
 
 
@@ -98,5 +98,5 @@ class JsonModel(Model):
 
 @cache
 def find_json_fields(model: type[Model]) -> frozenset[str]:
-    """Return the fields that hold any JSON."""
+    """Return the names of a model's fields that hold any JSON."""
     return frozenset(name for name, field in model.model_fields.items() if field.annotation is Any)

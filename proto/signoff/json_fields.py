@@ -1,4 +1,4 @@
-"""Send the JSON in messages as Values, and read it from them: for callers that do without the exact text."""
+"""Send JSON in messages as google.protobuf.Value, and read it: for callers that do without the exact text."""
 
 import contextlib
 from typing import Any
@@ -14,7 +14,7 @@ _VALUE_LEVELS_MAX = 30
 
 
 def send_as_values(message: Message) -> None:
-    """Send as a Value each `x_json` that stands beside an `x`, in a message and those in it, where a Value holds it."""
+    """Move each `x_json` beside a field `x`, in a message and its submessages, to `x` as a Value that can hold it."""
     for field, value in message.ListFields():
         name = field.name.removesuffix("_json")
         if name != field.name and name in message.DESCRIPTOR.fields_by_name:
@@ -34,7 +34,7 @@ def _move(message: Any, name: str, text: str) -> None:
 
 
 def read_value(value: Value) -> Any:
-    """Return what a Value holds, whole numbers as integers."""
+    """Return the JSON value that a Value holds, with whole numbers as integers."""
     return _with_integers(MessageToDict(value))
 
 

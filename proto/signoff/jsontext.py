@@ -30,7 +30,7 @@ def _count_levels(value: Any) -> int:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Return the value of a JSON text (RFC 8259). Raise ValueError if it is none, or fails `check_json_value`."""
+    """Return the value of a JSON text (RFC 8259). Raise ValueError for any other text, or as `check_json_value`."""
     return check_json_value(from_json(text.encode() if isinstance(text, str) else text, allow_inf_nan=False))
 
 

@@ -54,7 +54,7 @@ class JudgingClient(Connection):
     async def put_judge_policy(
         self, policy: Mapping[str, Json], *, version: int | None = None, note: str | None = None, **call: Unpack[Call]
     ) -> SavedJudgePolicy:
-        """Add a version of a judge policy, given as its JSON, unless the newest says the same."""
+        """Add a version of a judge policy, given as its JSON, unless the newest version is the same."""
         return await self._ask("PutJudgePolicy", policy=policy, version=version, note=note or None, **call)
 
     async def promote_judge_policy(
@@ -67,7 +67,7 @@ class JudgingClient(Connection):
         newest: int | None = None,
         **call: Unpack[Call],
     ) -> NamedJudgePolicy:
-        """Let new executions be judged by a version, which passes the golden set as a report names it."""
+        """Make a version of a judge policy current; by the evaluation in `report` it passes the golden set."""
         given = {} if report is None else {"report": report}
         values = {"name": name, "version": version, "force_reason": force_reason or None, "newest": newest, **given}
         return await self._ask("PromoteJudgePolicy", "policy", **values, **call)
@@ -75,11 +75,11 @@ class JudgingClient(Connection):
     async def retire_judge_policy(
         self, name: str, *, reason: str | None = None, version: int | None = None, **call: Unpack[Call]
     ) -> NamedJudgePolicy:
-        """Let no new execution be judged by a name."""
+        """Retire a judge policy: no new execution is judged by it."""
         return await self._ask("RetireJudgePolicy", "policy", name=name, reason=reason or None, version=version, **call)
 
     async def keep_evaluation(self, evaluation: UUID, **call: Unpack[Call]) -> list[str]:
-        """Have the judgings of an evaluation counted and kept, and return of which versions."""
+        """Let the jobstore count and keep the judgings of an evaluation, and return the versions that judged."""
         return [*(await self._call("KeepEvaluation", evaluation=evaluation, **call)).references]
 
     async def put_golden_set(
@@ -94,7 +94,7 @@ class JudgingClient(Connection):
         version: int | None = None,
         **call: Unpack[Call],
     ) -> NamedGoldenSet:
-        """Replace the golden set of a policy: a labelled case a line, and what the share judged rightly reaches."""
+        """Replace the golden set of a policy: labelled cases, one a line, and the rates that a version must reach."""
         rates = {"true_positive_rate_min": true_positive_rate_min, "true_negative_rate_min": true_negative_rate_min}
         values = {"name": name, "cases_jsonl": cases_jsonl, "note": note or None, "version": version}
         return await self._ask("PutGoldenSet", "golden", **values, **rates, flips_max=flips_max, **call)
@@ -106,7 +106,7 @@ class JudgingClient(Connection):
     async def retire_golden_set(
         self, name: str, *, reason: str | None = None, version: int | None = None, **call: Unpack[Call]
     ) -> NamedGoldenSet:
-        """Let versions of a policy take over without a golden set."""
+        """Retire the golden set of a policy: new versions become current without one."""
         return await self._ask("RetireGoldenSet", "golden", name=name, reason=reason or None, version=version, **call)
 
     async def list_criteria_sets(self, **page: Unpack[Page]) -> tuple[list[NamedCriteriaSet], str]:
@@ -132,20 +132,20 @@ class JudgingClient(Connection):
         note: str | None = None,
         **call: Unpack[Call],
     ) -> SavedCriteriaSet:
-        """Add a version of a criteria set, in either form, unless the newest says the same."""
+        """Add a version of a criteria set, as a text or a list, unless the newest version is the same."""
         values = {"acceptance_criteria": acceptance_criteria, "criteria": criteria, "version": version}
         return await self._ask("PutCriteriaSet", name=name, **values, note=note or None, **call)
 
     async def retire_criteria_set(
         self, name: str, *, reason: str | None = None, version: int | None = None, **call: Unpack[Call]
     ) -> NamedCriteriaSet:
-        """Let no new execution be judged by a set."""
+        """Retire a criteria set: no new execution is judged by it."""
         return await self._ask("RetireCriteriaSet", "set", name=name, reason=reason or None, version=version, **call)
 
     async def lint_criteria(
         self, acceptance_criteria: str = "", *, criteria: Sequence[Request] = (), **call: Unpack[Call]
     ) -> CriteriaRemarks:
-        """Return what might be meant otherwise in criteria, and how they are judged; nothing is stored."""
+        """Return warnings about criteria that may be misunderstood, and how they are judged; nothing is stored."""
         values = {"acceptance_criteria": acceptance_criteria, "criteria": criteria}
         return await self._ask("LintCriteria", **values, **call)
 
@@ -158,7 +158,7 @@ class JudgingClient(Connection):
         timeout_s: float | None = None,
         **fields: Any,
     ) -> UUID:
-        """Queue judgings, which validators make when they have room, and return their id. One key is one id."""
+        """Queue judgings, which validators do when they have room, and return their common id. One key is one id."""
         given = join_request(new, fields)
         if not isinstance(given, Mapping):
             given = {"kind": given.kind, **given.model_dump(exclude_defaults=True)}
@@ -172,7 +172,7 @@ class JudgingClient(Connection):
     iter_judgings = iterate(get_judgings)
 
     async def watch_judgings(self, judgings_id: UUID | str) -> AsyncGenerator[JudgingProgress]:
-        """Yield how many are answered, and after each change, until all are. A lost stream is opened again."""
+        """Yield how many of the judgings are answered, and after each change, until all are. Reopens a lost stream."""
         async with aclosing(self._watch("WatchJudgings", {"judgings_id": judgings_id})) as responses:
             async for response in responses:
                 yield self._read(response)
@@ -180,7 +180,7 @@ class JudgingClient(Connection):
                     return
 
     async def get_rejudge_report(self, operation_id: UUID | str, **page: Unpack[Page]) -> RejudgeReport:
-        """Return what judging jobs again has come to by now, with a page of its flips."""
+        """Return the report, up to now, of an operation that judges jobs again, with a page of its flips."""
         return await self._ask("GetRejudgeReport", operation_id=operation_id, **page)
 
     async def get_receipt(
@@ -192,9 +192,9 @@ class JudgingClient(Connection):
         view: View = View.FULL,
         **call: Unpack[Call],
     ) -> Receipt:
-        """Return the receipt of the verdict that ended a job, or of the one at a version or on a submission.
+        """Return the receipt of the verdict that ended a job, or of the verdict at `version` or on `submission`.
 
-        `no_verdict` where there is none, `unjudged` where the judge did not judge. A basic one has hashes of criteria.
+        Errors: `no_verdict` if there is none, `unjudged` if the judge failed. With the view BASIC, criteria are hashes.
         """
         values = {"job_id": job_id, "version": version, "submission": submission, "view": view}
         response = await self._call("GetReceipt", **values, **call)

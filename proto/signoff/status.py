@@ -102,7 +102,7 @@ class JobOrder(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "JobOrder | None":
-        """Take the names that the cost had in orders, too."""
+        """Accept the earlier names of the orders by cost, too."""
         earlier = {"cost": cls.COST, "spent_usd": cls.COST}
         return earlier.get(str(value)) or (cls.COST_DESC if str(value).removeprefix("-") in earlier else None)
 

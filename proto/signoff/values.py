@@ -23,14 +23,14 @@ _NO_AMOUNT: Final = 'must be an amount in USD, such as "0.0123"'
 
 
 def usd_text(nanos: int) -> str:
-    """Return the decimal text of so many nano-dollars: without an exponent, and without superfluous zeros."""
+    """Return nano-dollars as a decimal text in USD, without an exponent, and without superfluous zeros."""
     whole, rest = divmod(abs(nanos), NANOS)
     text = f"{whole}.{rest:09d}".rstrip("0") if rest else str(whole)
     return text if nanos >= 0 else f"-{text}"
 
 
 def to_nanos(usd: Decimal | str | float, *, usd_max: int = _READ_USD_MAX, rounds: bool = True) -> int:
-    """Return an amount in nano-dollars, rounded half up. ValueError: it is none, or out of bounds.
+    """Return an amount of USD in nano-dollars, rounded half up. Raise ValueError if it is no amount, or out of bounds.
 
     Without `rounds` an amount with more than nine digits after the point is refused.
     """
@@ -66,7 +66,7 @@ def _say_bounds(usd_max: int) -> str:
 
 
 def to_usd(nanos: int) -> Decimal:
-    """Return so many nano-dollars in USD."""
+    """Return nano-dollars in USD."""
     return Decimal(usd_text(nanos))
 
 

@@ -51,14 +51,14 @@ _Convert = Callable[[Any], Any]
 
 
 class Record(SimpleNamespace):
-    """The fields of a message, None where they are not set. `nulls`: JSON that was sent as null, which is a value."""
+    """The fields of a message, None where they are not set. `nulls` names the fields whose JSON was sent as null."""
 
     __slots__ = ("nulls",)
     nulls: frozenset[str]
 
 
 def read_fields(message: Any) -> dict[str, Any]:
-    """Return the fields of a request by name, those of messages in it likewise; what is not set is left out."""
+    """Return the fields of a request as a mapping, and submessages likewise; fields that are not set are left out."""
     fields: dict[str, Any] = read(message, dict)
     return fields
 
@@ -75,7 +75,7 @@ def read(message: Any, target: type) -> Any:
 
 
 def read_dataclass(message: Any, target: Callable[..., T], **given: Any) -> T:
-    """Return a message as a dataclass, with the fields given here; a field that is not set has its default."""
+    """Return a message as a dataclass, with the fields in `given`; a field that is not set has its default."""
     return target(**{**_compile_reader(message.DESCRIPTOR, target)(message), **given})
 
 
@@ -152,7 +152,7 @@ def _choose_one(field: FieldDescriptor, target: type, hint: Any) -> _Convert | N
 
 
 def _find_empty(descriptor: Descriptor, target: type) -> _Empty:
-    """Find the values of an empty message: of models their defaults, of records those of fields without presence."""
+    """Return the values for an empty message: for models their defaults, else those of fields without presence."""
     if target is dict:
         return _Empty({}, ())
     inner, by_name = _JOINED.get(descriptor.name), dict[str, FieldDescriptor | None]()
@@ -236,7 +236,7 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _parse_json(text: str) -> Any:
-    """Return the value of a JSON text in a request. ValueError: it is no JSON, or too deep."""
+    """Return the value of a JSON text in a request. Raise ValueError if the text is no JSON, or too deep."""
     from signoff.jsontext import parse_json  # noqa: PLC0415 - needs pydantic
 
     return parse_json(text)
@@ -249,7 +249,7 @@ def _read_value(value: Any) -> Any:
 
 
 def _parse_time(stamp: Timestamp) -> datetime:
-    """Return the time in a request. ValueError: it is out of bounds."""
+    """Return the time in a request. Raise ValueError if the time is out of bounds."""
     return stamp.ToDatetime(tzinfo=UTC)
 
 
@@ -261,7 +261,7 @@ def read_time(stamp: Timestamp) -> datetime:
 
 @cache
 def read_word(enum: EnumDescriptor, number: int) -> str | None:
-    """Return the word of an enumeration's number, a member of its enum in `signoff.status`; None if it is not set."""
+    """Return the word for an enumeration's number, a member of its enum in `signoff.status`; None for 0 (not set)."""
     values = enum.values_by_number
     if number not in values:
         return f"UNKNOWN_{number}"
@@ -271,16 +271,16 @@ def read_word(enum: EnumDescriptor, number: int) -> str | None:
 
 
 def parse_words(enum: EnumDescriptor, numbers: Iterable[int]) -> list[str]:
-    """Return the words of an enumeration in a request. ValueError: one of them is not set, or not known."""
+    """Return the words for the numbers of an enumeration in a request. Raise ValueError for 0 or an unknown number."""
     if unknown := [number for number in numbers if not number or number not in enum.values_by_number]:
         raise ValueError(f"{unknown[0]} is not a valid {enum.name}")
     return [str(read_word(enum, number)) for number in numbers]
 
 
 def read_field(message: Any, name: str) -> Any:
-    """Return one field of a request, the fields of a message in it by name; None if it is not set.
+    """Return one field of a request, a submessage as a mapping; None if the field is not set.
 
-    ValueError: it is no JSON, or a time out of bounds.
+    Raise ValueError if the field is no valid JSON, or a time out of bounds.
     """
     by_name = message.DESCRIPTOR.fields_by_name
     field = by_name.get(f"{name}{_JSON}")
@@ -301,7 +301,7 @@ def read_patch(message: Any, paths: Iterable[str], names: Collection[str]) -> di
     """Return the JSON merge patch that a message of new values and the paths of its mask stand for.
 
     A path names a field, or a member of one (`policy.max_calls`, `labels.team`; all after the first point is its name).
-    What the message does not set there is null, and so removed. ValueError: a path names none of these fields.
+    What the message does not set at a path is null, and so removed. Raise ValueError if a path names none of `names`.
     """
     changes: dict[str, Any] = {}
     for path in paths:
@@ -316,9 +316,9 @@ def read_patch(message: Any, paths: Iterable[str], names: Collection[str]) -> di
 
 
 def split_patch(kind: Any, patch: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return what a patch sets, a model or a mapping, and the paths of all that it changes, as an update mask has them.
+    """Return the values that a patch (a model or a mapping) sets, and the paths of all that it changes, for a mask.
 
-    Members of messages and maps are changed one by one, and None removes one.
+    Members of messages and maps are changed one by one, and None removes a member.
     """
     values, paths = dict[str, Any](), list[str]()
     for name, change in _list_given(patch):
@@ -336,7 +336,7 @@ def _has_members(field: FieldDescriptor) -> bool:
 
 
 def _list_given(change: Any) -> Iterable[tuple[Any, Any]]:
-    """Return what a model or a mapping gives, null included."""
+    """Return the names and values that a model or a mapping gives, None included."""
     if isinstance(change, Mapping):
         return change.items()
     return [(name, getattr(change, name)) for name in change.model_fields_set]
@@ -353,7 +353,7 @@ class _Writer(NamedTuple):
 def write_message(kind: type[M], values: Any, **given: Any) -> M:
     """Return a message with the fields of a model, a mapping or any other object, without those that are None.
 
-    Fields that are given here take precedence, and are of protobuf's types. ValueError: an unknown word.
+    Fields in `given` take precedence, and are of protobuf's types. Raise ValueError for an unknown word.
     """
     return kind(**_write_fields(kind.DESCRIPTOR, values, given, is_row=False))  # type: ignore[attr-defined]
 
@@ -386,7 +386,7 @@ def _write_fields(
 def _compile_writer(
     descriptor: Descriptor, source: type, given: Collection[str], is_row: bool
 ) -> Callable[[Any], dict[str, Any]]:
-    """Return the function that turns values of a type into the fields of a message, but those that are given."""
+    """Return the function that turns values of a type into the fields of a message, except those named in `given`."""
     is_model, is_mapping = hasattr(source, "model_fields"), hasattr(source, "items")
     writers = _choose_writers(descriptor, is_row and not is_model)
     writers = {name: writer for name, writer in writers.items() if writer.field not in given}
@@ -416,7 +416,7 @@ def _write_mapping(writers: Mapping[str, _Writer]) -> Callable[[Any], dict[str, 
 
 
 def _write_object(writers: Mapping[str, _Writer], source: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return a writer of objects by their attributes; None in JSON of a model is null where it was set."""
+    """Return a writer of objects by their attributes; a None that was set in a model's JSON field is sent as null."""
     models = getattr(source, "model_fields", {})
     names = {**source.model_computed_fields, **models} if models else getattr(source, "__dataclass_fields__", ())
     chosen = [
@@ -437,7 +437,7 @@ def _write_object(writers: Mapping[str, _Writer], source: Any) -> Callable[[Any]
 
 
 def find_unknown(kind: Any, values: Mapping[str, Any]) -> Iterator[str]:
-    """Find the members of a mapping, and of those within it, that a kind of message has no field for."""
+    """Yield the members of a mapping, and of mappings within it, for which a kind of message has no field."""
     yield from _find_unknown(kind.DESCRIPTOR, values, "")
 
 
@@ -454,7 +454,7 @@ def _find_unknown(descriptor: Descriptor, values: Mapping[str, Any], within: str
 
 @cache
 def _choose_writers(descriptor: Descriptor, is_row: bool) -> Mapping[str, _Writer]:
-    """Choose for the name of each value the field that it is sent in, and its conversion."""
+    """Return, by the name of each value, the field that the value is sent in, and the conversion."""
     writers = {
         name: _Writer(name, _choose_writer(field, is_row=is_row)) for name, field in descriptor.fields_by_name.items()
     }
@@ -508,7 +508,7 @@ def _write_json(value: Any) -> str:
 
 @cache
 def write_word(enum: EnumDescriptor, word: str) -> Any:
-    """Return the number of a word of an enumeration. ValueError: it has no such word."""
+    """Return the number for a word of an enumeration. Raise ValueError if the enumeration has no such word."""
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     if (value := enum.values_by_name.get(f"{prefix}{word.upper()}")) is None:
         raise ValueError(f"{word!r} is no {enum.name}")
@@ -516,7 +516,7 @@ def write_word(enum: EnumDescriptor, word: str) -> Any:
 
 
 def write_time(at: datetime | str) -> Timestamp:
-    """Return a time, or the text of one (RFC 3339), as it is sent."""
+    """Return a time, or the text of a time (RFC 3339), as a Timestamp."""
     # What gRPC makes of a datetime by itself takes three times as long.
     since = (datetime.fromisoformat(at) if isinstance(at, str) else at) - _EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)

@@ -1,7 +1,7 @@
-"""Check a result by rule: what a check may ask for, and what it finds, without any model.
+"""Check results by rules, without any model: read checks, and find what a check finds in a result.
 
-`find_fault` is for doors that accept checks: it is quick whatever the text. Making a check of a result may not be:
-`python -m contracts.checks` makes checks in a process that ends when one takes too much time or memory.
+`find_fault` is for doors that accept checks, and is quick for any text. Running a check on a result may be slow, so
+`python -m contracts.checks` runs checks in a process that ends when a check takes too much time or memory.
 """
 
 from functools import lru_cache
@@ -14,9 +14,9 @@ __all__ = ["CHECK_MAX_CHARS", "Check", "CheckError", "Finding", "Subject", "find
 
 @lru_cache(maxsize=500)
 def find_fault(text: str, *, may_be_vacuous: bool = False) -> CheckError | None:
-    """Return why a text is no check, or None if it is one; kept for all jobs that have the same check.
+    """Return the error of a text that is no check, or None if the text is a check. Answers are cached by text.
 
-    `may_be_vacuous` is for checks that were stored before vacuity was looked for.
+    `may_be_vacuous` accepts a check that every result meets, for checks that were stored before these were refused.
     """
     try:
         check = read_check(text)
@@ -28,7 +28,7 @@ def find_fault(text: str, *, may_be_vacuous: bool = False) -> CheckError | None:
 
 @lru_cache(maxsize=500)
 def needs_context(text: str) -> bool:
-    """Return whether the outcome of a check depends on more than the result: on the payload, or on what came before."""
+    """Return whether a check depends on more than the result, such as the payload; True if the text is no check."""
     try:
         return read_check(text).needs_context
     except CheckError:

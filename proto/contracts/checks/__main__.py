@@ -1,10 +1,10 @@
 """Run checks in a process of their own, within bounds of time and memory.
 
-The first line of stdout says that it is ready. Two lines of stdin are a job: a list of checks' texts, and
-`{"result", "known", "is_repeated"}`. An answer is a line `[outcome, evidence, comment]` for each check, written as soon
-as it is known. A check that takes more seconds than the first argument says ends the process, as may one that takes
-more memory than MEMORY_MAX_BYTES: the reader sees how many were answered. Time is that of the CPU, so that a busy
-machine changes no outcome.
+The first line of stdout says that the process is ready. Two lines of stdin are a job: a list of the texts of checks,
+and `{"result", "known", "is_repeated"}`. For each check the process writes a line `[outcome, evidence, comment]` as
+soon as these are known. A check that takes more seconds than the first argument says ends the process, as may a check
+that takes more memory than MEMORY_MAX_BYTES: the reader counts the lines that came. Seconds are those of the CPU, so
+that a busy machine changes no outcome.
 """
 
 import json
@@ -24,7 +24,7 @@ MEMORY_MAX_BYTES: Final = 1 << 30
 
 
 def run(check_cpu_s: float) -> None:
-    """Answer the jobs on stdin until it ends."""
+    """Answer jobs until stdin ends. A check that takes more than `check_cpu_s` seconds of CPU ends the process."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.stdout.write("ready\n")

@@ -1,4 +1,4 @@
-"""Declare what a check is, what it looks at, and what it finds."""
+"""Declare a check, the subject that a check looks at, and the finding that a check returns."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _UNSHOWN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud80
 
 
 class CheckError(ValueError):
-    """A text that is no check. `code` says why: check_unknown or check_invalid; `at` is where, in its characters."""
+    """A text is no check. `code` says why: check_unknown or check_invalid; `at` is the index of the wrong character."""
 
     def __init__(self, message: str, at: int = 0, code: str = ErrorCode.CHECK_INVALID) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class CheckError(ValueError):
 
 
 class Finding(NamedTuple):
-    """What a check found (`evidence`: words of the result, or what was measured) and where, or why (`comment`)."""
+    """The outcome of a check; `evidence`: words of the result, or a measurement; `comment`: the place or the reason."""
 
     outcome: Outcome
     evidence: str | None
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
     @classmethod
     def of(cls, is_met: bool, evidence: str, comment: str) -> Self:
-        """Make the finding of a check that is met or not."""
+        """Make the finding of a check that is met or not, with evidence and comment cut to their bounds."""
         return cls(
             Outcome.PASS if is_met else Outcome.FAIL,
             show(evidence, EVIDENCE_MAX_CHARS),
@@ -45,10 +45,10 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A result to check, and the variables known with it.
+    """A result to check, and the variables known with the result.
 
-    `known` has the variables that an expression may use: result, and payload and submission where they were given.
-    `is_repeated` says whether the submission before had the same result; None if there was none.
+    `known` has the variables that an expression may use: result, and payload and submission if these were given.
+    `is_repeated` says whether the previous submission had the same result; None if there was no previous submission.
     """
 
     result: Any
@@ -57,21 +57,21 @@ class Subject:
 
 
 class Check(Protocol):
-    """One check, read from its text. Whatever the subject, `find` is called where time and memory are bounded."""
+    """A check, read from its text. `find` is called on results only in a process whose time and memory are bounded."""
 
     @property
     def needs_context(self) -> bool:
-        """Whether the outcome depends on more than the result, so that it holds for this submission alone."""
+        """Whether the outcome depends on more than the result, and therefore holds for this submission alone."""
         ...
 
     def find(self, subject: Subject) -> Finding:
-        """Check the subject."""
+        """Return what this check finds in the subject."""
         ...
 
 
 @contextmanager
 def panics_as_errors() -> Iterator[None]:
-    """Raise a ValueError where a library written in Rust panics, which is no Exception."""
+    """Raise ValueError if a library written in Rust panics in the block: its panic is no Exception."""
     try:
         yield
     except BaseException as error:
@@ -81,18 +81,18 @@ def panics_as_errors() -> Iterator[None]:
 
 
 def show(text: str, max_chars: int) -> str:
-    """Return a text so that it can be stored and shown: on one line, and cut to so many characters."""
+    """Return a text on one line and cut to `max_chars` characters, so that the text can be stored and shown."""
     shown = _UNSHOWN.sub(" ", text[: max_chars + 1])
     return shown if len(shown) <= max_chars else f"{shown[: max_chars - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def refuse_constant(name: str) -> Any:
-    """Raise ValueError for NaN and Infinity, which are no JSON, for `json.loads`."""
+    """Raise ValueError for NaN and Infinity, which are no JSON: the `parse_constant` of `json.loads`."""
     raise ValueError(f"{name} is no JSON")
 
 
 def count_of(number: int, unit: str) -> str:
-    """Return a number with its unit, in the plural where it needs one: 1 word, 1,200 words."""
+    """Return a number with its unit, which is in the plural unless the number is 1: 1 word, 1,200 words."""
     return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""Read the data in what agents write: JSON, alone, in fences or among words, JSON lines, CSV, tables, Python."""
+"""Read data from the texts of agents: JSON, alone, in fences or among words, JSON lines, CSV, tables, Python."""
 
 import ast
 import csv
@@ -37,22 +37,22 @@ _DASHES: Final = re.compile(r":?-+:?")
 
 
 class DataError(ValueError):
-    """A text does not hold data of a form; the message says why and at which line."""
+    """A text does not hold valid data of a form, such as CSV; the message says why and at which line."""
 
 
 class NoDataError(DataError):
-    """A text that holds nothing of the form."""
+    """A text holds no data of the form, not even faulty data."""
 
 
 class Data(NamedTuple):
-    """A value, and where in a text it stands, in words; of Python, the number of its lines."""
+    """A value (of Python: the number of its lines), and the place of the value in a text, in words."""
 
     value: Any
     where: str
 
 
 class _Piece(NamedTuple):
-    """A text or a fence in it, and the number of the line before its first."""
+    """A text, or the content of a fence; its place in words; and the number of the line before its first line."""
 
     text: str
     where: str
@@ -60,7 +60,7 @@ class _Piece(NamedTuple):
 
 
 def list_data(text: str, form: str) -> list[Data]:
-    """Return all that a text holds of a form: one at least. Raise DataError where there is none, or one is faulty."""
+    """Return all data of a form in a text. Raise DataError if there is no data of the form, or any is faulty."""
     if form == "json" and (whole := _read_whole(text)) is not None:
         return [whole]
     fences = list(islice(_list_fences(text), FENCES_MAX + 1))
@@ -77,7 +77,7 @@ def list_data(text: str, form: str) -> list[Data]:
 
 
 def find_data(text: str, form: str) -> Data:
-    """Return the only data of a form in a text. Raise DataError if there is none, or more than one."""
+    """Return the only data of a form in a text. Raise DataError if there is none, more than one, or faulty data."""
     found = list_data(text, form)
     if len(found) > 1:
         raise DataError(f"the text has more than one {form}: {found[0].where}, and {found[1].where}")
@@ -85,7 +85,7 @@ def find_data(text: str, form: str) -> Data:
 
 
 def find_json(text: str) -> Data:
-    """Return the one object or array that a text holds as JSON; of JSON lines, the list. Raise DataError."""
+    """Return the only JSON object or array in a text, or JSON lines as a list. Raise DataError if there is neither."""
     lines = [line for line in text.split("\n") if line.strip()]
     if len(lines) > 1 and all(line.lstrip()[0] in "[{" for line in lines):
         try:
@@ -99,7 +99,7 @@ def find_json(text: str) -> Data:
 
 
 def _list_fences(text: str) -> Iterator[tuple[str, _Piece]]:
-    """Yield the text of each fence, with its tag in small letters; the last may have no end."""
+    """Yield the tag (in lower case) and the text of each fence; the last fence may lack its closing line."""
     marks, tag, begin = "", "", 0
     held: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -122,7 +122,7 @@ def _to_piece(tag: str, begin: int, lines: list[str]) -> _Piece:
 
 
 def _without(text: str, fences: list[_Piece]) -> str:
-    """Return a text whose fences are empty, with as many lines."""
+    """Return a text in which the lines of the given fences are empty, so that the number of lines stays the same."""
     lines = text.split("\n")
     for fence in fences:
         end = fence.line + fence.text.count("\n") + 1
@@ -152,7 +152,7 @@ def _holds_json(piece: _Piece) -> bool:
 
 
 def _find_json(text: str) -> list[Data]:
-    """Return the objects and arrays of JSON that stand among words, two at most."""
+    """Return the first two JSON objects or arrays among words. Raise DataError if there is none, or one is faulty."""
     decoder = json.JSONDecoder(parse_constant=refuse_constant)
     found: list[Data] = []
     at = 0
@@ -191,7 +191,7 @@ def _parse(piece: _Piece, text: str, lines_before: int) -> Any:
 
 
 def _read_csv(piece: _Piece) -> list[Data]:
-    """Read rows by the names in the first line, separated by the most frequent of comma, `;` and tab there."""
+    """Read CSV with names in the first line; the separator is its most frequent of comma, `;` and tab."""
     text = piece.text.strip("\r\n")
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
@@ -238,7 +238,7 @@ def _split_row(line: str) -> list[str]:
 
 
 def _name_cells(rows: list[tuple[int, list[str]]]) -> list[dict[str, str]]:
-    """Return each row but the first as an object, by the names in the first."""
+    """Return each row but the first as an object, whose names are the cells of the first row."""
     line, names = rows[0]
     if len(set(names)) < len(names):
         raise DataError(f"two columns at line {line:,} have one name")
@@ -249,7 +249,7 @@ def _name_cells(rows: list[tuple[int, list[str]]]) -> list[dict[str, str]]:
 
 
 def _read_python(piece: _Piece) -> list[Data]:
-    """Parse, as the Python that runs here does; nothing is compiled or run."""
+    """Parse a text as the running version of Python does, without compiling or running it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

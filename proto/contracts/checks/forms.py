@@ -1,4 +1,4 @@
-"""Read a check from its text: the name of a form, and what it asks for; and find checks that ask for nothing."""
+"""Read a check from its text, which begins with the check's name, and find checks that every result meets."""
 
 import difflib
 import re
@@ -36,13 +36,13 @@ from signoff.status import Outcome
 
 @dataclass(frozen=True)
 class Valid:
-    """`valid csv`: whether a text is of a form or has it in fences, each without a fault."""
+    """`valid csv`: whether a text, or each fence in it that is of the form, is valid data of the form."""
 
     form: str
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Read the text in its form."""
+        """Return whether the subject's text is valid in the form, with the fault if it is not."""
         if not isinstance(subject.result, str):
             is_json = self.form == "json"
             comment = "the result itself is JSON" if is_json else f"the result must be a text with {self.form} in it"
@@ -58,10 +58,10 @@ class Valid:
 
 @dataclass(frozen=True)
 class Within:
-    """`in csv json_path $[*].price exists`: a check of the one data of a form that a text holds.
+    """`in csv json_path $[*].price exists`: a check of the only data of a form in a text.
 
-    Without `in`, `json_path`, `json_schema` and `cel` look at the JSON that a text holds; and at the text itself where
-    it holds none, or the check asks for a text.
+    Without `in`, the checks `json_path`, `json_schema` and `cel` look at the JSON in a text; they look at the text
+    itself if the text holds no JSON, or if the check asks for a text.
     """
 
     check: Check
@@ -70,11 +70,11 @@ class Within:
 
     @property
     def needs_context(self) -> bool:
-        """Whether the check of the data needs more than the result."""
+        """Whether the inner check, of the data, depends on more than the result."""
         return self.check.needs_context
 
     def find(self, subject: Subject) -> Finding:
-        """Look for the data, and make the check of it."""
+        """Find the data in the result, and return what the inner check finds in the data."""
         if not isinstance(subject.result, str):
             if self.form != "json":
                 return Finding.of(False, f"no {self.form}", f"the result must be a text with {self.form} in it")
@@ -91,7 +91,7 @@ class Within:
         return found._replace(comment=show(f"in {where}: {found.comment}", COMMENT_MAX_CHARS))
 
     def _find_of_text(self, subject: Subject) -> Finding | None:
-        """Return the finding of the check on the text itself, or None if the check is about data in the text."""
+        """Return what the inner check finds in the text itself, or None if that check is about data in the text."""
         if isinstance(self.check, JsonSchema):
             return self.check.find(subject) if asks_for_text(self.check.schema) else None
         if isinstance(self.check, Expression):
@@ -101,14 +101,14 @@ class Within:
 
 
 def read_valid(name: str, words: str) -> Valid:
-    """Read the form that `valid` asks for. Raise CheckError."""
+    """Return the check `valid` of the form that `words` names. Raise CheckError if there is no such form."""
     if words not in FORMS:
         raise CheckError(f"`{name}` takes one of {', '.join(FORMS)}: `{name} json`")
     return Valid(words)
 
 
 def read_within(words: str, read_inner: Callable[[str], Check]) -> Within:
-    """Read the form that `in` names, and the check of its data. Raise CheckError."""
+    """Return the check in `words`: a form, and a check of data of the form. Raise CheckError if either is malformed."""
     form, _, rest = words.partition(" ")
     if form not in FORMS or form == "python":
         known = ", ".join(one for one in FORMS if one != "python")
@@ -129,12 +129,12 @@ CHECK_MAX_CHARS: Final = 10_000
 
 @dataclass(frozen=True)
 class Differs:
-    """`differs`: whether the result is another than that of the submission before."""
+    """`differs`: whether the result differs from the result of the previous submission."""
 
     needs_context = True
 
     def find(self, subject: Subject) -> Finding:
-        """Compare the result with that of the submission before."""
+        """Compare the result with the result of the previous submission."""
         if subject.is_repeated is None:
             return Finding(Outcome.CANNOT_ASSESS, None, "the result of the submission before is not known")
         if subject.is_repeated:
@@ -143,14 +143,14 @@ class Differs:
 
 
 def _read_alone(check: Check, name: str, words: str) -> Check:
-    """Return a check that takes no words. Raise CheckError if there are some."""
+    """Return the check, which takes no words. Raise CheckError if there are words after its name."""
     if words:
         raise CheckError(f"nothing stands after `{name}`")
     return check
 
 
 def _look_within(read: Callable[[str, str], Check]) -> Callable[[str, str], Check]:
-    """Return a reader of checks that look at the JSON in a text, too; at a text's `$` stands the text."""
+    """Return a reader whose checks look at JSON in a text, too; only `equals` or a check at `$` looks at the text."""
 
     def read_looking(name: str, words: str) -> Check:
         check = read(name, words)
@@ -188,7 +188,7 @@ _NAME: Final = re.compile(r"(\S*)\s*")
 
 
 def read_check(text: str) -> Check:
-    """Return the check that a text asks for. Raise CheckError, which says where it is wrong."""
+    """Return the check that a text describes. Raise CheckError, which says where the text is wrong."""
     return _read(text, _FORMS)
 
 
@@ -220,7 +220,7 @@ _NEIGHBOURS: Final = ("a", "-", "\n")
 
 
 def find_vacuity(check: Check) -> CheckError | None:
-    """Return why a check says nothing of a result, with its place among the words after the name, or None."""
+    """Return why a check is met by every result, with its place in the words after the name; None if it is not."""
     if isinstance(check, Within):
         return find_vacuity(check.check)
     if isinstance(check, Exists | Count | Each) and not check.path.steps:
@@ -236,7 +236,7 @@ def find_vacuity(check: Check) -> CheckError | None:
 
 
 def _matches_anything(pattern: str) -> bool:
-    """Return whether a pattern matches nothing at the begin or the end of any text."""
+    """Return whether a pattern matches the empty text at the beginning or at the end of every text."""
     if compile_pattern(pattern).search("") is None:
         return False
     try:

@@ -70,7 +70,7 @@ class JsonSchema:
         return compile_schema(self.schema)
 
     def find(self, subject: Subject) -> Finding:
-        """Validate, until there are faults enough."""
+        """Validate the result against the schema, and report FAULTS_MAX faults at most."""
         faults: list[str] = []
         evidence = describe(subject.result)
         for error in self._validator.iter_errors(subject.result):
@@ -82,7 +82,7 @@ class JsonSchema:
 
 
 def read_json_schema(name: str, words: str) -> JsonSchema:
-    """Read a schema. Raise CheckError."""
+    """Return the check of the JSON Schema in `words`. Raise CheckError if `words` is no schema that can be used."""
     try:
         schema = json.loads(words, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -101,7 +101,7 @@ def read_json_schema(name: str, words: str) -> JsonSchema:
 
 
 def _refuse_unknown(schema: Any, pointer: str, levels: int) -> None:
-    """Raise CheckError where a keyword is unknown: JSON Schema passes over it, and a slip of the pen would pass all."""
+    """Raise CheckError if a schema has an unknown keyword: validators ignore it, so a typo would accept any result."""
     if levels == 0:
         raise CheckError(f"the schema has more than {LEVELS_MAX} levels")
     for keyword, value in schema.items() if isinstance(schema, dict) else ():
@@ -119,14 +119,14 @@ def _refuse_unknown(schema: Any, pointer: str, levels: int) -> None:
 
 
 def asks_for_something(schema: Any) -> bool:
-    """Return whether a schema, known to be one, has a keyword that a value could break, as far as it shows."""
+    """Return whether a valid schema has a keyword that some value violates, as far as the schema shows."""
     if not isinstance(schema, dict):
         return schema is not True
     return any(_asks(keyword, value, schema) for keyword, value in schema.items())
 
 
 def asks_for_text(schema: dict[str, Any]) -> bool:
-    """Return whether a schema is about a text, by its type, or by what it asks of one."""
+    """Return whether a schema is about a text: by its type or, without a type, by its keywords for texts."""
     if "type" in schema:
         return "string" in schema["type"]
     return not _OF_TEXT.isdisjoint(schema)
@@ -148,7 +148,7 @@ def _asks(keyword: str, value: Any, schema: dict[str, Any]) -> bool:
 
 
 def compile_schema(schema: dict[str, Any]) -> Any:
-    """Return a validator. Raise ValueError if there is none: a wrong schema, one that refers to another, a pattern."""
+    """Return a validator. Raise ValueError if the schema is invalid, refers to another, or has an unusable pattern."""
     import jsonschema_rs  # noqa: PLC0415 - only where there is a schema
 
     patterns = jsonschema_rs.RegexOptions(size_limit=PATTERN_MAX_BYTES, dfa_size_limit=PATTERN_CACHE_MAX_BYTES)
@@ -197,7 +197,7 @@ class Expression:
 
     @property
     def needs_context(self) -> bool:
-        """Whether it looks at more than the result."""
+        """Whether the expression uses other variables than `result`."""
         return bool(self.variables - {"result"})
 
     @cached_property
@@ -205,7 +205,7 @@ class Expression:
         return compile_expression(self.source)
 
     def find(self, subject: Subject) -> Finding:
-        """Evaluate the expression. Without a value, as for a missing member, it is not met."""
+        """Evaluate the expression. If it has no value, as for a missing member, the check is not met."""
         known = {**subject.known, "result": subject.result}
         if missing := sorted(self.variables - known.keys()):
             return Finding(Outcome.CANNOT_ASSESS, None, f"the {missing[0]} is not known here")
@@ -219,7 +219,7 @@ class Expression:
 
 
 def read_expression(name: str, words: str) -> Expression:
-    """Read an expression. Raise CheckError."""
+    """Return the check of the CEL expression in `words`. Raise CheckError if `words` is no expression."""
     if len(words) > EXPRESSION_MAX_CHARS:
         raise CheckError(f"an expression has at most {EXPRESSION_MAX_CHARS} characters, not {len(words)}")
     if not words:
@@ -247,7 +247,7 @@ def _refuse_unknown_names(words: str, what: str, unknown: frozenset[str] | set[s
 
 
 def compile_expression(source: str) -> Any:
-    """Return CEL's program of an expression. Raise ValueError if it is none."""
+    """Return CEL's program of an expression. Raise ValueError if the source is no expression."""
     # The package's own command line would bring in three others.
     sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
     import cel  # noqa: PLC0415 - only where there is an expression

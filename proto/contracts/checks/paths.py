@@ -1,4 +1,4 @@
-"""Check values in a result that a JSON path names: the part of RFC 9535 that needs no filter."""
+"""Check values in a result that a JSON path selects. JSON paths are a part of RFC 9535, without filters."""
 
 import json
 import operator
@@ -38,13 +38,13 @@ Node = tuple[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: to the member or item with a key, or to all of them (None); of each value below, if `is_deep`."""
+    """A step of a path: to the member or item `key`, or to all if None; with `is_deep` also of each value below."""
 
     key: str | int | None
     is_deep: bool
 
     def walk(self, nodes: Iterable[Node]) -> Iterator[Node]:
-        """Yield where this step leads from some values."""
+        """Yield the values, with their pointers, to which this step leads from the given ones."""
         for node in nodes:
             for pointer, value in _descend(node) if self.is_deep else (node,):
                 if self.key is None:
@@ -69,7 +69,7 @@ def _descend(node: Node) -> Iterator[Node]:
 
 
 class TooManyValuesError(ValueError):
-    """A path leads to more values than are looked at."""
+    """A path or a table has more values than a check looks at."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Path:
     steps: tuple[Step, ...]
 
     def select(self, value: Any) -> list[Node]:
-        """Return the values that the path leads to, in order. Raise TooManyValuesError."""
+        """Return the values that the path leads to, in order. Raise TooManyValuesError if its steps find too many."""
         nodes: list[Node] = [("", value)]
         left = VALUES_MAX
         for step in self.steps:
@@ -94,7 +94,7 @@ class Path:
 
 
 def read_path(text: str) -> tuple[Path, int]:
-    """Return the path that a text begins with, and where it ends. Raise CheckError."""
+    """Return the path at the beginning of a text, and the index of its end. Raise CheckError if there is no path."""
     if not text.startswith("$"):
         raise CheckError(f"a JSON path begins with `$`: {_HELP}")
     steps: list[Step] = []
@@ -128,7 +128,7 @@ def _read_step(match: re.Match[str]) -> Step:
 
 @dataclass(frozen=True)
 class Exists:
-    """`json_path $.a exists`, or `absent`."""
+    """`json_path $.a exists`, or `absent`: whether the path leads to a value, or to none."""
 
     path: Path
     is_wanted: bool
@@ -162,14 +162,14 @@ class Count:
 
 @dataclass(frozen=True)
 class Equals:
-    """`json_path $.a equals 5`: whether every value that the path leads to, and one at least, is this one."""
+    """`json_path $.a equals 5`: whether the path leads to at least one value, and all these values equal this one."""
 
     path: Path
     wanted: Any
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Compare each value at the path."""
+        """Compare the values at the path with the wanted one, up to the first that differs."""
         wanted = json.dumps(self.wanted, ensure_ascii=False)
         for pointer, value in (nodes := self.path.select(subject.result)):
             if not is_equal(value, self.wanted):
@@ -182,14 +182,14 @@ class Equals:
 
 @dataclass(frozen=True)
 class Each:
-    """`json_path $.a max_words 9`: whether every value that the path leads to, and one at least, meets a check."""
+    """`json_path $.a max_words 9`: whether the path leads to at least one value, and all these values meet a check."""
 
     path: Path
     check: Check
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Check each value at the path."""
+        """Check the values at the path, up to the first that does not pass."""
         finding: Finding | None = None
         for pointer, value in self.path.select(subject.result):
             finding = self.check.find(replace(subject, result=value))
@@ -200,7 +200,7 @@ class Each:
 
 
 def read_json_path(words: str, read_inner: Callable[[str], Check]) -> Check:
-    """Read a path and the check of the values there. Raise CheckError if one is malformed."""
+    """Return the check in `words`: a path, and a check of the values there. Raise CheckError if either is malformed."""
     path, end = read_path(words)
     asked = words[end:].strip()
     at = len(words) - len(words[end:].lstrip())
@@ -229,7 +229,7 @@ def read_json_path(words: str, read_inner: Callable[[str], Check]) -> Check:
 
 
 def is_equal(one: Any, other: Any) -> bool:
-    """Return whether two JSON values are the same: 1 is 1.0, and true is not 1."""
+    """Return whether two JSON values are equal: 1 equals 1.0, and true does not equal 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
@@ -240,7 +240,7 @@ def is_equal(one: Any, other: Any) -> bool:
 
 
 def name_pointer(pointer: str) -> str:
-    """Return a JSON pointer in words."""
+    """Return a JSON pointer in backticks, or `the result` for the empty pointer."""
     return f"`{pointer}`" if pointer else "the result"
 
 

@@ -24,7 +24,7 @@ _HOST: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?
 
 
 class Place(NamedTuple):
-    """One text in a result, under its JSON pointer; the name of a member is one, too."""
+    """A text in a result, with its JSON pointer; `is_name`: the text is the name of a member."""
 
     pointer: str
     text: str
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 
 def iterate_places(value: Any, pointer: str = "") -> Iterator[Place]:
-    """Yield the texts of a value in order: it, if it is one; else its names, strings, numbers and the like."""
+    """Yield the texts of a value in order: the value if it is a string, else names, strings, numbers and booleans."""
     if isinstance(value, str):
         yield Place(pointer, value)
     elif isinstance(value, dict):
@@ -66,7 +66,7 @@ _UNITS: Final[dict[str, Callable[[str], int]]] = {"word": count_words, "characte
 
 @dataclass(frozen=True)
 class Length:
-    """`max_words 200`: how many words or characters the texts of the result have, without names."""
+    """`max_words 200`: how many words or characters all texts of the result have together, without names of members."""
 
     unit: str
     limit: int
@@ -83,7 +83,7 @@ class Length:
 
 
 def read_length(name: str, words: str) -> Length:
-    """Read the length of `max_words` and its like. Raise CheckError."""
+    """Return the check `name`, such as `max_words`, of the number in `words`. Raise CheckError for any other words."""
     limit = int(words) if re.fullmatch("[0-9]{1,9}", words) else 0
     if not 1 <= limit <= LENGTH_MAX:
         raise CheckError(f"`{name}` takes one whole number from 1 to {LENGTH_MAX}: `{name} 200`")
@@ -100,7 +100,7 @@ class Contains:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Find the first place of the words. Names of members are searched only for words that must not be there."""
+        """Find the first place of the characters. Only `not_contains` searches the names of members, too."""
         for place in iterate_places(subject.result):
             if (at := place.text.find(self.wanted)) >= 0 and not (place.is_name and self.is_wanted):
                 return Finding.of(self.is_wanted, self.wanted, _say_where(place, at, at + len(self.wanted)))
@@ -108,7 +108,7 @@ class Contains:
 
 
 def read_contains(name: str, words: str) -> Contains:
-    """Read the text that `contains` asks for, which is a JSON string. Raise CheckError."""
+    """Return the check `name` of the JSON string in `words`. Raise CheckError if `words` is no JSON string."""
     try:
         wanted = json.loads(words)
     except ValueError as error:
@@ -132,7 +132,7 @@ class Matches:
         return compile_pattern(self.pattern)
 
     def find(self, subject: Subject) -> Finding:
-        """Find the first match, in each text by itself. Names are searched only for patterns that must not match."""
+        """Find the first match in a single text. Only `not_matches` searches the names of members, too."""
         for place in iterate_places(subject.result):
             if place.is_name and self.is_wanted:
                 continue
@@ -143,7 +143,7 @@ class Matches:
 
 
 def read_matches(name: str, words: str) -> Matches:
-    """Read a pattern between slashes, and its flags. Raise CheckError."""
+    """Return the check `name` of the pattern `/x/` and its flags in `words`. Raise CheckError if it is malformed."""
     parts = re.fullmatch("/(.+)/([ims]*)", words)
     if parts is None:
         raise CheckError(
@@ -160,7 +160,7 @@ def read_matches(name: str, words: str) -> Matches:
 
 
 def compile_pattern(pattern: str) -> Any:
-    """Return RE2's program of a pattern: it never backtracks. Raise ValueError if it is none, or needs much memory."""
+    """Compile a pattern by RE2, which never backtracks. Raise ValueError if it is invalid, or needs much memory."""
     import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - only where there is a pattern
 
     options = re2.Options()
@@ -180,7 +180,7 @@ class Url:
     needs_context = False
 
     def find(self, subject: Subject) -> Finding:
-        """Check the form of the URL."""
+        """Check whether the result has the form of such a URL."""
         text = subject.result
         if not isinstance(text, str):
             return Finding.of(False, "no text", "the result must be a text with a URL and nothing else")

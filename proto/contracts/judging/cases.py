@@ -1,9 +1,9 @@
-"""Read labelled cases: results, what they are judged by, and what people say of them; a JSON object a line.
+"""Read labelled cases, a JSON object a line: a result, the criteria that it is judged by, and labels of people.
 
 `{"id", "title", "description", "payload", "result", "criteria" or "acceptance_criteria", "references", "labels",
 "label", "labelled_by"}`: title, description and payload are the task; `labels` says of each criterion whether it is
-met, as a list in their order or by their text, null where nobody said; `label` says it of the whole result, and follows
-from the labels of the required criteria where it is not given.
+met, as a list in the order of the criteria or by their texts, with null for no label; `label` says whether the whole
+result is good, and follows from the labels of the required criteria if it is not given.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Case:
     references: Mapping[int, str] = field(default_factory=dict)
 
     def write(self) -> str:
-        """Return the case as its line."""
+        """Return the case as a line that `read_case` reads."""
         optional = {"title": self.title, "payload": self.payload, "label": self.label, "labelled_by": self.labelled_by}
         criteria = [criterion.model_dump(exclude_defaults=True) for criterion in self.criteria]
         known = {name: value for name, value in optional.items() if value is not None}
@@ -49,7 +49,7 @@ class Case:
         return json_text({"id": self.id, "result": self.result, "criteria": criteria, "labels": self.labels, **known})
 
     def ask(self, submission: int = 1) -> dict[str, Any]:
-        """Return the case as the fields of a judging, of this submission of its job."""
+        """Return the fields of a judging of this case, as of submission number `submission` of the case's job."""
         criteria = "\n".join(map(str, self.criteria))
         asked = {
             "acceptance_criteria": criteria,
@@ -62,7 +62,7 @@ class Case:
         return {"result": self.result, **{name: value for name, value in asked.items() if value is not None}}
 
     def write_labels(self) -> str:
-        """Return the labels of the whole and of each criterion as letters: `t`, `f`, or `-` where there is none."""
+        """Return the labels of the whole and then of each criterion as letters: `t`, `f`, or `-` for no label."""
         return "".join(_LETTERS[label] for label in (self.label, *self.labels))
 
 
@@ -71,7 +71,7 @@ _LABELS: Final = {letter: label for label, letter in _LETTERS.items()}
 
 
 def read_labels(letters: str) -> list[Label]:
-    """Return the labels of the whole and of each criterion, which letters stand for."""
+    """Return the labels of the whole and then of each criterion, for which the letters stand."""
     return [_LABELS[letter] for letter in letters]
 
 
@@ -131,27 +131,27 @@ def _read_labels(given: list[Label] | dict[str, Label] | None, criteria: list[Cr
 
 
 def _derive(labels: list[Label], criteria: list[Criterion]) -> Label:
-    """Return the label of the whole that follows from those of the required criteria; None where none follows."""
+    """Return the label of the whole that follows from the labels of the required criteria; None if none follows."""
     required = [label for label, criterion in zip(labels, criteria, strict=True) if criterion.required]
     return False if False in required else None if None in required else True
 
 
 class BadLine(NamedTuple):
-    """A line that is no case."""
+    """The number of a line that is no case, and the reason why."""
 
     line: int
     reason: str
 
 
 class NumberedCase(NamedTuple):
-    """A case, and where it stands."""
+    """A case, and the number of its line."""
 
     line: int
     case: Case
 
 
 def read_cases(lines: Iterable[bytes]) -> Iterator[NumberedCase | BadLine]:
-    """Read the cases in lines one by one; only their ids are kept, and blank lines are skipped."""
+    """Yield the case of each line, or why the line is none. Blank lines are skipped; only the cases' ids are kept."""
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -166,7 +166,7 @@ def read_cases(lines: Iterable[bytes]) -> Iterator[NumberedCase | BadLine]:
 
 
 def read_case(line: bytes) -> Case | str:
-    """Return the case in a line, or why there is none."""
+    """Return the case in a line, or as a text the reason why the line is no case."""
     if len(line) > LINE_MAX_BYTES:
         return f"is longer than {LINE_MAX_BYTES} bytes"
     try:
@@ -177,7 +177,7 @@ def read_case(line: bytes) -> Case | str:
 
 
 def make_case(value: Any) -> Case | str:
-    """Return the case that a value describes, or why it describes none."""
+    """Return the case that a JSON value describes, or as a text the reason why the value describes none."""
     if not isinstance(value, Mapping):
         return "is no JSON object"
     if "result" not in value and ("vars" in value or "testCase" in value):
@@ -191,17 +191,17 @@ def make_case(value: Any) -> Case | str:
 
 
 def hash_question(asked: Mapping[str, Any]) -> str:
-    """Return the hash of a judging's fields: of all that is judged, whatever the order of members, without labels."""
+    """Return the hash of a judging's fields, without labels: the question. The order of members does not matter."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def hash_questions(labelled: Iterable[tuple[str, str]]) -> str:
-    """Return the hash of questions with their labels as letters, which their order does not change."""
+    """Return one hash of pairs: a question's hash, and its labels as letters. The order of pairs does not matter."""
     return hashlib.sha256(
         "".join(f"{question} {labels}\n" for question, labels in sorted(labelled)).encode()
     ).hexdigest()
 
 
 def hash_cases(cases: Iterable[Case], submission: int = 1) -> str:
-    """Return the hash of cases that are judged as this submission, which their order does not change."""
+    """Return one hash of cases that are judged as submission `submission`. The order of cases does not matter."""
     return hash_questions((hash_question(case.ask(submission)), case.write_labels()) for case in cases)

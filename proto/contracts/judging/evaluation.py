@@ -1,4 +1,4 @@
-"""Count what policies made of labelled cases, case by case, and report how good they are."""
+"""Count how policies judged labelled cases, case by case, and report how good the policies are."""
 
 from array import array
 from collections import Counter
@@ -36,9 +36,9 @@ Json = dict[str, Any]
 
 
 class Asked(NamedTuple):
-    """One ask of a model: its outcome for each criterion, None if nonsense; and what it took, None where not known.
+    """An ask of a model: a letter for each criterion, None if the answer was not sound; and, if known, what it took.
 
-    `vote`: of a quorum, which vote it was part of. `together`: how many asks these are.
+    `vote` is the number of the vote, in a quorum, that the ask belongs to. `together` is how many asks are summed here.
     """
 
     role: str
@@ -51,7 +51,7 @@ class Asked(NamedTuple):
 
 
 class Confirmation(NamedTuple):
-    """The confirmation of a result that had passed: whether it still passed, and the asks and cost of that."""
+    """The confirmation of a result that had passed: whether it still passed, and the number and cost of the asks."""
 
     passed: bool
     asks: int
@@ -59,7 +59,7 @@ class Confirmation(NamedTuple):
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self | None:
-        """Return the confirmation in a verdict; None if nothing was to be confirmed at its end."""
+        """Return the confirmation in a verdict; None if the verdict has no confirming stage."""
         stage = next((stage for stage in verdict.stages or () if stage.kind == "confirm"), None)
         if stage is None:
             return None
@@ -73,8 +73,8 @@ class Confirmation(NamedTuple):
 class Judged(NamedTuple):
     """One judgement of a case by a policy: a letter a criterion (p, f, c or -), and whether it accepted the result.
 
-    With an `error` nothing was decided. `version`: the policy's name and version, as the verdict names it. `evidence`:
-    what was quoted for each criterion, where anything was.
+    With an `error` nothing was decided. `version` is the policy's name and version, as the verdict names it. `evidence`
+    has the quotations for each criterion, if there are any.
     """
 
     outcomes: str
@@ -88,7 +88,7 @@ class Judged(NamedTuple):
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
-        """Return the judgement in a verdict. Where the judge misbehaved, the case was not judged."""
+        """Return the judgement in a verdict. If the verdict names a judge error, so does the judgement."""
         outcomes = "".join(_LETTERS[one.outcome] for one in verdict.criteria)
         asks = [_read_ask(ask) for stage in verdict.stages or () for ask in stage.asks]
         evidence = [one.evidence for one in verdict.criteria]
@@ -103,10 +103,10 @@ def _read_ask(ask: Ask) -> Asked:
 
 
 def _list_votes(asks: Sequence[Asked], place: int, kind: str) -> list[str]:
-    """Return the outcome that each vote of a quorum gave a criterion: a letter, NOTHING where its answer was not sound.
+    """Return the letter that each vote of a quorum gave the criterion at `place`; NOTHING if no answer of it was sound.
 
-    Of several asks of one vote the last counts, of parts of a long result that which shows most: one part shows that
-    something is there, or that there is what never may be.
+    Of several asks of one vote, such as on parts of a long result, the first decisive one counts: one that passes or,
+    of the kind `never`, that fails. If none is decisive, the last sound one counts.
     """
     votes: dict[int, str] = {}
     decisive = FAIL if kind == "never" else PASS
@@ -120,7 +120,7 @@ def _list_votes(asks: Sequence[Asked], place: int, kind: str) -> list[str]:
 
 
 class Evaluation:
-    """Everything that is counted of some policies on the same cases."""
+    """The counts of several policies on the same cases, and comparisons of the first policy with each other one."""
 
     def __init__(self, policies: Sequence[str]) -> None:
         if len(set(policies)) != len(policies) or not policies:
@@ -133,7 +133,7 @@ class Evaluation:
         self._disagreeing = 0
 
     def add(self, case: Case, judged: Mapping[str, Sequence[Judged]]) -> None:
-        """Count a case, judged once or more by each policy: how good one is, its first judgement says."""
+        """Count a case that each policy judged once or more; only a policy's first judgement shows how good it is."""
         self._cases += 1
         for policy, counts in self._counts.items():
             counts.add(case, judged[policy])
@@ -164,7 +164,7 @@ class Evaluation:
             )
 
     def report(self) -> Json:
-        """Return everything as JSON."""
+        """Return all counts as JSON."""
         return {
             "cases": self._cases,
             "policies": [{"policy": policy, **counts.report()} for policy, counts in self._counts.items()],
@@ -186,7 +186,7 @@ class Evaluation:
 
 
 class PolicyCounts:
-    """Everything that is counted of one policy."""
+    """The counts of one policy on labelled cases."""
 
     def __init__(self) -> None:
         self.overall = Confusion()
@@ -207,7 +207,7 @@ class PolicyCounts:
         self._cases = 0
 
     def add(self, case: Case, judged: Sequence[Judged]) -> None:
-        """Count a case, judged once or more."""
+        """Count a case that the policy judged once or more; its first judgement is compared with the labels."""
         self._cases += 1
         for one in judged:
             self._versions.update([one.version] if one.version else [])
@@ -261,7 +261,7 @@ class PolicyCounts:
         self._flipped.add(sum(len({letter == PASS for letter in column}) > 1 for column in columns), len(columns))
 
     def _add_criteria(self, counted: Mapping[str, Confusion]) -> None:
-        """Count the outcomes of the criteria of a case, in all and each by itself."""
+        """Count the outcomes of a case's criteria, in total and for each criterion."""
         case = Confusion()
         for criterion, confusion in counted.items():
             case.add_all(confusion)
@@ -272,7 +272,7 @@ class PolicyCounts:
         self._all.add_case(case)
 
     def _add_votes(self, label: bool, votes: Sequence[str]) -> None:
-        """Count votes of a quorum, by how many there were: no answer is an error."""
+        """Count a quorum's votes by their number: a vote errs if it differs from `label`, or has no answer."""
         if len(votes) > 1:
             *rows, labels = self._votes.setdefault(len(votes), [bytearray() for _ in (*votes, label)])
             labels.append(label)
@@ -307,17 +307,17 @@ class PolicyCounts:
         }
 
     def list_quorums(self) -> list[QuorumWorth]:
-        """Return how many independent votes the quorums are worth, by their number of votes."""
+        """Return what the votes of the quorums are worth: an item for each size of a quorum."""
         votes = self._votes.items()
         return [judge_panel(rows, labels, self._cases_of_votes[count]) for count, (*rows, labels) in votes]
 
     @property
     def judges(self) -> set[str]:
-        """The versions that judged, as verdicts name them."""
+        """The versions of the policy that judged, by the names that verdicts give them."""
         return set(self._versions)
 
     def _report_confirming(self) -> Json | None:
-        """Return how many labelled results passed and were to be confirmed, and how many were stopped by that."""
+        """Return how many results were confirmed, and how many of them were stopped; None if none was confirmed."""
         if not self._confirmed:
             return None
         counts = {name: self._confirmed[name] for name in ("bad", "bad_stopped", "good", "good_stopped", "asks")}
@@ -348,7 +348,7 @@ def _describe(judged: Judged) -> Json:
 
 
 def _shorten(result: Any) -> Json:
-    """Return a result as a text that a report has room for, and how many characters are missing of it."""
+    """Return a result's text, cut to RESULT_MAX_CHARS, and the number of characters that were cut, as JSON."""
     text = result if isinstance(result, str) else json_text(result)
     return {"text": text[:RESULT_MAX_CHARS], "chars_left_out": max(0, len(text) - RESULT_MAX_CHARS)}
 
@@ -361,7 +361,7 @@ _RATES: Final = ("agreement", "true_positive_rate", "true_negative_rate", "false
 
 
 def measure(confusion: Confusion) -> Json:
-    """Return the counts of an evaluation, with the rates and tests computed from them, as JSON."""
+    """Return the counts of a confusion matrix, with the rates and kappa computed from them, as JSON."""
     return {
         "labelled": confusion.total,
         "good": confusion.positives,

@@ -52,18 +52,18 @@ CriterionText = Annotated[Text, StringConstraints(min_length=1, max_length=CRITE
 
 
 def split_reference(reference: str) -> tuple[str, int | None]:
-    """Return the name and the version in a reference; None stands for the newest that is current."""
+    """Return the name and the version in a reference; without a version None, for the current one."""
     name, _, version = reference.partition("@")
     return name, int(version) if version else None
 
 
 def join_reference(name: str, version: int) -> str:
-    """Return the reference to one version."""
+    """Return the reference to a version of a policy or a set: `name@version`."""
     return f"{name}@{version}"
 
 
 def name_judging(judge: str, policy: str | None) -> str:
-    """Return the name under which verdicts may be reused: of a validator's own judge, and of the policy, if any."""
+    """Return the name under which verdicts may be reused: the judge's, followed by the policy's unless that is None."""
     return judge if policy is None else f"{judge} by {policy}"
 
 
@@ -123,7 +123,7 @@ class JudgeModel(_Frozen):
         return self.model_dump_json(exclude=_ASIDE)
 
     def price(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Decimal | None:
-        """Return the cost of tokens in USD, some of them cached; None if the policy names no price."""
+        """Return the cost in USD of tokens; `cached_tokens` are part of the input. None if this model has no price."""
         if self.input_usd is None and self.cached_usd is None and self.output_usd is None:
             return None
         input_usd = self.input_usd or 0
@@ -246,18 +246,18 @@ class JudgePolicy(_Frozen):
 
     @property
     def steps(self) -> list[LoopStep]:
-        """The steps that follow a pass: the loop, and one that refutes if all steps of the loop only confirm."""
+        """The steps of the loop; if all of them only confirm, a step that refutes follows them."""
         return [*self.loop, LoopStep()] if self.loop and all(one.confirm for one in self.loop) else self.loop
 
     def list_judges(self) -> Iterator[JudgeModel]:
-        """Yield the models that the policy names, those of the loop last."""
+        """Yield the models of the stages, and then the models of the loop's steps."""
         for stage in self.stages:
             yield from stage.judges
         yield from (step.judge for step in self.loop if step.judge is not None)
 
     @property
     def reference(self) -> str:
-        """The name and version, as jobs and verdicts name it; the name alone where it is not stored."""
+        """The policy's name and version, as in jobs and verdicts; the name alone if the policy is not stored."""
         return join_reference(self.name, self.version) if self.version else self.name
 
 
@@ -273,7 +273,7 @@ class Verdict(judging.Verdict):
         judge_error: str | None = None,
         **terms: Any,
     ) -> Self:
-        """Make a verdict; the result is valid if every required criterion passed. `terms` are its other fields."""
+        """Make a verdict; the result is valid if every required criterion passed. `terms` are other fields of it."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
         return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error, **terms)
 
@@ -285,7 +285,7 @@ class Verdict(judging.Verdict):
 
     @property
     def is_unproven(self) -> bool:
-        """Whether nothing but the judge's failure to prove a pass stands between the result and its being valid."""
+        """Whether the judge made no error, and each required criterion without a pass, one at least, is unproven."""
         open_ones = [c for c in self.criteria if c.required and c.outcome is not Outcome.PASS]
         return self.judge_error is None and bool(open_ones) and all(c.unproven for c in open_ones)
 
@@ -304,9 +304,9 @@ _KINDS_WITH_EVIDENCE = frozenset({"meets", "check"})
 def find_mismatch(criteria: Sequence[Criterion], verdict: Verdict) -> str | None:
     """Return why a verdict does not judge these criteria, as a message, or None if it does.
 
-    It judges each of them once and in order, has evidence for each pass of a kind that needs some, calls unproven only
-    what it cannot assess, and `is_valid` follows from the outcomes. Whether the evidence stands in the result is not
-    looked at.
+    A verdict judges the criteria if it has each of them once and in order, has evidence for each pass of a kind that
+    needs some, calls unproven only what could not be assessed, and has an `is_valid` that follows from the outcomes.
+    Whether the evidence stands in the result is not looked at.
     """
     if len(verdict.criteria) != len(criteria):
         return f"the verdict judges {len(verdict.criteria)} criteria, and the job has {len(criteria)}"

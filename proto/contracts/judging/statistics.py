@@ -34,7 +34,7 @@ _LEFT_OUT_MIN: Final = 3
 
 
 class Interval(NamedTuple):
-    """A share and its 95 % interval; each is None where nothing was counted."""
+    """A share and the bounds of its 95 % interval; all three are None if nothing was counted."""
 
     share: float | None
     low: float | None
@@ -42,7 +42,7 @@ class Interval(NamedTuple):
 
 
 def wilson(count: int, total: int) -> Interval:
-    """Return a share with its 95 % score interval (Wilson, 1927), which holds near 0 and 1, too."""
+    """Return the share `count` of `total` with its 95 % score interval (Wilson, 1927), which holds near 0 and 1."""
     if not 0 <= count <= total:
         raise ValueError(f"{count} of {total} is no share")
     if not total:
@@ -54,19 +54,19 @@ def wilson(count: int, total: int) -> Interval:
 
 
 def clopper_pearson_low(count: int, total: int) -> float:
-    """Return the lower bound of a share, one-sided, 95 %: exact (Clopper and Pearson, Biometrika 26, 1934)."""
+    """Return the exact lower bound (one-sided, 95 %) of `count` of `total` (Clopper, Pearson, Biometrika 26, 1934)."""
     return _beta_quantile(count, total - count + 1, ALPHA) if count else 0.0
 
 
 def count_missing(count: int, total: int, least: float) -> int:
-    """Return how many more cases, all judged rightly, bring the exact lower bound of a share to `least`, below 1."""
+    """Return how many more cases, all judged rightly, raise the exact lower bound of the share to `least`, below 1."""
     return _find_least(lambda more: _reaches(count + more, total + more, least), math.inf) or 0
 
 
 def count_missing_alike(count: int, total: int, least: float) -> int | None:
-    """Return how many more cases, judged rightly as often as those there are, suffice; None: a million do not.
+    """Return how many more cases, judged rightly as often as those so far, raise the exact lower bound to `least`.
 
-    Fewer may do where the share of them happens to fall well.
+    None if `total` is 0, or a million do not suffice. Fewer may suffice if more of them are judged rightly.
     """
     if not total:
         return None
@@ -74,7 +74,7 @@ def count_missing_alike(count: int, total: int, least: float) -> int | None:
 
 
 def _find_least(is_enough: Callable[[int], bool], bound: float) -> int | None:
-    """Return, by bisection, a number from which on it is enough; None if twice as much again goes beyond the bound."""
+    """Return, by bisection, a number that is enough while the one below is not; None if doubling exceeds `bound`."""
     few, most = -1, 1
     while not is_enough(most):
         most *= 2
@@ -87,7 +87,7 @@ def _find_least(is_enough: Callable[[int], bool], bound: float) -> int | None:
 
 
 def _reaches(count: int, total: int, least: float) -> bool:
-    """Return whether the exact lower bound of a share is `least` or more: at `least`, so high a share would be rare."""
+    """Return whether the exact lower bound of the share `count` of `total` is `least` or more."""
     return least <= 0 or (count > 0 and _beta_share(count, total - count + 1, least) <= ALPHA)
 
 
@@ -122,14 +122,14 @@ def _beta_quantile(a: float, b: float, share: float) -> float:
 
 @lru_cache(1_000)
 def _t_95(freedom: int) -> float:
-    """Return how many standard errors hold 95 % of Student's distribution on either side."""
+    """Return how many standard errors on either side hold 95 % of Student's t with `freedom` degrees of freedom."""
     x = _beta_quantile(0.5, freedom / 2, 1 - ALPHA)
     return math.sqrt(freedom * x / (1 - x))
 
 
 @dataclass
 class Spread:
-    """A share of what lies in cases, several in one: counted by case, since what is of one case errs together."""
+    """A share of items, of which a case may hold several: counted by case, since the items of a case err together."""
 
     cases: int = 0
     count: int = 0
@@ -139,7 +139,7 @@ class Spread:
     _sizes: int = 0
 
     def add(self, count: int, total: int) -> None:
-        """Count a case, with so many of so many items."""
+        """Count a case with `total` items, of which `count` count towards the share."""
         if total:
             self.cases, self.count, self.total = self.cases + 1, self.count + count, self.total + total
             self._squares += count * count
@@ -148,11 +148,11 @@ class Spread:
 
     @property
     def interval(self) -> Interval:
-        """The share with its 95 % interval by case; Wilson's, where no case has more than one.
+        """The share with its 95 % interval by case; Wilson's interval if no case has more than one item.
 
-        The share plus or minus the error of a ratio of sums over cases (Cochran, Sampling Techniques, 1977, 6.4), two
-        cases added that are all right and two that are all wrong (Agresti and Coull, The American Statistician 52,
-        1998): what errs together is not seen in the few cases that err.
+        The share plus or minus the error of a ratio of sums over cases (Cochran, Sampling Techniques, 1977, 6.4), with
+        four cases added, two all right and two all wrong (Agresti and Coull, The American Statistician 52, 1998): a few
+        cases that err do not show how far their items err together.
         """
         if self._sizes == self.total:
             return wilson(self.count, self.total)
@@ -167,7 +167,7 @@ class Spread:
 
 @dataclass
 class Confusion:
-    """Counts of judgements against labels."""
+    """A confusion matrix: counts of judgements against labels."""
 
     true_accepts: int = 0
     false_accepts: int = 0
@@ -176,7 +176,7 @@ class Confusion:
     unsure: int = 0  # of the rejects: what the judge could not assess
 
     def add(self, *, label: bool, passed: bool, unsure: bool = False) -> None:
-        """Count one judgement."""
+        """Count one judgement; `unsure`: the judge could not assess what did not pass."""
         if passed:
             self.true_accepts, self.false_accepts = self.true_accepts + label, self.false_accepts + (not label)
         else:
@@ -189,53 +189,53 @@ class Confusion:
         return {one.name: getattr(self, one.name) for one in fields(Confusion)}
 
     def add_all(self, other: "Confusion") -> None:
-        """Add the counts of another."""
+        """Add the counts of another confusion matrix."""
         for name, count in other.counts.items():
             setattr(self, name, getattr(self, name) + count)
 
     @property
     def positives(self) -> int:
-        """How many are labelled good."""
+        """The number of judged items that are labelled good."""
         return self.true_accepts + self.false_rejects
 
     @property
     def negatives(self) -> int:
-        """How many are labelled bad."""
+        """The number of judged items that are labelled bad."""
         return self.true_rejects + self.false_accepts
 
     @property
     def total(self) -> int:
-        """How many were counted."""
+        """The number of judged items."""
         return self.positives + self.negatives
 
     @property
     def agreement(self) -> Interval:
-        """The share judged as labelled."""
+        """The share of the items that were judged as they are labelled."""
         return wilson(self.true_accepts + self.true_rejects, self.total)
 
     @property
     def true_positive_rate(self) -> Interval:
-        """The share of good ones that pass."""
+        """The share of the items labelled good that passed."""
         return wilson(self.true_accepts, self.positives)
 
     @property
     def true_negative_rate(self) -> Interval:
-        """The share of bad ones that do not."""
+        """The share of the items labelled bad that did not pass."""
         return wilson(self.true_rejects, self.negatives)
 
     @property
     def false_accept_rate(self) -> Interval:
-        """The share of bad ones that pass."""
+        """The share of the items labelled bad that passed."""
         return _mirror(self.true_negative_rate)
 
     @property
     def false_reject_rate(self) -> Interval:
-        """The share of good ones that do not."""
+        """The share of the items labelled good that did not pass."""
         return _mirror(self.true_positive_rate)
 
     @property
     def kappa(self) -> float | None:
-        """Agreement beyond chance (Cohen, 1960); None where all have one label and got it: then there is no chance."""
+        """Agreement beyond chance (Cohen, 1960); None for no items, or if all have one label and were judged so."""
         if not self.total:
             return None
         passed = self.true_accepts + self.false_accepts
@@ -249,14 +249,14 @@ class Confusion:
 
 @dataclass
 class ConfusionByCase(Confusion):
-    """Counts of judgements of criteria, several of a case: its intervals are by case."""
+    """A confusion matrix of criteria, of which a case may have several; its intervals are computed by case."""
 
     _agreement: Spread = field(default_factory=Spread)
     _positives: Spread = field(default_factory=Spread)
     _negatives: Spread = field(default_factory=Spread)
 
     def add_case(self, case: Confusion) -> None:
-        """Count the judgements of the criteria of a case."""
+        """Add the judgements of one case's criteria."""
         self.add_all(case)
         self._agreement.add(case.true_accepts + case.true_rejects, case.total)
         self._positives.add(case.true_accepts, case.positives)
@@ -264,31 +264,31 @@ class ConfusionByCase(Confusion):
 
     @property
     def agreement(self) -> Interval:
-        """The share judged as labelled."""
+        """The share of the criteria that were judged as they are labelled."""
         return self._agreement.interval
 
     @property
     def true_positive_rate(self) -> Interval:
-        """The share of those met that pass."""
+        """The share of the criteria labelled as met that passed."""
         return self._positives.interval
 
     @property
     def true_negative_rate(self) -> Interval:
-        """The share of those not met that do not."""
+        """The share of the criteria labelled as not met that did not pass."""
         return self._negatives.interval
 
 
 def _mirror(interval: Interval) -> Interval:
-    """Return the interval of one minus a share."""
+    """Return the interval of one minus the share."""
     if interval.share is None or interval.low is None or interval.high is None:
         return interval
     return Interval(1 - interval.share, 1 - interval.high, 1 - interval.low)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the two-sided p of McNemar's exact test: how likely one of two is right so much more often, by chance.
+    """Return the two-sided p of McNemar's exact test of whether two judges are right equally often.
 
-    Only cases count which one of the two judged rightly and the other did not.
+    `only_first` and `only_second` are the numbers of cases that only the first, or only the second, judged rightly.
     """
     if min(only_first, only_second) < 0:
         raise ValueError("counts are not negative")
@@ -306,9 +306,9 @@ def _phi(n: int, a: int, b: int, both: int) -> float | None:
 
 
 def effective_votes(votes: int, correlation: float) -> float | None:
-    """Return how many independent votes as many correlated ones are worth: n / (1 + (n - 1) r).
+    """Return how many independent votes `votes` votes with this correlation are worth: n / (1 + (n - 1) r).
 
-    None where they are so opposed that the formula says nothing.
+    None if the correlation is so negative that the divisor is not positive.
     """
     divisor = 1 + (votes - 1) * correlation
     return votes / divisor if divisor > 0 else None
@@ -317,11 +317,12 @@ def effective_votes(votes: int, correlation: float) -> float | None:
 def judge_panel(
     errors: Sequence[Sequence[int]], labels: Sequence[int] | None = None, cases: Sequence[int] | None = None
 ) -> "QuorumWorth":
-    """Return what votes are worth: `errors` has a row a vote, and in it whether each label was judged wrongly.
+    """Return what votes are worth: `errors` has a row for each vote, with 1 for each label that the vote got wrong.
 
-    No answer is an error. A pair of which one never errs, or always, has no correlation and is left out. `labels` says
-    whether each is good: such a one passes only by more than half of the votes. Without, half decide nothing. `cases`
-    says of which case each label is, those of one beside each other; without, each is of its own.
+    A vote without an answer is wrong. A pair with a vote that is always or never wrong has no correlation: it is left
+    out. `labels` says what is good: that passes only by more than half of the votes. Without `labels`, a tie is not
+    wrong. `cases` has the case of each label, the labels of a case side by side; without it, each label has its own
+    case.
     """
     if not errors or len({len(row) for row in (*errors, *(each for each in (labels, cases) if each is not None))}) != 1:
         raise ValueError("a panel needs votes, each on the same cases")
@@ -342,17 +343,17 @@ def judge_panel(
 
 
 def _count_errors(labels: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """Return how many labels a case has, how often each vote errs on them, and each pair of votes together."""
+    """Return, of a case, the number of labels, each vote's number of errors, and each pair's number of common ones."""
     votes = list(zip(*labels, strict=True))
     both = (sum(x and y for x, y in zip(*pair, strict=True)) for pair in combinations(votes, 2))
     return len(labels), *map(sum, votes), *both
 
 
 def _correlate_by_case(spread: Counter[tuple[int, ...]]) -> Interval:
-    """Return the mean correlation of all pairs with its 95 % interval: by leaving out each case (jackknife).
+    """Return the mean correlation of all pairs with its 95 % interval, by leaving out each case (jackknife).
 
-    On Fisher's scale, as of Efron (The Jackknife, the Bootstrap and Other Resampling Plans, 1982). As much as one case
-    more could say is left open: that all votes err alike, or never, is never certain.
+    The interval is made on Fisher's scale, as in Efron (The Jackknife, the Bootstrap and Other Resampling Plans, 1982).
+    Correlations are kept below 1 - 1/cases: one more case could show that votes do not always err alike.
     """
     cases = spread.total()
     scaled = ([often * count for count in one] for one, often in spread.items())
@@ -376,7 +377,7 @@ def _correlate_by_case(spread: Counter[tuple[int, ...]]) -> Interval:
 
 
 def _mean_correlation(sums: Sequence[int]) -> float | None:
-    """Return the mean correlation of all pairs of votes, by `_count_errors`, summed; None where no pair errs."""
+    """Return the mean correlation of all pairs of votes from summed `_count_errors`; None if no pair has one."""
     votes = (math.isqrt(8 * len(sums) - 7) - 1) // 2  # 1 + n + n (n - 1) / 2 counts are of n votes
     labels, wrong, both = sums[0], sums[1 : votes + 1], sums[votes + 1 :]
     pairs = zip(combinations(wrong, 2), both, strict=True)
@@ -413,19 +414,19 @@ class QuorumWorth(Model):
     @computed_field(description="independent votes that they are worth")  # type: ignore[prop-decorator]
     @property
     def worth_votes(self) -> float | None:
-        """How many independent votes they are worth; None where that is not known."""
+        """How many independent votes the quorum's votes are worth; None if that is not known."""
         return self._find_worth(self.correlation)
 
     @computed_field(description="of the 95 % interval of what they are worth")  # type: ignore[prop-decorator]
     @property
     def worth_votes_low(self) -> float | None:
-        """The lower bound of how many independent votes they are worth; None if it is not known."""
+        """The lower bound of `worth_votes`; None if the bound is not known."""
         return self._find_worth(self.correlation_high)
 
     @computed_field(description="left out where it is not known, or has no bound")  # type: ignore[prop-decorator]
     @property
     def worth_votes_high(self) -> float | None:
-        """The upper bound of how many independent votes they are worth; None if there is none, or it is not known."""
+        """The upper bound of `worth_votes`; None if `worth_votes` has no bound, or the bound is not known."""
         return self._find_worth(self.correlation_low)
 
     def _find_worth(self, correlation: float | None) -> float | None:
@@ -434,7 +435,7 @@ class QuorumWorth(Model):
     @computed_field(description="of the best vote")  # type: ignore[prop-decorator]
     @property
     def best_wrong(self) -> int:
-        """How often the best vote is wrong."""
+        """The number of labels on which the best vote is wrong."""
         return min(self.wrong)
 
     @computed_field(description="the best vote alone is wrong no more often than the majority")  # type: ignore[prop-decorator]
@@ -462,7 +463,7 @@ class QuorumWorth(Model):
 def find_quorum_warnings(policy: JudgePolicy, measured: Sequence[QuorumWorth] | None) -> Iterator[tuple[str, str]]:
     """Yield the codes and messages of warnings about the quorum of a policy, if it has one.
 
-    `measured` is the evaluation of these votes; None: there was none.
+    `measured` has the worth of quorums in an evaluation of the policy; None if there was no evaluation.
     """
     stage = policy.stages[-1]
     if stage.kind != "quorum":

@@ -56,10 +56,10 @@ class GoldenSet(StrictModel):
 
 
 def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSet, str]:
-    """Return a golden set of lines of cases, and its body: what is asked for in a line, and a case in each other.
+    """Return the golden set of the cases in `lines`, and its body: a line with the terms of the set, and a line a case.
 
-    Raise ValueError if a line is no case, if a case says nothing of the whole or asks what one before asks, or if none
-    is good, or none bad.
+    `least` are the required shares. Raise ValueError if a line is no case, if a case has no label of the whole or
+    repeats the question of another, or if no case is good, or none is bad.
     """
     cases: list[Case] = []
     lines_of: dict[str, int] = {}
@@ -83,13 +83,13 @@ def make_golden(lines: Iterable[bytes], **least: float | None) -> tuple[GoldenSe
 
 
 def read_golden(body: str) -> tuple[GoldenSet, str]:
-    """Return the required shares in a body, and its cases, one a line."""
+    """Return the golden set (its required shares) in a body, and the text of its cases, one a line."""
     first, _, cases = body.partition("\n")
     return GoldenSet.model_validate_json(first), cases
 
 
 class GoldenRefusal(NamedTuple):
-    """Why a version may not take over."""
+    """The code and the message that say why a version may not become current."""
 
     code: str
     message: str
@@ -123,9 +123,9 @@ class Measured(Model):
 
 
 class Evaluated(NamedTuple):
-    """An evaluation of one version, as stored: the counts, and for each question a letter for each repeat.
+    """A stored evaluation of one version: the counts and, by the hash of a question, a letter for each repeat.
 
-    The letters are `p` (accepted), `f` (not) and `-` (not judged).
+    The letters are `p` (accepted), `f` (not accepted) and `-` (not judged).
     """
 
     measured: Measured
@@ -140,7 +140,7 @@ class PolicyReport(Model):
     overall: dict[str, Any] = Field(default_factory=dict)
 
     def judges(self) -> set[str]:
-        """Return the versions that judged, or the name that was asked for where no verdict says one."""
+        """Return the versions that judged; if no verdict names one, the name that was asked for."""
         return set(self.versions) or {self.policy}
 
 
@@ -152,9 +152,9 @@ class Report(Model):
 
 
 def find_refusal(body: str, reference: str, report: Report, evaluated: Evaluated | None) -> GoldenRefusal | None:
-    """Return why a version, `name@version`, may not take over by its stored evaluation; None: it may.
+    """Return why version `reference` (`name@version`) may not become current by its stored evaluation; None if it may.
 
-    `body` is the golden set's; its labels count. What was not judged counts against the version.
+    `body` is that of the golden set, whose labels are used. A case that was not judged counts against the version.
     """
     own = next((one for one in report.policies if one.judges() == {reference}), None)
     if own is None and report.policies:
@@ -223,9 +223,9 @@ def _describe_missing(count: int, total: int, least: float, missing: int, kind: 
 
 
 def _read_policy(policy: Any) -> Any:
-    """Return the policy in JSON, which was checked when it was put, perhaps by a newer jobstore.
+    """Return the judge policy in a JSON value, which was checked when it was stored, perhaps by a newer jobstore.
 
-    JSON that is no policy to this version is returned as it is.
+    A value that this version cannot read as a policy is returned as it is.
     """
     try:
         return JudgePolicy.model_validate(policy, extra="ignore") if isinstance(policy, dict) else policy
@@ -234,7 +234,7 @@ def _read_policy(policy: Any) -> Any:
 
 
 def _hide_newer(schema: dict[str, Any]) -> None:
-    """Leave out of a field's JSON Schema the object that a policy of a newer jobstore is."""
+    """Remove from a field's JSON Schema the bare object, which stands for the policies of a newer jobstore."""
     schema["anyOf"] = [each for each in schema["anyOf"] if each.get("type") != "object"]
 
 

@@ -40,7 +40,7 @@ class ForbiddenAddressError(OSError):
 
 
 def parse_allowed(text: str) -> list[Network | HostPort]:
-    """Parse the networks and hosts that may be called: CIDR and `host:port`, comma-separated. Raise ValueError."""
+    """Parse the networks (CIDR) and hosts (`host:port`) that may be called, comma-separated. Raise ValueError."""
     return [_parse_part(part.strip()) for part in text.split(",") if part.strip()]
 
 
@@ -55,7 +55,7 @@ def _parse_part(text: str) -> Network | HostPort:
 
 
 def note_called(url: str) -> None:
-    """Keep the host and port that this task calls, which checks of addresses read. Raise ValueError if malformed."""
+    """Note the host and port of a URL as what this task calls, for `is_allowed`. Raise ValueError if malformed."""
     _called.set(read_host_port(url))
 
 
@@ -70,8 +70,8 @@ def make_socket_factory(
 ) -> Callable[[Any], socket.socket]:
     """Return a socket factory for aiohttp that checks the address of each connection.
 
-    A check of the URL would not do: its name may resolve to another address at the connection. `setting` is the one
-    by which an operator allows more; `called` is the host of all connections, else each task notes it.
+    A check of the URL would not do: its name may resolve to another address at the connection. `setting` names the
+    setting by which an operator allows more; `called` is the host of all connections; if None, each task notes its own.
     """
     allowed = list(allowed)
     # One text for every address: of several failures that differ aiohttp shows none.
@@ -89,7 +89,7 @@ def make_socket_factory(
 
 
 def is_allowed(host: str, allowed: Iterable[Network | HostPort], called: HostPort | None = None) -> bool:
-    """Return whether an address is public, in an allowed network, or of the allowed host and port that are called."""
+    """Return whether an address is public, in an allowed network, or of `called`, if that host and port are allowed."""
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address):
         address = _extract_ipv4(address) or address
@@ -102,7 +102,7 @@ def is_allowed(host: str, allowed: Iterable[Network | HostPort], called: HostPor
 
 
 def _may_lead_to(host: str, address: IPv4Address | IPv6Address) -> bool:
-    """Decide whether an allowed host may have this address: itself, or of a name an inner one."""
+    """Return whether an allowed host may have an address: its own or, for a name, also that of an inner network."""
     return host == str(address) or (_is_in_any(address, _INNER) and not _is_in_any(address, _NEVER))
 
 
@@ -111,7 +111,7 @@ def _is_in_any(address: IPv4Address | IPv6Address, networks: Iterable[Network]) 
 
 
 def _extract_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 address embeds, if any."""
+    """Return the IPv4 address that an IPv6 address embeds; None if there is none."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour

@@ -7,14 +7,14 @@ from email.utils import parsedate_to_datetime
 
 
 def now() -> datetime:
-    """Return the time of day. The clock may be wrong and may jump, so that nothing may be decided by it."""
+    """Return the time of day. The clock may be wrong and may jump: no decision may depend on it."""
     return datetime.now(UTC)
 
 
 def read_retry_after(headers: Mapping[str, str], max_s: float) -> float | None:
-    """Return the seconds of a response's Retry-After, at most `max_s`; None if there are none (RFC 9110).
+    """Return the seconds of a valid header Retry-After (RFC 9110), at most `max_s`; None if there is no such header.
 
-    It is a number, perhaps with a fraction, or a date by the server's clock, which the header Date shows.
+    The value is a number, perhaps with a fraction, or a date by the server's clock, which the header Date shows.
     """
     value = headers.get("Retry-After", "")
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):

@@ -15,7 +15,7 @@ USES = Counter("signoff_deprecated_uses", "Requests that used what is deprecated
 
 
 class Deprecation(NamedTuple):
-    """The time since which a name is deprecated, and from which on a new major version may lack it."""
+    """The time since which a name is deprecated, and the time from which a new major version may lack the name."""
 
     since: datetime
     sunset: datetime
@@ -29,7 +29,7 @@ DEPRECATIONS: Final[Mapping[str, Deprecation]] = {}
 
 
 def note_uses(uses: Mapping[str, Deprecation]) -> list[tuple[str, str]]:
-    """Count and log the uses of deprecated names, and return the headers about them; none if none is used."""
+    """Count and log uses of deprecated names, and return the response headers about them; no headers without uses."""
     for name in uses:
         USES.labels(name).inc()
         _log_once(name)
@@ -41,12 +41,12 @@ def note_uses(uses: Mapping[str, Deprecation]) -> list[tuple[str, str]]:
 
 
 def find_declared(names: Iterable[str]) -> dict[str, Deprecation]:
-    """Return the deprecations of those names that are deprecated."""
+    """Return, by name, the deprecations of those names that are deprecated."""
     return {name: DEPRECATIONS[name] for name in names if name in DEPRECATIONS}
 
 
 def find_in_call(method: str, request: Any) -> list[str]:
-    """Return the deprecated names that a gRPC call uses: its own, and those of fields set in its request."""
+    """Return the deprecated names that a gRPC call uses: the method's, and those of fields set in the request."""
     is_deprecated = _has_deprecated_call(request.DESCRIPTOR, method)
     names = [method.strip("/").rpartition(".")[2].replace("/", ".")] if is_deprecated else []
     return [*names, *_find_fields(request)]
@@ -54,7 +54,7 @@ def find_in_call(method: str, request: Any) -> list[str]:
 
 @cache
 def _log_once(name: str) -> None:
-    """Log the first use in this process; the metric counts all."""
+    """Log the first use of a deprecated name in this process; the metric counts all uses."""
     log.warning("deprecated, and used: %s", name)
 
 
@@ -79,7 +79,7 @@ def _find_fields(message: Any) -> Iterator[str]:
 
 @cache
 def _has_deprecated_field(message: Any) -> bool:
-    """Return whether a type of message has a deprecated field anywhere."""
+    """Return whether a type of message has a deprecated field, at any depth."""
     seen, left = set[str](), [message]
     while left:
         each = left.pop()

@@ -32,7 +32,7 @@ class TransientError(ServiceError):
 
 
 class DoubtfulError(TransientError):
-    """An error that may or may not pass: an item that fails so alone is tried again apart from the others."""
+    """An error that may or may not pass: an item that alone causes it is tried again separately from the others."""
 
 
 class PermanentError(ServiceError):
@@ -42,7 +42,7 @@ class PermanentError(ServiceError):
 
 
 class UnableError(PermanentError):
-    """An error of this worker alone: a newer one may be able to do the work."""
+    """An error of this version of a worker: a newer worker may be able to do the work."""
 
     code = ErrorCode.UNABLE
 

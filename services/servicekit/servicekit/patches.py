@@ -1,8 +1,8 @@
 """Patch libraries where they fail us: aiokafka 0.14 and grpcio 1.85, both on uvloop 0.23.
 
-The function that applies a patch says what fails without it, and which issue upstream is about that. Of each,
-test_patched_aiokafka.py or test_patched_grpc.py shows that the library still fails without it: where such a test fails,
-the patch is needed no more, and goes.
+The function that applies a patch says what fails without the patch, and names the issue upstream. For each patch,
+test_patched_aiokafka.py or test_patched_grpc.py shows that the library still fails without it; when such a test fails,
+the patch is no longer needed, and is removed.
 """
 
 import asyncio
@@ -68,14 +68,14 @@ class UnreadableError(ValueError):
 
 
 class TooLargeError(UnreadableError):
-    """A batch takes more bytes, unpacked, than it may."""
+    """A batch takes more bytes when it is unpacked than a batch may."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"unpacked it takes more than {limit} bytes")
 
 
 class UnreadableBatch(Record):  # type: ignore[misc]  # aiokafka has no types
-    """A batch that cannot be read, or the rest of it: `offset` is its last, `value` its bytes as they are stored."""
+    """An unreadable batch, or the unread rest of one: `offset` is its last offset, `value` its bytes as stored."""
 
     def __init__(self, place: TopicPartition, offsets: range, raw: bytes, reason: str) -> None:
         super().__init__(place.topic, place.partition, offsets[-1], _NO_TIME, 0, None, raw, None, -1, len(raw), ())
@@ -90,7 +90,7 @@ class Batches:
         self._data = memoryview(data)
 
     def has_next(self) -> bool:
-        """Return whether a whole batch was fetched; the last may be cut off."""
+        """Return whether the bytes begin with a whole batch; the last batch may be cut off."""
         return bool(self._cut(0))
 
     def size_in_bytes(self) -> int:
@@ -111,7 +111,7 @@ class Batches:
 
 
 class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
-    """Read the records that were fetched of one partition, and yield None until a large batch is unpacked elsewhere."""
+    """Read the fetched records of one partition; yield None while a large batch waits to be unpacked elsewhere."""
 
     next_fetch_offset: int
     _records_iterator: Generator[Record | None] | None
@@ -128,11 +128,11 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
 
     @property
     def waits(self) -> bool:
-        """Whether a large batch is to be unpacked."""
+        """Whether a large batch waits to be unpacked."""
         return self._unpack_large is not None
 
     def unpack(self) -> None:
-        """Unpack the large batch that is next, as in a thread. An error is raised where its records are read."""
+        """Unpack the large batch that is next, as in a thread. Its error is raised when its records are read."""
         if (unpack_large := self._unpack_large) is None:
             return
         try:
@@ -142,7 +142,7 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
         self._unpack_large = None
 
     def close(self) -> None:
-        """Keep nothing more."""
+        """Drop the records and bytes that are kept, and let the next large batch be unpacked."""
         if self._records_iterator is not None:
             self._records_iterator.close()
         self._unpack_large = self._unpacked = self._records_iterator = None
@@ -203,7 +203,7 @@ class BatchReader(PartitionRecords):  # type: ignore[misc]  # same
 
 
 def _guard(batch: Any, unpacked: Bytes) -> Iterator[Any]:
-    """Yield the records of a batch, but raise UnreadableError before one that is too large, or has too many headers."""
+    """Yield the records of a batch; raise UnreadableError before a record that is too large or has too many headers."""
     at = _HEAD
     for record_count in range(int.from_bytes(unpacked[_COUNT], signed=True)):
         del record_count
@@ -261,7 +261,7 @@ def _unsnap(packed: Bytes, limit: int) -> bytearray:
 
 
 def _cut_blocks(packed: Bytes) -> Iterator[Bytes]:
-    """Yield the blocks of snappy in the frames of Java's library, or all as one block."""
+    """Yield the blocks of snappy in the frames of Java's library; without such frames, all bytes as one block."""
     if bytes(packed[: len(_XERIAL)]) != _XERIAL:
         yield packed
         return
@@ -275,7 +275,7 @@ def _cut_blocks(packed: Bytes) -> Iterator[Bytes]:
 
 
 def _unpack_into(decompress_into: Callable[[Bytes, memoryview], int]) -> Callable[[Bytes, int], bytearray]:
-    """Return how to unpack where a codec does not say how much comes: into ever more room, up to the bound."""
+    """Return an unpacker for a codec that does not tell the unpacked size: it tries larger and larger buffers."""
 
     def unpack_records(packed: Bytes, limit: int) -> bytearray:
         room = min(max(8 * len(packed), 64 << 10), limit)
@@ -323,7 +323,7 @@ class Fetched(FetchResult):  # type: ignore[misc]  # same
         self.reader.close()  # else it would be kept, since it refers to itself
 
     def read(self, poll: "Poll") -> list[Record]:
-        """Return the next records, while the poll has room; none where a batch is to be unpacked."""
+        """Return the next records, while the poll has room; none while a large batch waits to be unpacked."""
         records: list[Record] = []
         if self.reader.waits:
             return records
@@ -349,11 +349,11 @@ class Poll:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more may be returned."""
+        """Whether the poll may return no more records."""
         return self.records <= 0 or self.size <= 0
 
     def is_full_after(self, record: Record) -> bool:
-        """Count a record, and return whether it is the last."""
+        """Count a record, and return whether the poll is full with it."""
         self.records -= 1
         self.size -= len(record.value or b"") + len(record.key or b"") + HEADER_BYTES * len(record.headers)
         return self.records <= 0 or self.size <= 0
@@ -364,7 +364,7 @@ _turns: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = Weak
 
 
 async def _unpack_in_turn(self: Fetcher, reader: BatchReader) -> None:
-    """Unpack a large batch beside the event loop, once no other is under way, and wait until it is read."""
+    """Unpack a large batch in a thread, once no other batch is, and wait until the records of the batch are read."""
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         if not reader.waits or (is_left := reader.is_left) is None:  # it was dropped
             return
@@ -383,7 +383,7 @@ async def _fetch_in_turn(
     timeout: float = 0,  # noqa: ASYNC109 - aiokafka calls it so
     max_records: int | None = None,
 ) -> dict[TopicPartition, list[Record]]:
-    """Wait for records, and return those of each partition in turn."""
+    """Wait at most `timeout` seconds for records, and return them by partition; partitions take turns."""
     ends_at = time.monotonic() + timeout
     await asyncio.sleep(0)  # others have their turn, too, where each poll finds records
     while True:
@@ -404,7 +404,7 @@ async def _fetch_in_turn(
 def _take(
     self: Fetcher, partitions: Collection[TopicPartition], max_records: int | None
 ) -> dict[TopicPartition, list[Record]]:
-    """Return the next records, and turn to other partitions next time. An error is raised where it comes first."""
+    """Return the next records; other partitions have their turn next time. Raise a partition's error if it is first."""
     taken: dict[TopicPartition, list[Record]] = {}
     poll = Poll(max_records or COUNT_MAX)
     for place, result in list(self._records.items()):
@@ -445,15 +445,15 @@ async def _close(self: Fetcher) -> None:
 
 
 def skip_unreadable_batches() -> None:
-    """Let aiokafka's consumers skip batches that cannot be read, from the next that is started on.
+    """Let aiokafka's consumers that start from now on skip batches that cannot be read.
 
-    A broker takes what a consumer cannot read: names of headers that are no UTF-8, offsets beyond the batch, a few KiB
-    that unpack to GiB. aiokafka raises whenever it comes to such a batch, for good, mostly no KafkaError; it unpacks
-    whatever there is; and it reads all that it has of one partition before it turns to the next. So one batch of a
-    stranger stops a topic, takes all memory, or keeps other partitions from their turn.
+    A broker accepts batches that a consumer cannot read: with header names that are no UTF-8, with offsets beyond the
+    batch, or of a few KiB that unpack to GiB. At such a batch aiokafka raises an error, mostly no KafkaError, each
+    time; it unpacks batches of any size; and it reads all that it has of one partition before it turns to the next. So
+    one batch of any sender stops a topic, takes all memory, or keeps other partitions from their turn.
 
-    With the patch such a batch is one record, an `UnreadableBatch`, in the place of its records, and its partition goes
-    on behind it. `History` and each `Subscription` read so. Upstream: aio-libs/aiokafka#321.
+    With the patch such a batch is read as one record, an `UnreadableBatch`, and its partition goes on behind it.
+    `History` and each `Subscription` use the patch. Upstream: aio-libs/aiokafka#321.
     """
     fetcher.MemoryRecords = Batches
     fetcher.PartitionRecords = BatchReader
@@ -490,11 +490,11 @@ async def _commit_as_member(self: GroupCoordinator, assignment: Any, offsets: An
 def commit_as_member_only() -> None:
     """Let consumers of a group commit only in the generation that gave them their partitions; call once per process.
 
-    aiokafka tries a commit again for as long as it is let. On a broker that came back empty, a consumer that is unknown
-    there commits meanwhile as one that is in no group, which an empty group allows; and one that joins again has a new
-    generation for a while before it has new partitions. Both would commit offsets of records that are gone, so that as
-    many new ones would never be read. aiokafka also shields a commit whose caller gives up, and retrieves no error of
-    it: asyncio would log that. Upstream: none found; aio-libs/aiokafka#727 is about the same generation.
+    aiokafka tries a commit again for as long as its caller waits. On a broker that came back empty, a consumer unknown
+    to it commits meanwhile as one outside of any group, which an empty group allows; and a consumer that joins again
+    has a new generation for a while before it has new partitions. Both would commit offsets of records that are gone,
+    so that as many new records would never be read. aiokafka also shields a commit whose caller gives up, and retrieves
+    no error of it: asyncio would log that. Upstream: none found; aio-libs/aiokafka#727 is about the same generation.
     """
     GroupCoordinator._on_join_complete = _note_generation
     GroupCoordinator._do_commit_offsets = _begin_commit
@@ -538,9 +538,9 @@ def survive_lost_connections() -> None:
     expects only OSError: its task that refreshes metadata ends there for good, and with it the consumer's membership in
     its group, while the consumer goes on reading. Upstream: aio-libs/aiokafka#1038.
 
-    A consumer that is stopped cancels its fetches and awaits them. One that failed, since the broker is away, and waits
-    to be tried again lets that through: the caller of `stop` ends as if it had been cancelled itself. Upstream:
-    aio-libs/aiokafka#647.
+    A consumer that stops cancels its fetches and awaits them. A fetch that failed because the broker is away, and waits
+    to be tried again, passes the cancellation on: the caller of `stop` ends as if it had been cancelled itself.
+    Upstream: aio-libs/aiokafka#647.
     """
     AIOKafkaConnection.send = _send_or_close
     Fetcher._proc_fetch_request = _fetch_or_end
@@ -573,7 +573,7 @@ def take_all_events() -> None:
 
 
 def _take_all(wakeups: socket.socket, handle: Callable[[], None]) -> None:
-    """Leave one byte, which `handle` reads before it takes all events."""
+    """Read all bytes of `wakeups` but one, which `handle` reads before it takes all events."""
     with contextlib.suppress(BlockingIOError):
         waiting = len(wakeups.recv(_BYTES_MAX, socket.MSG_PEEK))
         if waiting > 1:

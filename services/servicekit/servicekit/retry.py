@@ -21,7 +21,7 @@ BACKOFF_MAX_S = 5.0
 
 
 def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -> Iterator[float]:
-    """Yield waits in seconds that double up to `longest`, with jitter so that many waiters do not come back at once."""
+    """Yield waits in seconds that double up to `longest`, with jitter so that waiters do not all come back at once."""
     wait = first
     while True:
         yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
@@ -29,9 +29,9 @@ def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -
 
 
 async def retry_transient(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
-    """Try until the operation succeeds, for ever after a TransientError; raise everything else.
+    """Return the operation's result: after a TransientError try again, without end; raise any other error.
 
-    `on` names the missing part in the log and in the metric `signoff_waiting`.
+    `on` names what is waited for, in the log and in the metric `signoff_waiting`; `longest_s` bounds each wait.
     """
     waiting = False
     try:
@@ -55,8 +55,8 @@ async def isolate_failures(
 ) -> list[R | PermanentError | DoubtfulError]:
     """Return the result of each item, in order; halve a batch that fails for good until the bad item stands alone.
 
-    A batch that fails doubtfully is halved, too: the result of the item that stands alone is its DoubtfulError. Raise
-    any other TransientError as it is: nothing is known of any item then, and the whole batch may be tried again.
+    A batch with a DoubtfulError is halved, too: that error is then the result of the item that stands alone. Any other
+    TransientError is raised: nothing is known of any item then, and the whole batch may be tried again.
     """
     if not items:
         return []

@@ -1,4 +1,4 @@
-"""Ask brokers what is no record: topics and where they end, consumer groups, room on disks."""
+"""Ask brokers for topics and their offsets, for consumer groups, and for the free space of their disks."""
 
 import asyncio
 import contextlib
@@ -42,17 +42,17 @@ OFFSETS_TIMEOUT_S = 10.0
 
 
 async def ensure_topics(kafka: str, replication: int) -> None:
-    """Create the catalogue's topics that are missing; wait until the broker is there."""
+    """Create the catalogue's topics that are missing; try again without end while the broker is out of reach."""
     await retry_transient(lambda: _create_missing(kafka, replication), on="kafka")
 
 
 async def wait_for_topics(kafka: str) -> None:
-    """Wait until the catalogue's topics are there."""
+    """Wait without end until all of the catalogue's topics exist."""
     await retry_transient(lambda: _check_topics(kafka), on="kafka topics")
 
 
 async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[None]]) -> None:
-    """Start the consumers of a broker; ensure its topics and start again if it came back empty meanwhile."""
+    """Start the consumers of a broker; if it is away, or came back without topics, call `ensure` and start again."""
 
     async def start() -> None:
         try:
@@ -101,7 +101,7 @@ async def _administer(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 @contextlib.asynccontextmanager
 async def _reaching(close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Close the connection and raise TransientError if the broker is out of reach."""
+    """Call `close` and raise TransientError if the block fails because the broker is out of reach."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:
@@ -110,14 +110,14 @@ async def _reaching(close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]
 
 
 class Topics:
-    """Ask the broker for the offsets of its topics. Methods raise TransientError while it is out of reach."""
+    """Ask the broker for the offsets of its topics. Methods raise TransientError while the broker is out of reach."""
 
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
         self._consumer: AIOKafkaConsumer | None = None
 
     async def end_offsets(self, topic: str) -> Mapping[int, int]:
-        """Return the next offset of each partition."""
+        """Return, by partition of a topic, the offset of the next record."""
         async with _reaching(self.close), asyncio.timeout(OFFSETS_TIMEOUT_S):
             if self._consumer is None:
                 self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
@@ -127,7 +127,7 @@ class Topics:
         return {partition.partition: offset for partition, offset in ends.items()}
 
     async def find_spans(self, topic: str) -> Mapping[int, range]:
-        """Return the offsets that each partition of a topic holds."""
+        """Return, by partition of a topic, the range of offsets that the partition holds."""
         ends = await self.end_offsets(topic)
         assert self._consumer is not None
         async with _reaching(self.close):
@@ -170,7 +170,7 @@ class Group(NamedTuple):
 
 
 class Readers:
-    """The progress of consumer groups, given by topic. Methods raise TransientError if the broker is out of reach."""
+    """The progress of consumer groups, one a topic. Methods raise TransientError if the broker is out of reach."""
 
     def __init__(self, kafka: str, groups: Mapping[str, str]) -> None:
         self._kafka = kafka
@@ -180,16 +180,16 @@ class Readers:
         self._admin: AIOKafkaAdminClient | None = None
 
     async def find_ends(self) -> Ends:
-        """Return the ends of the topics now."""
+        """Return the present end offset of each partition of the topics."""
         async with _reaching(self.close):
             consumer, _ = await self._connect()
             ends: Ends = await consumer.end_offsets(self._places)
         return ends
 
     async def have_read(self, ends: Ends) -> bool:
-        """Return whether all records before these ends are handled, or parked to be tried again.
+        """Return whether the groups have handled, or parked to be tried again, all records before these ends.
 
-        Of a topic that was emptied since, all records before its present end must be.
+        Of a partition that was emptied since, and now ends earlier, the present end counts.
         """
         async with _reaching(self.close):
             consumer, admin = await self._connect()
@@ -253,7 +253,7 @@ async def _list_members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
 
 
 def _count_partitions(assignment: bytes) -> int:
-    """Count the partitions of a member's assignment, in which the leader of its group may have written anything."""
+    """Count the partitions in a member's assignment; 0 if the group's leader wrote bytes that are no assignment."""
     try:
         return sum(len(each) for _, each in ConsumerProtocolMemberAssignment.decode(assignment).assignment)
     except Exception:  # noqa: BLE001 - whatever it raises of bytes that are no assignment
@@ -261,7 +261,7 @@ def _count_partitions(assignment: bytes) -> int:
 
 
 def _bound(begin: int, end: int, read: int) -> int:
-    """Return the progress within a partition; a commit beyond its end is of a topic that was emptied since."""
+    """Return the progress `read`, at least `begin`; if above `end`, it is older than the emptied topic, and ignored."""
     return max(begin, read if read <= end else 0)
 
 
@@ -319,7 +319,7 @@ class LogDir(NamedTuple):
 
 
 async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
-    """Return the log folders of all brokers but those before Kafka 3.3, or without permission. Raise KafkaError."""
+    """Return the log folders of brokers; none of a broker before Kafka 3.3 or without permission. Raise KafkaError."""
     found: list[LogDir] = []
     for broker in (await admin.describe_cluster())["brokers"]:
         try:

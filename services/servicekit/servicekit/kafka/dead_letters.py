@@ -1,4 +1,4 @@
-"""Make dead letters of records that can never be processed, and bound how many a stranger can cause."""
+"""Make dead letters of records that can never be processed, and bound how many unsigned records can cause."""
 
 import logging
 import re
@@ -37,7 +37,7 @@ _EXECUTION: Final = re.compile(rb'"execution_id"\s*:\s*"[0-9a-fA-F-]{32,36}"')
 
 
 class UnvouchedError(PermanentError):
-    """An error of a record without a valid signature, whatever its other faults."""
+    """A record has no valid signature, whatever other faults it has."""
 
     code = ErrorCode.BAD_SIGNATURE
 
@@ -47,8 +47,8 @@ def to_dead_letter(
 ) -> Outgoing:
     """Return the dead letter of a record: its bytes and headers, its place and its error.
 
-    The body is left out if it would not fit, once unpacked (batches are compressed). Of a record without a valid
-    signature, or that is not to be kept whole, the beginning is kept. A batch has its bytes as body.
+    The body is left out if it does not fit: it may have come in a compressed batch. Only the beginning of the body is
+    kept if the record has no valid signature, or with `is_whole` False. An unreadable batch has its bytes as the body.
     """
     fields = {
         "dlq-error-code": error.code,
@@ -81,7 +81,7 @@ def make_fields(fields: Mapping[str, str]) -> list[tuple[str, bytes]]:
 
 
 def add_repeats(letter: Outgoing, error: PermanentError, repeats: int, last_offset: int) -> Outgoing:
-    """Return a dead letter that also stands for more records of its partition, which fail alike."""
+    """Return a dead letter that also stands for `repeats` more records of its partition, which fail alike."""
     reason = f"{str(error)[: REASON_MAX // 2]}; so are {repeats} more records of the partition, up to {last_offset}"
     fields = {"dlq-error-message": reason, "dlq-repeats": str(repeats), "dlq-last-offset": str(last_offset)}
     kept = [(name, content) for name, content in letter.headers if name not in fields]
@@ -89,18 +89,18 @@ def add_repeats(letter: Outgoing, error: PermanentError, repeats: int, last_offs
 
 
 def names_execution(record: ConsumerRecord[Any, Any]) -> bool:
-    """Return whether a record names an execution, in its signature or its body, even one that cannot be parsed."""
+    """Return whether a record names an execution in its signature or its body, even if the body cannot be parsed."""
     signature = dict(record.headers).get(SIGNATURE_HEADER)
     return bool(_EXECUTION.search(record.value or b"", 0, NAMED_WITHIN_BYTES)) or Signature.parse(signature) is not None
 
 
 async def bury_all(refused: Sequence[Refused]) -> Sequence[Refused]:
-    """Make a dead letter of each record that cannot be processed."""
+    """Return all refused records, each of which then becomes a dead letter."""
     return refused
 
 
 async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
-    """Make no dead letters, since another consumer of the topic does."""
+    """Return no refused records, and log them: another consumer of the topic makes their dead letters."""
     for record, error in refused:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         log.info("a record is passed over", extra={**where, "code": error.code, "reason": str(error)})
@@ -112,9 +112,9 @@ REMEMBERED_MAX: Final = 10_000
 
 
 class Forgeries:
-    """Choose the dead letters: one for all forged requests of one execution.
+    """Choose the refused records that become dead letters: of forged requests, one for each execution.
 
-    The memory is bounded, and lost with the process: then there is one more dead letter.
+    The memory of executions is bounded, and lost with the process: then an execution may have one more dead letter.
     """
 
     def __init__(self, remembered_max: int = REMEMBERED_MAX) -> None:

@@ -45,13 +45,13 @@ class UnreadOffsets:
 
 @dataclass(slots=True)
 class Unread:
-    """The unreadable batches that were skipped: their number, and the first ranges of them."""
+    """The unreadable batches that were skipped: their number, and the first NAMED_MAX ranges of their offsets."""
 
     count: int = 0
     named: list[UnreadOffsets] = field(default_factory=list)
 
     def add(self, batch: UnreadableBatch) -> None:
-        """Count a batch, and log it if it is named."""
+        """Count a batch, and log it if it begins a range of offsets that is kept."""
         self.count += 1
         begun = (one for one in self.named if (one.partition, one.last + 1) == (batch.partition, batch.first_offset))
         if (before := next(begun, None)) is not None:
@@ -68,12 +68,12 @@ _LAST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 
 def read_time(record: Record) -> datetime:
-    """Return the time that a record's writer gave it, within the years of a calendar."""
+    """Return the timestamp of a record, moved into the years 1 to 9999 if its writer gave another one."""
     return datetime.fromtimestamp(min(max(record.timestamp / 1000, _FIRST_S), _LAST_S), UTC)
 
 
 def describe_unread(histories: Iterable["History"]) -> dict[str, object]:
-    """Return the number of batches that could not be read, and the first ranges of them."""
+    """Return the number of batches that the histories could not read, and the first ranges of their offsets."""
     unread = [history.unread for history in histories]
     return {"batches": sum(one.count for one in unread), "offsets": [str(at) for one in unread for at in one.named]}
 
@@ -82,7 +82,7 @@ class History:
     """Read one topic. Its methods raise TransientError while the broker is out of reach."""
 
     def __init__(self, kafka: str, topic: str, silence_s: float = SILENCE_S, *, check_crcs: bool = True) -> None:
-        """Take a topic. `check_crcs` can be left out by callers that check the signature of each record."""
+        """Take a topic. `check_crcs` may be False if the caller checks the signature of each record."""
         self.topic = topic
         #: The batches that could not be read.
         self.unread = Unread()
@@ -127,7 +127,7 @@ class History:
         return {place.partition: range(begins[place], ends[place]) for place in partitions}
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncGenerator[list[Record]]:
-        """Yield the records at these offsets in batches, each partition in order, without `unread` batches."""
+        """Yield the records at these offsets in lists, each partition in order; `unread` has what cannot be read."""
         ends = {TopicPartition(self.topic, number): span.stop for number, span in offsets.items() if span}
         if not ends:
             return
@@ -145,7 +145,7 @@ class History:
                 del ends[place]
 
     async def _fetch(self, places: list[TopicPartition]) -> Mapping[TopicPartition, list[Record]]:
-        """Return the next records; none if only transaction markers were left, which move the position alone."""
+        """Return the next records; none if a position only moved past transaction markers, which are no records."""
         before = [await self._consumer.position(place) for place in places]
         async with self._limit_silence():
             while True:
@@ -159,7 +159,7 @@ class History:
 
     @contextlib.asynccontextmanager
     async def _limit_silence(self) -> AsyncIterator[None]:
-        """Raise TransientError if the block fails, or takes longer than the broker may be silent."""
+        """Raise TransientError if Kafka fails in the block, or if the block takes longer than `silence_s`."""
         try:
             async with asyncio.timeout(self._silence_s):
                 yield

@@ -40,7 +40,7 @@ SOON_MAX = 5_000
 
 
 class UnacknowledgedError(TransientError):
-    """A record was not acknowledged in time, and may still be published: `ack` is done once that is known."""
+    """A record was not acknowledged in time, and may still be published: the future `ack` ends when that is known."""
 
     def __init__(self, ack: asyncio.Future[Any]) -> None:
         super().__init__("not acknowledged in time", code=ErrorCode.KAFKA_UNAVAILABLE)
@@ -78,8 +78,8 @@ def build_event_headers(
 ) -> list[tuple[str, bytes]]:
     """Return the headers of a CloudEvent in binary mode (CloudEvents' Kafka protocol binding, 3.2).
 
-    Its source is the part of an installation that writes it; None if the signer adds it. Its schema is the `$id` in
-    proto/schemas, by default of the event's type.
+    `source` is the part of an installation that writes the event; None if the signer adds the source. `schema` is a
+    `$id` in proto/schemas, by default that of the event's type.
     """
     attributes = {
         "ce_specversion": "1.0",
@@ -103,7 +103,7 @@ def to_record(
     headers: Headers = (),
     signed_by: SigningKey | None = None,
 ) -> Outgoing:
-    """Return the record of an event, a CloudEvent in binary mode from a part of an installation, perhaps signed."""
+    """Return the record of an event as a CloudEvent in binary mode from a part of an installation, signed if asked."""
     key = event.key.encode() if keyed and event.key is not None else None
     attributes = build_event_headers(
         event.event_id, event.type, name_source(part, installation), clock.now(), event.key
@@ -124,13 +124,13 @@ def choose_partition(key: bytes | None, partitions: Sequence[int], available: Se
 
 
 class Publisher:
-    """Publish in order through an idempotent producer, and replace it after an error that it does not survive.
+    """Publish in order through an idempotent producer, and replace the producer after an error that breaks it.
 
     A broker that came back empty numbers its producers from the beginning, so that an older producer may have the
-    number of a new one. The broker then takes the records of one for repeats of the other's: it acknowledges and drops
-    them. Such an acknowledgement has the time at which the first record was written; others have none. So a record
-    that is acknowledged as a repeat is sent again by a new producer. If that one's records get such times too, the
-    topic stamps all records so, and the acknowledgements are believed.
+    number of a new one. The broker then takes records of one for repeats of the other's: it acknowledges, and drops
+    them. Such an acknowledgement has the time at which the first record was written; others have no time. So a record
+    that is acknowledged with a time is sent again by a new producer. If the new producer's acknowledgements have times,
+    too, the topic stamps all records with times, and the acknowledgements are believed.
     """
 
     def __init__(
@@ -157,11 +157,11 @@ class Publisher:
         self._installation = installation
 
     async def start(self) -> None:
-        """Connect; wait until the broker is there."""
+        """Connect to Kafka; try again without end until the broker is reachable."""
         self._producer = await retry_transient(self._connect, on="kafka")
 
     async def stop(self) -> None:
-        """Send the records under way, as far as the broker takes them in CLOSE_TIMEOUT_S, then close."""
+        """Wait at most CLOSE_TIMEOUT_S seconds until the records under way are sent, then close."""
         await _wait_for(self._soon, CLOSE_TIMEOUT_S / 2)
         for task in self._soon:
             task.cancel()
@@ -206,10 +206,10 @@ class Publisher:
     async def send(
         self, records: Sequence[Outgoing], within_s: float | None = None
     ) -> list[RecordMetadata | Exception]:
-        """Publish in order. Return the place of each record, or its error.
+        """Publish records in order. Return for each its place in Kafka, or its error.
 
         PermanentError (`message_too_large`, `message_refused`): the broker refused the record, or its batch, for good.
-        UnacknowledgedError: not acknowledged within `within_s` seconds; without them it is waited for, however long.
+        UnacknowledgedError: there was no acknowledgement within `within_s` seconds (None: wait without end).
         """
         began_at = time.monotonic()
         producer = self._producer
@@ -265,12 +265,12 @@ class Publisher:
     async def publish(self, *events: Event, keyed: bool = True, headers: Headers = ()) -> None:
         """Publish events and wait until all are acknowledged.
 
-        Raise TransientError if any may not have been published, PermanentError if one is too large.
+        Raise TransientError if an event may not have been published, PermanentError if the broker refused one for good.
         """
         await self.publish_records([self._to_record(event, keyed=keyed, headers=headers) for event in events])
 
     async def publish_report(self, report: Event, lease: SigningKey) -> None:
-        """Publish a report under a lease, signed with its key; raise as `publish` does."""
+        """Publish a report, signed with the key of its lease; raise as `publish` does."""
         await self.publish_records([self._to_record(report, signed_by=lease)])
 
     async def publish_records(self, records: Sequence[Outgoing]) -> None:
@@ -299,7 +299,7 @@ class Publisher:
 
 
 async def _await_answers(acks: Sequence[asyncio.Future[Any]], within_s: float | None) -> list[Any]:
-    """Return the acknowledgement of each record, or its error: UnacknowledgedError if it did not come in time."""
+    """Return each record's acknowledgement or error; UnacknowledgedError if neither came within `within_s` seconds."""
     if within_s is None or not acks:
         return await asyncio.gather(*acks, return_exceptions=True)
     await asyncio.wait(acks, timeout=within_s)
@@ -323,7 +323,7 @@ class BoundedPublisher:
     """Publish as a Publisher does, but give up records that are not acknowledged in time.
 
     A record that was given up may still be published, in its order, while this process lives: an idempotent producer
-    never drops it. `wait` returns once that is settled; until then another process publishes instead.
+    never drops a record. `wait` returns once there is no such record; until then another process publishes instead.
     """
 
     def __init__(self, publisher: Publisher, within_s: float = WITHIN_S) -> None:
@@ -332,7 +332,7 @@ class BoundedPublisher:
         self._late: set[asyncio.Future[Any]] = set()
 
     async def send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
-        """Publish in order; return the place of each record, or its error, as `Publisher.send` does."""
+        """Publish records in order; return for each its place, or its error, as `Publisher.send` does."""
         results = await self._publisher.send(records, within_s=self._within_s)
         late = [result.ack for result in results if isinstance(result, UnacknowledgedError)]
         self._within_s = min(WITHIN_MAX_S, 2 * self._within_s) if late else self._first_s
@@ -342,7 +342,7 @@ class BoundedPublisher:
         return results
 
     async def publish_records(self, records: Sequence[Outgoing]) -> None:
-        """Publish records and wait until all are acknowledged in time; raise as `Publisher.publish` does."""
+        """Publish records; raise as `Publisher.publish` does, also if one is not acknowledged in time."""
         for result in await self.send(records):
             if isinstance(result, Exception):
                 raise result
@@ -353,7 +353,7 @@ class BoundedPublisher:
             ack.exception()  # retrieved, so that asyncio logs none of a record that was given up
 
     async def wait(self, make_topics: Callable[[], Awaitable[None]]) -> None:
-        """Wait until the broker took or refused all records given up; if there are none, until it has the topics."""
+        """Wait until the broker took or refused all records given up; without any, until `make_topics` is done."""
         making = asyncio.ensure_future(make_topics())
         try:
             if not self._late:

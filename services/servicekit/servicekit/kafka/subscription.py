@@ -40,7 +40,7 @@ from signoff.errors import ErrorCode
 
 
 def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
-    """Return the duty of a consumer whose task has ended, None if all run: a poll would wait for ever."""
+    """Return the duty of a consumer's task that has ended, so that a poll waits for ever; None if all tasks run."""
     tasks = {
         "refreshes its metadata": consumer._client._sync_task,  # noqa: SLF001 - no public way, as for the others
         "keeps its place in the group": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001
@@ -66,7 +66,7 @@ def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
 def find_position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int | None:
     """Return the offset from which a poll waits for more of a partition; None while no poll waits.
 
-    It is also behind markers of transactions, which no poll returns.
+    The offset is also behind transaction markers, which no poll returns.
     """
     subscriptions = consumer._subscription  # noqa: SLF001 - no public way, as for the others
     assignment = subscriptions.subscription and subscriptions.subscription.assignment
@@ -85,15 +85,15 @@ COMMIT_TIMEOUT_S = 10.0
 
 
 def read_progress(offset: int, metadata: str) -> int:
-    """Return the progress of a committed partition, which is behind its offset while a record is parked."""
+    """Return the progress that a commit records in `metadata`: beyond `offset` while a record is parked."""
     return max(offset, int(metadata)) if metadata.isdecimal() else offset
 
 
 class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The offsets that a consumer may commit: none behind a record that is not handled, or is parked.
 
-    `parked` are the places (topic, partition, offset) of records that are tried again beside the others. The metadata
-    of a commit is the offset up to which all but those are handled, markers of transactions included.
+    `parked` has the places (topic, partition, offset) of records that are tried again beside the others. The metadata
+    of a commit is the offset up to which all records but the parked ones are handled, transaction markers included.
     """
 
     def __init__(
@@ -110,19 +110,19 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self.assignment = 0
 
     def note_taken(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> None:
-        """Note records that a poll returned: until they are handled, the position is not that of handled records."""
+        """Note records that a poll returned: until they are handled, the consumer's position is not committed."""
         for record in records:
             self._taken[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
     def note_handled(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]], assignment: int) -> None:
-        """Let the offsets of records be committed that were read under an assignment, and are handled or parked."""
+        """Allow the commit of records that are handled or parked, unless read under an older assignment."""
         if assignment != self.assignment:
             return
         for record in records:
             self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
     async def commit_regularly(self) -> None:
-        """Commit the offsets that changed, for ever."""
+        """Commit the offsets that changed, every COMMIT_INTERVAL_S seconds and when `soon` is set, for ever."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(COMMIT_INTERVAL_S):
@@ -131,7 +131,7 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             await self.commit()
 
     async def commit(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:
-        """Commit the offsets of handled records. If that fails, records come again later, which changes nothing."""
+        """Commit the offsets of handled records. If that fails, Kafka may deliver them again, which changes nothing."""
         consumer = self._consumer()
         if consumer is None:
             return
@@ -150,7 +150,7 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             self._committed |= offsets
 
     def _find_offset(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[int, str] | None:
-        """Return the offset and metadata to commit of a partition; None if no record was handled."""
+        """Return the offset and metadata to commit of a partition; None if there is no such offset yet."""
         read = self._next.get(partition)
         if read == self._taken.get(partition):  # all that was returned is handled
             read = find_position(consumer, partition) or read
@@ -165,7 +165,7 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         await self.commit()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Forget the offsets of before: another consumer may be further, or the topic was emptied."""
+        """Forget the offsets of older assignments: another consumer may be further, or the topic was emptied."""
         del assigned
         self.assignment += 1
         self._taken.clear()
@@ -178,7 +178,7 @@ BEHIND_RECORDS: Final = 500
 
 
 class BatchDelay:
-    """The delay of batches until their records are of some age, which a waiting caller can cut short."""
+    """The delay of batches until their records have reached an age; a caller that waits can cut it short."""
 
     def __init__(self) -> None:
         self._over = asyncio.Event()
@@ -198,8 +198,8 @@ class BatchDelay:
     async def wait(self, records: Sequence[ConsumerRecord[Any, Any]], delay_s: float, unread: int | None) -> bool:
         """Wait until the newest record is `delay_s` old, and return whether the delay was cut short.
 
-        It is no longer, whatever time the record's writer gave it. If many more records are unread, or that is not
-        known, there is none: a writer of future times must not make this reader fall behind.
+        The wait is at most `delay_s`, whatever timestamps records have. There is no wait if one is twice as old, or if
+        `unread` is None or above BEHIND_RECORDS: timestamps in the future must not make this reader fall behind.
         """
         now = clock.now().timestamp()
         ages_s = [now - record.timestamp / 1000 for record in records]
@@ -262,17 +262,17 @@ class Incoming(Generic[E]):
 
     @property
     def size(self) -> int:
-        """Bytes of the record's body."""
+        """The number of bytes of the record's body."""
         return len(self.record.value or b"")
 
     @property
     def signature(self) -> str:
-        """The header `signoff-signature`; empty if there is none."""
+        """The value of the record's header `signoff-signature`; empty if there is no such header."""
         return (dict(self.record.headers).get(SIGNATURE_HEADER) or b"").decode()
 
 
 class UnparsedError(PermanentError):
-    """A body that holds no event. Its message is made only when it is read, since most such records need none."""
+    """A body holds no event. The message is made only when it is read, since most of these errors need none."""
 
     def __init__(self, error: ValidationError) -> None:
         self._problem = find_problem(error)
@@ -302,15 +302,15 @@ class Subscription(Generic[E]):
     """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`.
 
     `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; a record with a
-    DoubtfulError is parked, and tried again beside the others. Records that name an execution have a dead letter each;
-    a run of those of a partition that name none and fail alike has one, with their number. A TransientError is retried
-    while the partitions wait. Any other error that `handle` raises splits the batch until one record stands alone,
-    which goes to the dead-letter queue.
+    DoubtfulError is parked, and tried again beside the others. Each record that names an execution has its own dead
+    letter; a run of records of a partition that name none, and fail alike, has one with their number. A TransientError
+    is retried while the partitions wait. Any other error that `handle` raises splits the batch until one record stands
+    alone, which goes to the dead-letter queue.
 
-    `check_record` checks the signature of a record that is no replay before it is parsed, and raises a PermanentError
-    if it has none. `choose_dead` returns the refused records that become dead letters. `decode` is `keep_body` if the
-    body is read elsewhere. Records are handled `delay_s` after they were written, but at once if the oldest of a batch
-    is twice as old: then this reader is behind.
+    `check_record` checks the signature of a record, unless this is a replay, before the record is parsed, and raises a
+    PermanentError if the signature is not valid. `choose_dead` returns the refused records that become dead letters.
+    `decode` is `keep_body` if the body is read elsewhere. Records are handled `delay_s` after they were written, but at
+    once if the oldest of a batch is twice as old: then this reader is behind.
     """
 
     publisher: Publisher
@@ -344,11 +344,11 @@ class Subscription(Generic[E]):
 
     @property
     def member_id(self) -> str | None:
-        """The id of this process in the group; None while it is no member."""
+        """The id of this process in the consumer group; None while the process is no member."""
         return getattr(getattr(self.consumer(), "_coordinator", None), "member_id", None) or None
 
     def attach(self, broker: KafkaBroker, *, max_records: int) -> None:
-        """Register with FastStream; every default that could lose a record is set explicitly."""
+        """Register this subscription with FastStream; each default that could lose a record is set explicitly."""
         subscriber = broker.subscriber(
             self.topic.name,
             group_id=self.group,
@@ -370,7 +370,7 @@ class Subscription(Generic[E]):
         self.consumer = lambda: subscriber.consumer
 
     def check(self) -> str | None:
-        """Return the reason why nothing is consumed, or None."""
+        """Return the reason why no records are consumed, or None if they are."""
         if self._handling_since is not None:
             waiting_s = time.monotonic() - self._handling_since
             if waiting_s > self.dead_after_s:
@@ -378,7 +378,7 @@ class Subscription(Generic[E]):
         return self._diagnose()
 
     def _diagnose(self) -> str | None:
-        """Return the reason why the process must start again to consume, or None. aiokafka raises nothing."""
+        """Return why the process must restart to consume again, or None; aiokafka raises no error for that."""
         consumer = self.consumer()
         if self._broken is not None:
             return f"failed: {self._broken!r}"
@@ -411,12 +411,12 @@ class Subscription(Generic[E]):
                 task.cancel()
 
     def hurry(self) -> None:
-        """Handle and commit at once the records that were read, since a caller waits for that."""
+        """Handle and commit the records that were read without delay, since a caller waits for them."""
         self._delay.hurry()
         self._offsets.soon.set()
 
     async def stop(self) -> None:
-        """Handle nothing more, and commit; a batch that ends later commits at once."""
+        """Handle no more batches, and commit; a batch under way commits as soon as it ends."""
         self._stopping.set()
         self._delay.end()
         if ending := [self._parked[run.first] for run in self._runs.values()]:
@@ -475,7 +475,7 @@ class Subscription(Generic[E]):
         return replace(read(self.event, record, self.payload_max_bytes), vouched_by=vouched_by)
 
     def _park(self, incoming: Incoming[E], error: DoubtfulError) -> None:
-        """Try a record again beside the others. No offset behind it is committed meanwhile."""
+        """Try a record again beside the others. Meanwhile no offset behind the record is committed."""
         where = incoming.record.topic, incoming.record.partition, incoming.record.offset
         if where not in self._parked:
             log.warning(
@@ -507,7 +507,7 @@ class Subscription(Generic[E]):
         await self._bury([(incoming.record, result)] if isinstance(result, PermanentError) else [])
 
     async def _bury(self, bad: Sequence[Refused]) -> None:
-        """Put records into the dead-letter queue, except replays, which came from there."""
+        """Put records into the dead-letter queue, except replays, which came from that queue."""
         alone: list[Refused] = []
         bad = [(record, error) for record, error in bad if not is_replay(record)]
         for code, count in Counter(error.code for _, error in bad).items():
@@ -537,7 +537,7 @@ class Subscription(Generic[E]):
         await retry_transient(lambda: self.publisher.publish_records(letters), on="kafka")
 
     async def _add_to_run(self, record: ConsumerRecord[Any, Any], error: PermanentError) -> None:
-        """Add a record to its run, or begin one."""
+        """Add a record to the run of its partition and error code, or begin that run."""
         name = record.topic, record.partition, error.code
         if (run := self._runs.get(name)) is not None:
             if record.offset > run.last_offset:  # else it is read again
@@ -550,7 +550,7 @@ class Subscription(Generic[E]):
         self._begin_parked(run.first, self._end_run(run))
 
     async def _end_run(self, run: Run) -> None:
-        """Wait until a run is over, and publish its dead letter. No offset behind its first is committed before."""
+        """Wait until a run is over, and publish its dead letter. Until then the run's first record counts as parked."""
         ends_at, counted = time.monotonic() + RUN_MAX_S, -1
         while run.repeats > counted and time.monotonic() < ends_at and not self._stopping.is_set():
             counted = run.repeats
@@ -565,7 +565,7 @@ class Subscription(Generic[E]):
 
 
 def leave_frames(error: PermanentError) -> PermanentError:
-    """Return an error without tracebacks, whose frames would keep records in memory."""
+    """Return an error without its traceback and causes, whose frames would keep records in memory."""
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)
 
@@ -583,7 +583,7 @@ def _log_dead_letter(place: Place, error: PermanentError, **more: object) -> Non
 
 
 async def _records(records: Any) -> KafkaMessage:
-    """Keep the records raw: FastStream's own parser raises on a header that is not UTF-8, before any handler."""
+    """Return the records unparsed: before any handler, FastStream's parser raises on a header that is not UTF-8."""
     return KafkaMessage(body=b"", raw_message=list(records), consumer=None)  # type: ignore[arg-type] # committed by hand
 
 
@@ -592,17 +592,17 @@ async def _as_they_are(message: KafkaMessage) -> Any:
 
 
 def is_replay(record: ConsumerRecord[Any, Any]) -> bool:
-    """Return whether an operator published the record again."""
+    """Return whether a record was published again by an operator."""
     return any(name == REPLAY_HEADER for name, _ in record.headers)
 
 
 def decode(event: type[V], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[V]:
-    """Return the event of a record. Raise PermanentError with the code of its fault if it has none."""
+    """Return the event in a record. Raise PermanentError, with the code of the fault, if there is no event."""
     return Incoming(parse_event(event, _read_body(record, payload_max_bytes)), record, is_replay(record))
 
 
 def keep_body(_: type[Event], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[bytes]:
-    """Return the body of a record, to be read elsewhere. Raise PermanentError with a code if it cannot be read."""
+    """Return a record with its body unparsed. Raise PermanentError with a code if the body cannot be read."""
     return Incoming(_read_body(record, payload_max_bytes), record, is_replay(record))
 
 
@@ -624,13 +624,13 @@ def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> byte
 
 
 def _check_form(body: bytes) -> None:
-    """Refuse a body that does not begin as JSON, at low cost: a stranger may send very many at once."""
+    """Raise PermanentError for a body that does not begin as JSON; at low cost, as anybody may send very many."""
     if _BEGIN_OF_JSON.match(body) is None:
         raise PermanentError("the body is no JSON", code=ErrorCode.MALFORMED_JSON)
 
 
 def parse_event(event: type[V], body: bytes) -> V:
-    """Return the event of a record's body. Raise PermanentError with the code of its fault if it has none."""
+    """Return the event in a record's body. Raise PermanentError, with the code of the fault, if there is no event."""
     _check_form(body)
     try:
         return event.model_validate_json(body)
@@ -639,7 +639,7 @@ def parse_event(event: type[V], body: bytes) -> V:
 
 
 def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
-    """Return FastStream's broker, for subscribing; stopping it lets a batch under way end within `batch_grace_s`."""
+    """Return a FastStream broker for consuming; on its stop, a batch under way has `batch_grace_s` seconds to end."""
     skip_unreadable_batches()
     return KafkaBroker(
         kafka,
@@ -656,7 +656,7 @@ def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) 
 async def stop_consuming(
     broker: KafkaBroker, subscriptions: Sequence[Subscription[Any]], timeout_s: float = STOP_TIMEOUT_S
 ) -> None:
-    """Stop consuming, within `timeout_s`: aiokafka itself would wait for ever for a broker that is away."""
+    """Stop consuming; return after `timeout_s` at the latest: aiokafka waits for ever for an unreachable broker."""
 
     async def stop() -> None:
         await asyncio.gather(*(subscription.stop() for subscription in subscriptions))

@@ -20,7 +20,7 @@ from signoff.worker.v1 import work_service_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class ClaimDenied:
-    """A claim that was not granted; `outcome` is a ClaimOutcome of the proto without its prefix, as QUEUED."""
+    """A claim that was not granted; `outcome` is a ClaimOutcome of the proto without its prefix, such as QUEUED."""
 
     outcome: str
     code: str
@@ -28,7 +28,7 @@ class ClaimDenied:
     job_id: str = ""
 
     def to_error(self) -> PermanentError | DoubtfulError | None:
-        """Return the error that makes the record a dead letter or has it claimed again, or None."""
+        """Return PermanentError (INVALID: a dead letter), DoubtfulError (DOUBTFUL: claim again), or None (others)."""
         match self.outcome:
             case "INVALID":
                 return PermanentError(self.message, code=self.code)
@@ -38,7 +38,7 @@ class ClaimDenied:
 
 
 def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer, job_id: str = "") -> ClaimDenied:
-    """Return the denial in an answer. An unknown outcome is left to the jobstore, which offers the work again."""
+    """Return the denial in an answer. An unknown outcome is read as QUEUED: the jobstore offers the work again."""
     is_known = answer.outcome in pb.ClaimOutcome.values()
     outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_") if is_known else "QUEUED"
     return ClaimDenied(outcome, answer.code, answer.message, job_id)
@@ -101,7 +101,7 @@ def translate_errors() -> Iterator[None]:
 
 
 class GrpcLeases:
-    """Renew leases of one kind over gRPC, of which a worker holds `capacity`. `metadata` carries the worker's token."""
+    """Renew a worker's leases of one kind over gRPC, at most `capacity`. `metadata` carries the worker's token."""
 
     def __init__(self, stub: "WorkServiceAsyncStub", kind: "pb.WorkKind.ValueType", token: str, capacity: int) -> None:
         self.stub = stub
@@ -118,8 +118,8 @@ class GrpcLeases:
     async def call(self, method: Callable[..., Awaitable[A]], request: Message, wait: tuple[float, float]) -> A:
         """Make a call on which leases depend. Raise TransientError if the jobstore is out of reach.
 
-        A jobstore that does not answer within `wait`, a share of a lease and seconds at least, is left for the next one
-        (signoff.connection). A method that was as slow there is given its full time until it is fast again.
+        The call fails after `wait`, a share of a lease and seconds at least, and the next goes to another jobstore
+        (signoff.connection). A method that timed out has CALL_TIMEOUT_S until it answers within `wait` again.
         """
         share, least_s = wait
         prompt_s = min(CALL_TIMEOUT_S, max(least_s, self._lease_s * share))
@@ -145,7 +145,7 @@ class GrpcLeases:
         outcomes: Sequence[Lease],
         given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew leases, ask for outcomes, give leases back. Raise TransientError if the jobstore is out of reach."""
+        """Renew leases, ask whether outcomes are recorded, give leases back. Raise TransientError during an outage."""
         request = pb.RenewLeasesRequest(
             owner=str(owner),
             kind=self._kind,
@@ -174,9 +174,9 @@ class GrpcLeases:
 async def claim(
     worker: Worker, begin: Callable[[UUID, int], Awaitable[Sequence[A | ClaimDenied]]]
 ) -> tuple[float, Sequence[A | ClaimDenied]]:
-    """Claim for a worker until the jobstore answers. Return the answers, and when they were asked for.
+    """Claim by `begin`, again until the jobstore answers. Return the time of the last try, and its answers.
 
-    Leases run from then, and not from a try before an outage. `begin` gets the worker's id and its room.
+    Granted leases run from that time, not from a try before an outage. `begin` gets the worker's id and its room.
     """
 
     async def try_once() -> tuple[float, Sequence[A | ClaimDenied]]:
@@ -191,7 +191,7 @@ async def claim_in_chunks(
     room: int,
     begin: Callable[[Sequence[C], int], Awaitable[Sequence[A | ClaimDenied]]],
 ) -> list[A | ClaimDenied]:
-    """Claim by calls of bounded size, and return one answer each, in order. New grants are at most `room`."""
+    """Claim by calls (`begin`) of bounded size, and return an answer for each claim, in order; `room` bounds grants."""
     answers: list[A | ClaimDenied] = []
     for chunk in chunk_by_size(claims, size, limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
         granted = sum(not isinstance(answer, ClaimDenied) for answer in answers)

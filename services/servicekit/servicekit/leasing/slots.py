@@ -1,4 +1,4 @@
-"""Share what there is room for, and count slots for work under way by that rule."""
+"""Share slots among names, and count the slots that work under way has taken."""
 
 import asyncio
 from collections import Counter, deque
@@ -10,12 +10,12 @@ SHARE: Final = 4
 
 
 def is_scarce(free: int, capacity: int) -> bool:
-    """Return whether no more than a fifth of a capacity is free; while more is, no name can hold too much."""
+    """Return whether at most a fifth of a capacity is free; while more is, no name can hold more than its share."""
     return free * (SHARE + 1) <= capacity
 
 
 def may_have_more(held: int, free: int) -> bool:
-    """Return whether a name that holds so much may be given more of the free room."""
+    """Return whether a name that holds `held` slots may be given more: if that is less than SHARE times `free`."""
     return held < SHARE * free
 
 
@@ -25,9 +25,9 @@ Names: TypeAlias = tuple[str, ...]
 
 @dataclass(slots=True)
 class Slots:
-    """Count slots. More may be taken than there are, since granted work must be started.
+    """Count slots. Granted work takes a slot even if none is free, since it must be started.
 
-    Work waits while no slot is free, or while one of its names holds its share.
+    Other work waits while no slot is free, or while one of its names (such as tenant or model) holds its full share.
     """
 
     count: int
@@ -38,16 +38,16 @@ class Slots:
 
     @property
     def free(self) -> int:
-        """Slots that are free, though waiting work may not be allowed to take one."""
+        """The number of free slots; work that waits may still not be allowed to take one."""
         return max(0, self.count - self._taken)
 
     def take(self, names: Names = ()) -> None:
-        """Take a slot, even if none is free."""
+        """Take a slot under these names, even if none is free."""
         self._taken += 1
         self._held.update(names)
 
     def leave(self, names: Names = ()) -> None:
-        """Give up a slot; of the waiters that may have it, one whose names have waited longest gets it."""
+        """Give up a slot. Of the waiters that may take it, one gets it whose names were let in least recently."""
         self._taken -= 1
         self._held.subtract(names)
         for name in names:
@@ -61,7 +61,7 @@ class Slots:
         return self.free > 0 and all(may_have_more(self._held[name], self.free) for name in names)
 
     def is_overfull(self, names: Names) -> bool:
-        """Return whether one of these names holds so much that granted work should be done elsewhere.
+        """Return whether one of these names holds so many slots that other workers should do granted work of it.
 
         The limit is twice the share, since one of several workers gets more than its part by chance.
         """
@@ -77,7 +77,7 @@ class Slots:
             self.take(names)
 
     async def enter(self, names: Names = ()) -> None:
-        """Wait until a slot may be taken under these names, and take it, in the order of asking."""
+        """Wait until a slot may be taken under these names, and take it; callers with the same names in order."""
         if self.may_enter(names):
             self.take(names)
             return

@@ -24,7 +24,7 @@ from servicekit.retry import backoffs_s, retry_transient
 
 
 class LeaseState(Enum):
-    """The jobstore's answer on a lease: it is kept, its outcome recorded, it is lost, or its execution cancelled."""
+    """The jobstore's answer about a lease: keep it; its outcome is recorded; it is lost; its execution is cancelled."""
 
     KEEP = "keep"
     RECORDED = "recorded"
@@ -37,7 +37,7 @@ Lease = SigningKey
 
 
 class GivenBackLease(NamedTuple):
-    """A lease that is given back, whether its work has begun, and the seconds until it is due again."""
+    """A lease that is given back, whether its work has begun, and the seconds until the work may be offered again."""
 
     lease: Lease
     begun: bool
@@ -48,7 +48,7 @@ class GivenBackLease(NamedTuple):
 class Renewal:
     """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`.
 
-    `new_keys` replace keys from a secret that no longer signs. `judgings_waiting` counts those without a job.
+    `new_keys` replace keys from a secret that no longer signs. `judgings_waiting` counts those that wait without a job.
     """
 
     held: Sequence[LeaseState]
@@ -93,7 +93,7 @@ class Leases(Protocol):
         outcomes: Sequence[Lease],
         given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew leases held, ask for outcomes, and give leases back.
+        """Renew the leases held, ask whether outcomes are recorded, and give leases back.
 
         Raise TransientError if the jobstore is out of reach.
         """
@@ -105,12 +105,12 @@ PublishOutcome = Callable[[], Awaitable[None]]
 
 @dataclass(slots=True, eq=False)
 class HeldLease:
-    """Work under a lease of this process. Its `lease` gets another key when the jobstore's secret changes.
+    """Work under a lease of this process. `lease` is replaced, with another key, when the jobstore's secret changes.
 
-    `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is given back.
-    `cancelled`: no other worker goes on with aborted work. `absences` are the times, by the same clock, since when the
-    judges are away for which the work waits. `names` are those of its last slot, or of the one that it waits for, and
-    `size` is the bytes of its result.
+    `expires_at` is in this process's monotonic time. The work sets `begun`, which is sent when the lease is given back.
+    `cancelled`: the work is aborted, and no other worker continues it. `absences` has, for each judge that the work
+    waits for, the time since when that judge is away, by the same clock. `names` are those of the work's last slot, or
+    of the slot that it waits for, and `size` is the number of bytes of its result.
     """
 
     lease: Lease
@@ -127,12 +127,12 @@ class HeldLease:
     task: "asyncio.Task[None] | None" = None
 
     def has_lapsed(self) -> bool:
-        """Whether the lease has ended, by this process's own clock."""
+        """Return whether the lease has ended, by this process's own clock."""
         return time.monotonic() >= self.expires_at
 
     @property
     def judge_away_s(self) -> float | None:
-        """The seconds for which its judge has not answered; None if it waits for no judge."""
+        """The longest time in seconds that a judge has been away that the work waits for; None if it waits for none."""
         return time.monotonic() - min(self.absences) if self.absences else None
 
 
@@ -149,7 +149,7 @@ class AwaitedOutcome(NamedTuple):
 
 @dataclass(slots=True)
 class Worker:
-    """Hold the leases of one process, and run the work under them. `owner` is new at each start."""
+    """Hold the leases of one process, and run the work under them. `owner` is a new id at each start."""
 
     kind: str
     leases: Leases
@@ -180,14 +180,14 @@ class Worker:
 
     @property
     def room(self) -> int:
-        """The number of leases that this process takes now."""
+        """The number of further leases that this process takes now."""
         if self._stopping:
             return 0
         return max(0, min(self._slots.free, self.outcomes_max - len(self._awaited)))
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it takes nothing more."""
+        """Whether this worker takes no more work."""
         return self._stopping
 
     @property
@@ -207,12 +207,12 @@ class Worker:
         size: int = 0,
         within_share: bool = False,
     ) -> bool:
-        """Start work that was granted; return False if this grant, or a later one, is held already, or has ended here.
+        """Start granted work; return False if this worker holds the grant, or a later one, or if the lease has ended.
 
-        It has a slot under `names`, and `size` bytes. Work that keeps its slot and must be `within_share` is given back
-        unbegun if one of its names holds far more than its share. `work` returns the function that publishes its
-        outcome, or raises UnableError, after which it is given back. `give_up` publishes instead that the work, or that
-        function, failed unexpectedly.
+        The work takes a slot under `names`; `size` is the bytes of its result. With `within_share` it is given back
+        unbegun if one of its names holds far more than its share. `work` returns the function that publishes the
+        outcome, or raises UnableError, after which the lease is given back. `give_up` publishes instead that `work`, or
+        that function, failed unexpectedly.
         """
         older = self._held.get(lease.execution_id)
         if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited or lease in self._ended:
@@ -254,7 +254,7 @@ class Worker:
         self._forget(held)
 
     def _turn_away(self, held: HeldLease, due_after_s: float = 0.0) -> None:
-        """Abort work that shall not go on here, and have its lease given back soon, together with others."""
+        """Abort work that this worker shall not do, and give its lease back unbegun with the next report."""
         self._abort(held)
         self._unbegun.append(GivenBackLease(held.lease, begun=False, due_after_s=due_after_s))
         self._has_news.set()
@@ -281,9 +281,9 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def without_slot(self, held: HeldLease) -> AsyncIterator[None]:
-        """Give up the slot within the block; afterwards wait for a slot, and until the lease has not lapsed.
+        """Give up the work's slot within the block; then wait until a slot is free and the lease has not lapsed.
 
-        So a process that was frozen meanwhile learns the state of its lease first.
+        A process that was frozen meanwhile thus learns the state of its lease first.
         """
         self._leave(held, held.names)
         self._without_slot += 1
@@ -297,8 +297,8 @@ class Worker:
     async def with_slot(self, held: HeldLease, names: Names) -> AsyncIterator[None]:
         """Hold a slot under these names within the block, once one is free; until then the work waits.
 
-        It also waits after a TransientError within. If too much work waits, the newest under the name with the largest
-        part of it is given back, which may be this one.
+        After a TransientError in the block, the work counts as waiting, too. If too much work waits, the newest work
+        under the name with the most waiting bytes is given back, which may be this work.
         """
         if held.is_in_first_slot:
             held.is_in_first_slot = False
@@ -329,14 +329,14 @@ class Worker:
             await asyncio.sleep(REVIVED_POLL_S)
 
     def _leave(self, held: HeldLease, names: Names) -> None:
-        """Give up a slot, unless all were given up as the work was aborted."""
+        """Give up the work's slot under these names, unless all its slots were given up when it was aborted."""
         if names in held.slots:
             held.slots.remove(names)
             self._slots.leave(names)
             self._signal_room()
 
     def _bound_waiting(self, newcomer: HeldLease) -> None:
-        """While too much work waits, give back the newest under the name with the largest part of it."""
+        """While too many bytes of work wait, give back the newest work under the name with the most waiting bytes."""
         waiting = [held for held in self._held.values() if not held.slots]
         excess = sum(held.size + WORK_BYTES for held in waiting) - self.waiting_max_bytes
         if excess <= 0:
@@ -387,7 +387,7 @@ class Worker:
             tasks.create_task(self._report_news())
 
     async def _report_news(self) -> None:
-        """Report more room, and leases given back unbegun, before the next renewal."""
+        """Report more room, and leases that are given back unbegun, without waiting for the next renewal."""
         while True:
             await self._has_news.wait()
             await asyncio.sleep(NEWS_AGAIN_S)
@@ -452,14 +452,14 @@ class Worker:
             self.on_waiting(answer.judgings_waiting)
 
     def _take_key(self, key: Lease) -> None:
-        """Sign from now on with a lease's new key."""
+        """Give held work, or an outcome to be reported, the new key of its lease, for all signatures from now on."""
         work, outcome = self._held.get(key.execution_id), self._awaited.get(key)
         for held in (work, outcome and outcome.held):
             if held is not None and held.lease == key:
                 held.lease = key
 
     def take_no_more(self) -> None:
-        """Report no room from now on, so that the jobstore grants nothing more."""
+        """Report no room from now on, so that the jobstore grants nothing more to this worker."""
         self._stopping = True
 
     async def stop(self, grace_s: float) -> None:

@@ -55,9 +55,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class SeldomFilter(logging.Filter):
-    """Let each message of aiokafka pass once in SELDOM_S: while Kafka is away it repeats them many times a second.
+    """Log each message of aiokafka once in SELDOM_S seconds: while Kafka is away, many come again and again.
 
-    The next that passes has the number of those left out (`repeated`).
+    The next one that is logged has the number of those left out (`repeated`).
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class SeldomFilter(logging.Filter):
         self._passed: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is logged."""
+        """Return whether a log record is to be logged."""
         if not record.name.startswith("aiokafka"):
             return True
         key = record.name, str(record.msg)
@@ -82,7 +82,7 @@ class SeldomFilter(logging.Filter):
 
 
 def configure(service: str, level: str) -> None:
-    """Send all logs of this process to standard error."""
+    """Log to standard error all records of this process from `level` on, as JSON with the name of the service."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     handler.addFilter(SeldomFilter())
@@ -100,9 +100,9 @@ OUTAGE_PAUSE_S = 0.5
 
 
 def tune_gc() -> None:
-    """Collect garbage less often, and freeze the objects of the start. Call it once a service has started.
+    """Collect garbage less often, and never the objects that exist now. Call this once a service has started.
 
-    Measured at 13 to 16 % less CPU.
+    This was measured to take 13 to 16 % less CPU.
     """
     gc.collect()
     gc.freeze()
@@ -110,14 +110,14 @@ def tune_gc() -> None:
 
 
 def allow_connections() -> None:
-    """Raise the limit of open files as far as allowed, since each call under way is a connection."""
+    """Raise this process's limit of open files as far as allowed: each call under way is a connection."""
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # where "without limit" is more than the system takes
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
 class Stop(asyncio.Event):
-    """An event that SIGTERM and SIGINT set. A service that does not wait for it yet is cancelled instead."""
+    """An event that SIGTERM and SIGINT set. Both also cancel a service that does not wait for the event yet."""
 
     started = False
 
@@ -128,7 +128,7 @@ class Stop(asyncio.Event):
 
 
 def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, log_level: str) -> None:
-    """Run `main` until it returns; SIGTERM and SIGINT set its event. An error ends the process with status 1."""
+    """Run `main` until it returns; SIGTERM and SIGINT set the event that it gets. An error ends with status 1."""
     gc.enable()
     configure(service, log_level)
     if unknown := describe_unknown(os.environ):
@@ -161,7 +161,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 async def run_until_first(*running: Awaitable[object]) -> None:
-    """Run awaitables until one of them ends, cancel the others, and raise what the one raised."""
+    """Run awaitables until one of them ends, cancel the others, and raise the error of the one that ended, if any."""
     tasks = [asyncio.ensure_future(item) for item in running]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -174,7 +174,7 @@ async def run_until_first(*running: Awaitable[object]) -> None:
 
 
 async def finish(step: Awaitable[T], within_s: float) -> T:
-    """Wait for a step; if that is cancelled, let the step end all the same, within `within_s`."""
+    """Wait for a step; if the wait is cancelled, give the step `within_s` seconds to end, then cancel the step."""
     task = asyncio.ensure_future(step)
     try:
         return await asyncio.shield(task)
@@ -193,11 +193,11 @@ async def run_forever(
     wake: asyncio.Event | None = None,
     rests: bool = False,
 ) -> None:
-    """Run a loop's step for ever: at once again while it returns True, else when woken, or after `every_s` seconds.
+    """Run `step` for ever: again at once while it returns True, else when `wake` is set, or after `every_s` seconds.
 
-    A loop that `rests` pauses before each step as long as the last one took, so that background work takes half of the
-    time at most. A TransientError is logged, and the next step finds out whether it has passed. Any other error is a
-    bug, and ends the loop with its process.
+    A loop that `rests` pauses before an immediate repeat as long as the last step took, so that background work takes
+    half of the time at most. A TransientError is logged, and the next step finds out whether it has passed. Any other
+    error is a bug, and ends the loop with its process.
     """
     while True:
         more: bool | None = False
@@ -222,20 +222,20 @@ async def run_forever(
 
 
 class Alarm(asyncio.Event):
-    """An event that can be set for a later time, too."""
+    """An event that can also be scheduled to be set at a later time."""
 
     _timer: asyncio.Handle | None = None
     _set_at = math.inf
 
     def set(self) -> None:
-        """Set the event now, and cancel the later time."""
+        """Set the event now, and cancel its scheduled time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._set_at = None, math.inf
         super().set()
 
     def set_within(self, wait_s: float) -> None:
-        """Set the event in so many seconds, unless an earlier time is set."""
+        """Schedule the event to be set in `wait_s` seconds, unless it is scheduled for an earlier time."""
         loop = asyncio.get_running_loop()
         if wait_s <= 0:
             self.set()
@@ -246,7 +246,7 @@ class Alarm(asyncio.Event):
 
 
 async def wait_for_wake(event: asyncio.Event, within_s: float) -> None:
-    """Wait until an event is set, at most `within_s`, and clear it.
+    """Wait until an event is set, at most `within_s` seconds, and clear the event.
 
     `asyncio.wait_for` of Python 3.11 loses a cancellation that comes while the event is set: the task goes on for ever.
     """
@@ -264,9 +264,9 @@ Check = Callable[[], str | None]
 
 
 async def serve(address: str, checks: Mapping[str, Check], advice: Mapping[str, Check] | None = None) -> web.AppRunner:
-    """Serve /livez, /readyz (503 with the reasons while a check returns one) and /metrics at host:port.
+    """Serve /livez, /readyz (503 with the reasons while any of `checks` returns one) and /metrics at host:port.
 
-    `advice` is shown beside the reasons: tasks for an operator although the service is ready.
+    What `advice` returns is shown beside the reasons: tasks for an operator although the service is ready.
     """
 
     async def live(_: web.Request) -> web.Response:

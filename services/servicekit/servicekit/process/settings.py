@@ -24,12 +24,12 @@ AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 class SecretSetting(SecretStr):
-    """A secret, or two while one is replaced, separated by a comma or white space: the first is used, all are taken.
+    """A secret, or two while one is replaced, with a comma or white space between: the first is used, both are valid.
 
-    Declare one in settings as `token: SecretSetting`, or as `token: SecretSetting | None = None` if it may be missing.
-    It is read from SIGNOFF_TOKEN, or from the file that SIGNOFF_TOKEN_FILE names, and is never shown. It is checked by
-    `describe_fault`, and no value of it may be in another secret of the settings. A plain SecretStr, for secrets that
-    others issue, is read and hidden in the same way, and not checked.
+    Declare a secret in settings as `token: SecretSetting`, or as `token: SecretSetting | None = None` if it may be
+    missing. It is read from SIGNOFF_TOKEN, or from the file that SIGNOFF_TOKEN_FILE names, and is never shown.
+    `describe_fault` checks it, and no value of it may be in another secret of the settings. A plain SecretStr, for
+    secrets that others issue, is read and hidden in the same way, but is not checked.
     """
 
     #: The remedy of a fault.
@@ -46,7 +46,7 @@ class SecretSetting(SecretStr):
         return self.values[0]
 
     def describe_fault(self) -> str | None:
-        """Return the fault of the secret, without showing it; None if there is none."""
+        """Return what is wrong with the secret, without showing the secret; None if nothing is wrong."""
         if not self.values:
             return "is empty"
         if any(len(value) < SECRET_MIN_CHARS for value in self.values):
@@ -63,11 +63,11 @@ class KeySetting(SecretSetting):
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The valid keys, of which the first is used. ValueError: a value is not base64."""
+        """The valid keys, of which the first is used. Raise ValueError if a value is not base64."""
         return tuple(decode_base64(value) for value in self.values)
 
     def describe_fault(self) -> str | None:
-        """Return the fault of the keys, without showing them; None if there is none."""
+        """Return what is wrong with the keys, without showing the keys; None if nothing is wrong."""
         with contextlib.suppress(ValueError):
             if all(len(key) == KEY_BYTES for key in self.keys):
                 return super().describe_fault()
@@ -97,7 +97,7 @@ class EnvironmentSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_secrets(self) -> Self:
-        """Refuse a secret that is empty, short, or stands in two places."""
+        """Refuse a secret that `describe_fault` finds wrong, or that shares a value with another secret."""
         names: dict[str, str] = {}
         for name in type(self).model_fields:
             secret, variable = getattr(self, name), _name_variable(type(self), name)
@@ -124,7 +124,7 @@ class ServiceSettings(EnvironmentSettings):
 
 
 class WorkerSettings(ServiceSettings):
-    """Settings of a service that works under leases of the jobstore. `capacity` is how many it holds at once."""
+    """Settings of a service that works under leases of the jobstore. `capacity` is how many leases it holds at once."""
 
     jobstore: str = "localhost:50051"
     capacity: int = 1_000
@@ -133,7 +133,7 @@ class WorkerSettings(ServiceSettings):
 
 
 def load_settings(kind: type[AnySettings]) -> AnySettings:
-    """Load settings. PermanentError: some are missing or wrong; its message names each, and shows no value."""
+    """Load settings. Raise PermanentError if some are missing or wrong; its message names each, without values."""
     try:
         return kind()
     except ValidationError as error:
@@ -142,7 +142,7 @@ def load_settings(kind: type[AnySettings]) -> AnySettings:
 
 
 def read_settings(kind: type[AnySettings]) -> AnySettings:
-    """Load a process's settings, or end it with a sentence that says which are missing or wrong."""
+    """Load the settings, or end the process with a sentence that names the settings that are missing or wrong."""
     try:
         return load_settings(kind)
     except PermanentError as error:
@@ -167,6 +167,6 @@ def _is_secret(annotation: Any) -> bool:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port`; an empty host is 127.0.0.1, and brackets around IPv6 are left out."""
+    """Split `host:port`; an empty host becomes 127.0.0.1, and brackets around an IPv6 address are removed."""
     host, _, port = address.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port)

@@ -36,14 +36,14 @@ KNOWN: Final = frozenset(
 
 
 def find_unknown(environment: Mapping[str, str]) -> list[str]:
-    """Return the names of variables that begin with SIGNOFF_, and that nothing of Signoff reads."""
+    """Return the names of variables that begin with SIGNOFF_ and that no part of Signoff reads."""
     own = (name for name in environment if name.startswith(PREFIX) and not name.startswith(OF_AGENTS))
     of_judges = _REFERENCE.findall(environment.get(REFERRING, ""))
     return sorted(name for name in own if name not in KNOWN and name not in of_judges)
 
 
 def describe_unknown(environment: Mapping[str, str]) -> str | None:
-    """Return a sentence about variables that nothing reads, with similar names; None if there are none."""
+    """Return a sentence about SIGNOFF_ variables that no part reads, with similar names; None if there are none."""
     unknown = find_unknown(environment)
     return f"nothing reads the variables {', '.join(_name(unknown))}" if unknown else None
 

@@ -34,7 +34,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """The parts from which a service builds its handlers. `stack` closes the resources that they open."""
+    """The parts from which a service builds its handlers. `stack` closes the resources that the handlers open."""
 
     stack: contextlib.AsyncExitStack
     publisher: Publisher
@@ -50,7 +50,7 @@ async def run_worker(
     token: str,
     subscribe: Callable[[WorkerContext], Awaitable[Subscription[Any]]],
 ) -> None:
-    """Run a worker until `stop` is set: then take nothing new, finish or hand over, and end."""
+    """Run a worker until `stop` is set: then take no new work, finish or hand over the work under way, and end."""
     async with contextlib.AsyncExitStack() as stack:
         await wait_for_topics(settings.kafka)
         publisher = Publisher(settings.kafka, name)
@@ -81,7 +81,7 @@ async def run_worker(
 
 
 def _describe(worker: Worker, subscription: Subscription[Any]) -> pb.ProcessReport:
-    """Return a worker's report of itself."""
+    """Return a worker's report about its own process."""
     members = [subscription.member_id] if subscription.member_id else []
     return pb.ProcessReport(
         version=runtime.VERSION, clock=write_time(clock.now()), members=members, ends=worker.is_stopping
