@@ -22,9 +22,9 @@ USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 
 
 class Entry(NamedTuple):
-    """A command or a group: its help in one sentence, the module in `cli.commands` that has it, and its Typer there.
+    """A row of the table of commands: a command's help in one sentence, its module in `cli.commands`, and its Typer.
 
-    Without a module, that is named like the command.
+    An empty `module` stands for the module that is named like the command; `app` is the Typer's name in the module.
     """
 
     summary: str
@@ -80,27 +80,27 @@ COMMANDS: Final = {
 
 
 class CommandTree(PlainGroup):
-    """The root of all commands, each known by its name and summary alone until it is called."""
+    """The root of all commands. Until a command is called, the tree has only the command's name and summary."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
-        """Return the name, the command itself, imported now, and the arguments that are left for it."""
+        """Import the command that `args` begin with; return its name, the command, and the arguments after the name."""
         name, known, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if name and known else None, rest
 
     def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> Any:
-        """Read the arguments before the command. A usage error is printed as JSON with --json."""
+        """Make the context of `args`. With --json among them, print a usage error as JSON, and exit."""
         with _printing_usage_as_json(list(args)):
             return super().make_context(info_name, args, *others, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that is called. A usage error is printed as JSON with --json."""
+        """Run the command that is called. With --json among its arguments, print a usage error as JSON, and exit."""
         with _printing_usage_as_json([*ctx._protected_args, *ctx.args]):  # noqa: SLF001 - it has no public name
             return super().invoke(ctx)
 
 
 @contextmanager
 def _printing_usage_as_json(words: Sequence[str]) -> Iterator[None]:
-    """Print a usage error as JSON if --json is among the words, and end the command."""
+    """Print a usage error of the `with` block as JSON, and exit with the error's status, if `words` contain --json."""
     try:
         yield
     except USAGE_ERROR as error:
@@ -112,7 +112,7 @@ def _printing_usage_as_json(words: Sequence[str]) -> Iterator[None]:
 
 
 def load_command(name: str) -> Command:
-    """Import a command or a group. A Typer without a name of its own may have several commands of the table."""
+    """Import and return the command or group `name`: the Typer that its entry names, or the Typer's command `name`."""
     module = import_module(f"cli.commands.{COMMANDS[name].module or name}")
     command: Any = get_command(getattr(module, COMMANDS[name].app))
     return cast("Command", getattr(command, "commands", {}).get(name, command))
@@ -149,7 +149,7 @@ for _name, _entry in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command `signoff` with the arguments of this process."""
     app()
 
 

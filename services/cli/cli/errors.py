@@ -22,14 +22,14 @@ class ExitStatus(IntEnum):
 
     @property
     def title(self) -> str:
-        """The status in words."""
+        """The name of the status in words, such as `Out of reach`."""
         return self.name.capitalize().replace("_", " ")
 
 
 class CommandError(Exception):
-    """A command failed; the message has the reason, and what to do.
+    """An error that ends a command; the message has the reason, and what to do.
 
-    Without a `status`, it follows from the code.
+    If no exit `status` is given, the exit status follows from the code.
     """
 
     def __init__(self, message: str, *, code: str = ErrorCode.FAILED, status: ExitStatus | None = None) -> None:
@@ -41,7 +41,7 @@ class CommandError(Exception):
 
 
 def find_exit_status(code: str, grpc_status: str = "") -> ExitStatus:
-    """Return the exit status of a command to which a server answered with a code."""
+    """Return the exit status for a server's error code: OUT_OF_REACH if the server is unavailable, else REFUSED."""
     is_away = find_http_status(code, grpc_status) == _UNAVAILABLE
     return ExitStatus.OUT_OF_REACH if is_away else ExitStatus.REFUSED
 
@@ -49,7 +49,7 @@ def find_exit_status(code: str, grpc_status: str = "") -> ExitStatus:
 def build_problem(
     detail: str, code: str, exit_status: ExitStatus, *, grpc_status: str = "", fields: dict[str, str] | None = None
 ) -> dict[str, object]:
-    """Return an error as a problem of RFC 9457, as REST has it, with `status` if a server answers with the code."""
+    """Return an error as a problem of RFC 9457, with an HTTP `status` only if a server answers with this code."""
     known = find_code(code)
     is_answered = bool(grpc_status) or (known is not None and known.answer.http is not None)
     problem = {

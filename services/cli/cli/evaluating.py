@@ -43,16 +43,16 @@ SHOWN_MAX: Final = 10
 
 
 class JudgeCases(Protocol):
-    """Judge cases by a policy, `name` or `name@version`, without reuse of earlier verdicts."""
+    """A function that judges cases by a judge policy, `name` or `name@version`, and reuses no earlier verdict."""
 
     async def __call__(self, cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
-        """Return the outcome of each case, in their order; `repeat` counts from 1."""
+        """Judge cases for the `repeat`-th time, counted from 1; return what was judged, in the order of the cases."""
         ...
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A file of cases that was read once, before any of them is judged."""
+    """A file of labelled cases that was read and checked once, before any case is judged."""
 
     path: Path
     cases: int
@@ -61,7 +61,7 @@ class Checked:
 
 
 def check_file(path: Path, *, skip_bad: bool, submission: int = 1) -> Checked:
-    """Read all lines of a file. Raise CommandError if there is no case, or if a line is none and may not be skipped."""
+    """Read all cases of a file. Raise CommandError if it has none, or, without `skip_bad`, a line that is no case."""
     bad: list[BadLine] = []
     labelled: list[tuple[str, str]] = []
     for one in _read(path):
@@ -82,7 +82,7 @@ def check_file(path: Path, *, skip_bad: bool, submission: int = 1) -> Checked:
 async def evaluate(
     file: Checked, policies: Sequence[str], repeats: int, judge: JudgeCases, evaluation: UUID
 ) -> Mapping[str, Any]:
-    """Return the report of all policies on all cases of a file, each judged so many times."""
+    """Judge all cases of a file `repeats` times by each policy; return the report, whose id is `evaluation`."""
     counted = Evaluation(policies)
     cases = (one.case for one in _read(file.path) if isinstance(one, NumberedCase))
     while batch := list(islice(cases, BATCH)):
@@ -101,7 +101,7 @@ async def evaluate(
 
 
 def reduce_report(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of a report that a jobstore reads: the disagreements alone may be larger than a call."""
+    """Return the parts of a report that a jobstore reads; others, such as disagreements, may be too large to send."""
     looked_at = ("policy", "versions", "overall")
     policies = [{name: one[name] for name in looked_at if name in one} for one in report["policies"]]
     return {"evaluation": report.get("evaluation"), "policies": policies}
@@ -122,7 +122,7 @@ PAGE: Final = 50
 
 
 def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
-    """Return a function that judges cases through a jobstore, each result as this submission of its job."""
+    """Return a function that has a jobstore judge cases for `evaluation`, each as the given submission of its job."""
 
     async def judge(cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
         judged: list[Judged] = []
@@ -143,7 +143,7 @@ def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) 
 
 
 def _divide(cases: Sequence[Case]) -> list[list[Case]]:
-    """Return the cases in groups, each small enough for one call."""
+    """Return the cases in groups of at most CASES_MAX, and of CALL_MAX_BYTES unless a single case is larger."""
     calls: list[list[Case]] = []
     room = 0
     for case in cases:
@@ -195,14 +195,14 @@ CRITERIA_HEADER: Final = ("criterion", "labels", "false accepts", "false rejects
 
 
 def format_share(interval: Report) -> str:
-    """Return a share with its 95 % interval, in percent."""
+    """Return a share with its 95 % interval, in percent, as a text that says `undefined` if there is no share."""
     if interval["share"] is None:
         return "undefined: no such labels"
     return f"{100 * interval['share']:.1f} % ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
 
 
 def format_number(value: float | None, digits: int, unit: str = "") -> str:
-    """Return a number as text, `undefined` if there is none."""
+    """Return a number with `digits` digits after the point, and with its unit; `undefined` for None."""
     return "undefined" if value is None else f"{value:.{digits}f}{unit}"
 
 
@@ -241,7 +241,7 @@ def format_cost(policy: Report) -> str:
 
 
 def list_confusion(measure: Report) -> list[Row]:
-    """Return the confusion matrix: labels against verdicts."""
+    """Return the confusion matrix: a row for each label, good and bad, with counts of accepted and rejected results."""
     return [
         ("labelled good", measure["true_accepts"], measure["false_rejects"]),
         ("labelled bad", measure["false_accepts"], measure["true_rejects"]),
@@ -249,7 +249,7 @@ def list_confusion(measure: Report) -> list[Row]:
 
 
 def list_criteria(policy: Report) -> list[Row]:
-    """Return the rows of a table, one for each criterion."""
+    """Return the rows of a table with a row for each criterion, whose columns are those of CRITERIA_HEADER."""
     return [
         (
             one["criterion"],
@@ -277,7 +277,7 @@ def describe_comparison(comparison: Report) -> str:
 
 
 def describe_gains(first: Report, second: Report) -> str | None:
-    """Return on which criteria the second of two policies errs less, in a sentence; None where on none."""
+    """Return a sentence about the criteria on which policy `second` errs less than `first`; None if there are none."""
     before = {one["criterion"]: _count_errors(one) for one in first["criteria"]}
     gains = [
         f"{json_text(one['criterion'])} ({_count_errors(one)} of {one['labelled']} instead of {before[name]})"
@@ -292,7 +292,7 @@ def _count_errors(criterion: Report) -> int:
 
 
 def describe_confirming(confirm: Report) -> str:
-    """Return the worth of confirming passes, as a sentence."""
+    """Return a sentence about how many bad and good results that had passed confirming stopped, and at what cost."""
     cost = "at an unknown price" if confirm["cost_usd"] is None else f"for ${Decimal(confirm['cost_usd']):.4f}"
     return (
         f"confirming stopped {confirm['bad_stopped']} of {confirm['bad']} bad results that had passed, and "
@@ -301,7 +301,7 @@ def describe_confirming(confirm: Report) -> str:
 
 
 def describe_quorum(quorum: Report) -> str:
-    """Return the worth of a quorum's votes, as a sentence."""
+    """Return a sentence that says how many independent votes a quorum is worth."""
     return QuorumWorth.model_validate(quorum).sentence
 
 
@@ -428,5 +428,5 @@ def _paragraph(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text as HTML without markup, and without characters that change the direction of text."""
+    """Return a value as HTML text, with markup escaped and control characters, such as for text direction, replaced."""
     return escape(replace_controls(value))

@@ -19,7 +19,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Option(NamedTuple):
-    """An option that gives a field of what a command asks for."""
+    """A command-line option that gives one field of a request; `parse`, if any, converts the option's value."""
 
     flag: str
     parameter: inspect.Parameter
@@ -35,9 +35,9 @@ def option(
     parse: Callable[[Any, str], Any] | None = None,
     **settings: Any,
 ) -> Option:
-    """Declare an option of a field, which is named like the option where no other `field` is given.
+    """Return a command-line option that gives `field`, by default the field that is named like the option.
 
-    `parse` makes the field of the value, and names the option where it cannot; `settings` are those of typer.Option.
+    `parse(value, flag)` returns the field's value, or raises BadParameter. The `settings` are those of typer.Option.
     """
     flag = flags.partition("/")[0]
     annotation = Annotated[kind | None, typer.Option(flags, help=help, **settings)]
@@ -47,25 +47,25 @@ def option(
 
 
 class Options:
-    """Options that are read together; called with their values, it returns the fields that are given."""
+    """Options that are read together. A call with the options' values returns the fields that the options give."""
 
     def __init__(self, *options: Option) -> None:
         self._options = {one.parameter.name: one for one in options}
         self.__signature__ = inspect.Signature([one.parameter for one in options])
 
     def __call__(self, **values: Any) -> dict[str, Any]:
-        """Return the fields that are given, each as its option parses it."""
+        """Return, by field, the value of each option that is not None, converted by the option's `parse`."""
         given = [(self._options[name], name, value) for name, value in values.items() if value is not None]
         return {name: one.parse(value, one.flag) if one.parse else value for one, name, value in given}
 
 
 def find_given(**fields: Any) -> dict[str, Any]:
-    """Return the fields that are given."""
+    """Return those of the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_json(text: str, option: str) -> Any:
-    """Return the value of JSON, of the JSON in `@file`, or of that on standard input (`-`)."""
+    """Parse JSON: `text`, the file in `@file`, or standard input for `-`. Raise BadParameter if that is no JSON."""
     from signoff.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 
     try:
@@ -75,7 +75,7 @@ def read_json(text: str, option: str) -> Any:
 
 
 def read_text(text: str, option: str) -> str:
-    """Return a text, that in `@file`, or that on standard input (`-`)."""
+    """Return `text`, or that of the file in `@file` or of standard input (`-`). Raise BadParameter if unreadable."""
     try:
         return _read(text.removeprefix("@")).decode() if text == "-" or text.startswith("@") else text
     except (OSError, ValueError) as error:
@@ -83,17 +83,17 @@ def read_text(text: str, option: str) -> str:
 
 
 def read_texts(texts: Iterable[str], option: str) -> str:
-    """Return several texts as lines of one, each as `read_text` reads it."""
+    """Read each of the texts as `read_text` does, and return them joined by newlines."""
     return "\n".join(read_text(text, option) for text in texts)
 
 
 def read_json_file(path: str, option: str) -> Any:
-    """Return the value of the JSON in a file, or on standard input (`-`)."""
+    """Parse the JSON in the file `path`, or on standard input for `-`. Raise BadParameter if that is no JSON."""
     return read_json(path if path == "-" else f"@{path}", option)
 
 
 def read_document(path: str, option: str) -> Any:
-    """Return the value of the JSON in a file or on standard input (`-`), or of a file of YAML (`.yaml`, `.yml`)."""
+    """Return the value of YAML in a file `.yaml` or `.yml`, or of JSON in another file or standard input (`-`)."""
     if not path.endswith((".yaml", ".yml")):
         return read_json_file(path, option)
     import yaml  # noqa: PLC0415 - only needed here
@@ -109,7 +109,7 @@ def _read(path: str) -> bytes:
 
 
 def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    """Return a mapping of texts `name=value`."""
+    """Return the values of texts `name=value`, by name. Raise BadParameter if a text has no name or no `=`."""
     values = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -120,7 +120,7 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
 
 
 def parse_usd(text: str | None, option: str) -> "Decimal | None":
-    """Return an amount of money. Raise BadParameter if it is none, or has more than nine digits after the point."""
+    """Return an amount in USD; None for None. Raise BadParameter if it is invalid, or has over nine decimal places."""
     from signoff.values import USD_MAX, to_nanos, to_usd  # noqa: PLC0415 - only needed here
 
     try:
@@ -130,17 +130,17 @@ def parse_usd(text: str | None, option: str) -> "Decimal | None":
 
 
 def parse_future_time(text: str | None, option: str) -> datetime | None:
-    """Return a time of ISO 8601, local if it names no zone, or a time from now (`90s`, `15m`, `1h`, `2d`)."""
+    """Parse a time of ISO 8601, local without a zone, or a time from now (`90s`, `15m`, `1h`, `2d`); None for None."""
     return _parse_time(text, option, 1, "from now")
 
 
 def parse_past_time(text: str | None, option: str) -> datetime | None:
-    """Return a time of ISO 8601, local if it names no zone, or a time ago (`90s`, `15m`, `1h`, `2d`)."""
+    """Parse a time of ISO 8601, local without a zone, or a time ago (`90s`, `15m`, `1h`, `2d`); None for None."""
     return _parse_time(text, option, -1, "ago")
 
 
 def parse_seconds(text: str, option: str) -> int:
-    """Return a length of time (`90s`, `15m`, `1h`, `2d`) in whole seconds."""
+    """Return a length of time (`90s`, `15m`, `1h`, `2d`) in whole seconds. Raise BadParameter for any other text."""
     if (duration := _DURATION.fullmatch(text)) is None:
         raise typer.BadParameter(f"{text!r} is no length of time (90s, 15m, 1h, 2d)", param_hint=option)
     return round(float(duration[1]) * _SECONDS[duration[2]])
@@ -159,9 +159,9 @@ def _parse_time(text: str | None, option: str, sign: int, way: str) -> datetime 
 
 
 def validate_resource(name: str, fields: Any, option: str, *, many: bool = False) -> Any:
-    """Return a model of contracts.resources, by its name, of the fields, or `many` of a list of such.
+    """Return the model `name` of contracts.resources, made of `fields`; with `many`, models made of a list of fields.
 
-    Raise BadParameter if they are invalid.
+    Raise BadParameter if the fields are invalid.
     """
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy, as the next two, and only needed here
 

@@ -25,7 +25,7 @@ LONG_ID_CHARS: Final = 24
 
 
 def find_short_ends(ids: Sequence[str]) -> list[str]:
-    """Return for each long id its shortest end that no other id has, and for short ids an empty text."""
+    """Return for each id, in order, its shortest end that no other id has, or "" for an id below LONG_ID_CHARS."""
     return [_find_short_end(each, {*ids} - {each}) if len(each) >= LONG_ID_CHARS else "" for each in ids]
 
 
@@ -63,19 +63,19 @@ def style_status(status: str) -> Styled:
 
 
 def style_status_of(job: "Job") -> Styled:
-    """Return a job's status in its colour; a cancelled job does not look as if it waited."""
+    """Return a job's status in its colour, and a cancelled job's with `(cancelled)`, since the job does not wait."""
     return Styled(f"{job.status} (cancelled)", STYLES["CANCELLED"]) if job.cancelled else style_status(job.status)
 
 
 def format_time(moment: datetime, *, with_ms: bool = False) -> str:
-    """Return a time in this machine's zone, with its date and the zone."""
+    """Return a moment as text with date, time, milliseconds if `with_ms`, and this machine's time zone."""
     local = moment.astimezone()
     fraction = f".{local.microsecond // 1000:03}" if with_ms else ""
     return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a length of time as people read it."""
+    """Return a length of time for people to read, such as `1.50 s`, `2m 03s` or `1h 02m 03s`."""
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -94,36 +94,36 @@ def format_usd(usd: Decimal | str) -> str:
 
 
 def format_spent(usd: Decimal | str | None, tokens: int | None, *, claimed: bool = False) -> str:
-    """Return what a job has spent so far; "" if nothing is known to be spent. `claimed`: of calls of agents, too."""
+    """Return spent money and tokens, "" if both are 0 or unknown; `claimed` adds that agents and judges claim them."""
     words = [*([format_usd(usd)] if usd and float(usd) else []), *([f"{tokens} tokens"] if tokens else [])]
     return ", ".join([*words, *["as claimed by agents and judges"] * (claimed and bool(words))])
 
 
 def format_criterion(one: "Criterion | CriterionVerdict") -> str:
-    """Return a criterion as its line in the text form: of one text there may be one of each kind."""
+    """Return a criterion as a line of the text form, with the kind, since criteria of two kinds may have one text."""
     return ": ".join([*["optional"] * (not one.required), *[one.kind] * (one.kind != "meets"), one.text])
 
 
 def format_last_code(job: "Job") -> str | None:
-    """Return the code of the newest entry of a job's log, with the HTTP status where that is what failed."""
+    """Return the code of a job's newest log entry, if any, and the HTTP status if the agent answered with an error."""
     code, message = (None, None) if job.last_log is None else (job.last_log.code, job.last_log.message or "")
     status = message.removeprefix("the agent answered ")[:3] if message and code == ErrorCode.AGENT_STATUS else ""
     return f"{code} {status}" if status.isdecimal() else code
 
 
 def format_labels(labels: Mapping[str, str]) -> str:
-    """Return labels as `--label` takes them."""
+    """Return labels as `name=value` with spaces between, in the form in which --label takes a label."""
     return " ".join(f"{name}={value}" for name, value in labels.items())
 
 
 def format_policy(policy: "Policy") -> str:
-    """Return the fields of a policy that are set, as `--policy` takes them."""
+    """Return the fields of a policy that are set as `name=value` with spaces between, in the form --policy takes."""
     fields = {name: ",".join(value) if isinstance(value, list) else value for name, value in vars(policy).items()}
     return " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
 
 
 def format_asks(verdict: "Verdict") -> str:
-    """Return the judge of a verdict, with the number of its asks of models, and their cost and time; "" if unknown."""
+    """Return a verdict's judge and model, and the number, cost and time of its asks of models, as far as known."""
     asks = list_asks(verdict)
     who = ", ".join(filter(None, (verdict.judge, verdict.model)))
     if not asks:
@@ -137,25 +137,25 @@ def format_asks(verdict: "Verdict") -> str:
 
 
 def list_asks(verdict: "Verdict") -> "list[Ask]":
-    """Return all asks of models that made a verdict."""
+    """Return all asks of models that a verdict was made of."""
     return [ask for stage in verdict.stages or () for ask in stage.asks]
 
 
 def format_refusals(asks: "Sequence[Ask]") -> str:
-    """Return how often models refused before they answered, and why last; "" if none did."""
+    """Return how many asks models refused before they answered, and the last reason; "" if they refused none."""
     refused = [ask for ask in asks if ask.refused]
     count = sum(ask.refused or 0 for ask in refused)
     return f"{count} refused before, last {refused[-1].last_refusal}" if refused else ""
 
 
 def find_agent_of(limit: str) -> str | None:
-    """Return the id of the agent whose limit this is by its name, `agent:<id>`; None of any other limit."""
+    """Return the agent's id in the name of a limit of an agent, `agent:<id>`; None for any other limit."""
     kind, _, agent_id = limit.partition(":")
     return agent_id if kind == "agent" else None
 
 
 def to_json(document: Any) -> str:
-    """Return the shortest JSON of plain values, times and records, without nulls, except those in the JSON of users."""
+    """Return compact JSON of plain values, times and records. Null fields are left out, except in the JSON of users."""
     if isinstance(document, dict):
         document = {name: value for name, value in document.items() if value is not None}
     return json.dumps(document, default=_to_plain, ensure_ascii=False, separators=(",", ":"))
@@ -186,17 +186,17 @@ class Output:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is cut: in a pipe, and where it is to be `plain`."""
+        """Whether no text is cut: standard output is no terminal, or the output is to be `plain`."""
         return self.plain or not sys.stdout.isatty()
 
     def name_agent(self, agent_id: str | None, *, with_id: bool = True) -> str:
-        """Return the name of an agent, with its id where that is another; the id where no name is known."""
+        """Return an agent's name, followed by its id if `with_id` and they differ; the id if no name is known."""
         known = agent_id or ""
         name = self.agent_names.get(known, known)
         return f"{name} ({known})" if with_id and name != known else name
 
     def name_limit(self, limit: str, *, with_id: bool = True) -> str:
-        """Return the name of a limit; that of an agent has its id, and its name beside it or in its place."""
+        """Return a limit's name. The agent in it is named by its id and its name, or without `with_id` by its name."""
         agent_id = find_agent_of(limit) or ""
         name = self.agent_names.get(agent_id, agent_id)
         if name == agent_id:
@@ -204,31 +204,31 @@ class Output:
         return f"{limit} ({name})" if with_id else f"agent:{name}"
 
     def name_agents_in(self, text: str | None) -> str:
-        """Return a text with the names of agents in the place of their ids, where those were made for them."""
+        """Return a text in which known names of agents replace those ids of agents that are UUIDs; "" for None."""
         return _UUID.sub(lambda found: self.agent_names.get(found[0], found[0]), text or "")
 
     def print(self, document: Any, *parts: str | Styled) -> None:
-        """Print a JSON document with --json, else a line."""
+        """Print `document` as JSON with --json, else a line of `parts`."""
         self.print_json(document)
         self.print_line(*parts)
 
     def print_json(self, document: Any) -> None:
-        """Print a JSON document on one line; nothing without --json."""
+        """Print `document` as JSON on one line; print nothing without --json."""
         if self.as_json:
             _write(sys.stdout, to_json(document) + "\n")
 
     def print_line(self, *parts: str | Styled) -> None:
-        """Print a line; nothing with --json."""
+        """Print a line of `parts`; print nothing with --json."""
         if not self.as_json:
             _write(sys.stdout, render_line(parts, sys.stdout, plain=self.plain) + "\n")
 
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table, on a terminal with the last column wrapped; nothing with --json."""
+        """Print a table, on a terminal with its last column wrapped to fit; print nothing with --json."""
         if not self.as_json:
             _write(sys.stdout, render_table(columns, rows, sys.stdout, plain=self.plain))
 
     def print_fields(self, *rows: tuple[str, object]) -> None:
-        """Print the fields of one thing that are set, a line each; nothing with --json."""
+        """Print each row (name, value) whose value is neither None nor "", a line each; print nothing with --json."""
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
     def print_items(
@@ -242,7 +242,7 @@ class Output:
         wrapped: bool = False,
         **more: Any,
     ) -> None:
-        """Print a page of items: as JSON with `more`, else by columns, each a function of an item, and with a note."""
+        """Print items as JSON with members `more`, or as a list with a `note`; `columns` are functions of an item."""
         self.print_page(items, next_page_token, **more)
         rows = [[get(item) for get in columns.values()] for item in items]
         self.print_list([*columns], rows, spared=spared, wrapped=wrapped)
@@ -258,10 +258,10 @@ class Output:
         spared: Sequence[str] = (),
         wrapped: bool = False,
     ) -> None:
-        """Print rows of a list, with short ends of the ids that stand first; nothing with --json.
+        """Print rows of a list, whose first cells are ids, with the short ends of the ids; print nothing with --json.
 
-        Columns that are empty in all rows are left out, but for the last; on a terminal those to be `spared`, too, the
-        first named first, until the others have room. What the last one has no room for is cut there, or `wrapped`.
+        Columns other than the first and last are left out if all their cells are empty, and, on a terminal, those in
+        `spared`, in that order, until the rest fits. Then text that is too long is cut, or with `wrapped` is wrapped.
         """
         if self.as_json:
             return
@@ -289,27 +289,27 @@ class Output:
         grpc_status: str = "",
         fields: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Print why the command failed, on standard error: as a problem with --json."""
+        """Print on standard error why a command failed: as a problem of RFC 9457 with --json, else as a line."""
         problem = build_problem(message, code, status, grpc_status=grpc_status, fields=dict(fields))
         self.print_aside(problem, Styled(f"error: {message}", "red"))
 
     def print_warnings(self, warnings: "Sequence[CriterionWarning]") -> None:
-        """Print warnings of ambiguous criteria, on standard error."""
+        """Print warnings about ambiguous criteria, with suggestions for better ones, on standard error."""
         for one in warnings:
             lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
             self.print_aside({"warning": one}, Styled("; instead: ".join(lines), "yellow"))
 
     def print_aside(self, document: Any, text: Styled) -> None:
-        """Print a remark beside the command's output, on standard error."""
+        """Print a remark beside the output of the command, on standard error: `document` with --json, else `text`."""
         line = to_json(document) if self.as_json else render_line([text], sys.stderr, plain=self.plain)
         _write(sys.stderr, line + "\n")
 
     def shorten(self, text: str | None) -> str:
-        """Return a text as long as a terminal shows it; whole where it is not for a terminal."""
+        """Return a text cut to MESSAGE_MAX_CHARS, or whole if the output is no terminal or is `plain`; "" for None."""
         return text or "" if self.is_whole else cut(text or "", MESSAGE_MAX_CHARS)
 
     def show_log(self, log: "JobLog", name: str = "") -> None:
-        """Show a transition as a line of a timeline; an edit, after which the job stands where it stood, as such."""
+        """Print a log entry: as JSON with --json, else as a line of a timeline, after `name`; edits show no status."""
         self.print_json(log)
         is_edit = log.kind == _EDITED
         word = _EDITED if is_edit else log.status
@@ -327,7 +327,7 @@ class Output:
         )
 
     def print_progress(self, document: Any, *parts: str | Styled) -> None:
-        """Print the progress of something: on a terminal in one line that changes, elsewhere in a new line each."""
+        """Print progress: on a terminal in place of the progress before, elsewhere or with --json on its own line."""
         if self.as_json or self.is_whole:
             self.print(document, *parts)
             return
@@ -335,18 +335,18 @@ class Output:
         self._in_progress = True
 
     def end_progress(self) -> None:
-        """End the line that shows progress."""
+        """End the line on a terminal that shows progress, if there is one."""
         if self._in_progress:
             _write(sys.stdout, "\n")
         self._in_progress = False
 
     def print_page(self, items: Sequence[Any], next_page_token: str, **more: Any) -> None:
-        """Print a page as a JSON document; nothing without --json."""
+        """Print a page of items as JSON with the members `more`; print nothing without --json."""
         token = {"next_page_token": next_page_token} if next_page_token else {}
         self.print_json({"items": items, **token, **more})
 
     def print_next_page_token(self, next_page_token: str | None) -> None:
-        """Print the option that shows the next page, if there is one."""
+        """Print the option --page-token that shows the next page; print nothing if there is no next page."""
         if next_page_token:
             self.print_line(f"more: --page-token {next_page_token}")
 
@@ -361,27 +361,27 @@ _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
 
 
 def list_agents_of(causes: "Iterable[Reason | WaitingSum | PastWait]") -> Iterator[str]:
-    """Yield the ids of the agents that causes of waiting are about."""
+    """Yield the ids of the agents that causes of waiting are about; not every cause is about an agent."""
     for cause in causes:
         if agent_id := cause.name if cause.code in _OF_AGENTS else find_agent_of(cause.name):
             yield agent_id
 
 
 def name_cause(out: Output, cause: "Reason | WaitingSum | PastWait", *, with_id: bool = True) -> str:
-    """Return the name of a cause of waiting: `limit_concurrency tenant:press`."""
+    """Return the code of a cause of waiting, and the name of its limit or agent: `limit_concurrency tenant:press`."""
     name_it = out.name_agent if cause.code in _OF_AGENTS else out.name_limit
     name = name_it(cause.name, with_id=with_id)
     return f"{cause.code} {name}".rstrip()
 
 
 def print_reasons(out: Output, waiting: "Waiting") -> None:
-    """Print each cause for which a job waits, and below it the remedy."""
+    """Print each cause for which a job waits, and below each cause who can remove it, and how."""
     for reason in waiting.reasons:
         _print_reason(out, describe_reason(out, reason), reason)
 
 
 def print_sums(out: Output, sums: "Sequence[WaitingSum]") -> None:
-    """Print how many executions wait for each cause, and below it the remedy."""
+    """Print each cause of waiting with the number of executions that wait for it, and below each cause its remedy."""
     for each in sums:
         until = f", until {format_time(each.until)} at the earliest" if each.until else ""
         _print_reason(out, describe_sum(out, each) + until, each)
@@ -393,7 +393,7 @@ def describe_sum(out: Output, each: "WaitingSum", *, with_id: bool = True) -> st
 
 
 def describe_reason(out: Output, reason: "Reason") -> str:
-    """Return a cause of waiting, in numbers: `limit_concurrency tenant:press, 5 of 5`."""
+    """Return a cause of waiting with its counts and times, such as `limit_concurrency tenant:press, 5 of 5`."""
     words = [name_cause(out, reason)]
     if reason.used is not None:
         words.append(f"{reason.used} of {reason.allowed}" if reason.allowed is not None else f"{reason.used} in a row")

@@ -40,7 +40,7 @@ _COMPLETED_WITHIN_S: Final = 0.3
 
 
 class _Kind(NamedTuple):
-    """Jobs, agents or operations, one of which is found by its whole id or, among the newest, by a part of that."""
+    """Jobs, agents or operations: one is found by its whole id or, among `newest`, by its name or a part of its id."""
 
     name: str
     get: Callable[[str], Awaitable[Any]]
@@ -57,15 +57,15 @@ def _agents(jobstore: AsyncClient) -> _Kind:
 
 
 async def find_job_id(jobstore: AsyncClient, given: str) -> str:
-    """Return the id of a job: `given` itself, else the only id that begins or ends with it, else `given`.
+    """Return a job's id: `given` if a job has that id, else the only id that begins or ends with it, else `given`.
 
-    Raise CommandError if several ids begin or end with it.
+    Raise CommandError if several ids begin or end with `given`.
     """
     return await _find_id(_jobs(jobstore, given), given)
 
 
 async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]:
-    """Return the ids of jobs, each found as `find_job_id` does."""
+    """Return the ids of the `given` jobs, in order, each found as `find_job_id` finds an id."""
     found: list[str] = []
     for first in range(0, len(given), _FOUND_AT_ONCE):
         some = given[first : first + _FOUND_AT_ONCE]
@@ -74,24 +74,24 @@ async def find_job_ids(jobstore: AsyncClient, given: Sequence[str]) -> list[str]
 
 
 async def find_job(jobstore: AsyncClient, given: str) -> "Job":
-    """Return a job, found as `find_job_id` does; by its whole id it is asked for once."""
+    """Return a job by its id or a part of its id, as `find_job_id` does. Raise SignoffError if there is no such job."""
     job: Job = await _find(_jobs(jobstore, given), given)
     return job
 
 
 async def find_agent(jobstore: AsyncClient, given: str) -> "Agent":
-    """Return an agent, found by its id, its name, or a part of its id."""
+    """Return an agent by its id, name or part of the id. Raise SignoffError if none, CommandError if several match."""
     agent: Agent = await _find(_agents(jobstore), given)
     return agent
 
 
 async def find_agent_id(jobstore: AsyncClient, given: str) -> str:
-    """Return the id of an agent, found as `find_agent` does."""
+    """Return an agent's id, found by id, name or part of the id, else `given`. Raise CommandError if several match."""
     return await _find_id(_agents(jobstore), given)
 
 
 async def find_batch_id(jobstore: AsyncClient, given: str) -> str:
-    """Return the id of a batch or another operation, found among the newest as `find_job_id` does."""
+    """Return the id of a batch or other operation, found by id or part of the id among the newest; else `given`."""
     return await _find_id(_Kind("batch", jobstore.get_operation, jobstore.iter_operations()), given)
 
 
@@ -113,7 +113,7 @@ async def _find_id(kind: _Kind, given: str) -> str:
 
 
 async def _find_by_part(kind: _Kind, given: str) -> str:
-    """Return the only id that is named so, or else begins or ends so; what is given where there is none."""
+    """Return the only id of an item named `given`, else the only id that begins or ends with `given`, else `given`."""
     if not (kind.has_names or _is_part(given)):
         return given
     items = [item async for item in _take_newest(kind.newest)]
@@ -141,7 +141,7 @@ async def _take_newest(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 def _complete(list_items: Callable[[AsyncClient, str], AsyncIterator[Any]]) -> Callable[[str], list[str]]:
-    """Return a function that completes ids for a shell; it returns none if the jobstore does not answer at once."""
+    """Return a function that completes ids for a shell; it returns [] without an answer within _COMPLETED_WITHIN_S."""
 
     async def find(incomplete: str) -> list[str]:
         environment = {name: os.environ.get(f"SIGNOFF_{name.upper()}") for name in ("jobstore", "kafka", "http")}
@@ -193,7 +193,7 @@ PageToken = Annotated[
 
 
 async def get_policy_version(jobstore: AsyncClient, name: str, number: int) -> Any:
-    """Return one version of a judge policy. Raise CommandError if there is none of that number."""
+    """Return the version `number` of a judge policy. Raise CommandError if the policy has no such version."""
     found = await jobstore.get_judge_policy(name, page_size=1, before=number + 1)
     if not found.versions or found.versions[0].version != number:
         raise CommandError(f"there is no judge policy {name}@{number}", code=ErrorCode.UNKNOWN_JUDGE_POLICY)
@@ -201,7 +201,7 @@ async def get_policy_version(jobstore: AsyncClient, name: str, number: int) -> A
 
 
 async def require_policies(jobstore: AsyncClient, policies: Sequence[str]) -> None:
-    """Look for all policies before a judge is paid. Raise CommandError or SignoffError for one that is not there."""
+    """Raise CommandError or SignoffError if a judge policy does not exist or is retired, before any judge is paid."""
     for reference in policies:
         name, at, version = reference.partition("@")
         if reference == DEFAULT:
@@ -222,7 +222,7 @@ def _complete_policy(incomplete: str) -> list[str]:
 
 
 def parse_policy(texts: Iterable[str], flag: str) -> dict[str, Any]:
-    """Return the fields of a policy that are given, None for those without a value. Raise BadParameter for others."""
+    """Return a policy's fields of texts `name=value`, None for an empty value. Raise BadParameter for unknown names."""
     fields: dict[str, Any] = {}
     for name, text in parse_pairs(texts, flag).items():
         if name not in POLICY_FIELDS:
@@ -303,7 +303,7 @@ with_filter: Final = with_options(conditions=filter_options)
 
 
 async def make_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
-    """Return a filter with whole ids, checked if anything in it can be wrong. Raise BadParameter if it is."""
+    """Return conditions with whole ids as a filter, checked unless all are simple. Raise BadParameter if invalid."""
     found = await _find_ids(jobstore, conditions)
     if found.keys() <= {"statuses", "agent_id", "tenant", "labels", "cancelled"}:
         return found
@@ -311,14 +311,14 @@ async def make_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "Job
 
 
 async def make_checked_filter(jobstore: AsyncClient, conditions: dict[str, Any]) -> "JobFilter":
-    """Return a filter with whole ids, checked. Raise BadParameter if it is invalid."""
+    """Return conditions with whole ids as a checked filter. Raise BadParameter if a condition is invalid."""
     return _check_filter(await _find_ids(jobstore, conditions))
 
 
 async def _find_ids(jobstore: AsyncClient, conditions: dict[str, Any]) -> dict[str, Any]:
-    """Return the same conditions with whole ids of agents and batches.
+    """Return the conditions with the whole ids of the agents and batches that they name.
 
-    Raise SignoffError (`unknown_agent`) where there is no such agent: no job would be found, and the mistake not seen.
+    Raise SignoffError (`unknown_agent`) for an agent that does not exist; else no job would match, without a reason.
     """
     found = dict(conditions)
     if "agent_id" in found:

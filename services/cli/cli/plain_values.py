@@ -39,23 +39,23 @@ EARLIER: Final = {
 
 
 def _name_kind(kind: re.Match[str]) -> str:
-    """Return the type of an option as a word that people use; a choice of values as it is."""
+    """Return the word that help shows for the type of an option, such as `N`; a choice of values stays as it is."""
     return {"str": "TEXT", "int": "N", "float": "N", "path": "FILE"}.get(kind[2], f"<{kind[1]}>")
 
 
 class PlainCommand(TyperCommand):
-    """A command that converts plain values by itself."""
+    """A command that converts plain values, such as texts and numbers, without pydantic."""
 
     #: Names of the options that help shows in a panel of their own, below the others.
     connection_options: Collection[str] = ()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Convert the values of all parameters."""
+        """Have all parameters convert plain values without pydantic, then parse `args`; return what is left of them."""
         _convert_plain_values(self, ctx)
         return super().parse_args(ctx, args)
 
     def make_parser(self, ctx: Any) -> Any:
-        """Return the parser, which takes options by their earlier names, too; help and completion do not show those."""
+        """Return the parser, which also takes earlier names of options; help and completion do not show these names."""
         parser = super().make_parser(ctx)
         options = parser._long_opt  # noqa: SLF001 - Typer has no other way to hide one name of an option
         for earlier, name in EARLIER.items():
@@ -64,11 +64,11 @@ class PlainCommand(TyperCommand):
         return parser
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the parts of the usage line: a required argument stands without braces."""
+        """Return the parts of the usage line, with no braces around required arguments."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the help of all parameters: arguments, the command's own options, and those that connect it."""
+        """Write the help of all parameters in three panels: arguments, own options, and options for the connection."""
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], "Connection": []}
         for parameter in self.get_params(ctx):
             if (record := parameter.get_help_record(ctx)) is not None:
@@ -83,19 +83,19 @@ class PlainCommand(TyperCommand):
 
 
 class PlainGroup(TyperGroup):
-    """A group that converts the plain values of its own parameters by itself."""
+    """A group of commands that converts the plain values of its own parameters without pydantic."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Convert the values of all parameters, and keep the arguments of the command that is named."""
+        """Convert the values of the group's own parameters, and return the arguments for the command that is called."""
         _convert_plain_values(self, ctx)
         return super().parse_args(ctx, args)
 
 
 class DefaultGroup(PlainGroup):
-    """A group whose first command needs no name: arguments that begin with no command are that command's."""
+    """A group whose first command is called if the arguments do not begin with the name of a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the name of the first command before arguments that name none."""
+        """Parse `args`, before which the first command's name is put unless they begin with a command's name."""
         if args and args[0] not in {*self.commands, "--help"}:
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
@@ -109,7 +109,7 @@ def _convert_plain_values(command: TyperCommand | TyperGroup, ctx: Any) -> None:
 
 
 def _leave_to_typer(process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    """Return a value as Typer converts it. Raise BadParameter in the words that the services have for the problem."""
+    """Return a value as Typer's `process` converts it. Raise BadParameter with the services' words for the problem."""
     try:
         return process(ctx, value)
     except BadParameter as error:
@@ -121,7 +121,7 @@ def _leave_to_typer(process: Callable[[Any, Any], Any], ctx: Any, value: Any) ->
 
 
 def _process(parameter: Any, leave_to_typer: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    """Return a plain value as its type. A value that is missing, wrong or not plain is left to Typer."""
+    """Return a parameter's value, converted if it is plain; leave a missing, wrong or other one to `leave_to_typer`."""
     annotation, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
     if not value and parameter.required:
         return leave_to_typer(ctx, value)
@@ -138,7 +138,7 @@ def _process(parameter: Any, leave_to_typer: Callable[[Any, Any], Any], ctx: Any
 
 
 def _convert(kind: Any, info: Any, value: Any) -> Any:
-    """Return a value as its type. Raise ValueError unless it is plain, UnicodeEncodeError if it is no text."""
+    """Return a value as the type `kind`. Raise ValueError unless it is plain, UnicodeEncodeError if it is no UTF-8."""
     if issubclass(kind, Enum):
         return kind(value)
     if kind is Path and (os.access(value, os.R_OK) or not Path(value).exists()):

@@ -1,15 +1,15 @@
 """Import cases that promptfoo wrote: results (`--output results.json` or `.jsonl`), and tests of a configuration.
 
-| there | here |
+| in promptfoo | in a case of Signoff |
 |---|---|
 | `response.output`; `providerOutput` of a test | the result |
 | `llm-rubric`, `model-graded-closedqa`, `factuality`, `g-eval` | a criterion in the same words |
-| `contains`, `icontains`, `starts-with`, `regex`, `is-json` with a schema | a check, where that says exactly the same |
-| the same elsewhere, `equals`, `contains-any`, .. | a criterion that says so |
-| `not-` before any of them | a check that says so, or a criterion of kind `never` |
-| `pass` of each assertion; a person's rating (`human`) | the label of the criterion; of the whole |
+| `contains`, `icontains`, `starts-with`, `regex`, `is-json` with a schema | a check, if a check says exactly the same |
+| these if no check does, `equals`, `contains-any`, .. | a criterion that says the same |
+| `not-` before any of these | a check that says so, or a criterion of kind `never` |
+| `pass` of each assertion; a person's rating (`human`) | the label of the criterion; the label of the whole |
 | weight 0 | an optional criterion |
-| scripts, thresholds of similarity, cost, latency, other files | nothing, and that is printed |
+| scripts, thresholds of similarity, cost, latency, other files | nothing; the command lists them as not imported |
 """
 
 import json
@@ -39,7 +39,7 @@ Criteria = list[dict[str, Any]]
 
 
 class Imported(NamedTuple):
-    """A case, and the parts of it that could not be imported."""
+    """An imported case, its place in the file, and those parts that could not be imported, each with the reason."""
 
     place: str
     case: Case
@@ -47,7 +47,7 @@ class Imported(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A part of a file that makes no case."""
+    """A part of a file that could not be imported as a case, and the reason."""
 
     place: str
     reason: str
@@ -55,7 +55,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of a file that hold results and labels, and criteria in place of those that it has."""
+    """The names of a file's fields that hold results and labels; `criteria` are used in place of those in the file."""
 
     result: str | None = None
     label: str | None = None
@@ -64,7 +64,7 @@ class Fields:
 
 @dataclass
 class Draft:
-    """A case that is being made."""
+    """A case while it is being made of one test or result of promptfoo."""
 
     id: str
     result: Any
@@ -78,7 +78,7 @@ class Draft:
 
 
 def finish(place: str, draft: Draft, fields: Fields) -> Imported | Skipped:
-    """Return the case of a draft, by criteria that were given in place of its own; or the reason why there is none."""
+    """Return the case of a draft, with the criteria of `fields`, if any, in place of its own; or why it has no case."""
     own: dict[str, Any] = {"criteria": draft.criteria, "labels": draft.labels or None}
     if fields.criteria is not None:
         known = [label for label in draft.labels if label is not None]
@@ -102,7 +102,7 @@ def finish(place: str, draft: Draft, fields: Fields) -> Imported | Skipped:
 
 
 def make_criterion(text: str, **more: Any) -> dict[str, Any]:
-    """Return a criterion of any text, as one line that begins with no prefix. Raise ValueError if it is too long."""
+    """Return a criterion of `text`, made one line without a prefix, and of `more`. Raise ValueError for its length."""
     line = " ".join(text.split())
     line = f"Meets this: {line}" if _PREFIX.match(line) else line
     if not line or len(line) > CRITERION_MAX_CHARS:
@@ -111,12 +111,12 @@ def make_criterion(text: str, **more: Any) -> dict[str, Any]:
 
 
 def read_label(value: Any) -> bool | None:
-    """Return a value as a label: a boolean, 1 or 0, or a word such as `pass`; None for any other."""
+    """Return the label that a value stands for (a boolean, 1 or 0, or a word such as `pass`); None for other values."""
     return _WORDS.get(str(value).strip().lower())
 
 
 def look_up(sources: Sequence[Mapping[str, Any]], names: Sequence[str | None]) -> Any:
-    """Return the value of the first of these names that any source has; None if none has."""
+    """Return the value of the first of the `names` that a source has, from the first such source; None without one."""
     for name in names:
         for source in sources:
             if name is not None and source.get(name) is not None:
@@ -125,12 +125,12 @@ def look_up(sources: Sequence[Mapping[str, Any]], names: Sequence[str | None]) -
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping, or an empty one in place of anything else."""
+    """Return `value` if it is a mapping, else an empty mapping."""
     return value if isinstance(value, Mapping) else {}
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a list, or an empty one in place of anything else."""
+    """Return `value` if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
@@ -140,7 +140,7 @@ VALUES_MAX: Final = 1_000_000
 
 
 def import_cases(path: Path, fields: Fields) -> Iterator[Imported | Skipped]:
-    """Yield the cases in a file of promptfoo; each whose id another one has is skipped."""
+    """Yield the cases in a file of promptfoo, and the parts that are skipped, such as a case with an earlier id."""
     seen: dict[str, str] = {}
     for item in _read_file(path, fields):
         if isinstance(item, Imported) and (first := seen.setdefault(item.case.id, item.place)) != item.place:
@@ -197,7 +197,7 @@ def _parse(text: bytes) -> Any:
 
 
 def _read_yaml(path: Path) -> Iterator[tuple[str, Any]]:
-    """Return the tests of a configuration, each with its line."""
+    """Yield each test of a YAML configuration after its line; or, after `the file`, why it cannot be read."""
     import yaml  # noqa: PLC0415 - only needed here
 
     with path.open("rb") as file:
@@ -229,7 +229,7 @@ def _place_tests(root: Any, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _check_size(root: Any) -> None:
-    """Raise ValueError if a document stands for more values than anyone wrote: aliases of aliases, or of themselves."""
+    """Raise ValueError if a YAML document with its aliases has over VALUES_MAX values, or one that contains itself."""
     sizes: dict[int, int] = {}
     under_way: set[int] = set()
 
@@ -277,13 +277,13 @@ _TEMPLATE: Final = re.compile(r"\{\{|\{%|\{#")
 
 
 class Promptfoo:
-    """Makes cases of the values in a file, one after another."""
+    """Makes cases of the values in a file of promptfoo, one value after another."""
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
 
     def read(self, place: str, value: Any) -> Iterator[Imported | Skipped]:
-        """Return the cases in a value."""
+        """Yield the cases in a value, which is a result, a test, or many of them, and the parts that make no case."""
         record = as_mapping(value)
         results = as_mapping(record.get("results")).get("results", record.get("results"))
         if isinstance(results, list):
@@ -350,7 +350,7 @@ class Promptfoo:
     def _add(
         self, draft: Draft, assertion: Mapping[str, Any], variables: Mapping[str, Any], label: bool | None
     ) -> None:
-        """Add an assertion as a criterion, or note that it is lost."""
+        """Add an assertion and its label to a draft as a criterion, or add to `lost` why that is not possible."""
         kind = str(assertion.get("type"))
         if kind == "assert-set":
             for one in as_list(assertion.get("assert")):
@@ -372,7 +372,7 @@ class Promptfoo:
 
 
 def describe(kind: str, value: Any, variables: Mapping[str, Any]) -> str:
-    """Return an assertion in words. Raise ValueError if it has none."""
+    """Return what an assertion demands, as the text of a criterion. Raise ValueError if words cannot say that."""
     if kind in _BARE:
         if value:
             raise ValueError("its schema is not taken over: give it as a check")
@@ -386,7 +386,7 @@ def describe(kind: str, value: Any, variables: Mapping[str, Any]) -> str:
 
 
 def _render(value: Any, variables: Mapping[str, Any]) -> str:
-    """Return a value with its variables filled in."""
+    """Return a value as text, with variables filled in. Raise ValueError if it is empty, a file or another template."""
     if not isinstance(value, str | int | float) or not str(value).strip():
         raise ValueError("has no words")
     if str(value).startswith("file://"):
@@ -416,9 +416,9 @@ _SIZES: Final = {"minItems", "maxItems"}
 
 
 def find_check(kind: str, value: Any, result: Any) -> str | None:
-    """Return the check that decides as an assertion does on results of this type; None if there is none.
+    """Return the check that decides as an assertion does on results of the type of `result`; None without such a check.
 
-    `value` is what it asks for, with variables filled in.
+    `kind` and `value` are the assertion's, with the variables in `value` filled in.
     """
     says_not, name = kind.startswith(_NOT), kind.removeprefix(_NOT)
     check = None
@@ -433,7 +433,7 @@ def find_check(kind: str, value: Any, result: Any) -> str | None:
 
 
 def _fold(text: str) -> str | None:
-    """Return a pattern for a text in upper or lower case, as JavaScript's `toLowerCase` compares it."""
+    """Return a pattern for a text in either case, as JavaScript's `toLowerCase` compares texts; None if not ASCII."""
     if not text.isascii():
         return None
     # Beside their capitals: the Kelvin sign, and at the end a capital i with a dot, of which a dot is left over.
@@ -446,7 +446,7 @@ def _fold(text: str) -> str | None:
 
 
 def _quote(text: str) -> str:
-    """Return a pattern for exactly this text, on one line."""
+    """Return a pattern, written on one line, that matches exactly this text."""
     return "".join(c if c.isalnum() or not c.isascii() else f"\\x{ord(c):02x}" for c in text)
 
 
@@ -458,7 +458,7 @@ _PATTERNS: Final[Mapping[str, Callable[[str], str | None]]] = {
 
 
 def _is_common(schema: Any) -> bool:
-    """Return whether all validators read a schema alike."""
+    """Return whether a JSON Schema has only keywords that all validators read alike."""
     if not isinstance(schema, dict) or not schema.keys() <= _KEYWORDS | _SIZES | {"properties", "items"}:
         return False
     below = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]

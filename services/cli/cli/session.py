@@ -33,7 +33,7 @@ ENDPOINTS = DATA_DIR / "endpoints.json"
 
 @dataclass(frozen=True)
 class Target:
-    """The addresses and secrets of one Signoff; unknown ones are None or empty."""
+    """The addresses and secrets of one installation of Signoff; unknown ones are None or empty."""
 
     jobstore: str | None = None
     token: str | None = None
@@ -53,18 +53,18 @@ class Target:
 
     @property
     def other_prefix(self) -> str | None:
-        """A message that the target's topics have another prefix than this command's; None: they have the same."""
+        """A message if the target's topics have another prefix than this command's; None if the same, or not known."""
         if self.topic_prefix in {None, TOPIC_PREFIX}:
             return None
         return f"topics there begin with {self.topic_prefix!r}, and are looked for with {TOPIC_PREFIX!r}"
 
 
 def find_target(options: dict[str, str | None], endpoints: Path | None = None) -> Target:
-    """Return the target of the options, completed from the endpoints file.
+    """Return the target that the options name, completed from the file `endpoints`, else from the one that is found.
 
-    The default file may be missing. It is not read if an option names a jobstore: its token is not for that one. Nor is
-    a token of the options for a jobstore that it names: the author of the folder, such as that of a repository, would
-    get it. Raise CommandError if the file cannot be read.
+    No file is searched for if an option names a jobstore, since the token in a file is not for that jobstore. A token
+    of the options is not sent to a jobstore that a found file names: the author of the file's folder, such as a
+    repository's, would get the token. Raise CommandError if the file cannot be read.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value}
     file = endpoints or (None if options["jobstore"] else _find_endpoints())
@@ -74,9 +74,9 @@ def find_target(options: dict[str, str | None], endpoints: Path | None = None) -
 
 
 def _find_endpoints() -> Path | None:
-    """Return the endpoints file of this folder, or of the nearest one above that has one.
+    """Return the endpoints file in this folder, or in the nearest folder above that has one; None without one.
 
-    One that belongs to another user, or that others can write, is passed over: they must not say where a job goes.
+    Files of other users (except root), or that others can write, are passed over: others must not say where jobs go.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -89,9 +89,9 @@ def _find_endpoints() -> Path | None:
 
 
 def read_token(token: str | None, file: Path | None) -> str | None:
-    """Return the token that is given as text or in a file; of two, as while one replaces the other, the first.
+    """Return the token in a text or a file, the first of several, as while one replaces another; None without one.
 
-    Raise CommandError if both are given, or the file cannot be read.
+    Raise CommandError if both text and file are given, or the file cannot be read.
     """
     if token and file:
         message = "a token is given as text (--token, SIGNOFF_TOKEN) and in a file (--token-file, SIGNOFF_TOKEN_FILE)"
@@ -111,7 +111,7 @@ _FIELDS_OF_FILE: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def read_endpoints(file: Path) -> Target:
-    """Read an endpoints file. Raise CommandError if it cannot be read."""
+    """Return the target that an endpoints file describes. Raise CommandError if the file cannot be read."""
     try:
         fields = json.loads(file.read_text())
         given = {name: kind(fields[name]) for name, kind in _FIELDS_OF_FILE.items() if fields.get(name)}
@@ -137,7 +137,7 @@ class Session:
 
     @asynccontextmanager
     async def jobstore(self) -> AsyncIterator[AsyncClient]:
-        """Connect to the jobstore. Raise CommandError if its address is not known."""
+        """Yield a client of the jobstore. Raise CommandError if the jobstore's address is not known."""
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
             raise CommandError(message, code=ErrorCode.NO_JOBSTORE)
@@ -145,7 +145,7 @@ class Session:
             yield jobstore
 
     def require_kafka(self) -> str:
-        """Return the address of Kafka. Raise CommandError if none is known, or if topics have another prefix there."""
+        """Return Kafka's address. Raise CommandError if it is unknown, or if topics have another prefix there."""
         if self.target.kafka is None:
             message = "no Kafka is known: start one with `signoff up`, or give --kafka"
             raise CommandError(message, code=ErrorCode.NO_KAFKA)
@@ -155,7 +155,7 @@ class Session:
         return self.target.kafka
 
     async def learn_agents(self, jobstore: AsyncClient, agent_ids: Iterable[str | None] | None = None) -> None:
-        """Look up the names of these agents, or of all, for output as text. JSON has ids alone."""
+        """Look up the names of these agents, or of all for None, for output as text; do nothing with --json."""
         wanted = None if agent_ids is None else {*agent_ids} - {None, ""} - self.out.agent_names.keys()
         if self.out.as_json or wanted == set():
             return
@@ -170,7 +170,7 @@ class Session:
 
     @contextmanager
     def look_again_by(self, command: str, **named: str) -> Iterator[None]:
-        """Print, if the user interrupts, that what is `named` continues, and the command that shows it again."""
+        """Print, if the user interrupts the block, that what is `named` goes on, and the command that shows it."""
         try:
             yield
         except asyncio.CancelledError:
@@ -182,9 +182,9 @@ class Session:
 
 
 def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
-    """Return a client of a target's jobstore. Raise CommandError if the token that was given is not for that one.
+    """Return a client of a target's jobstore. Raise CommandError if the user's token must not be sent to that jobstore.
 
-    It returns records in place of resources: pydantic takes longer to import than a call takes.
+    The client returns records, not pydantic's models: pydantic takes longer to import than a call takes.
     """
     assert target.jobstore is not None
     if target.is_token_for_another:
@@ -197,7 +197,7 @@ def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
 
 
 async def make_login_link(target: Target) -> str:
-    """Return a link that logs in to the console, once. Raise CommandError if the console's address is not known."""
+    """Return a link that signs in to the console and works once. Raise CommandError if the console is not known."""
     if target.http is None:
         raise CommandError("where is the console? Give --http URL, or --endpoints FILE", code=ErrorCode.NO_CONSOLE)
     async with connect(target) as jobstore:
@@ -249,7 +249,7 @@ class _Command(PlainCommand):
 
 
 def succeed_if(is_met: bool) -> None:
-    """End the command, with the exit status 1, unless a condition is met."""
+    """Exit with the status 1 if `is_met` is false."""
     if not is_met:
         raise typer.Exit(ExitStatus.NOT_MET)
 
@@ -259,9 +259,9 @@ def make_app(
     *,
     has_default: bool = False,
 ) -> typer.Typer:
-    """Make the Typer of one command, or of a group of commands, which has a help of its own.
+    """Return a Typer for one command, or, with a `help`, for a group of commands.
 
-    `has_default`: arguments that begin with no command of the group are for its first one.
+    With `has_default`, arguments that do not begin with the name of a command are for the group's first command.
     """
     group = DefaultGroup if has_default else PlainGroup
     return typer.Typer(
@@ -270,9 +270,9 @@ def make_app(
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
-    """Make a command of a coroutine function, whose parameters are the session, `cli`, and the command's own options.
+    """Return a decorator that makes a coroutine function the command `name`. The parameter `cli` is the session.
 
-    One that has `jobstore`, too, is given a client of the jobstore for as long as it runs.
+    A parameter `jobstore` is a client of the jobstore while the command runs; other parameters are options.
     """
 
     def register(function: Command) -> Command:
@@ -293,9 +293,9 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
 
 
 def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
-    """Put options in the place of a command's parameters: those of `readers`, by the names of the parameters.
+    """Return a decorator that replaces the parameters of a command that `readers` name by the options of the readers.
 
-    The command gets the value that each of these returns for its options.
+    A reader's options are its parameters. The command's parameter gets what the reader returns for the options.
     """
 
     def replace(function: Command) -> Command:
@@ -320,7 +320,7 @@ def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
 
 
 def _list_options(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the parameters of a command that are options: all but the session and the jobstore."""
+    """Return the parameters of a command that are options: all except `cli` and `jobstore`."""
     return [one for name, one in inspect.signature(function).parameters.items() if name not in {"cli", "jobstore"}]
 
 
@@ -355,7 +355,7 @@ def _run(
 
 
 async def _call(function: Callable[..., Coroutine[Any, Any, None]], cli: Session, options: dict[str, Any]) -> None:
-    """Run a command, with a client of the jobstore if it has a parameter for one."""
+    """Run a command's function, with a client of the jobstore if the function has a parameter `jobstore`."""
     if "jobstore" not in inspect.signature(function).parameters:
         await function(cli, **options)
         return
@@ -364,14 +364,14 @@ async def _call(function: Callable[..., Coroutine[Any, Any, None]], cli: Session
 
 
 def _find_status(error: ServiceError) -> ExitStatus:
-    """Return the exit status of an error of a part that the command has called itself, or of its settings."""
+    """Return the exit status for an error of settings, or of a part that the command calls itself, such as Kafka."""
     if error.code == ErrorCode.BAD_SETTINGS:
         return ExitStatus.USAGE
     return ExitStatus.OUT_OF_REACH if isinstance(error, TransientError) else ExitStatus.REFUSED
 
 
 async def _cancel_at_sigterm(running: Coroutine[Any, Any, None]) -> None:
-    """Run a command, and cancel it at SIGTERM as Ctrl-C does: the demo's stack must not outlive it."""
+    """Run a command, and cancel it at SIGTERM, as at Ctrl-C, so that the demo's stack does not outlive the demo."""
     task = asyncio.current_task()
     assert task is not None
     with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread, as in tests

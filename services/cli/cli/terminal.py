@@ -15,21 +15,21 @@ _CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 class Styled(NamedTuple):
-    """A text in a style: a colour, `bold`, or "" for none."""
+    """A text in a style: the name of a colour, `bold`, or "" for no style."""
 
     text: str
     style: str = ""
 
 
 def replace_controls(text: object) -> str:
-    """Replace control characters, which could steer a terminal."""
+    """Return a text with newlines and tabs as spaces, and with U+FFFD for controls, which could steer a terminal."""
     return "".join(
         char if char.isprintable() else " " if char in "\n\t\r" else "\N{REPLACEMENT CHARACTER}" for char in str(text)
     )
 
 
 def render_line(parts: Iterable[object], stream: TextIO, *, plain: bool = False) -> str:
-    """Return a line of texts as it is written to a stream; `plain`: as to one that is no terminal."""
+    """Return texts joined to a line for a stream, in their styles if the stream shows styles and `plain` is false."""
     shows_styles = _shows_styles(stream) and not plain
     return "".join(_render(_clean(part), shows_styles=shows_styles) for part in parts)
 
@@ -37,7 +37,7 @@ def render_line(parts: Iterable[object], stream: TextIO, *, plain: bool = False)
 def render_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO, *, plain: bool = False
 ) -> str:
-    """Return the lines of a table; on a terminal, unless `plain`, with the last column wrapped to its width."""
+    """Return a table as text; on a terminal, unless `plain`, the last column is wrapped to the terminal's width."""
     return _lay_out(_clean_table(columns, rows), stream, plain=plain)
 
 
@@ -50,10 +50,10 @@ def render_list(
     wrapped: bool = False,
     plain: bool = False,
 ) -> str:
-    """Return a table that on a terminal, unless `plain`, is no wider than that.
+    """Return a table as text; if the stream is a terminal and `plain` is false, fitted to the terminal's width.
 
-    Where it would be, the columns to be `spared` are left out, the first named first. Then the last column is
-    `wrapped`, or else cut, and of the others the widest. The first one, which holds ids, is never cut.
+    Columns in `spared` are left out in that order until the last column has room. The last column is then wrapped if
+    `wrapped`; else it is cut, and then the widest others are cut, but never the first column, which holds ids.
     """
     table = _clean_table(columns, rows)
     if stream.isatty() and not plain:
@@ -63,7 +63,7 @@ def render_list(
 
 
 def _leave_out(table: Sequence[Sequence[Styled]], spared: Iterable[int]) -> list[list[Styled]]:
-    """Return a table without the first of the columns in `spared`: as few as give the last column room."""
+    """Return a table without the first few columns in `spared`: as few as give the last column room on the terminal."""
     widths, kept = _measure_columns(table), list(range(len(table[0])))
     for column in spared:
         others = sum(widths[n] for n in kept[:-1]) + len(_GAP) * (len(kept) - 1)
@@ -74,7 +74,7 @@ def _leave_out(table: Sequence[Sequence[Styled]], spared: Iterable[int]) -> list
 
 
 def _narrow(table: Sequence[Sequence[Styled]]) -> list[list[Styled]]:
-    """Return a table that is no wider than the terminal: the last column gives way, then the widest but the first."""
+    """Return a table cut to the terminal's width: first the last column, then the widest others, never the first."""
     first, *between, last = _measure_columns(table)
     room = columns_of() - first - len(_GAP) * (len(between) + 1)
     while sum(between) + min(last, _FITTED_MIN_CHARS // 2) > room and max(between, default=0) > 1:
@@ -95,7 +95,7 @@ def _measure_columns(table: Iterable[Sequence[Styled]]) -> list[int]:
 
 
 def _lay_out(table: Sequence[Sequence[Styled]], stream: TextIO, *, plain: bool) -> str:
-    """Return the lines of a table, on a terminal with its last column wrapped."""
+    """Return a table as text; on a terminal, unless `plain`, the last column is wrapped to the terminal's width."""
     widths = _measure_columns(table)[:-1]
     indent = sum(widths) + len(_GAP) * len(widths)
     room = columns_of() - indent if stream.isatty() and not plain else 0
@@ -114,7 +114,7 @@ def _lay_out(table: Sequence[Sequence[Styled]], stream: TextIO, *, plain: bool) 
 
 
 def cut(text: str, columns: int) -> str:
-    """Return a text that takes so many columns of a terminal at most, with a mark where it was cut."""
+    """Return a text that fits into `columns` columns of a terminal, with an ellipsis at the end if it was cut."""
     if _measure(text) <= columns:
         return text
     while _measure(text) > columns - 1:
@@ -123,17 +123,17 @@ def cut(text: str, columns: int) -> str:
 
 
 def replace_line(line: str) -> str:
-    """Return the text that replaces a terminal's last line, cut to its width."""
+    """Return `line` with the escape sequences by which it replaces a terminal's last line, cut to its width."""
     return f"\r\x1b[2K\x1b[?7l{line}\x1b[?7h"
 
 
 def columns_of() -> int:
-    """Return how many characters wide the terminal is."""
+    """Return the width of the terminal in characters."""
     return shutil.get_terminal_size().columns
 
 
 def _shows_styles(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal that shows styles, and its user wants them."""
+    """Return whether to write styles to a stream: it is a terminal, or FORCE_COLOR is set, and NO_COLOR is not."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") in {"dumb", "unknown"}:
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
@@ -149,7 +149,7 @@ def _render(part: Styled, *, shows_styles: bool) -> str:
 
 
 def _measure(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the number of columns that a text takes on a terminal."""
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else not unicodedata.combining(char) for char in text)

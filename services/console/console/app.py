@@ -44,7 +44,7 @@ def create_app(
     payload_max_bytes: int = PAYLOAD_MAX_BYTES,
     page: Page | None = None,
 ) -> FastAPI:
-    """Make the application, without a server."""
+    """Make the ASGI application of the console, without a server."""
     app = FastAPI(
         title="Signoff",
         version="1",
@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
         self._exiting = asyncio.Event()
 
     async def main_loop(self) -> None:
-        """Check all connections once a second, until the server exits; the base wakes ten times a second."""
+        """Check all connections once a second until the server exits; uvicorn's own loop wakes ten times a second."""
         while not await self.on_tick(0):
             for connection in list(self.server_state.connections):
                 cast("Connection", connection).check()
@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture no signals: the runtime does."""
+        """Set no handlers of signals: the runtime of the process handles signals."""
         yield
 
     async def serve_until(self, stop: asyncio.Event) -> None:
@@ -160,6 +160,6 @@ def _make_health_checks(server: Server, live: LiveHub) -> dict[str, runtime.Chec
 
 
 def main() -> None:
-    """Run the service."""
+    """Run the console with the settings in the environment."""
     settings = read_settings(ConsoleSettings)
     runtime.run("console", lambda stop: serve(settings, stop), log_level=settings.log_level)

@@ -30,7 +30,7 @@ class RequestIds:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request, and add the headers to its response."""
+        """Handle a request, and add its id, the server's time and default headers to the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -51,7 +51,7 @@ class RequestIds:
 
 
 class RequestSlots:
-    """ASGI middleware that bounds the requests under way. One that waits for its client holds no slot."""
+    """ASGI middleware that bounds the requests under way. A request that waits for its client holds no slot."""
 
     def __init__(self, app: ASGIApp, limits: ClientLimits) -> None:
         self._app = app
@@ -60,7 +60,7 @@ class RequestSlots:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request once there is a slot for it, or refuse it."""
+        """Handle a request once a slot is free, or answer 429 if no slot is free in time."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -84,7 +84,7 @@ class RequestSlots:
             self._give_back()
 
     async def _take(self) -> bool:
-        """Take a slot, and return whether there was one in time."""
+        """Take a slot, and return True; return False if no slot is free within `turn_s`."""
         if self._under_way < self._limits.requests_max:
             self._under_way += 1
             return True
@@ -102,7 +102,7 @@ class RequestSlots:
         return True
 
     def _give_back(self) -> None:
-        """Give a slot back, to the request that has waited longest."""
+        """Give a slot back, and pass it to the request that has waited longest for a slot, if there is one."""
         self._under_way -= 1
         while self._waiting and self._under_way < self._limits.requests_max:
             turn = self._waiting.popleft()
@@ -117,13 +117,13 @@ UNCHANGED: Final = 304
 
 
 class Heads:
-    """ASGI middleware around the compression, which answers HEAD: routes know GET alone."""
+    """ASGI middleware that answers HEAD by the routes of GET, and marks the entity tags of compressed bodies."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
+        """Handle a request, HEAD as GET without the body; mark the entity tag of a compressed answer."""
         known = Headers(scope=scope).get("If-None-Match", "") if scope["type"] == "http" else ""
 
         async def send_tagged(message: Message) -> None:
@@ -143,7 +143,7 @@ class Heads:
             await self._app(scope, receive, send_tagged)
 
     async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head of the answer to GET, and cancel the rest: the body of a stream would never end."""
+        """Handle GET, send the head of the answer, and cancel the rest, since the body of a stream never ends."""
         sent = asyncio.Event()
 
         async def send_head(message: Message) -> None:
@@ -167,9 +167,9 @@ FIELD_BYTES: Final = 32
 
 
 class Connection(HttpToolsProtocol):
-    """A connection of one client. Beyond the limits it is closed: with an answer, where one may be given.
+    """A connection of one client. It is closed if the client exceeds a limit, with an answer if none is under way.
 
-    The server calls `check` once a second. The base ends connections that stand idle.
+    The server calls `check` once a second. The base class ends idle connections.
     """
 
     def __init__(self, *args: Any, limits: ClientLimits, **options: Any) -> None:
@@ -184,14 +184,14 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def connection_made(self, transport: Any) -> None:
-        """Refuse a client where there are too many."""
+        """Begin a connection, or refuse it with a problem if too many are open."""
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections_max:
             detail = f"{self._limits.connections_max} connections are open already; try again later."
             self._refuse(ErrorCode.TOO_MANY_CONNECTIONS, detail)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data that came from the client."""
+        """Parse data that came from the client; refuse a head that is too large."""
         if self.timeout_keep_alive_task is not None:
             self._since = self.loop.time()
         self._held += len(data)
@@ -200,7 +200,7 @@ class Connection(HttpToolsProtocol):
             self.send_400_response("")
 
     def on_headers_complete(self) -> None:
-        """Begin a request, unless its head is too large."""
+        """Begin a request. Raise HttpParserError, by which the request is refused, if its head is too large."""
         self._held = len(self.url) + sum(len(name) + len(value) + FIELD_BYTES for name, value in self.headers)
         if self._held > self._limits.head_max_bytes:
             raise httptools.HttpParserError
@@ -208,29 +208,29 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hand on a part of a body."""
+        """Pass a part of a request's body on to the application."""
         self._held = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note the end of a request."""
+        """Note that a request was read to its end, so that the next bytes count as another head."""
         self._held = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse a request that is malformed, or whose head is too large."""
+        """Answer with a problem to a request that is malformed, or whose head is too large, and end the connection."""
         if self._held > self._limits.head_max_bytes:
             self._refuse(ErrorCode.HEAD_TOO_LARGE, f"A request's head has at most {self._limits.head_max_bytes} bytes.")
         else:
             self._refuse(ErrorCode.MALFORMED_REQUEST, msg)
 
     def resume_writing(self) -> None:
-        """Note that the client reads its answer."""
+        """Note that the client reads its answer, so that `check` does not cut off the client."""
         self._left = 0
         super().resume_writing()
 
     def check(self) -> None:
-        """Cut off a client that takes too long to send a head, or to take an answer."""
+        """End the connection if the client takes too long to send a head, or to read an answer."""
         now, limits = self.loop.time(), self._limits
         is_waited_for = self.timeout_keep_alive_task is None and not self._is_served
         if is_waited_for and now - self._since > limits.head_s and not self.transport.is_closing():

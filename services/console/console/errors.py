@@ -61,7 +61,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(FastAPIHTTPException):
-    """A request that is answered with a problem; raised anywhere below an endpoint."""
+    """An error that code at or below an endpoint raises, and that is answered with a problem of RFC 9457."""
 
     def __init__(self, code: ErrorCode, detail: str) -> None:
         super().__init__(find_status(code), detail)
@@ -69,19 +69,19 @@ class ProblemError(FastAPIHTTPException):
 
 
 def find_status(code: ErrorCode) -> int:
-    """Return the HTTP status of a code."""
+    """Return the HTTP status with which an error code is answered."""
     assert code.answer.http is not None, f"{code} is recorded only"
     return code.answer.http
 
 
 def document_problem(description: str) -> dict[str, Any]:
-    """Return an answer that is a problem, as the OpenAPI document has it."""
+    """Return the description, in the OpenAPI document, of an answer that is a problem."""
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the application with a problem."""
+    """Make the application answer every error with a problem of RFC 9457."""
     app.add_exception_handler(SignoffError, _on_jobstore_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -111,7 +111,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _join(errors: Sequence[FieldProblem]) -> str:
-    """Return the problems of the first fields, in one line."""
+    """Return the messages of the first FIELDS_MAX problems in one line, and how many more there are."""
     detail = "; ".join(map(_describe, errors[:FIELDS_MAX]))
     if len(errors) > FIELDS_MAX:
         detail += f"; and {len(errors) - FIELDS_MAX} more in `errors`"
@@ -133,7 +133,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 def _list_methods(request: Request) -> list[str]:
-    """List the methods of a path; those of a route for this very path come before those of a route with parameters."""
+    """Return the methods that a request's path takes; only those of the route of this very path, if there is one."""
     routes, methods = request.app.router.routes, ("GET", "POST", "PUT", "PATCH", "DELETE")
     scopes = [{**request.scope, "method": method} for method in methods]
     allowed = [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
@@ -158,9 +158,9 @@ def make_problem(
     reason: str | None = None,
     retryable: bool | None = None,
 ) -> Response:
-    """Make the response: a problem, or for a browser outside of the API the page, which explains 401 and 404 itself.
+    """Return the response to a failed request: a problem, or the page if a browser asked for it and gets a 401 or 404.
 
-    Log it, with a `reason` that may say more than the response does.
+    Log the failure with `reason`, which may say more than the response; by default with `detail`.
     """
     _log_failure(request, status, code, reason or detail)
     if status in {401, 404} and _is_for_people(request):
@@ -180,7 +180,7 @@ def make_problem(
 
 
 def build_problem(code: str, detail: str, *, status: int | None = None, **fields: Any) -> Problem:
-    """Return a problem of a code, with the code's status where no other is given."""
+    """Return a problem with an error code, by default with the HTTP status of the code."""
     known = find_code(code)
     if status is None:
         assert known is not None
@@ -216,7 +216,7 @@ def _describe(field: FieldProblem) -> str:
 
 
 def _translate_field(request: Request, field: str, message: str) -> FieldProblem:
-    """Return the problem of a field of a gRPC request, by the name that the REST API has for it."""
+    """Return the problem of a field of a gRPC request, by the name that the field has in the REST request."""
     first, *rest = field.split(".")
     if request.method in {"GET", "HEAD"} or first in request.path_params or first in request.query_params:
         return FieldProblem(parameter=".".join(rest) or first, message=message)

@@ -53,7 +53,7 @@ class JobNow(BaseModel):
 
     @classmethod
     def of(cls, log: JobLog) -> "JobNow":
-        """Return the job as an entry of its log left it."""
+        """Return the job as the transition in a log entry left it."""
         changed: dict[str, Any] = {}
         # A result that comes after its execution was cancelled does not describe the one that is live by now.
         if not (log.kind == "result" and log.status is JobLogStatus.CANCELLED):
@@ -87,12 +87,12 @@ class JobChange(BaseModel):
 
     @classmethod
     def of(cls, log: JobLog) -> "JobChange":
-        """Return the change that viewers are sent for an entry."""
+        """Return the change that is sent to viewers for an entry of a job's log."""
         cut = log.model_copy(update={"message": log.message and log.message[:MESSAGE_MAX_CHARS]})
         return cls(cursor=log.cursor, job_id=log.job_id, version=log.version, job=JobNow.of(log), log=cut)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields that are sent: none that are null or did not change."""
+        """Return the fields to send, as values of JSON, without nulls and without what did not change."""
         return {
             "cursor": self.cursor,
             "job_id": self.job_id,
@@ -119,7 +119,7 @@ class StreamPing(BaseModel):
 
 
 class Change:
-    """One event of the stream, made of a log's entry or of its message, which is parsed once a viewer needs it."""
+    """One change of a job for viewers, made of a log entry, or of its message, which is parsed if a viewer needs it."""
 
     def __init__(self, entry: Any) -> None:
         self.cursor: int = entry.cursor
@@ -128,13 +128,13 @@ class Change:
 
     @cached_property
     def frame(self) -> bytes:
-        """The bytes that are sent."""
+        """The bytes of the server-sent event that tells of the change."""
         log = self._entry if isinstance(self._entry, JobLog) else read_model(self._entry)
         return make_frame("job-changed", JobChange.of(log).to_dict(), self.cursor)
 
 
 def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
-    """Make the bytes of a server-sent event. With a cursor, a reader that comes back resumes after it."""
+    """Return the bytes of a server-sent event. `cursor`, if given, is its id, after which a client can resume."""
     place = b"" if cursor is None else b"id: %d\n" % cursor
     given = {name: value for name, value in data.items() if value is not None}
     return b"%sevent: %s\ndata: %s\n\n" % (place, event.encode(), to_json(given))
@@ -148,7 +148,7 @@ FED_MAX = 100
 
 
 class Viewer:
-    """The queue of one stream. A viewer that cannot keep up is cut off, and resumes by the last id it saw."""
+    """The queue of one stream. A viewer that reads too slowly is cut off; its client resumes after its last event."""
 
     def __init__(self, job_id: str | None, frames_max: int) -> None:
         self.ended = asyncio.Event()
@@ -170,7 +170,7 @@ class Viewer:
         return len(self._frames) >= self._fed_max
 
     def go_live(self, position: int) -> None:
-        """Send changes after this cursor from now on, as they happen."""
+        """Make the viewer live: from now on, it is sent changes after the cursor `position` as they happen."""
         self.position = position
 
     def is_watching(self, change: Change) -> bool:
@@ -178,19 +178,19 @@ class Viewer:
         return self.job_id in {None, change.job_id}
 
     def push(self, change: Change) -> None:
-        """Send a change that happened now, unless the viewer is still catching up, or has it."""
+        """Queue a new change if the viewer is live, watches the job of the change, and has not had the change."""
         if self.position is not None and change.cursor > self.position and self.is_watching(change):
             self.enqueue(change.frame)
 
     def enqueue(self, data: bytes) -> None:
-        """Queue a frame, or end the stream if the queue is full: others do not wait for a slow viewer."""
+        """Queue a frame, or end the stream if the queue is full, so that nobody waits for a slow viewer."""
         if len(self._frames) >= self._frames_max:
             self.end()
         else:
             self._put(data)
 
     async def feed(self, change: Change, within_s: float | None = None) -> bool:
-        """Send a change of the past, at the viewer's own pace; return False if it takes nothing within that time."""
+        """Queue a past change that the viewer watches once there is room; return False if none comes `within_s`."""
         if self.is_watching(change):
             if not await self.wait_for_room(within_s):
                 return False
@@ -198,7 +198,7 @@ class Viewer:
         return True
 
     async def wait_for_room(self, within_s: float | None = None) -> bool:
-        """Wait until more of the past may be sent; return False if the viewer takes nothing within that time."""
+        """Wait until the queue has room for past changes; return False if there is none after `within_s`."""
         try:
             async with asyncio.timeout(within_s):
                 while self._is_full:
@@ -209,9 +209,9 @@ class Viewer:
         return True
 
     def ping(self, cursor: int | None, data: dict[str, Any]) -> None:
-        """Send a ping, with the cursor if the viewer is live and one is known.
+        """Queue a ping, with `cursor` if the viewer is live and the cursor is known.
 
-        A viewer that is catching up is cut off only if it has read nothing since the last ping.
+        If the queue is full while the viewer catches up, queue none; end the stream if nothing was read since the last.
         """
         if self.is_live and cursor is not None:
             self.enqueue(make_frame("ping", {"cursor": cursor, **data}, cursor))
@@ -266,9 +266,9 @@ QUEUED_MAX = 1_000
 
 
 class LiveHub:
-    """Sends changes to viewers, and keeps the latest, so that a viewer that comes back soon is served from memory.
+    """Sends changes to viewers, and keeps the latest changes in memory for viewers that come back soon.
 
-    It watches nothing while no stream has been open for long.
+    The hub stops watching the jobstore once no stream has been open for `unseen_max_s`.
     """
 
     def __init__(
@@ -299,7 +299,7 @@ class LiveHub:
             tasks.create_task(self._ping())
 
     async def enter(self, job_id: str | None, after: int | None) -> Viewer:
-        """Open a stream of all jobs or of one, after a cursor or from now on. Raise ProblemError."""
+        """Open a stream of a job (None: all) after a cursor (None: now). Raise ProblemError if that is not possible."""
         await self._wake()
         cursor, viewer = self._admit(job_id)
         if after is None:
@@ -310,13 +310,13 @@ class LiveHub:
         return viewer
 
     async def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
-        """Open a stream of these frames alone, which ends with them. Raise ProblemError."""
+        """Open a stream that sends `frames` and ends with them. Raise ProblemError if no stream can be opened now."""
         _, viewer = self._admit(None)
         viewer.feeder = asyncio.create_task(_forward(viewer, frames))
         return viewer
 
     async def _wake(self) -> None:
-        """Watch again, from now on, if the watch had ended since no stream was open."""
+        """Watch the jobstore again, from its latest cursor, if the watch was ended because no stream was open."""
         async with self._waking:
             if not self._awake.is_set():
                 try:
@@ -335,14 +335,14 @@ class LiveHub:
         return self.cursor, viewer
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer whose stream is over."""
+        """Forget a viewer whose stream is over, and stop the task that feeds it."""
         self._viewers.discard(viewer)
         self._unseen_since = time.monotonic()
         if viewer.feeder is not None:
             viewer.feeder.cancel()
 
     def close(self) -> None:
-        """End all streams, and open no more."""
+        """End all streams, and refuse to open others."""
         self._is_closed = True
         for viewer in self._viewers:
             viewer.end()
@@ -376,7 +376,7 @@ class LiveHub:
         self._ring.clear()
 
     def _start_at(self, cursor: int) -> None:
-        """Start anew at a cursor: earlier changes are dropped, and viewers must read everything again."""
+        """Start anew at a cursor: drop earlier changes, send live viewers `reset`, and end the streams of others."""
         self._begin_at(cursor)
         for viewer in self._viewers:
             if viewer.is_live:
@@ -385,7 +385,7 @@ class LiveHub:
                 viewer.end()
 
     def _reset(self, viewer: Viewer) -> None:
-        """Send `reset`, at which a viewer reads everything again, and then changes from now on."""
+        """Make a viewer live at the current cursor, and send `reset`, at which its client reads everything again."""
         if self.cursor is not None:
             viewer.go_live(self.cursor)
             viewer.enqueue(make_frame("reset", {"cursor": self.cursor}, self.cursor))
@@ -443,9 +443,9 @@ class LiveHub:
         viewer.go_live(after)
 
     async def _feed_stored(self, viewer: Viewer, after: int) -> int:
-        """Feed changes that the ring no longer holds, from the jobstore, as long as they are taken.
+        """Queue changes after a cursor that are no longer in memory, from the jobstore; return the cursor reached.
 
-        Return the cursor reached. A viewer that reads nothing costs the jobstore nothing.
+        Stop if the viewer takes nothing for UNREAD_MAX_S: a viewer that reads nothing must cost the jobstore nothing.
         """
         await viewer.wait_for_room()
         async with aclosing(self._jobstore.watch_jobs(after=after)) as events:
@@ -458,7 +458,7 @@ class LiveHub:
         return after
 
     async def _feed_stored_of_job(self, viewer: Viewer, after: int) -> int:
-        """Feed the changes of the viewer's job up to now, from the log of that job alone; return the cursor of now."""
+        """Queue the changes of the viewer's job after a cursor up to now, from its log; return the cursor of now."""
         assert viewer.job_id is not None
         assert self.cursor is not None
         until, token = self.cursor, None  # taken before the log is read, which so holds all up to it
@@ -474,7 +474,7 @@ def _make_unavailable() -> ProblemError:
 
 
 async def _forward(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:
-    """Forward frames until they end. On an error the stream ends too, and the browser opens it again."""
+    """Queue frames for a viewer until they end or the jobstore fails; then end its stream, which a browser reopens."""
     try:
         async with aclosing(frames):
             async for data in frames:

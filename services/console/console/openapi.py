@@ -1,4 +1,4 @@
-"""Describe the API: FastAPI's document, as it really answers, and so that generators make clients of it."""
+"""Describe the API: FastAPI's document, changed to how the API really answers, and to what generators can read."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -89,7 +89,7 @@ _MAKING: Final = Lock()
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the application; it is made once."""
+    """Return the OpenAPI 3.1 document of the application, which is made at the first call."""
     with _MAKING:  # requests ask for it in threads, and FastAPI cannot make two at once
         if app.openapi_schema is None:
             app.openapi_schema = _make(app)
@@ -131,7 +131,7 @@ def _make(app: FastAPI) -> dict[str, Any]:
 
 
 def _name(name: str) -> str:
-    """Return the name of a schema, which is clear without its module."""
+    """Return the name of a schema in the document, which is clear without the module of the schema's class."""
     page = re.fullmatch(r"Page_(\w+)_", name)
     return f"{_name(page[1])}Page" if page else _NAMES.get(name, name)
 
@@ -146,7 +146,7 @@ def _list_headers(*names: str) -> dict[str, Any]:
 
 
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:
-    """Add the headers of its answers, and the problems that it may be answered with."""
+    """Complete an operation: its parameters, its body, the headers of its answers, and the problems among them."""
     operation.setdefault("security", [])  # of one that needs no token
     for parameter in operation.get("parameters", ()):
         _visit(parameter["schema"], _drop_null)
@@ -170,7 +170,7 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
 
 
 def _list_statuses(path: str, operation: dict[str, Any]) -> frozenset[str]:
-    """List the statuses of the problems that an operation may be answered with."""
+    """Return the HTTP statuses of the problems that an operation at `path` may be answered with."""
     verb = operation["operationId"].partition("_")[0]
     causes = [
         (_OF_A_BODY, "requestBody" in operation),
@@ -182,7 +182,7 @@ def _list_statuses(path: str, operation: dict[str, Any]) -> frozenset[str]:
 
 
 def _find_left_out(model: type[Model] = Model) -> dict[str, set[str]]:
-    """Return, by the name of the schema, the fields that declare when answers leave them out (`exclude_if`)."""
+    """Return, by schema, the fields of a model and its subclasses that answers may leave out (`exclude_if`)."""
     found = {_name(model.__name__): {name for name, field in model.model_fields.items() if field.exclude_if}}
     for each in model.__subclasses__():
         found |= _find_left_out(each)
@@ -192,8 +192,8 @@ def _find_left_out(model: type[Model] = Model) -> dict[str, set[str]]:
 def _split_schemas(document: dict[str, Any], left_out: Mapping[str, set[str]]) -> None:
     """Give requests and answers schemas of their own.
 
-    A request takes no other members. An answer has no null, but in the JSON of users, must have what it always has, and
-    may have more words and members than are known.
+    The schema of a request allows no unknown members. The schema of an answer allows null only in the JSON of users,
+    requires the members that answers always have, and allows unknown words and members.
     """
     schemas, operations = document["components"]["schemas"], [o for p in document["paths"].values() for o in p.values()]
     bodies = [operation["requestBody"] for operation in operations if "requestBody" in operation]
@@ -222,7 +222,7 @@ def _split_schemas(document: dict[str, Any], left_out: Mapping[str, set[str]]) -
 
 
 def _require(schema: dict[str, Any], left_out: set[str]) -> None:
-    """Require those fields in the schema of an answer that are never None, never left out, and no JSON of users."""
+    """Require, in the schema of an answer, the fields that are never null, never left out, and no JSON of users."""
     fields = schema.get("properties", {})
     always = [name for name, field in fields.items() if not _may_be_null(field) and name not in left_out]
     always = [name for name in always if name in schema.get("required", ()) or fields[name].keys() - _NO_TYPE]
@@ -244,7 +244,7 @@ _NO_TYPE: Final = {"title", "description", "default"}
 
 
 def _open(part: dict[str, Any], words: Mapping[str, list[str]]) -> None:
-    """Open a part of an answer for later versions: other words, more members, values beyond the bounds of requests."""
+    """Let a part of an answer's schema have other words, more members and values beyond bounds, for later versions."""
     if part.get("$ref") in words:
         part |= {"type": "string", "x-extensible-enum": words[part.pop("$ref")]}
     if isinstance(part.get("enum"), list):
@@ -262,7 +262,7 @@ def _may_be_null(field: dict[str, Any]) -> bool:
 
 
 def _drop_null(part: dict[str, Any]) -> None:
-    """Remove null from the types of a part of a schema."""
+    """Remove null from the types that a part of a schema allows."""
     if _may_be_null(part):
         others = [each for each in part.pop("anyOf") if each != {"type": "null"}]
         rest = dict(part)
@@ -273,19 +273,19 @@ def _drop_null(part: dict[str, Any]) -> None:
 
 
 def _drop_title(part: dict[str, Any]) -> None:
-    """Drop a title, which repeats the name, and from which some generators take the names of classes."""
+    """Remove the title of a part of a schema: it repeats the name, and some generators name classes after it."""
     if isinstance(part.get("title"), str):
         del part["title"]
 
 
 def _add_format(part: dict[str, Any]) -> None:
-    """Add the format of a number, for languages in which it counts."""
+    """Set the format of a number to `double`, for languages with several types of numbers."""
     if part.get("type") == "number":
         part["format"] = "double"
 
 
 def _describe_default(part: dict[str, Any]) -> None:
-    """Describe a default in words: some generators send each default that they know, or require it."""
+    """Move a default into the description: some generators send each default, or require members with defaults."""
     default = part.pop("default", None)
     if default not in (None, "", [], {}, False):
         part["x-default"] = default
@@ -294,7 +294,7 @@ def _describe_default(part: dict[str, Any]) -> None:
 
 
 def _add_examples(document: dict[str, Any]) -> None:
-    """Add the example of its schema to each body that is JSON."""
+    """Add to each JSON body of a request or an answer the example of the body's schema."""
     for operation in (each for methods in document["paths"].values() for each in methods.values()):
         answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
         for body in (operation.get("requestBody", {}), *answers):
@@ -305,7 +305,7 @@ def _add_examples(document: dict[str, Any]) -> None:
 
 
 def _find_schemas(part: Any, schemas: Mapping[str, Any]) -> set[str]:
-    """Return the names of all schemas that a part of the document refers to."""
+    """Return the names of all schemas that a part of the document refers to, directly or by other schemas."""
     found, new = set[str](), {ref.removeprefix(_REF) for ref in _list_references(part)}
     while new:
         found |= new
@@ -321,13 +321,13 @@ def _list_references(part: Any) -> Iterator[str]:
 
 
 def _refer(part: dict[str, Any], names: Mapping[str, str]) -> None:
-    """Refer to a schema by another name."""
+    """Replace the reference to a schema in a part of the document by the one to which `names` maps it, if any."""
     if part.get("$ref") in names:
         part["$ref"] = names[part["$ref"]]
 
 
 def _visit(part: Any, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change each object within a part of the document, in place."""
+    """Call `change`, which changes its argument in place, with each object within a part of the document."""
     if isinstance(part, dict):
         change(part)
     for each in list(part.values()) if isinstance(part, dict) else part if isinstance(part, list) else ():

@@ -19,7 +19,7 @@ app = make_app("Register and change agents.")
 
 
 def _parse_headers(texts: list[str], flag: str) -> dict[str, str]:
-    """Return references to secrets by the header's name. An invalid one may be a secret, and is not quoted."""
+    """Return the references of texts NAME=REFERENCE by name. Raise BadParameter, without the text: it may be secret."""
     if not all("=" in text for text in texts):
         raise typer.BadParameter("is not NAME=REFERENCE", param_hint=flag)
     return {name: reference for name, _, reference in (text.partition("=") for text in texts)}
@@ -71,7 +71,7 @@ async def create(  # noqa: PLR0917 - each is an option
 
 
 async def _set_limit(jobstore: AsyncClient, agent_id: str, given: dict[str, Any]) -> None:
-    """Change the fields of an agent's limit that are given, and leave the rest."""
+    """Set the fields of an agent's limit that are in `given`, and leave the other fields as they are."""
     if given:
         await jobstore.set_limit(f"agent:{agent_id}", validate_resource("LimitPatch", given, "the limit"))
 
@@ -153,7 +153,7 @@ async def resume(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None
 
 
 def show_agent(out: Output, agent: "Agent") -> None:
-    """Show an agent."""
+    """Print an agent: as JSON with --json, else its fields, a line each."""
     out.print_json(agent)
     out.print_fields(
         ("id", agent.id),
@@ -174,7 +174,7 @@ def _gets_work(agent: "Agent") -> str:
 
 
 def _format_circuit(agent: "Agent") -> Styled:
-    """Return the state of an agent's circuit, and until when an open one is open."""
+    """Return the state of an agent's circuit, and for an open circuit the time until which it stays open."""
     words = agent.circuit.replace("_", " ").lower()
     if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
         words += f" until {format_time(agent.circuit_open_until)}"

@@ -48,7 +48,7 @@ class DemoJob:
 
 
 def make_demo_jobs(run: str) -> list[DemoJob]:
-    """Make the jobs of one run; its name is in their ids."""
+    """Return the jobs of one run of the demo; the ids of the jobs contain `run`, the name of the run."""
 
     def make(
         name: str,
@@ -152,7 +152,7 @@ async def demo(
 
 @asynccontextmanager
 async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Target, bool]]:
-    """Find the stack that runs, or run one for the time of the demo; yield it, and whether it is the demo's own."""
+    """Yield the addresses of a stack that serves, or of one started for the demo, and whether the demo started it."""
     target = cli.target
     if target.jobstore is None and (data_dir / "endpoints.json").exists():
         target = read_endpoints(data_dir / "endpoints.json")
@@ -202,7 +202,7 @@ async def _register_agents(cli: Session, jobstore: AsyncClient, target: Target) 
 
 
 async def _run(cli: Session, jobstore: AsyncClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:
-    """Run all jobs to their end, and show how they go; return by job how many submissions it took."""
+    """Run all jobs to their ends, and print each log entry; return the number of submissions of each job, by job id."""
     begin = await jobstore.get_latest_cursor()
     await asyncio.gather(*(jobstore.create_job(demo.job) for demo in jobs if not demo.is_event))
     batch = await jobstore.execute_jobs([str(demo.job.id) for demo in jobs if not demo.is_event])
@@ -229,7 +229,7 @@ async def _run(cli: Session, jobstore: AsyncClient, target: Target, jobs: list[D
 
 
 async def _publish(target: Target, jobs: list[DemoJob]) -> None:
-    """Publish the jobs that are events, as an upstream service would."""
+    """Publish an ExecuteRequested for each job with `is_event`, as an upstream service would."""
     from servicekit.kafka.publisher import to_record  # noqa: PLC0415 - heavy, and only needed here
 
     upstream = Secrets.parse(text) if (text := os.environ.get("SIGNOFF_UPSTREAM_SECRETS")) else None

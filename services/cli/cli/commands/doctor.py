@@ -82,7 +82,7 @@ SUMS_SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class Check:
-    """The finding about one part, and the remedy if it is not well; one that is ok and has a remedy is a warning."""
+    """The finding about a part, with a remedy if the part is not well; an `ok` finding with a remedy is a warning."""
 
     part: str
     ok: bool
@@ -91,7 +91,7 @@ class Check:
 
 
 async def check_all(target: Target) -> list[Check]:
-    """Run all checks."""
+    """Run all checks, and return their findings; a part that is not checked within PART_TIMEOUT_S is a finding, too."""
     parts: dict[str, Callable[[Target], Awaitable[list[Check]]]] = {
         "processes": check_processes,
         "console": check_http,
@@ -115,7 +115,7 @@ async def _check_in_time(part: str, check: Callable[[Target], Awaitable[list[Che
 
 
 def check_endpoints(target: Target) -> Check:
-    """Check whether the address of the system is known."""
+    """Check whether the system's addresses are known, and whether their file is private, since it holds a token."""
     if target.file is not None:
         if target.file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             return Check("endpoints", False, f"others may read {target.file}, which holds a token", "chmod 600 it")
@@ -133,7 +133,7 @@ def _check_space(part: str, free_bytes: int, path: str) -> Check:
 
 
 async def check_processes(target: Target) -> list[Check]:
-    """Check whether the processes of a local stack run, and report that they are ready."""
+    """Check whether each process of a local stack runs, and whether each service among them is ready."""
     return list(await asyncio.gather(*(_check_process(target, name, pid) for name, pid in target.processes.items())))
 
 
@@ -149,7 +149,7 @@ async def _check_process(target: Target, name: str, pid: int) -> Check:
 
 
 async def _check_ready(target: Target, name: str, pid: int) -> Check:
-    """Check whether a service that runs reports that it is ready."""
+    """Check whether the service `name`, whose process `pid` runs, answers at /readyz that it is ready."""
     part, log, why = f"process {name}", _name_log(target, name), _describe_last_words(target, name)
     try:
         status, body, _ = await _get(urljoin(target.metrics[name], "/readyz"))
@@ -183,7 +183,7 @@ def _find_log(target: Target, name: str) -> Path | None:
 
 
 def _read_last_words(target: Target, name: str) -> "LastWords | None":
-    """Return why a process of the local stack ended, if it ended lately, and has logged nothing since."""
+    """Return why the local process `name` ended, if its log ends with that and is not older than ENDED_LATELY_S."""
     if (log := _find_log(target, name)) is None:
         return None
     from localstack.process import read_last_words  # noqa: PLC0415 - there is none but with a local stack
@@ -193,7 +193,7 @@ def _read_last_words(target: Target, name: str) -> "LastWords | None":
 
 
 def _read_state(pid: int) -> str:
-    """Return whether a process is `gone`, `stopped` or `running`; a stopped one is known as such on Linux alone."""
+    """Return `gone`, `stopped` or `running` for a process; without /proc, as on macOS, a stopped one is `running`."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -208,7 +208,7 @@ def _read_state(pid: int) -> str:
 
 
 async def check_http(target: Target) -> list[Check]:
-    """Check whether the console answers, and reaches the jobstore."""
+    """Check whether the console answers, reaches the jobstore, and has this command's version and a right clock."""
     if target.http is None:
         return []
     part = "console"
@@ -229,7 +229,7 @@ async def check_http(target: Target) -> list[Check]:
 
 
 def _find_http_skew(headers: Any) -> float | None:
-    """Return by how much a server's clock is ahead of ours, by its header Date, which has whole seconds."""
+    """Return the seconds by which a server's clock is ahead of ours, by its header Date; None without a valid Date."""
     try:
         return (parsedate_to_datetime(headers["Date"]) - datetime.now(UTC)).total_seconds()
     except (KeyError, ValueError, TypeError):
@@ -237,7 +237,7 @@ def _find_http_skew(headers: Any) -> float | None:
 
 
 async def check_jobstores(target: Target) -> list[Check]:
-    """Check whether each jobstore answers, and the reports of all parts that one of them has."""
+    """Check whether each jobstore answers, and check the other parts by what one of the jobstores reports of them."""
     if target.jobstore is None:
         return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
     addresses = [each.strip() for each in target.jobstore.split(",") if each.strip()]
@@ -251,7 +251,7 @@ async def check_jobstores(target: Target) -> list[Check]:
 
 
 async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]:
-    """Check whether a jobstore answers, and return the code of its database's outage, if there is one."""
+    """Return a check of whether a jobstore answers, and the code of its or its database's outage; None if none."""
     async with AsyncClient(address, timeout_s=TIMEOUT_S) as jobstore:
         code = await jobstore.find_outage()
     if code is None or code in DATABASE_OUTAGES:
@@ -271,7 +271,7 @@ async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]
 
 
 async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
-    """Check all parts by the answers of a jobstore that serves; in an outage of its database it gives some of them."""
+    """Check all parts by a serving jobstore's answers, of which some are missing in an `outage` of its database."""
     asked_at = time.time()
     agents, overview, policies, diagnosis = await asyncio.gather(
         list_all(jobstore.iter_agents()),
@@ -304,7 +304,7 @@ async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
 
 
 async def _find_silence(jobstore: AsyncClient, error: SignoffError) -> Check:
-    """Return why a jobstore that serves answers no question: it learns within six seconds that its database is away."""
+    """Return a failed check that says why a serving jobstore answers nothing: its database's outage, or `error`."""
     for _ in range(int((PART_TIMEOUT_S - TIMEOUT_S) / POLL_S) - 2):
         if (code := await jobstore.find_outage()) in DATABASE_OUTAGES:
             return _check_database(code)
@@ -449,7 +449,7 @@ def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check
 
 
 def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
-    """Check whether all validators judge alike where a job names no policy."""
+    """Check whether all validators are set to the same judge, which judges the jobs that name no judge policy."""
     owners: dict[str, list[str]] = {}
     for each in validators:
         owners.setdefault(each.judge or "unknown", []).append(each.owner)
@@ -483,7 +483,7 @@ def _warn_of_userinfo(agent_id: str) -> Check:
 
 
 async def check_judge(target: Target) -> list[Check]:
-    """Check whether the local judge answers. Any other judge is reached by the validators alone."""
+    """Check whether the local judge answers. Other judges are not checked, since only validators reach them."""
     if target.judge is None:
         return []
     try:
@@ -495,7 +495,7 @@ async def check_judge(target: Target) -> list[Check]:
 
 
 async def check_kafka(target: Target) -> list[Check]:
-    """Check whether the broker answers, and has every topic with the catalogue's settings."""
+    """Check whether the broker answers, its disks have space, and its topics have the settings of the catalogue."""
     if target.kafka is None:
         return [Check("kafka", False, "no address is known", "give --kafka host:port")]
     if target.other_prefix is not None:
@@ -541,7 +541,7 @@ def _check_topic(topic: Topic, actual: tuple[int, dict[str, str]] | None) -> Che
 
 
 async def _read_topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
-    """Return partitions and settings of those topics of the catalogue that exist."""
+    """Return the number of partitions and the settings of each topic of the catalogue that exists, by its name."""
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
 
     names = sorted(set(await admin.list_topics()) & set(TOPICS))
@@ -556,7 +556,7 @@ async def _read_topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
 
 
 async def _check_listening(part: str, url: str, remedy: str) -> Check:
-    """Check whether anything listens at a URL. Nothing is sent: an agent may take any request for work."""
+    """Check whether a URL's host takes a connection. No request is sent, since an agent might take it for work."""
     address = urlsplit(url)
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
@@ -582,5 +582,5 @@ def _describe(error: Exception) -> str:
 
 
 def _shorten(id_: str) -> str:
-    """Return the beginning of an id: logs have the whole."""
+    """Return the first eight characters of an id; logs have the whole id."""
     return id_[:8]

@@ -46,7 +46,7 @@ _ENTRIES_MAX = 50_000
 
 
 async def read_log(jobstore: AsyncClient, job_id: str) -> "list[JobLog]":
-    """Return the log of a job, oldest first. Raise CommandError where it is too long to be shown."""
+    """Return the entries of a job's log, oldest first. Raise CommandError if the log has more than _ENTRIES_MAX."""
     logs = []
     async for log in jobstore.iter_job_logs(job_id, view=View.FULL):
         logs.append(log)
@@ -130,7 +130,7 @@ _ENDS_CALL: Final = {"call_failed", "attempt_failed", "given_back", "lapsed"}
 
 @dataclass
 class Span:
-    """A part of a call, such as the wait in the queue, from when to when; `end` is None while it goes on."""
+    """A part of a call, such as the wait in the queue, with its begin and end; `end` is None while the part goes on."""
 
     what: str
     begin: datetime
@@ -141,7 +141,7 @@ class Span:
 
 @dataclass
 class Call:
-    """One call of an agent, with the wait before it, and the judging of its result after it."""
+    """One call of an agent, with the wait before the call and the judging of the call's result."""
 
     submission: int
     call: int
@@ -156,7 +156,7 @@ class Call:
 
 
 def make_calls(logs: "Iterable[JobLog]") -> list[Call]:
-    """Return the calls of a job, oldest first, from the entries of its log, oldest first."""
+    """Return the calls of a job, oldest first; `logs` are the entries of the job's log, oldest first."""
     calls: list[Call] = []
     numbers: dict[object, int] = {}
     tries: dict[int, int] = {}
@@ -185,7 +185,7 @@ def make_calls(logs: "Iterable[JobLog]") -> list[Call]:
 
 
 def _add(calls: Sequence[Call], log: "JobLog") -> None:
-    """Add an entry to the last call: it ends the span under way, and may begin the next."""
+    """Add an entry to the last call: the entry may end the span under way, and may begin the next span."""
     call = calls[-1]
     call.agent_id = log.agent_id or call.agent_id
     call.outcome = log.code or str(log.status)
@@ -205,9 +205,9 @@ def _add(calls: Sequence[Call], log: "JobLog") -> None:
 
 
 def _split(call: Call, log: "JobLog") -> None:
-    """Split the span that an entry ends: by the entry's duration it was worked on; before that, it waited for a worker.
+    """Split in two the span that an entry ends: a wait for a worker, and then work that took the entry's duration.
 
-    The begin of a call may be recorded only as the call ends.
+    The log may record the begin of a call only when the call ends. An entry without a duration splits no span.
     """
     last = call.spans[-1] if call.spans else None
     if last is None or last.end is not None or log.duration_s is None:
@@ -223,7 +223,7 @@ def _split(call: Call, log: "JobLog") -> None:
 
 
 def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
-    """Return how long each kind of span took in all, until now where one goes on, without those that took no time."""
+    """Return the total time of each kind of span, by kind, without zeros; a span without an end lasts until `now`."""
     sums: dict[str, timedelta] = {}
     for span in (span for call in calls for span in call.spans):
         sums[span.what] = sums.get(span.what, timedelta()) + max(timedelta(), (span.end or now) - span.begin)
@@ -231,7 +231,7 @@ def sum_up(calls: Sequence[Call], now: datetime) -> dict[str, timedelta]:
 
 
 def sum_waits(calls: Sequence[Call], name: "Callable[[PastWait], str]") -> dict[str, timedelta]:
-    """Return how long executions waited in the queue, added up by the `name` of the cause."""
+    """Return the total time of waits in the queue, by cause; `name` returns the name of a wait's cause."""
     sums: dict[str, timedelta] = {}
     for wait in (wait for call in calls for span in call.spans for wait in span.waits):
         cause = name(wait)
@@ -240,7 +240,7 @@ def sum_waits(calls: Sequence[Call], name: "Callable[[PastWait], str]") -> dict[
 
 
 def draw(calls: Sequence[Call], now: datetime, columns: int) -> Iterator[list[tuple[str, str]]]:
-    """Yield for each call the parts of a bar of so many characters: (what, characters), "" for a gap."""
+    """Yield the bar of each call in a chart of `columns` characters: parts (kind of span, or "" for a gap; text)."""
     begin = min(call.spans[0].begin for call in calls)
     end = max((call.spans[-1].end or now) for call in calls)
     length = max((end - begin).total_seconds(), 1e-3)
@@ -277,7 +277,7 @@ _BAR_MAX_CHARS: Final = 100
 
 
 def find_result(logs: "Sequence[JobLog]", submission: int | None = None) -> "tuple[int, Any, Verdict | None] | None":
-    """Return the last result of a job, or of one submission: (submission, result, its verdict if it has one)."""
+    """Return (submission, result, verdict or None) of the last result in a job's log, or in one submission; or None."""
     for log in reversed(logs):
         has_result = log.result is not None or log.verdict is not None or log.kind is JobLogKind.RESULT
         if submission in {None, log.submission} and has_result:
@@ -286,7 +286,7 @@ def find_result(logs: "Sequence[JobLog]", submission: int | None = None) -> "tup
 
 
 def format_result(result: Any) -> list[str]:
-    """Return the lines of a result: those of a text as they are, of anything else as indented JSON."""
+    """Return the lines of a result: of the text, if it is a text or an object of one text, else of indented JSON."""
     if isinstance(result, dict) and len(result) == 1 and isinstance(text := next(iter(result.values())), str):
         result = text
     return (result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False)).splitlines()
@@ -301,7 +301,7 @@ def show_job(
     *,
     in_full: bool,
 ) -> None:
-    """Show a job with its last result, or that of one submission, why it waits, and where the time went."""
+    """Print a job, why it waits, its last result or that of `submission`, with the verdict, and where its time went."""
     found, calls = find_result(logs, submission), make_calls(logs)
     out.print_json(
         {
@@ -379,7 +379,7 @@ def _show_result(out: Output, lines: Sequence[str], *, in_full: bool) -> None:
 
 
 def show_waterfall(out: Output, calls: Sequence[Call]) -> None:
-    """Show where the time of a job went, a bar for each call of an agent."""
+    """Print the total time of each kind of span, and a bar of the spans of each call; print nothing without calls."""
     if not calls:
         return
     now = datetime.now(UTC)
@@ -416,7 +416,7 @@ def _name_call(call: Call) -> str:
 
 
 def show_diff(out: Output, logs: "Sequence[JobLog]", first: int, second: int) -> bool:
-    """Show what differs between the results and verdicts of two submissions; return whether both have a result."""
+    """Print how the results and verdicts of two submissions differ; return False if a submission has no result."""
     found = [find_result(logs, submission) for submission in (first, second)]
     if found[0] is None or found[1] is None:
         return False
@@ -443,5 +443,5 @@ def show_diff(out: Output, logs: "Sequence[JobLog]", first: int, second: int) ->
 
 
 def _word_outcome(outcome: str, kind: str | None) -> tuple[str, str]:
-    """Return the word of an outcome, and its style."""
+    """Return the word for an outcome of a criterion of this kind, and its style; an unknown outcome is its own word."""
     return (_OUTCOMES_OF_NEVER if kind == "never" else _OUTCOMES).get(outcome, (outcome, ""))

@@ -365,7 +365,7 @@ async def edit(
 
 
 def _add_file(file: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a job in a file, and over them those that options give; a policy field by field."""
+    """Return the fields of a job: those in `file`, replaced by those in `options`, in a policy field by field."""
     fields = read_json_file(file, "--file") if file else {}
     if not isinstance(fields, dict):
         raise typer.BadParameter("must be a JSON object", param_hint="--file")
@@ -389,7 +389,7 @@ async def _show(
 
 
 async def _show_job(cli: Session, jobstore: AsyncClient, job: "Job") -> None:
-    """Show a job, with the name of its agent."""
+    """Print a job: as JSON with --json, else its fields, a line each, with the name of its agent."""
     out, last = cli.out, job.last_log
     await cli.learn_agents(jobstore, [job.agent_id])
     out.print_json(job)
@@ -414,7 +414,7 @@ async def _show_job(cli: Session, jobstore: AsyncClient, job: "Job") -> None:
 
 
 async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execution") -> None:
-    """Show an execution, with the name of its agent."""
+    """Print an execution: as JSON with --json, else its fields, a line each, with the name of its agent."""
     out, made = cli.out, execution
     await cli.learn_agents(jobstore, [made.agent_id])
     out.print_json(made)
@@ -441,7 +441,7 @@ async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execu
 
 
 def show_jobs(out: Output, jobs: "Sequence[Job]", next_page_token: str, searched: int | None) -> None:
-    """Show a page of jobs, with the causes for which they wait; `searched`: how many of the newest were searched."""
+    """Print a page of jobs, and why each waits. If `searched` is set, only that many of the newest were searched."""
     columns = {
         "id": lambda job: job.id,
         "status": style_status_of,
@@ -462,7 +462,7 @@ def _name_causes(out: Output, job: "Job") -> str:
 
 
 def format_count(count: int, capped_at: int) -> str:
-    """Return a count, with a plus where it may be more."""
+    """Return a count as text, with a plus if it has reached `capped_at`, since it may be higher."""
     return f"{count}{'+' * (count >= capped_at)}"
 
 
@@ -475,7 +475,7 @@ _FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogSt
 
 
 async def watch_transitions(jobstore: AsyncClient, job_id: str, *, after_version: int = 0) -> "AsyncGenerator[JobLog]":
-    """Yield the transitions of a job after a version, until it rests or is cancelled."""
+    """Yield the log entries of a job after `after_version`, until the newest leaves the job at rest or cancelled."""
     async with aclosing(jobstore.watch_jobs([job_id], 0)) as events:
         async for event in events:
             if event.log is None or event.log.version <= after_version:
@@ -494,9 +494,9 @@ async def show_until_rest(
     timeout_s: float | None = None,
     only_end: bool = False,
 ) -> None:
-    """Show the transitions of a job until it rests; the command succeeds only if the job is COMPLETED then.
+    """Print the transitions of a job until it is at rest. Raise CommandError if the job is not COMPLETED then.
 
-    `only_end`: as JSON nothing but the job is printed, as it ended.
+    Raise CommandError after `timeout_s`, too. With `only_end` and --json, print nothing but the job, at its end.
     """
     try:
         with cli.look_again_by(f"signoff jobs watch {job_id}", job_id=job_id):
@@ -518,7 +518,7 @@ async def show_until_rest(
 
 
 def succeed_if_completed(job: "Job") -> None:
-    """End the command with status 1 unless the job is COMPLETED."""
+    """Raise CommandError, at which the command exits with status 1, unless the job is COMPLETED."""
     if job.status is not JobStatus.COMPLETED:
         raise CommandError(f"{job.id} is {job.status}", code=ErrorCode.NOT_COMPLETED, status=ExitStatus.NOT_MET)
 

@@ -93,7 +93,7 @@ async def rejudge(
 
 
 async def show_flips(out: "Output", jobstore: AsyncClient, operation_id: str) -> None:
-    """Show the report of an operation that judged results again."""
+    """Print the report of the operation `operation_id`, which judged results again."""
     show_report(out, await jobstore.get_rejudge_report(operation_id))
 
 
@@ -195,7 +195,7 @@ async def report(
 
 
 async def _judge(jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
-    """Have one case judged, and return its judging."""
+    """Create a judging of the one case in `fields`, wait until the judging has ended, and return it."""
     group_id = await jobstore.create_judgings(validate_resource("NewJudgings", fields, "what is judged"))
     async with aclosing(jobstore.watch_judgings(group_id)) as progress:
         async for _ in progress:
@@ -205,7 +205,7 @@ async def _judge(jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
 
 
 async def _read_job(jobstore: AsyncClient, job_id: str) -> dict[str, Any]:
-    """Return the case of a job: its last result, with the criteria and the task of the job."""
+    """Return a job's last result, criteria and task as a case to judge. Raise CommandError if the job has no result."""
     from signoff.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
 
     job = await jobstore.get_job(job_id)
@@ -243,7 +243,7 @@ SHOWN_MAX: Final = 10
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """The options of judging the cases of a file."""
+    """The options of `signoff judge evaluate` that say how the cases of a file are judged."""
 
     repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each case is judged.")] = 1
     submission: Annotated[
@@ -380,7 +380,7 @@ _STYLES: Final = {"pass": "green", "fail": "red", "cannot_assess": "yellow"}
 
 
 def show_judging(out: Output, judging: "Judging") -> None:
-    """Show the verdict of a judging, or why there is none."""
+    """Print a judging: the verdict, or why there is none; what a probe of a judge found; and the time and cost."""
     out.print_json(judging)
     if judging.code is not None:
         out.print_line(Styled(f"not judged: {judging.code}", "red"), f": {judging.message or ''}")

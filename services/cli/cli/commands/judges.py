@@ -218,7 +218,7 @@ async def retire(cli: Session, jobstore: AsyncClient, name: Name, reason: Reason
 
 
 def _read_report(file: str) -> dict[str, Any]:
-    """Return the parts of a report that the jobstore reads."""
+    """Return those parts of the report in a file that the jobstore reads. Raise BadParameter if it is no report."""
     from cli.evaluating import reduce_report  # noqa: PLC0415 - heavy, and only needed here
 
     report = read_json_file(file, "--report")
@@ -228,7 +228,7 @@ def _read_report(file: str) -> dict[str, Any]:
 
 
 def _read_policy(file: str, name: str | None) -> Any:
-    """Return the policy in a file, which may also hold the output of `judges show --json`."""
+    """Return the judge policy in a file, with `name` if given; the file may hold output of `judges show --json`."""
     policy = read_document(file, "--file")
     if isinstance(policy, dict) and "policy" in policy:
         policy = policy["policy"]
@@ -239,7 +239,7 @@ def _read_policy(file: str, name: str | None) -> Any:
 
 
 def _make_policy(name: str, get: Callable[[str], Any]) -> dict[str, Any]:
-    """Return the policy that options describe, each of which `get` returns by its name."""
+    """Return the judge policy `name` that options describe; `get` returns an option's value by the option's name."""
     judges = [{"model": model, "base_url": get("base_url"), "key": get("key")} for model in get("models") or ()]
     kind = "cascade" if get("cascade") else "quorum" if get("votes") or len(judges) > 1 else "single"
     asking = {"kind": kind, "judges": judges, "votes": get("votes")}
@@ -319,7 +319,7 @@ async def lint(cli: Session, jobstore: AsyncClient, criteria: Criteria = None, f
 
 
 def _read_criteria(criteria: list[str] | None, file: str | None) -> str:
-    """Return the text form of criteria that are given as options or in a file."""
+    """Return criteria, one a line, from options or a file. Raise BadParameter if both are given, or neither is."""
     if (file is None) == (not criteria):
         raise typer.BadParameter("give either --criteria or --file", param_hint="--criteria")
     return "\n".join(criteria or ()) if file is None else read_text(file if file == "-" else f"@{file}", "--file")
@@ -331,7 +331,7 @@ _VERSIONS = ["version", "", "met", "not met", "unjudged", "spent", "made", "by",
 
 
 def show_judge_policy(out: Output, found: "NamedJudgePolicy", shown: Any) -> None:
-    """Show one version of a judge policy whole, with its evaluation, and all versions."""
+    """Print the version `shown` of a judge policy and its evaluation, all versions, and which was current from when."""
     out.print_json({**vars(found), **{name: getattr(shown, name) for name in ("version", "policy", *_MEASURED)}})
     out.print_line(f"{found.name}@{shown.version}")
     for line in json.dumps(shown.policy, indent=2).splitlines():

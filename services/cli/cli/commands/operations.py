@@ -51,7 +51,7 @@ Reason = Annotated[str | None, typer.Option("--reason", help="The reason, for th
 
 @dataclass(frozen=True)
 class OperationOptions:
-    """The options of every operation beside its filter."""
+    """The options that all operations on many jobs have, beside those of the filter."""
 
     job_ids: Annotated[
         list[str] | None,
@@ -200,9 +200,9 @@ async def make_operation(
     then: "Callable[[AsyncClient, str], Awaitable[None]] | None" = None,
     **parameters: object,
 ) -> None:
-    """Preview an operation, create it once that is confirmed, and show it; with --wait until it has ended.
+    """Preview an operation, create it once the user confirms, and print it, with --wait once it has ended.
 
-    `then` is called with its id once it has ended. The command fails unless all its jobs ended well.
+    With --wait, then call `then` with the operation's id, and exit with status 1 unless all its jobs ended well.
     """
     if bool(how.job_ids) == bool(conditions):
         raise typer.BadParameter("give either jobs, or what the jobs must be, such as --status", param_hint="JOB")
@@ -235,7 +235,7 @@ async def make_operation(
 
 
 def _name_basis(kind: OperationKind, judge: str | None) -> str:
-    """Return the basis of the estimated cost of an operation; "" if it costs nothing."""
+    """Return words for what an operation's cost is estimated from; "" if an operation of this kind costs nothing."""
     if kind is not OperationKind.REJUDGE:
         return "what similar jobs have cost recently" if kind in BATCH_KINDS else ""
     return "what judging them cost last" if judge is None else f"what verdicts by {judge} cost on average"
@@ -336,7 +336,7 @@ async def retry_batch(  # noqa: PLR0917 - each is an option
 
 
 async def _show_created(cli: Session, jobstore: AsyncClient, created: "Operation", *, wait: bool) -> None:
-    """Show a batch that was created, with `wait` until it ends; succeed if its jobs were accepted, or COMPLETED."""
+    """Print a batch, with `wait` at its end. Exit with status 1 if a job was refused or, at the end, not completed."""
     if wait:
         created = await show_until_ended(cli, jobstore, str(created.id), as_json=False)
     await show_operation(cli, jobstore, created)
@@ -348,7 +348,7 @@ _GOOD: Final = (JobStatus.COMPLETED, "DONE")
 
 
 async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operation") -> None:
-    """Show an operation, such as a batch, why it waits, and the first of its items that were refused."""
+    """Print an operation, such as a batch, why its executions wait, and the first of its items that were refused."""
     await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
     cli.out.print(operation, *_describe(operation))
     print_sums(cli.out, operation.waiting)
@@ -363,7 +363,7 @@ async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operat
 
 
 def show_operations(out: Output, operations: "Sequence[Operation]", next_page_token: str) -> None:
-    """Show a page of operations."""
+    """Print a page of operations, as JSON with --json, else as a list."""
     columns = {
         "id": lambda each: each.id,
         "created": lambda each: format_time(each.created_at),
@@ -377,7 +377,7 @@ def show_operations(out: Output, operations: "Sequence[Operation]", next_page_to
 
 
 def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str) -> None:
-    """Show a preview of an operation; `basis` says from what its cost is estimated, "" if it costs nothing."""
+    """Print a preview of an operation; `basis` says what its cost is estimated from, "" if it costs nothing."""
     out.print_json(preview)
     counts = ", ".join(f"{count} {word}" for word, count in sorted(preview.counts.items()))
     more = f"more than {preview.items_max}" if preview.total > preview.items_max else preview.total
@@ -396,7 +396,7 @@ def show_preview(out: Output, kind: str, preview: "OperationPreview", basis: str
 async def show_until_ended(
     cli: Session, jobstore: AsyncClient, operation_id: str, *, as_json: bool = True
 ) -> "Operation":
-    """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
+    """Print an operation's progress until it has ended, with --json only if `as_json`; return the ended operation."""
     last = await jobstore.get_operation(operation_id)
     named, look = ("batch_id", "batches watch") if last.kind in BATCH_KINDS else ("operation_id", "bulk get")
     with cli.look_again_by(f"signoff {look} {operation_id}", **{named: operation_id}):
@@ -411,7 +411,7 @@ async def show_until_ended(
 
 
 def has_completed(operation: "Operation") -> bool:
-    """Return whether an operation is done, and all its items are COMPLETED, or DONE where nothing was executed."""
+    """Return whether an operation is DONE and has items, all of which are COMPLETED, or DONE without an execution."""
     return operation.state is OperationState.DONE and 0 < operation.total == _count_good(operation)
 
 
@@ -420,7 +420,7 @@ def _count_good(operation: "Operation") -> int:
 
 
 def _style_state(operation: "Operation") -> Styled:
-    """Return the state of an operation in a colour: one that is DONE in that of its items' outcomes."""
+    """Return an operation's state in a colour: DONE in green if all items ended well, yellow if some did, else red."""
     good = _count_good(operation)
     if operation.state is not OperationState.DONE or good == operation.total:
         return style_status(operation.state)
@@ -432,7 +432,7 @@ def _list_counts(operation: "Operation") -> str:
 
 
 def _describe(operation: "Operation") -> list[str | Styled]:
-    """Return the counts of an operation and, while it runs, its rate and estimated end, as parts of a line."""
+    """Return an operation's id, state, counts, cost and, while it runs, rate and estimated end, as parts of a line."""
     name = f"{operation.name}  " if operation.name else ""
     parts: list[str | Styled] = [
         f"{operation.id}  {name}",

@@ -65,7 +65,7 @@ _ENDS: Final = ("completed", "resubmission_required", "rejected", "failed", "can
 
 
 def show_overview(out: Output, range_: str, overview: "Overview", agents: "Sequence[AgentStats]") -> None:
-    """Show an overview, and how each agent does."""
+    """Print an overview of the last `range_`, such as `1h`, and the statistics of each agent."""
     out.print_json({"overview": overview, "agents": agents})
     now, totals = overview.now, overview.totals
     oldest = f", the oldest for {format_seconds(now.oldest_wait_s)}" if now.oldest_wait_s is not None else ""

@@ -106,7 +106,7 @@ async def verify(
 
 
 async def _find_keys(cli: Session, file: Path | None, key: str | None) -> "tuple[PublicKeys, str]":
-    """Return the keys to verify with, and the source that vouches for them."""
+    """Return the keys to verify receipts with, and their source: `file`, `key`, or else the jobstore."""
     from contracts.receipts import PublicKeys  # noqa: PLC0415 - heavy, and only needed here
 
     if file is not None and key is not None:
@@ -131,7 +131,7 @@ def _read(path: str, name: str) -> bytes:
 
 
 def _hash_forms(content: bytes) -> set[str]:
-    """Return the hashes that a result in a file may have: as JSON, however laid out, or as a text."""
+    """Return the hashes (hex) of the results that a file's content may stand for: a text, or JSON in any layout."""
     from contracts.events import hash_result  # noqa: PLC0415 - heavy, and only needed here
     from signoff.jsontext import json_text, parse_json  # noqa: PLC0415
 
@@ -146,7 +146,7 @@ def _hash_forms(content: bytes) -> set[str]:
 
 
 def _compare_job(statement: "Statement", content: bytes) -> None:
-    """Compare the task and references of a job, or what its agent was sent. Raise CommandError if they are others."""
+    """Raise CommandError unless the JSON of a job or of an agent's call has the task and references in `statement`."""
     from contracts.criteria import format_references, hash_references  # noqa: PLC0415 - heavy, and only needed here
     from contracts.events import hash_task  # noqa: PLC0415
     from signoff.jsontext import json_text, parse_json  # noqa: PLC0415

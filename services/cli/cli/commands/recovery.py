@@ -146,7 +146,7 @@ def _show_differences(cli: Session, result: dict[str, Any]) -> None:
 
 
 def _name(difference: dict[str, Any]) -> str:
-    """Return in words which row or column differs."""
+    """Return words for the row or column that differs between a rebuilt and a live database."""
     table, key, job_id, version = (difference[name] for name in ("table", "key", "job_id", "version"))
     where = f"{table} {key}" if job_id is None else f"job {job_id or '(unknown)'}"
     where += f", version {version}" if version is not None else ""
@@ -171,9 +171,9 @@ LINE_MAX = 1 << 20
 
 
 async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-    """Run a module of jobstore.recovery and yield the JSON lines that it prints, the last with its result.
+    """Run a module of jobstore.recovery in a process, and yield the JSON lines that it prints; the last has its result.
 
-    Raise CommandError with the program's error, or if it ended without a result.
+    Raise CommandError with the error that the module prints, or if it ends without a result.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     settings = {"TOPIC_PREFIX": TOPIC_PREFIX, **settings}
@@ -213,10 +213,10 @@ _REASONS = {
 
 
 def find_fact_keys(target: Target) -> FactKeys | None:
-    """Return the keys of SIGNOFF_SECRETS, followed by those of SIGNOFF_FACT_KEYS; None: no key is known.
+    """Return the keys of facts: those of SIGNOFF_SECRETS, then of SIGNOFF_FACT_KEYS; None if no key is known.
 
-    Each may be in a file (`_FILE`). The target's secrets are taken where neither is set. Raise CommandError if what is
-    set cannot be read.
+    The value of a variable may be in a file (`_FILE`). If neither is set, the target's secrets are taken. Raise
+    CommandError if a value is malformed.
     """
     secrets, given = _read_environment()
     if not given:
@@ -246,7 +246,7 @@ def _read_environment() -> list[str]:
 
 
 def require_fact_keys(target: Target) -> FactKeys:
-    """Return the keys that check facts. Raise CommandError if none is known."""
+    """Return the keys that verify facts, as `find_fact_keys` does. Raise CommandError if no key is known."""
     keys = find_fact_keys(target)
     if keys is None:
         raise CommandError(f"no key of facts is known: {HOW_TO_GIVE}", code=ErrorCode.NO_FACT_KEYS)
@@ -254,13 +254,13 @@ def require_fact_keys(target: Target) -> FactKeys:
 
 
 def describe_unread(unread: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield a line if batches of records could not be read."""
+    """Yield a line with the number and offsets of the batches of records that could not be read, if there are any."""
     if unread and unread["batches"]:
         yield f"passed by, since nobody can read them: {unread['batches']} batches ({', '.join(unread['offsets'])})"
 
 
 def describe_left(left: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield a line for each topic that has records without a valid signature, with the reasons."""
+    """Yield a line for each topic that has records without a valid signature: their number by reason."""
     for topic, reasons in left.items():
         counts = ", ".join(f"{count} {_REASONS.get(reason, reason)}" for reason, count in reasons.items())
         yield f"left out of {topic}: {counts}"

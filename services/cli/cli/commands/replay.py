@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TopicRecord:
-    """A record of a topic, with its value parsed if it is JSON."""
+    """A record of a topic, with its value parsed if the value is JSON, else None."""
 
     record: Any
     value: Any
@@ -41,19 +41,19 @@ class TopicRecord:
 
     @property
     def at(self) -> datetime:
-        """When the record was published."""
+        """The time at which the record was published."""
         from servicekit.kafka.history import read_time  # noqa: PLC0415 - heavy, and only needed here
 
         return read_time(self.record)
 
     @property
     def key(self) -> str | None:
-        """The partition key."""
+        """The partition key as text; None if the record has no key."""
         return None if self.record.key is None else self.record.key.decode(errors="replace")
 
     @property
     def is_replay(self) -> bool:
-        """Whether the record was published again by an operator."""
+        """Whether an operator published the record again, as its header says."""
         return REPLAY_HEADER in self.headers
 
     @property
@@ -62,7 +62,7 @@ class TopicRecord:
         return MARKER_HEADER in self.headers
 
     def get_field(self, name: str) -> str | None:
-        """Return a field of the event, or of the log entry in it, as text; None if it is not set or no scalar."""
+        """Return the field `name` of the event, else of its log entry, as text; None if it is not set, or no scalar."""
         if not isinstance(self.value, dict):
             return None
         log = self.value.get("log")
@@ -70,7 +70,7 @@ class TopicRecord:
         return None if value is None or isinstance(value, dict | list) else str(value)
 
     def find_event_id(self, topic: Topic) -> str | None:
-        """Return the event id in the header, else the one that follows from the event; None if it has neither."""
+        """Return the event id in the header `ce_id`, else that of the parsed event; None if the event is invalid."""
         if "ce_id" in self.headers or topic.event is None:
             return self.headers.get("ce_id")
         try:
@@ -79,7 +79,7 @@ class TopicRecord:
             return None
 
     def to_document(self, topic: Topic, *, headers: bool) -> dict[str, Any]:
-        """Return the record as JSON for programs; a value that is no JSON as base64."""
+        """Return the record as a JSON document, with its headers if `headers`; a value that is no JSON is in base64."""
         record = self.record
         return {
             "topic": record.topic,
@@ -97,7 +97,7 @@ class TopicRecord:
 
 
 def parse_record(record: Any) -> TopicRecord:
-    """Parse a record of Kafka; bytes that are no UTF-8 or no JSON are no error."""
+    """Parse a record of Kafka. A value that is no JSON becomes None; header bytes that are no UTF-8 become U+FFFD."""
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     try:
         return TopicRecord(record, parse_json(record.value or b""), is_json=True, headers=headers)
@@ -107,7 +107,7 @@ def parse_record(record: Any) -> TopicRecord:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which records of a topic are selected: by offsets (`last` included), time (`until` excluded) and ids."""
+    """A choice of records of a topic: by partition, offsets (`last` included), time (`until` excluded) and ids."""
 
     topic: Topic
     partition: int | None = None
@@ -120,7 +120,7 @@ class Selection:
     execution_id: str | None = None
 
     def check(self) -> None:
-        """Raise BadParameter if what is asked for contradicts itself."""
+        """Raise BadParameter if the conditions contradict each other, such as a `last` offset below the `first`."""
         if self.partition is None and (self.first is not None or self.last is not None):
             raise typer.BadParameter("goes with --partition", param_hint="--from-offset, --to-offset")
         if self.first is not None and self.last is not None and self.last < self.first:
@@ -129,7 +129,7 @@ class Selection:
             raise typer.BadParameter("is not after --since", param_hint="--until")
 
     def limit_offsets(self, stored: Mapping[int, range]) -> dict[int, range]:
-        """Return which of the stored offsets to read, by partition. Raise CommandError for an unknown partition."""
+        """Return those `stored` offsets that are selected, by partition. Raise CommandError on an unknown partition."""
         if self.partition is None:
             return dict(stored)
         if self.partition not in stored:
@@ -141,7 +141,7 @@ class Selection:
         return {self.partition: range(begin, max(begin, end))}
 
     def has(self, record: TopicRecord) -> bool:
-        """Return whether a record that was read is selected."""
+        """Return whether a record has the selected time and ids; its partition and offset are not looked at."""
         return (
             (self.since is None or record.at >= self.since)
             and (self.until is None or record.at < self.until)
@@ -152,7 +152,7 @@ class Selection:
 
 
 def get_topic(name: str) -> Topic:
-    """Return a topic of the catalogue. Raise BadParameter if it has none of this name."""
+    """Return the topic `name` of the catalogue. Raise BadParameter if the catalogue has no such topic."""
     if (topic := find_topic(name)) is None:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(TOPICS)}", param_hint="TOPIC")
     return topic
@@ -165,7 +165,7 @@ app = make_app()
 
 
 def parse_execution_id(text: str, _: str) -> str:
-    """Return an execution id as records have it. Raise BadParameter if it is no UUID."""
+    """Return a UUID in the form in which records have it. Raise BadParameter if `text` is no UUID."""
     try:
         return str(UUID(text))
     except ValueError:
@@ -173,7 +173,7 @@ def parse_execution_id(text: str, _: str) -> str:
 
 
 def _parse_record_time(text: str, flag: str) -> datetime | None:
-    """Return a time, or one ago, in whole milliseconds: those of records have no others."""
+    """Return a time, given as ISO 8601 or a time ago, cut to whole milliseconds, as the times of records are."""
     at = parse_past_time(text, flag)
     return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
 
@@ -233,7 +233,7 @@ async def _replay(cli: Session, selection: Selection, *, headers: bool, publish:
 
 
 def _show_unread(cli: Session, history: "History") -> None:
-    """Print how many batches of records could not be read, and were skipped."""
+    """Print how many batches of records could not be read, and were skipped, if there are any."""
     from servicekit.kafka.history import describe_unread as describe  # noqa: PLC0415 - heavy, and only needed here
 
     if history.unread.count:
@@ -243,7 +243,7 @@ def _show_unread(cli: Session, history: "History") -> None:
 
 
 async def select(history: "History", selection: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
-    """Yield the selected records at these offsets, those of each partition in order."""
+    """Yield the records at `offsets` that are selected; the records of each partition come in their order."""
     async for records in history.read(offsets):
         for record in map(parse_record, records):
             if selection.has(record):
@@ -305,7 +305,7 @@ async def _is_confirmed(cli: Session, selection: Selection, selected: AsyncItera
 
 
 async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
-    """Publish the records again, except replays: these would double each time."""
+    """Publish records again, and print their number. Skip replays, since each run would double their number."""
     from servicekit.kafka.publisher import Outgoing  # noqa: PLC0415 - heavy, and only needed here
 
     at = time_text(datetime.now(UTC)).encode()
@@ -326,7 +326,7 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
 
 @asynccontextmanager
 async def open_publisher(kafka: str, name: str) -> "AsyncIterator[Publisher]":
-    """Yield a publisher, and stop it in the end."""
+    """Yield a started publisher to the broker `kafka`, whose source is `name`, and stop it after the block."""
     from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
     publisher = Publisher(kafka, name)
@@ -338,7 +338,7 @@ async def open_publisher(kafka: str, name: str) -> "AsyncIterator[Publisher]":
 
 
 async def send(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:
-    """Send a batch, empty it, and return how many are published in all. Raise CommandError if one is not."""
+    """Publish and empty a batch; return `published` plus its size. Raise CommandError if a record is not published."""
     for result in await publisher.send(batch):
         if isinstance(result, Exception):
             raise CommandError(f"{published} were published, and then: {result}", code=ErrorCode.KAFKA_UNAVAILABLE)
@@ -353,7 +353,7 @@ def _show_counts(cli: Session, published: int, skipped: int) -> None:
 
 
 def open_history(cli: Session, topic: str) -> "History":
-    """Return the history of a topic, to be read. Raise CommandError if no address of Kafka is known."""
+    """Return a topic's reader. Raise CommandError if Kafka's address is unknown, or its topics have another prefix."""
     from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
     from servicekit.patches import survive_lost_connections  # noqa: PLC0415 - same
 
@@ -438,7 +438,7 @@ async def discard(
 async def _resolve(
     cli: Session, topic_name: str, outcome: LetterOutcome, selection: dict[str, Any], reason: str | None, *, asks: bool
 ) -> dict[str, int]:
-    """Redrive or discard the open letters that are selected, `asks`: once that is confirmed, and return how many."""
+    """Redrive or discard (`outcome`) the selected open dead letters, with `asks` once confirmed; return the counts."""
     topic = get_topic(topic_name)
     if topic.dlq is None:
         message = f"{topic_name} has no dead letters: name the topic that they came from"
@@ -454,7 +454,7 @@ async def _resolve(
 
 
 async def _resolve_pages(jobstore: AsyncClient, asked: dict[str, Any]) -> dict[str, int]:
-    """Ask until all letters are resolved that were there when the first call came, and add the answers up."""
+    """Call the jobstore until all dead letters are resolved that the first call found; return sums of its counts."""
     total = {"letters": 0, "skipped": 0, "forgotten": 0}
     while True:
         page = await jobstore.resolve_dead_letters(validate_resource("NewResolution", asked, "the selection"))
@@ -465,7 +465,7 @@ async def _resolve_pages(jobstore: AsyncClient, asked: dict[str, Any]) -> dict[s
 
 
 def _show_letters(out: Output, letters: "DeadLetters") -> None:
-    """Show how many dead letters there are, and the newest."""
+    """Print the number of dead letters of each topic, and a table of the newest dead letters."""
     out.print_json(letters)
     for topic, count in sorted(letters.counts.items()):
         out.print_line(f"{topic}: {count}")
@@ -493,7 +493,7 @@ def _describe_resolution(done: "DeadLetterResolution") -> str:
 
 
 def _name_source(letter: "DeadLetter") -> str:
-    """Return the topic, partition and offset from which a dead letter came, as far as they are known."""
+    """Return `topic/partition/offset` of a dead letter's source, with `?` for an unknown number; "" without a topic."""
     parts = (letter.source_topic, letter.source_partition, letter.source_offset)
     place = "/".join("?" if part is None else str(part) for part in parts) if letter.source_topic else ""
     return place if letter.source_last_offset is None else f"{place}-{letter.source_last_offset}"

@@ -57,12 +57,12 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def show_message(cli: Session, message: str) -> None:
-    """Show a message of the stack."""
+    """Print a message of the local stack, as JSON with --json."""
     cli.out.print({"message": message}, message)
 
 
 async def _welcome(cli: Session, file: Path) -> None:
-    """Wait until the stack has written its addresses, and show them."""
+    """Wait until the stack has written the endpoints file, and print the addresses in it."""
     began = time.time()
     while not _is_written(file, began):  # noqa: ASYNC110 - a file has no event to wait for
         await asyncio.sleep(POLL_S)
@@ -77,7 +77,7 @@ async def _welcome(cli: Session, file: Path) -> None:
 
 
 def _is_written(file: Path, began: float) -> bool:
-    """Return whether this stack has written the file: a stack that was killed may have left one."""
+    """Return whether the file was written after `began`; an older file is of an earlier stack, which was killed."""
     return file.exists() and file.stat().st_mtime >= began
 
 

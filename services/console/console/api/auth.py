@@ -30,21 +30,21 @@ class Session(BaseModel):
 
 
 class Sessions:
-    """Begin, open and end sessions. Nothing is stored but the ids of those that were ended here before their time."""
+    """Begins, opens and ends sessions. Nothing is stored but the ids of sessions that this process has ended early."""
 
     def __init__(self, keys: Sequence[bytes], lasts_s: float) -> None:
-        """`keys` are of 32 bytes: the first seals, all open."""
+        """Take `keys` of 32 bytes: the first seals cookies, and all open them. A session lasts for `lasts_s`."""
         self._cipher = MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])
         self.lasts_s = lasts_s
         self._ended: dict[str, float] = {}
 
     def begin(self, token: str) -> str:
-        """Begin a session of a token's owner, and return its cookie."""
+        """Begin a session for a token, and return the session's cookie, in which the token is sealed."""
         session = Session(id=token_urlsafe(), ends_at=time.time() + self.lasts_s, token=token)
         return self._cipher.encrypt(session.model_dump_json().encode()).decode()
 
     def open(self, cookie: str) -> Session | None:
-        """Return the session of a cookie; None: it has ended, or the cookie is none of ours."""
+        """Return the session in a cookie; None if the session has ended, or none of the keys has sealed the cookie."""
         try:
             session = Session.model_validate_json(self._cipher.decrypt(cookie.encode()))
         except (InvalidToken, ValidationError):
@@ -52,7 +52,7 @@ class Sessions:
         return None if session.ends_at <= time.time() or session.id in self._ended else session
 
     def end(self, session: Session) -> None:
-        """End a session before its time. Other consoles do not know of it: there a copy of its cookie still works."""
+        """End a session early, in this process alone: in other consoles a copy of the session's cookie still works."""
         now = time.time()
         self._ended = {id_: ends_at for id_, ends_at in self._ended.items() if ends_at > now}
         self._ended[session.id] = session.ends_at
@@ -70,13 +70,13 @@ _bearer = HTTPBearer(auto_error=False, description="A token of the jobstore; a s
 
 
 def session_cookie_name(request: Request) -> str:
-    """Return the session cookie's name; by port, since browsers share cookies between the ports of a host."""
+    """Return the session cookie's name, with the port in the header Host: browsers share cookies between ports."""
     _, _, port = request.headers.get("host", "").rpartition(":")
     return f"signoff_session_{port}" if port.isdecimal() else "signoff_session"
 
 
 def find_session(request: Request) -> Session | None:
-    """Return the session of a request's cookie, if it has one that has not ended."""
+    """Return the session in a request's cookie; None if the cookie is missing or invalid, or the session has ended."""
     sessions: Sessions = request.app.state.sessions
     return sessions.open(request.cookies.get(session_cookie_name(request), ""))
 
@@ -105,7 +105,7 @@ def _is_same_origin(request: Request) -> bool:
 
 
 class KnownTokens:
-    """Remembers for a moment which tokens the jobstore accepted: bodies are read only of requests with these."""
+    """Remembers for a minute which tokens the jobstore accepted; bodies are read only of requests with such tokens."""
 
     def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore
@@ -113,9 +113,9 @@ class KnownTokens:
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def check(self, token: str) -> None:
-        """Ask the jobstore about a token, unless it accepted it lately. Raise SignoffError if it refuses it.
+        """Ask the jobstore about a token, unless it accepted the token lately. Raise SignoffError if it refuses it.
 
-        Requests that come at once with the same token, as of viewers after a restart, share one question.
+        For TRUSTED_FOR_S after it accepted the token, nobody waits for its answer. Concurrent requests share a call.
         """
         age_s = time.monotonic() - self._accepted_at.get(token, -math.inf)
         if age_s > KNOWN_FOR_S and token not in self._asking:
@@ -143,7 +143,7 @@ async def _jobstore(request: Request, response: Response, _: Annotated[object, D
     client: AsyncClient = request.app.state.jobstore
 
     def mark_replay() -> None:
-        """Answer 200: nothing was created by this request."""
+        """Set the status to 200 and mark the response as a repetition: an earlier request has created the resource."""
         response.status_code = 200
         response.headers["Idempotency-Replayed"] = "true"
 

@@ -25,7 +25,7 @@ LastEventId = Annotated[
 
 
 def describe_events(schemas: Mapping[str, str]) -> dict[str, Any]:
-    """Return the content of a response that streams events: by their name, the schema of their data."""
+    """Return the OpenAPI content of a response that streams events; `schemas` name the schema of each event's data."""
     events = {name: {"$ref": f"#/components/schemas/{schema}"} for name, schema in schemas.items()}
     return {"text/event-stream": {"schema": {"type": "string", "x-events": events}}}
 
@@ -44,7 +44,7 @@ _STREAM: Final = {
 
 
 class EventStream(StreamingResponse):
-    """A stream to one viewer. It ends when the viewer is cut off, even one that reads nothing any more."""
+    """A response that streams events to one viewer, and ends if the viewer is cut off, even if it reads nothing."""
 
     media_type = "text/event-stream"
 
@@ -53,7 +53,7 @@ class EventStream(StreamingResponse):
         self._live, self._viewer, self._last_frames_s = live, viewer, last_frames_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the viewer leaves or is cut off."""
+        """Send the events of the viewer until the client disconnects, or the viewer is cut off or ends."""
         sending = asyncio.ensure_future(super().__call__(scope, receive, send))
         ended = asyncio.ensure_future(self._viewer.ended.wait())
         try:

@@ -176,7 +176,7 @@ _BESIDE: Final[dict[str, dict[str, Any]]] = {
 
 
 def _pick(example: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return members of an example: those that a request has, too."""
+    """Return those members of an answer's example that are in `names`, for the example of a request."""
     return {name: example[name] for name in names}
 
 

@@ -219,13 +219,13 @@ INLINE_MAX_CHARS = 20_000
 
 
 class EvidenceSpans:
-    """Find the spans of evidence, and remember them: entries never change."""
+    """Finds where evidence stands in results, and remembers it by log entry, since log entries never change."""
 
     def __init__(self) -> None:
         self._spans: OrderedDict[UUID, list[Spans]] = OrderedDict()
 
     async def add(self, logs: Iterable[JobLog]) -> None:
-        """Give each criterion of each verdict its `evidence_spans`: of each quotation [start, end] in the result."""
+        """Set `evidence_spans` of all criteria in the verdicts: the places [start, end] of quotations in the result."""
         for log in logs:
             if log.verdict is None:
                 continue

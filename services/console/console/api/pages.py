@@ -90,13 +90,13 @@ async def _begin_session(request: Request, token: str) -> Response:
 
 
 def _is_https(request: Request) -> bool:
-    """Return whether the browser uses TLS, by its own headers or a proxy's: a false one harms its own cookie alone."""
+    """Return whether the browser uses TLS, by the URL or by headers; a client that forges these harms only itself."""
     origin = urlsplit(request.headers.get("origin", "")).scheme
     return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto"), origin}
 
 
 async def show_page(request: Request) -> Response:
-    """Return the page."""
+    """Return the page of the console as HTML."""
     page: Response = request.app.state.page.show_index()
     return page
 
@@ -166,7 +166,7 @@ The API is described in <a href="/openapi.json">/openapi.json</a>.</p></body>
 
 
 class Page:
-    """The built files of the page. They are listed once, so that no request can open any other file."""
+    """The built files of the page, which are listed once, so that a request can open no other file."""
 
     def __init__(self, directory: Path = DIRECTORY) -> None:
         self._index, self._docs = (_read(directory / name) for name in ("index.html", "docs.html"))
@@ -175,15 +175,15 @@ class Page:
         }
 
     def show_index(self) -> Response:
-        """Return the page, with a new nonce."""
+        """Return the page as HTML, with a new nonce for the styles that it may use."""
         return _respond(self._index, _POLICY)
 
     def show_docs(self) -> Response:
-        """Return the description of the API, to be read and tried out."""
+        """Return the page on which people read and try the description of the API, with a new nonce for its styles."""
         return _respond(self._docs, _DOCS_POLICY)
 
     def find_file(self, request: Request, name: str) -> Response | None:
-        """Return a file of the page, compressed if the browser accepts it; None if there is no such file."""
+        """Return the file `name` of the page, compressed if the browser accepts gzip; None if there is no such file."""
         path = self._files.get(name)
         if path is None or path.suffix in {".html", ".gz"}:
             return None

@@ -53,7 +53,7 @@ class ReceiptEnvelope(BaseModel):
 
 
 class KeptKeys:
-    """Keeps the keys of receipts: requests without a token cost the jobstore one call in `KEPT_S` at most."""
+    """Keeps the public keys of receipts for KEPT_S, since requests for them need no token and may be many."""
 
     def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore
@@ -62,7 +62,7 @@ class KeptKeys:
         self._asking: asyncio.Task[None] | None = None
 
     async def get(self) -> list[ReceiptKey]:
-        """Return all keys. Requests that come while the jobstore is asked wait for the same answer."""
+        """Return all keys, from the jobstore if none were kept within KEPT_S; concurrent requests share its answer."""
         if self._until <= time.monotonic():
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())

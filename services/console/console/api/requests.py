@@ -38,7 +38,7 @@ EARLIER_VALUES: Final = {("fields", "summary"): ("view", "basic")}
 
 
 def rename_parameters(scope: Scope) -> tuple[Scope, list[str]]:
-    """Return a scope whose query has each parameter by its name of today, and the earlier names that it had."""
+    """Return a scope whose query has each parameter by its present name, and the earlier names that were replaced."""
     given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     if not any(name in EARLIER_PARAMETERS or (name, value) in EARLIER_VALUES for name, value in given):
         return scope, []
@@ -48,7 +48,7 @@ def rename_parameters(scope: Scope) -> tuple[Scope, list[str]]:
 
 
 async def find_deprecated(request: Request) -> list[str]:
-    """Return what a request uses that the API's document declares deprecated: route, parameters, members of a body."""
+    """Return the names of the deprecated parts of a request: its route, its parameters, and members of its body."""
     if not DEPRECATIONS:
         return []
     document, path = request.app.openapi(), request.scope["route"].path
@@ -84,7 +84,7 @@ def _find_members(value: Any, schema: Mapping[str, Any], schemas: Mapping[str, A
 
 
 def refuse_unknown_parameters(request: Request) -> None:
-    """Raise RequestValidationError with the parameters that the API's document does not have."""
+    """Raise RequestValidationError if a query has parameters that the API's document does not have for its route."""
     if not request.query_params:
         return
     operation = request.app.openapi()["paths"].get(request.scope["route"].path, {}).get(request.method.lower())
@@ -97,13 +97,13 @@ def refuse_unknown_parameters(request: Request) -> None:
 
 
 class JsonRequest(Request):
-    """A request whose body is read up to a limit, and only if it is sent as JSON."""
+    """A request whose body is read only up to a limit, and only if its Content-Type is JSON."""
 
     body_factor = 1  # times payload_max_bytes
     body_bytes = 0  # read so far
 
     async def body(self) -> bytes:
-        """Return the body. Raise ProblemError, before it is read where that shows, if it is too long or no JSON."""
+        """Return the body. Raise ProblemError if it is too large or too slow, or its Content-Type is not JSON."""
         if not hasattr(self, "_body"):
             length = self.headers.get("content-length", "0")
             media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -115,7 +115,7 @@ class JsonRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        """Return the value of the body. Raise ProblemError if it is no JSON."""
+        """Return the parsed body, but False for null. Raise ProblemError if the body is no JSON."""
         try:
             body = parse_json(await self.body())
         except ValueError as error:
@@ -143,35 +143,35 @@ class JsonRequest(Request):
 
 
 class Bodies:
-    """Counts the bytes of all bodies under way."""
+    """Counts the bytes of the bodies of all requests under way, up to a bound."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self._max = self._left = limits.bodies_max_bytes
 
     def take(self, count: int) -> None:
-        """Take so many bytes, or, if count is negative, give them back. Raise ProblemError if there are too many."""
+        """Add `count`, which may be negative, to the bytes under way. Raise ProblemError if that exceeds the bound."""
         self._left -= count
         if self._left < 0:
             raise ProblemError(ErrorCode.TOO_MANY_BYTES, f"Bodies of {self._max} bytes are under way; try again later.")
 
 
 class ManyJsonRequest(JsonRequest):
-    """A request whose body holds many jobs."""
+    """A request whose body holds many jobs, and may be eight times as large as the body of a JsonRequest."""
 
     body_factor = 8
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is read by JsonRequest, only of callers whose token is accepted. Its answers have no null."""
+    """A route that checks a caller's token before it reads a body as `request_class`; its answers have no nulls."""
 
     request_class = JsonRequest
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Make a route whose answers leave null out."""
+        """Make a route whose answers leave out members that are null."""
         super().__init__(*arguments, **options | {"response_model_exclude_none": True})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return a handler that reads the body by `request_class`."""
+        """Return a handler that checks the token of a request that writes, and reads requests by `request_class`."""
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
@@ -191,7 +191,7 @@ class JsonRoute(APIRoute):
 
 
 class ManyJsonRoute(JsonRoute):
-    """A route whose body holds many jobs."""
+    """A route that takes bodies of many jobs, which may be larger than the bodies that a JsonRoute takes."""
 
     request_class = ManyJsonRequest
 
@@ -213,13 +213,13 @@ Answer = TypeVar("Answer")
 
 
 def tag(answer: Answer, response: Response) -> Answer:
-    """Return a resource, and set the entity tag of its newest version (RFC 9110)."""
+    """Set a response's entity tag (RFC 9110) to the newest version of a resource, and return the resource."""
     response.headers["ETag"] = _make_tag(answer)
     return answer
 
 
 def show(answer: Any, response: Response, if_none_match: str | None) -> Any:
-    """Return a resource, and set its entity tag; return 304 without it where `If-None-Match` names its version."""
+    """Return a resource with its entity tag set, or a response 304 if `if_none_match` names the resource's version."""
     headers = {"ETag": _make_tag(answer), "Cache-Control": "private, no-cache"}
     known = (if_none_match or "").strip()
     if known == "*" or str(answer.version) in map(_read_tag, _TAG.finditer(known)):
@@ -233,19 +233,19 @@ def _make_tag(answer: Any) -> str:
 
 
 def _read_tag(tag: re.Match[str]) -> str:
-    """Return the version in an entity tag: that of a compressed body has the same one."""
+    """Return the version in an entity tag, without the suffix that marks the tag of a compressed body."""
     return tag[2].removesuffix(GZIP)
 
 
 class Changing(NamedTuple):
-    """The headers of a request that changes a resource with versions: its `If-Match`, and the `ETag` of the answer."""
+    """The `If-Match` of a request that changes a resource with versions, and the response, which gets an `ETag`."""
 
     if_match: str | None
     response: Response
 
     @property
     def version(self) -> int | None:
-        """The version that is to be changed; None: any. Raise ProblemError if nothing can have it."""
+        """The version that `If-Match` demands; None if any will do. Raise ProblemError if no version can match."""
         if self.if_match is None or self.if_match.strip() == "*":
             return None
         tag = _TAG.fullmatch(self.if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
@@ -255,7 +255,7 @@ class Changing(NamedTuple):
         return int(_read_tag(tag))
 
     def tag(self, answer: Answer) -> Answer:
-        """Return what was changed, and set its entity tag."""
+        """Return the changed resource, and set the response's entity tag to its newest version."""
         return tag(answer, self.response)
 
 
@@ -272,13 +272,13 @@ Change = Annotated[Changing, Depends(_read_change)]
 
 
 class Making(NamedTuple):
-    """The headers of a request that makes a resource: its `Idempotency-Key`, and the `Location` of the answer."""
+    """The `Idempotency-Key` of a request that makes a resource, and the response, which gets a `Location`."""
 
     key: str | None
     response: Response
 
     def at(self, address: str, made: Answer) -> Answer:
-        """Return what was made, and set its address below this one."""
+        """Return the new resource, and set the response's `Location` to its address, which is below `address`."""
         self.response.headers["Location"] = f"{address}/{made.id}"  # type: ignore[attr-defined]
         return made
 
@@ -304,6 +304,6 @@ _REPLAYED: Final = {"description": "always `true`", "schema": {"type": "string",
 
 
 def replays(model: type) -> dict[int | str, dict[str, Any]]:
-    """Return the response to a request that comes again, under its `Idempotency-Key` or the id that it names."""
+    """Return, for OpenAPI, the answer to a repetition of a request, by its `Idempotency-Key` or its resource's id."""
     description = "It was asked for before: nothing was made, and this is what the first request has made"
     return {200: {"model": model, "description": description, "headers": {"Idempotency-Replayed": _REPLAYED}}}

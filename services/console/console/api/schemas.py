@@ -38,7 +38,7 @@ def optional(description: str) -> Any:
 
 
 def repeated(max_length: int, description: str) -> Any:
-    """Declare a query parameter that may be repeated, at most so many times."""
+    """Declare a query parameter that may be repeated, at most `max_length` times."""
     return Field(default_factory=list, max_length=max_length, description=description)
 
 
@@ -50,7 +50,7 @@ class PageQuery(Model):
 
     @property
     def page(self) -> dict[str, Any]:
-        """The page as the jobstore's client takes it."""
+        """The choice of a page as keyword arguments for the jobstore's client."""
         return {"page_size": self.page_size or 0, "page_token": self.page_token}
 
 
@@ -105,11 +105,11 @@ class JobsFilter(Model):
     @field_validator("label", "code", "not_label", "not_code", mode="before")
     @classmethod
     def _drop_empty(cls, value: object) -> object:
-        """Drop empty values: `label=` filters by nothing."""
+        """Remove empty values from a list, so that `label=` filters by nothing."""
         return [each for each in value if each] if isinstance(value, list) else value
 
     def to_job_filter(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
-        """Return the filter as the jobstore's client takes it."""
+        """Return these conditions, and the statuses, as a filter for the jobstore's client."""
         given = {_FIELDS_OF_FILTERS.get(name, name): getattr(self, name) for name in JobsFilter.model_fields}
         labels = dict(text.split(":", 1) for text in self.label)
         return JobFilter(**given | {"statuses": list(statuses), "labels": labels})
@@ -166,7 +166,7 @@ class OverviewRange(StrEnum):
 
     @property
     def seconds(self) -> int:
-        """The length of the range."""
+        """The length of the range in seconds."""
         return {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}[self.value]
 
 
@@ -178,7 +178,7 @@ class Page(Model, Generic[Item]):
 
     @classmethod
     def of(cls, page: tuple[list[Item], str]) -> Self:
-        """Make a page of the items and token that the jobstore's client returned."""
+        """Make a page of what the jobstore's client returned: the items, and the token of the next page, or ""."""
         return cls(items=page[0], next_page_token=page[1] or None)
 
 
@@ -279,7 +279,7 @@ class VersionsQuery(Model):
 
     @property
     def page(self) -> dict[str, int]:
-        """The versions as the jobstore's client takes them."""
+        """The choice of versions as keyword arguments for the jobstore's client."""
         return {"page_size": self.page_size or 0, "before": self.before or 0}
 
 
