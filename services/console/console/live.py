@@ -190,7 +190,7 @@ class Viewer:
             self._put(data)
 
     async def feed(self, change: Change, within_s: float | None = None) -> bool:
-        """Queue a past change that the viewer watches once there is room; return False if none comes `within_s`."""
+        """Queue a past change, if the viewer watches it, once there is room; return False after `within_s`."""
         if self.is_watching(change):
             if not await self.wait_for_room(within_s):
                 return False
