@@ -122,7 +122,7 @@ def _to_piece(tag: str, begin: int, lines: list[str]) -> _Piece:
 
 
 def _without(text: str, fences: list[_Piece]) -> str:
-    """Return a text in which the lines of the given fences are empty, so that the number of lines stays the same."""
+    """Return a text with empty lines for what the given fences hold, not for their marks; lines keep their numbers."""
     lines = text.split("\n")
     for fence in fences:
         end = fence.line + fence.text.count("\n") + 1

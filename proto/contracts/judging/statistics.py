@@ -34,7 +34,7 @@ _LEFT_OUT_MIN: Final = 3
 
 
 class Interval(NamedTuple):
-    """A share and the bounds of its 95 % interval; all three are None if nothing was counted."""
+    """A share, or a mean correlation, and the bounds of its 95 % interval; None for what too few counts do not tell."""
 
     share: float | None
     low: float | None

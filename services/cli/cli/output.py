@@ -346,7 +346,7 @@ class Output:
         self.print_json({"items": items, **token, **more})
 
     def print_next_page_token(self, next_page_token: str | None) -> None:
-        """Print the option --page-token that shows the next page; print nothing if there is no next page."""
+        """Print the option --page-token that shows the next page; print nothing after the last page, or with --json."""
         if next_page_token:
             self.print_line(f"more: --page-token {next_page_token}")
 

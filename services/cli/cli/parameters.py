@@ -222,7 +222,7 @@ def _complete_policy(incomplete: str) -> list[str]:
 
 
 def parse_policy(texts: Iterable[str], flag: str) -> dict[str, Any]:
-    """Return a policy's fields of texts `name=value`, None for an empty value. Raise BadParameter for unknown names."""
+    """Return a policy's fields of `name=value`: None, list `a,b`, JSON, else text. Raise BadParameter: unknown name."""
     fields: dict[str, Any] = {}
     for name, text in parse_pairs(texts, flag).items():
         if name not in POLICY_FIELDS:

@@ -320,7 +320,7 @@ def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:
 
 
 def _list_options(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the parameters of a command that are options: all except `cli` and `jobstore`."""
+    """Return the parameters of a command that become its options and arguments: all except `cli` and `jobstore`."""
     return [one for name, one in inspect.signature(function).parameters.items() if name not in {"cli", "jobstore"}]
 
 

@@ -77,7 +77,7 @@ class AgentBusyError(AgentError, code=ErrorCode.AGENT_STATUS, retryable=True):
 
 
 class AgentStatusError(AgentError, code=ErrorCode.AGENT_STATUS):
-    """The agent answered with a status that is neither 2xx nor one that allows a retry."""
+    """The agent answered neither 2xx nor a status that allows a retry, nor declined; or its URL cannot be called."""
 
 
 class AgentForbiddenError(AgentError, code=ErrorCode.AGENT_ADDRESS_FORBIDDEN):

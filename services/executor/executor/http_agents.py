@@ -167,7 +167,7 @@ class HttpClient:
         await self._session.close()
 
     async def post(self, call: Call) -> AgentResponse:
-        """Send a call's request, and return the response. Raise AgentError if none comes, or if it is too large."""
+        """Send a call's request, and return the response. AgentError: none comes, or one of 2xx is too large."""
         grant = call.grant
         data, headers = grant.request.encode(), build_headers(call)
         headers[RESULT_MAX_HEADER] = str(self._find_result_max(grant))

@@ -141,9 +141,9 @@ def wait_s(grant: Grant, number: int, error: AgentError) -> float | None:
 
 
 def may_retry(policy: Policy, error: AgentError) -> bool:
-    """Return whether another call may follow one that failed with `error`.
+    """Return whether, by the policy, another call may follow one that failed with `error`; never after a decline.
 
-    Under `at_most_once` none may once a byte was sent. Then the policy's codes decide, first `no_retry_codes`.
+    `at_most_once`: only if unreachable. `no_retry_codes` forbid it; else `error.retryable` or `retry_codes` allow it.
     """
     if isinstance(error, AgentDeclinedError):
         return False

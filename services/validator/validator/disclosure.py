@@ -59,7 +59,7 @@ class _Secret:
         self._runs = runs - {run for text in known for run in _list_runs(text)} if runs else runs
 
     def _list_words(self, reference: str) -> set[str]:
-        """Return a reference's unknown words with content, or all its unknown words if none has any, as in `pass`."""
+        """Return a reference's words that the agent does not know: those not in _COMMON, or all if all are (`pass`)."""
         words = _list_forms(fold_all([reference])) - self._known
         return words - _COMMON or words
 

@@ -419,7 +419,7 @@ class AskLog:
         ask["outcomes"] = to_letters(outcomes, self._criteria)
 
     def take(self) -> list[dict[str, Any]]:
-        """Return the asks logged since the last call, ordered by vote; asks beyond ASKS_MAX are summed up in one."""
+        """Return the asks since the last call, by vote; asks beyond ASKS_MAX in all calls are summed up in one."""
         asks, self._asks = self._asks, []
         asks.sort(key=lambda ask: ask.get("vote") or 0)
         kept, rest = asks[: self._room], asks[self._room :]

@@ -449,7 +449,7 @@ def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check
 
 
 def _check_validators(validators: "Sequence[Validator]") -> list[Check]:
-    """Check whether all validators are set to the same judge, which judges the jobs that name no judge policy."""
+    """Say whether all validators are set to the same judge (of jobs that name no judge policy); ok even if not."""
     owners: dict[str, list[str]] = {}
     for each in validators:
         owners.setdefault(each.judge or "unknown", []).append(each.owner)

@@ -242,7 +242,7 @@ class Offers:
 class Capacity:
     """The room of the executors, and how many more executions may run under the name of each limit.
 
-    `causes`: what holds executions back under each name that allows no more. `rates`: (rate, period in s), by name.
+    `causes`: what holds executions back once such a name allows no more. `rates`: (rate, period in s), by name.
     `probes_at`: when open circuits become half open, and admit a probe.
     """
 

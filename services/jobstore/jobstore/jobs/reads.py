@@ -70,7 +70,7 @@ class RecordedVerdict:
 async def get_verdict(
     connection: Connection, job_id: str, *, version: int | None = None, submission: int | None = None
 ) -> RecordedVerdict:
-    """Return the verdict at a version, or the last one on a submission, or, with neither, the one that ended the job.
+    """Return a job's last verdict, at just `version` and on `submission` if given; with neither, the one that ended it.
 
     NotFoundError: no such job or verdict exists, or no result beside the verdict. RefusedError: the judge had failed.
     """

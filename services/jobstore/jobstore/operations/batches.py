@@ -141,7 +141,7 @@ class Batches:
         return await self._create(CreateOperation(operation_id, spec, obstacle, actor=actor), key, waits=False)
 
     async def preview(self, new: NewOperation) -> Preview:
-        """Return the preview of an operation, without making the operation. InvalidError (`unknown_judge_policy`)."""
+        """Return an operation's preview; make nothing. InvalidError (`unknown_judge_policy`): unknown or retired."""
         chosen = _limit_to_rested(new)
         async with self._database.transaction() as session:
             named = list(dict.fromkeys(new.job_ids))

@@ -550,7 +550,7 @@ class Subscription(Generic[E]):
         self._begin_parked(run.first, self._end_run(run))
 
     async def _end_run(self, run: Run) -> None:
-        """Wait until a run is over, and publish its dead letter. Until then the run's first record counts as parked."""
+        """Wait until nothing more joins a run, and publish its dead letter, if any. Its first record stays parked."""
         ends_at, counted = time.monotonic() + RUN_MAX_S, -1
         while run.repeats > counted and time.monotonic() < ends_at and not self._stopping.is_set():
             counted = run.repeats

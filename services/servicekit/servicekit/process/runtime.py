@@ -82,7 +82,7 @@ class SeldomFilter(logging.Filter):
 
 
 def configure(service: str, level: str) -> None:
-    """Log to standard error all records of this process from `level` on, as JSON with the name of the service."""
+    """Log to standard error, as JSON with the service's name: from `level` on; aiokafka, FastStream from WARNING."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     handler.addFilter(SeldomFilter())

@@ -96,7 +96,7 @@ def _read_quota(headers: Mapping[str, str], of: str) -> Quota | None:
 
 
 def _read_reset_s(value: str) -> float:
-    """Return the seconds until a time such as `6m0.5s`, `20`, `1790000000` or `2026-11-26T17:00:00Z`."""
+    """Return the seconds, bounded, until `6m0.5s`, `20`, `1790000000` or `2026-11-26T17:00:00Z`; else _RESET_S."""
     seconds = _RESET_S
     if _NUMBER.fullmatch(value):
         seconds = float(value)
