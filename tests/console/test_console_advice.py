@@ -50,7 +50,7 @@ def codes_in(path: Path) -> Iterator[str]:
     """What is written where a code stands: an argument, an assignment, or what is returned for one."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
-            case ast.Call(func=ast.Name(id=maker)) if MAKERS.fullmatch(maker):
+            case ast.Call(func=ast.Name(id=maker) | ast.Attribute(attr=maker)) if MAKERS.fullmatch(maker):
                 yield from (code for each in node.keywords if each.arg == "code" for code in literals(each.value))
                 yield from literals(node.args[0]) if maker == "Refusal" else ()
             case ast.ClassDef(name=name, keywords=keywords) if MAKERS.fullmatch(name):

@@ -300,6 +300,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, float(2 * tail / (1 << total)))
 
 
+def correlate(first: Sequence[int], second: Sequence[int]) -> float | None:
+    """Return the correlation of two rows of errors (phi); None where one of them is all right or all wrong."""
+    return _phi(len(first), sum(first), sum(second), sum(x and y for x, y in zip(first, second, strict=True)))
+
+
 def _phi(n: int, a: int, b: int, both: int) -> float | None:
     variances = a * (n - a) * b * (n - b)
     return (n * both - a * b) / math.sqrt(variances) if variances else None

@@ -14,6 +14,7 @@ from contracts.judging.statistics import (
     Confusion,
     Spread,
     clopper_pearson_low,
+    correlate,
     count_missing,
     count_missing_alike,
     effective_votes,
@@ -378,3 +379,8 @@ def test_labels_of_one_case_count_as_one():
     assert apart.correlation_low > by_case.correlation_low
     with pytest.raises(ValueError, match="each on the same cases"):
         judge_panel(errors, cases=[1])
+
+
+def test_errors_correlate_as_phi():
+    assert correlate([True, True, False, False], [True, False, True, False]) == 0
+    assert correlate([True, False], [False, False]) is None
