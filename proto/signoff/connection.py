@@ -27,6 +27,8 @@ from signoff.v1 import (
 )
 from signoff.wire import find_unknown, write_message
 
+Item = TypeVar("Item")
+
 #: Seconds between the tries of a call that no jobstore answered: one more try than there are waits.
 WAITS_S: Final = (0.1, 0.2, 0.4, 0.8)
 #: A jobstore that is frozen or cut off answers no ping, however long a call may take, and none that begins to connect:
@@ -197,7 +199,6 @@ class UnaryCall:
 
 
 P = ParamSpec("P")
-Item = TypeVar("Item")
 
 #: What is asked for: a mapping, or a model of `contracts.resources`; besides, or instead, its fields by keyword.
 Request = Any

@@ -25,6 +25,9 @@ from signoff.status import JobLogStatus, JobStatus
 from signoff.types import JobLog, read_model
 from signoff.values import time_text
 
+log = logging.getLogger(__name__)
+
+
 #: A longer message of a log's entry is cut in events.
 MESSAGE_MAX_CHARS = 500
 #: How long a browser waits before it opens a lost stream again.
@@ -244,8 +247,6 @@ class Viewer:
         self._frames.append(data)
         self._filled.set()
 
-
-log = logging.getLogger(__name__)
 
 #: The wait before a watch that failed is begun again.
 RETRY_S = 1.0

@@ -28,6 +28,9 @@ from signoff.errors import ErrorCode
 from signoff.status import Delivery
 from signoff.status import Protocol as AgentProtocol
 
+log = logging.getLogger(__name__)
+
+
 #: Seconds between two reports of a call's progress, by default.
 PROGRESS_INTERVAL_S = 1.0
 
@@ -63,8 +66,6 @@ class Throttle:
         self._last, self._next_at = current, self._loop.time() + self._interval_s
         self._report(newest)
 
-
-log = logging.getLogger(__name__)
 
 #: Seconds after which the begin of a call is reported; the outcome of a shorter one has its time.
 BEGIN_REPORTED_AFTER_S = 1.0

@@ -31,6 +31,9 @@ from servicekit.retry import backoffs_s
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
+log = logging.getLogger(__name__)
+
+
 #: The most bytes of a value.
 VALUE_MAX_BYTES = 8 << 10
 _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
@@ -84,8 +87,6 @@ def _read_file(folder: Path, place: str) -> str | None:
         return None
     return data.decode("latin-1").removesuffix("\n").removesuffix("\r")
 
-
-log = logging.getLogger(__name__)
 
 #: Statuses that ask to come again later, beside 5xx.
 _BUSY = frozenset({408, 425, 429})

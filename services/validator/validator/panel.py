@@ -18,6 +18,8 @@ from validator.prompt import CRITERIA_MAX, EXCERPT, PLAIN, Manner, Prompt, Quest
 from validator.sections import cut_result, take_excerpt
 from validator.verdict import Answer, AskLog, OpenRefutation, OpenVote, Vote, is_settled, join_sections, read_answer
 
+T = TypeVar("T")
+
 
 class RetryLimit:
     """Bound the retries of one judge on one result by the time that the judge's answers took.
@@ -42,8 +44,6 @@ class RetryLimit:
     def __str__(self) -> str:
         return f"the judge's answers took {self._spent_s:.0f} s, and it is not asked again"
 
-
-T = TypeVar("T")
 
 #: A result of more characters is searched in a thread, and not on the event loop.
 INLINE_MAX_CHARS: Final = 20_000

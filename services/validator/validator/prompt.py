@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 from contracts.criteria import Criterion
 from signoff.jsontext import json_text
 
+T = TypeVar("T")
+
 #: Stand once, before all data, so that a server that has read them once need not read them again.
 RULES: Final = """\
 You judge whether a piece of work meets its acceptance criteria, and answer with one JSON object.
@@ -182,8 +184,6 @@ PROMPTS: Final = {
 }
 PROMPT_VERSION: Final = max(PROMPTS)
 
-
-T = TypeVar("T")
 
 #: Criteria in one question: among more a judge overlooks some.
 CRITERIA_MAX: Final = 20

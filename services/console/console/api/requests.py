@@ -19,6 +19,8 @@ from servicekit.deprecations import DEPRECATIONS, EARLIER_NAMES, find_declared, 
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
 
+Answer = TypeVar("Answer")
+
 #: Names that parameters had, and are taken still. An order has its own (JobOrder).
 EARLIER_PARAMETERS: Final = {
     "q": "text",
@@ -208,8 +210,6 @@ READ: Final[dict[int | str, dict[str, Any]]] = {
 }
 _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
-
-Answer = TypeVar("Answer")
 
 
 def tag(answer: Answer, response: Response) -> Answer:

@@ -56,6 +56,9 @@ from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 from signoff.wire import parse_words, read_fields, write_message, write_row, write_time
 
+log = logging.getLogger(__name__)
+
+
 #: Seconds after which a login code expires.
 LASTS_S: Final = 900
 
@@ -96,8 +99,6 @@ def _hash(code: str) -> bytes:
 def _sign(code: str, token: str) -> bytes:
     return hmac.digest(code.encode(), token.encode(), "sha256")
 
-
-log = logging.getLogger(__name__)
 
 #: The shortest time until a watch reads its operation again,
 WATCH_MIN_S: Final = 0.5

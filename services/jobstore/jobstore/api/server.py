@@ -36,6 +36,9 @@ from signoff.v1 import (
 )
 from signoff.worker.v1 import work_service_pb2
 
+log = logging.getLogger(__name__)
+
+
 #: Options of a server that shares its port with others.
 SHARED: Final = (("grpc.so_reuseport", 1),)
 
@@ -155,8 +158,6 @@ def find_field(request: object, path: tuple[int | str, ...]) -> str:
         names = names if holder is None else [holder, *names]
     return ".".join(names)
 
-
-log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

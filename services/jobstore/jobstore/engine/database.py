@@ -29,6 +29,10 @@ from servicekit.process.runtime import run_forever
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 CHANNEL = "signoff"
 SETTLED = "p"
 #: Ends the notifications of rows that this process hands over: digits, since every process reads any letter.
@@ -87,8 +91,6 @@ def settled_cursor(payload: str) -> int | None:
     """Return the cursor up to which the log is settled, if a payload is such a cursor, else None."""
     return int(payload.removeprefix(SETTLED)) if payload.startswith(SETTLED) else None
 
-
-log = logging.getLogger(__name__)
 
 OUTAGE = Gauge("signoff_database_outage", "1 while the database cannot be written, by why", ["code"])
 
@@ -397,8 +399,6 @@ class Epochs:
                 "this jobstore had stopped or was cut off: its epoch has ended", code=ErrorCode.EPOCH_ENDED
             )
 
-
-T = TypeVar("T")
 
 #: Milliseconds that a statement may take, and that a transaction may be idle: then a stopped jobstore loses its locks,
 #: even if no other jobstore runs that ends its epoch. The longest statement is the snapshot of an operation.

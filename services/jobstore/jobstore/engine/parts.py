@@ -5,7 +5,6 @@ from collections import ChainMap, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -77,8 +76,8 @@ class Wish:
         return {}
 
     def __bool__(self) -> bool:
-        """Return whether this wish is for anything: in a wish for nothing, the default of each field is false."""
-        return any(_read_fields(type(self))(self))  # type: ignore[arg-type] # a class can be hashed
+        """Return whether the wish asks for anything."""
+        return self != make_empty(type(self))  # type: ignore[arg-type] # a class can be hashed
 
 
 #: The wishes of one command, for the parts that it needs.
@@ -92,13 +91,6 @@ NOTHING: Final[Wishes] = ()
 def make_empty(kind: type[Wish]) -> Wish:
     """Return the wish of a kind that is for nothing."""
     return kind()
-
-
-@cache
-def _read_fields(kind: type[Wish]) -> Callable[[Wish], tuple[object, ...]]:
-    """Return the function that returns the values of all fields of a wish of a kind."""
-    get, several = attrgetter(*kind.__dataclass_fields__), len(kind.__dataclass_fields__) > 1
-    return get if several else lambda wish: (get(wish),)
 
 
 class WishList(dict[type[Wish], Wish]):

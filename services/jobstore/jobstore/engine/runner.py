@@ -17,6 +17,10 @@ from jobstore.errors import DatabaseFaultError
 from jobstore.jobs.model import ExecutionTerms
 from servicekit.errors import DATABASE_OUTAGES, DoubtfulError, PermanentError, TransientError
 
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
 #: Writes rows that come behind the common statement of all parts.
 Last = Callable[[Connection], Awaitable[None]]
 
@@ -232,10 +236,6 @@ def _compose(pieces: Sequence[tuple[str, Piece]], counts: Sequence[int], ending:
     written = ", ".join(f"{name} AS ({statement} RETURNING {piece.returning})" for name, piece, statement in composed)
     return text(f"WITH {written} {ending.compose([name for name, _ in pieces])}")
 
-
-log = logging.getLogger(__name__)
-
-R = TypeVar("R")
 
 #: Seconds after which a command that fails alone is given up, and its record goes to the dead-letter queue.
 PATIENCE_S: Final = 600.0

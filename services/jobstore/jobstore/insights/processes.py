@@ -22,6 +22,9 @@ from servicekit.errors import TransientError
 from servicekit.kafka.broker import Group, Member, Readers
 from servicekit.process.runtime import run_forever
 
+log = logging.getLogger(__name__)
+
+
 #: The highest number of processes that are shown.
 PROCESSES_MAX: Final = 500
 #: Up to this number unpublished facts are counted.
@@ -116,8 +119,6 @@ async def read_backlog(connection: Connection) -> Backlog:
     """Return the backlog of facts and offers."""
     return Backlog(*(await connection.execute(_BACKLOG, {"up_to": UNPUBLISHED_MAX})).one())
 
-
-log = logging.getLogger(__name__)
 
 UNREAD: Final = Gauge("signoff_group_unread", "Records that a consumer group has not read", ["group"])
 STALLED: Final = Gauge(

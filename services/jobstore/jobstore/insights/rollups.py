@@ -27,6 +27,9 @@ from jobstore.judging.store import COUNTED as JUDGED
 from jobstore.schema import tables
 from servicekit.process.runtime import run_forever
 
+log = logging.getLogger(__name__)
+
+
 #: The numbers of executions that are sampled, by what they do.
 GAUGES: Final = ("queued", "running", "judging")
 #: The time between two samples, by any jobstore.
@@ -60,8 +63,6 @@ async def claim_sample(connection: Connection) -> bool:
     """Claim the next sample if it is due, and return whether it is; a failing sample is not tried again at once."""
     return await connection.scalar(_CLAIM, {"every": SAMPLED_EVERY}) is not None
 
-
-log = logging.getLogger(__name__)
 
 #: The highest number of entries that one transaction counts.
 BATCH: Final = 2_000

@@ -32,6 +32,8 @@ from signoff.jsontext import json_text
 from signoff.status import Delivery, JobLogKind, JobLogStatus, JobStatus, Outcome, ReportKind
 from signoff.values import to_nanos, usd_text
 
+V = TypeVar("V")
+
 #: Bytes of an IdKey: as many as the hash has.
 KEY_BYTES: Final = 32
 #: The version of the UUIDs that IdKey makes (RFC 9562); nothing else makes such.
@@ -262,7 +264,6 @@ CANCELLED: Final = ErrorCode.CANCELLED
 UNPROVEN: Final = ErrorCode.VERDICT_UNPROVEN
 #: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
 FrozenPolicy: TypeAlias = Mapping[str, Any]
-V = TypeVar("V")
 
 
 def replace(value: V, **changes: object) -> V:

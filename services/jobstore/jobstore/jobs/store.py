@@ -43,6 +43,10 @@ from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import JobLogStatus, JobStatus
 
+log = logging.getLogger(__name__)
+
+V = TypeVar("V")
+
 #: Columns of an execution that no decision reads or writes.
 _NOTED: Final = {"forged_lease", "judge_away_at"}
 #: The columns of an execution that decisions write.
@@ -89,7 +93,6 @@ JOB_TEXTS: Final = [name for name in find_names(jobs, TEXT) if name != "payload"
 
 _read_job: Final = sql.attributes([*JOB_COLUMNS])
 _read_spec: Final = sql.attributes({column: name for name, column in _SPEC.items()})
-_read_execution: Final = cache(sql.attributes)
 
 
 def to_job(row: sql.Row) -> Job:
@@ -125,7 +128,7 @@ def spec_row(spec: Spec) -> sql.Values:
 
 def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
     """Return the row of an execution, with the columns that `columns` names."""
-    row = _read_execution(tuple(columns))(execution)
+    row = {name: getattr(execution, name) for name in columns}
     if row.get("policy") is not None:
         row["policy"] = json_text(execution.policy)
     return row
@@ -172,8 +175,6 @@ def _log_row(entry: LogEntry) -> sql.Values:
     quoted = {"quoted_job_id": quoted_job_id, "quoted_version": entry.result_version}
     return row | {name: row[name] or None for name in _COUNTS} | {"lease": lease or None} | quoted
 
-
-V = TypeVar("V")
 
 #: Bytes of a body that is handed to the relay; the relay reads a larger one itself.
 BODY_MAX: Final = 256 << 10
@@ -255,8 +256,6 @@ def _to_utc(value: V) -> V:
     """Return a time in UTC, as the database does, and any other value unchanged."""
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
-
-log = logging.getLogger(__name__)
 
 DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
 

@@ -36,6 +36,9 @@ from signoff.jsontext import json_text
 from signoff.status import JobLogStatus
 from signoff.values import time_text, usd_text
 
+log = logging.getLogger(__name__)
+
+
 #: The CloudEvents type of the fact from which on facts have all that administrators set.
 COMPLETE_TYPE: Final = "signoff.administration-complete.v1"
 _OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at", "version"})
@@ -226,8 +229,6 @@ async def _find_before_edits(session: Connection, row: Row) -> Mapping[str, str]
         names -= before.keys()
     return found
 
-
-log = logging.getLogger(__name__)
 
 STUBS: Final = Counter("signoff_fact_stubs", "Facts that their topic refused for good", ["topic", "code"])
 

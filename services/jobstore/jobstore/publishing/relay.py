@@ -44,6 +44,9 @@ from servicekit.process.runtime import Alarm, run_forever, wait_for_wake
 from signoff.errors import ErrorCode
 from signoff.status import RESTING
 
+log = logging.getLogger(__name__)
+
+
 _STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
@@ -153,8 +156,6 @@ class FactSigner:
 def _make_error(message: str) -> TransientError:
     return TransientError(f"SIGNOFF_SECRETS: {message}", code=ErrorCode.WRONG_SECRETS)
 
-
-log = logging.getLogger(__name__)
 
 #: The maximum of facts that one pass publishes: a fact of another tenant waits for two passes.
 BATCH: Final = 500

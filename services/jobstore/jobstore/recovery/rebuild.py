@@ -43,6 +43,10 @@ from servicekit.kafka.history import History, Record, describe_unread
 from servicekit.process.settings import load_settings
 from signoff.errors import ErrorCode
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 _INDEXES: Final = text(
     """
     SELECT format('DROP INDEX %I', c.relname) AS drop, pg_get_indexdef(i.indexrelid) AS make
@@ -81,10 +85,6 @@ async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncItera
     for part in reversed(parts):  # an index may serve to check a key
         await driver.execute(part.make)
 
-
-T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 JOBS: Final = TOPIC_OF[JobChanged]
 FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}

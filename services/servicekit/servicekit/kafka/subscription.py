@@ -38,6 +38,10 @@ from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from servicekit.retry import isolate_failures, retry_transient
 from signoff.errors import ErrorCode
 
+log = logging.getLogger(__name__)
+
+E = TypeVar("E")
+
 
 def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
     """Return the duty of a consumer's task that has ended, so that a poll waits for ever; None if all tasks run."""
@@ -75,8 +79,6 @@ def find_position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int | No
     state = assignment.state_value(place)
     return int(state.position) if state.has_valid_position else None
 
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two commits of one consumer. Records handled since the last come again after a crash.
 COMMIT_INTERVAL_S = 1.0
@@ -213,7 +215,6 @@ class BatchDelay:
 
 _BEGIN_OF_JSON: Final = re.compile(rb'[ \t\r\n]*[{\["0-9tfn-]')
 
-E = TypeVar("E")
 V = TypeVar("V", bound=Event)
 
 #: Records that may be parked at once; beyond, the next batch waits.

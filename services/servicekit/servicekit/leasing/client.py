@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 C = TypeVar("C")
 
+
 #: The largest gRPC message, either way.
 MESSAGE_MAX_BYTES = 64 << 20
 #: Seconds after which a call fails with a TransientError.

@@ -22,6 +22,8 @@ from servicekit.leasing.slots import Names, Slots
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
 from servicekit.retry import backoffs_s, retry_transient
 
+log = logging.getLogger(__name__)
+
 
 class LeaseState(Enum):
     """The jobstore's answer about a lease: keep it; its outcome is recorded; it is lost; its execution is cancelled."""
@@ -57,8 +59,6 @@ class Renewal:
     new_keys: Sequence[Lease]
     judgings_waiting: int
 
-
-log = logging.getLogger(__name__)
 
 #: Renewals in one call, so that its message stays small.
 RENEWALS_MAX = 5_000

@@ -25,6 +25,10 @@ from servicekit.patches import commit_as_member_only, survive_lost_connections, 
 from servicekit.process.settings import split_address
 from servicekit.process.variables import describe_unknown
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 #: Seconds for which a message of aiokafka is not repeated, and how many messages are remembered.
 SELDOM_S: Final = 10.0
 MESSAGES_MAX: Final = 1_000
@@ -90,10 +94,6 @@ def configure(service: str, level: str) -> None:
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     logging.getLogger("faststream").setLevel(logging.WARNING)
 
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: The least time between two steps of a loop during an outage, however often it is woken.
 OUTAGE_PAUSE_S = 0.5

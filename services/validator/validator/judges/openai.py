@@ -43,6 +43,11 @@ from validator.ports import Judge, Reply
 from validator.prompt import Question, Questions
 from validator.verdict import read_answer, to_storable
 
+log = logging.getLogger(__name__)
+
+K = TypeVar("K")
+T = TypeVar("T")
+
 
 def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | None = None) -> "LeanClient":
     """Return a client of a judge's server. Raise JudgeUnavailableError if there is no key.
@@ -139,9 +144,6 @@ REMEMBERED_MAX = 256
 
 #: Ends of OpenAI's own hosts.
 _OPENAI = ("api.openai.com", ".openai.azure.com")
-
-K = TypeVar("K")
-T = TypeVar("T")
 
 
 class Memory:
@@ -281,8 +283,6 @@ def describe(
         sample=sample,
     )
 
-
-log = logging.getLogger(__name__)
 
 #: A code of the judge's that may be shown.
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
