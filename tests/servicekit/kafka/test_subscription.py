@@ -31,6 +31,7 @@ from signoff.errors import ErrorCode
 
 async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(place, dlq, handler):
     await place.put(body("a"), b"{", body("b"), None, body("c"))
+    await place.put(b"[", headers=[(REPLAY_HEADER, b"1")])  # came from the queue, and is no second letter
     await place.put(body("d"), headers=[("ce_id", b"\xff\xfe"), ("kept", b"1")])
     async with subscribed(place, handler):
         letters = await dlq.records(3)
@@ -82,12 +83,20 @@ async def test_what_nobody_vouches_for_is_buried_unread_and_once(place, dlq, han
     assert await place.uncommitted() == 0
 
 
-async def test_a_bad_record_that_was_published_again_is_no_second_dead_letter(place, dlq, handler):
-    await place.put(b"{", headers=[(REPLAY_HEADER, b"1")])
-    await place.put(b"[")
-    async with subscribed(place, handler):
-        (letter,) = await dlq.records(1)
-    assert letter.value == b"["
+async def test_a_stop_waits_for_a_dead_letter_that_is_being_published(place, handler):
+    await place.put(b"{")
+    async with subscribed(place, handler) as subscription:
+        publish, began = subscription.publisher.publish_records, asyncio.Event()
+
+        async def publish_late(letters):
+            began.set()
+            await subscription._stopping.wait()
+            await asyncio.sleep(0.3)
+            await publish(letters)
+
+        subscription.publisher.publish_records = publish_late
+        await began.wait()
+    assert await place.uncommitted() == 0
 
 
 async def test_an_idle_subscription_waits_in_one_poll_and_one_fetch(place, handler):

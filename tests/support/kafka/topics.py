@@ -43,12 +43,7 @@ class Place:
         async with producer:
             batch = [
                 await producer.send(
-                    self.topic,
-                    value,
-                    key=b"job-1",
-                    partition=partition,
-                    headers=list(headers),
-                    timestamp_ms=timestamp_ms,
+                    self.topic, value, b"job-1", partition, headers=list(headers), timestamp_ms=timestamp_ms
                 )
                 for value in values
             ]

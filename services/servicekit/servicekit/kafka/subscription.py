@@ -333,6 +333,8 @@ class Subscription(Generic[E]):
     _parked: dict[Place, asyncio.Task[None]] = field(default_factory=dict)
     #: Runs that are not over, by topic, partition and code.
     _runs: dict[tuple[str, int, str], Run] = field(default_factory=dict)
+    #: First records of runs whose dead letter is not published; a stop waits for it, else the next process repeats it.
+    _unburied: set[Place] = field(default_factory=set)
     _offsets: HandledOffsets = field(init=False)
 
     def __post_init__(self) -> None:
@@ -406,8 +408,7 @@ class Subscription(Generic[E]):
                 if (reason := self._diagnose()) is not None:
                     raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
         finally:
-            runs = {run.first for run in self._runs.values()}  # they end as this stops
-            parked = [task for place, task in self._parked.items() if place not in runs]
+            parked = [task for place, task in self._parked.items() if place not in self._unburied]
             for task in (committing, *parked):  # no offset behind a parked record is committed
                 task.cancel()
 
@@ -420,7 +421,7 @@ class Subscription(Generic[E]):
         """Handle no more batches, and commit; a batch under way commits as soon as it ends."""
         self._stopping.set()
         self._delay.end()
-        if ending := [self._parked[run.first] for run in self._runs.values()]:
+        if ending := [self._parked[place] for place in self._unburied]:
             await asyncio.wait(ending, timeout=LAST_COMMIT_TIMEOUT_S)
         await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
 
@@ -548,6 +549,7 @@ class Subscription(Generic[E]):
         letters = [self._make_letter(record, error, is_whole=False)] if dead else []
         reason = PermanentError(str(error), code=error.code)  # the error itself may hold the body, by its cause
         run = self._runs[name] = Run(_find_place(record), reason, letters, record.offset)
+        self._unburied.add(run.first)
         self._begin_parked(run.first, self._end_run(run))
 
     async def _end_run(self, run: Run) -> None:
@@ -563,6 +565,7 @@ class Subscription(Generic[E]):
             letters = [add_repeats(one, run.error, run.repeats, run.last_offset) for one in run.letters if run.repeats]
             await self._publish_dead(letters or run.letters)
             _log_dead_letter(run.first, run.error, repeats=run.repeats, last_offset=run.last_offset)
+        self._unburied.remove(run.first)
 
 
 def leave_frames(error: PermanentError) -> PermanentError:
