@@ -1,5 +1,6 @@
 """Operators read the topics, publish them again, rebuild the database from them, and compare."""
 
+import asyncio
 import json
 
 from aiokafka import AIOKafkaProducer
@@ -33,6 +34,7 @@ async def test_every_topic_published_again_changes_nothing_and_calls_nobody(
     """All topics are published again in full: no table changes, and no agent or judge is called."""
     met, unmet, cancelled = [await system.create() for _ in range(3)]
     agent.answers[unmet.id] = lambda _: {"text": "red"}
+    agent.answers[cancelled.id] = lambda _: asyncio.Event().wait()
     for job in (met, unmet, cancelled):
         await system.client.execute_job(job.id)
     await system.client.cancel_job(cancelled.id)
