@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from pydantic import AnyHttpUrl, TypeAdapter
 
+from signoff.status import FIRST_PROTOCOLS, Protocol
+
 _URL = TypeAdapter(AnyHttpUrl)
 _USERINFO = re.compile(r"(https?:[/\\]*)[^/?#\\\s]*@", re.IGNORECASE)
 #: What is shown for a secret.
@@ -41,6 +43,27 @@ _RESERVED = re.compile(
     r"|upgrade|user-agent|traceparent|tracestate|(signoff|ce|proxy)[-_].*",
     re.IGNORECASE,
 )
+
+
+def check_signing(reference: str) -> str:
+    """Return the reference to signing secrets. Raise ValueError, without the text, if it is no reference."""
+    if not _REFERENCE.fullmatch(reference):
+        raise ValueError(
+            f"a secret itself is not taken: put it into a variable of the executors and write env:{ENV_PREFIX}<NAME>, "
+            "or into a file below their SIGNOFF_AGENT_HEADER_DIR and write file:<path>"
+        )
+    return reference
+
+
+#: The protocols whose calls may be signed.
+SIGNED_PROTOCOLS = FIRST_PROTOCOLS
+
+
+def check_signed(protocol: Protocol | None, reference: str | None) -> str | None:
+    """Return the reference to signing secrets. Raise ValueError if calls by the protocol are not signed."""
+    if reference is not None and protocol is not None and protocol not in SIGNED_PROTOCOLS:
+        raise ValueError(f"calls by {protocol} are not signed: leave it out")
+    return reference
 
 
 def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

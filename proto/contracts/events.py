@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID, uuid5
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from contracts.fields import AgentId, JobId, Text, matches
 from contracts.judging.policy import Verdict
@@ -33,6 +33,18 @@ def fact_id(subject: str, cursor: int) -> UUID:
 _BEGAN_AT = "when the first call of the attempt began; it is recorded as `call_begun`, unless that was reported before"
 _CODE_PATTERN = matches(r"^[a-z][a-z0-9_]{0,63}$", "must be an error code, such as agent_timeout")
 Code = Annotated[str, StringConstraints(pattern=_CODE_PATTERN)]
+#: Bytes of an agent's name for its work.
+HANDLE_MAX_BYTES = 1024
+
+
+def check_handle(handle: str) -> str:
+    """Return an agent's name for its work. Raise ValueError if it is too long or not printable."""
+    if not handle.isprintable() or len(handle.encode()) > HANDLE_MAX_BYTES:
+        raise ValueError(f"must be printable, of {HANDLE_MAX_BYTES} bytes at most")
+    return handle
+
+
+Handle = Annotated[Text, AfterValidator(check_handle)]
 
 
 class Event(Model):
@@ -137,6 +149,9 @@ class JobStatusReported(_ExecutionEvent):
     retry_after_s: float | None = Field(None, ge=0)
     duration_s: float | None = Field(None, ge=0)
     usage: Usage | None = optional("of the call that failed, or of the judgement")
+    handle: Handle | None = optional(
+        "the agent's own name for the work, by which it is found again; empty: not any more"
+    )
     model_and_prompt: Text | None = optional("of a verdict: which model and prompt were asked")
     began_at: Time | None = optional(f"of a failure: {_BEGAN_AT}")
     reported_at: Time
@@ -193,6 +208,8 @@ class Requested(Model):
     not_before: Time | None = None
     batch_id: UUID | None = None
     reuse_key: str | None = optional("the same for an identical request; hexadecimal")
+    protocol: str | None = optional("by which the agent is called; not given of http")
+    settings_hash: str | None = optional("of the agent's settings as they are frozen; hexadecimal")
     created_at: Time
 
 

@@ -7,9 +7,25 @@ from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from pydantic import AfterValidator, Field, StringConstraints, computed_field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    computed_field,
+    field_validator,
+    model_validator,
+)
 
-from contracts.agents import HEADERS_MAX, check_header_changes, check_headers, check_http_url
+from contracts.agent_settings import check_settings
+from contracts.agents import (
+    HEADERS_MAX,
+    check_header_changes,
+    check_headers,
+    check_http_url,
+    check_signed,
+    check_signing,
+)
 from contracts.criteria import (
     CRITERIA_MAX,
     CriteriaList,
@@ -183,6 +199,7 @@ class Job(types.JobFields):
 
 AgentName = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 AgentUrl = Annotated[Text, StringConstraints(max_length=2000), AfterValidator(check_http_url)]
+Signing = Annotated[Text, AfterValidator(check_signing)]
 
 
 class NewAgent(StrictModel, hide_input_in_errors=True):
@@ -201,6 +218,23 @@ class NewAgent(StrictModel, hide_input_in_errors=True):
         max_length=HEADERS_MAX,
         description="sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`",
     )
+    settings: dict[str, Json] = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="what the protocol needs to know, such as the model; 64 KiB at most",
+    )
+    signing: Signing | None = optional("of http and http_async: the secrets that sign each call, by reference")
+
+    @field_validator("settings")
+    @classmethod
+    def _check_settings(cls, settings: dict[str, Json], info: ValidationInfo) -> dict[str, Json]:
+        protocol = info.data.get("protocol")
+        return settings if protocol is None else check_settings(protocol, settings)
+
+    @field_validator("signing")
+    @classmethod
+    def _check_signed(cls, signing: str | None, info: ValidationInfo) -> str | None:
+        return check_signed(info.data.get("protocol"), signing)
 
 
 class AgentPatch(Patch, hide_input_in_errors=True):
@@ -216,6 +250,8 @@ class AgentPatch(Patch, hide_input_in_errors=True):
     headers: Annotated[dict[str, str | None], AfterValidator(check_header_changes)] | None = optional(
         "null sends one no more"
     )
+    settings: dict[str, Json] | None = optional("null removes one")
+    signing: Signing | None = optional("null signs no more")
 
 
 class NewLimit(StrictModel):

@@ -134,6 +134,7 @@ class ErrorCode(StrEnum):
         "Too many executions that nobody requested are cancelled already: wait until they are forgotten."
     )
     AGENT_DISABLED = _REFUSED("The agent is disabled: enable it, or assign another.")
+    AGENT_PROTOCOL_FIXED = _REFUSED("The protocol of an agent never changes: register another agent.")
     NO_AGENT_MATCHES = _REFUSED("No enabled agent has the job's capabilities: register one, or assign one.")
     QUEUE_FULL = _REFUSED(
         "As many executions of the tenant wait as its limit allows: wait, then execute under another id."
@@ -236,6 +237,9 @@ class ErrorCode(StrEnum):
     AGENT_TIMEOUT = _PASSING("The agent did not answer in time: allow more in the policy, or assign a quicker one.")
     AGENT_HEARTBEAT_TIMEOUT = _PASSING("An asynchronous agent was silent for too long: see whether it works.")
     AGENT_WORK_LOST = _PASSING("The agent no longer knows of the work that it was given: execute again.")
+    AGENT_WORK_UNKNOWN = _RECORDED(
+        "Its executor was lost, the agent does not show the work, and the job's policy has it called at most once."
+    )
     EXECUTOR_ERROR = _PASSING("An executor failed by an error of its own: its log says why.")
     UNKNOWN_PROTOCOL = _RECORDED("The executor does not know the agent's protocol: update executors.")
     RESULT_TOO_LARGE = _RECORDED("The result is larger than may be: ask for less, or for a link to it.")

@@ -199,6 +199,16 @@ class Protocol(StrEnum):
 
     HTTP = "http"
     HTTP_ASYNC = "http_async"
+    OPENAI = "openai"
+
+
+#: The protocols by which executors call agents: every door offers these, and the executor has an adapter for each.
+CALLABLE_PROTOCOLS: Final = (
+    Protocol.HTTP,
+    Protocol.HTTP_ASYNC,
+)
+#: The protocols that an executor calls which names none at its claims.
+FIRST_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
 
 class Delivery(StrEnum):

@@ -144,6 +144,7 @@ class JobLog(JsonModel):
     waited: list[PastWait] | None = optional(
         "what its execution waited for before it, in order: of what took a tenth of a second at least"
     )
+    handle: str | None = optional("the agent's own name for the work, where it was reported")
     cursor: int = Field(0, description="the number of its row; where a watch goes on")
     created_at: Time
 
@@ -265,6 +266,11 @@ class Agent(Model):
     enabled: bool = True
     deterministic: bool = Field(False, description="its result may be reused for an identical request")
     headers: dict[str, str] = Field(default_factory=dict, description="references to the values of headers")
+    settings: dict[str, Json] = Field(
+        default_factory=dict,
+        description="what its protocol needs to know; an execution has them as they were requested",
+    )
+    signing: str | None = optional("a reference to the secrets, one or two, that sign each call")
     circuit: Open[Circuit] = Circuit.CLOSED
     circuit_open_until: Time | None = optional("until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")

@@ -248,9 +248,10 @@ async def test_an_agent_is_registered_changed_and_disabled(http):
         assert [item["id"] for item in (await answer.json())["items"]] == ["writer"]
     async with http.get("/api/agents/writer") as answer:
         assert (await answer.json())["protocol"] == "http"
-    async with http.post("/api/agents", json=agent | {"protocol": "a2a"}) as answer:
+    async with http.post("/api/agents", json=agent | {"protocol": "telnet"}) as answer:
         problem = await answer.json()
-    assert (answer.status, [each["message"] for each in problem["errors"]]) == (422, ["must be http or http_async"])
+    messages = [each["message"] for each in problem["errors"]]
+    assert (answer.status, messages) == (422, ["must be http, http_async or openai"])
 
 
 async def test_headers_of_an_agent_are_references_and_what_is_none_is_not_said_again(http):

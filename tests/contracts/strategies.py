@@ -1,6 +1,7 @@
 """Resources of every shape that the contracts allow."""
 
 from datetime import UTC
+from functools import partial
 
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from contracts.resources import JobFilter, NewJob, Policy
 from signoff import types
 from signoff.judging import Ask, Criterion, CriterionVerdict, StageVerdict, Verdict
 from signoff.status import (
+    FIRST_PROTOCOLS,
     Circuit,
     CriterionOutcome,
     Delivery,
@@ -192,11 +194,12 @@ def job_logs(payloads):
     )
 
 
-agents = st.builds(
+_OPENAI = {"model": "m", "template": "{{payload.a}}", "schema": {"const": None}, "parameters": {"top_p": 1e3}}
+_make_agents = partial(
+    st.builds,
     Agent,
     id=IDS,
     name=texts(min_size=1),
-    protocol=st.sampled_from(Protocol),
     url=st.sampled_from(["http://localhost:8080/a", "https://agents.example/größe?x=1#y"]),
     capabilities=st.lists(texts(), max_size=4),
     policy=policies_of_answers,
@@ -208,6 +211,10 @@ agents = st.builds(
     headers=st.dictionaries(st.sampled_from(["X-Key", "x"]), st.sampled_from(["env:SIGNOFF_AGENT_X", "file:ä"])),
     created_at=TIMES,
     updated_at=TIMES,
+)
+agents = st.one_of(
+    _make_agents(protocol=st.sampled_from(sorted(FIRST_PROTOCOLS)), signing=maybe(st.just("file:ä"))),
+    _make_agents(protocol=st.just(Protocol.OPENAI), settings=st.just(_OPENAI)),
 )
 job_filters = st.builds(
     JobFilter,

@@ -22,7 +22,7 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.client import ClaimDenied
 from servicekit.leasing.worker import LeaseState
-from signoff.status import Delivery, Protocol, ReportKind
+from signoff.status import CALLABLE_PROTOCOLS, Delivery, ReportKind
 from signoff.status import Protocol as AgentProtocol
 
 
@@ -294,4 +294,4 @@ def test_a_text_of_a_stranger_is_cut_and_made_harmless(text, stored):
 async def test_each_protocol_has_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGNOFF_EXECUTOR_TOKEN", "e" * 32)
     async with HttpClient(allowed=[], header_values=HeaderValues({}, None), result_max_bytes=1) as client:
-        assert make_agents(client, Settings()).keys() == set(Protocol)
+        assert make_agents(client, Settings()).keys() == set(CALLABLE_PROTOCOLS)

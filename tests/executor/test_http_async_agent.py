@@ -321,7 +321,7 @@ async def test_work_that_another_attempt_may_follow_by_now_is_not_ended(
 
 
 async def test_an_agent_that_does_not_answer_that_it_ends_holds_nothing_up(agent, outcome, monkeypatch):
-    monkeypatch.setattr("executor.http_agents.STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("executor.work.STOP_TIMEOUT_S", 0.1)
 
     async def runs_on(writer):
         await (hangs if agent.calls[-1].method == "DELETE" else status())(writer)

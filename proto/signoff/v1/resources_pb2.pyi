@@ -181,6 +181,8 @@ class _ProtocolEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Protocol.Val
     PROTOCOL_UNSPECIFIED: _Protocol.ValueType  # 0
     PROTOCOL_HTTP: _Protocol.ValueType  # 1
     PROTOCOL_HTTP_ASYNC: _Protocol.ValueType  # 2
+    PROTOCOL_OPENAI: _Protocol.ValueType  # 3
+    """A model behind OpenAI's API, or a server that implements it: one request, no tools but the server's own."""
 
 class Protocol(_Protocol, metaclass=_ProtocolEnumTypeWrapper):
     """How an agent is called."""
@@ -188,6 +190,8 @@ class Protocol(_Protocol, metaclass=_ProtocolEnumTypeWrapper):
 PROTOCOL_UNSPECIFIED: Protocol.ValueType  # 0
 PROTOCOL_HTTP: Protocol.ValueType  # 1
 PROTOCOL_HTTP_ASYNC: Protocol.ValueType  # 2
+PROTOCOL_OPENAI: Protocol.ValueType  # 3
+"""A model behind OpenAI's API, or a server that implements it: one request, no tools but the server's own."""
 Global___Protocol: _TypeAlias = Protocol  # noqa: Y015
 
 class _Delivery:
@@ -1374,6 +1378,7 @@ class JobLog(_message.Message):
     BEFORE_JSON_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     AFTER_JSON_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -1413,6 +1418,8 @@ class JobLog(_message.Message):
     payload_json: _builtins.str
     before_json: _builtins.str
     after_json: _builtins.str
+    handle: _builtins.str
+    """The agent's own name for the work, where it was reported."""
     @_builtins.property
     def request(self) -> _struct_pb2.Value:
         """What the agent was sent: the body of every call of the execution that is requested."""
@@ -1488,10 +1495,11 @@ class JobLog(_message.Message):
         before_json: _builtins.str | None = ...,
         after: _struct_pb2.Value | None = ...,
         after_json: _builtins.str | None = ...,
+        handle: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "submission", b"submission", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_handle", b"_handle", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "handle", b"handle", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "submission", b"submission", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "status", b"status", "submission", b"submission", "tokens", b"tokens", "verdict", b"verdict", "version", b"version", "waited", b"waited"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_handle", b"_handle", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "handle", b"handle", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "status", b"status", "submission", b"submission", "tokens", b"tokens", "verdict", b"verdict", "version", b"version", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
@@ -1513,6 +1521,8 @@ class JobLog(_message.Message):
     _WhichOneofArgType__event_id: _TypeAlias = _typing.Literal["_event_id", b"_event_id"]  # noqa: Y015
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
+    _WhichOneofReturnType__handle: _TypeAlias = _typing.Literal["handle"]  # noqa: Y015
+    _WhichOneofArgType__handle: _TypeAlias = _typing.Literal["_handle", b"_handle"]  # noqa: Y015
     _WhichOneofReturnType__lease: _TypeAlias = _typing.Literal["lease"]  # noqa: Y015
     _WhichOneofArgType__lease: _TypeAlias = _typing.Literal["_lease", b"_lease"]  # noqa: Y015
     _WhichOneofReturnType__max_calls: _TypeAlias = _typing.Literal["max_calls"]  # noqa: Y015
@@ -1555,6 +1565,8 @@ class JobLog(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__event_id) -> _WhichOneofReturnType__event_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__handle) -> _WhichOneofReturnType__handle | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lease) -> _WhichOneofReturnType__lease | None: ...
     @_typing.overload
@@ -1615,6 +1627,9 @@ class NewAgent(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    SETTINGS_JSON_FIELD_NUMBER: _builtins.int
+    SIGNING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -1624,6 +1639,9 @@ class NewAgent(_message.Message):
     """True when not set."""
     deterministic: _builtins.bool
     """Its result may be reused for an identical request."""
+    settings_json: _builtins.str
+    signing: _builtins.str
+    """Of http and http_async: a reference to the secret, or to two while they rotate, that signs each call."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1631,6 +1649,10 @@ class NewAgent(_message.Message):
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`."""
+
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Value:
+        """What the protocol needs to know, such as the model, as a JSON object of 64 KiB at most; in one of the two forms."""
 
     def __init__(
         self,
@@ -1644,19 +1666,30 @@ class NewAgent(_message.Message):
         enabled: _builtins.bool | None = ...,
         deterministic: _builtins.bool = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        settings: _struct_pb2.Value | None = ...,
+        settings_json: _builtins.str | None = ...,
+        signing: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "enabled", b"enabled", "id", b"id", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "_settings_json", b"_settings_json", "_signing", b"_signing", "enabled", b"enabled", "id", b"id", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "capabilities", b"capabilities", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "_settings_json", b"_settings_json", "_signing", b"_signing", "capabilities", b"capabilities", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
     _WhichOneofReturnType__id: _TypeAlias = _typing.Literal["id"]  # noqa: Y015
     _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015
+    _WhichOneofReturnType__settings_json: _TypeAlias = _typing.Literal["settings_json"]  # noqa: Y015
+    _WhichOneofArgType__settings_json: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json"]  # noqa: Y015
+    _WhichOneofReturnType__signing: _TypeAlias = _typing.Literal["signing"]  # noqa: Y015
+    _WhichOneofArgType__signing: _TypeAlias = _typing.Literal["_signing", b"_signing"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__enabled) -> _WhichOneofReturnType__enabled | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__id) -> _WhichOneofReturnType__id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settings_json) -> _WhichOneofReturnType__settings_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__signing) -> _WhichOneofReturnType__signing | None: ...
 
 Global___NewAgent: _TypeAlias = NewAgent  # noqa: Y015
 
@@ -1701,6 +1734,9 @@ class Agent(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    SETTINGS_JSON_FIELD_NUMBER: _builtins.int
+    SIGNING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -1713,6 +1749,9 @@ class Agent(_message.Message):
     """Whether it is given nothing until somebody resumes it."""
     version: _builtins.int
     """Counts its changes from 1."""
+    settings_json: _builtins.str
+    signing: _builtins.str
+    """A reference to the secret, or to two secrets while they rotate, that signs each call (Standard Webhooks)."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1728,6 +1767,12 @@ class Agent(_message.Message):
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """References to the values of headers, by name."""
+
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Value:
+        """What its protocol needs to know, such as the model, as a JSON object; each execution is called with what it was when
+        the execution was requested. Empty for http and http_async.
+        """
 
     def __init__(
         self,
@@ -1747,12 +1792,22 @@ class Agent(_message.Message):
         paused: _builtins.bool = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         version: _builtins.int = ...,
+        settings: _struct_pb2.Value | None = ...,
+        settings_json: _builtins.str | None = ...,
+        signing: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__settings_json: _TypeAlias = _typing.Literal["settings_json"]  # noqa: Y015
+    _WhichOneofArgType__settings_json: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json"]  # noqa: Y015
+    _WhichOneofReturnType__signing: _TypeAlias = _typing.Literal["signing"]  # noqa: Y015
+    _WhichOneofArgType__signing: _TypeAlias = _typing.Literal["_signing", b"_signing"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settings_json) -> _WhichOneofReturnType__settings_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__signing) -> _WhichOneofReturnType__signing | None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
 

@@ -64,6 +64,10 @@ class AgentWorkLostError(AgentError, code=ErrorCode.AGENT_WORK_LOST, retryable=T
     """The agent accepted the work, and later answered that it does not know the work."""
 
 
+class AgentWorkUnknownError(AgentError, code=ErrorCode.AGENT_WORK_UNKNOWN):
+    """The agent may have been called, does not show the work, and must not be called again (`at_most_once`)."""
+
+
 class AgentFailedError(AgentError, code=ErrorCode.AGENT_FAILED):
     """The agent accepted the work, and reports that the work failed."""
 

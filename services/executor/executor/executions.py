@@ -1,5 +1,6 @@
 """Claim executions at the jobstore over gRPC."""
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
@@ -10,7 +11,7 @@ from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.client import CLAIM_WAIT, ClaimDenied, GrpcLeases, claim_in_chunks, read_denial, read_lease
 from signoff.errors import ErrorCode
-from signoff.status import Protocol
+from signoff.status import CALLABLE_PROTOCOLS, Protocol
 from signoff.wire import read, read_dataclass, read_field, write_message
 from signoff.worker.v1 import work_service_pb2 as pb
 
@@ -31,8 +32,10 @@ class GrpcExecutions:
 
     async def _begin(self, owner: UUID, claims: Sequence[Claim], room: int) -> list[Grant | ClaimDenied]:
         messages = [write_message(pb.ExecutionClaim, claim) for claim in claims]
-        request = pb.BeginExecutionsRequest(
-            owner=str(owner), room=room, capacity=self._leases.capacity, claims=messages
+        request = write_message(
+            pb.BeginExecutionsRequest,
+            {"owner": owner, "room": room, "capacity": self._leases.capacity, "protocols": CALLABLE_PROTOCOLS},
+            claims=messages,
         )
         try:
             answer = await self._leases.call(self._leases.stub.BeginExecutions, request, CLAIM_WAIT)
@@ -59,5 +62,6 @@ def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
         names=(f"tenant:{grant.tenant}", f"agent:{grant.agent_id}"),
         protocol=protocol if isinstance(protocol, Protocol) else None,  # one that is not known here, too
         policy=policy,
+        settings=json.loads(grant.settings_json) if grant.settings_json else {},
         budget=Budget.with_left(policy.budget_usd, left_usd, policy.budget_tokens, left_tokens),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
-from contracts.events import Event, ResultProduced
+from contracts.events import Event, ResultProduced, check_handle
 from contracts.resources import Usage
 from contracts.spending import CALL_COST_MAX_USD, bound_cost, with_cost
 from executor import outcomes
@@ -96,6 +96,8 @@ class Attempt:
         self._usage: Usage | None = None
         self._is_begin_reported = False
         self._number = grant.spent + 1
+        self._handle = grant.handle or None
+        self._had_handle = self._handle is not None
 
     async def run(self, held: HeldLease) -> PublishOutcome:
         """Call the agent until there is an outcome, and return the function that publishes the outcome."""
@@ -114,7 +116,9 @@ class Attempt:
         """Publish that the attempt failed by the unexpected error `bug`, without its text, which may hold secrets."""
         error = ExecutorError(f"the executor failed unexpectedly ({type(bug).__name__}), and its log says how")
         wait_s = outcomes.wait_s(self._grant, self._number, error)
-        report = self._reports.describe_failure(self._number, error, wait_s, here=False, usage=self._usage)
+        report = self._reports.describe_failure(
+            self._number, error, wait_s, here=False, usage=self._usage, handle=self._handle_now
+        )
         await self._publisher.publish_report(report, held.lease)
 
     async def _publish(self, number: int, outcome: Event) -> None:
@@ -134,6 +138,29 @@ class Attempt:
         if not self._is_begin_reported:
             self._is_begin_reported = True
             self._report_soon(self._reports.describe_begin())
+
+    def _keep_handle(self, handle: str) -> None:
+        """Report the agent's name for the work, for the executor that goes on with it; an empty one is dropped."""
+        if handle == (self._handle or ""):
+            return
+        try:
+            self._handle = check_handle(handle) if handle else None
+        except ValueError as error:
+            message = f"the agent's name for the work {error}"
+            raise AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_STATUS) from None
+        if self._handle is None:  # the report of the failure that follows says so
+            return
+        self._had_handle = True
+        if self._is_begin_reported:
+            self._report_soon(self._reports.describe_handle(handle))
+        else:
+            self._is_begin_reported = True
+            self._report_soon(self._reports.describe_begin(handle))
+
+    @property
+    def _handle_now(self) -> str | None:
+        """The agent's name for the work, empty if it has none any more; None if it never had one."""
+        return self._handle if self._handle or not self._had_handle else ""
 
     def _report_progress(self, progress: Progress) -> None:
         self._report_begin()  # it comes first in the job's log
@@ -162,7 +189,16 @@ class Attempt:
         timeout = asyncio.timeout(timeout_s)
         has_lapsed = self._held.has_lapsed
         is_given_up = lambda: self._held.cancelled or (timeout.expired() and not has_lapsed())  # noqa: E731 - of this call alone
-        call = Call(self._grant, number, progress, is_given_up, self._spend, has_lapsed)
+        call = Call(
+            self._grant,
+            number,
+            progress,
+            is_given_up,
+            self._spend,
+            has_lapsed,
+            handle=self._handle,
+            keep_handle=self._keep_handle,
+        )
         try:
             async with timeout:
                 return await agent.call(call)
@@ -181,7 +217,7 @@ class Attempt:
     async def _handle_failure(self, number: int, error: AgentError, duration_s: float) -> Event | None:
         extra = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
         log.warning("agent failed", extra=extra)
-        fields: dict[str, object] = {"duration_s": duration_s, "usage": self._usage}
+        fields: dict[str, object] = {"duration_s": duration_s, "usage": self._usage, "handle": self._handle_now}
         wait_s = outcomes.wait_s(self._grant, number, error)
         if wait_s is not None and (used_up := self._budget.used_up):
             return self._reports.describe_exhaustion(number, error, used_up, **fields)

@@ -1,13 +1,9 @@
 """Call agents over HTTP, within bounds, at allowed addresses; a result comes at once or by polling."""
 
-import asyncio
 import logging
-import math
 import os
-import random
 import re
 import stat
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +21,9 @@ from contracts.topics import measure
 from executor import errors
 from executor.outcomes import read_progress, to_printable
 from executor.ports import Call, Grant
+from executor.work import STOP_TIMEOUT_S, Done, PolledAgent, Work, choose_handle
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import read_retry_after
-from servicekit.retry import backoffs_s
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
@@ -307,17 +303,9 @@ class HttpAgent:
         return self._client.read_result(call, await self._client.post(call))
 
 
-#: The first wait between two polls; each is twice the one before, up to the setting `poll_max_s`.
-POLL_FIRST_S = 0.25
-#: The share of a heartbeat timeout that a poll, and the time between two, may take at most.
-POLL_SHARE = 1 / 3
-#: Seconds after which a poll counts as silence.
-POLL_TIMEOUT_S = 30.0
 #: Bytes that a status may have beside a result.
 ENVELOPE_BYTES = 64 << 10
-#: Seconds for an agent to answer that it is asked to stop.
-STOP_TIMEOUT_S = 2.0
-_ACCEPTED, _GONE = 202, frozenset({404, 410})
+_ACCEPTED = 202
 
 
 class _Strict(BaseModel):
@@ -345,127 +333,80 @@ class Status(_Strict):
     usage: Any = None
 
 
-class HttpAsyncAgent:
+class HttpAsyncAgent(PolledAgent):
     """An adapter for agents that accept work with 202, and are polled less and less often until the work ends."""
 
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
+        super().__init__(poll_max_s)
         self._client = client
-        self._poll_max_s = poll_max_s
 
-    async def call(self, call: Call) -> Any:
-        """Call the agent, and return its result. Raise AgentError if there is no usable result."""
+    async def find(self, call: Call) -> "_AcceptedWork | None":
+        """Return the work whose address an earlier call has kept."""
+        if not call.handle:
+            return None
+        return _AcceptedWork(self._client, call, _resolve_location(call.grant.url, call.handle))
+
+    async def send(self, call: Call) -> "_AcceptedWork | Done":
+        """Post the request, which has the same key each time: the agent may answer with the work that it has."""
         response = await self._client.post(call)
         if response.status != _ACCEPTED:
-            return self._client.read_result(call, response)
-        work = _Work(self._client, call, response)
-        del response  # a call may last for hours; its body need not
-        try:
-            status = await work.follow(self._poll_max_s)
-        except errors.AgentWorkLostError:
-            raise
-        except errors.AgentError:
-            if not call.has_lapsed():
-                await work.stop()
-            raise
-        except asyncio.CancelledError:
-            if call.is_given_up():
-                await work.stop()
-            raise
-        return self._client.check_size(_read_result(status))
+            return Done(self._client.read_result(call, response))
+        url = _resolve_location(call.grant.url, response.headers.get("Location"))
+        work = _AcceptedWork(self._client, call, url)
+        work.retry_after_s = response.retry_after_s
+        return work
+
+    def check(self, result: Any) -> Any:
+        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
+        return self._client.check_size(result)
 
 
-class _Work:
-    """Work that an agent has accepted, and that is followed by polling. Between two polls no status is kept."""
+class _AcceptedWork(Work[Status]):
+    """Work that an agent has accepted, at an address of its own."""
 
-    def __init__(self, client: HttpClient, call: Call, accepted: AgentResponse) -> None:
+    def __init__(self, client: HttpClient, call: Call, url: str) -> None:
+        super().__init__(call, f"the work at {url}", handle=choose_handle(url))
         self._client = client
-        self._call = call
-        self._url = _resolve_location(call.grant.url, accepted.headers.get("Location"))
-        self._heartbeat_s = call.grant.policy.heartbeat_timeout_s or math.inf
-        self._retry_after_s = accepted.retry_after_s
-        self._last_poll = "it has not been asked yet"
+        self._url = url
         self._last_heartbeat: int | None = None  # a hash, so that a large one is not kept
-        self._silent_since = time.monotonic()
 
-    async def follow(self, poll_max_s: float) -> Status:
-        """Poll until the work ends, and return its last status. Raise AgentError if polling has to be given up."""
-        for interval_s in backoffs_s(min(POLL_FIRST_S, poll_max_s), poll_max_s):
-            await asyncio.sleep(self._wait_s(interval_s))
-            is_last = self._left_s <= 0  # an earlier poll may have been answered while this process was frozen
-            if (status := await self._poll()) is not None:
-                return status
-            if is_last and self._left_s <= 0:
-                message = f"no heartbeat within {self._heartbeat_s:g} s of the work at {self._url}; {self._last_poll}"
-                raise errors.AgentHeartbeatTimeoutError(message)
-        raise AssertionError
-
-    @property
-    def _left_s(self) -> float:
-        return self._silent_since + self._heartbeat_s - time.monotonic()
-
-    def _wait_s(self, interval_s: float) -> float:
-        if self._retry_after_s is not None:
-            jitter = random.uniform(1.0, 1.1)  # noqa: S311 - no secret
-            interval_s = max(self._retry_after_s, POLL_FIRST_S) * jitter
-        return min(interval_s, self._heartbeat_s * POLL_SHARE, max(self._left_s, 0.0))
-
-    async def _poll(self) -> Status | None:
-        """Ask for the status; return it if the work has ended, None if the work goes on or a later poll may succeed."""
-        try:
-            response = await self._get_status()
-            status = _read_status(response)
-        except errors.AgentError as error:
-            if error.status in _GONE:
-                raise errors.AgentWorkLostError(
-                    f"the agent knows nothing of the work at {self._url}: {error}"
-                ) from error
-            if not error.retryable:
-                raise
-            self._last_poll = to_printable(self._call.hide(str(error))[:500])
-            self._retry_after_s = error.retry_after_s
-            return None
-        except TimeoutError:
-            self._last_poll, self._retry_after_s = "it did not answer in time", None
-            return None
-        self._retry_after_s = response.retry_after_s
+    async def ask(self) -> Status | None:
+        connect_s, accept = self.call.grant.policy.connect_timeout_s, {"Accept": "application/json"}
+        response = await self._client.request(
+            self.call, "GET", self._url, connect_s, headers=accept, envelope_bytes=ENVELOPE_BYTES
+        )
+        status = _read_status(response)
+        self.retry_after_s = response.retry_after_s
         if status.state != "running":
             self._spend(response, status)
             return status
-        self._note_life(status)
-        message = None if status.message is None else self._call.hide(status.message)
-        self._call.report_progress(read_progress(status.progress, message, status.partial))
+        self._note_heartbeat(status)
+        message = None if status.message is None else self.call.hide(status.message)
+        self.call.report_progress(read_progress(status.progress, message, status.partial))
         return None
+
+    def read(self, status: Status) -> Any:
+        return _read_result(status)
+
+    async def stop(self) -> None:
+        await self._client.request(self.call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})
 
     def _spend(self, response: AgentResponse, status: Status) -> None:
         usage = response.usage
         if usage is None and status.usage is not None:
             usage = parse_usage(status.usage)
         if usage is not None:
-            self._call.spend(usage)
+            self.call.spend(usage)
 
-    async def _get_status(self) -> AgentResponse:
-        connect_s, accept = self._call.grant.policy.connect_timeout_s, {"Accept": "application/json"}
-        async with asyncio.timeout(min(POLL_TIMEOUT_S, self._heartbeat_s * POLL_SHARE)):
-            return await self._client.request(
-                self._call, "GET", self._url, connect_s, headers=accept, envelope_bytes=ENVELOPE_BYTES
-            )
-
-    def _note_life(self, status: Status) -> None:
+    def _note_heartbeat(self, status: Status) -> None:
+        """Note a sign of life: if the status has a heartbeat, only a changed one is one."""
         if status.heartbeat is not None:
             heartbeat = hash(json_text(status.heartbeat))
             if heartbeat == self._last_heartbeat:
-                self._last_poll = "it answered with the same heartbeat as before"
+                self.note_silence("it answered with the same heartbeat as before")
                 return
             self._last_heartbeat = heartbeat
-        self._silent_since = time.monotonic()
-
-    async def stop(self) -> None:
-        """Ask the agent to stop work that is no longer needed; a failure of this request is ignored."""
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self._client.request(self._call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})
-        except (errors.AgentError, TimeoutError):
-            return
+        self.note_life()
 
 
 def _resolve_location(agent_url: str, location: str | None) -> str:

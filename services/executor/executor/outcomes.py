@@ -69,10 +69,15 @@ class AttemptReports:
         #: When the agent was first called.
         self.began_at = clock.now()
 
-    def describe_begin(self) -> JobStatusReported:
-        """Return the report that the agent is being called."""
+    def describe_begin(self, handle: str | None = None) -> JobStatusReported:
+        """Return the report that the agent is being called, with its name for the work, if it has given one."""
         lease = self._grant.lease
-        return to_call_begun(lease.execution_id, self._grant.job_id, self._grant.attempt, lease.lease, self.began_at)
+        begun = to_call_begun(lease.execution_id, self._grant.job_id, self._grant.attempt, lease.lease, self.began_at)
+        return begun if handle is None else begun.model_copy(update={"handle": handle})
+
+    def describe_handle(self, handle: str) -> JobStatusReported:
+        """Return the report of the agent's name for the work, once the begin of the call was reported."""
+        return self._report(ReportKind.PROGRESS, None, handle=handle)
 
     def describe_progress(self, progress: Progress) -> JobStatusReported:
         """Return the report of the agent's progress."""

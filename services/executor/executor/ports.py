@@ -24,6 +24,11 @@ class Grant:
     `request` is the JSON body of every call of the execution. `spent` is the number of calls that failed, or were lost,
     before this attempt. `headers` has a reference to each header's value. `judged_max_chars` is the most characters, of
     criteria and result together, that validators judge; None if no validator has reported it.
+
+    `settings` are those of the agent's protocol, as they were frozen with the request; `signing` refers to the secrets
+    that sign calls. `handle` is the agent's own name for the work, as an earlier call reported it. All executions of
+    the job have `context_id`, all calls of this one `message_id`; nobody else can foretell either. If it
+    `follows_only`, the work may have been sent, and must not be sent again.
     """
 
     lease: Lease
@@ -40,6 +45,12 @@ class Grant:
     headers: Mapping[str, str] = field(default_factory=dict)
     judged_max_chars: int | None = None
     names: Names = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    signing: str | None = None
+    handle: str | None = None
+    context_id: str = ""
+    message_id: str = ""
+    follows_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +66,12 @@ class Progress:
 class Call:
     """One call of the agent; `number` is its number among the calls of the execution, from 1.
 
-    An adapter calls `report_progress` for each report of progress, and `spend` once, with the call's usage. When the
-    call is cancelled, `is_given_up` returns whether no attempt will continue the work, so that the agent may be asked
-    to stop. Otherwise another attempt may continue the work, as it may once the lease `has_lapsed` by the local clock.
-    `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may repeat them.
+    An adapter calls `report_progress` for each report of progress, `spend` once, with the call's usage, and
+    `keep_handle` as soon as the agent has named the work; `handle` is the name that an earlier call of the execution
+    has kept. When the call is cancelled, `is_given_up` returns whether no attempt will continue the work, so that the
+    agent may be asked to stop. Otherwise another attempt may continue the work, as it may once the lease `has_lapsed`
+    by the local clock. `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may
+    repeat them.
     """
 
     grant: Grant
@@ -68,6 +81,13 @@ class Call:
     spend: Callable[[Usage], None] = lambda _: None
     has_lapsed: Callable[[], bool] = lambda: False
     secrets: set[str] = field(default_factory=set)
+    handle: str | None = None
+    keep_handle: Callable[[str], None] = lambda _: None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no earlier call or attempt of the execution can have sent the work."""
+        return self.number == 1 and self.grant.attempt == 1 and not self.grant.follows_only and self.handle is None
 
     def keep_secret(self, values: Iterable[str]) -> None:
         """Add values of headers to `secrets`, and the part of each that follows a scheme, as in `Bearer <token>`."""

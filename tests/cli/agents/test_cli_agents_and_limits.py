@@ -27,8 +27,8 @@ async def test_an_agent_is_created_changed_and_disabled(signoff):
     assert (await signoff("agents", "get", "nobody")).status == 3
     assert (await signoff("agents", "create", "--name", "x", "--url", "ftp://x")).status == 2
     for command in (("create", "--name", "x", "--url", url), ("update", "writer")):
-        refused = await signoff("agents", *command, "--protocol", "a2a")
-        assert (refused.status, "'a2a' is not one of 'http', 'http_async'" in refused.err) == (2, True)
+        refused = await signoff("agents", *command, "--protocol", "telnet")
+        assert (refused.status, "'telnet' is not one of 'http', 'http_async'" in refused.err) == (2, True)
         assert (await signoff("agents", *command, "--protocol", "http_async", "--json")).json[
             "protocol"
         ] == "http_async"

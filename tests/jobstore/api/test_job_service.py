@@ -138,7 +138,7 @@ async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:
         "U+0000": jobs.CancelJob(jobs_pb.CancelJobRequest(job_id=job_id, reason="\0"), metadata=ADMINISTRATOR),
         "protocol: must be": agents.CreateAgent(
             json_format.ParseDict(
-                {"agent": {"name": "a", "url": "http://a/", "protocol": 3}}, agents_pb.CreateAgentRequest()
+                {"agent": {"name": "a", "url": "http://a/", "protocol": 99}}, agents_pb.CreateAgentRequest()
             ),
             metadata=ADMINISTRATOR,
         ),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.criteria import REFERENCE_MAX_CHARS, format_references
-from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
+from contracts.events import HANDLE_MAX_BYTES, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent, NewJob, Policy, Usage
 from contracts.topics import (
@@ -130,6 +130,9 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
         "job_policy": POLICY.model_dump_json(),
         "frozen_policy": POLICY.model_dump_json(),
         "reuse_key": "f" * 64,
+        "protocol": "openai",
+        "settings_hash": "f" * 64,
+        "handle": '"' * HANDLE_MAX_BYTES,
     }
     columns["agent"] = json.dumps(agent.model_dump(mode="json") | {**wide, "created_at": "", "updated_at": ""})
     return SimpleNamespace(**(columns | fields))

@@ -218,6 +218,7 @@ class BeginExecutionsRequest(_message.Message):
     ROOM_FIELD_NUMBER: _builtins.int
     CAPACITY_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
+    PROTOCOLS_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     """New at each start of a process."""
     room: _builtins.int
@@ -226,6 +227,10 @@ class BeginExecutionsRequest(_message.Message):
     """Of how many that is."""
     @_builtins.property
     def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExecutionClaim]: ...
+    @_builtins.property
+    def protocols(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Protocol.ValueType]:
+        """By which it calls agents; none: http and http_async."""
+
     def __init__(
         self,
         *,
@@ -233,10 +238,11 @@ class BeginExecutionsRequest(_message.Message):
         room: _builtins.int = ...,
         capacity: _builtins.int = ...,
         claims: _abc.Iterable[Global___ExecutionClaim] | None = ...,
+        protocols: _abc.Iterable[_resources_pb2.Protocol.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "claims", b"claims", "owner", b"owner", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "claims", b"claims", "owner", b"owner", "protocols", b"protocols", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,6 +402,12 @@ class ExecutionGrant(_message.Message):
     HEADERS_FIELD_NUMBER: _builtins.int
     JUDGED_MAX_CHARS_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    SETTINGS_JSON_FIELD_NUMBER: _builtins.int
+    SIGNING_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
+    CONTEXT_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    FOLLOWS_ONLY_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
@@ -414,6 +426,17 @@ class ExecutionGrant(_message.Message):
     """How many characters criteria and result may have together, as JSON, to be judged; not set where nobody has said."""
     tenant: _builtins.str
     """Whose job it is."""
+    settings_json: _builtins.str
+    """The agent's settings as they were when the execution was requested, as a JSON object; empty: there are none."""
+    signing: _builtins.str
+    """A reference to the secrets that sign the call."""
+    handle: _builtins.str
+    """The agent's own name for the work, as it was last reported: an adapter looks there first."""
+    context_id: _builtins.str
+    """The same for all executions of a job, and the same for all calls of the execution. Nobody else can foretell them."""
+    message_id: _builtins.str
+    follows_only: _builtins.bool
+    """The work may have been sent, and must not be sent again: it is looked for."""
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     @_builtins.property
@@ -442,23 +465,37 @@ class ExecutionGrant(_message.Message):
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         judged_max_chars: _builtins.int | None = ...,
         tenant: _builtins.str = ...,
+        settings_json: _builtins.str = ...,
+        signing: _builtins.str | None = ...,
+        handle: _builtins.str | None = ...,
+        context_id: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        follows_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_judged_max_chars", b"_judged_max_chars", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "handle", b"handle", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "policy", b"policy", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_judged_max_chars", b"_judged_max_chars", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "context_id", b"context_id", "follows_only", b"follows_only", "handle", b"handle", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "message_id", b"message_id", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "settings_json", b"settings_json", "signing", b"signing", "spent", b"spent", "submission", b"submission", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
     _WhichOneofReturnType__budget_left_usd: _TypeAlias = _typing.Literal["budget_left_usd"]  # noqa: Y015
     _WhichOneofArgType__budget_left_usd: _TypeAlias = _typing.Literal["_budget_left_usd", b"_budget_left_usd"]  # noqa: Y015
+    _WhichOneofReturnType__handle: _TypeAlias = _typing.Literal["handle"]  # noqa: Y015
+    _WhichOneofArgType__handle: _TypeAlias = _typing.Literal["_handle", b"_handle"]  # noqa: Y015
     _WhichOneofReturnType__judged_max_chars: _TypeAlias = _typing.Literal["judged_max_chars"]  # noqa: Y015
     _WhichOneofArgType__judged_max_chars: _TypeAlias = _typing.Literal["_judged_max_chars", b"_judged_max_chars"]  # noqa: Y015
+    _WhichOneofReturnType__signing: _TypeAlias = _typing.Literal["signing"]  # noqa: Y015
+    _WhichOneofArgType__signing: _TypeAlias = _typing.Literal["_signing", b"_signing"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_tokens) -> _WhichOneofReturnType__budget_left_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_usd) -> _WhichOneofReturnType__budget_left_usd | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__handle) -> _WhichOneofReturnType__handle | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judged_max_chars) -> _WhichOneofReturnType__judged_max_chars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__signing) -> _WhichOneofReturnType__signing | None: ...
 
 Global___ExecutionGrant: _TypeAlias = ExecutionGrant  # noqa: Y015
 

@@ -61,6 +61,7 @@ _AGENT: Final[dict[str, Any]] = {
     "enabled": True,
     "deterministic": False,
     "headers": {"Authorization": "env:SIGNOFF_AGENT_WRITER"},
+    "settings": {},
     "circuit": "closed",
     "paused": False,
     "version": 1,

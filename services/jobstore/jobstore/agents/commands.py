@@ -4,12 +4,15 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.agents import has_userinfo, hide_userinfo
-from contracts.fields import Merged
+from pydantic import ValidationError
+
+from contracts.agent_settings import check_settings
+from contracts.agents import check_signed, has_userinfo, hide_userinfo
+from contracts.fields import Merged, explain
 from contracts.resources import AgentPatch, NewAgent, Policy
 from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.engine.parts import Command, Creation, UnitOfWork, Wishes, check_version, merge_patch
-from jobstore.errors import ConflictError, InvalidError, NotFoundError
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.judging.commands import check_named, read_named
 from signoff.errors import ErrorCode
 from signoff.types import Agent
@@ -80,7 +83,11 @@ class UpdateAgent(_ChangeAgent):
         stored = _require_agent(uow, self.agent_id)
         check_version("the agent", stored.version, self.version)
         changes = self._find_changes(stored)
+        if changes.get("protocol", stored.protocol) != stored.protocol:
+            message = f"the agent is called by {stored.protocol} for good: register another one"
+            raise RefusedError(message, code=ErrorCode.AGENT_PROTOCOL_FIXED)
         after = stored.model_copy(update=changes)
+        _check_protocol(after)
         _check_url(after, stored=stored.url)
         if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
             check_named(uow, self.change.policy)
@@ -111,6 +118,17 @@ class DisableAgent(_ChangeAgent):
         stored = _require_agent(uow, self.agent_id)
         check_version("the agent", stored.version, self.version)
         uow[Agents].change(stored, {"enabled": False}, self.actor)
+
+
+def _check_protocol(agent: Agent) -> None:
+    """Raise InvalidError if an agent's settings, or its signing, are not those of its protocol."""
+    for name, check in (("settings", check_settings), ("signing", check_signed)):
+        try:
+            check(agent.protocol, getattr(agent, name))
+        except ValidationError as error:
+            raise InvalidError(f"{name}.{explain(error)[1]}", code=ErrorCode.INVALID_REQUEST) from error
+        except ValueError as error:
+            raise InvalidError(f"{name}: {error}", code=ErrorCode.INVALID_REQUEST) from error
 
 
 def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from pydantic_core import from_json
 from sqlalchemy import case, func, select, text, tuple_
 
+from contracts.agent_settings import format_settings, hash_settings
 from jobstore.agents.rules import CLOSED, AgentChange, Agents, AgentsWish, Breaker, Candidate, Circuits, CircuitsWish
 from jobstore.engine import sql
 from jobstore.engine.database import Wake, notify
@@ -32,22 +33,30 @@ CIRCUITS = Counter("signoff_circuit_changes", "Circuits of agents that opened, a
 #: The columns of an agent, policy and headers as JSON text.
 COLUMNS: Final = (
     "id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, headers::text AS headers, "
-    "created_at, updated_at, version"
+    "created_at, updated_at, version, settings::text AS settings, signing"
 )
 
 
-def json_object(alias: str) -> str:
-    """Return the SQL expression that makes the JSON of an agent, in the form of facts, from the row `alias`."""
+def json_object(alias: str, *, with_settings: bool = True) -> str:
+    """Return the SQL expression that makes the JSON of an agent, in the form of facts, from the row `alias`.
+
+    The text of the settings stays as it is, by which they are hashed, with its nulls.
+    """
     fields = (
         f"'{name}', {sql.time_text(f'{alias}.{name}') if kind == sql.TIME else f'{alias}.{name}'}"
-        for name, kind in sql.columns(tables.agents).items()
+        for name, kind in sql.columns(tables.agents, without=("settings",)).items()
     )
-    return f"json_strip_nulls(json_build_object({', '.join(fields)}))"  # without spaces
+    rest = f"json_strip_nulls(json_build_object({', '.join(fields)}))"  # without spaces
+    if not with_settings:
+        return rest
+    whole = f"""CAST(left({rest}::text, -1) || ',"settings":' || {alias}.settings::text || '}}' AS json)"""
+    return f"CASE WHEN {alias}.settings::text = '{{}}' THEN {rest} ELSE {whole} END"
 
 
 def to_agent(row: Row) -> Agent:
     """Return the agent in a row, which may have columns of the circuit, and has policy and headers as JSON text."""
-    return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})
+    as_json = {name: from_json(row[name]) for name in ("policy", "headers", "settings")}
+    return Agent.model_validate({**row, **as_json})
 
 
 def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
@@ -60,7 +69,7 @@ def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
 _CANDIDATES: Final = text(
     f"""
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
-        a.created_at, a.updated_at, a.headers::text AS headers,
+        a.created_at, a.updated_at, a.headers::text AS headers, a.settings::text AS settings, a.signing,
         NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS circuit_closed,
         (SELECT count(*) FILTER (WHERE live.agent_id = a.id) FROM (
             SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
@@ -124,12 +133,15 @@ _ADD_AGENT: Final = text(
     f"""
     WITH added AS (
         INSERT INTO facts (seq, topic, key, body)
-        SELECT number, '{AGENTS}', id, json_strip_nulls(json_build_object('agent_id', id, 'cursor', number, 'agent',
-            {json_object("numbered")}, 'actor', CAST(:actor AS text)))
+        SELECT number, '{AGENTS}', id, json_build_object('agent_id', id, 'cursor', number, 'agent',
+            {json_object("numbered")}, 'actor', CAST(:actor AS text))
         FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
     )
     SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
     """  # noqa: S608 - names of our own
+)
+_KEEP_SETTINGS: Final = text(
+    "INSERT INTO agent_settings (hash, body) VALUES (:hash, CAST(CAST(:body AS text) AS json)) ON CONFLICT DO NOTHING"
 )
 _READ_AGENTS: Final = text(
     f"SELECT {COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))"  # noqa: S608 - names of our own
@@ -182,7 +194,10 @@ async def _write_agent(connection: Connection, change: AgentChange) -> None:
         "protocol": agent.protocol.value,
         "policy": agent.policy.model_dump_json(exclude_none=True),
         "headers": json_text(agent.headers),
+        "settings": format_settings(agent.settings),
     }
+    if agent.settings:
+        await connection.execute(_KEEP_SETTINGS, {"hash": hash_settings(agent.settings), "body": row["settings"]})
     statement = _INSERT_AGENT if change.is_new else _UPDATE_AGENT
     await connection.execute(statement, sql.arrays(_AGENT, "u", [row]))
     await connection.execute(_ADD_AGENT, {"id": agent.id, "actor": change.actor})
@@ -269,8 +284,8 @@ async def list_agents(
     connection: Connection, *, limit: int, after: tuple[str, str] | None = None, agent_id: str | None = None
 ) -> list[Agent]:
     """Return up to `limit` agents by (name, id), after the place `after`; with `agent_id`, that agent alone."""
-    columns = [column for column in agents.c if column.name not in {"policy", "headers"}]
-    as_text = text("policy::text AS policy, headers::text AS headers")
+    columns = [column for column in agents.c if column.name not in {"policy", "headers", "settings"}]
+    as_text = text("policy::text AS policy, headers::text AS headers, settings::text AS settings")
     query = select(*columns, *_STATE_COLUMNS, as_text).outerjoin_from(agents, circuits_table)
     query = query.order_by(agents.c.name, agents.c.id).limit(limit)
     if after is not None:

@@ -25,12 +25,13 @@ from jobstore.errors import InvalidError
 from jobstore.executions import leases
 from jobstore.executions.claims import ClaimAnswer, ClaimExecution, ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import EndLease
-from jobstore.executions.rows import WorkerRoom
+from jobstore.executions.rows import Grant, WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report
 from jobstore.jobs.model import (
     OPEN,
     UPSTREAM,
+    Execution,
     ExecutionStage,
     ExecutionState,
     TransitionKind,
@@ -56,7 +57,7 @@ from jobstore.judging.store import note_validator
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.subscription import parse_event
 from signoff.errors import ErrorCode
-from signoff.status import EmptyResult, JudgingKind
+from signoff.status import FIRST_PROTOCOLS, EmptyResult, JudgingKind
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.values import USD_MAX, to_nanos
 from signoff.wire import read_fields, write_message, write_row
@@ -324,8 +325,19 @@ class WorkService(WorkServiceServicer):
                 policy=write_message(resources_pb.Policy, policy),
                 budget_left_usd=answer.budget.left_usd,
                 budget_left_tokens=answer.budget.left_tokens,
+                handle=execution.handle,
+                follows_only=execution.follows_only,
+                **self._name_work(execution, grant),
             )
         return write_row(pb.ExecutionAnswer, answer, job_id=job_id, grant=granted)
+
+    def _name_work(self, execution: Execution, grant: Grant) -> dict[str, Any]:
+        """Return the ids by which an agent's work is found again, if its protocol can (rule `ids-not-foretold`)."""
+        if grant.protocol in FIRST_PROTOCOLS:
+            return {}
+        ids = self._runner.terms.ids
+        context, message = ids.derive("context", execution.job_id), ids.derive("message", str(execution.execution_id))
+        return {"context_id": str(context), "message_id": str(message)}
 
     def _make_judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:
         execution, question, context = answer.execution, answer.question, answer.context

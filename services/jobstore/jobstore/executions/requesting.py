@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from contracts.agent_settings import format_settings, hash_settings
 from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
@@ -35,7 +36,7 @@ from jobstore.judging.commands import find_criteria, find_judged_max_chars, find
 from jobstore.judging.rules import result_key
 from jobstore.limits.rules import Limits, Queues, flow_of
 from signoff.errors import ErrorCode
-from signoff.status import JobStatus, Resubmit
+from signoff.status import JobStatus, Protocol, Resubmit
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ def request_execution(
         not_before=not_before,
         task_hash=hash_task(spec.title, spec.description, spec.payload),
     )
+    if agent is not None and agent.protocol != Protocol.HTTP:
+        execution.protocol, execution.settings_hash = agent.protocol, hash_settings(agent.settings)
     if agent is not None and agent.deterministic and uow.terms.reuse.result_age_s:
         content = format_request_content(job, spec, parameters.comment)
         execution.reuse_key = result_key(spec.tenant, agent.id, agent.updated_at, content)
@@ -105,7 +108,10 @@ def request_execution(
     elif spec.tenant in uow[Queues].room:
         uow[Queues].room[spec.tenant] -= 1
     assert agent is not None  # else the job is PENDING
-    uow[Executions].grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers, judged_max_chars)
+    settings = format_settings(agent.settings) if agent.settings else ""
+    uow[Executions].grants[execution_id] = Grant(
+        body, agent.protocol, agent.url, agent.headers, judged_max_chars, settings, agent.signing
+    )
     return decision
 
 

@@ -61,13 +61,18 @@ class ExecutionsWish(Wish):
 
 
 class Grant(NamedTuple):
-    """An agent's call: its body as JSON text, references to its headers, and how many characters a judge takes."""
+    """An agent's call: its body as JSON text, references to its headers, and how many characters a judge takes.
+
+    `settings` are those that the execution froze, as JSON text; `signing` refers to the secrets that sign the call.
+    """
 
     request: str
     protocol: str
     url: str
     headers: Mapping[str, str]
     judged_max_chars: int | None = None
+    settings: str = ""
+    signing: str | None = None
 
 
 class ForgottenAnswer(NamedTuple):

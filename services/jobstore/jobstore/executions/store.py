@@ -45,7 +45,8 @@ _FROZEN_MAX: Final = """
 #: The columns of a grant are looked up by keys: OFFSET 0 keeps the planner from anything else.
 _GRANTED: Final = f"""
     LEFT JOIN LATERAL (
-        SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, {_FROZEN_MAX}
+        SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, a.signing,
+            (SELECT body::text FROM agent_settings WHERE hash = e.settings_hash) AS settings, {_FROZEN_MAX}
         FROM job_logs l CROSS JOIN agents a
         WHERE l.job_id = e.job_id AND l.version = e.request_version AND a.id = e.agent_id
             AND e.stage = 'EXECUTING' AND e.state <> 'DONE' AND e.execution_id = ANY(CAST(:granted AS uuid[])) OFFSET 0
@@ -258,7 +259,8 @@ def _take_grants(executions: Executions, found: Sequence[Row], last: Row) -> Non
     for row in found:
         if row.request is not None:
             chars = bound_chars(row.frozen_max_chars or last.judged_max_chars)
-            grant = Grant(row.request, row.protocol, row.url, from_json(row.headers), chars)
+            called = row.protocol, row.url, from_json(row.headers)
+            grant = Grant(row.request, *called, chars, row.settings or "", row.signing)
             executions.grants[row.execution_id] = grant
     executions.judged_max_chars = bound_chars(last.judged_max_chars)
     executions.offered = last.offered

@@ -337,7 +337,9 @@ def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
 
 
 #: The fields of an execution that the fact of its request has as they are.
-TERMS: Final = [name for name in Requested.model_fields if name not in {"policy", "reuse_key", "created_at"}]
+TERMS: Final = [
+    name for name in Requested.model_fields if name not in {"policy", "reuse_key", "settings_hash", "created_at"}
+]
 
 
 @dataclass(slots=True)
@@ -382,6 +384,10 @@ class Execution:
     waited: str | None = None
     cost_nanos: int = 0
     tokens: int = 0
+    protocol: str | None = None
+    settings_hash: bytes | None = None
+    handle: str | None = None
+    follows_only: bool = False
     created_at: datetime | None = None
 
     @property
@@ -430,7 +436,8 @@ class Report:
     `judge` is set if the verdict may be reused. `reused` is the entry of a reused result. `judge_policy` is the version
     that a result was judged again by, empty if none was named; None: the frozen one. `is_unjudged`: the verdict is not
     met because the judge failed, which no other submission can change. `at` is when it happened, if that was before the
-    transaction. `duration_s` is that of the call or judging that ends. `actor` asked for the transition, or is SIGNOFF.
+    transaction. `duration_s` is that of the call or judging that ends. `handle` is the agent's name for the work, empty
+    if it has none any more. `actor` asked for the transition, or is SIGNOFF.
     """
 
     kind: TransitionKind
@@ -458,6 +465,7 @@ class Report:
     reused: Reusable | None = None
     at: datetime | None = None
     duration_s: float | None = None
+    handle: str | None = None
     actor: Actor = SIGNOFF
 
     def __post_init__(self) -> None:

@@ -231,8 +231,9 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
     if execution is not None:
         fields |= {"max_calls": (execution.policy or {}).get("max_calls"), "batch_id": execution.batch_id}
         if kind is TransitionKind.REQUESTED:
-            reuse_key = None if execution.reuse_key is None else execution.reuse_key.hex()
-            fields |= {name: _to_utc(getattr(execution, name)) for name in TERMS} | {"reuse_key": reuse_key}
+            hashes = {"reuse_key": execution.reuse_key, "settings_hash": execution.settings_hash}
+            fields |= {name: each and each.hex() for name, each in hashes.items()}
+            fields |= {name: _to_utc(getattr(execution, name)) for name in TERMS}
             fields |= {"frozen_policy": json_text(execution.policy), "requested_at": stored.requested_at}
             is_whole = stored.requested_at is not None
     if entry.job.version == 1:
@@ -436,7 +437,8 @@ _RECORDED: Final = f"""
         CASE WHEN e.job_id = ANY(CAST(:quoting AS text[])) AND pg_column_size(e.response_payload) <= {BODY_MAX}
             THEN e.response_payload::text END AS response,
         CASE WHEN e.status = 'ASSIGNED' AND e.execution_id IS NULL
-            THEN (SELECT {agents.json_object("a")}::text FROM agents a WHERE a.id = e.agent_id) END AS agent
+            THEN (SELECT {agents.json_object("a", with_settings=False)}::text FROM agents a WHERE a.id = e.agent_id)
+        END AS agent
     FROM (SELECT pg_notify('{CHANNEL}', :wake || (SELECT max(seq) FROM entries) || '{HANDS_OVER}') AS notified) AS one
         CROSS JOIN entries e {{joins}}
 """  # noqa: S608 - names of our own

@@ -168,7 +168,7 @@ def _conceal(agent: str | None) -> str | None:
 
 
 def _join_request(row: EntryRow) -> str:
-    columns = {"created_at": "requested_at"} | {n: n for n in (*TERMS, "reuse_key")}
+    columns = {"created_at": "requested_at"} | {n: n for n in (*TERMS, "reuse_key", "settings_hash")}
     return _join_json({name: getattr(row, column) for name, column in columns.items()}, policy=row.frozen_policy)
 
 
@@ -406,11 +406,13 @@ _ROWS: Final = text(
         {", ".join(f"CASE WHEN {_HAS_TEXTS} THEN {as_text(jobs.c[name], 'j')} END AS {name}" for name in JOB_TEXTS)},
         EXISTS (SELECT FROM job_logs x
             WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS is_edited_later,
-        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN {agents.json_object("a")}::text END AS agent,
+        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL
+            THEN {agents.json_object("a", with_settings=False)}::text END AS agent,
         CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
         e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_calls' AS int) AS max_calls,
         {", ".join(f"e.{name}" for name in TERMS)},
-        encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
+        encode(e.reuse_key, 'hex') AS reuse_key, encode(e.settings_hash, 'hex') AS settings_hash,
+        e.created_at AS requested_at, l.bytes
     FROM (
         SELECT *, sum(size) OVER (ORDER BY place) AS bytes FROM (
             SELECT log.*, taken.place, {_SIZE.format("request_payload")} + {_SIZE.format("response_payload")}

@@ -128,6 +128,8 @@ def make_execution(fact: Fact) -> Values:
         "tenant": event.job.tenant,
         "flow": [agent_limit(log.agent_id or "")],
         "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
+        "settings_hash": bytes.fromhex(event.requested.settings_hash) if event.requested.settings_hash else None,
+        "follows_only": False,
         "task_hash": hash_task(*read_task(members(fact.log["request"]))[:3]),
     }
 
@@ -144,6 +146,8 @@ def make_execution_change(fact: Fact) -> Values:
             change["stage"] = ExecutionStage.JUDGING.value
     if event.log.kind == TransitionKind.SPENT:
         change["seq"] = 1
+    if log.handle is not None:
+        change["handle"] = log.handle
     if event.log.kind == TransitionKind.REJUDGED:
         change["state"] = ExecutionState.QUEUED.value
     if is_conclusion(event):
@@ -238,7 +242,7 @@ _NEVER: Final = ("tenant", "spec_hash", "created_at")
 _EXECUTION: Final = sql.columns(tables.executions)
 
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
-_CHANGED: Final = ("stage", "state", "attempt", "lease", "seq", "spent", "answer", *_RESULT)
+_CHANGED: Final = ("stage", "state", "attempt", "lease", "seq", "spent", "answer", "handle", "follows_only", *_RESULT)
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED, *SPENT)}
 
 

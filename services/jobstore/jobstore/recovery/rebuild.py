@@ -89,7 +89,10 @@ async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncItera
 JOBS: Final = TOPIC_OF[JobChanged]
 FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused, AdministrationChanged)}
 LOADED: Final = ("jobs", "job_logs", "executions")
-TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts", *(table.name for table in ADMINISTERED))
+TABLES: Final = (
+    *("agents", "agent_settings", "jobs", "job_logs", "executions", "facts"),
+    *(table.name for table in ADMINISTERED),
+)
 #: The most facts, and bytes of them, that are applied together.
 BATCH, BATCH_BYTES = 4_000, 16 << 20
 #: Facts that are parsed between two turns of the event loop.
@@ -198,6 +201,7 @@ class Rebuild:
         stubs = await stored_facts.list_stubs(connection, NAMED_MAX)
         self._note_gaps(stubs, len(stubs))
         await connection.execute(stored_facts.PROJECT_AGENTS)
+        await connection.execute(stored_facts.PROJECT_AGENT_SETTINGS)
         is_new = not any(span for topic in offsets.values() for span in topic.values())
         self._has_limits = await stored_facts.project_administration(connection, is_new=is_new)
         await self._apply_jobs(connection, jobs, offsets[JOBS])

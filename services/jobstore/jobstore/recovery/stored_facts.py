@@ -23,12 +23,21 @@ _LIST_STUBS: Final = text("SELECT topic, key FROM facts WHERE body -> 'stub' IS 
 PROJECT_AGENTS: Final = text(
     f"""
     INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at,
-        headers, version)
+        headers, version, settings, signing)
     SELECT a.id, a.name, a.protocol, a.url, coalesce(a.capabilities, '{{}}'), coalesce(a.policy, '{{}}'),
         coalesce(a.enabled, false), coalesce(a.deterministic, false), a.created_at, a.updated_at,
-        coalesce(a.headers, '{{}}'), coalesce(a.version, 1)
+        coalesce(a.headers, '{{}}'), coalesce(a.version, 1), coalesce(a.settings, '{{}}'), a.signing
     FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
+    """  # noqa: S608 - names of our own
+)
+#: Add the settings that agents have had, as in any fact.
+PROJECT_AGENT_SETTINGS: Final = text(
+    f"""
+    INSERT INTO agent_settings (hash, body)
+    SELECT DISTINCT ON (hash) sha256(convert_to(settings::text, 'UTF8')) AS hash, settings
+    FROM (SELECT body #> '{{agent,settings}}' AS settings FROM facts WHERE topic = '{AGENTS}') AS given
+    WHERE settings IS NOT NULL ORDER BY hash
     """  # noqa: S608 - names of our own
 )
 #: Add the executions that were refused: the answers to ids for which nothing was requested.

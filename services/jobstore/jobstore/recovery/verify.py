@@ -114,6 +114,7 @@ class ComparedTable:
 
 TABLES: Final = (
     ComparedTable(tables.agents, "id"),
+    ComparedTable(tables.agent_settings, "encode(hash, 'hex')"),
     ComparedTable(tables.jobs, "id"),
     ComparedTable(tables.job_logs, "seq"),
     ComparedTable(tables.executions, "execution_id"),

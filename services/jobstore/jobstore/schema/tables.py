@@ -75,6 +75,17 @@ agents = declare(
     required("updated_at", TIME, server_default=func.signoff_now()),
     required("headers", JSONB, server_default=text("'{}'"), doc="references to values, by name"),
     required("version", BigInteger, server_default=text("1"), doc="counts its changes from 1"),
+    required(
+        "settings", JSON, server_default=text("'{}'"), doc="what its protocol needs to know, as in agent_settings"
+    ),
+    Column("signing", Text, doc="a reference to the secrets that sign its calls"),
+)
+
+#: The settings that agents have, or had: an execution is called with those that it froze.
+agent_settings = declare(
+    "agent_settings",
+    Column("hash", LargeBinary, primary_key=True, doc="SHA-256 of the text of `body`"),
+    required("body", JSON),
 )
 
 jobs = Table(
@@ -237,6 +248,7 @@ job_logs = declare(
         info={"of": "report.duration_s"},
     ),
     Column("waited", JSON, doc="what its execution waited for before it", info={"of": "waited"}),
+    Column("handle", Text, doc="the agent's name for the work, where it was reported", info={"of": "report.handle"}),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
 )
 
@@ -305,6 +317,15 @@ executions = Table(
     Column("judge_away_at", TIME, doc="since when its judge does not answer the validator that has the lease"),
     required("cost_nanos", BigInteger, server_default="0", doc="of its own calls and judgings"),
     required("tokens", BigInteger, server_default="0", doc="of these"),
+    Column("protocol", Text, doc="by which its agent is called; none: from before 0.3.0, or http", info=FROZEN),
+    Column("settings_hash", LargeBinary, doc="of the settings that it is called with, if there are any", info=FROZEN),
+    Column("handle", Text, doc="the agent's name for the work, as it was reported last"),
+    required(
+        "follows_only",
+        Boolean,
+        server_default=text("false"),
+        doc="whether the work may have been sent and must not be sent again: it is looked for",
+    ),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(
@@ -360,6 +381,7 @@ workers = Table(
     Column("judge", Text, doc="the version of the policy `default` that a validator's settings are"),
     Column("judge_keys", JSON, doc="the names of keys that it has, and the base URLs of each"),
     Column("report", JSONB, doc="what it says of itself: version, clock, members of groups (insights.processes)"),
+    required("protocols", ARRAY(Text), server_default="{}", doc="that an executor calls; none: http and http_async"),
     Index("workers_stage_idx", "stage"),
     prefixes=["UNLOGGED"],
 )

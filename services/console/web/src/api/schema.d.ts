@@ -1340,6 +1340,12 @@ export interface components {
             headers: {
                 [key: string]: string;
             };
+            /** @description what its protocol needs to know; an execution has them as they were requested */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** @description a reference to the secrets, one or two, that sign each call */
+            signing?: string;
             circuit: string;
             /**
              * Format: date-time
@@ -1378,12 +1384,18 @@ export interface components {
             headers?: {
                 [key: string]: string | null;
             } | null;
+            /** @description null removes one */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description null signs no more */
+            signing?: string | null;
         };
         /**
          * @description How an agent is called.
          * @enum {string}
          */
-        AgentProtocol: "http" | "http_async";
+        AgentProtocol: "http" | "http_async" | "openai";
         /** @description How an agent does: now, and over the last 24 hours. */
         AgentStats: {
             agent_id: string;
@@ -1947,6 +1959,8 @@ export interface components {
             duration_s?: number;
             /** @description what its execution waited for before it, in order: of what took a tenth of a second at least */
             waited?: components["schemas"]["PastWait"][];
+            /** @description the agent's own name for the work, where it was reported */
+            handle?: string;
             /** @description the number of its row; where a watch goes on */
             cursor: number;
             /** Format: date-time */
@@ -2486,6 +2500,12 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
+            /** @description what the protocol needs to know, such as the model; 64 KiB at most */
+            settings?: {
+                [key: string]: unknown;
+            };
+            /** @description of http and http_async: the secrets that sign each call, by reference */
+            signing?: string | null;
         };
         /** @description Jobs to execute: `job_ids` that exist, those that a `filter` matches, or whole new `jobs`. */
         NewBatch: {

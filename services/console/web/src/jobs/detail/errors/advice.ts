@@ -39,6 +39,7 @@ const ADVICE: Record<string, Advice> = {
     means: "An asynchronous agent was silent for longer than allowed.",
     todo: "Check whether the agent still works; then execute again.",
   },
+  agent_work_unknown: { means: "The agent does not show the work, and is called once.", todo: "Ask its owner." },
   agent_work_lost: {
     means: "The agent no longer knows of the work it was given.",
     todo: "It probably restarted. Execute again.",
