@@ -135,7 +135,7 @@ async def test_only_an_empty_database_is_filled(history: OpenHistory, target: tu
     async with database.transaction() as connection:
         await connection.execute(text("DROP TABLE something"))
     await rebuilding(database, history).run()
-    with pytest.raises(PermanentError, match="not empty: it holds rows in agents, jobs") as error:
+    with pytest.raises(PermanentError, match="not empty: it holds rows in agents, agent_settings, jobs") as error:
         await rebuilding(database, history).run()
     assert error.value.code == "database_not_empty"
 

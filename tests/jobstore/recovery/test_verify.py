@@ -13,6 +13,7 @@ from jobstore.recovery.verify import TABLES, Verify, open_snapshot
 
 PLANTED = {
     "agents": ("UPDATE agents SET capabilities = '{}' WHERE id = 'changed'", "capabilities"),
+    "agent_settings": ("UPDATE agent_settings SET body = '{}'", "body"),
     "jobs": ("UPDATE jobs SET payload = '{\"n\": 1}' WHERE NOT live", "payload"),
     "job_logs": ("UPDATE job_logs SET message = 'another' WHERE code = 'agent_status'", "message"),
     "executions": ("UPDATE executions SET answer = 'failed' WHERE answer = 'completed'", "answer"),

@@ -170,6 +170,17 @@ async def _agents(database: Database) -> None:
         new.headers = {"X-Key": "env:SIGNOFF_AGENT_X", "a": "file:b"}
         await put_agent(connection, "changed", new, create=False)
         await disable_agent(connection, "unused")
+    for number in range(
+        3
+    ):  # the settings that it has had stay, with their nulls, and in the text that they are hashed in
+        settings = {
+            "model": f"m{number}",
+            "schema": {"const": None},
+            "parameters": {"top_p": 1e3, "a": "\\u0000 \u20ac"},
+        }
+        model = NewAgent(name="model", protocol="openai", url="http://127.0.0.1:3/", settings=settings)
+        async with database.transaction() as connection:
+            await put_agent(connection, "model", model, create=not number)
 
 
 async def _judged(steps: Steps, outcome: Outcome | Verdict, **fields: Any) -> None:
