@@ -137,3 +137,26 @@ async def test_calls_are_remembered(client: TestClient[Any, Any]) -> None:
 async def test_a_body_that_is_no_job_is_a_bad_request(client: TestClient[Any, Any]) -> None:
     async with client.post("/writer", data=b"[1") as answer:
         assert answer.status == 400
+
+
+async def test_the_model_writes_what_the_criteria_quote_and_calls_a_tool_once(client: TestClient[Any, Any]) -> None:
+    schema = {"type": "object", "properties": {"fruit": {"type": "string"}, "count": {"type": "integer"}}}
+    task = {"role": "user", "content": f"Fruit\n\n{CRITERIA}"}
+    (written,) = await choices(client, messages=[task])
+    assert all(words in written["message"]["content"] for words in ("Fruit", "apples", "pears"))
+    as_json = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    (shaped,) = await choices(client, messages=[task], response_format=as_json)
+    assert json.loads(shaped["message"]["content"])["count"] == 1
+    tool = {"type": "function", "function": {"name": "weigh", "parameters": schema}}
+    (calling,) = await choices(client, messages=[task], tools=[tool])
+    (call,) = calling["message"]["tool_calls"]
+    assert (calling["finish_reason"], json.loads(call["function"]["arguments"])["fruit"]) == ("tool_calls", "apples")
+    told = {"role": "tool", "tool_call_id": call["id"], "content": "3 kg"}
+    (ended,) = await choices(client, messages=[task, calling["message"], told], tools=[tool])
+    assert "3 kg" in ended["message"]["content"]
+
+
+async def choices(client: TestClient[Any, Any], **body: Any) -> list[Any]:
+    async with client.post("/v1/chat/completions", json={"model": "local-writer", **body}) as answer:
+        found: list[Any] = (await answer.json())["choices"]
+        return found

@@ -13,6 +13,8 @@ criterion can never pass. `agent` says how to behave, and every field may be lef
                "usage": {...},        with this in the header Signoff-Usage, or as a member beside the result
                "silent": true}}       (the builder) never end, nor show life
 
+Behind `/v1` it stands in for a model behind OpenAI's API (localstack.model).
+
 `GET /calls` lists the calls (the last 10,000; `?execution_id=` or `?job_id=` narrows it down).
 """
 
@@ -31,6 +33,7 @@ from aiohttp import web
 
 from contracts.criteria import parse_stored_criteria
 from contracts.evidence import find_quoted
+from localstack.model import complete_chat
 from localstack.server import serve
 
 NAMES = ("writer", "drafter", "builder")
@@ -110,6 +113,7 @@ def create_app() -> web.Application:
     app.router.add_get("/builder/{work}", show_work)
     app.router.add_delete("/builder/{work}", stop_work)
     app.router.add_get("/calls", list_calls)
+    app.router.add_post("/v1/chat/completions", complete_chat)
     return app
 
 
