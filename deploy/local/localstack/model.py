@@ -69,7 +69,7 @@ def _fill(schema: Any, text: str) -> Any:
         return {name: _fill(each, text) for name, each in schema["properties"].items()}
     if schema.get("type") == "array":
         return [_fill(schema.get("items"), text)]
-    values = {"integer": 1, "number": 1, "boolean": True, "null": None, "object": {}}
+    values: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "null": None, "object": {}}
     return values.get(schema.get("type", ""), text)
 
 
