@@ -227,7 +227,7 @@ class ErrorCode(StrEnum):
         "The agent's address is in a network that is not allowed: correct it, or SIGNOFF_AGENT_NETWORKS."
     )
     AGENT_HEADER_UNRESOLVED = _PASSING(
-        "The value of a header of the agent cannot be read: provide it where executors run."
+        "A header of the agent, or the secret that signs its calls, cannot be read: provide it where executors run."
     )
     AGENT_UNREACHABLE = _PASSING("The agent could not be reached: see whether it runs at its address.")
     AGENT_CONNECT_TIMEOUT = _PASSING("No connection to the agent was made in time: see whether it can be reached.")

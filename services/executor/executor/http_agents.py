@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from contracts.topics import measure
 from executor import errors
 from executor.outcomes import read_progress, to_printable
 from executor.ports import Call, Grant
+from executor.signing import SigningSecret, name_message, parse_secrets, sign
 from executor.work import STOP_TIMEOUT_S, Done, PolledAgent, Work, choose_handle
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import read_retry_after
@@ -44,9 +46,17 @@ class HeaderValues:
 
     def read(self, references: Mapping[str, str]) -> dict[str, str]:
         """Return header values by name, from references. Raise AgentHeaderError, without values, if one is unusable."""
-        return {name: self._read(name, reference) for name, reference in references.items()}
+        return {name: self._read(f"the header {name} cannot be sent", ref) for name, ref in references.items()}
 
-    def _read(self, name: str, reference: str) -> str:
+    def read_secrets(self, reference: str) -> list[SigningSecret]:
+        """Return the secrets that sign calls, from a reference. Raise AgentHeaderError, without them, if unusable."""
+        problem = "the call cannot be signed"
+        try:
+            return parse_secrets(self._read(problem, reference))
+        except ValueError as error:
+            raise errors.AgentHeaderError(f"{problem}: {reference} does not hold {error}") from None
+
+    def _read(self, problem: str, reference: str) -> str:
         kind, _, place = reference.partition(":")
         if kind == "env" and place.startswith(ENV_PREFIX):
             source, value = f"the variable {place} of the executor", self._environ.get(place)
@@ -54,12 +64,12 @@ class HeaderValues:
             source, value = f"the file {place} below SIGNOFF_AGENT_HEADER_DIR", _read_file(self._folder, place)
         else:
             where = "SIGNOFF_AGENT_HEADER_DIR is not set" if kind == "file" else "its value is no reference"
-            raise errors.AgentHeaderError(f"the header {name} cannot be sent: {where}")
+            raise errors.AgentHeaderError(f"{problem}: {where}")
         if value is None:
-            raise errors.AgentHeaderError(f"the header {name} cannot be sent: {source} is missing, or cannot be read")
+            raise errors.AgentHeaderError(f"{problem}: {source} is missing, or cannot be read")
         if len(value) > VALUE_MAX_BYTES or not _VALUE.fullmatch(value):
             expected = f"1 to {VALUE_MAX_BYTES} printable characters of ASCII without spaces around them"
-            raise errors.AgentHeaderError(f"the header {name} cannot be sent: {source} does not hold {expected}")
+            raise errors.AgentHeaderError(f"{problem}: {source} does not hold {expected}")
         return value
 
 
@@ -189,6 +199,9 @@ class HttpClient:
         values = self._header_values.read(call.grant.headers)
         if values:
             call.keep_secret(values.values())
+        sent = {**values, **headers}
+        if call.grant.signing is not None:
+            sent = _without_signature(sent) | self._sign(call, method, data or b"")
         try:
             note_called(url)
             async with self._session.request(
@@ -197,7 +210,7 @@ class HttpClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
                 data=data,
-                headers={**values, **headers},
+                headers=sent,
             ) as opened:
                 limit = self._result_max_bytes + envelope_bytes
                 response = AgentResponse(opened.status, opened.headers, await _read_body(opened, limit), call.hide)
@@ -218,6 +231,13 @@ class HttpClient:
         if response.is_success and len(response.body) > limit:
             raise errors.AgentAnswerError(f"the answer has more than {limit} bytes", code=ErrorCode.RESULT_TOO_LARGE)
         return response
+
+    def _sign(self, call: Call, method: str, body: bytes) -> dict[str, str]:
+        """Return the headers that sign a request of a call. Raise AgentHeaderError if it cannot be signed."""
+        assert call.grant.signing is not None
+        secrets = self._header_values.read_secrets(call.grant.signing)
+        call.keep_secret(secret.text for secret in secrets)
+        return sign(secrets, name_message(str(call.grant.lease.execution_id), method), int(time.time()), body)
 
     def _find_result_max(self, grant: Grant) -> int:
         """Return the most bytes that a result may have to be stored, and to be judged together with the criteria.
@@ -242,6 +262,11 @@ class HttpClient:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
             raise errors.AgentAnswerError(message, code=ErrorCode.RESULT_TOO_LARGE)
         return result
+
+
+def _without_signature(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers without those that a signature has, however they are written: two of one name are ambiguous."""
+    return {name: value for name, value in headers.items() if not name.lower().startswith("webhook-")}
 
 
 def parse_usage(value: Any) -> Usage | None:

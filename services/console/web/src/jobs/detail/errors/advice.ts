@@ -59,7 +59,7 @@ const ADVICE: Record<string, Advice> = {
     todo: "Correct the address, or let the executor call that network (SIGNOFF_AGENT_NETWORKS).",
   },
   agent_header_unresolved: {
-    means: "The executor could not read the value of a header that the agent is sent; nothing was sent.",
+    means: "The executor could not read a header of the agent, or the secret that signs its calls; nothing was sent.",
     todo: "Provide the variable or file that the message names where the executors run; then execute again.",
   },
   agent_disabled: { means: "The agent is disabled.", todo: "Enable it, or assign another agent." },
