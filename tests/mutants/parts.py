@@ -58,8 +58,8 @@ PARTS = (
     ),
     Part(
         "pace",
-        ["services/validator/validator/judges/pace.py"],
-        [f"tests/validator/judges/test_{name}.py" for name in ("gate", "pace")],
+        ["services/servicekit/servicekit/models/pace.py"],
+        ["tests/validator/judges/test_gate.py", "tests/servicekit/models/test_pace.py"],
     ),
     Part("checks", ["proto/contracts/checks/[!_]*.py", "proto/contracts/lint*.py"], ["tests/contracts/checks"]),
     Part(

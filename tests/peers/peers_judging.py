@@ -2,7 +2,8 @@
 
 import json
 
-from validator.judge_config import ApiName, JudgeConfig
+from servicekit.models.forms import ApiName
+from validator.judge_config import JudgeConfig
 
 CRITERIA = "It greets\nIt is kind"
 RESULT = {"text": "Hello, world"}

@@ -7,8 +7,8 @@ import pytest
 from peers_judging import CRITERIA, GOOD, RESULT, judge_of
 from peers_servers import aimock
 
+from servicekit.models.forms import ApiName
 from validator.errors import JudgmentError
-from validator.judge_config import ApiName
 from validator.judges.openai import OpenAIJudge
 from validator.judging import RetryingJudge, validate_agent_response
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from peers_judging import CRITERIA, GOOD, RESULT, judge_of
 
-from validator.judge_config import ApiName
+from servicekit.models.forms import ApiName
 from validator.judges.openai import OpenAIJudge
 from validator.judging import RetryingJudge, validate_agent_response
 

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from servicekit.models.forms import ApiName
 from signoff.status import Outcome
-from validator.judge_config import ApiName, JudgeConfig
+from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import validate_agent_response
 

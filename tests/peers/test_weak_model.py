@@ -18,11 +18,11 @@ from support.system import Agent, Judge, running, served
 from contracts.evidence import Evidence
 from contracts.judging.policy import Verdict
 from contracts.resources import NewAgent
+from servicekit.models.forms import ApiName, Output
 from signoff.status import RESTING, Outcome
 from validator.errors import JudgmentError
-from validator.judge_config import ApiName, JudgeConfig
+from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
-from validator.judges.shapes import Output
 from validator.judging import validate_agent_response
 
 pytestmark = [pytest.mark.real, pytest.mark.model, pytest.mark.timeout(1_800)]

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
+from servicekit.models.forms import ApiName, Form
+from servicekit.models.shapes import APIS
 from signoff.jsontext import json_text
-from validator.judge_config import ApiName
-from validator.judges.shapes import APIS, Form, Request
+from validator.judges.shapes import to_request
 from validator.prompt import CRITERIA_MAX, PROMPTS, READ, READ_TASK, RULES, Manner, Questions, write_schema
 
 CRITERIA = [Criterion(text="It is short"), Criterion(text="It is rude", kind="never")]
@@ -37,7 +38,7 @@ STEERING = [
 
 def write(api: ApiName, questions: Questions, criteria: list[Criterion], **given: Any) -> dict[str, Any]:
     question = questions.ask(criteria, **given)
-    return APIS[api].write(Request("m", question, question.tokens_max, Form(api)))
+    return APIS[api].write(to_request("m", question, question.tokens_max, Form(api)))
 
 
 def without_random_words(text: str) -> str:

@@ -19,9 +19,10 @@ from contracts.signing import KeyUse
 from contracts.spending import Budget
 from servicekit.leasing.client import ClaimDenied
 from servicekit.leasing.worker import LeaseState, Worker
+from servicekit.models.forms import ApiName
 from signoff.status import ReportKind
 from validator.handlers import Handlers
-from validator.judge_config import ApiName, JudgeConfig
+from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.ports import Claim, Grant
 from validator.prompt import PROMPT_VERSION

@@ -10,9 +10,10 @@ from fake_judge import FakeJudge, Step
 
 from contracts.criteria import Criterion
 from contracts.evidence import FALSE_QUOTE, NOT_QUOTED
+from servicekit.models.forms import ApiName
 from signoff.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
-from validator.judge_config import ApiName, JudgeConfig
+from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import ValidationResult, validate_agent_response
 from validator.prompt import PROMPT_VERSION

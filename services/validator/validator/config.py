@@ -8,8 +8,9 @@ from pydantic_settings import SettingsConfigDict
 from contracts.judging.policy import JudgeModel
 from servicekit.addresses import parse_allowed
 from servicekit.leasing.worker import WAITING_MAX_BYTES
+from servicekit.models.forms import ApiName
 from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
-from validator.judge_config import ApiName, JudgeConfig, JudgeKey, parse_keys
+from validator.judge_config import JudgeConfig, JudgeKey, parse_keys
 
 
 class _OpenAI(EnvironmentSettings):

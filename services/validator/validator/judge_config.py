@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
@@ -12,6 +12,7 @@ from contracts.agents import check_http_url
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
 from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, LoopStep, Name, Stage
 from contracts.topics import LIMIT_MAX_BYTES
+from servicekit.models.forms import ApiName
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from validator.errors import JudgeUnavailableError
@@ -22,9 +23,6 @@ DOCUMENT_MAX_CHARS: Final = LIMIT_MAX_BYTES + CRITERIA_MAX * CRITERION_MAX_CHARS
 
 #: The policy of results without one, made once for all.
 _PLAIN: Final = JudgePolicy(name=DEFAULT_POLICY)
-
-#: The two shapes of OpenAI's API.
-ApiName = Literal["chat", "responses"]
 
 
 #: Tokens for the thoughts of a model that was found to need some.

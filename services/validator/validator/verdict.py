@@ -70,12 +70,17 @@ def read_json(model: type[M], text: str | bytes) -> M:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        if first["type"] != "json_invalid":
-            raise JudgeAnswerError(f"the judge's answer has another shape: {first['type']}") from error
-        cut_off = str(first["ctx"]["error"]).startswith("EOF")
-        code = ErrorCode.JUDGE_INCOMPLETE if cut_off else ErrorCode.JUDGE_INVALID_JSON
-        raise JudgeAnswerError("the judge's answer is no whole JSON text", code=code) from error
+        raise to_shape_error(error) from error
+
+
+def to_shape_error(error: ValidationError) -> JudgeAnswerError:
+    """Return the error of a judge's JSON text that does not fit: judge_incomplete, judge_invalid_json, or its shape."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] != "json_invalid":
+        return JudgeAnswerError(f"the judge's answer has another shape: {first['type']}")
+    cut_off = str(first["ctx"]["error"]).startswith("EOF")
+    code = ErrorCode.JUDGE_INCOMPLETE if cut_off else ErrorCode.JUDGE_INVALID_JSON
+    return JudgeAnswerError("the judge's answer is no whole JSON text", code=code)
 
 
 class _Names(BaseModel):

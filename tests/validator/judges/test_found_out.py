@@ -12,11 +12,13 @@ from fake_judge import FakeJudge, Step
 from support.fakes import until
 
 from contracts.criteria import Criterion
+from servicekit.models import servers
+from servicekit.models.forms import ApiName
+from servicekit.models.servers import Servers
 from signoff.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
-from validator.judge_config import THINKING_TOKENS, ApiName, JudgeConfig
-from validator.judges import openai
-from validator.judges.openai import OpenAIJudge, Servers
+from validator.judge_config import THINKING_TOKENS, JudgeConfig
+from validator.judges.openai import METRICS, OpenAIJudge
 from validator.judging import validate_agent_response
 from validator.ports import Judge
 from validator.prompt import Questions
@@ -180,7 +182,7 @@ async def test_many_that_are_refused_at_once_find_out_once(server: FakeJudge) ->
 
 async def test_judges_of_one_process_share_what_is_known(server: FakeJudge) -> None:
     server.plays(fake.picky(fake.ok(), NO_SCHEMA))
-    config, shared = config_of(server, "chat"), Servers()
+    config, shared = config_of(server, "chat"), Servers(METRICS)
     for _ in range(2):
         async with OpenAIJudge(config, shared) as own:
             assert (await judge(config, own)).is_valid
@@ -196,7 +198,7 @@ async def test_what_was_given_up_is_tried_again_by_one(server: FakeJudge, monkey
     config = config_of(server, "chat")
     async with OpenAIJudge(config) as own:
         assert (await judge(config, own)).is_valid
-        monkeypatch.setattr(openai, "TRY_AGAIN_S", -1.0)
+        monkeypatch.setattr(servers, "TRY_AGAIN_S", -1.0)
         assert (await judge(config, own)).is_valid
         server.plays(fake.ok())
         assert (await judge(config, own)).is_valid
@@ -225,7 +227,7 @@ async def test_what_was_asked_before_does_not_undo_what_was_found_since(
         slow = asyncio.create_task(judge(config, own))
         await until(lambda: len(server.asked) == 3)
         with monkeypatch.context() as later:
-            later.setattr(openai, "TRY_AGAIN_S", -1.0)
+            later.setattr(servers, "TRY_AGAIN_S", -1.0)
             assert (await judge(config, own)).is_valid
         held.set()
         await slow
@@ -234,17 +236,17 @@ async def test_what_was_asked_before_does_not_undo_what_was_found_since(
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    known = Servers()
+    known = Servers(METRICS)
     first = known.recall("http://judge/v1", "model-0", None)
     assert known.recall("http://judge/v1", "model-0", None) is first
-    for number in range(openai.REMEMBERED_MAX + 1):
+    for number in range(servers.REMEMBERED_MAX + 1):
         known.recall("http://judge/v1", f"model-{number + 1}", None)
         known.find_gate(f"http://judge-{number}/v1", "key")
     assert known.recall("http://judge/v1", "model-0", None) is not first
 
 
 def test_limits_are_a_keys() -> None:
-    known = Servers()
+    known = Servers(METRICS)
     gate = known.find_gate("http://judge/v1", "one")
     assert known.find_gate("http://judge/v1", "one") is gate
     assert known.find_gate("http://judge/v1", "other") is not gate

@@ -10,11 +10,12 @@ import pytest
 from prometheus_client import REGISTRY
 from support.fakes import until
 
+from servicekit.models import pace
+from servicekit.models.pace import AnswerHeaders, Gate, Quota
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
-from validator.judges import pace
-from validator.judges.pace import AnswerHeaders, Gate, Quota
+from validator.judges.openai import METRICS
 from validator.judging import RetryingJudge, validate_agent_response
 from validator.panel import RetryLimit
 from validator.ports import Reply
@@ -23,7 +24,7 @@ from validator.prompt import Question
 
 async def test_who_may_go_by_what_the_server_said_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.0)
-    gate = Gate("a server of its own")
+    gate = Gate("a server of its own", METRICS)
     async with asyncio.timeout(0):  # which ends whatever waits at all
         gate.note_answer(await gate.enter(1_000), AnswerHeaders(tokens=Quota(1_000, 10_000, 50)))
         gate.note_refusal(await gate.enter(1_000), AnswerHeaders(), 0.0)
@@ -32,7 +33,7 @@ async def test_who_may_go_by_what_the_server_said_goes_at_once(monkeypatch: pyte
 
 
 async def test_who_waits_goes_in_order_and_may_leave() -> None:
-    gate = Gate("a-server")
+    gate = Gate("a-server", METRICS)
     turn = await gate.enter(1.0)
     gate.note_refusal(turn, AnswerHeaders(), 0.05)
     went: list[int] = []
@@ -52,7 +53,7 @@ async def test_who_waits_goes_in_order_and_may_leave() -> None:
 
 
 async def test_who_left_holds_up_nobody_behind() -> None:
-    gate = Gate("a-server")
+    gate = Gate("a-server", METRICS)
     gate.note_refusal(await gate.enter(1.0), AnswerHeaders(), 0.05)
     first, leaving, last = (asyncio.create_task(gate.enter(1.0)) for _ in range(3))
     await asyncio.sleep(0)
@@ -62,7 +63,7 @@ async def test_who_left_holds_up_nobody_behind() -> None:
 
 
 async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
-    gate = Gate("a-server")
+    gate = Gate("a-server", METRICS)
     turns = [await gate.enter(1.0) for _ in range(int(pace.WINDOW_FIRST))]
     late = asyncio.create_task(gate.enter(1.0))
     await asyncio.sleep(0)
@@ -76,7 +77,7 @@ async def test_whoever_is_let_in_as_it_leaves_keeps_no_place() -> None:
 
 
 async def test_a_small_question_does_not_overtake_a_large_one_that_waits_for_tokens() -> None:
-    gate = Gate("a-server")
+    gate = Gate("a-server", METRICS)
     gate.note_answer(await gate.enter(1.0), AnswerHeaders(tokens=Quota(100, 10_000, 600)))
     large, small = (asyncio.create_task(gate.enter(tokens)) for tokens in (5_000.0, 1.0))
     await asyncio.sleep(0)

@@ -8,11 +8,11 @@ import pytest
 from aiohttp import web
 from fake_judge import FakeJudge, Step
 
+from servicekit.models.pace import Quota
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import Capabilities, OpenAIJudge
-from validator.judges.pace import Quota
 
 HEADERS = {
     "x-request-id": "req-7",

@@ -13,10 +13,11 @@ from aiohttp import web
 from fake_judge import FakeJudge
 
 from contracts.criteria import Criterion
+from servicekit.models import pace
+from servicekit.models.servers import Servers
 from validator.errors import JudgeUnavailableError
 from validator.judge_config import JudgeConfig
-from validator.judges import pace
-from validator.judges.openai import OpenAIJudge, Servers
+from validator.judges.openai import METRICS, OpenAIJudge
 from validator.judging import RetryingJudge
 from validator.prompt import Question, Questions
 
@@ -65,7 +66,7 @@ async def validators(server: FakeJudge, many: int, key: str = "sk-shared") -> As
     """Several, of which each knows only what it was told itself."""
     config = JudgeConfig(api_key=key, base_url=server.base_url, timeout_s=10)
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(OpenAIJudge(config, Servers())) for _ in range(many)]
+        yield [await stack.enter_async_context(OpenAIJudge(config, Servers(METRICS))) for _ in range(many)]
 
 
 async def ask_all(judges: list[OpenAIJudge], many: int) -> None:
@@ -114,7 +115,7 @@ async def test_one_key_does_not_wait_for_another(server: FakeJudge) -> None:
         return await (fake.status(429, headers={"Retry-After": "60"}) if is_first else fake.ok())(request, body)
 
     server.plays(refuse_the_first)
-    shared = Servers()
+    shared = Servers(METRICS)
     config = JudgeConfig(api_key="sk-1", base_url=server.base_url)
     async with (
         OpenAIJudge(config, shared) as refused,

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from servicekit.models.forms import FORMS_MAX, Form, Refusal, choose_fallback
+from servicekit.models.shapes import find_answer
 from validator.errors import JudgeAnswerError
-from validator.judges.shapes import FORMS_MAX, Form, Refusal, choose_fallback, find_answer
 from validator.verdict import read_answer
 
 CHAT, RESPONSES = Form("chat", tokens_field="max_tokens"), Form("responses")

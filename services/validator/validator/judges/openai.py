@@ -1,8 +1,8 @@
 """Ask judges behind OpenAI's API, or a server that implements it.
 
 The SDK's client carries authentication, errors and connections. Its typed layer, which costs three times the CPU of
-everything else, is not used: `shapes` writes the request as plain JSON and reads the answer. Features of the API that a
-server does not support are found out by its refusals, and remembered.
+everything else, is not used: `servicekit.models` writes the request as plain JSON, reads the answer, and finds out and
+remembers which features of the API a server does not support.
 """
 
 import asyncio
@@ -12,13 +12,12 @@ import re
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from http import HTTPStatus
-from typing import Any, Final, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final, Self
 
 import aiohttp
 import httpx2
@@ -32,21 +31,21 @@ from contracts.evidence import Evidence
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, read_host_port
+from servicekit.models.forms import ApiName, Form, Output, Refusal, Role
+from servicekit.models.pace import AnswerHeaders, Gate, Quota, Turn, make_metrics, read_headers, read_id
+from servicekit.models.servers import FormRefusedError, Memory, Servers, ask_in_form
+from servicekit.models.shapes import APIS, Api
 from signoff.errors import ErrorCode
 from signoff.fields import optional
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
-from validator.judge_config import THINKING_TOKENS, ApiName, JudgeConfig, JudgeKeys
-from validator.judges.pace import AnswerHeaders, Gate, Quota, Turn, read_headers, read_id, read_pause_s
-from validator.judges.shapes import APIS, FORMS_MAX, Api, Form, Output, Refusal, Request, Role, choose_fallback
+from validator.judge_config import THINKING_TOKENS, JudgeConfig, JudgeKeys
+from validator.judges.shapes import to_reply, to_request
 from validator.ports import Judge, Reply
 from validator.prompt import Question, Questions
-from validator.verdict import read_answer, to_storable
+from validator.verdict import read_answer, to_shape_error, to_storable
 
 log = logging.getLogger(__name__)
-
-K = TypeVar("K")
-T = TypeVar("T")
 
 
 def make_client(config: JudgeConfig, allowed: Sequence[Network | HostPort] | None = None) -> "LeanClient":
@@ -135,84 +134,8 @@ def _make_ssl_context(trust_env: bool) -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=trust_env)
 
 
-#: Seconds after which one request tries again a form that a server refused.
-TRY_AGAIN_S = 3_600.0
-#: Seconds within which, after a request that a server took in no form, the next is not tried in all forms.
-LOOK_AGAIN_S = 60.0
-#: Servers and models that are remembered, those used last.
-REMEMBERED_MAX = 256
-
-#: Ends of OpenAI's own hosts.
-_OPENAI = ("api.openai.com", ".openai.azure.com")
-
-
-class Memory:
-    """What this process has found out about one model at one server, such as the form of request that is supported."""
-
-    def __init__(self, best: Form) -> None:
-        self.finding = asyncio.Lock()  # one request at a time looks for a supported form
-        self.form = best
-        self.is_proven = False  # whether the server took a request of that form
-        self.thinks = False  # whether the model needs room to think before it answers
-        self.headers = AnswerHeaders()  # of the last answer
-        self._best = best
-        self._given_up_at = self._failed_at = float("-inf")
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether a refusal without a reason is put down to the question: the form works, or all forms just failed."""
-        return self.is_proven or time.monotonic() - self._failed_at < LOOK_AGAIN_S
-
-    def choose(self) -> Form:
-        """Return the form for the next request: the supported one or, once in TRY_AGAIN_S, the best one."""
-        if self.form is not self._best and time.monotonic() - self._given_up_at > TRY_AGAIN_S:
-            self._given_up_at = time.monotonic()
-            return self._best
-        return self.form
-
-    def fail(self) -> None:
-        """Remember that the server has just refused a request in every form."""
-        self._failed_at = time.monotonic()
-
-    def learn(self, form: Form) -> None:
-        """Remember that the server accepted a request of this form."""
-        if form != self.form:
-            self._given_up_at = time.monotonic()
-        self.form = self._best if form == self._best else form
-        self.is_proven = True
-
-
-class Servers:
-    """What this process has found out about the servers it asks, and the gates to them; all its judges share both."""
-
-    def __init__(self) -> None:
-        self._memories: OrderedDict[tuple[str, str, ApiName | None], Memory] = OrderedDict()
-        self._gates: OrderedDict[tuple[str, str], Gate] = OrderedDict()
-
-    def recall(self, base_url: str, model: str, api: ApiName | None) -> Memory:
-        """Return the memory of a model at a server; with None for `api`, its API is to be found out, too."""
-        return _get(self._memories, (base_url, model, api), lambda: Memory(_choose_best(base_url, api)))
-
-    def find_gate(self, base_url: str, key: str) -> Gate:
-        """Return the gate to a server for an API key, since a server limits its rate for each key."""
-        return _get(self._gates, (base_url, key), lambda: Gate(urlsplit(base_url).netloc.rpartition("@")[2]))
-
-
-def _choose_best(base_url: str, api: ApiName | None) -> Form:
-    """Return the form to try first: servers other than OpenAI's may know the token limit only by its older name."""
-    is_openai = (urlsplit(base_url).hostname or "").endswith(_OPENAI)
-    return Form(api or "chat", tokens_field="max_completion_tokens" if is_openai else "max_tokens")
-
-
-def _get(kept: OrderedDict[K, T], key: K, make: Callable[[], T]) -> T:
-    """Return a key's value in `kept`, made if it is missing; beyond REMEMBERED_MAX, drop the least recently used."""
-    value = kept.get(key)
-    if value is None:
-        value = kept[key] = make()
-    kept.move_to_end(key)
-    if len(kept) > REMEMBERED_MAX:
-        kept.popitem(last=False)
-    return value
+#: Of the servers of this process's judges.
+METRICS: Final = make_metrics("judge", "Questions")
 
 
 _RESULT: Final = {"answer": "Two and two are four."}
@@ -297,8 +220,6 @@ _UNAVAILABLE_CODES: dict[int, str] = {
     HTTPStatus.NOT_FOUND: ErrorCode.JUDGE_NOT_FOUND,
     HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.JUDGE_RATE_LIMITED,
 }
-#: Statuses of a server that is overloaded or limits its rate; the third is Anthropic's.
-_TOO_MUCH: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, 529})
 
 
 class OpenAIJudge:
@@ -312,7 +233,7 @@ class OpenAIJudge:
     ) -> None:
         self._config = config
         self._client = make_client(config, allowed)
-        servers = servers or Servers()
+        servers = servers or Servers(METRICS)
         base_url = str(self._client.base_url)
         self._memory: Memory = servers.recall(base_url, config.model, config.api)
         self._gate: Gate = servers.find_gate(base_url, self._client.api_key)
@@ -336,7 +257,12 @@ class OpenAIJudge:
         if room is None:
             room = THINKING_TOKENS if self._memory.thinks else 0
         try:
-            return await self._ask_in_form(question, room)
+            return await ask_in_form(
+                self._memory,
+                partial(self._post, question, room),
+                parameters=self._config.parameters,
+                may_switch=self._config.api is None,
+            )
         except JudgeAnswerError as error:
             self._memory.thinks |= error.needs_room
             raise
@@ -362,58 +288,21 @@ class OpenAIJudge:
                 raise
             return error
 
-    async def _ask_in_form(self, question: Question, room: int) -> Reply:
-        form = self._memory.choose()
-        is_trial = form is not self._memory.form or not self._memory.is_proven
-        try:
-            return await self._post(question, form, room, teaches=is_trial)
-        except _FormRefusedError as refused:
-            refusal = refused
-        async with self._memory.finding:  # one request looks for another form, the others wait for it
-            if self._memory.form != form:
-                form = self._memory.form
-                try:
-                    return await self._post(question, form, room, teaches=False)
-                except _FormRefusedError as refused:
-                    refusal = refused
-            return await self._find_form(question, form, room, refusal)
-
-    async def _find_form(self, question: Question, form: Form, room: int, refused: "_FormRefusedError") -> Reply:
-        """Ask in one fallback form after another until the server accepts one; else raise the first refusal's error."""
-        config, first = self._config, refused
-        for _ in range(FORMS_MAX):
-            fallback = choose_fallback(
-                form,
-                refused.refusal,
-                parameters=config.parameters,
-                may_switch=config.api is None and form.api == first.form.api,
-                is_proven=self._memory.is_settled,
-            )
-            if fallback is None:
-                break
-            form = fallback
-            try:
-                return await self._post(question, form, room, teaches=True)
-            except _FormRefusedError as again:
-                refused = again
-        self._memory.fail()
-        raise first.error from first
-
-    async def _post(self, question: Question, form: Form, room: int, *, teaches: bool) -> Reply:
+    async def _post(self, question: Question, room: int, form: Form, *, teaches: bool) -> Reply:
         """Wait for the question's turn, and ask in `form`. If `teaches`, remember that the server accepted the form.
 
-        Raise _FormRefusedError if the server may accept another form. `room` is the number of tokens for thoughts.
+        Raise FormRefusedError if the server may accept another form. `room` is the number of tokens for thoughts.
         """
         api = APIS[form.api]
         tokens_max = question.tokens_max + room
-        request = Request(self._config.model, question, tokens_max, form, self._config.parameters)
+        request = to_request(self._config.model, question, tokens_max, form, self._config.parameters)
         body = to_json(api.write(request))
         turn = await self._gate.enter(len(body) // _BYTES_A_TOKEN + tokens_max)
         begun = time.monotonic()
         try:
             response = await self._send(api.path, body)
         except APIStatusError as error:
-            raise self._note_status(error, turn, form) from error
+            raise self._note_status(error, turn) from error
         except BaseException:
             self._gate.leave()
             raise
@@ -441,16 +330,11 @@ class OpenAIJudge:
                 f"the judge cannot be reached: {cause}", code=ErrorCode.JUDGE_UNREACHABLE
             ) from error
 
-    def _note_status(self, error: APIStatusError, turn: Turn, form: Form) -> Exception:
+    def _note_status(self, error: APIStatusError, turn: Turn) -> Exception:
         """Report the status of a failed request to the gate, and return the error to raise for it."""
-        headers, pause_s = read_headers(error.response.headers), read_pause_s(error.response.headers)
-        if error.status_code in _TOO_MUCH:
-            self._gate.note_refusal(turn, headers, pause_s)
-        else:
-            self._gate.note_answer(turn, headers)
-        meant = _to_error(error, pause_s)
+        meant = _to_error(error, self._gate.note_status(turn, error.status_code, error.response.headers))
         refusal = Refusal(error.status_code, f"{error.code or ''} {error.type or ''}", error.message)
-        return _FormRefusedError(meant, refusal, form) if refusal.may_be_of_form else meant
+        return FormRefusedError(meant, refusal) if refusal.may_be_of_form else meant
 
     def _learn(self, form: Form) -> None:
         if form != self._memory.form:
@@ -465,23 +349,13 @@ class OpenAIJudge:
         usage = _read_usage(api, parsed)
         try:
             if fault is not None:
-                raise fault
-            reply = api.read(parsed)
+                raise to_shape_error(fault) from fault
+            reply = to_reply(api.read(parsed))
         except JudgeAnswerError as error:
             error.usage, error.request_id, error.latency_s = usage, headers.request_id, latency_s
             raise
         request_id = headers.request_id or read_id(reply.request_id)
         return replace(reply, usage=usage, request_id=request_id, latency_s=latency_s)
-
-
-class _FormRefusedError(Exception):
-    """The server refused a request, perhaps for its form. `error` is raised if no other form helps."""
-
-    def __init__(self, error: JudgeUnavailableError | JudgeAnswerError, refusal: Refusal, form: Form) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.refusal = refusal
-        self.form = form
 
 
 def _read_usage(api: Api, parsed: Any) -> Usage | None:
@@ -527,7 +401,7 @@ class JudgeRoster:
 
     def __init__(self, own: JudgeConfig, keys: JudgeKeys, allowed: list[Network | HostPort]) -> None:
         """Raise JudgeUnavailableError if the validator's own judge is not configured."""
-        self._servers = Servers()
+        self._servers = Servers(METRICS)
         self._own = OpenAIJudge(own, self._servers)
         self._keys = keys
         self._allowed = allowed

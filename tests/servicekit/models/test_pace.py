@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from servicekit.clock import now
-from validator.judges.pace import (
+from servicekit.models.pace import (
     PAUSE_MAX_S,
     WINDOW_FIRST,
     WINDOW_MAX,

@@ -2,7 +2,7 @@
 
 A window bounds the requests at once, as in TCP: each answer widens it by one; a refusal halves it, and from then on it
 widens more slowly. The quotas in the server's answers bound the rate. Only a share of a quota is used, which a refusal
-halves and a minute doubles, so that validators that do not know of each other come to share a quota. The refusal of a
+halves and a minute doubles, so that processes that do not know of each other come to share a quota. The refusal of a
 server that states no quota changes no rate: it may mean a bad moment.
 """
 
@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from http import HTTPStatus
 from math import log2
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +23,8 @@ from prometheus_client import Counter, Gauge
 
 from servicekit.clock import now, read_retry_after
 
+#: Statuses of a server that is overloaded or limits its rate; the third is Anthropic's.
+TOO_MUCH: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, 529})
 #: The longest wait that a server may ask for.
 RETRY_AFTER_MAX_S: Final = 3_600.0
 #: Seconds until a quota is full again, where the server does not state it: most quotas are per minute.
@@ -260,18 +264,32 @@ class Turn(NamedTuple):
     tokens: float
 
 
-WAITING = Gauge("signoff_judge_waiting", "Questions that wait for the pace that a judge's server takes", ["server"])
-WINDOW = Gauge("signoff_judge_window", "Questions at once to a judge's server, since it refused one", ["server"])
-REFUSALS = Counter("signoff_judge_refusals", "Questions that a judge's server refused for its rate", ["server"])
+class Metrics(NamedTuple):
+    """The metrics of the requests to servers, each labelled by its server."""
+
+    waiting: Gauge
+    window: Gauge
+    refusals: Counter
+
+
+@cache
+def make_metrics(kind: str, requests: str) -> Metrics:
+    """Return the metrics of servers of a kind, such as `judge`, to which such `requests` go, made once a process."""
+    name, one = f"signoff_{kind}", f"a {kind}'s server"
+    return Metrics(
+        Gauge(f"{name}_waiting", f"{requests} that wait for the pace that {one} takes", ["server"]),
+        Gauge(f"{name}_window", f"{requests} at once to {one}, since it refused one", ["server"]),
+        Counter(f"{name}_refusals", f"{requests} that {one} refused for its rate", ["server"]),
+    )
 
 
 class Gate:
     """The queue of requests to one server with one key; `server` is the server's name in metrics."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, metrics: Metrics) -> None:
         self._pace = Pace()
-        self._waits, self._refusals = WAITING.labels(server), REFUSALS.labels(server)
-        WINDOW.labels(server).set_function(lambda: self._pace.window)
+        self._waits, self._refusals = metrics.waiting.labels(server), metrics.refusals.labels(server)
+        metrics.window.labels(server).set_function(lambda: self._pace.window)
         self._waiting: deque[tuple[asyncio.Future[Turn], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -304,6 +322,15 @@ class Gate:
         """Count a request as answered, with success or an error, and begin the waiting ones that may begin now."""
         self._pace.note_answer(turn, headers, time.monotonic())
         self._admit()
+
+    def note_status(self, turn: Turn, status: int, headers: Mapping[str, str]) -> float | None:
+        """Count a request as answered with an error status; return the pause that the server asks for, if any."""
+        pause_s = read_pause_s(headers)
+        if status in TOO_MUCH:
+            self.note_refusal(turn, read_headers(headers), pause_s)
+        else:
+            self.note_answer(turn, read_headers(headers))
+        return pause_s
 
     def note_refusal(self, turn: Turn, headers: AnswerHeaders, pause_s: float | None) -> None:
         """Count a request as refused for rate or load; `pause_s` is the pause that the server asks for, if any."""
