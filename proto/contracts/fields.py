@@ -299,4 +299,5 @@ def _merge(new: type[Model], name: str, before: Any, change: Any) -> Any:
 def _make_map_adapter(model: type[Model], name: str) -> TypeAdapter[dict[str, Any]]:
     """Return an adapter that checks a model's field, and names the field in the problems that it reports."""
     field = model.model_fields[name]
-    return TypeAdapter(dict[str, Annotated[field.annotation, *field.metadata]])  # type: ignore[name-defined]
+    kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return TypeAdapter(dict[str, kind])

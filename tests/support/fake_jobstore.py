@@ -279,6 +279,8 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         agent = self.agent(request.agent_id)
         if request.HasField("update_mask"):
             patch = patch_of(AgentPatch, request.agent, request.update_mask)
+            if (patch.protocol or agent.protocol) != agent.protocol:
+                raise Refusal(Status.FAILED_PRECONDITION, "agent_protocol_fixed", "register another one")
             changes = {**merge(agent, patch, NewAgent), "version": agent.version + 1}
             agent = self.agents[agent.id] = agent.model_copy(update=changes)
         else:

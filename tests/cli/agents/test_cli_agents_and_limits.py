@@ -29,9 +29,74 @@ async def test_an_agent_is_created_changed_and_disabled(signoff):
     for command in (("create", "--name", "x", "--url", url), ("update", "writer")):
         refused = await signoff("agents", *command, "--protocol", "telnet")
         assert (refused.status, "'telnet' is not one of 'http', 'http_async'" in refused.err) == (2, True)
-        assert (await signoff("agents", *command, "--protocol", "http_async", "--json")).json[
-            "protocol"
-        ] == "http_async"
+
+
+async def test_the_protocol_of_an_agent_is_chosen_once(signoff):
+    create = ("agents", "create", "--id", "a", "--name", "a", "--url", "http://127.0.0.1:1/", "--json")
+    assert (await signoff(*create, "--protocol", "http_async")).json["protocol"] == "http_async"
+    same = await signoff("agents", "update", "a", "--protocol", "http_async", "--name", "b", "--json")
+    assert (same.json["protocol"], same.json["name"]) == ("http_async", "b")
+    refused = await signoff("agents", "update", "a", "--protocol", "http", "--json")
+    assert (refused.status, json.loads(refused.err)["code"]) == (3, "agent_protocol_fixed")
+
+
+async def test_an_agent_has_settings_of_its_protocol(signoff, tmp_path):
+    create = ("agents", "create", "--name", "a", "--url", "http://127.0.0.1:1/", "--protocol", "openai", "--json")
+    file, words = tmp_path / "settings.json", tmp_path / "instructions.txt"
+    file.write_text('{"model": "gpt-4", "parameters": {"temperature": 0}}')
+    words.write_text("Be brief.\nSay {why}.")
+    made = await signoff(
+        *create,
+        "--id",
+        "a",
+        "--settings",
+        f"@{file}",
+        "--setting",
+        "model=gpt-5",
+        "--setting",
+        f"instructions=@{words}",
+    )
+    assert made.json["settings"] == {
+        "model": "gpt-5", "parameters": {"temperature": 0}, "instructions": "Be brief.\nSay {why}.",
+    }  # fmt: skip
+    changed = await signoff(
+        "agents", "update", "a", "--setting", "background=true", "--settings", '{"instructions": null}', "--json"
+    )
+    assert changed.json["settings"] == {"model": "gpt-5", "parameters": {"temperature": 0}, "background": True}
+    shown = (await signoff("agents", "get", "a")).out
+    assert [words in shown for words in ("model=gpt-5", 'parameters={"temperature": 0}', "background=true")] == [
+        True
+    ] * 3
+    assert "openai gpt-5" in (await signoff("agents", "list")).out
+
+
+async def test_settings_that_the_protocol_does_not_have_are_refused_with_their_place(signoff):
+    create = ("agents", "create", "--name", "a", "--url", "http://127.0.0.1:1/", "--protocol", "openai")
+    for options, said in (
+        (["--setting", "model=x", "--setting", "template={{weather}}"], "settings.template: weather is none of title"),
+        (["--setting", "model=x", "--setting", "colour=red"], "settings.colour"),
+        ([], "settings.model"),
+        (["--settings", "[]"], "is no object"),
+        (["--settings", "{"], "is no JSON"),
+        (["--setting", "model"], "is not name=value"),
+    ):
+        ran = await signoff(*create, *options)
+        assert (ran.status, said in ran.err) == (2, True), ran.err
+
+
+async def test_calls_are_signed_by_reference(signoff):
+    url, reference = "http://127.0.0.1:1/", "env:SIGNOFF_AGENT_SIGNING"
+    create = ("agents", "create", "--name", "a", "--url", url)
+    made = await signoff(*create, "--id", "a", "--signing", reference, "--json")
+    assert made.json["signing"] == reference
+    assert reference in (await signoff("agents", "get", "a")).out
+    assert (await signoff("agents", "update", "a", "--name", "b", "--json")).json["signing"] == reference
+    assert (await signoff("agents", "update", "a", "--signing", reference, "--no-signing")).status == 2
+    assert "signing" not in (await signoff("agents", "update", "a", "--no-signing", "--json")).json
+    refused = await signoff(*create, "--signing", "whsec_s3cret")
+    assert (refused.status, "s3cret" in refused.out + refused.err) == (2, False)
+    unsigned = await signoff(*create, "--protocol", "openai", "--setting", "model=m", "--signing", reference)
+    assert (unsigned.status, "calls by openai are not signed" in unsigned.err) == (2, True)
 
 
 async def test_the_circuit_of_an_agent_is_shown_and_until_when_it_is_open(signoff, jobstore):

@@ -111,6 +111,21 @@ async def test_headers_are_kept_as_references_and_granted_to_executors(
     assert dict(answer.grant.headers) == HEADERS
 
 
+async def test_signing_is_kept_as_a_reference_granted_to_executors_and_removed_by_a_mask(
+    jobs: Any, agents: Any, channel: Any, database: Database
+) -> None:
+    agent_id = f"signed-{uuid4().hex}"
+    assert (await saved(agents, agent_id, signing="file:key")).signing == "file:key"
+    job_id = (await jobs.CreateJob(create(agent_id=agent_id), metadata=ADMINISTRATOR)).job.id
+    claim = work_pb.ExecutionClaim(request=execute_requested(job_id=job_id).model_dump_json().encode())
+    request = work_pb.BeginExecutionsRequest(owner=str(uuid4()), room=1, claims=[claim])
+    (answer,) = (await WorkServiceStub(channel).BeginExecutions(request, metadata=EXECUTOR)).answers
+    assert answer.grant.signing == "file:key"
+    unsigned = agents_pb.UpdateAgentRequest(agent_id=agent_id, update_mask=FieldMask(paths=["signing"]))
+    assert not (await agents.UpdateAgent(unsigned, metadata=ADMINISTRATOR)).agent.HasField("signing")
+    assert [fact.get("signing") for fact in await stored_facts(database, agent_id)] == ["file:key", None]
+
+
 async def test_an_agent_made_again_with_other_headers_is_another(agents: Any) -> None:
     new = {"id": f"agent-{uuid4().hex}", "name": "One", "url": "http://127.0.0.1:1/", "headers": HEADERS}
     for headers, is_same in ((HEADERS, True), (dict(reversed(HEADERS.items())), True), ({}, False)):

@@ -1,10 +1,11 @@
 """The group `signoff agents`."""
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Options, find_given, option, validate_resource
+from cli.options import Options, find_given, option, parse_pairs, read_json, read_text, validate_resource
 from cli.output import Output, format_policy, format_time
 from cli.parameters import AgentId, PageSize, PageToken, find_agent, find_agent_id, policy_option
 from cli.session import Session, command, make_app, with_options
@@ -25,6 +26,32 @@ def _parse_headers(texts: list[str], flag: str) -> dict[str, str]:
     return {name: reference for name, _, reference in (text.partition("=") for text in texts)}
 
 
+def _parse_settings(text: str, flag: str) -> dict[str, Any]:
+    """Return the settings in JSON, as `read_json` reads it. Raise BadParameter if it is no object."""
+    settings = read_json(text, flag)
+    if not isinstance(settings, dict):
+        raise typer.BadParameter('is no object, such as {"model": "gpt-5"}', param_hint=flag)
+    return settings
+
+
+def _parse_setting(texts: list[str], flag: str) -> dict[str, Any]:
+    """Return the settings of texts NAME=VALUE, by name; a value that is no JSON is a text."""
+    return {name: _parse_value(read_text(text, flag)) for name, text in parse_pairs(texts, flag).items()}
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _take_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options in which the settings given whole, and those given one by one, are one field."""
+    given = {name: options.pop(name) for name in ("settings", "setting") if name in options}
+    return options | ({"settings": {**given.get("settings", {}), **given.get("setting", {})}} if given else {})
+
+
 with_agent_options = with_options(
     options=Options(
         option("--capability", list[str], "A capability of it. May be repeated.", "capabilities"),
@@ -37,6 +64,26 @@ with_agent_options = with_options(
             "headers",
             metavar="NAME=REFERENCE",
             parse=_parse_headers,
+        ),
+        option(
+            "--settings",
+            str,
+            "What its protocol needs to know, as a JSON object; of an update, null removes a member.",
+            metavar="JSON|@FILE|-",
+            parse=_parse_settings,
+        ),
+        option(
+            "--setting",
+            list[str],
+            "One of its settings, such as model=gpt-5; VALUE is JSON, else text. May be repeated.",
+            metavar="NAME=VALUE|@FILE",
+            parse=_parse_setting,
+        ),
+        option(
+            "--signing",
+            str,
+            "Of http and http_async: where executors find the one or two secrets that sign each call, as of --header.",
+            metavar="REFERENCE",
         ),
         policy_option,
     ),
@@ -64,7 +111,7 @@ async def create(  # noqa: PLR0917 - each is an option
 ) -> None:
     """Register an agent."""
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol}
-    agent = validate_resource("NewAgent", fields | options, "the agent")
+    agent = validate_resource("NewAgent", fields | _take_settings(options), "the agent")
     created = await jobstore.create_agent(agent)
     await _set_limit(jobstore, created.id, limit)
     show_agent(cli.out, created)
@@ -82,7 +129,7 @@ async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, 
     columns = {
         "id": lambda agent: agent.id,
         "name": lambda agent: agent.name,
-        "protocol": lambda agent: agent.protocol,
+        "protocol": lambda agent: " ".join(filter(None, (agent.protocol, agent.settings.get("model")))),
         "gets work": _gets_work,
         "circuit": _format_circuit,
         "capabilities": lambda agent: " ".join(agent.capabilities),
@@ -113,15 +160,22 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
         list[str] | None, typer.Option("--remove-header", metavar="NAME", help="Send it no more. May be repeated.")
     ] = None,
     no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it no headers any more.")] = False,
+    no_signing: Annotated[bool, typer.Option("--no-signing", help="Sign its calls no more.")] = False,
 ) -> None:
-    """Change the given fields of an agent, and nothing else; capabilities replace all that it had."""
-    if no_headers and "headers" in options:
-        raise typer.BadParameter("give either this or --header", param_hint="--no-headers")
-    changes = options | find_given(name=name, url=url, protocol=protocol, enabled=enabled)
+    """Change the given fields of an agent, and nothing else; capabilities replace all that it had.
+
+    Its protocol is fixed: --protocol is taken if it says the same.
+    """
+    for flag, option_, is_given in (("headers", "header", no_headers), ("signing", "signing", no_signing)):
+        if is_given and flag in options:
+            raise typer.BadParameter(f"give either this or --{option_}", param_hint=f"--no-{flag}")
+    changes = _take_settings(options) | find_given(name=name, url=url, protocol=protocol, enabled=enabled)
     if remove_header:
         changes["headers"] = {**options.get("headers", {}), **dict.fromkeys(remove_header)}
     if no_headers:
         changes["headers"] = None
+    if no_signing:
+        changes["signing"] = None
     patch = validate_resource("AgentPatch", changes, "the agent")
     async with cli.jobstore() as jobstore:
         agent_id = await find_agent_id(jobstore, agent_id)
@@ -165,8 +219,14 @@ def show_agent(out: Output, agent: "Agent") -> None:
         ("capabilities", " ".join(agent.capabilities)),
         ("deterministic", "yes" if agent.deterministic else ""),
         *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
+        ("signing", agent.signing or ""),
+        *(("setting", f"{name}={_format_value(value)}") for name, value in agent.settings.items()),
         ("policy", format_policy(agent.policy)),
     )
+
+
+def _format_value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _gets_work(agent: "Agent") -> str:

@@ -33,7 +33,7 @@ from jobstore.operations.commands import (
     StoredOperation,
 )
 from servicekit.errors import PermanentError
-from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState
+from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState, Protocol
 from signoff.types import Agent, Limit
 
 BEFORE, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -138,6 +138,22 @@ def test_a_patch_of_an_agent_changes_what_it_gives_and_is_refused_what_no_new_on
     assert change.agent == agent(name="other", headers={}, version=2, updated_at=NOW)
     many = AgentPatch(headers={f"X-{number}": "env:SIGNOFF_AGENT_KEY" for number in range(100)})
     refused(UpdateAgent("writer", many, actor=SIGNOFF), InvalidError, "invalid_request", **stored)
+
+
+def test_settings_change_member_by_member_and_are_refused_with_their_place() -> None:
+    stored = {"agents": {"writer": agent(protocol=Protocol.OPENAI, settings={"model": "a", "background": True})}}
+    patch = AgentPatch(settings={"model": "b", "background": None}, protocol=Protocol.OPENAI)
+    (change,) = decided(UpdateAgent("writer", patch, actor=SIGNOFF), **stored)[Agents].changes
+    assert change.agent.settings == {"model": "b"}
+    for wrong, field in (
+        (AgentPatch(settings={"model": None}), "agent.settings.model"),
+        (AgentPatch(settings={"template": "{{weather}}"}), "agent.settings.template"),
+        (AgentPatch(signing="file:key"), "agent.signing"),
+    ):
+        command = UpdateAgent("writer", wrong, actor=SIGNOFF)
+        assert refused(command, InvalidError, "invalid_request", **stored).startswith(f"{field}: ")
+    other = UpdateAgent("writer", AgentPatch(protocol=Protocol.HTTP), actor=SIGNOFF)
+    refused(other, RefusedError, "agent_protocol_fixed", **stored)
 
 
 def test_an_agent_is_disabled_and_nothing_else_of_it_changes() -> None:

@@ -5559,6 +5559,7 @@ export interface operations {
                      *           "headers": {
                      *             "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *           },
+                     *           "settings": {},
                      *           "circuit": "closed",
                      *           "paused": false,
                      *           "version": 1,
@@ -5635,6 +5636,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -5670,6 +5672,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -5734,6 +5737,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -5818,6 +5822,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -5904,6 +5909,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -5969,6 +5975,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -6030,6 +6037,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -6091,6 +6099,7 @@ export interface operations {
                      *       "headers": {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
+                     *       "settings": {},
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
