@@ -1,8 +1,6 @@
 /** What a code in a job's log means, and what to do about it. */
-type Advice = { means: string; todo: string };
+import { type Advice, AGENT_ADVICE, MEND_AGENT } from "./agent-advice";
 
-const EXECUTE_AGAIN = "Execute again, or assign another agent.";
-const MEND_AGENT = "The agent has to be fixed; nothing was judged.";
 const ASK_AGAIN = "Execute again; if that fails, too, use another model as the judge.";
 const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
@@ -11,66 +9,8 @@ const BUG = "Read the workers' log, which says why, and fix the error; then exec
 
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
 const ADVICE: Record<string, Advice> = {
-  agent_status: {
-    means: "The agent answered with an HTTP error status.",
-    todo: "Look at its answer below and at the agent's own log; then execute again, or assign another agent.",
-  },
-  agent_redirect: {
-    means: "The agent answered with a redirect, which is not followed.",
-    todo: "Register the agent with the address that it redirects to.",
-  },
-  agent_timeout: {
-    means: "The agent did not answer within the time of one attempt.",
-    todo: "Give the attempt more time in the policy, or assign a quicker agent; then execute again.",
-  },
-  agent_connect_timeout: {
-    means: "No connection to the agent was made in time.",
-    todo: "Check whether the agent runs and can be reached from the executor; then execute again.",
-  },
-  agent_unreachable: {
-    means: "The agent could not be reached at its address.",
-    todo: "Check the agent's address and whether it runs; then execute again.",
-  },
-  agent_connection_lost: {
-    means: "The connection broke before the agent had answered.",
-    todo: "The agent may have restarted. Execute again; the work may then be done twice.",
-  },
-  agent_heartbeat_timeout: {
-    means: "An asynchronous agent was silent for longer than allowed.",
-    todo: "Check whether the agent still works; then execute again.",
-  },
-  agent_work_unknown: { means: "The agent does not show the work, and is called once.", todo: "Ask its owner." },
-  agent_work_lost: {
-    means: "The agent no longer knows of the work it was given.",
-    todo: "It probably restarted. Execute again.",
-  },
-  agent_failed: {
-    means: "The agent reported that it failed.",
-    todo: "Read its message below; change the payload or assign another agent.",
-  },
-  agent_declined: { means: "The agent declined the job.", todo: "Read its reason below; assign another agent." },
-  agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
-  agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
-  agent_invalid_status: { means: "The agent reported a status of its work that is not understood.", todo: MEND_AGENT },
-  agent_invalid_location: { means: "The agent did not say where its work's status can be read.", todo: MEND_AGENT },
-  agent_invalid_url: { means: "The agent's address cannot be called.", todo: "Correct it; then execute again." },
-  agent_address_forbidden: {
-    means: "The agent's address lies in a network that executors may not call.",
-    todo: "Correct the address, or let the executor call that network (SIGNOFF_AGENT_NETWORKS).",
-  },
-  agent_header_unresolved: {
-    means: "The executor could not read a header of the agent, or the secret that signs its calls; nothing was sent.",
-    todo: "Provide the variable or file that the message names where the executors run; then execute again.",
-  },
+  ...AGENT_ADVICE,
   agent_disabled: { means: "The agent is disabled.", todo: "Enable it, or assign another agent." },
-  unknown_protocol: {
-    means: "The executor does not know the agent's protocol.",
-    todo: "Update the executors, or register the agent with a protocol that they know.",
-  },
-  result_too_large: {
-    means: "The agent's result is larger than allowed.",
-    todo: "Ask for less, or have the agent answer with a link to its result.",
-  },
   attempts_exhausted: {
     means: "All attempts that the policy allows were used up.",
     todo: "Read what each attempt met, in the history; then execute again.",
