@@ -8,8 +8,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from console.api.examples import EXAMPLES
+from console.api.examples import EXAMPLES, SEVERAL
 from console.describe import describe
+from contracts.agent_settings import MODELS
+from contracts.resources import NewAgent
+from signoff.status import CALLABLE_PROTOCOLS
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_requests_and_answers_share_words_alone(operations, schemas):
 def test_names_say_something_alone(operations, schemas):
     unclear = {"Edit", "Ask", "Flip", "Reason", "Retry", "Range", "Counts", "Resolved", "Stage", "Judges", "Assignment"}
     assert not unclear & schemas.keys()
-    assert all(re.fullmatch(r"([A-Z][a-z]+)+", name) for name in schemas)
+    assert all(re.fullmatch(r"([A-Z][a-z0-9]*)+", name) for name in schemas)
     ids = [each["operationId"] for each in operations.values()]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", each) for each in ids)
@@ -143,8 +146,25 @@ def test_every_body_has_an_example_that_its_schema_takes(operations, document):
             if schema:
                 shown.add(schema)
                 resolved = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
-                assert "example" in body, (name, schema)
-                jsonschema.validate(body["example"], resolved, cls=jsonschema.Draft202012Validator)
+                examples = [each["value"] for each in body.get("examples", {}).values()] or [body["example"]]
+                for example in examples:
+                    jsonschema.validate(example, resolved, cls=jsonschema.Draft202012Validator)
             else:  # any JSON
                 assert "application/json" not in content or name == "GET /api/jobs/{job_id}/logs/{version}/result"
-    assert shown == EXAMPLES.keys()
+    assert shown == EXAMPLES.keys() | SEVERAL.keys()
+
+
+def test_an_agent_of_each_protocol_is_described_with_its_settings(schemas):
+    assert schemas["AgentProtocol"]["enum"] == list(CALLABLE_PROTOCOLS)
+    settings = schemas["NewAgent"]["properties"]["settings"]
+    described = {name: schemas[each["$ref"].rpartition("/")[2]] for name, each in settings["x-by-protocol"].items()}
+    assert {name: set(schema["properties"]) for name, schema in described.items()} == {
+        protocol: {field.alias or name for name, field in model.model_fields.items()}
+        for protocol, model in MODELS.items()
+    }
+    examples = SEVERAL["NewAgent"]
+    assert {NewAgent(**example).protocol: name for name, example in examples.items()} == {
+        protocol: protocol for protocol in CALLABLE_PROTOCOLS
+    }
+    for name, schema in described.items():
+        jsonschema.validate(examples[name]["settings"], schema, cls=jsonschema.Draft202012Validator)

@@ -9,11 +9,12 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from console.api.examples import EXAMPLES
+from console.api.examples import EXAMPLES, SEVERAL
 from console.api.receipts import ReceiptEnvelope
 from console.api.requests import EARLIER_PARAMETERS
 from console.errors import Problem, document_problem
 from console.live import JobChange, StreamPing, StreamPlace
+from contracts.agent_settings import MODELS
 from signoff.errors import ErrorCode
 from signoff.fields import Model
 
@@ -110,6 +111,7 @@ def _make(app: FastAPI) -> dict[str, Any]:
     for model in (Problem, ReceiptEnvelope, JobChange, StreamPlace, StreamPing):
         schema = model.model_json_schema(ref_template=_REF + "{model}", mode="serialization")
         schemas |= schema.pop("$defs", {}) | schemas | {model.__name__: schema}
+    _describe_settings(schemas)
     schemas["Problem"]["properties"]["code"]["x-extensible-enum"] = [each for each in ErrorCode if each.answer.http]
     components["headers"] = _HEADERS
     components["responses"] = {name: _make_problem(status, text) for status, (name, text) in _PROBLEMS.items()}
@@ -128,6 +130,17 @@ def _make(app: FastAPI) -> dict[str, Any]:
         content = operation["requestBody"]["content"]
         content["application/merge-patch+json"] = content["application/json"]
     return document
+
+
+def _describe_settings(schemas: dict[str, Any]) -> None:
+    """Add a schema of the settings of each protocol, to which `settings` of a new agent refers by the protocol."""
+    settings = schemas["NewAgent"]["properties"]["settings"]
+    settings["x-by-protocol"] = {}
+    for protocol, model in MODELS.items():
+        schema = model.model_json_schema(ref_template=_REF + "{model}")
+        schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+        settings["x-by-protocol"][protocol.value] = {"$ref": _REF + model.__name__}
+        settings["description"] += f"; of `{protocol}`: `{model.__name__}Input`"
 
 
 def _name(name: str) -> str:
@@ -300,8 +313,12 @@ def _add_examples(document: dict[str, Any]) -> None:
         for body in (operation.get("requestBody", {}), *answers):
             for media_type, content in body.get("content", {}).items():
                 name = content["schema"].get("$ref", "").removeprefix(_REF)
-                if media_type == "application/json" and name in EXAMPLES:
+                if media_type != "application/json":
+                    continue
+                if name in EXAMPLES:
                     content["example"] = EXAMPLES[name]
+                if name in SEVERAL:
+                    content["examples"] = {each: {"value": value} for each, value in SEVERAL[name].items()}
 
 
 def _find_schemas(part: Any, schemas: Mapping[str, Any]) -> set[str]:

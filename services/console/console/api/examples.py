@@ -181,6 +181,32 @@ def _pick(example: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: example[name] for name in names}
 
 
+#: Examples of a body by what they show; the names of those of a new agent are those of the protocols.
+SEVERAL: Final[dict[str, dict[str, Any]]] = {
+    "NewAgent": {
+        "http": _pick(_AGENT, "id", "name", "url", "capabilities", "policy"),
+        "http_async": {
+            "name": "Researcher",
+            "protocol": "http_async",
+            "url": "https://agents.example/researcher",
+            "policy": {"heartbeat_timeout_s": 60},
+            "signing": "file:researcher/signing",
+        },
+        "openai": {
+            "name": "Translator",
+            "protocol": "openai",
+            "url": "https://api.openai.com/v1",
+            "headers": {"Authorization": "env:SIGNOFF_AGENT_OPENAI"},
+            "settings": {
+                "model": "gpt-5",
+                "instructions": "You translate, and add nothing.",
+                "template": "Translate into {{payload.language}}:\n\n{{payload.text}}\n\n{{feedback}}",
+                "parameters": {"temperature": 0},
+            },
+        },
+    },
+}
+
 EXAMPLES: Final[dict[str, Any]] = {
     **{f"{name}Page": {"items": [item], **_BESIDE.get(name, {})} for name, item in _ITEMS.items()},
     "Agent": _AGENT,
@@ -224,7 +250,6 @@ EXAMPLES: Final[dict[str, Any]] = {
         "is_retired": False,
     },
     "NamedJudgePolicy": _JUDGE_POLICY,
-    "NewAgent": _pick(_AGENT, "id", "name", "url", "capabilities", "policy"),
     "NewBatch": {
         "name": "Poems of May",
         "jobs": [{"title": "A poem about rain", "acceptance_criteria": _CRITERIA, "agent_id": "writer"}],

@@ -2500,7 +2500,7 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** @description what the protocol needs to know, such as the model; 64 KiB at most */
+            /** @description what the protocol needs to know, such as the model; 64 KiB at most; of `openai`: `OpenAISettingsInput` */
             settings?: {
                 [key: string]: unknown;
             };
@@ -2664,6 +2664,26 @@ export interface components {
             rate_per_s?: number | null;
             /** @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy */
             budget_usd?: string | null;
+        };
+        /** @description What is sent to a model behind OpenAI's API. */
+        OpenAISettingsInput: {
+            model: string;
+            /** @description sent beside the task, as the system's or developer's words */
+            instructions?: string | null;
+            /** @description of the task, over title, description, acceptance_criteria, payload, feedback */
+            template?: string | null;
+            /** @description JSON Schema that the answer must have */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description found out where it is not given */
+            api?: ("chat" | "responses") | null;
+            /** @description of Responses: the work goes on by itself, and is polled */
+            background?: boolean;
+            /** @description sent as they are, such as temperature */
+            parameters?: {
+                [key: string]: unknown;
+            };
         };
         /** @description Something done to many jobs; a batch is one that executes them. */
         Operation: {
@@ -5593,19 +5613,6 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "id": "writer",
-                 *       "name": "Writer",
-                 *       "url": "https://agents.example/writer",
-                 *       "capabilities": [
-                 *         "poems"
-                 *       ],
-                 *       "policy": {
-                 *         "attempt_timeout_s": 60
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["NewAgent"];
             };
         };
@@ -5780,19 +5787,6 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "id": "writer",
-                 *       "name": "Writer",
-                 *       "url": "https://agents.example/writer",
-                 *       "capabilities": [
-                 *         "poems"
-                 *       ],
-                 *       "policy": {
-                 *         "attempt_timeout_s": 60
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["NewAgent"];
             };
         };
