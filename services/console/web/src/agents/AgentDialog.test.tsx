@@ -2,7 +2,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { anAgent } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { json, on, problem } from "@/testing/server";
+import { json, on, onPost, problem } from "@/testing/server";
 import { AgentDialog } from "./AgentDialog";
 
 it("says that an agent has changed meanwhile, shows its values now, and goes on from there", async () => {
@@ -27,4 +27,68 @@ it("says that an agent has changed meanwhile, shows its values now, and goes on 
   await waitFor(() => expect(asked).toHaveLength(2));
   expect(asked[1]?.headers.get("If-Match")).toBe('"2"');
   expect(await asked[1]?.json()).toEqual({ name: "writer two" });
+});
+
+const MODEL = anAgent({
+  protocol: "openai",
+  settings: { model: "gpt-5", parameters: { temperature: 0, stop: ["."] }, of_a_newer_server: 1 },
+});
+
+it("registers a model with its settings; what is wrong with one stands at its field", async () => {
+  const errors = [{ pointer: "#/settings/template", message: "weather is none of title, description" }];
+  let answer = problem(422, "invalid_request", "the request is not valid", errors);
+  const asked = onPost("/api/agents", () => answer);
+  const { user } = await renderPage(<AgentDialog onClose={() => undefined} />);
+  await user.type(await screen.findByLabelText("Name"), "Translator");
+  await user.type(screen.getByLabelText("Address"), "https://api.example/v1");
+  expect(screen.getByLabelText("Signing secrets")).toBeVisible();
+  await user.selectOptions(screen.getByLabelText("Protocol"), "openai");
+  expect(screen.queryByLabelText("Signing secrets")).not.toBeInTheDocument();
+  await user.type(screen.getByLabelText("Parameters"), "temperature 0");
+  const register = screen.getByRole("button", { name: "Register" });
+  await user.click(register);
+  expect(screen.getByText("It needs a model.")).toBeVisible();
+  expect(screen.getByText("This is not JSON.")).toBeVisible();
+  expect(asked).toHaveLength(0);
+  await user.type(screen.getByLabelText("Model"), " gpt-5 ");
+  await user.type(screen.getByLabelText("Template"), "About {{{{weather}}");
+  await user.clear(screen.getByLabelText("Parameters"));
+  await user.type(screen.getByLabelText("Parameters"), '{{"temperature": 0}');
+  await user.click(register);
+  await waitFor(() =>
+    expect(screen.getByLabelText("Template")).toHaveAccessibleDescription(/weather is none of title, description/),
+  );
+  expect(screen.getByLabelText("Template")).toHaveFocus();
+  answer = json(MODEL, 201);
+  await user.click(register);
+  await waitFor(() => expect(asked).toHaveLength(2));
+  expect(await asked[1]?.json()).toMatchObject({
+    protocol: "openai",
+    settings: { model: "gpt-5", template: "About {{weather}}", parameters: { temperature: 0 } },
+    signing: null,
+  });
+});
+
+it("keeps the protocol of an agent, and settings that it does not know; changes each setting as a whole", async () => {
+  const asked = on("patch", "/api/agents/writer", () => json(MODEL));
+  const { user } = await renderPage(<AgentDialog agent={MODEL} onClose={() => undefined} />);
+  expect(await screen.findByText(/A model behind OpenAI's API/)).toBeVisible();
+  expect(screen.queryByRole("combobox", { name: "Protocol" })).not.toBeInTheDocument();
+  const parameters = screen.getByLabelText("Parameters");
+  await user.clear(parameters);
+  await user.type(parameters, '{{"temperature": 1}');
+  await user.click(screen.getByLabelText(/The work goes on by itself/));
+  await user.click(screen.getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(await asked[0]?.json()).toEqual({ settings: { parameters: { temperature: 1 }, background: true } });
+});
+
+it("signs an agent's calls no more", async () => {
+  const signed = anAgent({ signing: "file:writer/signing" });
+  const asked = on("patch", "/api/agents/writer", () => json(signed));
+  const { user } = await renderPage(<AgentDialog agent={signed} onClose={() => undefined} />);
+  await user.clear(await screen.findByLabelText("Signing secrets"));
+  await user.click(screen.getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(await asked[0]?.json()).toEqual({ signing: null });
 });

@@ -1,4 +1,4 @@
-import { FormProvider, useForm } from "react-hook-form";
+import { FormProvider, useForm, useWatch } from "react-hook-form";
 import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
 import { isOutdated, Outdated } from "@/api/Outdated";
@@ -12,12 +12,8 @@ import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { AGENT_FIELDS, type AgentValues, explainInvalidHeaders, toAgentValues, toNewAgent } from "./agent-values";
 import { useSaveAgent } from "./mutations";
-
-/** How agents of each protocol are called. */
-const PROTOCOLS = {
-  http: "HTTP: one call, one answer",
-  http_async: "HTTP, asynchronous: it is asked for the status of its work",
-} as const satisfies Record<Agent["protocol"], string>;
+import { findProtocol, PROTOCOLS } from "./protocols";
+import { SettingFields } from "./SettingFields";
 
 /** Form that registers or edits an agent, with the policy of its jobs. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
@@ -32,6 +28,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
     save.mutate(toNewAgent(values, base), { onSuccess: onClose, onError });
   });
   const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
+  const protocol = useWatch({ control: form.control, name: "protocol" });
   const wrong = (field: keyof AgentValues) => formState.errors[field]?.message as string | undefined;
   return (
     <Dialog
@@ -50,27 +47,35 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
               {(control) => <Input {...control} className="font-mono" {...register("id")} />}
             </Field>
           )}
-          <Field label="Protocol" error={wrong("protocol")}>
-            {(control) => (
-              <Select {...control} {...register("protocol")}>
-                {Object.entries(PROTOCOLS).map(([value, words]) => (
-                  <option key={value} value={value}>
-                    {words}
-                  </option>
-                ))}
-              </Select>
-            )}
-          </Field>
+          {agent ? (
+            <p>
+              <span className="font-medium">Protocol</span> {findProtocol(agent.protocol)?.explained ?? agent.protocol}.{" "}
+              <span className="text-xs text-muted">It is fixed: for another one, register another agent.</span>
+            </p>
+          ) : (
+            <Field label="Protocol" error={wrong("protocol")}>
+              {(control) => (
+                <Select {...control} {...register("protocol")}>
+                  {Object.entries(PROTOCOLS).map(([value, { explained }]) => (
+                    <option key={value} value={value}>
+                      {explained}
+                    </option>
+                  ))}
+                </Select>
+              )}
+            </Field>
+          )}
           <Field label="Address" error={wrong("url")}>
             {(control) => (
               <Input
                 {...control}
                 type="url"
-                placeholder="https://…"
+                placeholder={findProtocol(protocol)?.address}
                 {...register("url", { required: "It needs an address." })}
               />
             )}
           </Field>
+          <SettingFields protocol={protocol} />
           <Field
             label="Capabilities"
             hint="One per line. Jobs that ask for them can be matched with this agent."

@@ -9,6 +9,7 @@ import { LabelledValue } from "@/ui/display/labelled-value";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
 import { AgentHealth } from "./AgentHealth";
 import type { AgentAction } from "./mutations";
+import { describeProtocol } from "./protocols";
 
 type AgentRowProps = {
   agent: Agent;
@@ -41,7 +42,7 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
               <CopyButton text={agent.id} label={`Copy the id of ${agent.name}`} className="size-6" />
             </span>
           )}
-          <span>{agent.protocol}</span>
+          <bdi className="wrap-anywhere">{describeProtocol(agent)}</bdi>
           <ul aria-label="Capabilities" className="contents">
             {agent.capabilities?.map((each) => (
               <li key={each} className="rounded bg-pending-tint px-1.5 text-pending wrap-anywhere">

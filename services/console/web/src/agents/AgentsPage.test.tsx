@@ -172,8 +172,16 @@ it("sets the limits of an agent from its row", async () => {
 it("promises no protocol that agents cannot be called by", async () => {
   on("get", "/api/agents", () => items());
   const { user } = await renderPage(<AgentsPage />);
-  expect(await screen.findByText(/An agent is a service/)).toHaveTextContent(/called over HTTP;/);
+  expect(await screen.findByText(/An agent does the work/)).toHaveTextContent(/model .* or a service/);
   await user.click(screen.getByRole("button", { name: "Register an agent" }));
   const choices = within(await screen.findByLabelText("Protocol")).getAllByRole("option");
-  expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(["http", "http_async"]);
+  expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(["http", "http_async", "openai"]);
+});
+
+it("shows how an agent is called in words, with its model", async () => {
+  const settings = { model: "gpt-5" };
+  await agentsPage({ agents: [anAgent({ protocol: "openai", settings }), anAgent({ id: "b", protocol: "later" })] });
+  const [asked, later] = (await screen.findAllByRole("link", { name: "writer" })).map((link) => link.closest("tr"));
+  expect(asked).toHaveTextContent("OpenAI's API · gpt-5");
+  expect(later).toHaveTextContent("later");
 });

@@ -1,14 +1,17 @@
 import type { Agent, NewAgent } from "@/api/types";
 import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "@/policy/policy";
+import { isSigned, type Protocol, SETTING_NAMES, type SettingValues, toSettings, toSettingValues } from "./protocols";
 
 /** Values of the form of an agent: texts as they are typed. */
 export type AgentValues = {
   id: string;
   name: string;
-  protocol: NewAgent["protocol"];
+  protocol: Protocol;
   url: string;
   capabilities: string;
   headers: string;
+  settings: SettingValues;
+  signing: string;
   enabled: boolean;
   deterministic: boolean;
   policy: PolicyValues;
@@ -22,6 +25,9 @@ export const AGENT_FIELDS = [
   "url",
   "capabilities",
   "headers",
+  "settings",
+  ...SETTING_NAMES.map((name) => `settings.${name}` as const),
+  "signing",
   "enabled",
   "deterministic",
   ...POLICY_FIELDS.map(({ key }) => `policy.${key}` as const),
@@ -30,13 +36,16 @@ export const AGENT_FIELDS = [
 /** Convert an agent to the values of the form; without one, they are those of a new agent. */
 export function toAgentValues(agent?: Agent): AgentValues {
   const headers = Object.entries(agent?.headers ?? {}).map(([name, reference]) => `${name}=${reference}`);
+  const protocol = (agent?.protocol ?? "http") as Protocol;
   return {
     id: agent?.id ?? "",
     name: agent?.name ?? "",
-    protocol: (agent?.protocol ?? "http") as AgentValues["protocol"],
+    protocol,
     url: agent?.url ?? "",
     capabilities: agent?.capabilities?.join("\n") ?? "",
     headers: headers.join("\n"),
+    settings: toSettingValues(protocol, agent?.settings),
+    signing: agent?.signing ?? "",
     enabled: agent?.enabled ?? true,
     deterministic: agent?.deterministic ?? false,
     policy: toPolicyValues(agent?.policy ?? {}),
@@ -58,10 +67,13 @@ function toWritableAgent(agent: Agent): NewAgent {
 }
 
 /** Build the request that registers an agent, or that would replace one; fields that the form does not show are kept. */
-export function toNewAgent({ id, capabilities, headers, policy, ...values }: AgentValues, agent?: Agent): NewAgent {
+export function toNewAgent(form: AgentValues, agent?: Agent): NewAgent {
+  const { id, capabilities, headers, policy, settings, signing, ...values } = form;
   return {
     ...(agent && toWritableAgent(agent)),
     ...values,
+    settings: toSettings(values.protocol, settings, agent?.settings),
+    signing: (isSigned(values.protocol) && signing.trim()) || null,
     id: agent?.id ?? (id.trim() || null),
     capabilities: [...new Set(splitLines(capabilities))],
     headers: Object.fromEntries(splitLines(headers).map(splitHeader)),

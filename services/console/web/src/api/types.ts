@@ -1,7 +1,7 @@
 import type { components, paths } from "./schema";
 
 /** Names of the API's schemas, as the rest of the page uses them. */
-type Schemas = components["schemas"];
+export type Schemas = components["schemas"];
 
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];

@@ -8,6 +8,11 @@ it.each([
   [{ labels: { team: "red" } }, { labels: {} }, { labels: { team: null } }],
   [{}, { list: [1, 2], labels: { team: "red" } }, { list: [1, 2], labels: { team: "red" } }],
   [{ list: [1] }, { list: [] }, { list: [] }],
+  [
+    { settings: { model: "a", extra: { x: 1, y: 2 } } },
+    { settings: { extra: { y: 3 } } },
+    { settings: { model: null, extra: { y: 3 } } },
+  ],
 ])("leads from %j to %j", (before, after, patch) => {
   expect(makePatch(before, after)).toEqual(patch);
 });

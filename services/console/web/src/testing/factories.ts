@@ -108,6 +108,7 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
     capabilities: [],
     policy: {},
     headers: {},
+    settings: {},
     enabled: true,
     circuit: "CLOSED",
     version: 1,

@@ -1,0 +1,110 @@
+import type { Agent, NewAgent, Schemas } from "@/api/types";
+import { parseJson, stringifyJson } from "@/lib/exact-json";
+
+export type Protocol = NonNullable<NewAgent["protocol"]>;
+type Kind = "line" | "lines" | "json" | "path" | "flag" | "choice";
+export type Setting = {
+  label: string;
+  kind: Kind;
+  hint?: string;
+  example?: string;
+  required?: string;
+  choices?: Record<string, string>;
+};
+type SettingsOf<Name extends string> = Name extends keyof Schemas ? Record<keyof Schemas[Name], Setting> : never;
+/** Values of the form of settings: texts as they are typed, and whether a box is ticked. */
+export type SettingValues = Record<string, string | boolean>;
+
+const TEMPLATE = {
+  label: "Template",
+  kind: "lines",
+  hint: "What is sent, with names in braces for values of the job: {{title}}, {{description}}, {{acceptance_criteria}}, {{payload}}, {{payload.city}}, {{feedback}}. Empty: all of them.",
+} as const satisfies Setting;
+
+const OPENAI = {
+  model: { label: "Model", kind: "line", required: "It needs a model." },
+  instructions: { label: "Instructions", kind: "lines", hint: "Sent beside the task, as the system's words." },
+  template: TEMPLATE,
+  schema: { label: "Schema of the answer", kind: "json", hint: "A JSON Schema. Empty: the answer is text." },
+  api: {
+    label: "API",
+    kind: "choice",
+    hint: "Not set: it is found out what the server has.",
+    choices: { chat: "Chat completions", responses: "Responses" },
+  },
+  background: { label: "The work goes on by itself, and is polled (Responses alone)", kind: "flag" },
+  parameters: { label: "Parameters", kind: "json", hint: "Sent as they are.", example: '{"temperature": 0}' },
+} as const satisfies SettingsOf<"OpenAISettingsInput">;
+
+type ProtocolWords = { name: string; explained: string; address: string; settings: Record<string, Setting> };
+
+/** Protocols by which agents can be called: each with its name, what it is, its address and its settings. */
+export const PROTOCOLS: Record<Protocol, ProtocolWords> = {
+  http: { name: "HTTP", explained: "HTTP: one call, one answer", address: "https://…", settings: {} },
+  http_async: {
+    name: "HTTP, asynchronous",
+    explained: "HTTP, asynchronous: it is asked for the status of its work",
+    address: "https://…",
+    settings: {},
+  },
+  openai: {
+    name: "OpenAI's API",
+    explained: "A model behind OpenAI's API: one request, one answer",
+    address: "https://api.openai.com/v1",
+    settings: OPENAI,
+  },
+};
+
+/** Names of all settings, of whichever protocol. */
+export const SETTING_NAMES = [...new Set(Object.values(PROTOCOLS).flatMap(({ settings }) => Object.keys(settings)))];
+
+/** Find the words of a protocol; a newer server may have others than are known here. */
+export const findProtocol = (protocol: string): ProtocolWords | undefined =>
+  Object.hasOwn(PROTOCOLS, protocol) ? PROTOCOLS[protocol as Protocol] : undefined;
+
+/** Whether calls by a protocol can be signed. */
+export const isSigned = (protocol: string): boolean => protocol === "http" || protocol === "http_async";
+
+/** Describe how an agent is called: its protocol, and the model or assistant that is asked. */
+export function describeProtocol({ protocol, settings }: Pick<Agent, "protocol" | "settings">): string {
+  const asked = settings.model ?? settings.assistant;
+  return [findProtocol(protocol)?.name ?? protocol, asked].filter((each) => typeof each === "string").join(" · ");
+}
+
+/** Convert settings to the values of the form. */
+export function toSettingValues(protocol: string, settings: Agent["settings"] = {}): SettingValues {
+  const known = findProtocol(protocol)?.settings ?? {};
+  const values = Object.entries(known).map(([name, setting]) => [name, toValue(setting, settings[name])]);
+  return { ...Object.fromEntries(SETTING_NAMES.map((name) => [name, ""])), ...Object.fromEntries(values) };
+}
+
+function toValue({ kind }: Setting, value: unknown): string | boolean {
+  if (kind === "flag") return value === true;
+  if (value == null) return "";
+  return kind === "json" ? stringifyJson(value, 2) : String(value);
+}
+
+/** Build the settings of a protocol from the form; members of `base` that the form does not show are kept. */
+export function toSettings(protocol: string, values: SettingValues, base: Agent["settings"] = {}): Agent["settings"] {
+  const settings = { ...base };
+  for (const [name, { kind }] of Object.entries(findProtocol(protocol)?.settings ?? {})) {
+    const value = values[name];
+    if (value === true) settings[name] = true;
+    else if (typeof value !== "string" || value.trim() === "") delete settings[name];
+    else settings[name] = kind === "json" ? parseJson(value) : kind === "lines" ? value : value.trim();
+  }
+  return settings;
+}
+
+/** Say what is wrong with the value of a setting: a required one is empty, or JSON is none. */
+export function explainInvalidSetting({ kind, required }: Setting, value: unknown): string | true {
+  if (typeof value !== "string") return true;
+  if (value.trim() === "") return required ?? true;
+  if (kind !== "json") return true;
+  try {
+    parseJson(value);
+    return true;
+  } catch {
+    return "This is not JSON.";
+  }
+}
