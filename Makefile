@@ -7,7 +7,7 @@ PAGE := services/console/console/static/index.html
 CHROMIUM := tests/e2e/.chromium
 NPM_IN := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix
 NPM := $(NPM_IN) $(WEB)
-DISTRIBUTIONS := proto/client proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
+DISTRIBUTIONS := proto/client proto $(addprefix services/,servicekit jobstore executor validator console cli agent) deploy/local
 CORE := $(foreach name,*/commands */rows */rules engine/parts executions/claims \
 	executions/requesting executions/states jobs/model jobs/transitions jobs/waiting \
 	judging/judgings,services/jobstore/jobstore/$(name).py)
@@ -151,7 +151,7 @@ proto: $(READY) $(WEB)/node_modules/ready ## Generate gRPC code, JSON Schemas, t
 
 lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest versions
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		$(foreach name,client contracts servicekit jobstore executor validator console cli local,--no-emit-package signoff-$(name)) \
+		$(foreach name,client contracts servicekit jobstore executor validator console cli local agent,--no-emit-package signoff-$(name)) \
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
 clean: ## Remove .venv, the built page and all caches; data in .signoff stays
