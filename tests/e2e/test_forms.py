@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Dialog, Locator, Page, expect
 from support.system import System
-from visitor import Visitor, badge, keep, open_entries, settled
+from visitor import BOTH, PHONE, Visitor, badge, fitted, found_in, keep, open_entries, settled
 
 from contracts.resources import JobPatch
 from signoff.status import JobStatus
@@ -89,6 +89,48 @@ async def test_a_job_is_duplicated_with_edits(page: Page, system: System):
     assert (copy.payload, copy.labels) == ({"at": "night"}, {"sky": "yes"})
     assert copy.acceptance_criteria == job.acceptance_criteria
     assert (await system.client.get_job(job.id)).version == 1
+
+
+async def test_a_model_is_registered_as_an_agent(page: Page, visitor: Visitor, system: System):
+    visitor.tolerate("status of 422")
+    await page.goto("/agents")
+    await page.get_by_role("button", name="Register an agent").click()
+    dialog = page.get_by_role("dialog", name="Register an agent")
+    await dialog.get_by_label("Name").fill("Translator")
+    await dialog.get_by_label("Id", exact=True).fill("translator")
+    await dialog.get_by_label("Protocol").select_option("openai")
+    await dialog.get_by_label("Address").fill("https://model.example/v1")
+    await dialog.get_by_label("Model").fill("a-model")
+    await dialog.get_by_label("Template").fill("Say {{payload.text}} in {{language}}.")
+    await dialog.get_by_label("Parameters").fill('{"temperature": 0}')
+    await dialog.get_by_label("Headers").fill("Authorization=env:SIGNOFF_AGENT_TRANSLATOR")
+    found = []
+    for width, height in ((1280, 1000), (768, 1000), PHONE):
+        await page.set_viewport_size({"width": width, "height": height})
+        found += await found_in(page, f"agent-dialog-{width}", *BOTH)
+        found += await fitted(page, width)
+    await dialog.get_by_role("button", name="Register").click()
+    await expect(dialog.get_by_text("language is none of title")).to_be_visible()
+    template = dialog.get_by_label("Template")
+    await expect(template).to_be_focused()
+    found += await found_in(page, "agent-dialog-wrong", *BOTH)
+    await template.fill("Say {{payload.text}} in {{payload.language}}.")
+    await dialog.get_by_role("button", name="Register").click()
+    await expect(dialog).to_have_count(0)
+    await page.set_viewport_size({"width": 1280, "height": 1000})
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Translator"))
+    await expect(row).to_contain_text("OpenAI's API · a-model")
+    found += await found_in(page, "agents-model", *BOTH)
+    agent = await system.client.get_agent("translator")
+    assert (agent.protocol, agent.settings) == (
+        "openai",
+        {
+            "model": "a-model",
+            "template": "Say {{payload.text}} in {{payload.language}}.",
+            "parameters": {"temperature": 0},
+        },
+    )
+    assert found == []
 
 
 async def test_what_is_unfinished_is_not_left_unasked(page: Page):

@@ -10,7 +10,7 @@ from support.system import System
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/client.md").read_text()
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
 USE = """
 import importlib.util
 
@@ -20,6 +20,14 @@ assert not [name for name in ("contracts", "servicekit", "cli") if importlib.uti
 with Client("{address}", "{token}") as client:
     print(client.get_job("{job_id}").title)
 asyncio.run(main("{address}", "{token}"))
+
+
+async def register_one():
+    async with AsyncClient("{address}", "{token}") as client:
+        print((await register(client)).settings)
+
+
+asyncio.run(register_one())
 """
 
 
@@ -61,8 +69,9 @@ async def test_its_wheel_runs_a_job_alone(system: System, python: Path) -> None:
     job = await system.create()
     address, token = system.endpoints["grpc"], system.endpoints["token"]
     use = USE.format(address=address, token=token, job_id=job.id)
-    output = await run(python, "-c", EXAMPLE.replace('"writer"', '"agent"') + use)
+    output = await run(python, "-c", EXAMPLES.replace('"writer"', '"agent"') + use)
     assert output.splitlines()[0] == job.title
     assert output.splitlines()[1].startswith(("COMPLETED", "RESUBMISSION_REQUIRED"))
+    assert output.splitlines()[2] == str({"model": "gpt-5-mini", "template": "Translate: {{payload.text}}"})
     installed = await run(Path(sys.executable).with_name("uv"), "pip", "list", "--python", python)
     assert "signoff-contracts" not in installed

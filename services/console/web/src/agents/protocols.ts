@@ -49,7 +49,7 @@ export const PROTOCOLS: Record<Protocol, ProtocolWords> = {
   },
   openai: {
     name: "OpenAI's API",
-    explained: "A model behind OpenAI's API: one request, one answer",
+    explained: "A model behind OpenAI's API",
     address: "https://api.openai.com/v1",
     settings: OPENAI,
   },

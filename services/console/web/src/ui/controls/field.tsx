@@ -50,7 +50,11 @@ export function Select({ className, ...props }: ComponentProps<"select">) {
 
 export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, "type">) {
   return (
-    <input {...props} type="checkbox" className={cn("block size-4 accent-accent pointer-coarse:size-5", className)} />
+    <input
+      {...props}
+      type="checkbox"
+      className={cn("block size-4 shrink-0 accent-accent pointer-coarse:size-5", className)}
+    />
   );
 }
 
