@@ -1,56 +1,63 @@
-"""A server that speaks both of OpenAI's APIs and does, call by call, what a script says."""
+"""A judge's server: a fake model that answers questions about results, in the prompt's own words."""
 
-import asyncio
-import gzip
 import json
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from functools import cache
 from typing import Any, NamedTuple
 
 from aiohttp import web
+from support import fake_model
+from support.fake_model import (
+    MEBIBYTE,
+    FakeModel,
+    Step,
+    bomb,
+    charges,
+    drips,
+    floods,
+    hangs,
+    hangs_up,
+    html,
+    no_http,
+    picky,
+    raw,
+    refuses,
+    says,
+    status,
+    zip_spaces,
+)
 
-MEBIBYTE = b" " * (1 << 20)
+__all__ = [
+    "MEBIBYTE",
+    "Asked",
+    "FakeJudge",
+    "Step",
+    "answer",
+    "bomb",
+    "charges",
+    "cut_off",
+    "drips",
+    "floods",
+    "hangs",
+    "hangs_up",
+    "html",
+    "no_http",
+    "ok",
+    "picky",
+    "raw",
+    "read_data",
+    "read_request",
+    "refuses",
+    "says",
+    "status",
+    "zip_spaces",
+]
 
-JUDGE: web.AppKey["FakeJudge"] = web.AppKey("judge")
 
-Step = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
-
-
-class FakeJudge:
-    """Plays its steps in order, and the last one for ever. `asked` holds the request bodies."""
+class FakeJudge(FakeModel):
+    """Judges each question well, unless it plays other steps."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = [ok()]
-        self.asked: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.sent_bytes = 0
-
-    def plays(self, *steps: Step) -> None:
-        self.steps = list(steps)
-
-    async def start(self) -> None:
-        app = web.Application()
-        app[JUDGE] = self
-        app.router.add_post("/v1/chat/completions", self._answer)
-        app.router.add_post("/v1/responses", self._answer)
-        # A caller that hangs up ends its handler; at the end nobody waits for those that never end.
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self.base_url = f"http://{host}:{port}/v1"
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.asked.append(body)
-        self.headers.append(dict(request.headers))
-        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
-        return await step(request, body)
+        super().__init__()
+        self.steps = [ok()]
 
 
 class Asked(NamedTuple):
@@ -95,19 +102,6 @@ def answer(
     return {f"c{number}": dict(one) for number in range(1, count + 1)} | {"reason": reason}
 
 
-def says(text: str, *, finish: str = "stop") -> Step:
-    """An envelope with this text in it, as if the model had written it."""
-
-    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
-        if request.path.endswith("/chat/completions"):
-            message = {"role": "assistant", "content": text, "refusal": None}
-            choice = {"index": 0, "message": message, "finish_reason": finish}
-            return web.json_response({"object": "chat.completion", "model": "fake", "choices": [choice]})
-        return web.json_response(_response([{"type": "output_text", "text": text, "annotations": []}], finish))
-
-    return step
-
-
 def ok(**kwargs: Any) -> Step:
     """A proper answer on every criterion of the question, which quotes the whole result."""
 
@@ -119,156 +113,6 @@ def ok(**kwargs: Any) -> Step:
     return step
 
 
-def refuses() -> Step:
-    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
-        if request.path.endswith("/chat/completions"):
-            message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
-            return web.json_response({"model": "fake", "choices": [{"message": message, "finish_reason": "stop"}]})
-        return web.json_response(_response([{"type": "refusal", "refusal": "I cannot help with that."}], "stop"))
-
-    return step
-
-
-def status(code: int, error_code: str | None = None, headers: dict[str, str] | None = None) -> Step:
-    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
-        error = {"error": {"message": "no, sk-secret", "type": "some_error", "code": error_code, "param": None}}
-        return web.json_response(error, status=code, headers=headers)
-
-    return step
-
-
-def picky(
-    said: Step, *faults: Callable[[str, dict[str, Any]], str | None], code: int = 400, error_code: str | None = None
-) -> Step:
-    """The same answer, once no fault is found in a request by its path and body: else a refusal in these words."""
-
-    async def step(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        for fault in faults:
-            if (message := fault(request.path, body)) is not None:
-                error = {"message": message, "type": "invalid_request_error", "code": error_code, "param": None}
-                return web.json_response({"error": error}, status=code)
-        return await said(request, body)
-
-    return step
-
-
-def html(code: int = 200) -> Step:
-    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
-        return web.Response(status=code, text="<!doctype html><title>Proxy</title>", content_type="text/html")
-
-    return step
-
-
-def raw(body: Any) -> Step:
-    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
-        return web.json_response(body)
-
-    return step
-
-
 def cut_off() -> Step:
     """The first half of a good answer, as its own JSON, with 200."""
-
-    async def step(request: web.Request, body: dict[str, Any]) -> web.Response:
-        response = await ok()(request, body)
-        assert isinstance(response, web.Response)
-        text = response.text or ""
-        return web.Response(text=text[: len(text) // 2], content_type="application/json")
-
-    return step
-
-
-def hangs() -> Step:
-    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    return step
-
-
-def drips() -> Step:
-    """A byte now and then, for ever: no time-out between two reads ends it."""
-
-    async def step(request: web.Request, _: dict[str, Any]) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        while True:
-            await response.write(b" ")
-            await asyncio.sleep(0.01)
-
-    return step
-
-
-def floods(code: int = 200) -> Step:
-    """100 MB, as long as somebody reads them."""
-
-    async def step(request: web.Request, _: dict[str, Any]) -> web.StreamResponse:
-        response = web.StreamResponse(status=code, headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        with suppress(ConnectionResetError):
-            for _ in range(100):
-                await response.write(MEBIBYTE)
-                request.app[JUDGE].sent_bytes += len(MEBIBYTE)
-        return response
-
-    return step
-
-
-@cache
-def zip_spaces() -> bytes:
-    """Return 100 MB of JSON in 100 kB of gzip."""
-    return gzip.compress(MEBIBYTE * 100, 1)
-
-
-def bomb() -> Step:
-    """What grows a thousandfold, which nobody asked for."""
-
-    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
-        return web.Response(body=zip_spaces(), headers={"Content-Encoding": "gzip"})
-
-    return step
-
-
-def hangs_up() -> Step:
-    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
-        assert request.transport is not None
-        request.transport.abort()
-        raise asyncio.CancelledError
-
-    return step
-
-
-def no_http() -> Step:
-    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
-        assert request.transport is not None
-        request.transport.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
-        request.transport.close()
-        raise asyncio.CancelledError
-
-    return step
-
-
-def _response(content: list[dict[str, Any]], finish: str) -> dict[str, Any]:
-    whole = finish == "stop"
-    reason = {"length": "max_output_tokens"}.get(finish, finish)
-    return {
-        "object": "response",
-        "model": "fake",
-        "status": "completed" if whole else "incomplete",
-        "incomplete_details": None if whole else {"reason": reason},
-        "output": [
-            {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]},
-            {"type": "message", "role": "assistant", "content": content},
-        ],
-    }
-
-
-def charges(said: Step, usage: Any, model: str = "gpt-4o-mini") -> Step:
-    """The same answer, with what it consumed, by a model that has a price."""
-
-    async def step(request: web.Request, body: dict[str, Any]) -> web.Response:
-        response = await said(request, body)
-        assert isinstance(response, web.Response)
-        return web.json_response(json.loads(response.text or "") | {"model": model, "usage": usage})
-
-    return step
+    return fake_model.cut_off(ok())
