@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
+from contracts.checks.languages import compile_schema
 from contracts.fields import StrictModel, Text
 from contracts.templates import TextTemplate, split_path
+from signoff.errors import ErrorCode
 from signoff.fields import optional
 from signoff.jsontext import Json, json_text
 from signoff.status import Protocol
@@ -27,6 +29,23 @@ def _check_path(text: str) -> str:
 Path = Annotated[Text, StringConstraints(max_length=1_000), AfterValidator(_check_path)]
 
 
+#: Members of a request to a model that its callers set themselves: parameters may not.
+SET_BY_CALLERS: Final = frozenset(
+    "model messages input instructions prompt response_format text store n background stream stream_options functions "  # noqa: SIM905
+    "function_call previous_response_id conversation".split()
+)
+#: Parameters that bound the tokens of an answer, in the words of both APIs.
+TOKENS_PARAMETERS: Final = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
+#: Types of tools that somebody has to run between two requests.
+_LOOP_TOOLS: Final = frozenset({"function", "custom", "computer", "computer_use_preview", "local_shell", "apply_patch"})
+
+
+class ToolsNeedALoopError(ValueError):
+    """Tools were given that a model only asks for: somebody has to run them and to ask again."""
+
+    code = ErrorCode.TOOLS_NEED_A_LOOP
+
+
 class OpenAISettings(StrictModel):
     """What is sent to a model behind OpenAI's API."""
 
@@ -38,7 +57,49 @@ class OpenAISettings(StrictModel):
     schema_: dict[str, Json] | None = Field(None, alias="schema", description="JSON Schema that the answer must have")
     api: Literal["chat", "responses"] | None = optional("found out where it is not given")
     background: bool = Field(False, description="of Responses: the work goes on by itself, and is polled")
-    parameters: dict[str, Json] = Field(default_factory=dict, description="sent as they are, such as temperature")
+    parameters: dict[str, Json] = Field(
+        default_factory=dict, description="sent as they are, such as temperature, and tools of Responses' own"
+    )
+
+    @field_validator("schema_")
+    @classmethod
+    def _check_schema(cls, schema: dict[str, Json] | None) -> dict[str, Json] | None:
+        if schema is not None:
+            compile_schema(schema)
+        return schema
+
+    @field_validator("parameters")
+    @classmethod
+    def _check_parameters(cls, parameters: dict[str, Json]) -> dict[str, Json]:
+        for name, value in parameters.items():
+            if name in SET_BY_CALLERS:
+                raise ValueError(f"{name}: is set by the executor, from the other settings: leave it out")
+            if name in TOKENS_PARAMETERS and (type(value) is not int or value < 1):
+                raise ValueError(f"{name}: must be a whole number of at least 1")
+        if len(TOKENS_PARAMETERS & parameters.keys()) > 1:
+            raise ValueError(f"must have one of {', '.join(sorted(TOKENS_PARAMETERS))} at most")
+        return parameters
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.background and self.api == "chat":
+            raise ValueError("background: is of Responses: leave it out, or have `api` be `responses`")
+        tools = self.parameters.get("tools")
+        for number, tool in enumerate(tools if isinstance(tools, list) else []):
+            kind = tool.get("type") if isinstance(tool, dict) else None
+            if kind in _LOOP_TOOLS or self.api == "chat":
+                raise ToolsNeedALoopError(
+                    f"parameters.tools.{number}: somebody has to run a tool of this type, and to ask the model again, "
+                    "which `signoff-agent run` does: register it as an agent of http_async"
+                )
+        if tools is not None and not self.is_responses:
+            raise ValueError("parameters.tools: are run by Responses alone: have `api` be `responses`")
+        return self
+
+    @property
+    def is_responses(self) -> bool:
+        """Whether only Responses will do."""
+        return self.background or self.api == "responses"
 
 
 #: The model of each protocol's settings; the others have none.

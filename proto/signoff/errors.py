@@ -181,6 +181,9 @@ class ErrorCode(StrEnum):
         "A request by a topic has references, which agents could read there: create the job by a call."
     )
     GOLDEN_SET_INVALID = _INVALID("The text is no golden set: correct it as the message says.")
+    TOOLS_NEED_A_LOOP = _INVALID(
+        "Such a tool is run between two requests: `signoff-agent run` does that; register it as an agent of http_async."
+    )
     URL_HAS_USERINFO = _INVALID("An agent's address holds a name or password: give a header instead.")
     RESULT_TOO_LARGE_TO_JUDGE = _REFUSED(
         "Criteria and result have more characters than the judge takes: shorten them, or name another judge."
@@ -215,6 +218,17 @@ class ErrorCode(StrEnum):
     AGENT_REDIRECT = _RECORDED("The agent answered with a redirect, which is not followed: register where it leads.")
     AGENT_DECLINED = _RECORDED("The agent declined the job: read its reason, and assign another.")
     AGENT_FAILED = _RECORDED("The agent reported that it failed: read its message.")
+    AGENT_REFUSED = _RECORDED("The model refused the task: read its words, and change the task or its instructions.")
+    AGENT_TRUNCATED = _RECORDED(
+        "The model's answer reached its bound of tokens: allow more by its agent's parameters, or budget_tokens."
+    )
+    AGENT_CONTENT_FILTERED = _RECORDED("A content filter of the model's server stopped the answer: change the task.")
+    AGENT_QUOTA_EXHAUSTED = _RECORDED(
+        "The key's quota at the model's server is used up: raise it there, then execute again."
+    )
+    AGENT_OUTPUT_INVALID = _PASSING(
+        "The answer has no text, or is no JSON by the agent's schema: the model is asked again, or has to be another."
+    )
     AGENT_INVALID_JSON = _RECORDED("What the agent answered is not JSON: the agent has to be mended.")
     AGENT_INVALID_STATUS = _RECORDED(
         "The agent reported a status of its work that is not understood: it has to be mended."
@@ -318,8 +332,6 @@ class ErrorCode(StrEnum):
     LEASE_RUNS = _RECORDED("The lease still runs; nothing is to be done.")
     DEADLINE_AHEAD = _RECORDED("The time limit is still ahead; nothing is to be done.")
     NOT_DUE = _PASSING("The time of the execution has not come; it is offered again.")
-    PROTOCOL_NOT_CALLED = _PASSING("No executor calls agents by its protocol; it is offered again.")
-    SETTINGS_UNKNOWN = _PASSING("The settings that it froze are not known: save the agent with them again.")
     NO_ROOM = _PASSING("A limit leaves no room now; it is offered again.")
     LIMITED = _PASSING("A limit leaves no room now, and others wait; it is offered again.")
     REUSABLE = _PASSING("A result of an equal request may do; it is offered again, and that is looked at.")

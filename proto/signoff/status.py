@@ -206,6 +206,7 @@ class Protocol(StrEnum):
 CALLABLE_PROTOCOLS: Final = (
     Protocol.HTTP,
     Protocol.HTTP_ASYNC,
+    Protocol.OPENAI,
 )
 #: The protocols that an executor calls which names none at its claims.
 FIRST_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})

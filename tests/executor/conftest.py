@@ -7,6 +7,7 @@ from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until, work
 
 from executor.handlers import Handlers
 from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpClient
+from executor.openai_agents import OpenAIAgent
 from servicekit.addresses import parse_allowed
 from servicekit.leasing.worker import Worker
 from signoff.status import Protocol as AgentProtocol
@@ -71,7 +72,11 @@ async def worker(leases):
 
 @pytest.fixture
 def handlers(worker, executions, client, http_agent, publisher) -> Handlers:
-    agents = {AgentProtocol.HTTP: http_agent, AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03)}
+    agents = {
+        AgentProtocol.HTTP: http_agent,
+        AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03),
+        AgentProtocol.OPENAI: OpenAIAgent(client, poll_max_s=0.03),
+    }
     return Handlers(worker, executions, agents, publisher, progress_interval_s=0.0)
 
 

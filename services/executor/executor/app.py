@@ -10,6 +10,7 @@ from executor.config import Settings
 from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
 from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpClient
+from executor.openai_agents import OpenAIAgent
 from executor.ports import Agent
 from servicekit.addresses import parse_allowed
 from servicekit.kafka.dead_letters import Forgeries
@@ -24,7 +25,11 @@ ENVELOPE_BYTES = 4096
 
 def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Agent]:
     """Return the adapters of all protocols by which agents are called, by protocol."""
-    return {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)}
+    return {
+        Protocol.HTTP: HttpAgent(client),
+        Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s),
+        Protocol.OPENAI: OpenAIAgent(client, settings.poll_max_s),
+    }
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:

@@ -94,3 +94,23 @@ class AgentDeclinedError(AgentError, code=ErrorCode.AGENT_DECLINED):
 
 class AgentAnswerError(AgentError, code=ErrorCode.AGENT_INVALID_JSON):
     """The agent answered 2xx without a usable result, for example without JSON or with a too large result."""
+
+
+class AgentRefusedError(AgentError, code=ErrorCode.AGENT_REFUSED):
+    """The model refused the task."""
+
+
+class AgentTruncatedError(AgentError, code=ErrorCode.AGENT_TRUNCATED):
+    """The model's answer reached its bound of tokens, and would again."""
+
+
+class AgentFilteredError(AgentError, code=ErrorCode.AGENT_CONTENT_FILTERED):
+    """A content filter stopped the model's answer, or refused the request."""
+
+
+class AgentQuotaError(AgentError, code=ErrorCode.AGENT_QUOTA_EXHAUSTED):
+    """The quota of the key at the model's server is used up, which only an operator can mend."""
+
+
+class AgentOutputError(AgentError, code=ErrorCode.AGENT_OUTPUT_INVALID, retryable=True):
+    """The model's answer has no text, or not the form that was asked for; another answer may have it."""

@@ -198,6 +198,7 @@ class Attempt:
             has_lapsed,
             handle=self._handle,
             keep_handle=self._keep_handle,
+            tokens_left=self._budget.left_tokens,
         )
         try:
             async with timeout:

@@ -136,10 +136,14 @@ class AgentResponse:
         text = self.headers.get(USAGE_HEADER)
         return None if text is None else parse_usage(text)
 
+    def to_error(self) -> errors.AgentError:
+        """Return the error of a status that is not 2xx."""
+        return _to_error(self)
+
     def read_value(self) -> Any:
         """Return the JSON value of the body. Raise AgentError if the status is not 2xx, or the body is no JSON."""
         if not self.is_success:
-            raise _to_error(self)
+            raise self.to_error()
         try:
             return parse_json(self.body)
         except ValueError as error:

@@ -71,7 +71,7 @@ class Call:
     has kept. When the call is cancelled, `is_given_up` returns whether no attempt will continue the work, so that the
     agent may be asked to stop. Otherwise another attempt may continue the work, as it may once the lease `has_lapsed`
     by the local clock. `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may
-    repeat them.
+    repeat them. `tokens_left` is what is left of the job's budget of tokens; None if it has none.
     """
 
     grant: Grant
@@ -83,6 +83,7 @@ class Call:
     secrets: set[str] = field(default_factory=set)
     handle: str | None = None
     keep_handle: Callable[[str], None] = lambda _: None
+    tokens_left: int | None = None
 
     @property
     def is_first(self) -> bool:

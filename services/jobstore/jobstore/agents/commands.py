@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from contracts.agent_settings import check_settings
 from contracts.agents import check_signed, has_userinfo, hide_userinfo
-from contracts.fields import Merged, find_problem, message_of
+from contracts.fields import Merged, code_of_problem, find_problem, message_of
 from contracts.resources import AgentPatch, NewAgent, Policy
 from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.engine.parts import Command, Creation, UnitOfWork, Wishes, check_version, merge_patch
@@ -128,7 +128,8 @@ def _check_protocol(agent: Agent) -> None:
         except ValidationError as error:
             problem = find_problem(error)
             field = ".".join(("agent", name, *map(str, problem["loc"])))
-            raise InvalidError(message_of(problem, None, problem["loc"]), field=field) from error
+            message = message_of(problem, None, problem["loc"])
+            raise InvalidError(message, code=code_of_problem(problem), field=field) from error
         except ValueError as error:
             raise InvalidError(str(error), field=f"agent.{name}") from error
 

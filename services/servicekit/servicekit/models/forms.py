@@ -38,6 +38,9 @@ _NAMES_ROLE: Final = re.compile(
     r"[\"'`](?:system|developer)[\"'`]|\b(?:system|developer) (?:role|message|prompt)|\binstructions\b|\broles?\b",
     re.IGNORECASE,
 )
+_NAMES_TOKENS: Final = re.compile(r"max_(?:completion_|output_)?tokens")
+#: How servers say which bound they take at most; vLLM of its context, less what the request has.
+_TOKENS_MOST: Final = re.compile(r"(?:at most|<=|>) (\d{1,9})\b(?: - (\d{1,9})\b)?")
 _NAMES_API: Final = re.compile(r"/responses\b|responses api|chat[/ ]completions", re.IGNORECASE)
 
 
@@ -51,6 +54,7 @@ class Form:
     role: Role = "system"
     tokens_field: str = "max_completion_tokens"  # of chat completions
     without: frozenset[str] = frozenset()  # fields that are left out
+    tokens_most: int | None = None  # the highest bound of an answer's tokens that is taken; None: none is known
 
     @property
     def bounds_strings(self) -> bool:
@@ -69,7 +73,16 @@ class Refusal:
     @property
     def may_be_of_form(self) -> bool:
         """Whether the server may accept the same question in another form."""
-        return self.status in _OF_FORM and not _NOT_OF_FORM.search(self.code)
+        return (self.status in _OF_FORM and not _NOT_OF_FORM.search(self.code)) or self.tokens_most is not None
+
+    @property
+    def tokens_most(self) -> int | None:
+        """The highest bound of an answer's tokens that the server takes; None if that is not what it refuses."""
+        text = self.text[:_REFUSAL_MAX_CHARS]
+        if self.status not in _OF_FORM or not _NAMES_TOKENS.search(text):
+            return None
+        found = _TOKENS_MOST.search(text)
+        return max(1, int(found[1]) - int(found[2] or 0)) if found else None
 
 
 def choose_fallback(
@@ -81,6 +94,8 @@ def choose_fallback(
     only if it is not known to work (`is_proven`); the next form then lacks the first feature that can be left out. With
     `may_switch`, the next form may be of the other API.
     """
+    if bounded := _bound_tokens(form, refusal):
+        return bounded
     if not refusal.may_be_of_form:
         return None
     other = Form(_OTHER_API[form.api]) if may_switch else None
@@ -93,6 +108,11 @@ def choose_fallback(
     if named := next((fallback for pattern, fallback in fallbacks if pattern.search(text)), None):
         return named
     return None if is_proven or not fallbacks else fallbacks[0][1]
+
+
+def _bound_tokens(form: Form, refusal: Refusal) -> Form | None:
+    most = refusal.tokens_most
+    return replace(form, tokens_most=most) if most and (form.tokens_most is None or most < form.tokens_most) else None
 
 
 def _list_fallbacks(form: Form, parameters: Mapping[str, Any]) -> Iterator[tuple[re.Pattern[str], Form]]:

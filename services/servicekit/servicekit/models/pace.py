@@ -69,8 +69,8 @@ _LEFT: Final = {left for names in _NAMES.values() for left, *_ in names}
 
 
 def read_headers(headers: Mapping[str, str]) -> AnswerHeaders:
-    """Return what headers of a response state, in OpenAI's or Anthropic's form; header names must be in lower case."""
-    headers = dict(headers.items())  # httpx's search all of them for a name
+    """Return what headers of a response state, in OpenAI's or Anthropic's form."""
+    headers = {name.lower(): value for name, value in headers.items()}  # httpx's search all of them for a name
     request_id = read_id(headers.get("x-request-id") or headers.get("request-id"))
     if _LEFT.isdisjoint(headers):
         return AnswerHeaders(request_id=request_id)

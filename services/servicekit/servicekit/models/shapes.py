@@ -6,16 +6,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
+from contracts.agent_settings import SET_BY_CALLERS, TOKENS_PARAMETERS
 from contracts.resources import Usage
 from servicekit.models.forms import ApiName, Form, Role
 from signoff.jsontext import json_text
 
-#: Fields of a request that parameters do not override.
-OWN_FIELDS: Final = frozenset(
-    "model messages input instructions prompt response_format text store n background max_tokens max_completion_tokens "  # noqa: SIM905
-    "max_output_tokens stream stream_options tools tool_choice functions function_call previous_response_id "
-    "conversation".split()
-)
+#: Fields of a request whose answer is one text: parameters do not set them.
+OWN_FIELDS: Final = SET_BY_CALLERS | TOKENS_PARAMETERS | {"tools", "tool_choice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,11 @@ class Request:
         schema = json_text(self.schema)
         asked = f"The answer is one JSON object, without words around it, of this JSON Schema:\n{schema}\n"
         return f"{self.instructions}\n{asked}" if self.instructions else asked
+
+    @property
+    def tokens_bound(self) -> int | None:
+        """The bound of the answer's tokens, none of which is higher than the server takes; None if there is none."""
+        return min(filter(None, (self.tokens_max, self.form.tokens_most)), default=None)
 
     def write_messages(self, role: Role | None) -> list[dict[str, str]]:
         """Return the chat messages; `role` is the role of the instructions, or None to leave the instructions out."""
@@ -126,7 +128,7 @@ def _write_chat(request: Request) -> dict[str, Any]:
         kind = form_of_answer.pop("type")
         body["response_format"] = {"type": kind, **({kind: form_of_answer} if form_of_answer else {})}
     if request.tokens_max is not None:
-        body[form.tokens_field] = request.tokens_max
+        body[form.tokens_field] = request.tokens_bound
     return request.finish({**body, **request.extra})
 
 
@@ -160,6 +162,7 @@ class Response(BaseModel):
     output: list[_Item] = []
     model: str | None = None
     usage: Any = None
+    error: Any = None
 
 
 def _write_responses(request: Request) -> dict[str, Any]:
@@ -174,7 +177,7 @@ def _write_responses(request: Request) -> dict[str, Any]:
     if (form_of_answer := request.format) is not None:
         body["text"] = {"format": form_of_answer}
     if request.tokens_max is not None:
-        body["max_output_tokens"] = request.tokens_max
+        body["max_output_tokens"] = request.tokens_bound
     return request.finish({**body, "store": False, **request.extra})
 
 
@@ -187,7 +190,7 @@ def _read_responses(response: Response) -> Answer:
             return Answer(text, "filtered", model, response.id)
         thinks = any(item.type == "reasoning" for item in response.output) or _counts_thoughts(response.usage)
         return Answer(text, "cut_off", model, response.id, thinks)
-    if response.status not in {None, "completed"}:
+    if response.status not in {None, "completed"} or isinstance(response.error, dict):
         return Answer(text, "failed", model, response.id)
     refusal = "".join(part.refusal or "" for part in parts if part.type == "refusal")
     return Answer(text, "refused" if refusal else "whole", model, response.id, reason=refusal or None)

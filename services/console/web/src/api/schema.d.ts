@@ -2680,7 +2680,7 @@ export interface components {
             api?: ("chat" | "responses") | null;
             /** @description of Responses: the work goes on by itself, and is polled */
             background?: boolean;
-            /** @description sent as they are, such as temperature */
+            /** @description sent as they are, such as temperature, and tools of Responses' own */
             parameters?: {
                 [key: string]: unknown;
             };

@@ -43,6 +43,26 @@ export const AGENT_ADVICE: Record<string, Advice> = {
     means: "The agent reported that it failed.",
     todo: "Read its message below; change the payload or assign another agent.",
   },
+  agent_refused: {
+    means: "The model refused the task.",
+    todo: "Read its words below; change the task or the agent's instructions, or assign another agent.",
+  },
+  agent_truncated: {
+    means: "The model's answer reached its bound of tokens.",
+    todo: "Allow more by the agent's parameters or the policy's budget of tokens; then execute again.",
+  },
+  agent_content_filtered: {
+    means: "A content filter of the model's server stopped the answer.",
+    todo: "Change the task, or assign another agent.",
+  },
+  agent_quota_exhausted: {
+    means: "The key's quota at the model's server is used up.",
+    todo: "Raise it there; then execute again.",
+  },
+  agent_output_invalid: {
+    means: "The model's answer has no text, or is no JSON by the agent's schema.",
+    todo: "Execute again; if that fails, too, change the schema or instructions, or use another model.",
+  },
   agent_declined: { means: "The agent declined the job.", todo: "Read its reason below; assign another agent." },
   agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
   agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
