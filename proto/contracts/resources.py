@@ -237,6 +237,16 @@ class NewAgent(StrictModel, hide_input_in_errors=True):
         return check_signed(info.data.get("protocol"), signing)
 
 
+class NewAgentTry(StrictModel):
+    """What an agent is asked in a try, as a job would ask it."""
+
+    payload: Json = None
+    title: Title = "A try"
+    description: Text = ""
+    acceptance_criteria: Text = Field("", description="nobody judges by them")
+    check: bool = Field(False, description="whether to find out besides how it keeps to its protocol, by further calls")
+
+
 class AgentPatch(Patch, hide_input_in_errors=True):
     """What is to change of an agent; what is not given stays. A URL with `***` for user and password keeps them."""
 

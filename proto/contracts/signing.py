@@ -28,12 +28,13 @@ _SIGNATURE: Final = re.compile(
 class KeyUse(StrEnum):
     """What a key signs: the reports under a lease for executing or judging, or a request of an upstream.
 
-    JUDGING_ALONE: the outcome of a judging without a job.
+    JUDGING_ALONE: the outcome of a judging without a job. TASK: that of an executor's task which is no execution.
     """
 
     EXECUTING = "executing"
     JUDGING = "judging"
     JUDGING_ALONE = "judging alone"
+    TASK = "task"
     EXECUTE = "execute"
     CANCEL = "cancel"
 

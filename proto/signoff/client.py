@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from signoff.types import (
         Agent,
         AgentStats,
+        AgentTry,
         DeadLetters,
         Execution,
         Job,
@@ -364,6 +365,34 @@ class AsyncClient(JudgingClient):
         values, mask = _make_change(NewAgent, join_request(agent, fields))
         parameters = {"agent_id": agent_id, "agent": values, "update_mask": mask, "version": version}
         return await self._ask("UpdateAgent", "agent", **parameters, timeout_s=timeout_s)
+
+    async def create_agent_try(
+        self,
+        agent_id: str,
+        new: Request = None,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        timeout_s: float | None = None,
+        **fields: Any,
+    ) -> AgentTry:
+        """Have an executor call an agent with a `payload`, or `check` it: no job. `get_agent_try` says what came of it.
+
+        Error `too_many_tries` while ten are under way. One key is one try.
+        """
+        values = {"agent_id": agent_id, "agent_try": join_request(new, fields)}
+        key = idempotency_key or new_execution_id()
+        return await self._ask("CreateAgentTry", "agent_try", **values, idempotency_key=key, timeout_s=timeout_s)
+
+    async def get_agent_try(self, agent_id: str, try_id: UUID | str, **call: Unpack[Call]) -> AgentTry:
+        """Return a try of an agent with its exchanges and checks; tries are kept for a day."""
+        return await self._ask("GetAgentTry", "agent_try", agent_id=agent_id, try_id=try_id, **call)
+
+    async def list_agent_tries(self, agent_id: str, **page: Unpack[Page]) -> tuple[list[AgentTry], str]:
+        """Return a page of an agent's tries, newest first and without exchanges, and the next page's token or ""."""
+        return await self._ask_page("ListAgentTries", "tries", agent_id=agent_id, **page)
+
+    iter_agent_tries = iterate(list_agent_tries)
 
     async def disable_agent(self, agent_id: str, *, version: int | None = None, **call: Unpack[Call]) -> Agent:
         """Disable an agent: it is given no more work. Error `version_conflict` if the agent is not at `version`."""

@@ -112,6 +112,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_CRITERIA_SET = _NOT_FOUND("The criteria set is not known, or retired: name another, or put it first.")
     UNKNOWN_GOLDEN_SET = _NOT_FOUND("The judge policy has no golden set: put one first.")
     UNKNOWN_JUDGINGS = _NOT_FOUND("No judgings have this id: they are kept for a day.")
+    UNKNOWN_TRY = _NOT_FOUND("No try of this agent has this id: tries are kept for a day.")
     UNKNOWN_EVALUATION = _NOT_FOUND("No evaluation has this id: make one with `signoff judge test`.")
     UNKNOWN_LOGIN_CODE = _UNAUTHENTICATED("The link was used already, or is too old: make another.")
     NO_RESULT = _NOT_FOUND("There is no result there: the job's log says where it has one.")
@@ -162,6 +163,7 @@ class ErrorCode(StrEnum):
     GOLDEN_OTHER_VERSION = _REFUSED("The report is of another version: evaluate the one that is promoted.")
     GOLDEN_FAILED = _REFUSED("The version does not pass the golden set: mend it, or give a reason to force it.")
     TOO_MANY_JUDGINGS = _BUSY("Too many judgings of the last day are kept: ask again later, or for fewer.")
+    TOO_MANY_TRIES = _BUSY("Ten tries of agents are under way: wait until one has ended.")
     TOO_MANY_VERSIONS = _REFUSED("The name has as many versions as it may: begin another name.")
     TOO_MANY_NAMES = _REFUSED("There are as many names as there may be: put versions of one that is there.")
     # What is wrong with what was given.
@@ -254,6 +256,8 @@ class ErrorCode(StrEnum):
     AGENT_WORK_UNKNOWN = _RECORDED(
         "Its executor was lost, the agent does not show the work, and the job's policy has it called at most once."
     )
+    TRY_NOT_TAKEN = _PASSING("No executor that calls agents by this protocol took the try: see whether one runs.")
+    TRY_LOST = _PASSING("The executor that called the agent was lost or stopped: try again; the work may be done.")
     EXECUTOR_ERROR = _PASSING("An executor failed by an error of its own: its log says why.")
     UNKNOWN_PROTOCOL = _RECORDED("The executor does not know the agent's protocol: update executors.")
     RESULT_TOO_LARGE = _RECORDED("The result is larger than may be: ask for less, or for a link to it.")

@@ -212,6 +212,31 @@ CALLABLE_PROTOCOLS: Final = (
 FIRST_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
 
+class TaskKind(StrEnum):
+    """What an executor does for an agent beside executions."""
+
+    CANCEL = "cancel"
+    CARD = "card"
+    TRY = "try"
+    CHECK = "check"
+
+
+class TryState(StrEnum):
+    """Where a try of an agent stands, as any task of executors does."""
+
+    QUEUED = "QUEUED"
+    LEASED = "LEASED"
+    DONE = "DONE"
+
+
+class CheckOutcome(StrEnum):
+    """What a check of an agent came to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not_applicable"
+
+
 class Delivery(StrEnum):
     """How often an agent may be called for one execution after a crash."""
 

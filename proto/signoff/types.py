@@ -15,6 +15,7 @@ from signoff.fields import JsonModel, Model, Money, NextPageToken, Open, SumOfMo
 from signoff.jsontext import Json
 from signoff.judging import Criterion, CriterionWarning, Verdict
 from signoff.status import (
+    CheckOutcome,
     Circuit,
     Delivery,
     EmptyResult,
@@ -28,6 +29,7 @@ from signoff.status import (
     OperationState,
     Protocol,
     Resubmit,
+    TryState,
 )
 from signoff.wire import read
 
@@ -279,6 +281,56 @@ class Agent(Model):
     updated_at: Time
 
 
+class AgentExchange(Model):
+    """One request to an agent and its answer: secrets are `***`, and bodies are cut at 64 KiB."""
+
+    method: str
+    url: str
+    request_headers: dict[str, str] = Field(default_factory=dict)
+    request_body: str = ""
+    status: int | None = optional("of the answer; left out if none came")
+    response_headers: dict[str, str] = Field(default_factory=dict)
+    response_body: str = ""
+    duration_s: float = 0.0
+    code: str | None = optional("why no whole answer came")
+    message: str | None = None
+    advice: str | None = optional("what to do about it")
+
+
+class AgentCheck(Model):
+    """One thing that an agent's protocol promises, and whether the agent keeps it."""
+
+    check: str = Field(description="`same_key`, `progress`, `cancel`, `error`, `deadline`, `size` or `signature`")
+    outcome: Open[CheckOutcome]
+    message: str
+    advice: str | None = optional("what to do about it")
+    exchanges: list[int] = Field(default_factory=list, description="that show it, by their places from 0")
+
+
+class AgentTry(Model):
+    """A call of an agent that is no job's, and what came of it."""
+
+    id: UUID
+    agent_id: str
+    check: bool = Field(False, description="whether it is checked how the agent keeps to its protocol")
+    state: Open[TryState]
+    result: Json = None
+    code: str | None = optional("why there is no result")
+    message: str | None = None
+    advice: str | None = optional("what to do about it")
+    cost_usd: SumOfMoney = Decimal(0)
+    tokens: int = 0
+    duration_s: float | None = None
+    exchanges: list[AgentExchange] = Field(
+        default_factory=list, description="in order; of very many the first and last"
+    )
+    exchanges_left_out: int = 0
+    checks: list[AgentCheck] = Field(default_factory=list)
+    created_at: Time
+    answered_at: Time | None = None
+    actor: str | None = optional("who asked for it")
+
+
 class Limit(Model):
     """A limit, as far as it is set."""
 
@@ -524,7 +576,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
     **{
         model.__name__: model
         for model in (
-            *(Agent, AgentStats, Execution, Job, JobLog, Limit, Operation, OperationItem, Policy, Waiting),
+            *(Agent, AgentStats, AgentTry, Execution, Job, JobLog, Limit, Operation, OperationItem, Policy, Waiting),
             *(judging.Judging, judging.ReceiptKey),
         )
     },

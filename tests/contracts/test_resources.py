@@ -161,6 +161,7 @@ STANDING = {
     "JudgingState",
     "LetterOutcome",
     "OperationState",
+    "TryState",
 }
 #: Words that are no names: a sign stands before a field.
 OTHERS = {"JobOrder"}

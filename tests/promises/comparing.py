@@ -112,10 +112,12 @@ def find_breaks(before: Iterable[Promise], after: Iterable[Promise]) -> Iterator
         elif not (is_major and "deprecated" in promise.facts) and not _is_owner_gone(promise, kept, there):
             yield Break(promise, "is no more")
     subjects = {(each.door, each.subject) for each in kept.values()}
+    owners = {(each.door, each.subject) for each in there.values()}
     for key in there.keys() - kept.keys():
         new = there[key]
-        owner = next((name for name in new.owners if (new.door, name.rstrip("[]{}")) in subjects), None)
-        if owner is not None and _is_given(new) and "required" in new.facts:
+        of = ((new.door, name.rstrip("[]{}")) for name in new.owners)  # of what is new itself nobody knows
+        owner = next((each for each in of if each in owners), None)
+        if owner in subjects and _is_given(new) and "required" in new.facts:
             yield Break(new, "is new, and must be given: those who do not know it are refused")
 
 

@@ -193,7 +193,7 @@ EVENTS = {"job-changed", "operation"}
 #: REST names headers as HTTP does.
 HEADERS = {"if-match": "version", "idempotency-key": "idempotency_key"}
 #: Fields of a request whose own fields are members of REST's bodies, or parameters.
-SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings")
+SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try")
 #: A parameter that is given once for each value is named for one.
 PLURALS = {
     "status": "statuses",

@@ -14,12 +14,12 @@ import grpc
 from contracts.fields import merge
 from contracts.lint import find_warnings
 from contracts.receipts import PublicKey
-from contracts.resources import AgentPatch, Job, NewAgent, NewJob, new_job_of, patch_of
+from contracts.resources import AgentPatch, Job, NewAgent, NewAgentTry, NewJob, new_job_of, patch_of
 from jobstore.api.server import make_details
 from jobstore.errors import Violation
 from signoff.connection import REPLAYED
 from signoff.status import ExecutionState, JobLogStatus, JobStatus
-from signoff.types import Agent, Execution, JobLog, Waiting
+from signoff.types import Agent, AgentTry, Execution, JobLog, Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2
@@ -50,6 +50,8 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.agents_page = 500
+        self.tries: dict[str, AgentTry] = {}
+        self.try_ends: dict[str, Any] = {"result": "a result"}
         self.logs: list[JobLog] = []
         self.requests: list[Any] = []
         self.refusals: dict[str, Refusal] = {}  # by the name of the request
@@ -274,6 +276,27 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         agents = [self._agent(agent) for agent in self.agents.values()]
         page, rest = agents[start : start + self.agents_page], agents[start + self.agents_page :]
         return agents_pb.ListAgentsResponse(agents=page, next_page_token=str(start + len(page)) if rest else "")
+
+    async def CreateAgentTry(self, request, context):
+        self.agent(request.agent_id)
+        new = NewAgentTry(**read_fields(request.agent_try))
+        try_id = id_of(request.idempotency_key)
+        made = AgentTry(
+            id=try_id, agent_id=request.agent_id, check=new.check, state="QUEUED", created_at=datetime.now(UTC)
+        )
+        self.tries.setdefault(str(try_id), made)
+        return write_message(agents_pb.CreateAgentTryResponse, {"agent_try": made})
+
+    async def GetAgentTry(self, request, context):
+        if (made := self.tries.get(request.try_id)) is None or made.agent_id != request.agent_id:
+            raise Refusal(Status.NOT_FOUND, "unknown_try", f"there is no try {request.try_id}")
+        self.tries[request.try_id] = made.model_copy(update={**self.try_ends, "state": "DONE"})
+        return write_message(agents_pb.GetAgentTryResponse, {"agent_try": self.tries[request.try_id]})
+
+    async def ListAgentTries(self, request, context):
+        self.agent(request.agent_id)
+        made = [each for each in self.tries.values() if each.agent_id == request.agent_id]
+        return write_message(agents_pb.ListAgentTriesResponse, {"tries": made})
 
     async def UpdateAgent(self, request, context):
         agent = self.agent(request.agent_id)

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from signoff.v1 import resources_pb2 as signoff_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esignoff/v1/agent_service.proto\x12\nsignoff.v1\x1a google/protobuf/field_mask.proto\x1a\x1asignoff/v1/resources.proto\"k\n\x12\x43reateAgentRequest\x12#\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12\x1c\n\x0fidempotency_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_idempotency_key\"7\n\x13\x43reateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"#\n\x0fGetAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\":\n\x11ListAgentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.signoff.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x12UpdateAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12#\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"7\n\x13UpdateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"I\n\x13\x44isableAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"8\n\x14\x44isableAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent2\x95\x03\n\x0c\x41gentService\x12N\n\x0b\x43reateAgent\x12\x1e.signoff.v1.CreateAgentRequest\x1a\x1f.signoff.v1.CreateAgentResponse\x12\x45\n\x08GetAgent\x12\x1b.signoff.v1.GetAgentRequest\x1a\x1c.signoff.v1.GetAgentResponse\x12K\n\nListAgents\x12\x1d.signoff.v1.ListAgentsRequest\x1a\x1e.signoff.v1.ListAgentsResponse\x12N\n\x0bUpdateAgent\x12\x1e.signoff.v1.UpdateAgentRequest\x1a\x1f.signoff.v1.UpdateAgentResponse\x12Q\n\x0c\x44isableAgent\x12\x1f.signoff.v1.DisableAgentRequest\x1a .signoff.v1.DisableAgentResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esignoff/v1/agent_service.proto\x12\nsignoff.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1asignoff/v1/resources.proto\"k\n\x12\x43reateAgentRequest\x12#\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12\x1c\n\x0fidempotency_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_idempotency_key\"7\n\x13\x43reateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"#\n\x0fGetAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\":\n\x11ListAgentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.signoff.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x12UpdateAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12#\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"7\n\x13UpdateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"I\n\x13\x44isableAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x14\n\x07version\x18\n \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"8\n\x14\x44isableAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"\x87\x01\n\x15\x43reateAgentTryRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12*\n\tagent_try\x18\x02 \x01(\x0b\x32\x17.signoff.v1.NewAgentTry\x12\x1c\n\x0fidempotency_key\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_idempotency_key\"\x89\x01\n\x0bNewAgentTry\x12\x19\n\x0cpayload_json\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65ptance_criteria\x18\x04 \x01(\t\x12\r\n\x05\x63heck\x18\x05 \x01(\x08\x42\x0f\n\r_payload_json\"A\n\x16\x43reateAgentTryResponse\x12\'\n\tagent_try\x18\x01 \x01(\x0b\x32\x14.signoff.v1.AgentTry\"6\n\x12GetAgentTryRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0e\n\x06try_id\x18\x02 \x01(\t\">\n\x13GetAgentTryResponse\x12\'\n\tagent_try\x18\x01 \x01(\x0b\x32\x14.signoff.v1.AgentTry\"P\n\x15ListAgentTriesRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x16ListAgentTriesResponse\x12#\n\x05tries\x18\x01 \x03(\x0b\x32\x14.signoff.v1.AgentTry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9f\x04\n\x08\x41gentTry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\r\n\x05\x63heck\x18\x03 \x01(\x08\x12#\n\x05state\x18\x04 \x01(\x0e\x32\x14.signoff.v1.TryState\x12\x18\n\x0bresult_json\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04\x63ode\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07message\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06\x61\x64vice\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08\x63ost_usd\x18\t \x01(\t\x12\x0e\n\x06tokens\x18\n \x01(\x03\x12\x17\n\nduration_s\x18\x0b \x01(\x01H\x04\x88\x01\x01\x12,\n\texchanges\x18\x0c \x03(\x0b\x32\x19.signoff.v1.AgentExchange\x12\x1a\n\x12\x65xchanges_left_out\x18\r \x01(\x05\x12&\n\x06\x63hecks\x18\x0e \x03(\x0b\x32\x16.signoff.v1.AgentCheck\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05\x61\x63tor\x18\x11 \x01(\tH\x05\x88\x01\x01\x42\x0e\n\x0c_result_jsonB\x07\n\x05_codeB\n\n\x08_messageB\t\n\x07_adviceB\r\n\x0b_duration_sB\x08\n\x06_actor\"\xec\x03\n\rAgentExchange\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x46\n\x0frequest_headers\x18\x03 \x03(\x0b\x32-.signoff.v1.AgentExchange.RequestHeadersEntry\x12\x14\n\x0crequest_body\x18\x04 \x01(\t\x12\x13\n\x06status\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12H\n\x10response_headers\x18\x06 \x03(\x0b\x32..signoff.v1.AgentExchange.ResponseHeadersEntry\x12\x15\n\rresponse_body\x18\x07 \x01(\t\x12\x12\n\nduration_s\x18\x08 \x01(\x01\x12\x11\n\x04\x63ode\x18\t \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07message\x18\n \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06\x61\x64vice\x18\x0b \x01(\tH\x03\x88\x01\x01\x1a\x35\n\x13RequestHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x36\n\x14ResponseHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07_statusB\x07\n\x05_codeB\n\n\x08_messageB\t\n\x07_advice\"\x8a\x01\n\nAgentCheck\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12)\n\x07outcome\x18\x02 \x01(\x0e\x32\x18.signoff.v1.CheckOutcome\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x13\n\x06\x61\x64vice\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\texchanges\x18\x05 \x03(\x05\x42\t\n\x07_advice*e\n\x08TryState\x12\x19\n\x15TRY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10TRY_STATE_QUEUED\x10\x01\x12\x14\n\x10TRY_STATE_LEASED\x10\x02\x12\x12\n\x0eTRY_STATE_DONE\x10\x03*\x83\x01\n\x0c\x43heckOutcome\x12\x1d\n\x19\x43HECK_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HECK_OUTCOME_PASSED\x10\x01\x12\x18\n\x14\x43HECK_OUTCOME_FAILED\x10\x02\x12 \n\x1c\x43HECK_OUTCOME_NOT_APPLICABLE\x10\x03\x32\x97\x05\n\x0c\x41gentService\x12N\n\x0b\x43reateAgent\x12\x1e.signoff.v1.CreateAgentRequest\x1a\x1f.signoff.v1.CreateAgentResponse\x12\x45\n\x08GetAgent\x12\x1b.signoff.v1.GetAgentRequest\x1a\x1c.signoff.v1.GetAgentResponse\x12K\n\nListAgents\x12\x1d.signoff.v1.ListAgentsRequest\x1a\x1e.signoff.v1.ListAgentsResponse\x12N\n\x0bUpdateAgent\x12\x1e.signoff.v1.UpdateAgentRequest\x1a\x1f.signoff.v1.UpdateAgentResponse\x12Q\n\x0c\x44isableAgent\x12\x1f.signoff.v1.DisableAgentRequest\x1a .signoff.v1.DisableAgentResponse\x12W\n\x0e\x43reateAgentTry\x12!.signoff.v1.CreateAgentTryRequest\x1a\".signoff.v1.CreateAgentTryResponse\x12N\n\x0bGetAgentTry\x12\x1e.signoff.v1.GetAgentTryRequest\x1a\x1f.signoff.v1.GetAgentTryResponse\x12W\n\x0eListAgentTries\x12!.signoff.v1.ListAgentTriesRequest\x1a\".signoff.v1.ListAgentTriesResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,26 +35,58 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signoff.v1.agent_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z$signoff.dev/api/signoff/v1;signoffv1'
-  _globals['_CREATEAGENTREQUEST']._serialized_start=108
-  _globals['_CREATEAGENTREQUEST']._serialized_end=215
-  _globals['_CREATEAGENTRESPONSE']._serialized_start=217
-  _globals['_CREATEAGENTRESPONSE']._serialized_end=272
-  _globals['_GETAGENTREQUEST']._serialized_start=274
-  _globals['_GETAGENTREQUEST']._serialized_end=309
-  _globals['_GETAGENTRESPONSE']._serialized_start=311
-  _globals['_GETAGENTRESPONSE']._serialized_end=363
-  _globals['_LISTAGENTSREQUEST']._serialized_start=365
-  _globals['_LISTAGENTSREQUEST']._serialized_end=423
-  _globals['_LISTAGENTSRESPONSE']._serialized_start=425
-  _globals['_LISTAGENTSRESPONSE']._serialized_end=505
-  _globals['_UPDATEAGENTREQUEST']._serialized_start=508
-  _globals['_UPDATEAGENTREQUEST']._serialized_end=666
-  _globals['_UPDATEAGENTRESPONSE']._serialized_start=668
-  _globals['_UPDATEAGENTRESPONSE']._serialized_end=723
-  _globals['_DISABLEAGENTREQUEST']._serialized_start=725
-  _globals['_DISABLEAGENTREQUEST']._serialized_end=798
-  _globals['_DISABLEAGENTRESPONSE']._serialized_start=800
-  _globals['_DISABLEAGENTRESPONSE']._serialized_end=856
-  _globals['_AGENTSERVICE']._serialized_start=859
-  _globals['_AGENTSERVICE']._serialized_end=1264
+  _globals['_AGENTEXCHANGE_REQUESTHEADERSENTRY']._loaded_options = None
+  _globals['_AGENTEXCHANGE_REQUESTHEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_AGENTEXCHANGE_RESPONSEHEADERSENTRY']._loaded_options = None
+  _globals['_AGENTEXCHANGE_RESPONSEHEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_TRYSTATE']._serialized_start=2708
+  _globals['_TRYSTATE']._serialized_end=2809
+  _globals['_CHECKOUTCOME']._serialized_start=2812
+  _globals['_CHECKOUTCOME']._serialized_end=2943
+  _globals['_CREATEAGENTREQUEST']._serialized_start=141
+  _globals['_CREATEAGENTREQUEST']._serialized_end=248
+  _globals['_CREATEAGENTRESPONSE']._serialized_start=250
+  _globals['_CREATEAGENTRESPONSE']._serialized_end=305
+  _globals['_GETAGENTREQUEST']._serialized_start=307
+  _globals['_GETAGENTREQUEST']._serialized_end=342
+  _globals['_GETAGENTRESPONSE']._serialized_start=344
+  _globals['_GETAGENTRESPONSE']._serialized_end=396
+  _globals['_LISTAGENTSREQUEST']._serialized_start=398
+  _globals['_LISTAGENTSREQUEST']._serialized_end=456
+  _globals['_LISTAGENTSRESPONSE']._serialized_start=458
+  _globals['_LISTAGENTSRESPONSE']._serialized_end=538
+  _globals['_UPDATEAGENTREQUEST']._serialized_start=541
+  _globals['_UPDATEAGENTREQUEST']._serialized_end=699
+  _globals['_UPDATEAGENTRESPONSE']._serialized_start=701
+  _globals['_UPDATEAGENTRESPONSE']._serialized_end=756
+  _globals['_DISABLEAGENTREQUEST']._serialized_start=758
+  _globals['_DISABLEAGENTREQUEST']._serialized_end=831
+  _globals['_DISABLEAGENTRESPONSE']._serialized_start=833
+  _globals['_DISABLEAGENTRESPONSE']._serialized_end=889
+  _globals['_CREATEAGENTTRYREQUEST']._serialized_start=892
+  _globals['_CREATEAGENTTRYREQUEST']._serialized_end=1027
+  _globals['_NEWAGENTTRY']._serialized_start=1030
+  _globals['_NEWAGENTTRY']._serialized_end=1167
+  _globals['_CREATEAGENTTRYRESPONSE']._serialized_start=1169
+  _globals['_CREATEAGENTTRYRESPONSE']._serialized_end=1234
+  _globals['_GETAGENTTRYREQUEST']._serialized_start=1236
+  _globals['_GETAGENTTRYREQUEST']._serialized_end=1290
+  _globals['_GETAGENTTRYRESPONSE']._serialized_start=1292
+  _globals['_GETAGENTTRYRESPONSE']._serialized_end=1354
+  _globals['_LISTAGENTTRIESREQUEST']._serialized_start=1356
+  _globals['_LISTAGENTTRIESREQUEST']._serialized_end=1436
+  _globals['_LISTAGENTTRIESRESPONSE']._serialized_start=1438
+  _globals['_LISTAGENTTRIESRESPONSE']._serialized_end=1524
+  _globals['_AGENTTRY']._serialized_start=1527
+  _globals['_AGENTTRY']._serialized_end=2070
+  _globals['_AGENTEXCHANGE']._serialized_start=2073
+  _globals['_AGENTEXCHANGE']._serialized_end=2565
+  _globals['_AGENTEXCHANGE_REQUESTHEADERSENTRY']._serialized_start=2413
+  _globals['_AGENTEXCHANGE_REQUESTHEADERSENTRY']._serialized_end=2466
+  _globals['_AGENTEXCHANGE_RESPONSEHEADERSENTRY']._serialized_start=2468
+  _globals['_AGENTEXCHANGE_RESPONSEHEADERSENTRY']._serialized_end=2522
+  _globals['_AGENTCHECK']._serialized_start=2568
+  _globals['_AGENTCHECK']._serialized_end=2706
+  _globals['_AGENTSERVICE']._serialized_start=2946
+  _globals['_AGENTSERVICE']._serialized_end=3609
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,9 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from signoff.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +21,48 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TryState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TryState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRY_STATE_UNSPECIFIED: _TryState.ValueType  # 0
+    TRY_STATE_QUEUED: _TryState.ValueType  # 1
+    TRY_STATE_LEASED: _TryState.ValueType  # 2
+    """An executor calls the agent."""
+    TRY_STATE_DONE: _TryState.ValueType  # 3
+
+class TryState(_TryState, metaclass=_TryStateEnumTypeWrapper):
+    """Where a try stands."""
+
+TRY_STATE_UNSPECIFIED: TryState.ValueType  # 0
+TRY_STATE_QUEUED: TryState.ValueType  # 1
+TRY_STATE_LEASED: TryState.ValueType  # 2
+"""An executor calls the agent."""
+TRY_STATE_DONE: TryState.ValueType  # 3
+Global___TryState: _TypeAlias = TryState  # noqa: Y015
+
+class _CheckOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CheckOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHECK_OUTCOME_UNSPECIFIED: _CheckOutcome.ValueType  # 0
+    CHECK_OUTCOME_PASSED: _CheckOutcome.ValueType  # 1
+    CHECK_OUTCOME_FAILED: _CheckOutcome.ValueType  # 2
+    CHECK_OUTCOME_NOT_APPLICABLE: _CheckOutcome.ValueType  # 3
+
+class CheckOutcome(_CheckOutcome, metaclass=_CheckOutcomeEnumTypeWrapper):
+    """What a check of an agent came to."""
+
+CHECK_OUTCOME_UNSPECIFIED: CheckOutcome.ValueType  # 0
+CHECK_OUTCOME_PASSED: CheckOutcome.ValueType  # 1
+CHECK_OUTCOME_FAILED: CheckOutcome.ValueType  # 2
+CHECK_OUTCOME_NOT_APPLICABLE: CheckOutcome.ValueType  # 3
+Global___CheckOutcome: _TypeAlias = CheckOutcome  # noqa: Y015
 
 @_typing.final
 class CreateAgentRequest(_message.Message):
@@ -254,3 +298,434 @@ class DisableAgentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DisableAgentResponse: _TypeAlias = DisableAgentResponse  # noqa: Y015
+
+@_typing.final
+class CreateAgentTryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_TRY_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    idempotency_key: _builtins.str
+    """As of CreateJob, of the tenant `default`."""
+    @_builtins.property
+    def agent_try(self) -> Global___NewAgentTry: ...
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        agent_try: Global___NewAgentTry | None = ...,
+        idempotency_key: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "agent_try", b"agent_try", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "agent_id", b"agent_id", "agent_try", b"agent_try", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+
+Global___CreateAgentTryRequest: _TypeAlias = CreateAgentTryRequest  # noqa: Y015
+
+@_typing.final
+class NewAgentTry(_message.Message):
+    """What an agent is asked, as a job would ask it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    ACCEPTANCE_CRITERIA_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
+    payload_json: _builtins.str
+    title: _builtins.str
+    """`A try` when not set."""
+    description: _builtins.str
+    acceptance_criteria: _builtins.str
+    """The text form, one a line. Nobody judges by them."""
+    check: _builtins.bool
+    """Whether to find out besides how the agent keeps to its protocol, by further calls."""
+    def __init__(
+        self,
+        *,
+        payload_json: _builtins.str | None = ...,
+        title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        acceptance_criteria: _builtins.str = ...,
+        check: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "payload_json", b"payload_json"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "check", b"check", "description", b"description", "payload_json", b"payload_json", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
+    _WhichOneofArgType__payload_json: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_json) -> _WhichOneofReturnType__payload_json | None: ...
+
+Global___NewAgentTry: _TypeAlias = NewAgentTry  # noqa: Y015
+
+@_typing.final
+class CreateAgentTryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_TRY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent_try(self) -> Global___AgentTry: ...
+    def __init__(
+        self,
+        *,
+        agent_try: Global___AgentTry | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_try", b"agent_try"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_try", b"agent_try"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateAgentTryResponse: _TypeAlias = CreateAgentTryResponse  # noqa: Y015
+
+@_typing.final
+class GetAgentTryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    TRY_ID_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    try_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        try_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "try_id", b"try_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAgentTryRequest: _TypeAlias = GetAgentTryRequest  # noqa: Y015
+
+@_typing.final
+class GetAgentTryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_TRY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent_try(self) -> Global___AgentTry: ...
+    def __init__(
+        self,
+        *,
+        agent_try: Global___AgentTry | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_try", b"agent_try"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_try", b"agent_try"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAgentTryResponse: _TypeAlias = GetAgentTryResponse  # noqa: Y015
+
+@_typing.final
+class ListAgentTriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    page_size: _builtins.int
+    """50 when not set, 500 at most."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentTriesRequest: _TypeAlias = ListAgentTriesRequest  # noqa: Y015
+
+@_typing.final
+class ListAgentTriesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def tries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentTry]: ...
+    def __init__(
+        self,
+        *,
+        tries: _abc.Iterable[Global___AgentTry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tries", b"tries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentTriesResponse: _TypeAlias = ListAgentTriesResponse  # noqa: Y015
+
+@_typing.final
+class AgentTry(_message.Message):
+    """A call of an agent that is no job's, and what came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RESULT_JSON_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    EXCHANGES_FIELD_NUMBER: _builtins.int
+    EXCHANGES_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ANSWERED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    agent_id: _builtins.str
+    check: _builtins.bool
+    state: Global___TryState.ValueType
+    result_json: _builtins.str
+    """The agent's, as JSON."""
+    code: _builtins.str
+    """Why there is no result, and what to do about it."""
+    message: _builtins.str
+    advice: _builtins.str
+    cost_usd: _builtins.str
+    """Of all its calls."""
+    tokens: _builtins.int
+    duration_s: _builtins.float
+    exchanges_left_out: _builtins.int
+    actor: _builtins.str
+    @_builtins.property
+    def exchanges(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentExchange]:
+        """Each request with its answer, in order; of very many, the first and the last."""
+
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentCheck]: ...
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def answered_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        check: _builtins.bool = ...,
+        state: Global___TryState.ValueType = ...,
+        result_json: _builtins.str | None = ...,
+        code: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+        advice: _builtins.str | None = ...,
+        cost_usd: _builtins.str = ...,
+        tokens: _builtins.int = ...,
+        duration_s: _builtins.float | None = ...,
+        exchanges: _abc.Iterable[Global___AgentExchange] | None = ...,
+        exchanges_left_out: _builtins.int = ...,
+        checks: _abc.Iterable[Global___AgentCheck] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        answered_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_advice", b"_advice", "_code", b"_code", "_duration_s", b"_duration_s", "_message", b"_message", "_result_json", b"_result_json", "actor", b"actor", "advice", b"advice", "answered_at", b"answered_at", "code", b"code", "created_at", b"created_at", "duration_s", b"duration_s", "message", b"message", "result_json", b"result_json"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_advice", b"_advice", "_code", b"_code", "_duration_s", b"_duration_s", "_message", b"_message", "_result_json", b"_result_json", "actor", b"actor", "advice", b"advice", "agent_id", b"agent_id", "answered_at", b"answered_at", "check", b"check", "checks", b"checks", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "exchanges", b"exchanges", "exchanges_left_out", b"exchanges_left_out", "id", b"id", "message", b"message", "result_json", b"result_json", "state", b"state", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
+    _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
+    _WhichOneofReturnType__advice: _TypeAlias = _typing.Literal["advice"]  # noqa: Y015
+    _WhichOneofArgType__advice: _TypeAlias = _typing.Literal["_advice", b"_advice"]  # noqa: Y015
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
+    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__result_json: _TypeAlias = _typing.Literal["result_json"]  # noqa: Y015
+    _WhichOneofArgType__result_json: _TypeAlias = _typing.Literal["_result_json", b"_result_json"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__advice) -> _WhichOneofReturnType__advice | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__result_json) -> _WhichOneofReturnType__result_json | None: ...
+
+Global___AgentTry: _TypeAlias = AgentTry  # noqa: Y015
+
+@_typing.final
+class AgentExchange(_message.Message):
+    """One request to an agent and its answer. Values of headers that only executors know, signatures and cookies are `***`;
+    bodies are cut at 64 KiB.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RequestHeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ResponseHeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    REQUEST_HEADERS_FIELD_NUMBER: _builtins.int
+    REQUEST_BODY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    RESPONSE_HEADERS_FIELD_NUMBER: _builtins.int
+    RESPONSE_BODY_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    url: _builtins.str
+    request_body: _builtins.str
+    status: _builtins.int
+    """Not set: no answer came."""
+    response_body: _builtins.str
+    duration_s: _builtins.float
+    code: _builtins.str
+    """Why no whole answer came, and what to do about it."""
+    message: _builtins.str
+    advice: _builtins.str
+    @_builtins.property
+    def request_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def response_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        url: _builtins.str = ...,
+        request_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        request_body: _builtins.str = ...,
+        status: _builtins.int | None = ...,
+        response_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        response_body: _builtins.str = ...,
+        duration_s: _builtins.float = ...,
+        code: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+        advice: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_advice", b"_advice", "_code", b"_code", "_message", b"_message", "_status", b"_status", "advice", b"advice", "code", b"code", "message", b"message", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_advice", b"_advice", "_code", b"_code", "_message", b"_message", "_status", b"_status", "advice", b"advice", "code", b"code", "duration_s", b"duration_s", "message", b"message", "method", b"method", "request_body", b"request_body", "request_headers", b"request_headers", "response_body", b"response_body", "response_headers", b"response_headers", "status", b"status", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__advice: _TypeAlias = _typing.Literal["advice"]  # noqa: Y015
+    _WhichOneofArgType__advice: _TypeAlias = _typing.Literal["_advice", b"_advice"]  # noqa: Y015
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__advice) -> _WhichOneofReturnType__advice | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___AgentExchange: _TypeAlias = AgentExchange  # noqa: Y015
+
+@_typing.final
+class AgentCheck(_message.Message):
+    """One thing that an agent's protocol promises, and whether the agent keeps it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    EXCHANGES_FIELD_NUMBER: _builtins.int
+    check: _builtins.str
+    """`same_key`, `progress`, `cancel`, `error`, `deadline`, `size` or `signature`."""
+    outcome: Global___CheckOutcome.ValueType
+    message: _builtins.str
+    advice: _builtins.str
+    """What to do about it."""
+    @_builtins.property
+    def exchanges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The exchanges that show it, by their places from 0."""
+
+    def __init__(
+        self,
+        *,
+        check: _builtins.str = ...,
+        outcome: Global___CheckOutcome.ValueType = ...,
+        message: _builtins.str = ...,
+        advice: _builtins.str | None = ...,
+        exchanges: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_advice", b"_advice", "advice", b"advice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_advice", b"_advice", "advice", b"advice", "check", b"check", "exchanges", b"exchanges", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__advice: _TypeAlias = _typing.Literal["advice"]  # noqa: Y015
+    _WhichOneofArgType__advice: _TypeAlias = _typing.Literal["_advice", b"_advice"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__advice) -> _WhichOneofReturnType__advice | None: ...
+
+Global___AgentCheck: _TypeAlias = AgentCheck  # noqa: Y015

@@ -60,6 +60,21 @@ class AgentServiceStub:
                 request_serializer=signoff_dot_v1_dot_agent__service__pb2.DisableAgentRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_agent__service__pb2.DisableAgentResponse.FromString,
                 _registered_method=True)
+        self.CreateAgentTry = channel.unary_unary(
+                '/signoff.v1.AgentService/CreateAgentTry',
+                request_serializer=signoff_dot_v1_dot_agent__service__pb2.CreateAgentTryRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_agent__service__pb2.CreateAgentTryResponse.FromString,
+                _registered_method=True)
+        self.GetAgentTry = channel.unary_unary(
+                '/signoff.v1.AgentService/GetAgentTry',
+                request_serializer=signoff_dot_v1_dot_agent__service__pb2.GetAgentTryRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_agent__service__pb2.GetAgentTryResponse.FromString,
+                _registered_method=True)
+        self.ListAgentTries = channel.unary_unary(
+                '/signoff.v1.AgentService/ListAgentTries',
+                request_serializer=signoff_dot_v1_dot_agent__service__pb2.ListAgentTriesRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_agent__service__pb2.ListAgentTriesResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServiceServicer:
@@ -98,6 +113,27 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateAgentTry(self, request, context):
+        """Has an executor call an agent once, or check how it keeps to its protocol, and keeps what came of it for a day. It is
+        no job: no fact, no statistic and no circuit knows of it. Ten at once: `too_many_tries`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAgentTry(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgentTries(self, request, context):
+        """Newest first, without exchanges and checks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -125,6 +161,21 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.DisableAgent,
                     request_deserializer=signoff_dot_v1_dot_agent__service__pb2.DisableAgentRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_agent__service__pb2.DisableAgentResponse.SerializeToString,
+            ),
+            'CreateAgentTry': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAgentTry,
+                    request_deserializer=signoff_dot_v1_dot_agent__service__pb2.CreateAgentTryRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_agent__service__pb2.CreateAgentTryResponse.SerializeToString,
+            ),
+            'GetAgentTry': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAgentTry,
+                    request_deserializer=signoff_dot_v1_dot_agent__service__pb2.GetAgentTryRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_agent__service__pb2.GetAgentTryResponse.SerializeToString,
+            ),
+            'ListAgentTries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgentTries,
+                    request_deserializer=signoff_dot_v1_dot_agent__service__pb2.ListAgentTriesRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_agent__service__pb2.ListAgentTriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +314,87 @@ class AgentService:
             '/signoff.v1.AgentService/DisableAgent',
             signoff_dot_v1_dot_agent__service__pb2.DisableAgentRequest.SerializeToString,
             signoff_dot_v1_dot_agent__service__pb2.DisableAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAgentTry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.AgentService/CreateAgentTry',
+            signoff_dot_v1_dot_agent__service__pb2.CreateAgentTryRequest.SerializeToString,
+            signoff_dot_v1_dot_agent__service__pb2.CreateAgentTryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAgentTry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.AgentService/GetAgentTry',
+            signoff_dot_v1_dot_agent__service__pb2.GetAgentTryRequest.SerializeToString,
+            signoff_dot_v1_dot_agent__service__pb2.GetAgentTryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgentTries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.AgentService/ListAgentTries',
+            signoff_dot_v1_dot_agent__service__pb2.ListAgentTriesRequest.SerializeToString,
+            signoff_dot_v1_dot_agent__service__pb2.ListAgentTriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

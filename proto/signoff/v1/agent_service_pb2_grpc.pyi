@@ -40,6 +40,13 @@ class AgentServiceStub:
     UpdateAgent: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.UpdateAgentRequest, _agent_service_pb2.UpdateAgentResponse]
     """Changes fields, or replaces all; a URL in which `***` stands for the user and password that are stored keeps them."""
     DisableAgent: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.DisableAgentRequest, _agent_service_pb2.DisableAgentResponse]
+    CreateAgentTry: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.CreateAgentTryRequest, _agent_service_pb2.CreateAgentTryResponse]
+    """Has an executor call an agent once, or check how it keeps to its protocol, and keeps what came of it for a day. It is
+    no job: no fact, no statistic and no circuit knows of it. Ten at once: `too_many_tries`.
+    """
+    GetAgentTry: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.GetAgentTryRequest, _agent_service_pb2.GetAgentTryResponse]
+    ListAgentTries: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ListAgentTriesRequest, _agent_service_pb2.ListAgentTriesResponse]
+    """Newest first, without exchanges and checks."""
 
 @_typing.type_check_only
 class AgentServiceAsyncStub(AgentServiceStub):
@@ -53,6 +60,13 @@ class AgentServiceAsyncStub(AgentServiceStub):
     UpdateAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.UpdateAgentRequest, _agent_service_pb2.UpdateAgentResponse]  # type: ignore[assignment]
     """Changes fields, or replaces all; a URL in which `***` stands for the user and password that are stored keeps them."""
     DisableAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.DisableAgentRequest, _agent_service_pb2.DisableAgentResponse]  # type: ignore[assignment]
+    CreateAgentTry: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.CreateAgentTryRequest, _agent_service_pb2.CreateAgentTryResponse]  # type: ignore[assignment]
+    """Has an executor call an agent once, or check how it keeps to its protocol, and keeps what came of it for a day. It is
+    no job: no fact, no statistic and no circuit knows of it. Ten at once: `too_many_tries`.
+    """
+    GetAgentTry: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.GetAgentTryRequest, _agent_service_pb2.GetAgentTryResponse]  # type: ignore[assignment]
+    ListAgentTries: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ListAgentTriesRequest, _agent_service_pb2.ListAgentTriesResponse]  # type: ignore[assignment]
+    """Newest first, without exchanges and checks."""
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     """The agents that jobs are assigned to."""
@@ -93,5 +107,30 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _agent_service_pb2.DisableAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agent_service_pb2.DisableAgentResponse, _abc.Awaitable[_agent_service_pb2.DisableAgentResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CreateAgentTry(
+        self,
+        request: _agent_service_pb2.CreateAgentTryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.CreateAgentTryResponse, _abc.Awaitable[_agent_service_pb2.CreateAgentTryResponse]]:
+        """Has an executor call an agent once, or check how it keeps to its protocol, and keeps what came of it for a day. It is
+        no job: no fact, no statistic and no circuit knows of it. Ten at once: `too_many_tries`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAgentTry(
+        self,
+        request: _agent_service_pb2.GetAgentTryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.GetAgentTryResponse, _abc.Awaitable[_agent_service_pb2.GetAgentTryResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListAgentTries(
+        self,
+        request: _agent_service_pb2.ListAgentTriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.ListAgentTriesResponse, _abc.Awaitable[_agent_service_pb2.ListAgentTriesResponse]]:
+        """Newest first, without exchanges and checks."""
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

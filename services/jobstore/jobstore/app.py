@@ -46,6 +46,8 @@ from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
 from jobstore.subjects import STORES
+from jobstore.tasks import store as tasks
+from jobstore.tasks.queue import TaskQueue
 from servicekit import clock
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries
@@ -110,11 +112,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             advice = {"limits": dispatcher.advise}
             stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
-        keys = derive_keys(secrets)
+        keys, batches = derive_keys(secrets), Batches(database, runner, operation_worker)
         await run_until_first(_prepare(database, keys), database.availability.run())
-        batches, judging_queue = Batches(database, runner, operation_worker), JudgingQueue(database, runner)
+        judging_queue, task_queue = JudgingQueue(database, runner), TaskQueue(database)
         server, servicer = _make_server(settings)
-        work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue)
+        work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
         add_AgentServiceServicer_to_server(AgentService(database, runner), server)
         add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
@@ -136,7 +138,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         add_JudgingServiceServicer_to_server(JudgingService(database, runner, judging_queue), server)
 
         wake = partial(
-            _wake, relay, matcher, dispatcher, operation_worker, judging_queue, [each.hurry for each in subscriptions]
+            _wake,
+            relay,
+            matcher,
+            dispatcher,
+            operation_worker,
+            judging_queue,
+            task_queue,
+            [each.hurry for each in subscriptions],
         )
 
         async def set_health(outage: str | None) -> None:
@@ -157,7 +166,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             Cleanup(database, "answer cleanup", executions.forget_remembered, executions.FORGET_BATCH).run(),
             Cleanup(database, "worker cleanup", leases.forget_workers, leases.FORGET_BATCH).run(),
             Cleanup(database, "judging cleanup", judgings.forget, judgings.FORGET_BATCH).run(),
+            Cleanup(database, "try cleanup", tasks.forget, tasks.FORGET_BATCH).run(),
             judging_queue.run(),
+            task_queue.run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
@@ -179,12 +190,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
 
 
-def _wake(  # noqa: PLR0917 - the loops, and what a commit left for them
+def _wake(  # noqa: PLR0913, PLR0917 - the loops, and what a commit left for them
     relay: Relay,
     matcher: Matcher,
     dispatcher: Dispatcher,
     operation_worker: OperationWorker,
     judging_queue: JudgingQueue,
+    task_queue: TaskQueue,
     hurries: Sequence[Callable[[], None]],
     reasons: Wake,
     handed_over: int | None,
@@ -202,6 +214,8 @@ def _wake(  # noqa: PLR0917 - the loops, and what a commit left for them
         judging_queue.wake.set()
     if Wake.OPERATIONS in reasons:
         judging_queue.note_answers()
+    if Wake.TASKS in reasons:
+        task_queue.wake.set()
     if Wake.LATE in reasons:
         for hurry in hurries:
             hurry()

@@ -9,6 +9,7 @@ from jobstore.jobs.store import JobsStore, KeysStore, LogStore
 from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
 from jobstore.limits.store import LimitsStore, QueuesStore, StartsStore
 from jobstore.operations.store import OperationsStore
+from jobstore.tasks.store import TasksStore
 
 #: Each reads, locks and writes after those before it; but what `JobsStore` to `WorkersStore` write is written last, in
 #: one statement.
@@ -22,6 +23,7 @@ STORES: Final = Stores(
     KeysStore(),
     PoliciesStore(),
     JudgingsStore(),
+    TasksStore(),
     ReuseStore(),
     WorkersStore(),
     QueuesStore(),

@@ -3,10 +3,11 @@
 import json
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from contracts.resources import NewAgent, NewJob
 from signoff.status import Circuit, JobLogStatus
-from signoff.types import WaitingSum
+from signoff.types import AgentCheck, AgentExchange, WaitingSum
 from signoff.v1 import operations_service_pb2 as operations_pb
 
 
@@ -231,3 +232,25 @@ async def test_limits_are_listed_by_what_they_limit(signoff):
     header, row = (await signoff("limits", "list")).out.splitlines()
     assert re.split("  +", header) == ["name", "at once", "rate", "may wait", "weight", "paused"]
     assert row.split() == ["tenant:press", "5", "in", "60", "s", "1.5", "yes"]
+
+
+async def test_an_agent_is_tried_and_what_came_of_it_is_shown(signoff, jobstore):
+    jobstore.add_agent(NewAgent(id="writer", name="Writer", url="http://127.0.0.1:1/"))
+    made = await signoff("agents", "try", "writer", "--payload", '{"topic": "rain"}', "--json")
+    assert (made.status, made.json["state"], made.json["result"]) == (0, "DONE", "a result")
+    exchange = AgentExchange(
+        method="POST", url="http://a/", request_headers={"X-Key": "***"}, status=500, response_body="no\x1b[2J\nreally"
+    )
+    check = AgentCheck(check="cancel", outcome="failed", message="it went on", advice="Stop it.", exchanges=[0])
+    jobstore.try_ends = {"checks": [check], "exchanges": [exchange], "result": None}
+    failed = await signoff("agents", "try", "writer", "--check")
+    assert failed.status == 1
+    for words in ("cancel: failed", "it went on Stop it.", "> POST http://a/", "> X-Key: ***", "< 500", "< really"):
+        assert words in failed.out
+    assert "\x1b" not in failed.out
+    listed = await signoff("agents", "tries", "writer", "--json")
+    assert [item["check"] for item in listed.json["items"]] == [False, True]
+    shown = await signoff("agents", "tries", "writer", "--id", made.json["id"], "--json")
+    assert shown.json["id"] == made.json["id"]
+    assert (await signoff("agents", "tries", "writer", "--id", str(uuid4()))).status == 3
+    assert (await signoff("agents", "try", "writer", "--payload", "{")).status == 2

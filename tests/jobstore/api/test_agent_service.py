@@ -181,3 +181,42 @@ async def test_an_agent_has_versions_and_a_write_that_names_another_is_refused(a
         assert (await refused(write(request, metadata=ADMINISTRATOR)))[1] == "version_conflict"
         request.version = shown.version
         assert (await write(request, metadata=ADMINISTRATOR)).agent.version == shown.version + 1
+
+
+async def test_a_try_of_an_agent_is_asked_for_listed_and_shown(agents: Any, database: Database) -> None:
+    agent_id = f"tried-{uuid4().hex}"
+    await saved(agents, agent_id)
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM agent_tasks"))
+    asked = agents_pb.NewAgentTry(payload_json='{"a": 1}', check=True)
+    request = agents_pb.CreateAgentTryRequest(agent_id=agent_id, agent_try=asked)
+    made = (await agents.CreateAgentTry(request, metadata=ADMINISTRATOR)).agent_try
+    assert (made.agent_id, made.check, made.state, made.cost_usd) == (agent_id, True, agents_pb.TRY_STATE_QUEUED, "0")
+    answer = {
+        "result": {"b": 2},
+        "exchanges": [{"method": "POST", "url": "http://a/", "status": 200, "request_headers": {"X-Key": "***"}}],
+        "checks": [{"check": "size", "outcome": "passed", "message": "it is", "exchanges": [0]}],
+    }
+    async with database.transaction() as connection:
+        query = "UPDATE agent_tasks SET state = 'DONE', answer = CAST(CAST(:answer AS text) AS json), code = 'try_lost'"
+        await connection.execute(text(query), {"answer": json.dumps(answer)})
+    get = agents_pb.GetAgentTryRequest(agent_id=agent_id, try_id=made.id)
+    shown = (await agents.GetAgentTry(get, metadata=ADMINISTRATOR)).agent_try
+    assert (json.loads(shown.result_json), shown.exchanges[0].status, shown.checks[0].check) == ({"b": 2}, 200, "size")
+    assert shown.advice.startswith("The executor that called the agent was lost")
+    await agents.CreateAgentTry(agents_pb.CreateAgentTryRequest(agent_id=agent_id), metadata=ADMINISTRATOR)
+    pages, token = [], ""
+    for _ in range(2):
+        list_ = agents_pb.ListAgentTriesRequest(agent_id=agent_id, page_size=1, page_token=token)
+        page = await agents.ListAgentTries(list_, metadata=ADMINISTRATOR)
+        pages += [(each.id, len(each.exchanges)) for each in page.tries]
+        token = page.next_page_token
+    assert (len(pages), pages[1]) == (2, (made.id, 0))
+    for request in (
+        agents_pb.GetAgentTryRequest(agent_id="writer", try_id=made.id),
+        agents_pb.GetAgentTryRequest(agent_id=agent_id, try_id=str(uuid4())),
+    ):
+        assert (await refused(agents.GetAgentTry(request, metadata=ADMINISTRATOR)))[1] == "unknown_try"
+    unknown = agents_pb.CreateAgentTryRequest(agent_id="nobody")
+    assert (await refused(agents.CreateAgentTry(unknown, metadata=ADMINISTRATOR)))[1] == "unknown_agent"
+    assert (await refused(agents.CreateAgentTry(unknown, metadata=EXECUTOR)))[0] == Status.PERMISSION_DENIED

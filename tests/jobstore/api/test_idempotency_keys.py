@@ -150,6 +150,13 @@ async def agent(_: World, tenant: str) -> Callable[[bool], Any]:
     return lambda other: agents_pb.CreateAgentRequest(agent=new[other])
 
 
+async def agent_try(world: World, tenant: str) -> Callable[[bool], Any]:
+    request = (await agent(world, tenant))(False)
+    made = await AgentServiceStub(world.channel).CreateAgent(request, metadata=ADMINISTRATOR)
+    new = [agents_pb.NewAgentTry(title=title) for title in ("a", "b")]
+    return lambda other: agents_pb.CreateAgentTryRequest(agent_id=made.agent.id, agent_try=new[other])
+
+
 async def judgings(_: World, tenant: str) -> Callable[[bool], Any]:
     del tenant
     cases = [
@@ -170,6 +177,7 @@ DOORS = {
     "CreateOperation": Door(OperationsServiceStub, operation, lambda answer: answer.operation.id),
     "RetryOperation": Door(OperationsServiceStub, retry, lambda answer: answer.operation.id, has_tenant=False),
     "CreateAgent": Door(AgentServiceStub, agent, lambda answer: answer.agent.id, has_tenant=False),
+    "CreateAgentTry": Door(AgentServiceStub, agent_try, lambda answer: answer.agent_try.id, has_tenant=False),
     "CreateJudgings": Door(JudgingServiceStub, judgings, lambda answer: answer.id, has_tenant=False),
 }
 EACH = pytest.mark.parametrize("name", DOORS)

@@ -21,6 +21,36 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _TaskKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TaskKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TASK_KIND_UNSPECIFIED: _TaskKind.ValueType  # 0
+    TASK_KIND_CANCEL: _TaskKind.ValueType  # 1
+    """Stop the work of an execution that has ended without it."""
+    TASK_KIND_CARD: _TaskKind.ValueType  # 2
+    """Read what the agent says of itself."""
+    TASK_KIND_TRY: _TaskKind.ValueType  # 3
+    """Call the agent once."""
+    TASK_KIND_CHECK: _TaskKind.ValueType  # 4
+    """Call it, and find out how it keeps to its protocol."""
+
+class TaskKind(_TaskKind, metaclass=_TaskKindEnumTypeWrapper):
+    """What an executor does for an agent beside executions."""
+
+TASK_KIND_UNSPECIFIED: TaskKind.ValueType  # 0
+TASK_KIND_CANCEL: TaskKind.ValueType  # 1
+"""Stop the work of an execution that has ended without it."""
+TASK_KIND_CARD: TaskKind.ValueType  # 2
+"""Read what the agent says of itself."""
+TASK_KIND_TRY: TaskKind.ValueType  # 3
+"""Call the agent once."""
+TASK_KIND_CHECK: TaskKind.ValueType  # 4
+"""Call it, and find out how it keeps to its protocol."""
+Global___TaskKind: _TypeAlias = TaskKind  # noqa: Y015
+
 class _ClaimOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -103,6 +133,156 @@ WORK_KIND_UNSPECIFIED: WorkKind.ValueType  # 0
 WORK_KIND_EXECUTING: WorkKind.ValueType  # 1
 WORK_KIND_JUDGING: WorkKind.ValueType  # 2
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
+
+@_typing.final
+class WatchTasksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    PROTOCOLS_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    room: _builtins.int
+    """How many tasks it has under way at most."""
+    @_builtins.property
+    def protocols(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Protocol.ValueType]:
+        """By which it calls agents."""
+
+    def __init__(
+        self,
+        *,
+        owner: _builtins.str = ...,
+        protocols: _abc.Iterable[_resources_pb2.Protocol.ValueType] | None = ...,
+        room: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner", "protocols", b"protocols", "room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchTasksRequest: _TypeAlias = WatchTasksRequest  # noqa: Y015
+
+@_typing.final
+class WatchTasksResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> Global___AgentTask: ...
+    def __init__(
+        self,
+        *,
+        task: Global___AgentTask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchTasksResponse: _TypeAlias = WatchTasksResponse  # noqa: Y015
+
+@_typing.final
+class AgentTask(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    LEASE_S_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    lease_s: _builtins.float
+    """The lease's length, which ends then for good."""
+    kind: Global___TaskKind.ValueType
+    job_id: _builtins.str
+    @_builtins.property
+    def lease(self) -> Global___LeaseKey: ...
+    @_builtins.property
+    def grant(self) -> Global___ExecutionGrant:
+        """How the agent is called. Its `lease` is not granted: it names the execution of a CANCEL, or the task."""
+
+    def __init__(
+        self,
+        *,
+        lease: Global___LeaseKey | None = ...,
+        lease_s: _builtins.float = ...,
+        kind: Global___TaskKind.ValueType = ...,
+        grant: Global___ExecutionGrant | None = ...,
+        job_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "job_id", b"job_id", "kind", b"kind", "lease", b"lease", "lease_s", b"lease_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentTask: _TypeAlias = AgentTask  # noqa: Y015
+
+@_typing.final
+class FinishTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    ANSWER_JSON_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    answer_json: _builtins.str
+    """Of a TRY and a CHECK its result, exchanges and checks; of a CARD what was read."""
+    code: _builtins.str
+    """Why it failed; a CANCEL and a CARD are tried again for a time."""
+    message: _builtins.str
+    cost_usd: _builtins.str
+    tokens: _builtins.int
+    duration_s: _builtins.float
+    @_builtins.property
+    def lease(self) -> Global___Lease: ...
+    def __init__(
+        self,
+        *,
+        owner: _builtins.str = ...,
+        lease: Global___Lease | None = ...,
+        answer_json: _builtins.str | None = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        cost_usd: _builtins.str = ...,
+        tokens: _builtins.int = ...,
+        duration_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_json", b"_answer_json", "answer_json", b"answer_json", "lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_json", b"_answer_json", "answer_json", b"answer_json", "code", b"code", "cost_usd", b"cost_usd", "duration_s", b"duration_s", "lease", b"lease", "message", b"message", "owner", b"owner", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__answer_json: _TypeAlias = _typing.Literal["answer_json"]  # noqa: Y015
+    _WhichOneofArgType__answer_json: _TypeAlias = _typing.Literal["_answer_json", b"_answer_json"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_json) -> _WhichOneofReturnType__answer_json | None: ...
+
+Global___FinishTaskRequest: _TypeAlias = FinishTaskRequest  # noqa: Y015
+
+@_typing.final
+class FinishTaskResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    state: Global___LeaseState.ValueType
+    """RECORDED, or LOST."""
+    def __init__(
+        self,
+        *,
+        state: Global___LeaseState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishTaskResponse: _TypeAlias = FinishTaskResponse  # noqa: Y015
 
 @_typing.final
 class WatchWaitingJudgingsRequest(_message.Message):

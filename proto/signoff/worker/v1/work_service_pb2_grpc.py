@@ -65,6 +65,16 @@ class WorkServiceStub:
                 request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
                 response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
                 _registered_method=True)
+        self.WatchTasks = channel.unary_stream(
+                '/signoff.worker.v1.WorkService/WatchTasks',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchTasksRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchTasksResponse.FromString,
+                _registered_method=True)
+        self.FinishTask = channel.unary_unary(
+                '/signoff.worker.v1.WorkService/FinishTask',
+                request_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishTaskRequest.SerializeToString,
+                response_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishTaskResponse.FromString,
+                _registered_method=True)
 
 
 class WorkServiceServicer:
@@ -114,6 +124,20 @@ class WorkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchTasks(self, request, context):
+        """Gives an executor tasks that are no executions, as long as it has room: each for a time that is not renewed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishTask(self, request, context):
+        """Says what came of one task.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +170,16 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.WatchWaitingJudgings,
                     request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.FromString,
                     response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.SerializeToString,
+            ),
+            'WatchTasks': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTasks,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchTasksRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchTasksResponse.SerializeToString,
+            ),
+            'FinishTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishTask,
+                    request_deserializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishTaskRequest.FromString,
+                    response_serializer=signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishTaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -311,6 +345,60 @@ class WorkService:
             '/signoff.worker.v1.WorkService/WatchWaitingJudgings',
             signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsRequest.SerializeToString,
             signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchWaitingJudgingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/signoff.worker.v1.WorkService/WatchTasks',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchTasksRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.WatchTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.worker.v1.WorkService/FinishTask',
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishTaskRequest.SerializeToString,
+            signoff_dot_worker_dot_v1_dot_work__service__pb2.FinishTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

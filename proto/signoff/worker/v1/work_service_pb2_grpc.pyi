@@ -47,6 +47,10 @@ class WorkServiceStub:
     """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
     WatchWaitingJudgings: _grpc.UnaryStreamMultiCallable[_work_service_pb2.WatchWaitingJudgingsRequest, _work_service_pb2.WatchWaitingJudgingsResponse]
     """Says how many judgings without a job wait: at once, and then each time that some are found to."""
+    WatchTasks: _grpc.UnaryStreamMultiCallable[_work_service_pb2.WatchTasksRequest, _work_service_pb2.WatchTasksResponse]
+    """Gives an executor tasks that are no executions, as long as it has room: each for a time that is not renewed."""
+    FinishTask: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.FinishTaskRequest, _work_service_pb2.FinishTaskResponse]
+    """Says what came of one task."""
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
@@ -67,6 +71,10 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """Reports judgings without a job, renews the leases of those under way, and gives leases back."""
     WatchWaitingJudgings: _aio.UnaryStreamMultiCallable[_work_service_pb2.WatchWaitingJudgingsRequest, _work_service_pb2.WatchWaitingJudgingsResponse]  # type: ignore[assignment]
     """Says how many judgings without a job wait: at once, and then each time that some are found to."""
+    WatchTasks: _aio.UnaryStreamMultiCallable[_work_service_pb2.WatchTasksRequest, _work_service_pb2.WatchTasksResponse]  # type: ignore[assignment]
+    """Gives an executor tasks that are no executions, as long as it has room: each for a time that is not renewed."""
+    FinishTask: _aio.UnaryUnaryMultiCallable[_work_service_pb2.FinishTaskRequest, _work_service_pb2.FinishTaskResponse]  # type: ignore[assignment]
+    """Says what came of one task."""
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
@@ -120,5 +128,21 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_work_service_pb2.WatchWaitingJudgingsResponse], _abc.AsyncIterator[_work_service_pb2.WatchWaitingJudgingsResponse]]:
         """Says how many judgings without a job wait: at once, and then each time that some are found to."""
+
+    @_abc_1.abstractmethod
+    def WatchTasks(
+        self,
+        request: _work_service_pb2.WatchTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_work_service_pb2.WatchTasksResponse], _abc.AsyncIterator[_work_service_pb2.WatchTasksResponse]]:
+        """Gives an executor tasks that are no executions, as long as it has room: each for a time that is not renewed."""
+
+    @_abc_1.abstractmethod
+    def FinishTask(
+        self,
+        request: _work_service_pb2.FinishTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_service_pb2.FinishTaskResponse, _abc.Awaitable[_work_service_pb2.FinishTaskResponse]]:
+        """Says what came of one task."""
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,6 +1,8 @@
 """The group `signoff agents`."""
 
+import asyncio
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,13 +10,16 @@ import typer
 from cli.options import Options, find_given, option, parse_pairs, read_json, read_text, validate_resource
 from cli.output import Output, format_policy, format_time
 from cli.parameters import AgentId, PageSize, PageToken, find_agent, find_agent_id, policy_option
-from cli.session import Session, command, make_app, with_options
+from cli.session import Session, command, make_app, succeed_if, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
-from signoff.status import Circuit, Protocol
+from signoff.status import CheckOutcome, Circuit, Protocol, TryState
 
 if TYPE_CHECKING:
-    from signoff.types import Agent
+    from signoff.types import Agent, AgentTry
+
+#: Seconds between two looks at a try that is under way.
+POLL_S = 0.5
 
 app = make_app("Register and change agents.")
 
@@ -204,6 +209,94 @@ async def resume(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None
     agent_id = (await find_agent(jobstore, agent_id)).id
     await jobstore.resume(f"agent:{agent_id}")
     show_agent(cli.out, await jobstore.get_agent(agent_id))
+
+
+@command(app, "try")
+async def try_(  # noqa: PLR0917 - each is an option
+    cli: Session,
+    jobstore: AsyncClient,
+    agent_id: AgentId,
+    payload: Annotated[
+        str | None, typer.Option(metavar="JSON", help="JSON, that in @file, or standard input (-).")
+    ] = None,
+    title: Annotated[str, typer.Option(help="As a job's.")] = "A try",
+    description: Annotated[str, typer.Option(help="As a job's.")] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Find out besides how it keeps to its protocol, by further calls.")
+    ] = False,
+) -> None:
+    """Call an agent once through an executor, and show each request and answer; no job is made.
+
+    Succeed if it gave a result, and failed no check.
+    """
+    fields: dict[str, Any] = {"title": title, "description": description, "check": check}
+    if payload is not None:
+        fields["payload"] = read_json(payload, "--payload")
+    new = validate_resource("NewAgentTry", fields, "the try")
+    agent_id = (await find_agent(jobstore, agent_id)).id
+    made = await jobstore.create_agent_try(agent_id, new)
+    while made.state != TryState.DONE:  # the jobstore ends it in time, whatever becomes of executors
+        await asyncio.sleep(POLL_S)
+        made = await jobstore.get_agent_try(agent_id, made.id)
+    show_try(cli.out, made)
+    succeed_if(made.code is None and all(each.outcome != CheckOutcome.FAILED for each in made.checks))
+
+
+@command(app, "tries")
+async def tries(
+    cli: Session,
+    jobstore: AsyncClient,
+    agent_id: AgentId,
+    try_id: Annotated[str | None, typer.Option("--id", metavar="TRY", help="Show this one whole.")] = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = "",
+) -> None:
+    """List the tries of an agent in the last day, newest first."""
+    agent_id = (await find_agent(jobstore, agent_id)).id
+    if try_id is not None:
+        show_try(cli.out, await jobstore.get_agent_try(agent_id, try_id))
+        return
+    columns = {
+        "id": lambda each: each.id,
+        "at": lambda each: format_time(each.created_at),
+        "kind": lambda each: "check" if each.check else "try",
+        "state": lambda each: each.state,
+        "code": lambda each: each.code or "",
+    }
+    cli.out.print_items(*await jobstore.list_agent_tries(agent_id, page_size=page_size, page_token=page_token), columns)
+
+
+def show_try(out: Output, made: "AgentTry") -> None:
+    """Print a try: as JSON with --json, else what came of it, each check, and each request with its answer."""
+    out.print_json(made)
+    out.print_fields(
+        ("id", str(made.id)),
+        ("state", made.state),
+        ("result", _format_value(made.result) if made.state == TryState.DONE and made.code is None else ""),
+        ("code", made.code or ""),
+        ("message", made.message or ""),
+        ("what to do", made.advice or ""),
+        ("cost", f"{made.cost_usd} USD, {made.tokens} tokens" if made.tokens or made.cost_usd != "0" else ""),
+        *(
+            (f"{each.check}: {each.outcome}", " ".join(filter(None, (each.message, each.advice))))
+            for each in made.checks
+        ),
+    )
+    for exchange in made.exchanges:
+        out.print_line(f"> {exchange.method} {exchange.url}")
+        _show_message(out, ">", exchange.request_headers, exchange.request_body)
+        if exchange.status is not None:
+            out.print_line(f"< {exchange.status} after {exchange.duration_s:.3f} s")
+            _show_message(out, "<", exchange.response_headers, exchange.response_body)
+        if exchange.code is not None:
+            out.print_line(f"! {exchange.code}: {exchange.message} {exchange.advice or ''}")
+
+
+def _show_message(out: Output, mark: str, headers: Mapping[str, str], body: str) -> None:
+    for name, value in headers.items():
+        out.print_line(f"{mark} {name}: {value}")
+    for line in body.splitlines():
+        out.print_line(f"{mark} {line}")
 
 
 def show_agent(out: Output, agent: "Agent") -> None:

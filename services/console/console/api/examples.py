@@ -68,6 +68,33 @@ _AGENT: Final[dict[str, Any]] = {
     "created_at": _AT,
     "updated_at": _AT,
 }
+_TRY: Final[dict[str, Any]] = {
+    "id": _OPERATION_ID,
+    "agent_id": "writer",
+    "check": False,
+    "state": "DONE",
+    "result": "Rain on the roof ..",
+    "cost_usd": _COST,
+    "tokens": 1200,
+    "duration_s": 2.1,
+    "exchanges": [
+        {
+            "method": "POST",
+            "url": "https://agents.example/writer",
+            "request_headers": {"Authorization": "***"},
+            "request_body": '{"title":"A try"}',
+            "status": 200,
+            "response_headers": {"Content-Type": "application/json"},
+            "response_body": '"Rain on the roof .."',
+            "duration_s": 2.1,
+        }
+    ],
+    "exchanges_left_out": 0,
+    "checks": [],
+    "created_at": _AT,
+    "answered_at": _LATER,
+    "actor": "administrator",
+}
 _LIMIT: Final = {"name": "tenant:press", "concurrency": 4, "rate_period_s": 1.0, "version": 2, "updated_at": _AT}
 _OPERATION: Final = {
     "id": _OPERATION_ID,
@@ -115,6 +142,7 @@ _REASON: Final = {"code": "limit", "name": "tenant:press", "owner": "operator", 
 _ITEMS: Final[dict[str, Any]] = {
     "Job": _JOB,
     "Agent": _AGENT,
+    "AgentTry": _TRY,
     "AgentStats": {"agent_id": "writer", "running": 2, "queued": 5, "success_rate": 0.96, "mean_duration_s": 6.5},
     "DeadLetter": {
         "topic": "execute-requested.dlq",
@@ -210,6 +238,7 @@ SEVERAL: Final[dict[str, dict[str, Any]]] = {
 EXAMPLES: Final[dict[str, Any]] = {
     **{f"{name}Page": {"items": [item], **_BESIDE.get(name, {})} for name, item in _ITEMS.items()},
     "Agent": _AGENT,
+    "AgentTry": _TRY,
     "AgentPatch": {"policy": {"attempt_timeout_s": 90, "judge": None}},
     "Cancellation": {"reason": "no longer needed"},
     "CriteriaRemarks": {
@@ -250,6 +279,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "is_retired": False,
     },
     "NamedJudgePolicy": _JUDGE_POLICY,
+    "NewAgentTry": {"payload": _PAYLOAD, "title": "A poem about rain"},
     "NewBatch": {
         "name": "Poems of May",
         "jobs": [{"title": "A poem about rain", "acceptance_criteria": _CRITERIA, "agent_id": "writer"}],

@@ -1,6 +1,7 @@
 """REST endpoints of what executes jobs, and how it does: agents, limits, the overview and dead letters."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
@@ -9,8 +10,8 @@ from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, 
 from console.api.schemas import DeadLettersQuery, OverviewRange, Page, Paging
 from console.errors import document_problem
 from contracts.fields import LimitName, Strict, Tenant
-from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewLimit, NewResolution
-from signoff.types import Agent, AgentStats, DeadLetters, Limit, Overview, Resolved
+from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution
+from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Limit, Overview, Resolved
 
 agents_router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
@@ -58,6 +59,25 @@ async def patch_agent(jobstore: CallersJobStore, agent_id: str, patch: Strict[Ag
 async def disable_agent(jobstore: CallersJobStore, agent_id: str, change: Change) -> Agent:
     """Disable an agent: it gets no more work."""
     return change.tag(await jobstore.disable_agent(agent_id, version=change.version))
+
+
+@agents_router.post("/{agent_id}/tries", status_code=201, responses=replays(AgentTry))
+async def create_agent_try(jobstore: CallersJobStore, agent_id: str, new: Strict[NewAgentTry], make: Make) -> AgentTry:
+    """Have an executor call an agent once, or check how it keeps to its protocol. It is no job, and kept for a day."""
+    made = await jobstore.create_agent_try(agent_id, new, idempotency_key=make.key)
+    return make.at(f"/api/agents/{agent_id}/tries", made)
+
+
+@agents_router.get("/{agent_id}/tries")
+async def list_agent_tries(jobstore: CallersJobStore, agent_id: str, query: Paging) -> Page[AgentTry]:
+    """Tries of an agent, newest first, without their exchanges and checks."""
+    return Page[AgentTry].of(await jobstore.list_agent_tries(agent_id, **query.page))
+
+
+@agents_router.get("/{agent_id}/tries/{try_id}")
+async def get_agent_try(jobstore: CallersJobStore, agent_id: str, try_id: UUID) -> AgentTry:
+    """One try of an agent, with each request and answer once it has ended."""
+    return await jobstore.get_agent_try(agent_id, try_id)
 
 
 @agents_router.post("/{agent_id}/pause", responses=CHANGED)

@@ -195,8 +195,10 @@ _WORKERS: Final[Mapping[str, Collection[Role]]] = {
     "BeginExecutions": (Role.EXECUTOR,),
     "BeginJudgings": (Role.VALIDATOR,),
     "FinishJudgings": (Role.VALIDATOR,),
+    "FinishTask": (Role.EXECUTOR,),
     "RenewLeases": (Role.EXECUTOR, Role.VALIDATOR),
     "ReportJudge": (Role.VALIDATOR,),
+    "WatchTasks": (Role.EXECUTOR,),
     "WatchWaitingJudgings": (Role.VALIDATOR,),
 }
 #: The kind of work whose leases a role holds.

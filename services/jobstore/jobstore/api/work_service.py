@@ -17,6 +17,7 @@ from contracts.signing import KeyUse, Secrets, Signature
 from contracts.spending import Budget
 from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from jobstore.api.requests import CALLER, Context, check_text_size
+from jobstore.api.task_claims import TaskClaims
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
@@ -54,6 +55,7 @@ from jobstore.judging.rules import (
     read_task,
 )
 from jobstore.judging.store import note_validator
+from jobstore.tasks.queue import TaskQueue
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.subscription import parse_event
 from signoff.errors import ErrorCode
@@ -246,6 +248,7 @@ class WorkService(WorkServiceServicer):
         *,
         upstreams: Upstreams = OPEN,
         judgings: JudgingQueue | None = None,
+        tasks: TaskQueue | None = None,
     ) -> None:
         self._database = database
         self._upstreams = upstreams
@@ -255,6 +258,7 @@ class WorkService(WorkServiceServicer):
         self._installation = runner.terms.ids.installation
         queue = judgings or JudgingQueue(database, runner)
         self._judgings = JudgingClaims(database, runner, secrets, queue)
+        self._tasks = TaskClaims(database, secrets, tasks or TaskQueue(database), runner.terms)
 
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, _: Context) -> pb.BeginExecutionsResponse:
         owner = UUID(request.owner)
@@ -299,6 +303,13 @@ class WorkService(WorkServiceServicer):
     ) -> AsyncIterator[pb.WatchWaitingJudgingsResponse]:
         async for waiting in self._judgings.queue.watch():
             yield pb.WatchWaitingJudgingsResponse(judgings_waiting=waiting)
+
+    async def WatchTasks(self, request: pb.WatchTasksRequest, _: Context) -> AsyncIterator[pb.WatchTasksResponse]:
+        async for response in self._tasks.watch(request):
+            yield response
+
+    async def FinishTask(self, request: pb.FinishTaskRequest, _: Context) -> pb.FinishTaskResponse:
+        return await self._tasks.finish(request)
 
     async def _run_claims(self, claims: Sequence[Command[ClaimAnswer] | ClaimAnswer]) -> list[ClaimAnswer]:
         """Run the claims that are commands, and return all answers in order; a claim that fails for good is INVALID."""

@@ -55,6 +55,7 @@ class Wake(Flag):
     OPERATIONS = auto()  # an operation was asked for, paused, resumed or cancelled: its worker goes on
     JUDGINGS = auto()  # a judging without a job waits for a validator
     LATE = auto()  # a lease is late, and ends once what stood in the topics is read: their consumers hurry
+    TASKS = auto()  # a task that is no execution waits for an executor, or an executor has room for one
 
     @property
     def payload(self) -> str:
@@ -72,9 +73,9 @@ class Wake(Flag):
 
 
 #: The letter of each kind of work, in their order.
-_LETTERS = dict(zip(tuple(Wake), "lqfaojr", strict=True))
+_LETTERS = dict(zip(tuple(Wake), "lqfaojrt", strict=True))
 #: The work that a process looks for after its connection was lost. It wakes the loops that FREED wakes, too.
-EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS
+EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS | Wake.TASKS
 
 
 def notify(wake: Wake) -> str:

@@ -21,6 +21,8 @@ Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing 
 
 The table `facts` is locked to add facts of all that administrators set, while LIMITS or no lock is held.
 
+TRIES, exclusive, is held to ask for a try of an agent, once all else that this needs is locked.
+
 RELAY, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY
 and MIGRATION are held by a session, and are free as soon as its process is gone or, of RELAY, its epoch has ended
 (Epochs); all others end with their transaction.
@@ -43,6 +45,7 @@ class Lock(IntEnum):
     ROLLUPS = 0x51_6E_0F_05
     TEXTS = 0x51_6E_0F_06
     DEAD_LETTERS = 0x51_6E_0F_07
+    TRIES = 0x51_6E_0F_08
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")

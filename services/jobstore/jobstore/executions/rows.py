@@ -35,6 +35,7 @@ from jobstore.judging.rules import (
     verdict_key,
 )
 from jobstore.limits.rules import Starts
+from jobstore.tasks.rules import Tasks, is_left
 
 #: An execution as gRPC shows it: the fields of contracts.resources.Execution.
 ExecutionView: TypeAlias = dict[str, object]
@@ -181,6 +182,8 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
         uow[Executions].put(decision.execution)
     if decision.entry is not None:
         jobs.entries.append(decision.entry)
+    if execution is not None and is_left(execution, decision.execution, report.kind):
+        uow[Tasks].stop_work(execution)
     if execution is not None:
         _keep_reusable(uow, decision, execution, report)
         if is_verdict(report.kind, report.code):

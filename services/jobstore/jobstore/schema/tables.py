@@ -657,3 +657,43 @@ judgings = declare(
     ),
     Index("judgings_kept_idx", "created_at", postgresql_where=text("kind NOT IN ('shadow', 'rejudge')")),
 )
+
+#: What executors do for agents beside executions. Of these nothing is a fact: a rebuild drops them.
+agent_tasks = declare(
+    "agent_tasks",
+    Column("id", Uuid, primary_key=True),
+    required("kind", Text),
+    required("state", Text, server_default="QUEUED"),
+    required("agent_id", Text),
+    required("protocol", Text, doc="by which the agent is called: other executors are not given it"),
+    Column("execution_id", Uuid, doc="of `cancel`: whose work is to be stopped"),
+    Column("asked", JSON, doc="of `try` and `check`: the body of the call"),
+    required("lease_s", DOUBLE_PRECISION, doc="for which an executor has it"),
+    required("lease", Integer, server_default="0", doc="grants; with the id, the fencing token"),
+    Column("owner", Uuid),
+    required("due_at", TIME, doc="from when it is granted; while it is leased, when the lease ends"),
+    required("ends_at", TIME, doc="when it is given up, or, of `try` and `check`, unless somebody has taken it"),
+    Column("answer", JSON, doc="of `try` and `check`: result, exchanges and checks"),
+    Column("code", Text, doc="why there is no result; of `cancel` and `card`, why the last grant failed"),
+    Column("message", Text),
+    Column("cost_nanos", BigInteger),
+    Column("tokens", BigInteger),
+    Column("duration_s", DOUBLE_PRECISION),
+    Column("actor", Text, doc="who asked for it"),
+    required("created_at", TIME, server_default=func.signoff_now()),
+    Column("answered_at", TIME),
+    CheckConstraint("kind IN ('cancel', 'card', 'try', 'check')", name="kind"),
+    CheckConstraint("state IN ('QUEUED', 'LEASED', 'DONE')", name="state"),
+    Index("agent_tasks_due_idx", "due_at", postgresql_where=text("state <> 'DONE'")),
+    Index("agent_tasks_kept_idx", "agent_id", "created_at", "id", postgresql_where=text("kind IN ('try', 'check')")),
+)
+
+#: What agents say of themselves, as it was read last: no setting of theirs, and no fact.
+agent_cards = declare(
+    "agent_cards",
+    Column("agent_id", Text, primary_key=True),
+    Column("card", JSON, doc="as it was read last without a failure"),
+    Column("code", Text, doc="why it could not be read since"),
+    Column("message", Text),
+    required("read_at", TIME, doc="when it was read, or was tried to be, last"),
+)

@@ -553,6 +553,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/agents/{agent_id}/tries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Agent Tries
+         * @description Tries of an agent, newest first, without their exchanges and checks.
+         */
+        get: operations["list_agent_tries"];
+        put?: never;
+        /**
+         * Create Agent Try
+         * @description Have an executor call an agent once, or check how it keeps to its protocol. It is no job, and kept for a day.
+         */
+        post: operations["create_agent_try"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agents/{agent_id}/tries/{try_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Try
+         * @description One try of an agent, with each request and answer once it has ended.
+         */
+        get: operations["get_agent_try"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agents/{agent_id}/pause": {
         parameters: {
             query?: never;
@@ -1361,11 +1405,44 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /** @description One thing that an agent's protocol promises, and whether the agent keeps it. */
+        AgentCheck: {
+            /** @description `same_key`, `progress`, `cancel`, `error`, `deadline`, `size` or `signature` */
+            check: string;
+            outcome: string;
+            message: string;
+            /** @description what to do about it */
+            advice?: string;
+            /** @description that show it, by their places from 0 */
+            exchanges: number[];
+        };
         /**
          * @description Whether an agent is given work: open after failures in a row, half open while one call finds out.
          * @enum {string}
          */
         AgentCircuit: "CLOSED" | "OPEN" | "HALF_OPEN";
+        /** @description One request to an agent and its answer: secrets are `***`, and bodies are cut at 64 KiB. */
+        AgentExchange: {
+            method: string;
+            url: string;
+            request_headers: {
+                [key: string]: string;
+            };
+            request_body: string;
+            /** @description of the answer; left out if none came */
+            status?: number;
+            response_headers: {
+                [key: string]: string;
+            };
+            response_body: string;
+            /** Format: double */
+            duration_s: number;
+            /** @description why no whole answer came */
+            code?: string;
+            message?: string;
+            /** @description what to do about it */
+            advice?: string;
+        };
         AgentPage: {
             items: components["schemas"]["Agent"][];
             /** @description of the next page, if there is one */
@@ -1432,10 +1509,50 @@ export interface components {
             /** @description of the next page, if there is one */
             next_page_token?: string;
         };
+        /** @description A call of an agent that is no job's, and what came of it. */
+        AgentTry: {
+            /** Format: uuid */
+            id: string;
+            agent_id: string;
+            /** @description whether it is checked how the agent keeps to its protocol */
+            check: boolean;
+            state: string;
+            result?: unknown;
+            /** @description why there is no result */
+            code?: string;
+            message?: string;
+            /** @description what to do about it */
+            advice?: string;
+            /** @example 0.0123 */
+            cost_usd: string;
+            tokens: number;
+            /** Format: double */
+            duration_s?: number;
+            /** @description in order; of very many the first and last */
+            exchanges: components["schemas"]["AgentExchange"][];
+            exchanges_left_out: number;
+            checks: components["schemas"]["AgentCheck"][];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            answered_at?: string;
+            /** @description who asked for it */
+            actor?: string;
+        };
+        AgentTryPage: {
+            items: components["schemas"]["AgentTry"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
         /** @description Why, and who asks. */
         Cancellation: {
             reason?: string | null;
         };
+        /**
+         * @description What a check of an agent came to.
+         * @enum {string}
+         */
+        CheckOutcome: "passed" | "failed" | "not_applicable";
         /** @description What the lint says of criteria. */
         CriteriaRemarks: {
             warnings: components["schemas"]["CriterionWarning"][];
@@ -2507,6 +2624,17 @@ export interface components {
             /** @description of http and http_async: the secrets that sign each call, by reference */
             signing?: string | null;
         };
+        /** @description What an agent is asked in a try, as a job would ask it. */
+        NewAgentTry: {
+            payload?: unknown;
+            /** @description `A try` when not given */
+            title?: string;
+            description?: string;
+            /** @description nobody judges by them */
+            acceptance_criteria?: string;
+            /** @description whether to find out besides how it keeps to its protocol, by further calls */
+            check?: boolean;
+        };
         /** @description Jobs to execute: `job_ids` that exist, those that a `filter` matches, or whole new `jobs`. */
         NewBatch: {
             job_ids?: string[];
@@ -3323,6 +3451,11 @@ export interface components {
         StreamPlace: {
             cursor: number;
         };
+        /**
+         * @description Where a try of an agent stands, as any task of executors does.
+         * @enum {string}
+         */
+        TryState: "QUEUED" | "LEASED" | "DONE";
         /** @description A validator that is there. */
         Validator: {
             owner: string;
@@ -5985,6 +6118,274 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_agent_tries: {
+        parameters: {
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *           "agent_id": "writer",
+                     *           "check": false,
+                     *           "state": "DONE",
+                     *           "result": "Rain on the roof ..",
+                     *           "cost_usd": "0.0123",
+                     *           "tokens": 1200,
+                     *           "duration_s": 2.1,
+                     *           "exchanges": [
+                     *             {
+                     *               "method": "POST",
+                     *               "url": "https://agents.example/writer",
+                     *               "request_headers": {
+                     *                 "Authorization": "***"
+                     *               },
+                     *               "request_body": "{\"title\":\"A try\"}",
+                     *               "status": 200,
+                     *               "response_headers": {
+                     *                 "Content-Type": "application/json"
+                     *               },
+                     *               "response_body": "\"Rain on the roof ..\"",
+                     *               "duration_s": 2.1
+                     *             }
+                     *           ],
+                     *           "exchanges_left_out": 0,
+                     *           "checks": [],
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "answered_at": "2026-05-01T12:00:07.250000Z",
+                     *           "actor": "administrator"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentTryPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_agent_try: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description one request of this method within its tenant: the same again has the same answer, another is refused as `idempotency_key_reused` */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "payload": {
+                 *         "topic": "rain"
+                 *       },
+                 *       "title": "A poem about rain"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewAgentTry"];
+            };
+        };
+        responses: {
+            /** @description It was asked for before: nothing was made, and this is what the first request has made */
+            200: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "agent_id": "writer",
+                     *       "check": false,
+                     *       "state": "DONE",
+                     *       "result": "Rain on the roof ..",
+                     *       "cost_usd": "0.0123",
+                     *       "tokens": 1200,
+                     *       "duration_s": 2.1,
+                     *       "exchanges": [
+                     *         {
+                     *           "method": "POST",
+                     *           "url": "https://agents.example/writer",
+                     *           "request_headers": {
+                     *             "Authorization": "***"
+                     *           },
+                     *           "request_body": "{\"title\":\"A try\"}",
+                     *           "status": 200,
+                     *           "response_headers": {
+                     *             "Content-Type": "application/json"
+                     *           },
+                     *           "response_body": "\"Rain on the roof ..\"",
+                     *           "duration_s": 2.1
+                     *         }
+                     *       ],
+                     *       "exchanges_left_out": 0,
+                     *       "checks": [],
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "answered_at": "2026-05-01T12:00:07.250000Z",
+                     *       "actor": "administrator"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentTry"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "agent_id": "writer",
+                     *       "check": false,
+                     *       "state": "DONE",
+                     *       "result": "Rain on the roof ..",
+                     *       "cost_usd": "0.0123",
+                     *       "tokens": 1200,
+                     *       "duration_s": 2.1,
+                     *       "exchanges": [
+                     *         {
+                     *           "method": "POST",
+                     *           "url": "https://agents.example/writer",
+                     *           "request_headers": {
+                     *             "Authorization": "***"
+                     *           },
+                     *           "request_body": "{\"title\":\"A try\"}",
+                     *           "status": 200,
+                     *           "response_headers": {
+                     *             "Content-Type": "application/json"
+                     *           },
+                     *           "response_body": "\"Rain on the roof ..\"",
+                     *           "duration_s": 2.1
+                     *         }
+                     *       ],
+                     *       "exchanges_left_out": 0,
+                     *       "checks": [],
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "answered_at": "2026-05-01T12:00:07.250000Z",
+                     *       "actor": "administrator"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentTry"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_agent_try: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+                try_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "1b6d3c1e-2f0a-4b7e-8a53-6a4f0f1f9c22",
+                     *       "agent_id": "writer",
+                     *       "check": false,
+                     *       "state": "DONE",
+                     *       "result": "Rain on the roof ..",
+                     *       "cost_usd": "0.0123",
+                     *       "tokens": 1200,
+                     *       "duration_s": 2.1,
+                     *       "exchanges": [
+                     *         {
+                     *           "method": "POST",
+                     *           "url": "https://agents.example/writer",
+                     *           "request_headers": {
+                     *             "Authorization": "***"
+                     *           },
+                     *           "request_body": "{\"title\":\"A try\"}",
+                     *           "status": 200,
+                     *           "response_headers": {
+                     *             "Content-Type": "application/json"
+                     *           },
+                     *           "response_body": "\"Rain on the roof ..\"",
+                     *           "duration_s": 2.1
+                     *         }
+                     *       ],
+                     *       "exchanges_left_out": 0,
+                     *       "checks": [],
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "answered_at": "2026-05-01T12:00:07.250000Z",
+                     *       "actor": "administrator"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentTry"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

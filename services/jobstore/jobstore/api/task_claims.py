@@ -1,0 +1,123 @@
+"""Grant executors tasks that are no executions, and take in what came of them."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+from uuid import UUID
+
+from pydantic_core import from_json
+
+from contracts.resources import Policy
+from contracts.signing import KeyUse, Secrets, Signature
+from contracts.spending import Budget
+from contracts.topics import LIMIT_MAX_BYTES
+from jobstore.api.requests import check_text_size
+from jobstore.engine.database import Database
+from jobstore.engine.sql import Row
+from jobstore.jobs.model import ExecutionTerms, cut_message
+from jobstore.tasks import store
+from jobstore.tasks.queue import TaskQueue
+from jobstore.tasks.rules import MARGIN_S, TRY_MAX_S
+from jobstore.tasks.store import Finished
+from signoff.status import FIRST_PROTOCOLS
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.values import USD_MAX, to_nanos
+from signoff.wire import parse_words, write_message, write_row
+from signoff.worker.v1 import work_service_pb2 as pb
+
+#: The most bytes of what came of a try: its result, and its exchanges, whose bodies the executor bounds.
+ANSWER_MAX_BYTES: Final = 2 * LIMIT_MAX_BYTES
+#: Tasks that one executor has under way at most, whatever room it reports.
+ROOM_MAX: Final = 100
+
+
+class TaskClaims:
+    """Grant tasks to executors that watch, and finish these under their leases."""
+
+    def __init__(self, database: Database, secrets: Secrets, queue: TaskQueue, terms: ExecutionTerms) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._queue = queue
+        self._terms = terms
+
+    async def watch(self, request: pb.WatchTasksRequest) -> AsyncIterator[pb.WatchTasksResponse]:
+        """Yield tasks for an executor, by whose protocols their agents are called, while it has room."""
+        descriptor = resources_pb.Protocol.DESCRIPTOR
+        protocols = parse_words(descriptor, request.protocols) or [*FIRST_PROTOCOLS]
+        room = min(max(0, request.room), ROOM_MAX)
+        async for rows in self._queue.watch(UUID(request.owner), protocols, room):
+            for row in rows:
+                yield pb.WatchTasksResponse(task=self._make_task(row))
+
+    async def finish(self, request: pb.FinishTaskRequest) -> pb.FinishTaskResponse:
+        """Record what came of a task, unless its lease is not proven, or not the current one: then it is LOST."""
+        lease = request.lease
+        if not self._is_proven(lease, UUID(request.owner)):
+            return pb.FinishTaskResponse(state=pb.LEASE_STATE_LOST)
+        answer = request.answer_json if request.HasField("answer_json") else None
+        if answer is not None:
+            check_text_size(answer, ANSWER_MAX_BYTES)
+            from_json(answer)  # ValueError: it is no JSON
+        finished = Finished(
+            answer,
+            request.code[:64].replace("\0", "") or None,
+            cut_message(request.message).replace("\0", "") or None,
+            to_nanos(request.cost_usd or "0", usd_max=USD_MAX),
+            min(max(0, request.tokens), 2**53),
+            request.duration_s,
+        )
+        async with self._database.session() as session:
+            is_recorded = await store.finish(session, UUID(lease.execution_id), lease.lease, finished)
+        return pb.FinishTaskResponse(state=pb.LEASE_STATE_RECORDED if is_recorded else pb.LEASE_STATE_LOST)
+
+    def _make_task(self, row: Row) -> pb.AgentTask:
+        key = self._secrets.make_key(KeyUse.TASK, row.id, row.lease)
+        return pb.AgentTask(
+            lease=pb.LeaseKey(execution_id=str(row.id), lease=row.lease, secret_id=key.secret_id, key=key.key),
+            lease_s=row.lease_s,
+            kind=pb.TaskKind.Value(f"TASK_KIND_{row.kind.upper()}"),
+            grant=self._make_grant(row),
+            job_id=row.job_id or str(row.id),
+        )
+
+    def _make_grant(self, row: Row) -> pb.ExecutionGrant:
+        """Return how the agent is called: for an execution that has ended as it was, for anything else as it is now."""
+        execution_id = row.execution_id or row.id
+        if row.execution_id is None:
+            policy = Policy(**from_json(row.agent_policy)).over(self._terms.policy)
+            timeout_s = min(policy.attempt_timeout_s or TRY_MAX_S, row.lease_s - MARGIN_S)
+            policy = policy.model_copy(update={"attempt_timeout_s": timeout_s, "max_calls": 1})
+            settings = row.agent_settings
+        else:
+            policy = Policy(**from_json(row.policy or "{}")).over(self._terms.policy)
+            settings = row.settings
+        ids, budget = self._terms.ids, Budget.under(vars(policy), 0, 0)
+        return write_row(
+            pb.ExecutionGrant,
+            {
+                "agent_id": row.agent_id,
+                "url": row.url,
+                "signing": row.signing,
+                "handle": row.handle,
+                "spent": row.spent or 0,
+            },
+            lease=pb.LeaseKey(execution_id=str(execution_id), lease=row.lease),
+            attempt=row.attempt or 1,
+            submission=row.submission or 1,
+            request_json=row.asked or "{}",
+            protocol=resources_pb.Protocol.Value(f"PROTOCOL_{row.protocol.upper()}"),
+            policy=write_message(resources_pb.Policy, policy),
+            headers=from_json(row.headers),
+            budget_left_usd=budget.left_usd,
+            budget_left_tokens=budget.left_tokens,
+            settings_json=settings if settings and settings != "{}" else "",
+            context_id=str(ids.derive("context", row.job_id or str(row.id))),
+            message_id=str(ids.derive("message", str(execution_id))),
+            tenant=row.tenant or "",
+        )
+
+    def _is_proven(self, lease: pb.Lease, owner: UUID) -> bool:
+        """Return whether `owner` proved to hold the lease of a task."""
+        signature = Signature.parse(lease.proof)
+        if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
+            return False
+        return self._secrets.verify(KeyUse.TASK, signature, str(owner).encode())

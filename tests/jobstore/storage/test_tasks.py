@@ -1,0 +1,307 @@
+"""Tasks of executors that are no executions: work that is stopped afterwards, tries and cards, and their leases."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from support.factories import SECRETS
+from support.jobstore.administered import put_agent
+from support.jobstore.steps import Steps, swept
+from support.jobstore.terms import IDS, LEASE_S
+
+from contracts.resources import NewAgent, NewAgentTry
+from contracts.signing import SigningKey
+from jobstore.api.task_claims import ANSWER_MAX_BYTES
+from jobstore.api.work_service import WorkService
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.errors import InvalidError
+from jobstore.executions.commands import CancelJob
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.subjects import STORES
+from jobstore.tasks import rules, store
+from jobstore.tasks.commands import TryAgent
+from jobstore.tasks.queue import GIVEN_UP, TaskQueue
+from servicekit.errors import PermanentError
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.worker.v1 import work_service_pb2 as pb
+
+AGENT, PLACE = "slow-writer", "http://127.0.0.1:9/work/1"
+HTTP_ASYNC = [resources_pb.PROTOCOL_HTTP_ASYNC]
+
+
+class Now(TaskQueue):
+    """Gives what is due now, and does not wait for more."""
+
+    async def watch(self, owner: UUID, protocols: Collection[str], room: int) -> AsyncIterator[Sequence[Any]]:
+        async with self._database.session() as session:
+            while rows := await store.grant(session, owner, protocols, room):
+                yield rows
+
+
+class Executor:
+    """An executor that takes tasks."""
+
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
+        self.database = database
+        self.runner = runner
+        self.owner = uuid4()
+        self.queue = Now(database)
+        self.service = WorkService(database, runner, SECRETS, tasks=self.queue)
+
+    async def take(self, room: int = 100, protocols: Any = HTTP_ASYNC) -> list[pb.AgentTask]:
+        """All tasks that it is given now."""
+        request = pb.WatchTasksRequest(owner=str(self.owner), protocols=protocols, room=room)
+        return [response.task async for response in self.service.WatchTasks(request, None)]  # type: ignore[arg-type]
+
+    async def finish(self, task: pb.AgentTask, owner: UUID | None = None, **fields: Any) -> int:
+        key = SigningKey(UUID(task.lease.execution_id), task.lease.lease, task.lease.secret_id, task.lease.key)
+        proof = key.sign(str(owner or self.owner).encode())
+        lease = pb.Lease(execution_id=task.lease.execution_id, lease=task.lease.lease, proof=proof)
+        request = pb.FinishTaskRequest(owner=str(self.owner), lease=lease, **fields)
+        return (await self.service.FinishTask(request, None)).state  # type: ignore[arg-type]
+
+    async def sql(self, query: str, **about: Any) -> list[Any]:
+        async with self.database.transaction() as connection:
+            return list(await connection.execute(text(query), about))
+
+
+@pytest.fixture
+async def executor(database: Database, runner: CommandRunner, steps: Steps) -> Executor:
+    del steps  # nothing of earlier tests is due
+    made = Executor(database, runner)
+    await made.sql("DELETE FROM agent_tasks")
+    await made.sql("DELETE FROM agent_cards")
+    async with database.transaction() as connection:
+        new = NewAgent(name="slow", url="http://127.0.0.1:9/", protocol="http_async", headers={"X-Key": "file:key"})
+        known = await connection.execute(text("SELECT 1 FROM agents WHERE id = :id"), {"id": AGENT})
+        if not known:
+            await put_agent(connection, AGENT, new, create=True)
+    return made
+
+
+async def running(executor: Executor, steps: Steps, handle: str | None = PLACE) -> int:
+    lease = await steps.running(agent_id=AGENT)
+    await executor.sql(
+        "UPDATE executions SET handle = :handle WHERE execution_id = :id", handle=handle, id=steps.execution_id
+    )
+    return lease
+
+
+async def tried(executor: Executor, **fields: Any) -> UUID:
+    try_id = uuid4()
+    await executor.runner.administer.run_one(TryAgent(try_id, AGENT, NewAgentTry(**fields), actor=ADMINISTRATOR))
+    return try_id
+
+
+async def test_work_that_an_executor_has_is_stopped_afterwards_once_its_lease_has_ended(
+    executor: Executor, steps: Steps
+) -> None:
+    await running(executor, steps)
+    await executor.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    assert await executor.take() == []
+    ((in_s,),) = await executor.sql("SELECT extract(epoch FROM due_at - signoff_now())::float8 FROM agent_tasks")
+    assert 0 < in_s <= LEASE_S
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now()")
+    (task,) = await executor.take()
+    assert (task.kind, task.job_id) == (pb.TASK_KIND_CANCEL, steps.job_id)
+    grant = task.grant
+    assert (grant.lease.execution_id, grant.lease.key) == (str(steps.execution_id), b"")
+    assert (grant.handle, grant.url, dict(grant.headers)) == (PLACE, "http://127.0.0.1:9/", {"X-Key": "file:key"})
+    assert grant.message_id == str(IDS.derive("message", str(steps.execution_id)))
+    assert await executor.finish(task) == pb.LEASE_STATE_RECORDED
+    assert await executor.sql("SELECT * FROM agent_tasks") == []
+
+
+async def test_work_that_nobody_has_is_stopped_at_once(executor: Executor, steps: Steps) -> None:
+    """The deadline passes while no executor holds the execution."""
+    await running(executor, steps)
+    await executor.sql(
+        "UPDATE executions SET state = 'QUEUED', owner = NULL, due_at = signoff_now() + interval '1 hour', "
+        "deadline_at = signoff_now(), fails_at = signoff_now() WHERE execution_id = :id",
+        id=steps.execution_id,
+    )
+    await swept(executor.database, executor.runner)
+    (task,) = await executor.take()
+    assert (task.kind, task.grant.handle) == (pb.TASK_KIND_CANCEL, PLACE)
+
+
+@pytest.mark.parametrize("handle", [None, ""])
+async def test_work_without_a_name_is_not_looked_for(executor: Executor, steps: Steps, handle: str | None) -> None:
+    await running(executor, steps, handle)
+    await executor.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    assert await executor.sql("SELECT * FROM agent_tasks") == []
+
+
+async def test_a_stop_that_fails_is_tried_again_later_and_given_up_after_an_hour(
+    executor: Executor, steps: Steps
+) -> None:
+    await running(executor, steps)
+    await executor.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    waits = []
+    for _ in range(3):
+        await executor.sql("UPDATE agent_tasks SET due_at = signoff_now()")
+        (task,) = await executor.take()
+        assert await executor.finish(task, code="agent_unreachable", message="no\0") == pb.LEASE_STATE_RECORDED
+        ((in_s, code, message),) = await executor.sql(
+            "SELECT extract(epoch FROM due_at - signoff_now())::float8 AS in_s, code, message FROM agent_tasks"
+        )
+        assert (code, message) == ("agent_unreachable", "no")
+        waits.append(round(in_s))
+    assert waits == [2, 4, 8]
+    before = GIVEN_UP.labels("cancel")._value.get()
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now(), ends_at = signoff_now()")
+    assert await executor.take() == []
+    await executor.queue.look()
+    assert await executor.sql("SELECT * FROM agent_tasks") == []
+    assert GIVEN_UP.labels("cancel")._value.get() == before + 1
+
+
+async def test_a_task_whose_lease_has_ended_is_given_again_and_its_lease_no_longer_counts(
+    executor: Executor, steps: Steps
+) -> None:
+    await running(executor, steps)
+    await executor.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now()")
+    (first,) = await executor.take()
+    assert await executor.take() == []
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now()")
+    (second,) = await executor.take()
+    assert second.lease.lease == first.lease.lease + 1
+    assert await executor.finish(first) == pb.LEASE_STATE_LOST
+    assert await executor.finish(second, owner=uuid4()) == pb.LEASE_STATE_LOST
+    assert await executor.finish(second) == pb.LEASE_STATE_RECORDED
+    assert await executor.finish(second) == pb.LEASE_STATE_LOST
+
+
+async def test_an_executor_is_given_tasks_of_its_protocols_while_it_has_room(executor: Executor) -> None:
+    for _ in range(3):
+        await tried(executor)
+    assert await executor.take(protocols=[resources_pb.PROTOCOL_OPENAI]) == []
+    taken = await executor.take(room=2)
+    assert len(taken) == 2
+    assert await executor.take(room=2) == []
+    await executor.finish(taken[0], answer_json='{"result": 1}')
+    assert len(await executor.take(room=2)) == 1
+
+
+async def test_a_try_calls_the_agent_as_it_is_now_within_its_policy_and_keeps_what_came_of_it(
+    executor: Executor,
+) -> None:
+    try_id = await tried(executor, payload={"topic": "rain"}, title="Rain")
+    (task,) = await executor.take()
+    assert (task.kind, task.lease.execution_id, task.lease_s) == (pb.TASK_KIND_TRY, str(try_id), 60.0 + rules.MARGIN_S)
+    body = json.loads(task.grant.request_json)
+    assert (body["title"], body["payload"], body["execution_id"]) == ("Rain", {"topic": "rain"}, str(try_id))
+    assert (task.grant.attempt, task.grant.policy.attempt_timeout_s, task.grant.policy.max_calls) == (1, 60.0, 1)
+    answer = json.dumps({"result": "drops", "exchanges": []})
+    assert await executor.finish(task, answer_json=answer, cost_usd="0.5", tokens=7) == pb.LEASE_STATE_RECORDED
+    async with executor.database.session() as session:
+        row = await store.get_try(session, AGENT, try_id)
+    assert row is not None
+    assert (row.state, json.loads(row.answer)["result"], row.cost_nanos, row.tokens) == ("DONE", "drops", 5 * 10**8, 7)
+
+
+async def test_a_try_leaves_no_job_fact_statistic_or_failure_of_a_circuit(executor: Executor) -> None:
+    tables = ("jobs", "job_logs", "executions", "facts", "circuits", "rollups", "agent_rollups")
+    count = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+    before = await executor.sql(count)
+    await tried(executor)
+    (task,) = await executor.take()
+    await executor.finish(task, code="agent_status", message="500", cost_usd="1")
+    assert await executor.sql(count) == before
+
+
+async def test_ten_tries_are_under_way_at_once_however_many_are_asked_for(
+    executor: Executor, runner: CommandRunner, database_url: str
+) -> None:
+    other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
+    runners = [runner, CommandRunner(other, STORES, runner.terms)]
+    asked = [
+        runners[number % 2].administer.run_one(TryAgent(uuid4(), AGENT, NewAgentTry(), actor=ADMINISTRATOR))
+        for number in range(40)
+    ]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    await other.close()
+    refused = [each.code for each in answers if isinstance(each, PermanentError)]
+    assert (len(refused), set(refused)) == (30, {"too_many_tries"})
+    (task, *_) = await executor.take()
+    await executor.finish(task, answer_json="{}")
+    await tried(executor)
+
+
+async def test_a_try_that_nobody_takes_and_one_whose_executor_is_lost_end_and_are_not_made_again(
+    executor: Executor,
+) -> None:
+    not_taken, lost = await tried(executor), await tried(executor)
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now() + interval '1 h' WHERE id = :id", id=not_taken)
+    (task,) = await executor.take()
+    assert task.lease.execution_id == str(lost)
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now(), ends_at = signoff_now()")
+    assert await executor.take() == []
+    await executor.queue.look()
+    ended = {row.id: row.code for row in await executor.sql("SELECT id, code FROM agent_tasks WHERE state = 'DONE'")}
+    assert ended == {not_taken: "try_not_taken", lost: "try_lost"}
+    assert await executor.finish(task, answer_json="{}") == pb.LEASE_STATE_LOST
+
+
+async def test_a_try_is_kept_for_a_day(executor: Executor) -> None:
+    await tried(executor)
+    (task,) = await executor.take()
+    await executor.finish(task, answer_json="{}")
+    async with executor.database.session() as session:
+        assert await store.forget(session) == 0
+    await executor.sql("UPDATE agent_tasks SET created_at = created_at - interval '25 h'")
+    async with executor.database.session() as session:
+        assert await store.forget(session) == 1
+
+
+async def test_a_card_is_read_by_an_executor_and_one_that_fails_keeps_the_last(executor: Executor) -> None:
+    await executor.sql(
+        "INSERT INTO agent_tasks (id, kind, agent_id, protocol, lease_s, due_at, ends_at) "
+        "VALUES (:id, 'card', :agent, 'http_async', 60, signoff_now(), signoff_now() + interval '1 h')",
+        id=uuid4(),
+        agent=AGENT,
+    )
+    (task,) = await executor.take()
+    assert task.kind == pb.TASK_KIND_CARD
+    await executor.finish(task, code="agent_unreachable", message="no")
+    ((card, code),) = await executor.sql("SELECT card::text AS card, code FROM agent_cards")
+    assert (card, code) == (None, "agent_unreachable")
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now()")
+    (task,) = await executor.take()
+    await executor.finish(task, answer_json='{"name": "Writer"}')
+    ((card, code),) = await executor.sql("SELECT card::text AS card, code FROM agent_cards")
+    assert (json.loads(card), code) == ({"name": "Writer"}, None)
+    assert await executor.sql("SELECT * FROM agent_tasks") == []
+
+
+async def test_an_answer_that_is_no_json_or_too_large_is_not_stored(executor: Executor) -> None:
+    await tried(executor)
+    (task,) = await executor.take()
+    with pytest.raises(ValueError, match="EOF"):
+        await executor.finish(task, answer_json="{")
+    with pytest.raises(InvalidError, match="bytes"):
+        await executor.finish(task, answer_json=f'"{"x" * ANSWER_MAX_BYTES}"')
+    assert await executor.finish(task, answer_json="{}") == pb.LEASE_STATE_RECORDED
+
+
+async def test_watching_wakes_for_a_task_that_is_queued(executor: Executor) -> None:
+    queue = TaskQueue(executor.database)
+    service = WorkService(executor.database, executor.runner, SECRETS, tasks=queue)
+    request = pb.WatchTasksRequest(owner=str(executor.owner), protocols=HTTP_ASYNC, room=5)
+    watch = service.WatchTasks(request, None)  # type: ignore[arg-type]
+    following, looking = asyncio.ensure_future(anext(watch)), asyncio.ensure_future(queue.run())
+    try:
+        try_id = await tried(executor)
+        queue.wake.set()
+        async with asyncio.timeout(20):
+            assert (await following).task.lease.execution_id == str(try_id)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        await watch.aclose()  # type: ignore[attr-defined]
