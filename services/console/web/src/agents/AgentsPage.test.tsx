@@ -6,6 +6,7 @@ import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem } from "@/testing/server";
 import { AgentHealth } from "./AgentHealth";
 import { AgentsPage } from "./AgentsPage";
+import { PROTOCOLS } from "./protocols";
 
 const HEALTHS: [string, Partial<Agent>][] = [
   ["Ready", {}],
@@ -175,7 +176,7 @@ it("promises no protocol that agents cannot be called by", async () => {
   expect(await screen.findByText(/An agent does the work/)).toHaveTextContent(/model .* or a service/);
   await user.click(screen.getByRole("button", { name: "Register an agent" }));
   const choices = within(await screen.findByLabelText("Protocol")).getAllByRole("option");
-  expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(["http", "http_async", "openai"]);
+  expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(Object.keys(PROTOCOLS));
 });
 
 it("shows how an agent is called in words, with its model", async () => {
