@@ -1,0 +1,34 @@
+"""Agents that a test serves in processes of their own; what they begin, and how it ends, is noted in files."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from signoff_agent import Task, agent
+
+FOLDER = Path(os.environ.get("SERVED_FOLDER", "."))
+
+
+def note(task: Task, what: str) -> None:
+    """Add a line to the file of a key, which outlives this process."""
+    with (FOLDER / f"{task.key}.{what}").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+async def wait(task: Task) -> str:
+    """Work until the file `end` is there."""
+    note(task, "began")
+    task.usage(input_tokens=3)
+    try:
+        while not (FOLDER / "end").exists():
+            task.progress(0.5, f"in {os.getpid()}")
+            await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        note(task, "cancelled")
+        raise
+    return task.title
+
+
+waiting = agent(grace_s=30)(wait)
+hasty = agent(grace_s=0.2)(wait)
+repeatable = agent(grace_s=0.2, is_repeatable=True)(wait)

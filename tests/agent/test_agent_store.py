@@ -1,0 +1,130 @@
+"""The store of an agent: what it keeps, for how long, for whom, and what happens while it cannot be written."""
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+
+import pytest
+from support.fakes import until
+
+from signoff_agent import SqliteStore, Task, agent
+from signoff_agent.store import StoreError
+from signoff_agent.testing import AgentClient
+
+
+@pytest.fixture
+async def store(tmp_path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "new folder" / "work")
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def begin(store: SqliteStore, key: str = "k", **fields):
+    begun = await store.begin(key, "digest", **{"has_room": True, "is_repeatable": False, **fields})
+    assert begun is not None
+    return begun
+
+
+async def test_of_many_at_once_in_two_processes_one_begins(store, tmp_path):
+    other = SqliteStore(tmp_path / "new folder" / "work")
+    await other.open()
+    begun = await asyncio.gather(*(begin(one) for one in [store, other] * 50))
+    assert sum(one.is_new for one in begun) == 1
+    assert len({one.work.id for one in begun}) == 1
+    await other.close()
+
+
+async def test_work_of_a_store_that_was_closed_is_lost_to_others_at_once(store, tmp_path):
+    other = SqliteStore(tmp_path / "new folder" / "work")
+    await other.open()
+    work = (await begin(other)).work
+    seen = await store.find(work.id)
+    assert seen is not None
+    assert (seen.state, seen.is_own) == ("running", False)
+    await other.close()
+    seen = await store.find(work.id)
+    assert seen is not None
+    assert seen.state == "lost"
+    with pytest.raises(StoreError):
+        await other.end(work.id, "succeeded", "{}")
+
+
+async def test_an_end_is_kept_for_its_time_and_then_forgotten_with_its_checkpoints(tmp_path):
+    store = SqliteStore(tmp_path / "work", keep_s=0)
+    await store.open()
+    ended, running = (await begin(store, "a")).work, (await begin(store, "b")).work
+    await store.checkpoint("a", "n", "1")
+    await store.end(ended.id, "failed", "{}")
+    await store.forget()
+    assert await store.find(ended.id) is None
+    assert await store.find(running.id) is not None
+    assert (await begin(store, "a")).checkpoints == {}
+    await store.close()
+
+
+async def test_its_files_are_for_nobody_else_and_locks_left_behind_are_removed(store, tmp_path):
+    folder = tmp_path / "new folder"
+    left = folder / "work.0123456789abcdef.lock"
+    left.touch()
+    await store.forget()
+    assert not left.exists()
+    assert len(list(folder.glob("work.*.lock"))) == 1
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_a_store_of_a_newer_release_or_none_at_all_is_not_touched(tmp_path):
+    with sqlite3.connect(tmp_path / "newer") as db:
+        db.execute("PRAGMA user_version = 2")
+    db.close()
+    (tmp_path / "text").write_text("this is no database" * 100)
+    for name, why in {"newer": "of version 2", "text": "not a database"}.items():
+        with pytest.raises(StoreError, match=why):
+            await SqliteStore(tmp_path / name).open()
+
+
+class Failing(SqliteStore):
+    """A store whose writes fail while `fails`, as on a full disk."""
+
+    fails = False
+
+    async def begin(self, *args, **fields):
+        self._check()
+        return await super().begin(*args, **fields)
+
+    async def end(self, *args):
+        self._check()
+        await super().end(*args)
+
+    def _check(self) -> None:
+        if self.fails:
+            raise StoreError("the disk is full")
+
+
+async def test_while_the_store_fails_nothing_begins_and_what_ends_is_kept_until_it_can_be_written(tmp_path):
+    may_end = asyncio.Event()
+
+    async def wait(_task: Task) -> str:
+        await may_end.wait()
+        return "done"
+
+    store = Failing(tmp_path / "work")
+    app = agent(store=store)(wait)
+    await app.open()
+    client = AgentClient(app)
+    location = (await client.post({}, key="k")).headers["location"]
+    store.fails = True
+    may_end.set()
+    assert (await client.follow(location)).result == "done"
+    refused = await client.post({}, key="other")
+    assert (refused.status, refused.body) == (503, {"error": "the agent's store cannot be used now"})
+    store.fails = False
+    await until(lambda: not app._unkept)
+    assert (await client.run({}, key="k")).result == "done"
+    await app.close()
+    again = AgentClient(agent(store=tmp_path / "work")(wait))
+    await again.agent.open()
+    assert (await again.get(location)).body["result"] == "done"
+    await again.agent.close()

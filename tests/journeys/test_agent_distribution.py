@@ -1,0 +1,79 @@
+"""An async function becomes an agent by a wheel that needs nothing else of Signoff, as its pages show."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from support.distributions import ROOT, UV, install_alone, run
+from support.free_ports import free_port
+from support.system import System
+
+#: The section that shows it, by the module that its first block is.
+PAGES = {
+    "hello": (ROOT / "services/agent/README.md").read_text().partition("\n## An agent of ten lines\n")[2],
+    "outline": (ROOT / "docs/agents.md").read_text().partition("\n## A function\n")[2],
+}
+
+
+@pytest.fixture(scope="module")
+async def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has signoff-agent alone."""
+    return await install_alone(ROOT / "services/agent", tmp_path_factory.mktemp("agent"))
+
+
+async def test_a_function_is_tested_as_its_page_shows(python: Path, tmp_path: Path) -> None:
+    code, test = re.findall(r"```python\n(.*?)```", PAGES["hello"], re.DOTALL)
+    (tmp_path / "hello.py").write_text(code)
+    called = "import asyncio; asyncio.run(test_three_lines())"
+    await run(python, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{test}\n{called}")
+
+
+async def test_its_wheel_brings_little(python: Path) -> None:
+    listed = await run(UV, "pip", "list", "--format", "freeze", "--python", python)
+    assert {line.partition("==")[0] for line in listed.splitlines() if "==" in line} == {
+        "click",
+        "h11",
+        "signoff-agent",
+        "uvicorn",
+    }
+    assert await run(python, "-c", "import sys, signoff_agent.testing; print('uvicorn' in sys.modules)") == "False\n"
+
+
+@pytest.mark.parametrize("module", PAGES)
+async def test_a_page_makes_an_agent_and_its_job_is_completed(
+    system: System, python: Path, tmp_path: Path, module: str
+) -> None:
+    code, commands = (re.search(rf"```{kind}\n(.*?)```", PAGES[module], re.DOTALL)[1] for kind in ("python", "sh"))  # type: ignore[index]
+    (tmp_path / f"{module}.py").write_text(code)
+    (tmp_path / ".signoff").mkdir()
+    (tmp_path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
+    commands = re.sub(r"\b900\d\b", str(free_port()), commands)
+    path = f"{python.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with (tmp_path / "output").open("w+") as output:
+        shell = await asyncio.create_subprocess_exec(
+            "bash",
+            "-ec",
+            commands,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, "COLUMNS": "160"},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            returned = await asyncio.wait_for(shell.wait(), 60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGTERM)  # the agent that the page leaves running
+        output.seek(0)
+        told = output.read()
+    assert returned == 0, told
+    assert "COMPLETED" in told
+    jobs, _ = await system.client.list_jobs()
+    (job,) = (job for job in jobs if f'--title "{job.title}"' in commands)
+    assert "the sea" in str((await system.client.get_job(job.id)).result)
