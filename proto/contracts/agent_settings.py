@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from contracts.checks.languages import compile_schema
 from contracts.fields import StrictModel, Text
-from contracts.templates import TextTemplate, split_path
+from contracts.templates import JsonTemplate, TextTemplate, split_path
 from signoff.errors import ErrorCode
 from signoff.fields import optional
 from signoff.jsontext import Json, json_text
@@ -102,9 +102,23 @@ class OpenAISettings(StrictModel):
         return self.background or self.api == "responses"
 
 
+class A2ASettings(StrictModel):
+    """What an A2A server is sent, and which parts of its artifacts are the result."""
+
+    template: TextTemplate | None = optional(
+        "of the message's text, over title, description, acceptance_criteria, payload, feedback"
+    )
+    data: JsonTemplate | None = optional("sent as a data part behind the text; its texts are templates")
+    artifact: _Name | None = optional("the name or id of the artifact that is the result; otherwise all are")
+    output: Literal["text", "data", "parts"] | None = optional(
+        "the result: all texts, joined; the one data part; a list of all parts. Otherwise the part, or a list"
+    )
+
+
 #: The model of each protocol's settings; the others have none.
 MODELS: Final[Mapping[Protocol, type[StrictModel]]] = {
     Protocol.OPENAI: OpenAISettings,
+    Protocol.A2A: A2ASettings,
 }
 
 

@@ -258,6 +258,20 @@ class ErrorCode(StrEnum):
     )
     TRY_NOT_TAKEN = _PASSING("No executor that calls agents by this protocol took the try: see whether one runs.")
     TRY_LOST = _PASSING("The executor that called the agent was lost or stopped: try again; the work may be done.")
+    AGENT_INPUT_REQUIRED = _RECORDED(
+        "The agent asks for more, which nobody can give it: put it into the payload, and execute again."
+    )
+    AGENT_AUTH_REQUIRED = _RECORDED("The agent asks for an authorization: give its headers the rights that it names.")
+    AGENT_CANCELED = _RECORDED("The agent says that its work was canceled, and not from here: ask its owner.")
+    AGENT_CARD_UNREADABLE = _PASSING(
+        "The agent's card cannot be read, and nothing was sent: see whether the agent's URL is right."
+    )
+    AGENT_PROTOCOL_VERSION = _RECORDED(
+        "The agent does not speak the protocol's version that executors speak: update it, or register another."
+    )
+    AGENT_PART_UNSUPPORTED = _RECORDED(
+        "The agent's result has a file, which is not taken: have it answer with text or data."
+    )
     EXECUTOR_ERROR = _PASSING("An executor failed by an error of its own: its log says why.")
     UNKNOWN_PROTOCOL = _RECORDED("The executor does not know the agent's protocol: update executors.")
     RESULT_TOO_LARGE = _RECORDED("The result is larger than may be: ask for less, or for a link to it.")

@@ -200,6 +200,7 @@ class Protocol(StrEnum):
     HTTP = "http"
     HTTP_ASYNC = "http_async"
     OPENAI = "openai"
+    A2A = "a2a"
 
 
 #: The protocols by which executors call agents: every door offers these, and the executor has an adapter for each.
@@ -207,6 +208,7 @@ CALLABLE_PROTOCOLS: Final = (
     Protocol.HTTP,
     Protocol.HTTP_ASYNC,
     Protocol.OPENAI,
+    Protocol.A2A,
 )
 #: The protocols that an executor calls which names none at its claims.
 FIRST_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})

@@ -5,6 +5,7 @@ from fault_agent import fault_agent
 from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until, working
 
+from executor.a2a_agents import A2AAgent
 from executor.handlers import Handlers
 from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpClient
 from executor.openai_agents import OpenAIAgent
@@ -76,6 +77,7 @@ def handlers(worker, executions, client, http_agent, publisher) -> Handlers:
         AgentProtocol.HTTP: http_agent,
         AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03),
         AgentProtocol.OPENAI: OpenAIAgent(client, poll_max_s=0.03),
+        AgentProtocol.A2A: A2AAgent(client, poll_max_s=0.03),
     }
     return Handlers(worker, executions, agents, publisher, progress_interval_s=0.0)
 

@@ -63,7 +63,11 @@ class FaultAgent:
         method, path, _ = head[0].split(" ")
         call = Call(method, path, headers, body)
         self.calls.append(call)
-        await self._scripts[call.path](writer)
+        await self.choose(call)(writer)
+
+    def choose(self, call: Call) -> Script:
+        """What it does with a call."""
+        return self._scripts[call.path]
 
 
 @asynccontextmanager
@@ -78,7 +82,7 @@ async def fault_agent(host: str = "127.0.0.1") -> AsyncIterator[FaultAgent]:
 
 def says(body: bytes, status: int = 200, **headers: Any) -> Script:
     """A whole answer. Header names are written with underscores."""
-    headers = {"Content-Length": len(body), **headers}
+    headers = {"Content-Length": len(body), "Connection": "close", **headers}
     lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]
     return sends(f"HTTP/1.1 {status} Whatever\r\n{''.join(lines)}\r\n".encode("utf-8", "surrogateescape") + body)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from contracts.events import ExecuteRequested
 from contracts.topics import EXECUTOR_GROUP
+from executor.a2a_agents import A2AAgent
 from executor.config import Settings
 from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
@@ -29,6 +30,7 @@ def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Age
         Protocol.HTTP: HttpAgent(client),
         Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s),
         Protocol.OPENAI: OpenAIAgent(client, settings.poll_max_s),
+        Protocol.A2A: A2AAgent(client, settings.poll_max_s),
     }
 
 

@@ -68,6 +68,26 @@ class AgentWorkUnknownError(AgentError, code=ErrorCode.AGENT_WORK_UNKNOWN):
     """The agent may have been called, does not show the work, and must not be called again (`at_most_once`)."""
 
 
+class AgentInputRequiredError(AgentError, code=ErrorCode.AGENT_INPUT_REQUIRED):
+    """The agent's work waits for more input, which nobody gives."""
+
+
+class AgentAuthRequiredError(AgentError, code=ErrorCode.AGENT_AUTH_REQUIRED):
+    """The agent's work waits for an authorization, which nobody gives."""
+
+
+class AgentCanceledError(AgentError, code=ErrorCode.AGENT_CANCELED):
+    """The agent's work was canceled, and not by its executor."""
+
+
+class AgentCardError(AgentUnreachableError, code=ErrorCode.AGENT_CARD_UNREADABLE):
+    """The card that says where the agent is called cannot be read, so that nothing was sent."""
+
+
+class AgentVersionError(AgentError, code=ErrorCode.AGENT_PROTOCOL_VERSION):
+    """The agent does not speak the version of its protocol that is spoken here."""
+
+
 class AgentFailedError(AgentError, code=ErrorCode.AGENT_FAILED):
     """The agent accepted the work, and reports that the work failed."""
 

@@ -442,15 +442,20 @@ def _resolve_location(agent_url: str, location: str | None) -> str:
     """Return the URL of accepted work, from a Location. Raise AgentError if its origin is not the agent's."""
     if location is None:
         raise _location_error("the agent answered 202 without a Location")
+    url = find_own_url(agent_url, location)
+    if url is None:
+        raise _location_error(f"the Location {to_printable(location)!r} is not of the agent's origin")
+    return url
+
+
+def find_own_url(agent_url: str, place: str) -> str | None:
+    """Return the URL that an agent names, absolute or from its own, if its origin is the agent's; otherwise None."""
     try:
         agent = URL(agent_url)
-        url = agent.join(URL(location))
-        is_own = url.origin() == agent.origin()
+        url = agent.join(URL(place))
+        return str(url) if url.origin() == agent.origin() else None
     except ValueError:
-        is_own = False
-    if not is_own:
-        raise _location_error(f"the Location {to_printable(location)!r} is not of the agent's origin")
-    return str(url)
+        return None
 
 
 def _location_error(message: str) -> errors.AgentError:

@@ -164,23 +164,22 @@ class PolledAgent(ABC):
 
     async def _look(self, call: Call) -> "Work[Any] | Done | None":
         """Return work that goes on, or the result of work that is finished; None if it failed, or there is none."""
-        work = await self.find(call)
-        if work is None:
-            return None
         try:
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                work = await self.find(call)
+            if work is None:
+                return None
             status = await work.ask_in_time()
         except errors.AgentWorkLostError:
             return None
         except TimeoutError:
-            raise errors.AgentTimeoutError(
-                f"the agent was asked for {work.place}, and did not answer in time"
-            ) from None
+            raise errors.AgentTimeoutError("the agent was asked for the work, and did not answer in time") from None
         if status is None:
             return work
         try:
             return Done(work.read(status))
-        except errors.AgentError:
-            if call.grant.follows_only:
+        except errors.AgentError as error:
+            if call.grant.follows_only or isinstance(error, errors.AgentDeclinedError):
                 raise
             return None  # by the policy it is tried again
 

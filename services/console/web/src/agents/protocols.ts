@@ -36,6 +36,23 @@ const OPENAI = {
   parameters: { label: "Parameters", kind: "json", hint: "Sent as they are.", example: '{"temperature": 0}' },
 } as const satisfies SettingsOf<"OpenAISettingsInput">;
 
+const A2A = {
+  template: TEMPLATE,
+  data: {
+    label: "Data",
+    kind: "json",
+    hint: "JSON that is sent beside the text; its texts may have the same names.",
+    example: '{"where": "{{payload.city}}"}',
+  },
+  artifact: { label: "Artifact", kind: "line", hint: "The name or id of the one that is the result. Empty: all." },
+  output: {
+    label: "Result",
+    kind: "choice",
+    hint: "Not set: the only part, or a list of several.",
+    choices: { text: "All texts, joined", data: "The data part", parts: "A list of all parts" },
+  },
+} as const satisfies SettingsOf<"A2ASettingsInput">;
+
 type ProtocolWords = { name: string; explained: string; address: string; settings: Record<string, Setting> };
 
 /** Protocols by which agents can be called: each with its name, what it is, its address and its settings. */
@@ -53,6 +70,7 @@ export const PROTOCOLS: Record<Protocol, ProtocolWords> = {
     address: "https://api.openai.com/v1",
     settings: OPENAI,
   },
+  a2a: { name: "A2A", explained: "An A2A server, by its card", address: "https://…", settings: A2A },
 };
 
 /** Names of all settings, of whichever protocol. */

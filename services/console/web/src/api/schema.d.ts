@@ -1369,6 +1369,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What an A2A server is sent, and which parts of its artifacts are the result. */
+        A2ASettingsInput: {
+            /** @description of the message's text, over title, description, acceptance_criteria, payload, feedback */
+            template?: string | null;
+            /** @description sent as a data part behind the text; its texts are templates */
+            data?: unknown | null;
+            /** @description the name or id of the artifact that is the result; otherwise all are */
+            artifact?: string | null;
+            /** @description the result: all texts, joined; the one data part; a list of all parts. Otherwise the part, or a list */
+            output?: ("text" | "data" | "parts") | null;
+        };
         /** @description A registered agent. */
         Agent: {
             id: string;
@@ -1472,7 +1483,7 @@ export interface components {
          * @description How an agent is called.
          * @enum {string}
          */
-        AgentProtocol: "http" | "http_async" | "openai";
+        AgentProtocol: "http" | "http_async" | "openai" | "a2a";
         /** @description How an agent does: now, and over the last 24 hours. */
         AgentStats: {
             agent_id: string;
@@ -2617,7 +2628,7 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** @description what the protocol needs to know, such as the model; 64 KiB at most; of `openai`: `OpenAISettingsInput` */
+            /** @description what the protocol needs to know, such as the model; 64 KiB at most; of `openai`: `OpenAISettingsInput`; of `a2a`: `A2ASettingsInput` */
             settings?: {
                 [key: string]: unknown;
             };

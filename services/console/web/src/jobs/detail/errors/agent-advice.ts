@@ -85,4 +85,28 @@ export const AGENT_ADVICE: Record<string, Advice> = {
     means: "The agent's result is larger than allowed.",
     todo: "Ask for less, or have the agent answer with a link to its result.",
   },
+  agent_input_required: {
+    means: "The agent's work waits for an answer, which nobody gives it.",
+    todo: "Put what it asks for into the payload; then execute again.",
+  },
+  agent_canceled: {
+    means: "The agent's work was canceled at the agent, and not from here.",
+    todo: "Ask the agent's owner; then execute again.",
+  },
+  agent_auth_required: {
+    means: "The agent's work waits for an authorization, which nobody gives it.",
+    todo: "Give the agent's headers the rights that it asks for; then execute again.",
+  },
+  agent_card_unreadable: {
+    means: "The card that says where the agent is called cannot be read; nothing was sent.",
+    todo: "Check whether the agent's URL is the one below which its card is; then execute again.",
+  },
+  agent_protocol_version: {
+    means: "The agent does not speak the version of its protocol that executors speak.",
+    todo: "Update the agent, or assign another.",
+  },
+  agent_part_unsupported: {
+    means: "The agent's result has a file, or not the parts that its settings name.",
+    todo: "Have it answer with text or data, or correct the agent's settings; then execute again.",
+  },
 };
