@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from signoff_agent.app import Agent
 from signoff_agent.serving import serve
@@ -17,14 +18,30 @@ def main() -> None:
     serving.add_argument("agent", metavar="MODULE:NAME", help="where it is, such as hello:writer")
     add_address(serving)
     serving.set_defaults(make=lambda given: find_agent(given.agent))
+    running = commands.add_parser("run", help="serve a model with tools, as a file describes it")
+    add_address(running)
+    running.set_defaults(make=lambda given: load_run().make_agent(given.file))
+    checking = commands.add_parser("check", help="say what a file describes, or what is wrong in it")
+    checking.set_defaults(make=lambda given: print(load_run().describe(given.file)))  # noqa: T201
+    for command in (running, checking):
+        command.add_argument("file", type=Path, help="such as agent.toml")
     given = parser.parse_args()
-    serve(given.make(given), host=given.host, port=given.port)
+    if (agent := given.make(given)) is not None:
+        serve(agent, host=given.host, port=given.port)
 
 
 def add_address(parser: argparse.ArgumentParser) -> None:
     """Add the options of the address to a command."""
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; 127.0.0.1 by default")
     parser.add_argument("--port", type=int, default=9000, help="the port to listen at; 9000 by default")
+
+
+def load_run() -> ModuleType:
+    """Return the module that runs models, whose packages come with the extra `run`."""
+    try:
+        return importlib.import_module("signoff_agent.run")
+    except ModuleNotFoundError as error:
+        sys.exit(f"signoff-agent: {error}; install signoff-agent[run]")
 
 
 def find_agent(name: str) -> Agent:

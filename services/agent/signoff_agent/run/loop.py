@@ -1,0 +1,226 @@
+"""Run a model with its tools until it has a result, or a bound is reached."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from openai import AsyncOpenAI
+from pydantic import TypeAdapter
+from pydantic_ai import Agent, ModelRetry, StructuredDict, exceptions
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
+from pydantic_ai.models import Model
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.toolsets import AbstractToolset, CombinedToolset
+from pydantic_ai.usage import RunUsage, UsageLimits
+from referencing import Registry
+
+from signoff_agent.run import templates
+from signoff_agent.run.config import AgentConfig, list_references, read_reference
+from signoff_agent.run.guard import GuardedTransport
+from signoff_agent.run.tools import CALL, KeptToolset, McpTools, ToolCalls, make_http_tools
+from signoff_agent.task import AgentError, Task
+
+#: Where the conversation stands among the checkpoints of a task.
+_RUN: Final = "run"
+_USAGE: Final = TypeAdapter(RunUsage)
+#: HTTP statuses of a model's server after which another call may succeed, besides 5xx.
+_PASSING: Final = (408, 409, 425, 429)
+_MILLION: Final = 1_000_000
+#: Characters of a secret below which it is not hidden: it would be found in any text.
+_SECRET_MIN: Final = 4
+
+
+class ModelAgent:
+    """The agent of an `agent.toml`: its function performs tasks, many at once, until it is closed."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self.config = config
+        self._guard = GuardedTransport(config.networks)
+        self._secrets = sorted({read_reference(each) for each in list_references(config)}, key=len, reverse=True)
+        self._model = self._make_model()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._guard.aclose()
+
+    async def perform(self, task: Task) -> Any:
+        """Return the result of a task; one that was begun before goes on where it was. Raise AgentError without one."""
+        bounds = self.config.bounds
+        try:
+            run = _Run(self.config, task, self._hide)
+            await self._guard.check(self.config.model.base_url)
+            async with asyncio.timeout(bounds.seconds), self._open_tools() as tools:
+                return await run.perform(self._make_agent(tools))
+        except TimeoutError as error:
+            raise _make_exceeded("time", f"{bounds.seconds:g} s") from error
+        except exceptions.AgentRunError as error:
+            raise self._hide_in(_translate(error)) from error
+        except AgentError as error:
+            raise self._hide_in(error) from error
+
+    def _make_model(self) -> Model:
+        model = self.config.model
+        client = AsyncOpenAI(
+            api_key=read_reference(model.key) if model.key else "none",
+            base_url=model.base_url,
+            timeout=model.timeout_s,
+            http_client=self._guard.open_client({}, model.timeout_s),
+        )
+        kind = OpenAIChatModel if model.api == "chat" else OpenAIResponsesModel
+        settings = ModelSettings(extra_body=model.parameters) if model.parameters else None
+        return kind(model.name, provider=OpenAIProvider(openai_client=client), settings=settings)
+
+    @asynccontextmanager
+    async def _open_tools(self) -> AsyncIterator[AbstractToolset[ToolCalls]]:
+        config = self.config
+        answer_bytes = config.bounds.answer_bytes
+        opened = [make_http_tools(config.tools, self._guard, answer_bytes)]
+        servers = [McpTools(server, self._guard) for server in config.mcp]
+        try:
+            opened += [await server.open(answer_bytes) for server in servers]
+            yield KeptToolset(CombinedToolset(opened))
+        finally:
+            for server in reversed(servers):
+                await server.close()
+
+    def _make_agent(self, tools: AbstractToolset[ToolCalls]) -> Agent[ToolCalls, Any]:
+        schema = self.config.schema_
+        agent: Agent[ToolCalls, Any] = Agent(
+            self._model,
+            output_type=StructuredDict(schema, name="result") if schema else str,
+            instructions=self.config.instructions,
+            deps_type=ToolCalls,
+            toolsets=[tools],
+            # Calls of tools that do not exist end by the bounds, too.
+            retries={"tools": self.config.bounds.model_calls, "output": 2},
+        )
+        if schema is not None:
+            validator = Draft202012Validator(schema, registry=Registry())
+
+            def check(output: Any) -> Any:
+                if (wrong := next(validator.iter_errors(output), None)) is not None:
+                    raise ModelRetry(f"{wrong.json_path}: {wrong.message[:500]}")
+                return output
+
+            agent.output_validator(check)
+        return agent
+
+    def _hide_in(self, error: AgentError) -> AgentError:
+        return AgentError(self._hide(str(error)), code=error.code, retryable=error.retryable)
+
+    def _hide(self, text: str) -> str:
+        for secret in self._secrets:
+            for part in (secret, secret.rpartition(" ")[2]):
+                if len(part) >= _SECRET_MIN:
+                    text = text.replace(part, "***")
+        return text
+
+
+class _Run:
+    """One attempt at a task."""
+
+    def __init__(self, config: AgentConfig, task: Task, hide: Callable[[str], str]) -> None:
+        self._config, self._task = config, task
+        kept = task.checkpoints.get(_RUN)
+        self._messages = ModelMessagesTypeAdapter.validate_python(kept["messages"]) if kept else []
+        self._usage = _USAGE.validate_python(kept["usage"]) if kept else RunUsage()
+        self._told = replace(self._usage)
+        self._tools = ToolCalls(task, config.repeatable, config.bounds.answer_bytes, self._begin_tool_call, hide)
+        self._tools.check_answered()
+        self._tool_calls = sum(name.startswith(CALL) for name in task.checkpoints)
+
+    async def perform(self, agent: Agent[ToolCalls, Any]) -> Any:
+        """Return what the agent answers, and keep each step."""
+        prompt = None if self._messages else templates.fill(self._config.template, self._task.request)
+        async with agent.iter(
+            prompt,
+            message_history=self._messages or None,
+            deps=self._tools,
+            usage=self._usage,
+            usage_limits=UsageLimits(request_limit=None),
+        ) as steps:
+            async for step in steps:
+                if Agent.is_model_request_node(step):
+                    self._begin_model_call()
+                elif Agent.is_call_tools_node(step):
+                    await self._keep(steps.all_messages())
+        assert steps.result is not None
+        return steps.result.output
+
+    def _begin_model_call(self) -> None:
+        bounds, usage = self._config.bounds, self._usage
+        if usage.requests >= bounds.model_calls:
+            raise _make_exceeded("model_calls", f"{bounds.model_calls} calls of the model")
+        self._check_spent()
+        self._task.progress(message=f"call {usage.requests + 1} of the model")
+
+    def _begin_tool_call(self, name: str) -> None:
+        if self._tool_calls >= self._config.bounds.tool_calls:
+            raise _make_exceeded("tool_calls", f"{self._config.bounds.tool_calls} calls of tools")
+        self._check_spent()
+        self._tool_calls += 1
+        self._task.progress(message=f"call {self._tool_calls} of a tool: {name}")
+
+    def _check_spent(self) -> None:
+        bounds, usage = self._config.bounds, self._usage
+        if usage.total_tokens >= bounds.tokens:
+            raise _make_exceeded("tokens", f"{bounds.tokens} tokens")
+        cost = self._price(usage)
+        if bounds.cost_usd is not None and cost is not None and cost >= bounds.cost_usd:
+            raise _make_exceeded("cost", f"{bounds.cost_usd} USD")
+
+    async def _keep(self, messages: list[ModelMessage]) -> None:
+        """Keep the conversation, before its tools are called, and tell what the last answer consumed."""
+        now, told = self._usage, self._told
+        self._tools.step = sum(isinstance(message, ModelResponse) for message in messages)
+        if now == told:
+            return  # an earlier attempt has kept it
+        cost, cost_told = self._price(now), self._price(told)
+        self._task.usage(
+            input_tokens=now.input_tokens - told.input_tokens,
+            output_tokens=now.output_tokens - told.output_tokens,
+            cost_usd=None if cost is None else cost - (cost_told or 0),
+            model=self._config.model.name,
+        )
+        self._told = replace(now)
+        kept = {
+            "messages": ModelMessagesTypeAdapter.dump_python(messages, mode="json"),
+            "usage": _USAGE.dump_python(now, mode="json"),
+        }
+        await self._task.checkpoint(_RUN, kept)
+
+    def _price(self, usage: RunUsage) -> Decimal | None:
+        price = self._config.model.price
+        if price is None:
+            return usage.cost
+        return Decimal(str(usage.input_tokens * price.input + usage.output_tokens * price.output)) / _MILLION
+
+
+def _make_exceeded(bound: str, words: str) -> AgentError:
+    message = f"no result within {words}; if the job is worth more, raise it under `bounds` in agent.toml"
+    return AgentError(message, code=f"{bound}_exceeded")
+
+
+def _translate(error: exceptions.AgentRunError) -> AgentError:
+    """Return the error of an agent that stands for one of the loop, with the words of what caused it."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    message = str(error)[:300] if cause is error else f"{str(error)[:200]} ({str(cause)[:200]})"
+    match error:
+        case exceptions.ModelHTTPError(status_code=status):
+            passes = status in _PASSING or status >= 500  # noqa: PLR2004 - HTTP's own
+            return AgentError(f"the model's server: {message}", code="model_status", retryable=passes)
+        case exceptions.ModelAPIError():
+            return AgentError(f"the model's server: {message}", code="model_unreachable", retryable=True)
+        case exceptions.ContentFilterError():
+            return AgentError(f"the model refuses: {message}", code="model_refused")
+        case exceptions.OutputTokenLimitExceeded():
+            return AgentError(f"the model's answer is cut off: {message}", code="model_truncated")
+    return AgentError(f"the model's answer cannot be taken: {message}", code="model_output_invalid")

@@ -1,0 +1,201 @@
+"""Call the tools of an agent, over HTTP and MCP, and keep each call before it is made and after it is answered."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx2
+from fastmcp.exceptions import ToolError
+from jsonschema import Draft202012Validator
+from mcp.shared.exceptions import MCPError
+from pydantic_ai import RunContext
+from pydantic_ai.mcp import MCPToolset
+from pydantic_ai.tools import Tool
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
+from pydantic_core import to_json
+from referencing import Registry
+
+from signoff_agent.run.config import HttpTool, McpServer, read_reference
+from signoff_agent.run.guard import GuardedTransport
+from signoff_agent.task import AgentError, Task
+
+#: Names of the calls of a run, which tools get as their idempotency keys.
+_CALLS: Final = uuid.UUID("9a1e3f52-6f0a-4d5c-8a2e-0c5d1b7e4f60")
+#: Where the calls stand among the checkpoints of a task.
+CALL: Final = "call/"
+#: JSON-RPC errors of a server that has read a request, and refuses it: -32768 to -32100 are reserved for them.
+_REFUSALS: Final = range(-32768, -32099)
+
+
+class ToolRefusalError(Exception):
+    """A tool was not called; the message is for the model."""
+
+
+@dataclass
+class ToolCalls:
+    """The calls of tools of one task: `step` counts its model's answers, `begin` refuses a call over the bounds."""
+
+    task: Task
+    repeatable: frozenset[str]
+    answer_bytes: int
+    begin: Callable[[str], None]
+    hide: Callable[[str], str]
+    step: int = 0
+
+    def check_answered(self) -> None:
+        """Raise AgentError if a tool that may not be called again was called, and its answer was lost."""
+        for name, call in self.task.checkpoints.items():
+            if name.startswith(CALL) and "answer" not in call and call["tool"] not in self.repeatable:
+                raise _make_unanswered(call["tool"])
+
+
+@dataclass
+class KeptToolset(WrapperToolset[ToolCalls]):
+    """Tools of which each call is kept before and after, and none is made twice unless it may be repeated."""
+
+    async def call_tool(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[ToolCalls], tool: ToolsetTool[ToolCalls]
+    ) -> str:
+        """Return the answer of a tool, or the error that it told. Raise AgentError if it may have acted unseen."""
+        calls = ctx.deps
+        place = f"{CALL}{calls.step}/{ctx.tool_call_id}"
+        kept = calls.task.checkpoints.get(place, {})
+        if "answer" in kept:
+            return str(kept["answer"])
+        if kept and name not in calls.repeatable:
+            raise _make_unanswered(name)
+        calls.begin(name)
+        await calls.task.checkpoint(place, {"tool": name})
+        try:
+            answer = await super().call_tool(name, tool_args, ctx, tool)
+        except (ToolRefusalError, ToolError) as error:
+            answer = f"error: {error}"
+        except Exception as error:  # whatever else fails, an MCP session in its many ways: nobody knows what was done
+            if name not in calls.repeatable and not (isinstance(error, MCPError) and error.code in _REFUSALS):
+                raise _make_unanswered(name) from error
+            answer = f"error: {str(error) or 'no answer in time'}"
+        text = _cut(calls.hide(answer if isinstance(answer, str) else _to_text(answer)), calls.answer_bytes)
+        await calls.task.checkpoint(place, {"tool": name, "answer": text})
+        return text
+
+
+def _make_unanswered(name: str) -> AgentError:
+    return AgentError(
+        f"the tool {name} was called and its answer is lost, so it may have done its work: see there whether it did,"
+        " then have the job executed again; if calling it twice does no harm, mark it `repeatable` in agent.toml",
+        code="tool_unanswered",
+    )
+
+
+def make_http_tools(tools: Sequence[HttpTool], guard: GuardedTransport, answer_bytes: int) -> AbstractToolset[Any]:
+    """Return tools that are one HTTP request each."""
+    toolset: FunctionToolset[Any] = FunctionToolset()
+    for tool in tools:
+        function = _HttpCall(tool, guard, answer_bytes)
+        toolset.add_tool(
+            Tool.from_schema(
+                function.call, name=tool.name, description=tool.description, json_schema=tool.input, takes_ctx=True
+            )
+        )
+    return toolset
+
+
+class _HttpCall:
+    def __init__(self, tool: HttpTool, guard: GuardedTransport, answer_bytes: int) -> None:
+        self._tool = tool
+        headers = {name: read_reference(reference) for name, reference in tool.headers.items()}
+        self._http = guard.open_client(headers, tool.timeout_s)
+        self._read_max = answer_bytes + 1
+        self._validator = Draft202012Validator(tool.input, registry=Registry())
+
+    async def call(self, ctx: RunContext[ToolCalls], /, **arguments: Any) -> str:
+        """Return the body of the answer, or its status and body. Raise ToolRefusalError if no request was made."""
+        if (wrong := next(self._validator.iter_errors(arguments), None)) is not None:
+            raise ToolRefusalError(f"{wrong.json_path}: {wrong.message[:200]}")
+        request = self._make_request(arguments)
+        request.headers["Idempotency-Key"] = str(
+            uuid.uuid5(_CALLS, f"{ctx.deps.task.key}/{ctx.deps.step}/{ctx.tool_call_id}")
+        )
+        try:
+            async with asyncio.timeout(self._tool.timeout_s):
+                response = await self._http.send(request, stream=True)
+                try:
+                    text = await self._read(response)
+                finally:
+                    await response.aclose()
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise ToolRefusalError(f"the tool cannot be reached: {error}") from error
+        return text if response.is_success else f"error: HTTP status {response.status_code}: {text}"
+
+    def _make_request(self, arguments: dict[str, Any]) -> httpx2.Request:
+        url, rest = self._tool.url, dict(arguments)
+        for name in self._tool.path_parameters:
+            value = rest.pop(name)
+            part = quote(str(value) if not isinstance(value, bool) else str(value).lower(), safe="")
+            if not isinstance(value, str | int | float) or part in ("", ".", ".."):
+                raise ToolRefusalError(f"{name} must be a text or number that may stand in a path")
+            url = url.replace(f"{{{name}}}", part)
+        if self._tool.method in ("GET", "DELETE"):
+            query = {name: value if isinstance(value, str) else _to_text(value) for name, value in rest.items()}
+            return self._http.build_request(self._tool.method, httpx2.URL(url).copy_merge_params(query))
+        return self._http.build_request(self._tool.method, url, json=rest)
+
+    async def _read(self, response: httpx2.Response) -> str:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) >= self._read_max:
+                break
+        return bytes(body[: self._read_max]).decode(errors="replace")
+
+
+class McpTools:
+    """The tools of one MCP server that the model may call."""
+
+    def __init__(self, server: McpServer, guard: GuardedTransport) -> None:
+        self._server, self._guard = server, guard
+        headers = {name: read_reference(reference) for name, reference in server.headers.items()}
+        # It tells errors, and does not ask the model to try again what may have been done.
+        self._toolset: MCPToolset[Any] = MCPToolset(
+            server.url,
+            http_client=guard.open_client(headers, server.timeout_s),
+            init_timeout=server.timeout_s,
+            read_timeout=server.timeout_s,
+            tool_error_behavior="error",
+        )
+
+    async def open(self, bytes_max: int) -> AbstractToolset[Any]:
+        """Connect, and return the tools, once they are closed by `close`. Raise AgentError."""
+        host = httpx2.URL(self._server.url).host
+        await self._guard.check(self._server.url)
+        try:
+            await self._toolset.__aenter__()
+            offered = {tool.name: tool for tool in await self._toolset.list_tools()}
+        except Exception as error:  # of a task group, whichever way the session failed
+            message = f"the MCP server {host} cannot be reached, or speaks no MCP there: {error}"
+            raise AgentError(message, code="tool_unreachable", retryable=True) from error
+        if missing := [name for name in self._server.tools if name not in offered]:
+            raise AgentError(f"the MCP server {host} has no tool {', '.join(missing)}", code="tool_unknown")
+        if sum(len(offered[name].model_dump_json()) for name in self._server.tools) > bytes_max:
+            message = f"the MCP server {host} describes its tools by more than {bytes_max} bytes"
+            raise AgentError(message, code="tool_too_large")
+        return self._toolset.filtered(lambda _, tool: tool.name in self._server.tools)
+
+    async def close(self) -> None:
+        """End the session."""
+        if self._toolset.is_running:
+            await self._toolset.__aexit__(None, None, None)
+
+
+def _to_text(value: Any) -> str:
+    return to_json(value, fallback=str).decode()
+
+
+def _cut(text: str, bytes_max: int) -> str:
+    data = text.encode()
+    if len(data) <= bytes_max:
+        return text
+    return f"{data[:bytes_max].decode(errors='ignore')}\n(cut after {bytes_max} bytes)"

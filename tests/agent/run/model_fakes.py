@@ -1,0 +1,77 @@
+"""What tests say to a model that calls tools, and what its servers got."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from signoff_agent.run.config import AgentConfig
+from signoff_agent.run.loop import ModelAgent
+from signoff_agent.task import AgentError, Task
+
+WEATHER = {
+    "name": "weather",
+    "description": "The weather of a city",
+    "input": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+}
+
+
+def says(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def calls(name: str, arguments: str, call_id: str = "c1") -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": call_id, "type": "function", "function": function}],
+    }
+
+
+@dataclass
+class Fakes:
+    """What the servers got and answer: the model by `answer`, or each of `answers` in turn, the last one for ever."""
+
+    url: str = ""
+    mcp_url: str = ""
+    answers: list[Any] = field(default_factory=lambda: [calls("weather", '{"city": "Kyiv"}'), says("It is sunny.")])
+    answer: Callable[[list[dict[str, Any]]], Awaitable[Any]] | None = None
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    tool: Callable[[web.Request], web.StreamResponse] | None = None
+    tool_waits: asyncio.Event | None = None
+    called: list[web.Request] = field(default_factory=list)
+    added: list[tuple[int, int]] = field(default_factory=list)
+
+    def config(self, **changes: Any) -> AgentConfig:
+        whole: dict[str, Any] = {
+            "networks": ["127.0.0.1/32"],
+            "model": {"name": "gpt-4o-mini", "base_url": f"{self.url}/v1"},
+            "tools": [{**WEATHER, "url": f"{self.url}/weather/{{city}}"}],
+        }
+        return AgentConfig.model_validate(whole | changes)
+
+    async def perform(self, config: AgentConfig | None = None, task: Task | None = None) -> Any:
+        agent = ModelAgent(config or self.config())
+        try:
+            return await agent.perform(task or Task("key", {"title": "The weather"}))
+        finally:
+            await agent.close()
+
+    async def fail(self, config: AgentConfig | None = None, task: Task | None = None) -> AgentError:
+        with pytest.raises(AgentError) as error:
+            await self.perform(config, task)
+        return error.value
+
+    @property
+    def told(self) -> list[str]:
+        """The answers of tools that the model has been told with its last question."""
+        return [message["content"] for message in self.asked[-1]["messages"] if message["role"] == "tool"]
