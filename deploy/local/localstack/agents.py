@@ -13,7 +13,7 @@ criterion can never pass. `agent` says how to behave, and every field may be lef
                "usage": {...},        with this in the header Signoff-Usage, or as a member beside the result
                "silent": true}}       (the builder) never end, nor show life
 
-Behind `/v1` it stands in for a model behind OpenAI's API (localstack.model).
+Behind `/v1` it stands in for a model behind OpenAI's API (localstack.model), and `GET /scales/<harvest>` for a tool.
 
 `GET /calls` lists the calls (the last 10,000; `?execution_id=` or `?job_id=` narrows it down).
 """
@@ -113,6 +113,7 @@ def create_app() -> web.Application:
     app.router.add_get("/builder/{work}", show_work)
     app.router.add_delete("/builder/{work}", stop_work)
     app.router.add_get("/calls", list_calls)
+    app.router.add_get("/scales/{harvest}", weigh)
     app.router.add_post("/v1/chat/completions", complete_chat)
     return app
 
@@ -162,6 +163,11 @@ async def stop_work(request: web.Request) -> web.Response:
     """Answer DELETE /builder/<execution_id>."""
     request.app[WORKS].pop(request.match_info["work"], None)
     return web.Response(status=204)
+
+
+async def weigh(request: web.Request) -> web.Response:
+    """Answer GET /scales/<harvest>."""
+    return web.json_response({"harvest": request.match_info["harvest"], "weight": "3 kg"})
 
 
 def write(agent: str, job: dict[str, Any]) -> str:
