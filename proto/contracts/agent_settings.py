@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from contracts.checks.languages import compile_schema
 from contracts.fields import StrictModel, Text
-from contracts.templates import JsonTemplate, TextTemplate, split_path
+from contracts.templates import DEFAULT, JsonTemplate, TextTemplate, split_path
 from signoff.errors import ErrorCode
 from signoff.fields import optional
 from signoff.jsontext import Json, json_text
@@ -102,6 +102,39 @@ class OpenAISettings(StrictModel):
         return self.background or self.api == "responses"
 
 
+#: The input of a graph whose settings have none: a message with the task.
+MESSAGES: Final = {"messages": [{"role": "user", "content": DEFAULT}]}
+#: What a run's configuration must not name: each run is one of the job's own thread, from its last state on.
+_OWN_IDS: Final = frozenset({"thread_id", "run_id", "checkpoint_id", "checkpoint_ns"})
+
+
+def _check_config(config: dict[str, Any]) -> dict[str, Any]:
+    configurable = config.get("configurable")
+    if isinstance(configurable, dict) and (own := sorted(_OWN_IDS & configurable.keys())):
+        raise ValueError(f"configurable has {', '.join(own)}, which are set for each run: leave them out")
+    return config
+
+
+class LangGraphSettings(StrictModel):
+    """What is run on a LangGraph server, and which part of its state is the result."""
+
+    assistant: _Name = Field(description="an assistant's id, or the name of a graph")
+    input: JsonTemplate = Field(
+        MESSAGES, description="the run's input, as JSON whose texts are templates; else a message with the task"
+    )
+    output: Path = Field("messages.-1.content", description="the path of the result in the state at the run's end")
+    config: Annotated[dict[str, Json], AfterValidator(_check_config)] = Field(
+        default_factory=dict, description="of the run, such as recursion_limit or configurable"
+    )
+    context: dict[str, Json] = Field(default_factory=dict, description="of the run, in place of config.configurable")
+
+    @model_validator(mode="after")
+    def _check_one_form(self) -> Self:
+        if self.context and self.config.get("configurable"):
+            raise ValueError("context: config.configurable is another form of the same: leave one of them out")
+        return self
+
+
 class A2ASettings(StrictModel):
     """What an A2A server is sent, and which parts of its artifacts are the result."""
 
@@ -118,6 +151,7 @@ class A2ASettings(StrictModel):
 #: The model of each protocol's settings; the others have none.
 MODELS: Final[Mapping[Protocol, type[StrictModel]]] = {
     Protocol.OPENAI: OpenAISettings,
+    Protocol.LANGGRAPH: LangGraphSettings,
     Protocol.A2A: A2ASettings,
 }
 

@@ -84,16 +84,16 @@ def fill_json(template: Any, request: Mapping[str, Any]) -> Any:
     return template
 
 
-def find(value: Any, path: list[str]) -> Any:
-    """Return the value at a path: a member's name, or an item's number, from the end if negative; None if none is."""
+def find(value: Any, path: list[str], missing: Any = None) -> Any:
+    """Return the value at a path: a member's name, or an item's number, from the end if negative; else `missing`."""
     for part in path:
         if isinstance(value, Mapping):
-            value = value.get(part)
+            value = value.get(part, missing)
         elif isinstance(value, list) and re.fullmatch(r"-?\d{1,9}", part):
             number = int(part)
-            value = value[number] if -len(value) <= number < len(value) else None
+            value = value[number] if -len(value) <= number < len(value) else missing
         else:
-            return None
+            return missing
     return value
 
 

@@ -272,6 +272,9 @@ class ErrorCode(StrEnum):
     AGENT_PART_UNSUPPORTED = _RECORDED(
         "The agent's result has a file, which is not taken: have it answer with text or data."
     )
+    AGENT_OUTPUT_MISSING = _RECORDED(
+        "What the agent made has nothing where its settings say that the result is: correct the path."
+    )
     EXECUTOR_ERROR = _PASSING("An executor failed by an error of its own: its log says why.")
     UNKNOWN_PROTOCOL = _RECORDED("The executor does not know the agent's protocol: update executors.")
     RESULT_TOO_LARGE = _RECORDED("The result is larger than may be: ask for less, or for a link to it.")

@@ -200,6 +200,7 @@ class Protocol(StrEnum):
     HTTP = "http"
     HTTP_ASYNC = "http_async"
     OPENAI = "openai"
+    LANGGRAPH = "langgraph"
     A2A = "a2a"
 
 
@@ -208,6 +209,7 @@ CALLABLE_PROTOCOLS: Final = (
     Protocol.HTTP,
     Protocol.HTTP_ASYNC,
     Protocol.OPENAI,
+    Protocol.LANGGRAPH,
     Protocol.A2A,
 )
 #: The protocols that an executor calls which names none at its claims.

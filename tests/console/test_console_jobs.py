@@ -251,7 +251,7 @@ async def test_an_agent_is_registered_changed_and_disabled(http):
     async with http.post("/api/agents", json=agent | {"protocol": "telnet"}) as answer:
         problem = await answer.json()
     messages = [each["message"] for each in problem["errors"]]
-    assert (answer.status, messages) == (422, ["must be http, http_async or openai"])
+    assert (answer.status, messages) == (422, ["must be http, http_async, openai, langgraph or a2a"])
 
 
 async def test_headers_of_an_agent_are_references_and_what_is_none_is_not_said_again(http):

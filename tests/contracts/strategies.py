@@ -195,6 +195,7 @@ def job_logs(payloads):
 
 
 _OPENAI = {"model": "m", "template": "{{payload.a}}", "schema": {"const": None}, "parameters": {"top_p": 1e3}}
+_LANGGRAPH = {"assistant": "a", "input": {"x": ["{{payload.a}}", None, 1]}, "output": "x.-1", "config": {"a": {}}}
 _make_agents = partial(
     st.builds,
     Agent,
@@ -215,6 +216,7 @@ _make_agents = partial(
 agents = st.one_of(
     _make_agents(protocol=st.sampled_from(sorted(FIRST_PROTOCOLS)), signing=maybe(st.just("file:ä"))),
     _make_agents(protocol=st.just(Protocol.OPENAI), settings=st.just(_OPENAI)),
+    _make_agents(protocol=st.just(Protocol.LANGGRAPH), settings=st.just(_LANGGRAPH)),
 )
 job_filters = st.builds(
     JobFilter,

@@ -8,6 +8,7 @@ from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until, work
 from executor.a2a_agents import A2AAgent
 from executor.handlers import Handlers
 from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpClient
+from executor.langgraph_agents import LangGraphAgent
 from executor.openai_agents import OpenAIAgent
 from servicekit.addresses import parse_allowed
 from servicekit.leasing.worker import Worker
@@ -77,6 +78,7 @@ def handlers(worker, executions, client, http_agent, publisher) -> Handlers:
         AgentProtocol.HTTP: http_agent,
         AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03),
         AgentProtocol.OPENAI: OpenAIAgent(client, poll_max_s=0.03),
+        AgentProtocol.LANGGRAPH: LangGraphAgent(client, poll_max_s=0.03),
         AgentProtocol.A2A: A2AAgent(client, poll_max_s=0.03),
     }
     return Handlers(worker, executions, agents, publisher, progress_interval_s=0.0)

@@ -183,6 +183,8 @@ class _ProtocolEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Protocol.Val
     PROTOCOL_HTTP_ASYNC: _Protocol.ValueType  # 2
     PROTOCOL_OPENAI: _Protocol.ValueType  # 3
     """A model behind OpenAI's API, or a server that implements it: one request, no tools but the server's own."""
+    PROTOCOL_LANGGRAPH: _Protocol.ValueType  # 4
+    """A graph on a LangGraph server: a job is a thread there, and an execution a run in it."""
     PROTOCOL_A2A: _Protocol.ValueType  # 5
     """A server of A2A 1.0, whose card names a JSON-RPC or HTTP+JSON interface."""
 
@@ -194,6 +196,8 @@ PROTOCOL_HTTP: Protocol.ValueType  # 1
 PROTOCOL_HTTP_ASYNC: Protocol.ValueType  # 2
 PROTOCOL_OPENAI: Protocol.ValueType  # 3
 """A model behind OpenAI's API, or a server that implements it: one request, no tools but the server's own."""
+PROTOCOL_LANGGRAPH: Protocol.ValueType  # 4
+"""A graph on a LangGraph server: a job is a thread there, and an execution a run in it."""
 PROTOCOL_A2A: Protocol.ValueType  # 5
 """A server of A2A 1.0, whose card names a JSON-RPC or HTTP+JSON interface."""
 Global___Protocol: _TypeAlias = Protocol  # noqa: Y015

@@ -11,6 +11,7 @@ from executor.config import Settings
 from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
 from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpClient
+from executor.langgraph_agents import LangGraphAgent
 from executor.openai_agents import OpenAIAgent
 from executor.ports import Agent
 from servicekit.addresses import parse_allowed
@@ -30,6 +31,7 @@ def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Age
         Protocol.HTTP: HttpAgent(client),
         Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s),
         Protocol.OPENAI: OpenAIAgent(client, settings.poll_max_s),
+        Protocol.LANGGRAPH: LangGraphAgent(client, settings.poll_max_s),
         Protocol.A2A: A2AAgent(client, settings.poll_max_s),
     }
 

@@ -232,6 +232,18 @@ SEVERAL: Final[dict[str, dict[str, Any]]] = {
                 "parameters": {"temperature": 0},
             },
         },
+        "langgraph": {
+            "name": "Planner",
+            "protocol": "langgraph",
+            "url": "https://graphs.example",
+            "headers": {"X-Api-Key": "env:SIGNOFF_AGENT_PLANNER"},
+            "settings": {
+                "assistant": "planner",
+                "input": {"city": "{{payload.city}}", "wishes": "{{description}}"},
+                "output": "plan",
+                "config": {"recursion_limit": 50},
+            },
+        },
     },
 }
 

@@ -36,6 +36,24 @@ const OPENAI = {
   parameters: { label: "Parameters", kind: "json", hint: "Sent as they are.", example: '{"temperature": 0}' },
 } as const satisfies SettingsOf<"OpenAISettingsInput">;
 
+const LANGGRAPH = {
+  assistant: {
+    label: "Assistant",
+    kind: "line",
+    hint: "An assistant's id, or the name of a graph.",
+    required: "It needs an assistant.",
+  },
+  input: {
+    label: "Input",
+    kind: "json",
+    hint: "JSON whose texts may have names in braces for values of the job. Empty: a message with the task.",
+    example: '{"city": "{{payload.city}}"}',
+  },
+  output: { label: "Output", kind: "path", hint: "Where the result stands in the state at the run's end." },
+  config: { label: "Configuration", kind: "json", hint: "Of the run.", example: '{"recursion_limit": 50}' },
+  context: { label: "Context", kind: "json", hint: "Of the run, in place of `configurable`." },
+} as const satisfies SettingsOf<"LangGraphSettingsInput">;
+
 const A2A = {
   template: TEMPLATE,
   data: {
@@ -69,6 +87,12 @@ export const PROTOCOLS: Record<Protocol, ProtocolWords> = {
     explained: "A model behind OpenAI's API",
     address: "https://api.openai.com/v1",
     settings: OPENAI,
+  },
+  langgraph: {
+    name: "LangGraph",
+    explained: "A graph on a LangGraph server",
+    address: "https://…",
+    settings: LANGGRAPH,
   },
   a2a: { name: "A2A", explained: "An A2A server, by its card", address: "https://…", settings: A2A },
 };

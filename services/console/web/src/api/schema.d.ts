@@ -1483,7 +1483,7 @@ export interface components {
          * @description How an agent is called.
          * @enum {string}
          */
-        AgentProtocol: "http" | "http_async" | "openai" | "a2a";
+        AgentProtocol: "http" | "http_async" | "openai" | "langgraph" | "a2a";
         /** @description How an agent does: now, and over the last 24 hours. */
         AgentStats: {
             agent_id: string;
@@ -2470,6 +2470,23 @@ export interface components {
             /** @description of the rejects: what the judge could not assess */
             unsure: number;
         };
+        /** @description What is run on a LangGraph server, and which part of its state is the result. */
+        LangGraphSettingsInput: {
+            /** @description an assistant's id, or the name of a graph */
+            assistant: string;
+            /** @description the run's input, as JSON whose texts are templates; else a message with the task; `{'messages': [{'content': '{{title}}\n\n{{description}}\n\nThe result is accepted only if it meets these criteria:\n{{acceptance_criteria}}\n\nInput:\n{{payload}}\n\nFeedback on the submission before, if there was one:\n{{feedback}}', 'role': 'user'}]}` when not given */
+            input?: unknown;
+            /** @description the path of the result in the state at the run's end; `messages.-1.content` when not given */
+            output?: string;
+            /** @description of the run, such as recursion_limit or configurable */
+            config?: {
+                [key: string]: unknown;
+            };
+            /** @description of the run, in place of config.configurable */
+            context?: {
+                [key: string]: unknown;
+            };
+        };
         /**
          * @description What became of a dead letter that is done.
          * @enum {string}
@@ -2628,7 +2645,7 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** @description what the protocol needs to know, such as the model; 64 KiB at most; of `openai`: `OpenAISettingsInput`; of `a2a`: `A2ASettingsInput` */
+            /** @description what the protocol needs to know, such as the model; 64 KiB at most; of `openai`: `OpenAISettingsInput`; of `langgraph`: `LangGraphSettingsInput`; of `a2a`: `A2ASettingsInput` */
             settings?: {
                 [key: string]: unknown;
             };

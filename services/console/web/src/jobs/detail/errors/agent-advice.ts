@@ -93,6 +93,10 @@ export const AGENT_ADVICE: Record<string, Advice> = {
     means: "The agent's work was canceled at the agent, and not from here.",
     todo: "Ask the agent's owner; then execute again.",
   },
+  agent_output_missing: {
+    means: "What the agent made has nothing where its settings say that the result is.",
+    todo: "Correct the path in the agent's settings, as the message says; then execute again.",
+  },
   agent_auth_required: {
     means: "The agent's work waits for an authorization, which nobody gives it.",
     todo: "Give the agent's headers the rights that it asks for; then execute again.",
