@@ -73,6 +73,11 @@ async def mcp(fakes: Fakes) -> AsyncIterator[Fakes]:
         serving = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1))
         task = asyncio.create_task(serving._serve([listening]))
         fakes.mcp_url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
+
+        async def stop() -> None:
+            serving.should_exit = True
+            await task
+
+        fakes.stop_mcp = stop
         yield fakes
-        serving.should_exit = True
-        await task
+        await stop()

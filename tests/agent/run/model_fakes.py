@@ -49,6 +49,7 @@ class Fakes:
     tool: Callable[[web.Request], web.StreamResponse] | None = None
     tool_waits: asyncio.Event | None = None
     called: list[web.Request] = field(default_factory=list)
+    stop_mcp: Callable[[], Awaitable[None]] | None = None
     added: list[tuple[int, int]] = field(default_factory=list)
 
     def config(self, **changes: Any) -> AgentConfig:

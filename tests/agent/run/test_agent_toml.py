@@ -50,6 +50,7 @@ def test_least_agent(tmp_path: Path) -> None:
         (MODEL + '[[mcp]]\nurl = "https://x/mcp"\ntools = []\n', "mcp.0.tools: "),
         (MODEL + '[[mcp]]\nurl = "https://x/sse"\ntools = ["a"]\n', "mcp.0: url must be that of streamable HTTP"),
         (TOOL + INPUT + '[[mcp]]\nurl = "https://x/mcp"\ntools = ["weather"]\n', "two tools have the name weather"),
+        (TOOL.replace('"weather"', '"final_result"') + INPUT, "final_result is the name"),
         ("[model", "agent.toml: "),
         ("", "model: "),
     ],
@@ -80,3 +81,10 @@ def test_check_of_the_command_line(
     file.write_text(TOOL + INPUT + "tries = 3\n")
     with pytest.raises(SystemExit, match=r"tools.0.tries: is no member"):
         main()
+
+
+def test_schema_that_the_loop_cannot_use(tmp_path: Path) -> None:
+    schema = '{type = "object", properties = {a = {"$ref" = "#/$defs/a"}}, "$defs" = {a = {"$ref" = "#/$defs/a"}}}'
+    (tmp_path / "agent.toml").write_text(f"schema = {schema}\n{MODEL}")
+    with pytest.raises(SystemExit, match=r"schema: .*recursive"):
+        describe(tmp_path / "agent.toml")

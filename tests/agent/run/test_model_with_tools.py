@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from model_fakes import WEATHER, Fakes, calls, says
 
+from signoff_agent.store import StoreError
 from signoff_agent.task import Task
 
 SECRET = "Bearer hunter2-hunter2"
@@ -170,6 +171,51 @@ class TestHostileServers:
         await fakes.perform(fakes.config(**http_tool(fakes, headers={"Authorization": "env:WEATHER_KEY"})))
         assert fakes.called[0].headers["Authorization"] == SECRET
         assert fakes.told == ["you sent ***"]
+
+    async def test_mcp_server_whose_list_has_no_end(self, fakes: Fakes) -> None:
+        config = fakes.config(mcp=[{"url": f"{fakes.url}/mcp", "tools": ["add"], "timeout_s": 20}])
+        tools = [{"name": f"t{n}", "description": "x" * 1_000_000, "inputSchema": {"type": "object"}} for n in range(7)]
+
+        def answer(request: web.Request) -> web.StreamResponse:
+            asked = json.loads(request._read_bytes or b"{}")
+            method, page = asked.get("method"), len(fakes.called)
+            if method == "initialize":
+                result = {
+                    "protocolVersion": "2025-06-18",
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "endless", "version": "1"},
+                }
+            elif method == "tools/list":
+                result = {"tools": tools, "nextCursor": str(page)}
+            else:
+                return web.Response(status=202 if request.method == "POST" and "id" not in asked else 405)
+            return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+
+        fakes.tool = answer
+        error = await fakes.fail(config)
+        assert error.code == "tool_unreachable"
+        assert sum(json.loads(each._read_bytes or b"{}").get("method") == "tools/list" for each in fakes.called) < 12
+
+    async def test_mcp_server_that_is_gone_at_the_end(self, mcp: Fakes) -> None:
+        async def answer(messages: list[dict[str, Any]]) -> Any:
+            if messages[-1]["role"] == "tool":
+                await mcp.stop_mcp()
+                return says("three")
+            return calls("add", '{"a": 1, "b": 2}')
+
+        mcp.answer = answer
+        config = mcp.config(mcp=[{"url": mcp.mcp_url, "tools": ["add"], "timeout_s": 5}])
+        assert await mcp.perform(config) == "three"
+
+    async def test_store_that_cannot_be_written(self, fakes: Fakes) -> None:
+        """Nothing is called that could not be kept."""
+
+        async def keep(_name: str, _value: str) -> None:
+            raise StoreError("the disk is full")
+
+        error = await fakes.fail(task=Task("key", {}, keep=keep))
+        assert (error.code, error.retryable) == ("store_unavailable", True)
+        assert fakes.called == []
 
 
 class TestUnanswered:

@@ -185,6 +185,8 @@ class AgentConfig(_Table):
         names = [tool.name for tool in self.tools] + [name for server in self.mcp for name in server.tools]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two tools have the name {', '.join(twice)}")
+        if "final_result" in names:
+            raise ValueError("final_result is the name by which the model gives its result; give the tool another one")
         if self.bounds.cost_usd is not None and self.model.price is None and not _has_price(self.model.name):
             raise ValueError(f"bounds.cost_usd: no price of {self.model.name} is known; give it as model.price")
         return self

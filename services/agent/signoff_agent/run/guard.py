@@ -19,8 +19,9 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 #: Forbidden, though public by number or to some versions of Python: the host that a virtual machine of Azure runs on,
 #: the metadata of Oracle's (192.0.0.192), Teredo, documentation.
 _NEVER: Final = [ip_network(text) for text in ("168.63.129.16/32", "192.0.0.0/24", "2001::/23", "3fff::/20")]
-#: The largest body of one response, of a model or of a tool.
-BODY_MAX_BYTES: Final = 8 * 1024 * 1024
+#: The largest body of one response, of a model or of a tool, and all that one session of an MCP server may send.
+BODY_MAX_BYTES: Final = 8 << 20
+SESSION_MAX_BYTES: Final = 64 << 20
 
 
 class ForbiddenAddressError(httpcore2.ConnectError):
@@ -64,10 +65,16 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             network_backend=_CheckedBackend(networks),
         )
 
-    def open_client(self, headers: dict[str, str], timeout_s: float) -> httpx2.AsyncClient:
-        """Return a client with these headers; it needs not be closed, and closing it leaves the transport open."""
+    def open_client(
+        self, headers: dict[str, str], timeout_s: float, bytes_max: float = float("inf")
+    ) -> httpx2.AsyncClient:
+        """Return a client with these headers, which reads `bytes_max` at most, in all responses together.
+
+        It needs not be closed, and closing it leaves the transport open.
+        """
+        transport = _ClientTransport(self, bytes_max)
         return httpx2.AsyncClient(
-            transport=_Shared(self), headers=headers, timeout=timeout_s, trust_env=False, follow_redirects=False
+            transport=transport, headers=headers, timeout=timeout_s, trust_env=False, follow_redirects=False
         )
 
     async def check(self, url: str) -> None:
@@ -86,8 +93,6 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         response.headers.pop("Content-Encoding", None)
         response.headers.pop("Location", None)  # so that no library follows a redirect, with headers meant for one host
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream)
         return response
 
     async def aclose(self) -> None:
@@ -95,11 +100,17 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class _Shared(httpx2.AsyncBaseTransport):
-    """A transport that stays open when one of its clients is closed."""
+class _ClientTransport(httpx2.AsyncBaseTransport):
+    """The transport of one client, which stays open when that is closed."""
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
-        self.handle_async_request = transport.handle_async_request  # type: ignore[method-assign]
+    def __init__(self, transport: httpx2.AsyncBaseTransport, bytes_left: float) -> None:
+        self._transport, self.bytes_left = transport, bytes_left
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._transport.handle_async_request(request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _BoundedStream(response.stream, self)
+        return response
 
 
 class _CheckedBackend(httpcore2.AsyncNetworkBackend):
@@ -135,16 +146,17 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
 class _BoundedStream(httpx2.AsyncByteStream):
     """The body of a response, which fails once it is too large."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
-        self._inner = inner
+    def __init__(self, inner: httpx2.AsyncByteStream, client: _ClientTransport) -> None:
+        self._inner, self._client = inner, client
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        read = 0
+        left = BODY_MAX_BYTES
         async with aclosing(aiter(self._inner)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
-                read += len(chunk)
-                if read > BODY_MAX_BYTES:
-                    raise httpx2.ReadError(f"the response is larger than {BODY_MAX_BYTES} bytes")
+                left -= len(chunk)
+                self._client.bytes_left -= len(chunk)
+                if min(left, self._client.bytes_left) < 0:
+                    raise httpx2.ReadError("the server sends more than is read")
                 yield chunk
 
     async def aclose(self) -> None:

@@ -21,9 +21,10 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from referencing import Registry
 
 from signoff_agent.run import templates
-from signoff_agent.run.config import AgentConfig, list_references, read_reference
+from signoff_agent.run.config import AgentConfig, ConfigError, list_references, read_reference
 from signoff_agent.run.guard import GuardedTransport
 from signoff_agent.run.tools import CALL, KeptToolset, McpTools, ToolCalls, make_http_tools
+from signoff_agent.store import StoreError
 from signoff_agent.task import AgentError, Task
 
 #: Where the conversation stands among the checkpoints of a task.
@@ -44,6 +45,10 @@ class ModelAgent:
         self._guard = GuardedTransport(config.networks)
         self._secrets = sorted({read_reference(each) for each in list_references(config)}, key=len, reverse=True)
         self._model = self._make_model()
+        try:
+            self._output: Any = StructuredDict(config.schema_, name="result") if config.schema_ else str
+        except exceptions.UserError as error:
+            raise ConfigError(f"schema: {error}") from None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -61,6 +66,8 @@ class ModelAgent:
             raise _make_exceeded("time", f"{bounds.seconds:g} s") from error
         except exceptions.AgentRunError as error:
             raise self._hide_in(_translate(error)) from error
+        except StoreError as error:
+            raise AgentError(str(error), code="store_unavailable", retryable=True) from error
         except AgentError as error:
             raise self._hide_in(error) from error
 
@@ -93,7 +100,7 @@ class ModelAgent:
         schema = self.config.schema_
         agent: Agent[ToolCalls, Any] = Agent(
             self._model,
-            output_type=StructuredDict(schema, name="result") if schema else str,
+            output_type=self._output,
             instructions=self.config.instructions,
             deps_type=ToolCalls,
             toolsets=[tools],
@@ -184,6 +191,7 @@ class _Run:
         cost, cost_told = self._price(now), self._price(told)
         self._task.usage(
             input_tokens=now.input_tokens - told.input_tokens,
+            cached_tokens=now.cache_read_tokens - told.cache_read_tokens,
             output_tokens=now.output_tokens - told.output_tokens,
             cost_usd=None if cost is None else cost - (cost_told or 0),
             model=self._config.model.name,

@@ -1,6 +1,7 @@
 """Call the tools of an agent, over HTTP and MCP, and keep each call before it is made and after it is answered."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,17 @@ from pydantic_core import to_json
 from referencing import Registry
 
 from signoff_agent.run.config import HttpTool, McpServer, read_reference
-from signoff_agent.run.guard import GuardedTransport
+from signoff_agent.run.guard import SESSION_MAX_BYTES, GuardedTransport
 from signoff_agent.task import AgentError, Task
 
 #: Names of the calls of a run, which tools get as their idempotency keys.
 _CALLS: Final = uuid.UUID("9a1e3f52-6f0a-4d5c-8a2e-0c5d1b7e4f60")
+#: Seconds for a session of an MCP server to end.
+CLOSE_S: Final = 5.0
 #: Where the calls stand among the checkpoints of a task.
 CALL: Final = "call/"
+#: Characters of the ids that servers of models give to calls.
+_ID_MAX: Final = 200
 #: JSON-RPC errors of a server that has read a request, and refuses it: -32768 to -32100 are reserved for them.
 _REFUSALS: Final = range(-32768, -32099)
 
@@ -61,7 +66,7 @@ class KeptToolset(WrapperToolset[ToolCalls]):
     ) -> str:
         """Return the answer of a tool, or the error that it told. Raise AgentError if it may have acted unseen."""
         calls = ctx.deps
-        place = f"{CALL}{calls.step}/{ctx.tool_call_id}"
+        place = f"{CALL}{calls.step}/{(ctx.tool_call_id or '')[:_ID_MAX]}"
         kept = calls.task.checkpoints.get(place, {})
         if "answer" in kept:
             return str(kept["answer"])
@@ -161,7 +166,7 @@ class McpTools:
         # It tells errors, and does not ask the model to try again what may have been done.
         self._toolset: MCPToolset[Any] = MCPToolset(
             server.url,
-            http_client=guard.open_client(headers, server.timeout_s),
+            http_client=guard.open_client(headers, server.timeout_s, SESSION_MAX_BYTES),
             init_timeout=server.timeout_s,
             read_timeout=server.timeout_s,
             tool_error_behavior="error",
@@ -185,9 +190,11 @@ class McpTools:
         return self._toolset.filtered(lambda _, tool: tool.name in self._server.tools)
 
     async def close(self) -> None:
-        """End the session."""
-        if self._toolset.is_running:
-            await self._toolset.__aexit__(None, None, None)
+        """End the session, if the server lets it end in time: what was done with its tools counts in any case."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CLOSE_S):
+                if self._toolset.is_running:
+                    await self._toolset.__aexit__(None, None, None)
 
 
 def _to_text(value: Any) -> str:
