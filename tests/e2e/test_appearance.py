@@ -76,7 +76,7 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     found |= {f"job-{name}": f"/jobs/look-{name}" for name in (*agents, "rejected", "waiting", "sought")}
     await system.client.put_criteria_set("harbours", "Names both quays\noptional: is good")
     ids = {"/jobs/{_}": None, "/batches/{_}": batch.id}
-    ids |= {"/judges/{_}": "default", "/criteria-sets/{_}": "harbours"}
+    ids |= {"/judges/{_}": "default", "/criteria-sets/{_}": "harbours", "/agents/{_}/try": "agent"}
     found |= {path.split("/")[1] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
     assert {path for path in PAGES if "{" in path} <= set(ids), "a page that nobody looks at"
     found |= {"new-duplicate": "/new?from=look-not-met", "playground-job": "/playground?job=look-not-met"}

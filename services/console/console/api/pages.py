@@ -21,7 +21,7 @@ router = APIRouter()
 
 #: Paths that are answered with the page, whose router shows what belongs there.
 PAGES = (
-    "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/overview",
+    "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}/try", "/overview",
     "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
     "/evaluations", "/login",
 )  # fmt: skip

@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly string[])[][] = [
   [["app", "app/shell", "app/palette"], ["docs"]],
   [["judges", "judges/evaluations"], ["judges/playground"]],
   [
-    ["agents", "limits"],
+    ["agents/try", "agents", "limits"],
     ["batches"],
     ["overview"],
     [

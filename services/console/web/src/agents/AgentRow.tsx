@@ -16,6 +16,7 @@ type AgentRowProps = {
   stats?: AgentStats;
   limit?: Limit;
   onAct: (action: AgentAction) => void;
+  onTry: () => void;
   onEdit: () => void;
   onLimit: () => void;
 };
@@ -23,7 +24,7 @@ type AgentRowProps = {
 const CELL = "lg:h-12 lg:px-2 lg:py-1.5 align-middle";
 
 /** Row of the agents' table: health, load, success, limits and actions of one agent. */
-export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentRowProps) {
+export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }: AgentRowProps) {
   return (
     <tr className="border-b hover:bg-sunken max-lg:flex max-lg:flex-wrap max-lg:items-center max-lg:gap-x-4 max-lg:gap-y-1 max-lg:py-2">
       <td className={`${CELL} max-lg:w-full`}>
@@ -73,13 +74,13 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
         </button>
       </td>
       <td className={`${CELL} max-lg:ml-auto`}>
-        <RowActions agent={agent} onAct={onAct} onEdit={onEdit} onLimit={onLimit} />
+        <RowActions agent={agent} onAct={onAct} onTry={onTry} onEdit={onEdit} onLimit={onLimit} />
       </td>
     </tr>
   );
 }
 
-function RowActions({ agent, onAct, onEdit, onLimit }: Pick<AgentRowProps, "agent" | "onAct" | "onEdit" | "onLimit">) {
+function RowActions({ agent, onAct, onTry, onEdit, onLimit }: Omit<AgentRowProps, "stats" | "limit">) {
   const Icon = agent.paused ? Play : CirclePause;
   const verb = agent.paused ? "Resume" : "Pause";
   return (
@@ -99,6 +100,7 @@ function RowActions({ agent, onAct, onEdit, onLimit }: Pick<AgentRowProps, "agen
           </Button>
         }
       >
+        <MenuItem onSelect={onTry}>Try</MenuItem>
         <MenuItem onSelect={onEdit}>Edit</MenuItem>
         <MenuItem onSelect={onLimit}>Limits</MenuItem>
         <MenuItem onSelect={() => onAct(agent.enabled ? "disable" : "enable")}>

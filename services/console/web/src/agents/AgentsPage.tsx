@@ -95,6 +95,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
                 stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
                 limit={findLimit(limits, `agent:${agent.id}`)}
                 onAct={(action) => choose(agent, action)}
+                onTry={() => void navigate({ to: "/agents/$id/try", params: { id: agent.id } })}
                 onEdit={() => setDialog({ agent, what: "edit" })}
                 onLimit={() => setDialog({ agent, what: "limit" })}
               />

@@ -23,6 +23,11 @@ export type JobChange = Omit<Schemas["JobChange"], "job" | "log"> & {
 export type NewJob = Partial<Schemas["NewJob"]> & Pick<Schemas["NewJob"], "title">;
 export type Agent = Schemas["Agent"];
 export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
+/** Call of an agent that is no job's, and what came of it. */
+export type AgentTry = Schemas["AgentTry"];
+export type AgentExchange = Schemas["AgentExchange"];
+export type AgentCheck = Schemas["AgentCheck"];
+export type NewAgentTry = Partial<Schemas["NewAgentTry"]>;
 export type OperationState = Schemas["OperationState"];
 export type Operation = Schemas["Operation"];
 export type OperationKind = Schemas["OperationKind"];

@@ -14,6 +14,7 @@ const NewJobPage = lazyPage(async () => (await import("@/jobs/form/NewJobPage"))
 const BatchesPage = lazyPage(async () => (await import("@/batches/BatchesPage")).BatchesPage);
 const BatchPage = lazyPage(async () => (await import("@/batches/BatchPage")).BatchPage);
 const AgentsPage = lazyPage(async () => (await import("@/agents/AgentsPage")).AgentsPage);
+const TryPage = lazyPage(async () => (await import("@/agents/try/TryPage")).TryPage);
 const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).LimitsPage);
 const JudgesPage = lazyPage(async () => (await import("@/judges/JudgesPage")).JudgesPage);
 const JudgePage = lazyPage(async () => (await import("@/judges/JudgePage")).JudgePage);
@@ -86,6 +87,16 @@ const agents = createRoute({
   },
 });
 
+const tryAgent = createRoute({
+  getParentRoute,
+  path: "/agents/$id/try",
+  validateSearch: (search: RawSearch): { try?: string } => (typeof search.try === "string" ? { try: search.try } : {}),
+  component: () => {
+    const { id } = tryAgent.useParams();
+    return <TryPage key={id} agentId={id} tryId={tryAgent.useSearch().try} />;
+  },
+});
+
 const limits = createRoute({ getParentRoute, path: "/limits", component: LimitsPage });
 
 const judges = createRoute({ getParentRoute, path: "/judges", component: JudgesPage });
@@ -144,7 +155,7 @@ const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", compone
 /** Router: every page with the search parameters of its address. */
 export const router = createRouter({
   routeTree: root.addChildren([
-    ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, limits],
+    ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, tryAgent, limits],
     ...[judges, judge, criteriaSet, playground, evaluations, overview, deadLetters],
   ]),
   parseSearch,
