@@ -22,6 +22,13 @@ async def poet(task: Task):
     return {"text": f"{task.title} of {task.payload['city']}", "submission": task.submission}
 
 
+def nested(levels: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
 class Counted:
     """An agent whose work waits until it is let go, and that counts how often it began."""
 
@@ -93,6 +100,9 @@ async def test_an_error_is_told(raised, status):
         (float("nan"), 100, "result_not_json"),
         ({"a": {1, 2}}, 100, "result_not_json"),
         ("\ud800", 100, "result_not_json"),
+        (nested(150), 1_000, None),
+        (nested(151), 1_000, "result_not_json"),
+        (nested(100_000), 1_000, "result_not_json"),
     ],
 )
 async def test_a_result_that_would_not_be_taken_is_a_failure_that_says_so(result, limit, code):
@@ -119,6 +129,21 @@ async def test_progress_that_signoff_would_not_keep_is_left_out_and_nonsense_is_
     async with AgentClient(reporting) as client:
         outcome = await client.run(REQUEST)
     assert outcome.result == {"progress": 0.25, "message": "m" * 500}
+
+
+async def test_texts_that_a_model_cut_within_a_character_are_told_all_the_same():
+    @agent
+    async def failing(task: Task):
+        task.progress(message="a \ud83d")
+        task.usage(model="m\ud83d")
+        await asyncio.sleep(0.05)
+        raise RetryableError("b \ud83d", code="c\ud83d")
+
+    async with AgentClient(failing) as client:
+        outcome = await client.run(REQUEST)
+    assert outcome.reports[-1]["message"] == "a ?"
+    assert outcome.error == {"code": "c?", "message": "b ?", "retryable": True}
+    assert outcome.status["usage"]["model"] == "m?"
 
 
 async def test_calls_with_one_key_are_one_piece_of_work_and_get_its_end():

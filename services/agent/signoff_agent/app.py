@@ -6,6 +6,7 @@ each later call. What a process left undone is told as lost, and is not done aga
 
 import asyncio
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from urllib.parse import parse_qs
 
 from signoff_agent import signing
 from signoff_agent.store import SqliteStore, Store, StoreError, Work
-from signoff_agent.task import MESSAGE_MAX_CHARS, AgentError, DeclinedError, Task, to_json
+from signoff_agent.task import AgentError, DeclinedError, Task, check_json, to_json, to_text
 
 Function = Callable[[Task], Coroutine[Any, Any, Any]]
 Scope = MutableMapping[str, Any]
@@ -35,7 +36,7 @@ SECRETS_VARIABLE: Final = "SIGNOFF_AGENT_SIGNING"
 BEAT_S: Final = 0.5
 FORGET_EVERY_S: Final = 600.0
 #: Seconds for a request's body to come, and for a function that is cancelled to end.
-BODY_S: Final = 30.0
+BODY_S: Final = 10.0
 CUT_S: Final = 5.0
 #: Seconds for which, at a stop, the end of work is kept to be asked for.
 TELL_S: Final = 10.0
@@ -106,7 +107,7 @@ class Agent:
         grace_s: float = 20.0,
         is_repeatable: bool = False,
     ) -> None:
-        if not asyncio.iscoroutinefunction(function):
+        if not inspect.iscoroutinefunction(function):
             raise TypeError("an agent is an async function; what blocks is called by asyncio.to_thread in it")
         self.function = function
         self.name: str = function.__name__
@@ -354,10 +355,9 @@ class Agent:
             result = await run.calling
             state, status = "succeeded", {"result": _check_result(result, run.task.result_max_bytes)}
         except DeclinedError as error:
-            state, status = "declined", {"message": str(error)[:MESSAGE_MAX_CHARS]}
+            state, status = "declined", {"message": to_text(error)}
         except AgentError as error:
-            message = str(error)[:MESSAGE_MAX_CHARS]
-            status = {"error": {"code": str(error.code)[:100], "message": message, "retryable": error.retryable}}
+            status = _fail(to_text(error.code, 100), to_text(error), is_retryable=bool(error.retryable))
         except asyncio.CancelledError:
             state = run.cut_as or "failed"
             status = _fail("function_error", "the function was cancelled, by itself")
@@ -447,7 +447,7 @@ def _show_running(status: dict[str, Any], heartbeat: int) -> bytes:
 def _check_result(result: Any, max_bytes: int | None) -> Any:
     """Return a result. Raise AgentError if it is no JSON value, or larger than Signoff takes."""
     try:
-        size = len(to_json(result))
+        size = len(check_json(result))
     except ValueError as error:
         raise AgentError(f"the result is no JSON value: {error}", code="result_not_json") from None
     if max_bytes is not None and size > max_bytes:
@@ -456,5 +456,5 @@ def _check_result(result: Any, max_bytes: int | None) -> Any:
     return result
 
 
-def _fail(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "retryable": False}}
+def _fail(code: str, message: str, *, is_retryable: bool = False) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "retryable": is_retryable}}

@@ -9,6 +9,8 @@ from typing import Any, Final
 #: Characters of a message, and bytes of a partial result, that are passed on; Signoff keeps no more.
 MESSAGE_MAX_CHARS: Final = 500
 PARTIAL_MAX_BYTES: Final = 16 << 10
+#: Levels of a JSON value that Signoff reads.
+LEVELS_MAX: Final = 150
 
 
 class AgentError(Exception):
@@ -91,9 +93,9 @@ class Task:
                 raise ValueError(f"a fraction is from 0 to 1, not {fraction}")
             status["progress"] = fraction
         if message is not None:
-            status["message"] = str(message)[:MESSAGE_MAX_CHARS]
+            status["message"] = to_text(message)
         if partial is not None:
-            text = to_json(partial)
+            text = check_json(partial)
             if len(text) <= PARTIAL_MAX_BYTES:
                 status["partial"] = json.loads(text)  # a copy: the function may change its own
             else:
@@ -123,15 +125,20 @@ class Task:
                 raise ValueError("cost_usd is a number, and not negative")
             used["cost_usd"] = format(Decimal(used.get("cost_usd", "0")) + cost, "f")
         if model is not None:
-            used["model"] = model
+            used["model"] = to_text(model, 200)
         self.used = used
 
     async def checkpoint(self, name: str, value: Any) -> None:
         """Keep a JSON value until the work is forgotten: a later run with the same key finds it in `checkpoints`."""
-        text = to_json(value).decode()
+        text = check_json(value).decode()
         if self.keep is not None:
             await self.keep(name, text)
         self.checkpoints[name] = json.loads(text)
+
+
+def to_text(value: object, max_chars: int = MESSAGE_MAX_CHARS) -> str:
+    """Return a text that JSON can carry, cut to its length: half a surrogate pair, as models emit, is replaced."""
+    return str(value)[:max_chars].encode(errors="replace").decode()
 
 
 def to_json(value: Any) -> bytes:
@@ -140,3 +147,16 @@ def to_json(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, RecursionError) as error:
         raise ValueError(str(error)) from None
+
+
+def check_json(value: Any) -> bytes:
+    """Return the JSON text of a function's value. Raise ValueError if it is none, or deeper than Signoff reads."""
+    text = to_json(value)
+    if text.count(b"[") + text.count(b"{") > LEVELS_MAX:
+        level, items = 0, [value]
+        while items := [item for item in items if isinstance(item, dict | list | tuple)]:
+            level += 1
+            items = [child for item in items for child in (item.values() if isinstance(item, dict) else item)]
+        if level > LEVELS_MAX:
+            raise ValueError(f"it is more than {LEVELS_MAX} levels deep")
+    return text
