@@ -136,6 +136,27 @@ async def test_a_status_anywhere_else_is_not_asked_for(agent, working, outcome, 
     assert len(agent.calls) == 1
 
 
+@pytest.mark.parametrize("location", ["/{path}", "{path}", "http://127.0.0.1:{port}/{path}#x"])
+async def test_the_handle_is_the_works_place_without_the_origin(agent, working, outcome, publisher, location):
+    url = working.takes(DONE, location=location.format(port=agent.port, path="0?work=1"))
+    await outcome(url.replace("127.0.0.1", "user:s3cret@127.0.0.1"))
+    assert {event.handle for event in publisher.soon if event.handle} == {"/0?work=1"}
+    assert "s3cret" not in str(publisher.soon)
+
+
+async def test_kept_work_is_found_at_the_agents_present_address(working, outcome):
+    url = working.takes(DONE)
+    assert (await outcome(url, attempt=2, handle="/0")).result == "blue"
+    assert working.posts == []
+
+
+@pytest.mark.parametrize("handle", FOREIGN)
+async def test_kept_work_of_another_origin_is_asked_for_by_its_key(agent, working, outcome, handle):
+    url = working.takes(DONE)
+    assert (await outcome(url, attempt=2, handle=handle.format(port=agent.port))).result == "blue"
+    assert len(working.posts) == 1
+
+
 async def test_work_without_a_status_is_no_answer(agent, outcome):
     report = await outcome(agent.does(says(b"1", 202)))
     assert (report.code, report.retryable) == ("agent_invalid_location", False)

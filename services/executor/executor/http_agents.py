@@ -370,10 +370,13 @@ class HttpAsyncAgent(PolledAgent):
         self._client = client
 
     async def find(self, call: Call) -> "_AcceptedWork | None":
-        """Return the work whose address an earlier call has kept."""
+        """Return the work whose place an earlier call has kept, at the agent's present address."""
         if not call.handle:
             return None
-        return _AcceptedWork(self._client, call, _resolve_location(call.grant.url, call.handle))
+        try:
+            return _AcceptedWork(self._client, call, _resolve_location(call.grant.url, call.handle))
+        except errors.AgentAnswerError:  # of another origin; whoever answers at this one knows the key, or begins anew
+            return None
 
     async def send(self, call: Call) -> "_AcceptedWork | Done":
         """Post the request, which has the same key each time: the agent may answer with the work that it has."""
@@ -394,7 +397,8 @@ class _AcceptedWork(Work[Status]):
     """Work that an agent has accepted, at an address of its own."""
 
     def __init__(self, client: HttpClient, call: Call, url: str) -> None:
-        super().__init__(call, f"the work at {url}", handle=choose_handle(url))
+        # Without its origin, which has moved if the agent's URL has, and may hold a password.
+        super().__init__(call, f"the work at {url}", handle=choose_handle(URL(url).raw_path_qs))
         self._client = client
         self._url = url
         self._last_heartbeat: int | None = None  # a hash, so that a large one is not kept
