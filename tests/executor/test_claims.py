@@ -14,7 +14,9 @@ from executor.ports import Claim, Grant
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.client import CLAIMS_MAX, ClaimDenied, GrpcLeases
 from servicekit.leasing.worker import GivenBackLease, HeldLease, LeaseState
-from signoff.status import Delivery, Protocol
+from signoff.status import CALLABLE_PROTOCOLS, Delivery, Protocol
+from signoff.v1 import resources_pb2
+from signoff.wire import parse_words
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
@@ -132,6 +134,14 @@ async def test_a_channel_that_was_closed_meanwhile_is_no_fault_of_the_claim(work
         executions = GrpcExecutions(GrpcLeases(WorkServiceStub(channel), pb.WORK_KIND_EXECUTING, "secret", 10))
     with pytest.raises(TransientError):
         await executions.claim(uuid4(), 1, claims(1))
+
+
+async def test_an_executor_says_at_claims_and_renewals_by_what_it_calls(work, stub):
+    leases = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret", 10)
+    await GrpcExecutions(leases).claim(uuid4(), 1, claims(1))
+    await leases.renew(uuid4(), 4, [], [], [])
+    called = [parse_words(resources_pb2.Protocol.DESCRIPTOR, each.protocols) for each in (*work.begun, *work.renewed)]
+    assert called == [list(CALLABLE_PROTOCOLS)] * 2
 
 
 async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):

@@ -51,6 +51,11 @@ def test_which_failure_is_followed_by_another_call(policy, error, again):
     assert may_retry(Policy(**policy), error) == again
 
 
+def test_work_that_is_only_looked_for_is_looked_for_again_as_under_any_policy():
+    once = Policy(delivery=ONCE)
+    assert [may_retry(once, error, sends=False) for error in (BUSY, TIMEOUT, NOT_FOUND)] == [True, True, False]
+
+
 @pytest.mark.parametrize(("number", "most_s"), [(1, 1.0), (2, 3.0), (3, 9.0), (4, 20.0), (100, 20.0), (10**6, 20.0)])
 def test_waits_grow_up_to_the_longest_with_full_jitter(number, most_s):
     policy = Policy(backoff_first_s=1.0, backoff_factor=3.0, backoff_max_s=20.0)

@@ -28,6 +28,7 @@ from jobstore.handlers import EventHandlers
 from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
 from jobstore.jobs.model import SIGNOFF
 from servicekit.errors import PermanentError
+from signoff.v1.resources_pb2 import PROTOCOL_HTTP, PROTOCOL_OPENAI
 from signoff.worker.v1 import work_service_pb2 as pb
 
 CONSUMED = (CancelRequested, ResultProduced, JobStatusReported)
@@ -42,7 +43,9 @@ class JobstoreWorld:
         self.sweeper = Sweeper(database, runner, FakeReaders())
         self.topics, self.agents = Topics(), Agents()
         self._ids = count(1)
-        self.executors = [Worker(pb.WORK_KIND_EXECUTING, self.new_id()) for _ in range(2)]
+        #: The second is of 0.2.0, and names no protocols.
+        known = [(PROTOCOL_HTTP, PROTOCOL_OPENAI), ()]
+        self.executors = [Worker(pb.WORK_KIND_EXECUTING, self.new_id(), protocols) for protocols in known]
         self.validators = [Worker(pb.WORK_KIND_JUDGING, self.new_id()) for _ in range(2)]
         self.answers: dict[UUID, tuple[str, str]] = {}
         self.tables = Tables({}, {}, [])

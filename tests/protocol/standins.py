@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from support.factories import SECRETS
@@ -12,7 +12,11 @@ from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatus
 from contracts.signing import KeyUse
 from contracts.topics import TOPIC_OF
 from servicekit.kafka.publisher import Outgoing
+from signoff.v1.resources_pb2 import PROTOCOL_HTTP
 from signoff.worker.v1 import work_service_pb2 as pb
+
+if TYPE_CHECKING:
+    from signoff.v1.resources_pb2 import Protocol
 
 CAPACITY = 3
 Lease = tuple[UUID, int]
@@ -72,6 +76,7 @@ class Worker:
 
     kind: "pb.WorkKind.ValueType"
     owner: UUID
+    protocols: Sequence["Protocol.ValueType"] = ()
     held: dict[UUID, Held] = field(default_factory=dict)
     outcomes: dict[Lease, Event] = field(default_factory=dict)
     asking: list[Any] = field(default_factory=list)
@@ -99,6 +104,7 @@ class Worker:
             owner=str(self.owner),
             kind=self.kind,
             room=self.room,
+            protocols=self.protocols,
             held=[self._prove(held.lease) for held in self.held.values()],
             outcomes=[self._prove(lease) for lease in self.outcomes],
             given_back=[pb.GivenBackLease(lease=self._prove(held.lease), begun=held.begun) for held in given_back],
@@ -132,8 +138,12 @@ class Agents:
         self.bodies: dict[UUID, str] = {}
         self.owners: dict[Lease, UUID] = {}
 
-    def granted(self, lease: Lease, owner: UUID, grant: pb.ExecutionGrant) -> None:
-        """A lease has one owner, an attempt its number from the grant, an execution one body."""
+    def granted(self, lease: Lease, worker: Worker, grant: pb.ExecutionGrant) -> None:
+        """A lease has one owner, who calls agents so; an attempt its number from the grant, an execution one body."""
+        owner = worker.owner
+        if not worker.protocols:
+            assert grant.protocol == PROTOCOL_HTTP, "an executor of 0.2.0 was granted what it does not call"
+            assert not grant.follows_only, "an executor of 0.2.0 would send"
         assert self.owners.setdefault(lease, owner) == owner, f"two workers were granted {lease}"
         attempts = sorted(number for execution_id, number in self.owners if execution_id == lease[0])
         assert grant.attempt == attempts.index(lease[1]) + 1, "attempts are not numbered at the grant"

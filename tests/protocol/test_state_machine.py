@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from world import LEASE_S, World
 from world_jobs import JOBS, spec
 
-from contracts.events import CancelRequested, ExecuteRequested
+from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.model import BreakerTerms
@@ -64,6 +64,7 @@ class Lives(RuleBasedStateMachine):
             "a worker renews": (3, self._busy("held") or self._busy("outcomes")),
             "work is given back": (2, self._work()),
             "a worker crashes": (1, self._work() or self._busy("outcomes") or self._busy("asking")),
+            "a worker is lost": (3, self._called()),
             "the broker is emptied": (1, world.unclaimed or world.unread),
             "all goes well": (1, world.tables.live),
         }
@@ -88,6 +89,9 @@ class Lives(RuleBasedStateMachine):
 
     def _work(self) -> list[Any]:
         return [(worker, held) for worker in self.world.workers for held in worker.held.values()]
+
+    def _called(self) -> list[Any]:
+        return [(worker, held) for worker, held in self._work() if worker in self.world.executors and held.begun]
 
     def _busy(self, how: str) -> list[Any]:
         return [worker for worker in self.world.workers if getattr(worker, how)]
@@ -163,6 +167,16 @@ class Lives(RuleBasedStateMachine):
     def a_worker_crashes(self) -> Steps:
         self.world.crash(self.draw(*self.world.workers))
         return []
+
+    def a_worker_is_lost(self) -> Steps:
+        """After what it reported is read, so that its work may be found again."""
+        world, (worker, held) = self.world, self.draw(*self._called())
+
+        async def is_lost() -> None:
+            world.crash(worker)
+            await world.lease_ends(held.lease[0])
+
+        return [world.consume(JobStatusReported, 100), is_lost(), world.sweep(), world.wait(), world.dispatch()]
 
     def the_broker_is_emptied(self) -> Steps:
         self.world.topics.emptied()

@@ -9,18 +9,21 @@ from invariants import Tables
 from jobstore_world import CONSUMED, JobstoreWorld
 from standins import Held, Worker
 from support.factories import request_body, signature
+from support.jobstore.administered import put_agent
 from support.jobstore.steps import able_agents, reported, result, unproven, verdict
 from world_jobs import at_most_once
 
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.resources import Usage
+from contracts.resources import NewAgent, Usage
 from signoff.status import Outcome, ReportKind
+from signoff.v1.resources_pb2 import PROTOCOL_OPENAI
 from signoff.worker.v1 import work_service_pb2 as pb
 
 _GRANTED = pb.CLAIM_OUTCOME_GRANTED
 #: In real time nothing falls due during a test: time passes by moving due times.
 LEASE_S = 1_000.0
 JUDGE = "a judge"
+SHOWS_WORK = NewAgent(name="shows work", protocol="openai", url="http://127.0.0.1:1/", settings={"model": "m"})
 USAGE = Usage(input_tokens=10)
 ROUNDS_MAX = 40
 
@@ -29,8 +32,10 @@ class World(JobstoreWorld):
     """Steps, each one event of the model; `check` after each."""
 
     async def empty(self) -> None:
-        """Forget what earlier examples left; two agents can do what jobs ask for."""
+        """Forget what earlier examples left; two agents can do what jobs ask for, and one shows its work."""
         await able_agents(self.database)
+        async with self.database.transaction() as connection:
+            await put_agent(connection, "shows-work", SHOWS_WORK, create=True)
         for table in ("circuits", "executions", "workers", "reusable", "job_logs", "jobs"):
             await self.sql(f"DELETE FROM {table}")
         for worker in self.workers:  # as a worker does when it starts
@@ -42,16 +47,18 @@ class World(JobstoreWorld):
         self, worker: Worker, events: Sequence[ExecuteRequested], *, lost: bool = False, replay: bool = False
     ) -> list[Any]:
         claims = [pb.ExecutionClaim(request=request_body(event), replay=replay) for event in events]
-        request = pb.BeginExecutionsRequest(owner=str(worker.owner), room=worker.room, claims=claims)
+        request = pb.BeginExecutionsRequest(
+            owner=str(worker.owner), room=worker.room, claims=claims, protocols=worker.protocols
+        )
         before = await Tables.read(self.database)
         answers = (await self.work.BeginExecutions(request, None)).answers
         (await Tables.read(self.database)).check_grants(before)
         for event, answer in zip(events, answers, strict=True):
             if answer.outcome == _GRANTED:
                 lease = event.execution_id, answer.grant.lease.lease
-                self.agents.granted(lease, worker.owner, answer.grant)
+                self.agents.granted(lease, worker, answer.grant)
                 if not lost:
-                    worker.begin(lease, (event.job_id, answer.grant.attempt))
+                    worker.begin(lease, (event.job_id, answer.grant.attempt, answer.grant))
         worker.asking = [*worker.asking, *events] if lost else worker.asking
         return list(answers)
 
@@ -65,15 +72,22 @@ class World(JobstoreWorld):
         assert granted & {event.execution_id for event in asked} <= kept, "a lost answer is not given again"
 
     def call(self, held: Held, worker: Worker) -> None:
-        """Only while the lease runs by the worker's own clock; told of without waiting, or later by the outcome."""
+        """Only while the lease runs by the worker's own clock; told of without waiting, or later by the outcome.
+
+        Work that may have been sent under `at_most_once` is looked for, and not sent.
+        """
         if held.expired:
             del worker.held[held.lease[0]]
             return
-        job_id, _ = held.about
-        self.agents.called(held.lease, once=at_most_once(job_id))
+        job_id, _, grant = held.about
         held.begun = True
+        if grant.follows_only:
+            return
+        self.agents.called(held.lease, once=at_most_once(job_id))
         if at_most_once(job_id) or held.lease[1] % 2:
-            self.topics.logs[JobStatusReported].append(reported(*self._named(held), ReportKind.CALL_BEGUN))
+            handle = f"work of {held.lease}" if grant.protocol == PROTOCOL_OPENAI else None
+            begun = reported(*self._named(held), ReportKind.CALL_BEGUN, handle=handle)
+            self.topics.logs[JobStatusReported].append(begun)
 
     def progress(self, held: Held, fraction: float | None) -> None:
         """The agent says how far it is; told without waiting."""
@@ -87,6 +101,8 @@ class World(JobstoreWorld):
     def answered(self, worker: Worker, held: Held, how: str) -> None:
         """The agent has answered: result, error, decline or retry; unreachable: it was not called at all."""
         began = {"began_at": datetime.now(UTC)}
+        if held.about[2].follows_only and not self.agents.calls[held.lease[0]]:
+            how = "error"  # there is nothing to follow
         if how == "result":
             value = "blue" if held.about[0] == "job-0" else f"blue {held.lease}"  # of which the verdict is reused
             outcome: Any = result(*self._named(held), value=value, attempt=held.about[1], usage=USAGE, **began)

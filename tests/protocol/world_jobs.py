@@ -16,6 +16,7 @@ JOBS: dict[str, dict[str, Any]] = {
         "capabilities": ["able"],
         "policy": {"resubmit": "automatic", "max_submissions": 4, "hand_over_after": 1},
     },
+    "job-6": {"agent_id": "shows-work", "policy": {"delivery": "at_most_once"}},
     "job-5": {"agent_id": None, "capabilities": ["able", "of no agent"]},
 }
 

@@ -140,19 +140,20 @@ WAIT_HERE_MAX_S = 30.0
 
 def wait_s(grant: Grant, number: int, error: AgentError) -> float | None:
     """Return the seconds from the failure of call `number` to the next call, or None if no other call may follow."""
-    if number >= (grant.policy.max_calls or 1) or not may_retry(grant.policy, error):
+    if number >= (grant.policy.max_calls or 1) or not may_retry(grant.policy, error, sends=not grant.follows_only):
         return None
     return max(backoff_s(grant.policy, number), error.retry_after_s or 0.0)
 
 
-def may_retry(policy: Policy, error: AgentError) -> bool:
+def may_retry(policy: Policy, error: AgentError, *, sends: bool = True) -> bool:
     """Return whether, by the policy, another call may follow one that failed with `error`; never after a decline.
 
-    `at_most_once`: only if unreachable. `no_retry_codes` forbid it; else `error.retryable` or `retry_codes` allow it.
+    `at_most_once`: only if unreachable, or if the call `sends` nothing. `no_retry_codes` forbid it; else
+    `error.retryable` or `retry_codes` allow it.
     """
     if isinstance(error, AgentDeclinedError):
         return False
-    if policy.delivery is Delivery.AT_MOST_ONCE and not isinstance(error, AgentUnreachableError):
+    if sends and policy.delivery is Delivery.AT_MOST_ONCE and not isinstance(error, AgentUnreachableError):
         return False
     codes = {error.code, str(error.status)}
     if codes.intersection(policy.no_retry_codes or ()):

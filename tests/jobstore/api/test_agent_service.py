@@ -220,3 +220,39 @@ async def test_a_try_of_an_agent_is_asked_for_listed_and_shown(agents: Any, data
     unknown = agents_pb.CreateAgentTryRequest(agent_id="nobody")
     assert (await refused(agents.CreateAgentTry(unknown, metadata=ADMINISTRATOR)))[1] == "unknown_agent"
     assert (await refused(agents.CreateAgentTry(unknown, metadata=EXECUTOR)))[0] == Status.PERMISSION_DENIED
+
+
+async def test_an_executor_is_granted_what_its_protocols_need_and_a_protocol_never_changes(
+    jobs: Any, agents: Any, channel: Any
+) -> None:
+    """The settings are those of the request, also after a patch; ids of the work are the same for all its grants."""
+    agent_id = f"model-{uuid4().hex}"
+    settings = {"model": "m", "parameters": {"top_p": 1}}
+    await saved(agents, agent_id, protocol="PROTOCOL_OPENAI", settings=settings)
+    job_id = (await jobs.CreateJob(create(agent_id=agent_id), metadata=ADMINISTRATOR)).job.id
+    asked = execute_requested(job_id=job_id).model_dump_json().encode()
+    owner, stub = str(uuid4()), WorkServiceStub(channel)
+
+    async def claim(*protocols: "resources_pb2.Protocol.ValueType") -> work_pb.ExecutionAnswer:
+        claims = [work_pb.ExecutionClaim(request=asked)]
+        request = work_pb.BeginExecutionsRequest(owner=owner, room=1, claims=claims, protocols=protocols)
+        return (await stub.BeginExecutions(request, metadata=EXECUTOR)).answers[0]
+
+    answer = await claim()
+    assert (answer.outcome, answer.code) == (work_pb.CLAIM_OUTCOME_QUEUED, "protocol_not_called")
+    openai, of_the_future = resources_pb2.PROTOCOL_OPENAI, 1_000
+    job_id = (await jobs.CreateJob(create(agent_id=agent_id), metadata=ADMINISTRATOR)).job.id
+    asked = execute_requested(job_id=job_id).model_dump_json().encode()
+    grants = []
+    for _ in range(2):
+        grants.append((await claim(openai, of_the_future)).grant)  # type: ignore[arg-type] # a newer executor's
+        patch = json_format.ParseDict({"settings": {"model": "newer"}}, resources_pb2.NewAgent())
+        mask = FieldMask(paths=["settings"])
+        update = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=patch, update_mask=mask)
+        changed = (await agents.UpdateAgent(update, metadata=ADMINISTRATOR)).agent
+        assert json.loads(changed.settings_json)["model"] == "newer"
+    assert [json.loads(grant.settings_json) for grant in grants] == [settings, settings]
+    assert len({(grant.context_id, grant.message_id) for grant in grants}) == 1
+    assert "" not in {grants[0].context_id, grants[0].message_id}
+    other = saved(agents, agent_id, protocol="PROTOCOL_HTTP")
+    assert (await refused(other))[:2] == (Status.FAILED_PRECONDITION, "agent_protocol_fixed")
