@@ -76,17 +76,17 @@ class Mock:
             assert answer.status < 300, await answer.text()
 
 
-def install_aimock() -> None:
-    """Install it where it is not, as its lock says."""
-    if not (AIMOCK / "node_modules" / ".package-lock.json").exists():
+def install_package(folder: Path) -> None:
+    """Install a package of npm where it is not, as its lock says."""
+    if not (folder / "node_modules" / ".package-lock.json").exists():
         environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-        subprocess.run([BIN / "npm", "--prefix", AIMOCK, "ci", "--silent"], check=True, env=environment)
+        subprocess.run([BIN / "npm", "--prefix", folder, "ci", "--silent"], check=True, env=environment)
 
 
 @asynccontextmanager
 async def aimock(folder: Path, fixtures: Sequence[dict[str, Any]], *options: str) -> AsyncIterator[str]:
     """Aimock with these answers, at its URL."""
-    install_aimock()
+    install_package(AIMOCK)
     told = folder / "fixtures.json"
     told.write_text(json.dumps({"fixtures": fixtures}))
     port = free_port()
