@@ -3,12 +3,12 @@
 The first word of a message says what becomes of it.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio
 import uvicorn
 from fasta2a import FastA2A, Worker  # type: ignore[import-not-found]
 from fasta2a.broker import InMemoryBroker  # type: ignore[import-not-found]
@@ -20,21 +20,32 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 
 
+ENDS = {"fail": "failed", "reject": "rejected", "ask": "input-required"}
+
+
 class Echo(Worker):  # type: ignore[misc]
-    """Says what it is told."""
+    """Says what it is told, and does everything at once: the library's own loop would do one thing after another."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.running: dict[str, asyncio.Task[None]] = {}
 
     async def run_task(self, params: Any) -> None:
+        self.running[params["id"]] = asyncio.create_task(self._work(params))
+
+    async def _work(self, params: Any) -> None:
         said = params["message"]["parts"][0]["text"]
-        await self.storage.update_task(params["id"], state="working")
         word = said.split(" ")[0]
-        await anyio.sleep(0.3)
-        if word in {"fail", "reject"}:
-            await self.storage.update_task(params["id"], state={"fail": "failed", "reject": "rejected"}[word])
+        await self.storage.update_task(params["id"], state="working")
+        await asyncio.sleep(60 if word == "slow" else 0.3)
+        if word in ENDS:
+            await self.storage.update_task(params["id"], state=ENDS[word])
             return
         artifact = {"artifact_id": "a1", "name": "answer", "parts": [PARTS.get(word, {"text": said})]}
         await self.storage.update_task(params["id"], state="completed", new_artifacts=[artifact])
 
     async def cancel_task(self, params: Any) -> None:
+        self.running[params["id"]].cancel()
         await self.storage.update_task(params["id"], state="canceled")
 
     def build_message_history(self, history: Any) -> Any:

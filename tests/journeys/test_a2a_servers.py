@@ -1,0 +1,58 @@
+"""A server of A2A that nobody here wrote becomes an agent, as the page on agents shows."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from support.distributions import ROOT
+from support.free_ports import free_port
+from support.installed import installed
+from support.system import System
+
+PEERS = ROOT / "tests/peers"
+COMMANDS = (ROOT / "docs/agents.md").read_text().partition("\n## An A2A server\n")[2].partition("```sh\n")[2]
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """The port of a server by fasta2a, which says what it is told."""
+    port = free_port()
+    python = await asyncio.to_thread(installed, PEERS / "fasta2a.txt")
+    server = await asyncio.create_subprocess_exec(python, PEERS / "fasta2a_server.py", str(port))
+    try:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+            while True:
+                try:
+                    async with http.get(f"http://127.0.0.1:{port}/.well-known/agent-card.json"):
+                        break
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.05)
+        yield port
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def test_a_page_makes_an_agent_of_a_server_and_its_job_is_completed(
+    system: System, port: int, tmp_path: Path
+) -> None:
+    (tmp_path / ".signoff").mkdir()
+    (tmp_path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
+    commands = re.sub(r"\b9002\b", str(port), COMMANDS.partition("```")[0])
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-ec", commands),
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "160"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await asyncio.wait_for(shell.communicate(), 60)
+    assert shell.returncode == 0, told.decode()
+    assert b"COMPLETED" in told
+    (job,) = (job for job in (await system.client.list_jobs())[0] if job.title == "A line")
+    assert (await system.client.get_job(job.id)).result == "A line, about the sea. null"
