@@ -134,7 +134,9 @@ async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, 
     columns = {
         "id": lambda agent: agent.id,
         "name": lambda agent: agent.name,
-        "protocol": lambda agent: " ".join(filter(None, (agent.protocol, agent.settings.get("model")))),
+        "protocol": lambda agent: " ".join(
+            filter(None, (agent.protocol, *map(agent.settings.get, ("model", "assistant"))))
+        ),
         "gets work": _gets_work,
         "circuit": _format_circuit,
         "capabilities": lambda agent: " ".join(agent.capabilities),

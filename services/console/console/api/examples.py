@@ -244,6 +244,16 @@ SEVERAL: Final[dict[str, dict[str, Any]]] = {
                 "config": {"recursion_limit": 50},
             },
         },
+        "a2a": {
+            "name": "Booking",
+            "protocol": "a2a",
+            "url": "https://booking.example",
+            "settings": {
+                "template": "{{title}}\n\n{{feedback}}",
+                "data": {"city": "{{payload.city}}"},
+                "output": "data",
+            },
+        },
     },
 }
 

@@ -173,7 +173,9 @@ it("sets the limits of an agent from its row", async () => {
 it("promises no protocol that agents cannot be called by", async () => {
   on("get", "/api/agents", () => items());
   const { user } = await renderPage(<AgentsPage />);
-  expect(await screen.findByText(/An agent does the work/)).toHaveTextContent(/model .* or a service/);
+  expect(await screen.findByText(/An agent does the work/)).toHaveTextContent(
+    /model .* LangGraph .* A2A .* or a service/,
+  );
   await user.click(screen.getByRole("button", { name: "Register an agent" }));
   const choices = within(await screen.findByLabelText("Protocol")).getAllByRole("option");
   expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(Object.keys(PROTOCOLS));

@@ -67,8 +67,8 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
       {agents.data?.length === 0 && (
         <EmptyState title="No agents yet">
           <p>
-            An agent does the work: a model behind OpenAI's API, or a service that is called over HTTP and answers at
-            once, or says later how its work stands.
+            An agent does the work: a model behind OpenAI's API, a graph on a LangGraph server, an A2A server, or a
+            service that is called over HTTP and answers at once, or says later how its work stands.
           </p>
         </EmptyState>
       )}
