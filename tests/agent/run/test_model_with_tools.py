@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -273,6 +274,36 @@ class TestUnanswered:
         config = fakes.config(**http_tool(fakes, url="http://127.0.0.1:9/{city}"))
         assert await fakes.perform(config) == "It is sunny."
         assert "cannot be reached" in fakes.told[0]
+
+    @pytest.mark.parametrize("is_kept", [False, True])
+    @pytest.mark.parametrize("write", range(8))
+    async def test_end_of_the_process_at_each_write(self, fakes: Fakes, write: int, is_kept: bool) -> None:
+        """Before the write reaches the disk, or after it: no tool is called twice, and each run has an end."""
+        both = [calls("weather", '{"city": "Kyiv"}', each)["tool_calls"][0] for each in ("c1", "c2")]
+        fakes.answers = [{"role": "assistant", "content": None, "tool_calls": both}, calls("weather", '{"city": "a"}')]
+        fakes.answers.append(says("done"))
+        disk: dict[str, Any] = {}
+        writes = 0
+
+        async def keep(name: str, value: str) -> None:
+            nonlocal writes
+            writes += 1
+            if writes - 1 != write or is_kept:
+                disk[name] = json.loads(value)
+            if writes - 1 >= write:
+                raise asyncio.CancelledError
+
+        with suppress(asyncio.CancelledError):
+            await fakes.perform(task=Task("key", {}, keep=keep))
+        if "run" not in disk:
+            fakes.asked.clear()
+        lost = [name for name, each in disk.items() if name != "run" and "answer" not in each]
+        task = Task("key", {}, checkpoints=disk)
+        if lost:
+            assert (await fakes.fail(task=task)).code == "tool_unanswered"
+        else:
+            assert await fakes.perform(task=task) == "done"
+        assert len({request.headers["Idempotency-Key"] for request in fakes.called}) == len(fakes.called)
 
     async def test_two_calls_with_one_id(self, fakes: Fakes) -> None:
         twice = [calls("weather", f'{{"city": "{city}"}}')["tool_calls"][0] for city in ("Kyiv", "Rome")]
