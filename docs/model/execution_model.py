@@ -42,12 +42,14 @@ class Scenario:
     """How each execution is requested (`rpc`, `event`, or `none`), and how often each fault may happen.
 
     `automatic`: a verdict that is not met requests the second; then one may be unproven, and the first be judged again.
+    `finds`: the agent shows work that it was given, so that it is looked for before it is sent.
     """
 
     requests: tuple[str, str] = ("rpc", "none")
     faults: Mapping[str, int] = field(default_factory=dict)
     workers: int = 2
     at_most_once: bool = False
+    finds: bool = False
     retries_in_worker: bool = False
     replays: bool = False
     purges: bool = False
@@ -161,6 +163,8 @@ class ExecutionModel(Jobstore):
     def _lapse(self, state: State, number: int) -> State:
         if not self._scenario.at_most_once:
             return self.requeue(state, number)
+        if self._scenario.finds:
+            return self.requeue_to_follow(state, number)
         if not state.executions[number].excuses:
             self.violations.append("I1 FAILED, although nobody called the agent and nothing crashed")
         return self.move(state, number, "FAILED", "lapsed") or state
@@ -224,6 +228,9 @@ class ExecutionModel(Jobstore):
 
     def _call(self, state: State, worker: int, work: Work) -> State:
         number, excuses = work.execution, state.executions[work.execution].excuses
+        if work.follows_only:  # it looks: what was sent is followed, and what was not is not sent
+            is_there = state.executions[number].calls > 0
+            return state.with_executor(worker, work._replace(phase=CALLS if is_there else FAILURE))
         calls = state.executions[number].calls + 1
         if calls > 1 + excuses:
             self.violations.append("I4 the agent was called again without a crash, a timeout or a retryable error")
@@ -256,7 +263,7 @@ class ExecutionModel(Jobstore):
             yield f"executor {worker}: {ATTEMPT_FAILED}", True, following
 
     def _publish_outcome(self, state: State, worker: int, work: Work) -> Iterator[Step[State]]:
-        report = Report(*work)
+        report = Report(*work[:4])
         label = f"executor {worker} publishes {work.phase} of {work.execution}"
         if work.phase == RESULT and not self._is_published(state.results, report):
             yield label, True, state._replace(results=state.results.with_record(report))
@@ -284,7 +291,9 @@ class ExecutionModel(Jobstore):
             yield f"executor {worker} dies", False, crashed
         if state.has("stop") and runs and work.phase in {GRANTED, CALLS}:
             label, begun = f"executor {worker} is told to stop", work.phase == CALLS
-            if begun and self._scenario.at_most_once and self.has("no-hand-back-once-begun"):
+            if begun and self._scenario.finds:
+                yield label, False, self.requeue_to_follow(excused.use_fault("stop"), number)
+            elif begun and self._scenario.at_most_once and self.has("no-hand-back-once-begun"):
                 failed = self.move(excused.use_fault("stop"), number, "FAILED", "worker_stopped")
                 yield label, False, failed or state
             elif begun:
@@ -314,8 +323,8 @@ class ExecutionModel(Jobstore):
                 for verdict in (*VERDICTS, UNPROVEN) if self._scenario.automatic else VERDICTS:
                     judged = state.with_validator(worker, work._replace(phase=verdict))
                     yield f"validator {worker}: {verdict}", True, judged
-            elif not self._is_published(state.reports, Report(*work)):
-                published = state._replace(reports=state.reports.with_record(Report(*work)))
+            elif not self._is_published(state.reports, Report(*work[:4])):
+                published = state._replace(reports=state.reports.with_record(Report(*work[:4])))
                 yield f"validator {worker} publishes {work.phase} of {work.execution}", True, published
             if execution.state == DONE or execution.judging != work.lease:
                 yield f"validator {worker} is told: recorded, or lost", True, idle
@@ -367,7 +376,7 @@ _TOPICS = ("requests", "results", "reports")
 
 
 def _model_fields(execution: Execution) -> dict[str, object]:
-    return dict(zip(Execution._fields[8:], execution[8:], strict=True))
+    return dict(zip(Execution._fields[9:], execution[9:], strict=True))
 
 
 def _drop_read(state: State) -> State:

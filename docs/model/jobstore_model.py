@@ -38,6 +38,7 @@ RULES = (
     "repeats-by-the-row",
     "calls-are-not-attempts",
     "no-hand-back-once-begun",
+    "follow-never-send",
     "unproven-fails",
     "rejudge-the-last",
 )
@@ -74,6 +75,11 @@ class Jobstore:
         """Take an executing lease back; without the rule its attempt is over, whichever worker is next."""
         attempt = state.executions[number].attempt + (not self.has("attempt-at-grant"))
         return state.with_row(number, state=QUEUED, owner=None, attempt=attempt)
+
+    def requeue_to_follow(self, state: State, number: int) -> State:
+        """Take an executing lease back whose work may have been sent: with the rule it is never sent again."""
+        follows_only = self.has("follow-never-send") or state.executions[number].follows_only
+        return self.requeue(state, number).with_row(number, follows_only=follows_only)
 
     def request(self, state: State, number: int) -> State:
         """Request an execution of a job that rests."""
@@ -164,7 +170,7 @@ class Jobstore:
             state = self.request(state, number)
             execution = state.executions[number]
         if execution.state == LEASED and execution.owner == worker and self.has("regrant-to-owner"):
-            return state.with_executor(worker, Work(number, execution.attempt, execution.lease, GRANTED)), True
+            return state.with_executor(worker, self._make_work(execution, number, execution.attempt)), True
         if execution.state not in {QUEUED, OFFERED}:
             return state, False
         attempt = execution.attempt + self.has("attempt-at-grant")
@@ -173,7 +179,10 @@ class Jobstore:
             granted = self.move(granted, number, "IN_PROGRESS") or granted
         if granted.live > 1:
             self.violations.append("I3 two executions are live")
-        return granted.with_executor(worker, Work(number, attempt, execution.lease + 1, GRANTED)), True
+        return granted.with_executor(worker, self._make_work(granted.executions[number], number, attempt)), True
+
+    def _make_work(self, execution: Execution, number: int, attempt: int) -> Work:
+        return Work(number, attempt, execution.lease, GRANTED, execution.follows_only)
 
     def grant_judging(self, state: State, worker: int, result: Report) -> tuple[State, bool]:
         """Answer BeginJudgings for one record, like `grant`; the result is recorded in the same transaction."""

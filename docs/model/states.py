@@ -25,8 +25,9 @@ FAULTS = ("crash", "freeze", "lost_answer", "late_answer", "empty", "cancel", "r
 class Execution(NamedTuple):
     """A row of `executions`. `result`: the attempt whose result was recorded; `judging`: the number of judging leases.
 
-    The last five are the model's own: how often the agent may be called once more, and was; whether a cancel came
-    before the request did; whether upstream has published it; whether a verdict requested it.
+    `follows_only`: the work may have been sent, and is not sent again. The last five are the model's own: how often the
+    agent may be called once more, and was; whether a cancel came before the request did; whether upstream has published
+    it; whether a verdict requested it.
     """
 
     state: str = UNKNOWN
@@ -37,6 +38,7 @@ class Execution(NamedTuple):
     judging: int = 0
     judge: int | None = None
     answer: str = ""
+    follows_only: bool = False
     excuses: int = 0
     calls: int = 0
     is_cancelled_early: bool = False
@@ -46,7 +48,7 @@ class Execution(NamedTuple):
     @property
     def recorded(self) -> tuple[Any, ...]:
         """The part that the database holds."""
-        return self[:8]
+        return self[:9]
 
 
 class Report(NamedTuple):
@@ -59,12 +61,16 @@ class Report(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Work that a worker holds: `phase` is what it does, or the outcome that it reports until that is recorded."""
+    """Work that a worker holds: `phase` is what it does, or the outcome that it reports until that is recorded.
+
+    `follows_only` is what the grant said.
+    """
 
     execution: int
     attempt: int
     lease: int
     phase: str
+    follows_only: bool = False
 
 
 class Log(NamedTuple):
