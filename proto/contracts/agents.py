@@ -55,6 +55,10 @@ def check_signing(reference: str) -> str:
     return reference
 
 
+#: The protocols of agents that show their work by ids which the jobstore made, also if their answer was lost. The work
+#: of other protocols is found by its handle alone.
+FOUND_BY_IDS = frozenset({"langgraph", "a2a"})
+
 #: The protocols whose calls may be signed.
 SIGNED_PROTOCOLS = FIRST_PROTOCOLS
 

@@ -15,6 +15,7 @@ class WaitCode(StrEnum):
     LIMIT_RATE = "limit_rate"
     CIRCUIT_OPEN = "circuit_open"
     CIRCUIT_PROBING = "circuit_probing"
+    PROTOCOL_NOT_CALLED = "protocol_not_called"
     NO_WORKER = "no_worker"
     NO_ROOM = "no_room"
     SHARE = "share"

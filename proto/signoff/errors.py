@@ -353,6 +353,8 @@ class ErrorCode(StrEnum):
     LEASE_RUNS = _RECORDED("The lease still runs; nothing is to be done.")
     DEADLINE_AHEAD = _RECORDED("The time limit is still ahead; nothing is to be done.")
     NOT_DUE = _PASSING("The time of the execution has not come; it is offered again.")
+    PROTOCOL_NOT_CALLED = _PASSING("No executor calls agents by its protocol; it is offered again.")
+    SETTINGS_UNKNOWN = _PASSING("The settings that it froze are not known: save the agent with them again.")
     NO_ROOM = _PASSING("A limit leaves no room now; it is offered again.")
     LIMITED = _PASSING("A limit leaves no room now, and others wait; it is offered again.")
     REUSABLE = _PASSING("A result of an equal request may do; it is offered again, and that is looked at.")

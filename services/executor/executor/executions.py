@@ -12,8 +12,11 @@ from servicekit.errors import TransientError
 from servicekit.leasing.client import CLAIM_WAIT, ClaimDenied, GrpcLeases, claim_in_chunks, read_denial, read_lease
 from signoff.errors import ErrorCode
 from signoff.status import CALLABLE_PROTOCOLS, Protocol
-from signoff.wire import read, read_dataclass, read_field, write_message
+from signoff.v1 import resources_pb2 as resources_pb
+from signoff.wire import read, read_dataclass, read_field, write_message, write_word
 from signoff.worker.v1 import work_service_pb2 as pb
+
+_PROTOCOLS = resources_pb.Protocol.DESCRIPTOR
 
 
 class GrpcExecutions:
@@ -21,6 +24,7 @@ class GrpcExecutions:
 
     def __init__(self, leases: GrpcLeases) -> None:
         self._leases = leases
+        leases.protocols = [write_word(_PROTOCOLS, protocol) for protocol in CALLABLE_PROTOCOLS]
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         """Claim executions, and return one answer to each claim, in order. At most `room` answers are new grants.
@@ -34,8 +38,9 @@ class GrpcExecutions:
         messages = [write_message(pb.ExecutionClaim, claim) for claim in claims]
         request = write_message(
             pb.BeginExecutionsRequest,
-            {"owner": owner, "room": room, "capacity": self._leases.capacity, "protocols": CALLABLE_PROTOCOLS},
+            {"owner": owner, "room": room, "capacity": self._leases.capacity},
             claims=messages,
+            protocols=self._leases.protocols,
         )
         try:
             answer = await self._leases.call(self._leases.stub.BeginExecutions, request, CLAIM_WAIT)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -16,10 +17,13 @@ from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CreateAndExecute, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
+from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.states import ROOM_TO_SPARE
+from jobstore.executions.store import note_worker
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF, ExecutionStage
 from jobstore.jobs.store import Recorded
+from jobstore.jobs.waits import explain_jobs, sum_up_all
 from servicekit.errors import TransientError
 from signoff.status import Outcome, ReportKind, Resubmit
 
@@ -250,3 +254,26 @@ async def test_a_claim_without_room_queues_it_and_it_waits_until_room_is_told(
     await seen(database, ExecutionStage.EXECUTING, 1)
     await dispatcher.offer()
     assert len(published.events) == 2
+
+
+async def test_what_few_executors_call_is_offered_by_the_dispatcher_once_one_does(
+    steps: Steps, dispatcher: Dispatcher, database: Database
+) -> None:
+    async with database.transaction() as connection:
+        new = NewAgent(name="model", protocol="openai", url="http://127.0.0.1:1/", settings={"model": "m"})
+        await put_agent(connection, "model", new, create=True)
+        silent = WorkerRoom(ExecutionStage.EXECUTING, 8, 8, protocols=("http", "openai"))
+        await note_worker(connection, UUID(int=1), silent)
+        await connection.execute(text("UPDATE workers SET seen_at = 'epoch' WHERE protocols <> '{}'"))
+    await steps.requested(agent_id="model")
+    await dispatcher.offer()
+    assert (await steps.row()).state == "QUEUED"
+    async with database.session() as session:
+        (reason,) = (await explain_jobs(session, [steps.job_id], 60.0))[steps.job_id].reasons
+        (summed,) = (await sum_up_all(session, 60.0)).sums
+    for each in (reason, summed):
+        assert (each.code, each.name, each.owner) == ("protocol_not_called", "openai", "operator")
+    async with database.transaction() as connection:
+        await note_worker(connection, UUID(int=1), silent)
+    await dispatcher.offer()
+    assert (await steps.row()).state == "OFFERED"

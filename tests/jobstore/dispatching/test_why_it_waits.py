@@ -68,7 +68,8 @@ class World:
                 if self.chance.random() < 0.85:
                     room = self.chance.choice([0, 1, 3, 40, 40])
                     capacity = room + self.chance.choice([0, 0, 10, 200])
-                    await note_worker(connection, uuid4(), WorkerRoom(stage, room, capacity))
+                    called = self.chance.choice([(), ("http", "a2a"), ("http", "a2a", "openai")])
+                    await note_worker(connection, uuid4(), WorkerRoom(stage, room, capacity, protocols=called))
             uow = UnitOfWork(TERMS, Clock(now, 10.0, 5.0))
             for number in range(30):
                 uow[Executions].put(self._make_execution(names, now, number))
@@ -136,7 +137,7 @@ class World:
             priority=chance.choice([4, 5, 6]),
             tenant=chance.choice(TENANTS),
             agent_id=agent,
-            flow=flow_of(agent, labels, batch, names),
+            flow=flow_of(agent, labels, batch, names, chance.choice([None, None, "http_async", "openai", "a2a"])),
             batch_id=batch,
             policy={},
         )

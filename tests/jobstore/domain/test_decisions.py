@@ -65,6 +65,8 @@ STANDING: dict[str, tuple[JobStatus, Execution | None]] = {
     "lapsed": (S.IN_PROGRESS, running(due_at=NOW, spent=1)),
     "lapsed with its last call": (S.IN_PROGRESS, running(due_at=PAST, spent=2)),
     "running once": (S.IN_PROGRESS, running(due_at=NOW, policy=ONCE)),
+    "running once, to be found": (S.IN_PROGRESS, running(due_at=NOW, policy=ONCE, protocol="a2a")),
+    "running once, with a handle": (S.IN_PROGRESS, running(due_at=NOW, policy=ONCE, handle="run-1")),
     "running for the last time": (S.IN_PROGRESS, running(spent=2)),
     "awaiting judge": (S.IN_PROGRESS, awaiting_judge(offers=2, policy=TIMEOUTS)),
     "awaiting judge for too long": (S.IN_PROGRESS, awaiting_judge(fails_at=NOW, policy=TIMEOUTS)),

@@ -25,7 +25,7 @@ from signoff.status import Outcome, ReportKind
 async def test_a_database_made_again_from_the_facts_is_the_same(rebuilt_url: str, database_url: str) -> None:
     result = await verified(rebuilt_url, database_url)
     assert result["ok"], result
-    assert (result["ended"], result["behind"]) == (2, 0)
+    assert (result["ended"], result["behind"]) == (3, 0)
     assert all(count > 2 for count in result["counts"].values())
 
 
@@ -80,9 +80,9 @@ async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_n
 ) -> None:
     database, _ = target
     result = await rebuilding(database, history).run()
-    assert (result["queued"], result["failed"]) == (8, 2)
+    assert (result["queued"], result["failed"]) == (9, 3)
     anew = {name: _in(steps, database, runner) for name, steps in live.items()}
-    for name in ("once, queued", "once, running"):
+    for name in ("once, queued", "once, running", "found, and forgotten"):
         last = (await anew[name].logs())[-1]
         assert ((await anew[name].job()).status, last.code) == ("FAILED", "rebuilt")
         assert (await anew[name].claim()).outcome == "DUPLICATE"
@@ -101,6 +101,11 @@ async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_n
         assert judged.execution is not None
         await anew[name].report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict())
         assert (await anew[name].job()).status == "COMPLETED"
+    found, before = await anew["once, found"].row(), await live["once, found"].row()
+    assert (found.state, found.follows_only, found.handle) == ("QUEUED", True, "resp_\u00e4 1")
+    kept = ("protocol", "settings_hash", "flow", "handle", "spent")
+    assert [getattr(found, name) for name in kept] == [getattr(before, name) for name in kept]
+    assert (await anew["once, found"].claim(protocols=("http",))).code == "protocol_not_called"
     refused = await anew["refused"].claim()
     assert (refused.outcome, refused.code) == ("REFUSED", "illegal_transition")
     assert (await anew["cancelled before it came"].claim()).outcome in {"DUPLICATE", "REFUSED"}
@@ -121,7 +126,7 @@ async def test_what_happens_afterwards_is_published_behind_what_was(
     async with database.session() as session:
         told = (await session.execute(text("SELECT published_seq, offsets FROM relay"))).one()
         new = list(await session.scalars(text("SELECT kind FROM job_logs WHERE seq > :s"), {"s": told.published_seq}))
-    assert new == ["rebuilt", "rebuilt"]
+    assert new == ["rebuilt"] * 3
     assert {place.partition("/")[0] for place in json.loads(told.offsets)} == set(TOPICS)
     await _in(Steps(database, runner), database, runner).created()
 

@@ -38,6 +38,7 @@ async def every_life(database: Database, runner: CommandRunner) -> dict[str, Ste
 
     await set_everything(database, runner)
     await _at_rest(life, runner)
+    await _found(life, database)
     await edited_lives(life)
     await _judged_again(life)
     await _live(life)
@@ -99,6 +100,27 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await runner.submit.run_one(CancelJob(None, cancelled.execution_id, actor=SIGNOFF))
     assert (await cancelled.claim()).code == "cancelled"
     await runner.submit.run_one(CancelJob(None, new_execution_id(), actor=SIGNOFF))  # no fact, since nobody asks for it
+
+
+async def _found(life: Callable[[str], Steps], database: Database) -> None:
+    """Work that is found again, by handles that were reported, or was."""
+    new = NewAgent(name="asked", protocol="openai", url="http://127.0.0.1:3/", settings={"model": "m"})
+    async with database.transaction() as connection:
+        await put_agent(connection, "asked", new, create=True)
+    for name in ("once, found", "once, found and ended", "found, and forgotten"):
+        steps = life(name)
+        await steps.requested(agent_id="asked", policy=AT_MOST_ONCE)
+        lease = await _claimed(steps)
+        await steps.report(lease, ReportKind.CALL_BEGUN, handle="resp_\u00e4 1")
+        if name == "found, and forgotten":
+            await steps.report(lease, ReportKind.PROGRESS, seq=2, handle="")
+            continue
+        await steps.due(-1)
+        await steps.lapsed()
+        assert (await steps.row()).follows_only
+        lease = await _claimed(steps)
+        if name == "once, found and ended":
+            await steps.report(lease, ReportKind.FAILED, seq=2, call=2, code="agent_work_unknown", handle="")
 
 
 async def _judged_again(life: Callable[[str], Steps]) -> None:
@@ -189,7 +211,7 @@ async def _judged(steps: Steps, outcome: Outcome | Verdict, **fields: Any) -> No
 
 
 async def _claimed(steps: Steps) -> int:
-    answer = await steps.claim()
+    answer = await steps.claim(protocols=("http", "openai"))
     assert answer.execution is not None, answer
     return answer.execution.lease
 

@@ -977,6 +977,7 @@ class RenewLeasesRequest(_message.Message):
     OUTCOMES_FIELD_NUMBER: _builtins.int
     GIVEN_BACK_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    PROTOCOLS_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     kind: Global___WorkKind.ValueType
     room: _builtins.int
@@ -994,6 +995,10 @@ class RenewLeasesRequest(_message.Message):
     def given_back(self) -> _containers.RepeatedCompositeFieldContainer[Global___GivenBackLease]: ...
     @_builtins.property
     def report(self) -> Global___ProcessReport: ...
+    @_builtins.property
+    def protocols(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Protocol.ValueType]:
+        """Of an executor: by which it calls agents; none: http and http_async."""
+
     def __init__(
         self,
         *,
@@ -1005,10 +1010,11 @@ class RenewLeasesRequest(_message.Message):
         outcomes: _abc.Iterable[Global___Lease] | None = ...,
         given_back: _abc.Iterable[Global___GivenBackLease] | None = ...,
         report: Global___ProcessReport | None = ...,
+        protocols: _abc.Iterable[_resources_pb2.Protocol.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "report", b"report", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "protocols", b"protocols", "report", b"report", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

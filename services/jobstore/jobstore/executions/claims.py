@@ -1,5 +1,6 @@
 """Commands that claim the lease of an execution, or of a result to be judged, and their answers. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,7 +48,7 @@ from jobstore.judging import rules as judging
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, QueuesWish, is_held_back
 from servicekit.leasing.slots import is_scarce
 from signoff.errors import ErrorCode
-from signoff.status import ReportKind
+from signoff.status import FIRST_PROTOCOLS, ReportKind
 
 
 class ClaimOutcome(StrEnum):
@@ -161,9 +162,14 @@ def postpone_judging(uow: UnitOfWork, execution: Execution) -> ClaimAnswer | Non
     if missing is None:
         return None
     message = f"the {missing.kind.words} {missing.reference} is not known: put it back under that number"
+    return _postpone(uow, execution, missing.kind.unknown, message)
+
+
+def _postpone(uow: UnitOfWork, execution: Execution, code: str, message: str) -> ClaimAnswer:
+    """Queue the execution again for later, and return the answer QUEUED with the code."""
     later = uow.clock.now + timedelta(seconds=uow.clock.offer_again_s)
     uow[Executions].put(decline_offer(execution, later))
-    return ClaimAnswer(ClaimOutcome.QUEUED, missing.kind.unknown, message)
+    return ClaimAnswer(ClaimOutcome.QUEUED, code, message)
 
 
 def _find_reason_to_wait(
@@ -205,8 +211,9 @@ def _answer_queued(uow: UnitOfWork, execution: Execution, code: str, message: st
 class ClaimExecution(Command[ClaimAnswer]):
     """Claim an execution for an executor that takes `room` more leases, of `capacity` in all (0: not known).
 
-    An unknown execution id is requested first, by `author`, and its job is created from `inline` if the job is new,
-    too. A `replay` changes nothing.
+    `protocols` are those by which it calls agents; none: those that every executor knows. An unknown execution id is
+    requested first, by `author`, and its job is created from `inline` if the job is new, too. A `replay` changes
+    nothing.
     """
 
     execution_id: UUID
@@ -218,10 +225,11 @@ class ClaimExecution(Command[ClaimAnswer]):
     not_before: datetime | None = None
     author: Actor = UPSTREAM
     capacity: int = 0
+    protocols: Sequence[str] = ()
 
     @property
     def _worker_room(self) -> WorkerRoom:
-        return WorkerRoom(ExecutionStage.EXECUTING, self.room, self.capacity)
+        return WorkerRoom(ExecutionStage.EXECUTING, self.room, self.capacity, protocols=self.protocols)
 
     def locks(self) -> Wishes:
         job_ids, execution_ids = frozenset({self.job_id}), frozenset({self.execution_id})
@@ -347,7 +355,25 @@ class ClaimExecution(Command[ClaimAnswer]):
         reused = uow[judging.Reuse].results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
-        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self._worker_room, self.actor)
+        return self._find_uncallable(uow, execution) or try_grant(
+            uow, execution, TransitionKind.CLAIMED, self.owner, self._worker_room, self.actor
+        )
+
+    def _find_uncallable(self, uow: UnitOfWork, execution: Execution) -> ClaimAnswer | None:
+        """Return the answer QUEUED if this executor cannot call the agent as was frozen, else None."""
+        if execution.state is ExecutionState.LEASED:
+            return None
+        grant = uow[Executions].grants[execution.execution_id]
+        if grant.protocol not in (self.protocols or FIRST_PROTOCOLS):
+            message = f"this executor does not call agents by {grant.protocol}: start executors that do"
+            return _postpone(uow, execution, ErrorCode.PROTOCOL_NOT_CALLED, message)
+        if execution.follows_only and not self.protocols:  # rule `follow-never-send`
+            message = "this executor would send work that is only to be followed: start executors of this release"
+            return _postpone(uow, execution, ErrorCode.PROTOCOL_NOT_CALLED, message)
+        if execution.settings_hash is not None and not grant.settings:
+            message = f"the settings that it froze are not known: save the agent {execution.agent_id} with them again"
+            return _postpone(uow, execution, ErrorCode.SETTINGS_UNKNOWN, message)
+        return None
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its result, the result of an earlier call (`reused`); no agent is called."""

@@ -307,7 +307,7 @@ class RecordReport(Command[Refusal | None]):
         job, execution = uow[Jobs].jobs.get(event.job_id), uow[Executions].executions.get(event.execution_id)
         if job is not None and event.usage is not None and is_cut_short(execution, job, event.lease):
             return self._count_spending(uow)
-        verdict, question = event.verdict, uow[Jobs].questions.get(event.job_id)
+        verdict, question, worker = event.verdict, uow[Jobs].questions.get(event.job_id), self._name_worker(uow)
         if verdict is not None and question is not None:
             verdict = model.name_references(verdict, question.references)
         response = model.format_response(event, verdict)
@@ -336,7 +336,8 @@ class RecordReport(Command[Refusal | None]):
             judge=None if judge_failed else event.model_and_prompt,
             is_unjudged=judge_failed is not None,
             duration_s=event.duration_s,
-            actor=self._name_worker(uow),
+            handle=event.handle if worker == EXECUTOR else None,
+            actor=worker,
         )
         report = model.with_cost(report, event.usage)
         _record_begin(uow, event)

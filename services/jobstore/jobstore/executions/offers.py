@@ -22,7 +22,16 @@ from jobstore.executions.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.executions.leases import ARE_LOST, is_alive, read_room
 from jobstore.jobs.model import ExecutionStage
 from jobstore.jobs.waiting import WAITS_MAX, Cause, FlowKey, Holds, choose_waits, format_waits
-from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, is_shared, tenant_limit, window_start
+from jobstore.limits.rules import (
+    PERIOD_PARTS,
+    SharedRoom,
+    agent_limit,
+    is_shared,
+    list_protocols,
+    protocol_limit,
+    tenant_limit,
+    window_start,
+)
 from jobstore.limits.store import apply, count_running
 from servicekit.leasing.slots import is_scarce
 
@@ -186,6 +195,10 @@ _STARTED: Final = text(
     ON starts.name = w.name AND starts.began_at > w.since GROUP BY starts.name
     """
 )
+#: The protocols, beyond the first, by which live executors call agents.
+_CALLED: Final = text(
+    f"SELECT DISTINCT unnest(protocols) FROM workers WHERE {is_alive(ExecutionStage.EXECUTING)}"  # noqa: S608 - words of our own
+)
 #: SKIP LOCKED: others lock executions before circuits, so waiting for a circuit here could deadlock.
 _HALF_OPEN: Final = text(
     "SELECT agent_id FROM circuits WHERE open_until <= signoff_now() ORDER BY agent_id FOR UPDATE SKIP LOCKED"
@@ -283,7 +296,7 @@ class FairQueue:
         if flows:
             # Twice the average that a queue gets: few passes then end early because too little was read of one.
             self.depth = max(2, 2 * first.free // len(flows))
-            await self._fill_in(connection, capacity, first, flows)
+            await self._fill_in(connection, capacity, first, flows, terms.alive_s)
             used_up = {name for name, free in capacity.free.items() if free <= 0}
             picked, more = pick(flows, capacity.free, self.shares, first.free, capacity.room)
             self.used_up = sorted(used_up | {name for name in capacity.room.held if capacity.room.find_full([name])})
@@ -321,14 +334,23 @@ class FairQueue:
         self.holds.note(first.now, causes, no_room if first.has_queued and not first.free else None)
         return [waited.get(i) for i in picked] if any(waited.values()) else []
 
-    async def _fill_in(self, connection: Connection, capacity: Capacity, first: Row, flows: Sequence[Flow]) -> None:
-        """Fill in `capacity`: what limits and open circuits allow, and, if room is scarce, how much each name holds."""
+    async def _fill_in(
+        self, connection: Connection, capacity: Capacity, first: Row, flows: Sequence[Flow], alive_s: float
+    ) -> None:
+        """Fill in `capacity`: what limits, executors and open circuits allow, and, if room is scarce, what names hold.
+
+        Under the name of a protocol by which no live executor calls agents nothing may begin.
+        """
         names = {name for flow in flows for name in flow.limits}
         limits = await self._load_limits(connection, names, flows) if first.has_limits else {}
         left = first.room - min(first.free, sum(len(flow.heads) for flow in flows))
         is_short = is_scarce(left, first.capacity)
         shared = set(filter(is_shared, names)) if is_short else set[str]()
         await _apply_limits(connection, capacity, first.now, limits, shared)
+        if protocols := list_protocols(names):
+            uncalled = protocols.difference(await connection.scalars(_CALLED, {"alive_s": alive_s}))
+            capacity.free |= {protocol_limit(each): 0 for each in uncalled}
+            capacity.causes |= {protocol_limit(e): Cause(WaitCode.PROTOCOL_NOT_CALLED, e) for e in uncalled}
         if first.has_open_circuits:
             half_open = list(await connection.scalars(_HALF_OPEN))
             for row in await connection.execute(_ADMITS, {"half_open": half_open}):

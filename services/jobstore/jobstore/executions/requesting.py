@@ -72,6 +72,7 @@ def request_execution(
     policy = freeze(uow, asked)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
     starts_at = max(uow.clock.now, not_before or uow.clock.now)
+    protocol = agent.protocol if agent is not None and agent.protocol != Protocol.HTTP else None
     execution = Execution(
         execution_id,
         job_id,
@@ -81,13 +82,13 @@ def request_execution(
         priority=spec.priority,
         deadline_at=starts_at + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
         tenant=spec.tenant,
-        flow=flow_of(job.agent_id or "", spec.labels, parameters.batch_id, uow[Limits].names),
+        flow=flow_of(job.agent_id or "", spec.labels, parameters.batch_id, uow[Limits].names, protocol),
         batch_id=parameters.batch_id,
         not_before=not_before,
         task_hash=hash_task(spec.title, spec.description, spec.payload),
+        protocol=protocol,
+        settings_hash=hash_settings(agent.settings) if agent is not None and protocol is not None else None,
     )
-    if agent is not None and agent.protocol != Protocol.HTTP:
-        execution.protocol, execution.settings_hash = agent.protocol, hash_settings(agent.settings)
     if agent is not None and agent.deterministic and uow.terms.reuse.result_age_s:
         content = format_request_content(job, spec, parameters.comment)
         execution.reuse_key = result_key(spec.tenant, agent.id, agent.updated_at, content)

@@ -1,6 +1,6 @@
 """Hold executions and the room of workers in a transaction, and record reports on them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
@@ -143,13 +143,17 @@ class Executions(Part):
 
 
 class WorkerRoom(NamedTuple):
-    """How many more leases of a stage a worker takes (`room`), of how many in all (`capacity`; 0: not known here)."""
+    """How many more leases of a stage a worker takes (`room`), of how many in all (`capacity`; 0: not known here).
+
+    `protocols` are those by which an executor calls agents, if it names any.
+    """
 
     stage: ExecutionStage
     room: int
     capacity: int = 0
     #: The report of the worker on itself, as JSON, if it has sent one.
     report: str | None = None
+    protocols: Sequence[str] = ()
 
 
 @dataclass(eq=False, slots=True)

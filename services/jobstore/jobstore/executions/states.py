@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from jobstore.jobs.model import CANCELLED, Clock, Execution, ExecutionStage, ExecutionState, replace
-from jobstore.limits.rules import is_held_back
+from jobstore.limits.rules import is_held_back, list_protocols
 from servicekit.leasing.slots import SHARE
 from signoff import status
 
@@ -51,12 +51,13 @@ class Openings:
         """Return whether a queued execution may be offered at once, and if so, count it.
 
         No limit or open circuit may apply to it, more than a fifth of the capacity must be free, and if another one is
-        due and waits, there must be room to spare: else the dispatcher decides whose turn it is. Since transactions may
-        count the same room, too many may be offered; then a claim is answered `no_room`, and the execution is queued.
+        due and waits, there must be room to spare: else the dispatcher decides whose turn it is. It alone knows which
+        protocols executors call. Since transactions may count the same room, too many may be offered; then a claim is
+        answered `no_room`, and the execution is queued.
         """
         if self.room <= max(self._until, ROOM_TO_SPARE if self.is_waiting else 0) or not may_offer(execution, now):
             return False
-        if is_held_back(execution.tenant, execution.flow, self.held_back):
+        if is_held_back(execution.tenant, execution.flow, self.held_back) or list_protocols(execution.flow):
             return False
         self.room -= 1
         return True
@@ -77,6 +78,14 @@ def may_offer(execution: Execution, now: datetime) -> bool:
     """Return whether an execution is due, and its deadline has not passed yet (`DUE` in executions.offers)."""
     is_due = execution.due_at is not None and execution.due_at <= now
     return is_due and (execution.deadline_at is None or execution.deadline_at > now)
+
+
+def forbid_sending(execution: Execution) -> Execution:
+    """Return an execution whose work may have been sent: under `at_most_once` it is never sent again.
+
+    From then on the work is only looked for (rule `follow-never-send`).
+    """
+    return replace(execution, follows_only=True) if execution.is_at_most_once else execution
 
 
 def offer(execution: Execution, now: datetime, again_s: float, again_max_s: float) -> Execution:

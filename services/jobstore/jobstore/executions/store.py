@@ -283,12 +283,14 @@ class WorkersStore(Store):
     pieces: ClassVar[Mapping[str, Piece]] = {
         "workers": Piece(
             f"""
-            INSERT INTO workers (owner, stage, room, capacity, report, seen_at) SELECT owner, stage, room, capacity,
-                {sql.value("w", "report", "jsonb")} || jsonb_build_object('at', signoff_now()), signoff_now()
+            INSERT INTO workers (owner, stage, room, capacity, report, protocols, seen_at)
+            SELECT owner, stage, room, capacity,
+                {sql.value("w", "report", "jsonb")} || jsonb_build_object('at', signoff_now()),
+                {sql.value("w", "protocols", "text[]")}, signoff_now()
             FROM {sql.unnest("w", WORKER_COLUMNS)} ORDER BY owner
             ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at,
                 capacity = greatest(workers.capacity, excluded.capacity),
-                report = coalesce(excluded.report, workers.report)
+                report = coalesce(excluded.report, workers.report), protocols = excluded.protocols
             """,  # noqa: S608 - names of our own
             WORKER_COLUMNS,
             "w",

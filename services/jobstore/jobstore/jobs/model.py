@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 from pydantic_core import from_json
 
+from contracts.agents import FOUND_BY_IDS
 from contracts.criteria import format_criteria, hash_references
 from contracts.events import JobStatusReported, Requested
 from contracts.judging.policy import Verdict
@@ -347,8 +348,8 @@ class Execution:
     """One request to run a job. The fields are columns of its row; schema/tables.py documents each.
 
     `policy` is frozen at the request, with every field. `spent` counts calls that failed or were lost with their
-    worker. `waited` is the JSON text of its waits since its last log entry. `created_at` is None for an execution that
-    is requested in this transaction.
+    worker. `waited` is the JSON text of its waits since its last log entry. `handle` is the agent's name for the work;
+    empty: it has none any more. `created_at` is None for an execution that is requested in this transaction.
     """
 
     execution_id: UUID
@@ -394,6 +395,16 @@ class Execution:
     def is_at_most_once(self) -> bool:
         """Whether the agent must not be called again once a first call has begun."""
         return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
+
+    @property
+    def can_be_found(self) -> bool:
+        """Whether the agent shows work that it was given, by our ids or its own name for it."""
+        return self.protocol in FOUND_BY_IDS or bool(self.handle)
+
+    @property
+    def ends_with_its_worker(self) -> bool:
+        """Whether a call that may have begun is the last one: it must not be sent again, and cannot be found."""
+        return self.is_at_most_once and not self.can_be_found
 
     @property
     def is_remembered(self) -> bool:

@@ -70,7 +70,7 @@ EDITED_COLUMNS: Final = sql.columns(jobs, only={"id", *find_names(jobs, EDITED)}
 LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
 KEY_COLUMNS: Final = sql.columns(request_keys, without={"created_at"})
-WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report"})
+WORKER_COLUMNS: Final = sql.columns(workers, only={"owner", "stage", "room", "capacity", "report", "protocols"})
 
 #: The columns of a job's spec, by its fields: `references` is a keyword of SQL. And the functions that write those
 #: fields that are JSON in a row.

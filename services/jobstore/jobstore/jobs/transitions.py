@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
 from contracts.judging.policy import Verdict
 from contracts.waiting import WaitCode
-from jobstore.executions.states import lease, queue, reopen
+from jobstore.executions.states import forbid_sending, lease, queue, reopen
 from jobstore.jobs.model import (
     CANCELLED,
     UNPROVEN,
@@ -59,7 +59,7 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
 
     The report's cost is added to the job's, and to the execution's unless that is judged again. The entry of a verdict
     quotes the result that was judged; the entry of a reused result quotes the entry that holds this result. The waits
-    of the execution move from its row to the entry.
+    of the execution move from its row to the entry. A handle that is reported replaces the execution's.
     """
     after = replace(
         job,
@@ -74,6 +74,8 @@ def record(job: Job, execution: Execution | None, report: Report, log: JobLogSta
             cost_nanos=min(execution.cost_nanos + report.cost_nanos, SUM_NANOS_MAX),
             tokens=min(execution.tokens + report.tokens, TOKENS_MAX),
         )
+    if execution is not None and report.handle is not None:
+        execution = replace(execution, handle=report.handle)
     result_version = execution.result_version if execution and is_verdict(report.kind, report.code) else None
     entry = LogEntry(after, log, report, execution, result_version=result_version)
     if report.kind is TransitionKind.RESULT and report.reused is not None:
@@ -492,12 +494,14 @@ def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clo
     if execution.stage is ExecutionStage.JUDGING:
         due_at = clock.now + timedelta(seconds=report.retry_after_s)
         return Decision(job, replace(queue(execution, due_at), lease=execution.lease + 1))
-    queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
-    if report.code == ErrorCode.BEGUN and execution.is_at_most_once:
+    has_begun = report.code == ErrorCode.BEGUN
+    if has_begun and execution.ends_with_its_worker:
         stopped = replace(
             report, code=ErrorCode.WORKER_STOPPED, message="the worker stopped while the agent was being called"
         )
         return fail(job, replace(execution, spent=execution.spent + 1), stopped)
+    queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
+    queued = forbid_sending(queued) if has_begun else queued
     handed = replace(report, code=ErrorCode.HANDED_OVER, message="the worker stopped; another one goes on")
     return keep_in_progress(job, queued, handed)
 
@@ -512,7 +516,7 @@ def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) 
     if execution.stage is ExecutionStage.JUDGING:  # judging never counts against max_calls
         return _lose_validator(job, queued, report)
     spent = execution.spent + 1
-    if execution.is_at_most_once:
+    if execution.ends_with_its_worker:
         lost = replace(
             report, code=ErrorCode.LEASE_LAPSED, message="the worker was lost, and the agent is called at most once"
         )
@@ -521,8 +525,9 @@ def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) 
         message = f"attempt {execution.attempt} lost its worker, and no call is left"
         exhausted = replace(report, code=ErrorCode.ATTEMPTS_EXHAUSTED, message=message)
         return fail(job, replace(execution, spent=spent), exhausted)
+    queued = forbid_sending(replace(queued, spent=spent))
     again = replace(report, code=ErrorCode.LEASE_LAPSED, message=f"attempt {execution.attempt} lost its worker")
-    return _with_next_attempt(keep_in_progress(job, replace(queued, spent=spent), again), queued.due_at)
+    return _with_next_attempt(keep_in_progress(job, queued, again), queued.due_at)
 
 
 def _lose_validator(job: Job, queued: Execution, report: Report) -> Decision:
@@ -560,13 +565,14 @@ def _requeue_after_rebuild(job: Job, execution: Execution | None, report: Report
     """Queue an execution that was live when the database was lost: its agent may have been called since then."""
     if execution is None or execution.state is ExecutionState.DONE or not job.live:
         return refuse_fenced()
-    if execution.is_at_most_once and execution.stage is ExecutionStage.EXECUTING:
+    is_executing = execution.stage is ExecutionStage.EXECUTING
+    if is_executing and execution.ends_with_its_worker:
         message = "the agent may have been called before the database was lost, and is called at most once"
         return fail(job, execution, replace(report, code=ErrorCode.REBUILT, message=message))
-    timeout = "queue_timeout_s" if execution.stage is ExecutionStage.EXECUTING else "judging_timeout_s"
+    timeout = "queue_timeout_s" if is_executing else "judging_timeout_s"
     fails_at = execution.fails_after(timeout, clock.now)
     queued = replace(queue(execution, clock.now), fails_at=fails_at, lease=execution.lease + LEASES_UNKNOWN)
-    return Decision(job, queued)
+    return Decision(job, forbid_sending(queued) if is_executing else queued)
 
 
 #: The rule of each transition; CREATED has none, since a new job is no change of one.

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from contracts.waiting import CONFIRM_LIMITS, Owner, WaitCode
 from jobstore.jobs.model import ExecutionStage, ExecutionState
-from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, tenant_limit
+from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, list_protocols, tenant_limit
 from servicekit.leasing.slots import SHARE
 from signoff.jsontext import json_text
 from signoff.types import Reason, WaitingSum
@@ -102,6 +102,8 @@ class Circumstances:
     held: Mapping[str, int] = field(default_factory=dict)
     #: Whether a rebuild did not find them, so that nothing is offered until somebody has confirmed those that are set.
     are_limits_lost: bool = False
+    #: The protocols of waiting executions by which no live executor calls agents.
+    uncalled: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
             reasons.append(_make_reason(WaitCode.LIMITS_LOST, CONFIRM_LIMITS))
         if wait.stage is not _JUDGING:
             reasons += _explain_limits(wait, around, is_due=is_due)
+            reasons += _explain_protocols(wait, around)
     reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)
     if is_queued and is_due and wait.stage is not _JUDGING:
         reasons += _explain_share(wait, around)
@@ -240,6 +243,12 @@ def _explain_limits(wait: Wait, around: Circumstances, *, is_due: bool) -> list[
         if is_due and (opens_at := use.find_opening(around.now)) is not None:
             reasons.append(_explain_rate(use, opens_at))
     return reasons
+
+
+def _explain_protocols(wait: Wait, around: Circumstances) -> list[Reason]:
+    uncalled = sorted(list_protocols(wait.flow).intersection(around.uncalled))
+    remedy = "start executors that call agents by this protocol: of this release or later"
+    return [_make_reason(WaitCode.PROTOCOL_NOT_CALLED, remedy, name=name) for name in uncalled]
 
 
 def _explain_pause(use: LimitUse) -> Reason:

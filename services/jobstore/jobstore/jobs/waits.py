@@ -12,10 +12,10 @@ from sqlalchemy import TextClause, text
 
 from contracts.waiting import WaitCode
 from jobstore.engine.sql import Connection, Parameters
-from jobstore.executions.leases import ARE_LOST
+from jobstore.executions.leases import ARE_LOST, is_alive
 from jobstore.jobs.model import ExecutionStage, ExecutionState
 from jobstore.jobs.waiting import AGEING, Circumstances, Room, Wait, explain, find_start, sum_up
-from jobstore.limits.rules import PERIOD_PARTS
+from jobstore.limits.rules import PERIOD_PARTS, PROTOCOL
 from jobstore.limits.store import apply, count_running, is_agent_paused
 from servicekit.leasing.slots import SHARE
 from signoff.types import Waiting, WaitingSum
@@ -177,6 +177,11 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
                 AND began_at > clock.now - make_interval(secs => held.rate_period_s * :window)), '[]') AS starts
             FROM clock CROSS JOIN held LEFT JOIN running USING (name)
             WHERE paused OR rate IS NOT NULL OR coalesce(running.running, 0) >= concurrency
+        ), uncalled AS MATERIALIZED (
+            SELECT name, substr(name, {len(PROTOCOL) + 1}) AS protocol FROM names
+            WHERE starts_with(name, '{PROTOCOL}') AND NOT EXISTS (
+                SELECT FROM workers WHERE {is_alive(ExecutionStage.EXECUTING)}
+                AND substr(name, {len(PROTOCOL) + 1}) = ANY(protocols))
         ), circuits_open AS (
             SELECT agent_id, failures, open_until, EXISTS (
                 SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
@@ -185,11 +190,12 @@ def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
         ), holding AS MATERIALIZED (
             SELECT coalesce(jsonb_object_agg(name, ''), '{{}}') AS names
             FROM (SELECT name FROM uses UNION SELECT 'agent:' || agent_id FROM circuits_open
-                UNION SELECT name FROM holders) AS held_back
+                UNION SELECT name FROM holders UNION SELECT name FROM uncalled) AS held_back
         ), shown AS ({shown})
         SELECT json_build_object('now', clock.now,
             'limits', (SELECT coalesce(json_object_agg(name, uses), '{{}}') FROM uses),
             'circuits', (SELECT coalesce(json_object_agg(agent_id, circuits_open), '{{}}') FROM circuits_open),
+            'uncalled', (SELECT coalesce(json_agg(protocol), '[]') FROM uncalled),
             'held', (SELECT coalesce(json_object_agg(name, running), '{{}}') FROM holders),
             'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms), 'are_limits_lost', {ARE_LOST})::text AS around,
             (SELECT coalesce(json_agg(shown), '[]') FROM shown)::text AS waits

@@ -12,11 +12,14 @@ from contracts.resources import NewLimit
 from jobstore.engine.parts import Overlay, Part, Wish, overlay
 from jobstore.jobs.model import Actor, Execution
 from servicekit.leasing.slots import is_scarce, may_have_more
+from signoff.status import FIRST_PROTOCOLS
 from signoff.types import Limit
 
 #: Starts are counted by parts of a period, of which there are so many. No window of the length of a period then holds
 #: more starts than the rate allows; a start may wait for up to one part longer than necessary.
 PERIOD_PARTS: Final = 20
+#: How the name of a protocol in a flow begins.
+PROTOCOL: Final = "protocol:"
 
 
 def agent_limit(agent_id: str) -> str:
@@ -32,6 +35,16 @@ def tenant_limit(tenant: str) -> str:
 def batch_limit(batch_id: UUID) -> str:
     """Return the name of the limit of a batch, `batch:<id>`."""
     return f"batch:{batch_id}"
+
+
+def protocol_limit(protocol: str) -> str:
+    """Return the name of a protocol, `protocol:<name>`: nobody sets a limit of it, but executors may not call it."""
+    return f"{PROTOCOL}{protocol}"
+
+
+def list_protocols(names: Iterable[str]) -> set[str]:
+    """Return the protocols that are among the names of limits."""
+    return {name.removeprefix(PROTOCOL) for name in names if name.startswith(PROTOCOL)}
 
 
 def is_shared(name: str) -> bool:
@@ -50,14 +63,27 @@ def is_limited(name: str, limits: Collection[str]) -> bool:
     return name in limits or wildcard(name) in limits
 
 
-def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, limits: Collection[str]) -> list[str]:
+def flow_of(
+    agent_id: str,
+    labels: Mapping[str, str],
+    batch_id: UUID | None,
+    limits: Collection[str],
+    protocol: str | None = None,
+) -> list[str]:
     """Return the flow of an execution: the sorted names of its agent and of its limited labels and batch.
 
-    When a name is limited later, `_ADD_BATCH_TO_FLOWS` or `_ADD_LABEL_TO_FLOWS` of limits/store.py adds it to flows.
+    The name of its protocol is among them unless every executor calls agents by it. When a name is limited later,
+    `_ADD_BATCH_TO_FLOWS` or `_ADD_LABEL_TO_FLOWS` of limits/store.py adds it to flows.
     """
     others = [f"label:{key}={value}" for key, value in labels.items() if "=" not in key]
     others += [batch_limit(batch_id)] if batch_id else []
-    return sorted({agent_limit(agent_id), *(name for name in others if is_limited(name, limits))})
+    return sorted({*name_agent(agent_id, protocol), *(name for name in others if is_limited(name, limits))})
+
+
+def name_agent(agent_id: str, protocol: str | None) -> list[str]:
+    """Return the sorted names in an execution's flow that follow from its agent."""
+    is_first = protocol is None or protocol in FIRST_PROTOCOLS
+    return [agent_limit(agent_id), *([] if is_first else [protocol_limit(str(protocol))])]
 
 
 def window_start(now: datetime, period_s: float) -> datetime:

@@ -18,7 +18,7 @@ from jobstore.jobs.model import TERMS, ExecutionStage, ExecutionState, Transitio
 from jobstore.jobs.reads import join_response
 from jobstore.jobs.transitions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
 from jobstore.judging.rules import read_task
-from jobstore.limits.rules import agent_limit
+from jobstore.limits.rules import name_agent
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.schema import tables
 from jobstore.schema.columns import EDITED, GIVEN, STATE, find_names
@@ -126,7 +126,7 @@ def make_execution(fact: Fact) -> Values:
         "priority": event.job.priority,
         "created_at": event.requested.created_at,
         "tenant": event.job.tenant,
-        "flow": [agent_limit(log.agent_id or "")],
+        "flow": name_agent(log.agent_id or "", event.requested.protocol),
         "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
         "settings_hash": bytes.fromhex(event.requested.settings_hash) if event.requested.settings_hash else None,
         "follows_only": False,
@@ -242,7 +242,7 @@ _NEVER: Final = ("tenant", "spec_hash", "created_at")
 _EXECUTION: Final = sql.columns(tables.executions)
 
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
-_CHANGED: Final = ("stage", "state", "attempt", "lease", "seq", "spent", "answer", "handle", "follows_only", *_RESULT)
+_CHANGED: Final = ("stage", "state", "attempt", "lease", "seq", "spent", "answer", "handle", *_RESULT)
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED, *SPENT)}
 
 

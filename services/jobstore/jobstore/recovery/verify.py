@@ -26,9 +26,12 @@ from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: of leases, offers and timeouts.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
-#: Columns that no fact has. Of an execution: those that follow from limits, and counts of its present attempt.
+#: Columns that no fact has. Of an execution: those that follow from limits, and counts of its present attempt; and
+#: whether its work is only looked for, which a rebuild says of all that may have been sent.
 UNTOLD: Final = {
-    "executions": frozenset({"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at"}),
+    "executions": frozenset(
+        {"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at", "follows_only"}
+    ),
     **UNTOLD_OF_ADMINISTERED,
 }
 #: Items that a rebuild queues to be judged again: those of a running operation `rejudge`.

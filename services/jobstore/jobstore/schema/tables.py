@@ -319,7 +319,7 @@ executions = Table(
     required("tokens", BigInteger, server_default="0", doc="of these"),
     Column("protocol", Text, doc="by which its agent is called; none: from before 0.3.0, or http", info=FROZEN),
     Column("settings_hash", LargeBinary, doc="of the settings that it is called with, if there are any", info=FROZEN),
-    Column("handle", Text, doc="the agent's name for the work, as it was reported last"),
+    Column("handle", Text, doc="the agent's name for the work, as it was reported last; empty: none any more"),
     required(
         "follows_only",
         Boolean,

@@ -50,6 +50,7 @@ def read_lease(key: pb.LeaseKey) -> SigningKey:
 
 
 if TYPE_CHECKING:
+    from signoff.v1.resources_pb2 import Protocol
     from signoff.worker.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
 A = TypeVar("A")
@@ -113,6 +114,8 @@ class GrpcLeases:
         self._slow = set[object]()
         #: Returns the report of this process that each renewal carries.
         self.describe: Callable[[], pb.ProcessReport | None] = lambda: None
+        #: The protocols by which this worker calls agents: numbers of their enum, in each renewal.
+        self.protocols: Sequence[Protocol.ValueType] = ()
         #: Called with the id of the installation, before the first lease is granted.
         self.on_installation: Callable[[str], None] = lambda _: None
 
@@ -159,6 +162,7 @@ class GrpcLeases:
                 for one in given_back
             ],
             report=self.describe(),
+            protocols=self.protocols,
         )
         answer = await self.call(self.stub.RenewLeases, request, RENEWAL_WAIT)
         self._lease_s = answer.lease_s

@@ -10,6 +10,7 @@ it.each([
   ["limit_paused", "agent:a-1", "writer is paused", "/agents"],
   ["limit_paused", "batch:b-1", "batch b-1 is paused", "/batches/$id"],
   ["limit_paused", "batch:*", "every batch is paused", "/limits"],
+  ["protocol_not_called", "a2a", "no executor calls agents by a2a", undefined],
   ["limits_lost", "", "what administrators set was lost, and is to be confirmed", "/limits"],
   ["circuit_open", "a-1", "circuit of writer is open after 5 failures", "/agents"],
   ["agent_disabled", "a-1", "writer is disabled", "/agents"],

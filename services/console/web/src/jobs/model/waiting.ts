@@ -23,6 +23,7 @@ const REASONS: Record<string, Reason> = {
     "bg-failed",
   ],
   circuit_probing: [(_, about) => `one call finds out whether ${about} answers`, "bg-failed striped"],
+  protocol_not_called: [(_, about) => `no executor calls agents by ${about}`, "bg-text striped"],
   no_worker: [() => "no executor is running", "bg-text"],
   no_room: [(cause) => `executors are full${formatUse(cause, "taken")}`, "bg-text striped"],
   share: [(cause, about) => `${about} has its share of the executors${formatUse(cause, "taken")}`, "bg-accent"],
