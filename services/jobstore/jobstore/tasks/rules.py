@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from contracts.agents import FOUND_BY_IDS
 from jobstore.engine.parts import Part, Wish
 from jobstore.jobs.model import Actor, Execution, ExecutionStage, ExecutionState, TransitionKind
 from signoff.status import Protocol, TaskKind
@@ -35,8 +36,6 @@ _LEFT: Final = frozenset(
         TransitionKind.REBUILT,
     }
 )
-#: Protocols whose work is found by ids of the jobstore's, also before the agent has named it.
-FOUND_BY_IDS: Final = frozenset({"langgraph", "a2a"})
 
 
 @dataclass(frozen=True, slots=True)
