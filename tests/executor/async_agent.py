@@ -9,7 +9,7 @@ from fault_agent import Call, FaultAgent, Script, says
 
 
 def status(state: str = "running", **fields: Any) -> Script:
-    return says(json.dumps({"state": state, **fields}).encode())
+    return says(json.dumps({"state": state, **fields}).encode(), Connection="close")
 
 
 class AsyncAgent:

@@ -14,6 +14,7 @@ from executor.http_agents import HeaderValues, HttpAgent, HttpAsyncAgent, HttpCl
 from executor.langgraph_agents import LangGraphAgent
 from executor.openai_agents import OpenAIAgent
 from executor.ports import Agent
+from executor.tasks import GrpcTasks, TaskWorker
 from servicekit.addresses import parse_allowed
 from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.subscription import Subscription, keep_body
@@ -46,10 +47,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             result_max_bytes=settings.result_max_bytes,
         )
         await context.stack.enter_async_context(client)
+        agents = make_agents(client, settings)
+        tasks = TaskWorker(context.worker.owner, GrpcTasks(context.leases), agents, settings.call_cost_max_usd)
+        tasks.start()
+        context.stack.push_async_callback(tasks.stop)
         handlers = Handlers(
             context.worker,
             GrpcExecutions(context.leases),
-            make_agents(client, settings),
+            agents,
             context.publisher,
             settings.progress_interval_s,
             settings.call_cost_max_usd,

@@ -56,14 +56,19 @@ class GrpcExecutions:
 def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
         return read_denial(answer, answer.job_id)
-    grant, policy = answer.grant, read(answer.grant.policy, Policy)
+    return read_grant(answer.grant, answer.job_id)
+
+
+def read_grant(grant: pb.ExecutionGrant, job_id: str) -> Grant:
+    """Return a grant as it is used here."""
+    policy = read(grant.policy, Policy)
     protocol = read_field(grant, "protocol")
     left_usd, left_tokens = read_field(grant, "budget_left_usd"), read_field(grant, "budget_left_tokens")
     return read_dataclass(
         grant,
         Grant,
         lease=read_lease(grant.lease),
-        job_id=answer.job_id,
+        job_id=job_id,
         names=(f"tenant:{grant.tenant}", f"agent:{grant.agent_id}"),
         protocol=protocol if isinstance(protocol, Protocol) else None,  # one that is not known here, too
         policy=policy,

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from contracts.resources import Usage
 from contracts.topics import measure
 from executor import errors
 from executor.outcomes import read_progress, to_printable
-from executor.ports import Call, Grant
+from executor.ports import Call, Exchange, Grant
 from executor.signing import SigningSecret, name_message, parse_secrets, sign
 from executor.work import STOP_TIMEOUT_S, Done, PolledAgent, Work, choose_handle
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
@@ -184,7 +185,7 @@ class HttpClient:
         headers[RESULT_MAX_HEADER] = str(self._find_result_max(grant))
         return await self.request(call, "POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
 
-    async def request(
+    async def request(  # noqa: C901 - each way to fail has its error
         self,
         call: Call,
         method: str,
@@ -206,6 +207,7 @@ class HttpClient:
         sent = {**values, **headers}
         if call.grant.signing is not None:
             sent = _without_signature(sent) | self._sign(call, method, data or b"")
+        began, response = time.monotonic(), None
         try:
             note_called(url)
             async with self._session.request(
@@ -232,6 +234,9 @@ class HttpClient:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise errors.AgentBrokenOffError(f"the connection to {url} was lost: {error!r}") from error
+        finally:
+            if call.note_exchange is not None:
+                call.note_exchange(_make_exchange(method, url, sent, data, response, time.monotonic() - began))
         if response.is_success and len(response.body) > limit:
             raise errors.AgentAnswerError(f"the answer has more than {limit} bytes", code=ErrorCode.RESULT_TOO_LARGE)
         return response
@@ -241,7 +246,8 @@ class HttpClient:
         assert call.grant.signing is not None
         secrets = self._header_values.read_secrets(call.grant.signing)
         call.keep_secret(secret.text for secret in secrets)
-        return sign(secrets, name_message(str(call.grant.lease.execution_id), method), int(time.time()), body)
+        message_id = name_message(str(call.grant.lease.execution_id), method)
+        return sign(secrets, message_id, int(time.time()), body + b" " if call.forges else body)
 
     def _find_result_max(self, grant: Grant) -> int:
         """Return the most bytes that a result may have to be stored, and to be judged together with the criteria.
@@ -271,6 +277,15 @@ class HttpClient:
 def _without_signature(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers without those that a signature has, however they are written: two of one name are ambiguous."""
     return {name: value for name, value in headers.items() if not name.lower().startswith("webhook-")}
+
+
+def _make_exchange(
+    method: str, url: str, sent: Mapping[str, str], data: bytes | None, response: AgentResponse | None, took_s: float
+) -> Exchange:
+    """Return a request and its response; None: the present error says why none came."""
+    if response is None:
+        return Exchange(method, url, sent, data or b"", None, {}, b"", took_s, sys.exception())
+    return Exchange(method, url, sent, data or b"", response.status, response.headers, response.body, took_s, None)
 
 
 def parse_usage(value: Any) -> Usage | None:

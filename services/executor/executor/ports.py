@@ -1,6 +1,6 @@
 """Declare the executor's ports: the jobstore with its grants, and agents."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -12,6 +12,7 @@ from servicekit.leasing.client import ClaimDenied
 from servicekit.leasing.slots import Names
 from servicekit.leasing.worker import Lease
 from signoff.status import Protocol as AgentProtocol
+from signoff.status import TaskKind
 
 #: A value of fewer characters is no secret, and would be found in every text.
 SECRET_MIN = 4
@@ -63,6 +64,21 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request to an agent as it was sent, and the answer, or why none came; not hidden and not cut yet."""
+
+    method: str
+    url: str
+    sent: Mapping[str, str]
+    data: bytes
+    status: int | None
+    received: Mapping[str, str]
+    body: bytes
+    duration_s: float
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of the agent; `number` is its number among the calls of the execution, from 1.
 
@@ -71,7 +87,8 @@ class Call:
     has kept. When the call is cancelled, `is_given_up` returns whether no attempt will continue the work, so that the
     agent may be asked to stop. Otherwise another attempt may continue the work, as it may once the lease `has_lapsed`
     by the local clock. `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may
-    repeat them. `tokens_left` is what is left of the job's budget of tokens; None if it has none.
+    repeat them. Of a try, `note_exchange` is called with each exchange; a call that `forges` is signed wrongly, to see
+    whether the agent notices. `tokens_left` is what is left of the job's budget of tokens; None if it has none.
     """
 
     grant: Grant
@@ -84,6 +101,8 @@ class Call:
     handle: str | None = None
     keep_handle: Callable[[str], None] = lambda _: None
     tokens_left: int | None = None
+    note_exchange: Callable[[Exchange], None] | None = None
+    forges: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -116,6 +135,37 @@ class Executions(Protocol):
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | ClaimDenied]:
         """Return an answer to each claim, at most `room` new grants. Raise TransientError if no jobstore answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that is done for an agent beside executions, under a lease that ends for good after `lease_s`."""
+
+    lease: Lease
+    lease_s: float
+    kind: TaskKind | None
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """What came of a task: an answer, a JSON value, or why it failed; and the usage of all its calls."""
+
+    answer: Any = None
+    code: str = ""
+    message: str = ""
+    usage: Usage = field(default_factory=Usage)
+    duration_s: float = 0.0
+
+
+class Tasks(Protocol):
+    """The jobstore, as the place where tasks come from."""
+
+    def watch(self, owner: UUID, room: int) -> AsyncIterator[Task]:
+        """Yield granted tasks, at most `room` at once. Raise TransientError if the jobstore is out of reach."""
+
+    async def finish(self, owner: UUID, lease: Lease, outcome: TaskOutcome) -> bool:
+        """Say what came of a task; return whether its lease still counted. Raise TransientError in an outage."""
 
 
 class Agent(Protocol):

@@ -25,6 +25,8 @@ POLL_TIMEOUT_S: Final = 30.0
 #: Seconds for an agent to answer that it is asked to stop.
 STOP_TIMEOUT_S: Final = 2.0
 _GONE: Final = frozenset({404, 410})
+#: Statuses which say that the work is gone, or cannot be stopped at all.
+_NOTHING_TO_STOP: Final = _GONE | {405, 501}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,18 @@ class PolledAgent(ABC):
         if taken.handle is not None:
             call.keep_handle(taken.handle)
         return self.check(await self._follow(taken))
+
+    async def stop_work(self, call: Call) -> None:
+        """Stop the agent's work for an execution that has ended, if it goes on. Raise AgentError if that failed."""
+        try:
+            work = await self.find(call)
+            if work is not None and await work.ask_in_time() is None:
+                await work.stop()
+        except (errors.AgentWorkLostError, errors.AgentWorkUnknownError):
+            return
+        except errors.AgentError as error:
+            if error.status not in _NOTHING_TO_STOP:
+                raise
 
     async def _look(self, call: Call) -> "Work[Any] | Done | None":
         """Return work that goes on, or the result of work that is finished; None if it failed, or there is none."""

@@ -1,0 +1,261 @@
+"""Tasks of an executor that are no executions: stops of work, tries and checks of agents, and what is said of them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from async_agent import AsyncAgent, status
+from fault_agent import hangs, says
+from support.factories import grant, lease
+from support.fakes import until
+
+from contracts.spending import Budget
+from executor.http_agents import HttpAgent, HttpAsyncAgent
+from executor.ports import Task, TaskOutcome
+from executor.recording import BODY_MAX, KEPT_MAX
+from executor.tasks import TaskWorker
+from servicekit.errors import TransientError
+from signoff.status import Protocol as AgentProtocol
+from signoff.status import TaskKind
+
+SECRET = "s3cret-value"
+DONE = status("succeeded", result="blue", usage={"input_tokens": 3, "cost_usd": 0.25})
+
+
+class FakeTasks:
+    """A jobstore that gives these tasks, and hears what came of them."""
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[Task] = asyncio.Queue()
+        self.finished: dict[Any, TaskOutcome] = {}
+        self.outages = 0
+
+    async def watch(self, owner: Any, room: int) -> AsyncIterator[Task]:
+        del owner, room
+        while True:
+            yield await self.waiting.get()
+
+    async def finish(self, owner: Any, lease: Any, outcome: TaskOutcome) -> bool:
+        del owner
+        if self.outages:
+            self.outages -= 1
+            raise TransientError("away")
+        self.finished[lease] = outcome
+        return True
+
+
+@pytest.fixture
+def tasks() -> FakeTasks:
+    return FakeTasks()
+
+
+@pytest.fixture
+def asynchronous(agent) -> AsyncAgent:
+    return AsyncAgent(agent)
+
+
+@asynccontextmanager
+async def serving(tasks, client):
+    agents = {
+        AgentProtocol.HTTP: HttpAgent(client),
+        AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03),
+    }
+    worker = TaskWorker(uuid4(), tasks, agents, Decimal(100))
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+@pytest.fixture
+def done(tasks, client):
+    """What comes of a task."""
+
+    async def do(kind: TaskKind, url: str, lease_s: float = 60.0, **fields: Any) -> TaskOutcome:
+        a_lease = lease()
+        async with serving(tasks, client):
+            tasks.waiting.put_nowait(Task(a_lease, lease_s, kind, grant(lease=a_lease, url=url, **fields)))
+            await until(lambda: a_lease in tasks.finished)
+        return tasks.finished[a_lease]
+
+    return do
+
+
+def rows(outcome: TaskOutcome) -> dict[str, tuple[str, str]]:
+    return {row["check"]: (row["outcome"], row["message"]) for row in outcome.answer["checks"]}
+
+
+ASYNC = {"protocol": AgentProtocol.HTTP_ASYNC}
+
+
+async def test_work_that_goes_on_is_stopped(done, asynchronous):
+    asynchronous.takes(status())
+    place = f"http://127.0.0.1:{asynchronous.agent.port}/{asynchronous.status_path}"
+    outcome = await done(TaskKind.CANCEL, place, handle=place, **ASYNC)
+    assert (outcome.code, len(asynchronous.stops), len(asynchronous.posts)) == ("", 1, 0)
+
+
+@pytest.mark.parametrize("answer", [DONE, says(b"", 404), says(b"", 410)])
+async def test_work_that_has_ended_is_left(done, asynchronous, answer):
+    asynchronous.takes(answer)
+    place = f"http://127.0.0.1:{asynchronous.agent.port}/{asynchronous.status_path}"
+    outcome = await done(TaskKind.CANCEL, place, handle=place, **ASYNC)
+    assert (outcome.code, asynchronous.stops) == ("", [])
+
+
+async def test_a_stop_that_fails_says_why_and_work_of_another_origin_is_never_asked(done, agent):
+    place = agent.does(says(b"busy", 503))
+    outcome = await done(TaskKind.CANCEL, place, handle=place, **ASYNC)
+    assert (outcome.code, outcome.message) == ("agent_status", "the agent answered 503: busy")
+    count = len(agent.calls)
+    outcome = await done(TaskKind.CANCEL, place, handle="http://169.254.169.254/x", **ASYNC)
+    assert (outcome.code, len(agent.calls)) == ("", count)
+
+
+async def test_a_try_has_each_request_and_answer_and_no_secret(done, agent, environ):
+    environ["SIGNOFF_AGENT_KEY"] = SECRET
+    said = json.dumps({"you": f"said {SECRET}"}).encode()
+    url = agent.does(says(said, 200, X_Echo=f"<{SECRET}>", Set_Cookie="session=1"))
+    outcome = await done(TaskKind.TRY, url, headers={"X-Key": "env:SIGNOFF_AGENT_KEY"}, request={"payload": "rain"})
+    assert outcome.answer["result"] == {"you": f"said {SECRET}"}
+    (exchange,) = outcome.answer["exchanges"]
+    assert (exchange["method"], exchange["url"], exchange["status"]) == ("POST", url, 200)
+    assert (exchange["request_headers"]["X-Key"], exchange["response_headers"]["Set-Cookie"]) == ("***", "***")
+    assert exchange["response_headers"]["X-Echo"] == "<***>"
+    assert json.loads(exchange["request_body"])["payload"] == "rain"
+    assert SECRET not in json.dumps(outcome.answer["exchanges"])
+
+
+async def test_a_try_that_fails_says_what_to_do(done, agent):
+    outcome = await done(TaskKind.TRY, agent.does(says(b"oh no", 500)))
+    assert (outcome.code, outcome.message) == ("agent_status", "the agent answered 500: oh no")
+    outcome = await done(TaskKind.TRY, "http://127.0.0.1:1/")
+    (exchange,) = outcome.answer["exchanges"]
+    assert (outcome.code, exchange["code"], exchange["status"]) == ("agent_unreachable", "agent_unreachable", None)
+    assert exchange["advice"].startswith("The agent could not be reached")
+    outcome = await done(TaskKind.TRY, "http://169.254.169.254/")
+    assert outcome.code == "agent_address_forbidden"
+
+
+async def test_a_try_ends_in_the_time_of_the_policy_and_its_work_is_stopped(done, agent, asynchronous):
+    outcome = await done(TaskKind.TRY, agent.does(hangs), policy={"attempt_timeout_s": 0.2})
+    (exchange,) = outcome.answer["exchanges"]
+    assert (outcome.code, exchange["code"]) == ("agent_timeout", "agent_timeout")
+    outcome = await done(TaskKind.TRY, asynchronous.takes(status()), policy={"attempt_timeout_s": 0.5}, **ASYNC)
+    assert (outcome.code, len(asynchronous.stops)) == ("agent_timeout", 1)
+
+
+async def test_a_try_has_the_usage_of_its_call_and_bounded_exchanges(done, asynchronous):
+    url = asynchronous.takes(*[status()] * (2 * KEPT_MAX), DONE)
+    outcome = await done(TaskKind.TRY, url, policy={"attempt_timeout_s": 50.0}, **ASYNC)
+    assert (outcome.code, outcome.usage.tokens, outcome.usage.cost_usd) == ("", 3, Decimal("0.25"))
+    exchanges = outcome.answer["exchanges"]
+    assert (len(exchanges), outcome.answer["exchanges_left_out"]) == (KEPT_MAX, 2 * KEPT_MAX + 2 - KEPT_MAX)
+    assert (exchanges[0]["method"], "succeeded" in exchanges[-1]["response_body"]) == ("POST", True)
+
+
+async def test_a_long_body_is_cut(done, agent):
+    outcome = await done(TaskKind.TRY, agent.does(says(json.dumps("x" * 90_000).encode())))
+    assert len(outcome.answer["exchanges"][0]["response_body"]) == BODY_MAX
+
+
+async def test_what_came_of_a_task_is_said_once_the_jobstore_is_back(done, tasks, agent):
+    tasks.outages = 1
+    assert (await done(TaskKind.TRY, agent.does(says(b'"blue"')))).answer["result"] == "blue"
+
+
+async def test_an_executor_that_stops_says_that_a_try_is_lost(tasks, client, agent):
+    a_lease = lease()
+    async with serving(tasks, client):
+        tasks.waiting.put_nowait(Task(a_lease, 60.0, TaskKind.TRY, grant(lease=a_lease, url=agent.does(hangs))))
+        await until(lambda: agent.calls)
+    assert tasks.finished[a_lease].code == "try_lost"
+
+
+async def test_a_task_of_a_kind_or_protocol_that_is_not_known_says_so(done):
+    assert (await done(None, "http://127.0.0.1:1/")).code == "executor_error"
+    assert (await done(TaskKind.TRY, "http://127.0.0.1:1/", protocol=None)).code == "executor_error"
+
+
+async def test_a_check_of_an_agent_that_keeps_to_the_protocol_passes(done, agent):
+    async def answers(writer):
+        is_json = agent.calls[-1].body.endswith(b"}")
+        await says(b'"blue"' if is_json else b"what?", 200 if is_json else 400, Connection="close")(writer)
+
+    outcome = await done(TaskKind.CHECK, agent.does(answers))
+    assert outcome.answer["result"] == "blue"
+    told = {check: outcome for check, (outcome, _) in rows(outcome).items()}
+    assert told == {
+        "deadline": "passed",
+        "size": "passed",
+        "progress": "not_applicable",
+        "same_key": "passed",
+        "cancel": "not_applicable",
+        "error": "passed",
+        "signature": "not_applicable",
+    }
+    first, other = agent.calls[0].headers["Idempotency-Key"], agent.calls[1].headers["Idempotency-Key"]
+    assert first != other == agent.calls[2].headers["Idempotency-Key"]
+    (row,) = [row for row in outcome.answer["checks"] if row["check"] == "error"]
+    assert outcome.answer["exchanges"][row["exchanges"][0]]["status"] == 400
+
+
+async def test_a_check_tells_what_an_agent_does_wrong_and_what_to_do(done, agent):
+    answers = iter(range(100))
+
+    async def counts(writer):
+        await says(json.dumps(next(answers)).encode(), Connection="close")(writer)
+
+    outcome = await done(TaskKind.CHECK, agent.does(counts))
+    found = rows(outcome)
+    assert found["same_key"] == (
+        "failed",
+        "the second call with the same key had another result: the work is done twice",
+    )
+    assert found["error"] == ("failed", "it took a body that is no JSON")
+    assert all("advice" in row for row in outcome.answer["checks"] if row["outcome"] == "failed")
+
+
+async def test_a_check_of_an_asynchronous_agent_sends_twice_and_stops_the_work(done, asynchronous):
+    running = [status("running", progress=0.5), DONE]
+    url = asynchronous.takes(*running, says(b"", 404, Connection="close"), Connection="close")
+    outcome = await done(TaskKind.CHECK, url, **ASYNC)
+    found = rows(outcome)
+    assert (found["progress"][0], found["same_key"][0], found["cancel"][0]) == ("passed",) * 3
+    assert found["error"] == ("failed", "it took a body that is no JSON")
+    assert len(asynchronous.stops) == 2  # of the work under one key, and of what should not have been taken
+
+
+async def test_a_check_makes_no_further_call_once_the_budget_is_used_up(done, agent):
+    url = agent.does(says(b'"blue"', Signoff_Usage='{"cost_usd": 1}'))
+    budget = grant(policy={"budget_usd": "1"}).policy
+    whole = {"policy": {"budget_usd": budget.budget_usd}, "budget": Budget.under(vars(budget), 0, 0)}
+    outcome = await done(TaskKind.CHECK, url, **whole)
+    assert len(agent.calls) == 1
+    assert rows(outcome)["same_key"] == ("not_applicable", "the agent's budget is used up: 1 of 1 USD are spent")
+    assert outcome.usage.cost_usd == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(says(b"", 401, Connection="close"), "passed"), (says(b'"blue"', Connection="close"), "failed")],
+)
+async def test_a_check_signs_a_call_wrongly_to_see_whether_the_agent_notices(done, agent, environ, answer, expected):
+    environ["SIGNOFF_AGENT_SIGNING"] = "whsec_" + "c2VjcmV0" * 4
+    outcome = await done(TaskKind.CHECK, agent.does(answer), signing="env:SIGNOFF_AGENT_SIGNING")
+    assert rows(outcome)["signature"][0] == expected
+    sent = [exchange["request_headers"] for exchange in outcome.answer["exchanges"]]
+    assert {headers["webhook-signature"] for headers in sent} == {"***"}
+
+
+async def test_a_check_of_an_agent_that_never_answers_ends_in_time(done, agent):
+    outcome = await done(TaskKind.CHECK, agent.does(hangs), lease_s=16.0, policy={"attempt_timeout_s": 0.2})
+    assert (outcome.code, rows(outcome)["deadline"][0]) == ("agent_timeout", "failed")
+    assert rows(outcome)["same_key"] == ("not_applicable", "there was no time for it within 1 s")
+    assert len(outcome.answer["checks"]) == 7
