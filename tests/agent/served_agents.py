@@ -16,8 +16,9 @@ def note(task: Task, what: str) -> None:
 
 
 async def wait(task: Task) -> str:
-    """Work until the file `end` is there."""
+    """Work until the file `end` is there, and for as long as the payload says."""
     note(task, "began")
+    await asyncio.sleep((task.payload or {}).get("for_s", 0))
     task.usage(input_tokens=3)
     try:
         while not (FOLDER / "end").exists():

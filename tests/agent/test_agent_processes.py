@@ -278,9 +278,9 @@ async def test_killed_at_any_moment_it_never_does_the_work_of_a_key_twice(served
     dice, results = random.Random(seed), {}
     for _ in range(10):
         url, process = await served.start("waiting", port)
-        calls = [Calls(url) for _ in range(20)]
+        calls = [Calls(url, request={"payload": {"for_s": dice.uniform(0, 0.1)}}) for _ in range(20)]
         calling = [asyncio.create_task(adapter.call(one.next())) for one in calls]
-        await asyncio.sleep(dice.uniform(0, 0.08))
+        await asyncio.sleep(dice.uniform(0, 0.2))
         kill(process)
         await served.start("waiting", port)
         for one, ended in zip(calls, await asyncio.gather(*calling, return_exceptions=True), strict=True):
