@@ -1,9 +1,9 @@
-"""The command `signoff demo`, and its seven jobs."""
+"""The command `signoff demo`, and its ten jobs."""
 
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.demo_agents import serve_agents
 from cli.commands.replay import open_publisher
 from cli.commands.up import show_message
 from cli.errors import CommandError, ExitStatus
@@ -106,6 +107,28 @@ def make_demo_jobs(run: str) -> list[DemoJob]:
             payload={"agent": {"status": 400}},
         ),
         make(
+            "model",
+            "a model behind OpenAI's API, asked by an executor",
+            "A note on the harvest",
+            'It mentions the "pears"',
+            agent_id="model",
+        ),
+        make(
+            "function",
+            "a function of ten lines, served by signoff-agent",
+            "A poem",
+            'It mentions the "sea"',
+            agent_id="poet",
+            payload={"words": ["sky", "sea"]},
+        ),
+        make(
+            "tool",
+            "a model with a tool, served by signoff-agent",
+            "The weight of the harvest",
+            'It names the "apples"',
+            agent_id="weigher",
+        ),
+        make(
             "upstream",
             "an event with the whole job, published to Kafka",
             "A greeting for a customer",
@@ -132,11 +155,13 @@ async def demo(
         float, typer.Option("--timeout-s", metavar="SECONDS", min=1, help="The longest time for all jobs together.")
     ] = 120.0,
 ) -> None:
-    """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""
+    """Run ten jobs that end in every way a job can, and show how; succeed if each ended as it must."""
     async with _open_target(cli, data_dir) as (target, is_own):
-        async with connect(target) as jobstore:
-            await _register_agents(cli, jobstore, target)
-            jobs = make_demo_jobs(secrets.token_hex(3))
+        stand_in = _require(target.agents.get("writer"), "agent writer").removesuffix("/writer")
+        async with connect(target) as jobstore, serve_agents(data_dir / "demo", stand_in) as served:
+            agents = _make_agents(target, stand_in, served)
+            await _register_agents(cli, jobstore, agents, served)
+            jobs = [job for job in make_demo_jobs(secrets.token_hex(3)) if job.job.agent_id in agents]
             try:
                 async with asyncio.timeout(timeout_s):
                     submissions = await _run(cli, jobstore, target, jobs)
@@ -189,16 +214,34 @@ async def _is_serving(target: Target) -> bool:
         return await jobstore.is_serving()
 
 
-async def _register_agents(cli: Session, jobstore: AsyncClient, target: Target) -> None:
-    for name in ("writer", "drafter", "builder"):
-        url = _require(target.agents.get(name), f"agent {name}")
-        protocol = Protocol.HTTP_ASYNC if name == "builder" else Protocol.HTTP
-        agent = NewAgent(id=name, name=name.capitalize(), url=url, protocol=protocol)
+def _make_agents(target: Target, stand_in: str, served: dict[str, str]) -> dict[str, NewAgent]:
+    """Return the agents of the demo by id: those of the stack, a model that it stands in for, and `served` ones."""
+    urls = {name: _require(target.agents.get(name), f"agent {name}") for name in ("writer", "drafter", "builder")}
+    agents = {
+        name: NewAgent(
+            id=name,
+            name=name.capitalize(),
+            url=url,
+            protocol=Protocol.HTTP if name in ("writer", "drafter") else Protocol.HTTP_ASYNC,
+        )
+        for name, url in (urls | served).items()
+    }
+    model = NewAgent(
+        id="model", name="Model", url=f"{stand_in}/v1", protocol=Protocol.OPENAI, settings={"model": "local-writer"}
+    )
+    return agents | {"model": model}
+
+
+async def _register_agents(
+    cli: Session, jobstore: AsyncClient, agents: dict[str, NewAgent], served: Container[str]
+) -> None:
+    for name, agent in agents.items():
         try:
             await jobstore.update_agent(name, agent)
         except SignoffError:
             await jobstore.create_agent(agent)
-        cli.out.print_line(f"agent {name}: {url}")
+        until = ", until the demo ends" if name in served else ""
+        cli.out.print_line(f"agent {name}: {agent.url} ({agent.protocol}{until})")
 
 
 async def _run(cli: Session, jobstore: AsyncClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:
