@@ -1,6 +1,7 @@
-"""Others' servers that a judge may stand behind."""
+"""Others' servers that a judge may stand behind, or that are agents."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 
 import psutil
@@ -29,3 +30,15 @@ async def model() -> AsyncIterator[Model]:
         async with asyncio.timeout(START_S):
             address = (await server.stdout.readline()).decode().strip()
         yield Model(f"{address}/v1", psutil.Process(server.pid))
+
+
+@pytest.fixture(scope="module")
+async def langgraph(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mock]:
+    """The server of LangGraph for development, with graphs that need no model."""
+    port, folder = free_port(), tmp_path_factory.mktemp("langgraph") / "graphs"
+    shutil.copytree(HERE / "graphs", folder)  # it keeps its state there
+    program = installed(HERE / "langgraph.txt").with_name("langgraph")
+    options = ["--host", "127.0.0.1", "--port", str(port), "--no-browser", "--no-reload"]
+    async with process(program, "dev", *options, cwd=folder), ClientSession() as http:
+        await until_it_answers(f"http://127.0.0.1:{port}/ok")
+        yield Mock(f"http://127.0.0.1:{port}", http)

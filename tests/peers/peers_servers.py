@@ -23,10 +23,10 @@ START_S = 60.0
 
 
 @asynccontextmanager
-async def process(*command: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(*command: str | Path, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
     """A server that ends with its test."""
-    pipe = asyncio.subprocess.PIPE
-    started = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
+    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.DEVNULL}
+    started = await asyncio.create_subprocess_exec(*command, **pipes, cwd=cwd)
     try:
         yield started
     finally:
