@@ -118,7 +118,9 @@ async def test_signing_is_kept_as_a_reference_granted_to_executors_and_removed_b
     assert (await saved(agents, agent_id, signing="file:key")).signing == "file:key"
     job_id = (await jobs.CreateJob(create(agent_id=agent_id), metadata=ADMINISTRATOR)).job.id
     claim = work_pb.ExecutionClaim(request=execute_requested(job_id=job_id).model_dump_json().encode())
-    request = work_pb.BeginExecutionsRequest(owner=str(uuid4()), room=1, claims=[claim])
+    request = work_pb.BeginExecutionsRequest(
+        owner=str(uuid4()), room=1, claims=[claim], protocols=[resources_pb2.PROTOCOL_HTTP]
+    )
     (answer,) = (await WorkServiceStub(channel).BeginExecutions(request, metadata=EXECUTOR)).answers
     assert answer.grant.signing == "file:key"
     unsigned = agents_pb.UpdateAgentRequest(agent_id=agent_id, update_mask=FieldMask(paths=["signing"]))

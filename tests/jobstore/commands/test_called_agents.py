@@ -146,6 +146,17 @@ async def test_lost_work_of_an_agent_called_at_most_once_is_followed_by_executor
     assert (await steps.job()).status == "FAILED"
 
 
+async def test_an_agent_whose_calls_are_signed_waits_for_an_executor_that_signs(steps: Called) -> None:
+    """Rule `never-unsigned`: an executor of 0.2.0 knows nothing of signatures."""
+    await steps.registered(NewAgent(name="signed", url="http://127.0.0.1:1/", signing="file:signing"))
+    await steps.asked()
+    old = await steps.claim(owner=uuid4())
+    assert (old.outcome, old.code) == ("QUEUED", "protocol_not_called")
+    await steps.due(-1)
+    new = await steps.claim(owner=uuid4(), protocols=("http", "http_async"))
+    assert (new.outcome, new.grant.signing) == ("GRANTED", "file:signing")
+
+
 async def test_lost_work_without_a_handle_is_failed_as_ever(steps: Called) -> None:
     await steps.begun(policy=ONCE)
     await steps.due(-1)
@@ -184,7 +195,7 @@ async def test_signing_is_read_as_it_is_now(steps: Called) -> None:
     await steps.registered(new)
     await steps.asked()
     await steps.saved(new.model_copy(update={"signing": "env:SIGNOFF_AGENT_SECRET"}))
-    grant = (await steps.claim()).grant
+    grant = (await steps.claim(**CALLS)).grant
     assert (grant.signing, grant.settings) == ("env:SIGNOFF_AGENT_SECRET", "")
 
 

@@ -370,6 +370,9 @@ class ClaimExecution(Command[ClaimAnswer]):
         if execution.follows_only and not self.protocols:  # rule `follow-never-send`
             message = "this executor would send work that is only to be followed: start executors of this release"
             return _postpone(uow, execution, ErrorCode.PROTOCOL_NOT_CALLED, message)
+        if grant.signing is not None and not self.protocols:  # rule `never-unsigned`
+            message = "this executor would call the agent unsigned: start executors of this release"
+            return _postpone(uow, execution, ErrorCode.PROTOCOL_NOT_CALLED, message)
         if execution.settings_hash is not None and not grant.settings:
             message = f"the settings that it froze are not known: save the agent {execution.agent_id} with them again"
             return _postpone(uow, execution, ErrorCode.SETTINGS_UNKNOWN, message)
