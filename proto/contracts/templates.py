@@ -6,6 +6,7 @@ value with braces in it never becomes a template.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -63,12 +64,16 @@ JsonTemplate = Annotated[Json, AfterValidator(check_json)]
 
 def fill_text(template: str, request: Mapping[str, Any]) -> str:
     """Return a template with the values of a request in place of their names: a text as it is, all else as JSON."""
+    parts = [part if isinstance(part, str) else find(request, part) for part in _split(template)]
+    return "".join(part if isinstance(part, str) else json_text(part) for part in parts)
 
-    def put(found: re.Match[str]) -> str:
-        value = find(request, _parse(found[1]))
-        return value if isinstance(value, str) else json_text(value)
 
-    return _PLACE.sub(put, template)
+@lru_cache(maxsize=256)
+def _split(template: str) -> list[str | list[str]]:
+    """Return the parts of a template in order: texts, and the paths of names."""
+    parts: list[str | list[str]] = list(_PLACE.split(template))
+    parts[1::2] = [_parse(str(name)) for name in parts[1::2]]
+    return parts
 
 
 def fill_json(template: Any, request: Mapping[str, Any]) -> Any:

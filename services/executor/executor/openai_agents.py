@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from contracts.agent_settings import TOKENS_PARAMETERS
 from contracts.checks.languages import compile_schema
@@ -156,7 +156,7 @@ def _write(call: Call, form: Form) -> Request:
     bounds = [value for name in TOKENS_PARAMETERS if (value := parameters.get(name)) is not None]
     if call.tokens_left is not None:
         bounds.append(max(call.tokens_left, TOKENS_MIN))
-    task = fill_text(settings.get("template") or DEFAULT, parse_json(call.grant.request))
+    task = fill_text(settings.get("template") or DEFAULT, from_json(call.grant.request))
     extra = {name: value for name, value in parameters.items() if name not in TOKENS_PARAMETERS}
     return Request(
         settings["model"],

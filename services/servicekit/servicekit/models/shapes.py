@@ -15,7 +15,7 @@ from signoff.jsontext import json_text
 OWN_FIELDS: Final = SET_BY_CALLERS | TOKENS_PARAMETERS | {"tools", "tool_choice"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """A request to a model: its instructions, the messages after them by role, and the schema of the answer, if any.
 
