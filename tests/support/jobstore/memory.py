@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from contracts.agent_settings import format_settings
 from contracts.criteria import format_references
 from contracts.judging.policy import Verdict, split_reference
 from contracts.resources import NewAgent, Policy
@@ -203,7 +204,8 @@ class MemoryJobstore:
 
     def _grant_of(self, execution_id: UUID) -> Grant:
         agent = self.agents.get(self.executions[execution_id].agent_id or "", self.agents["writer"])
-        return Grant("{}", agent.protocol, agent.url, agent.headers)
+        settings = format_settings(agent.settings) if agent.settings else ""
+        return Grant("{}", agent.protocol, agent.url, agent.headers, settings=settings)
 
     def _last_of(self, job_id: str) -> LastEntry:
         report = self.log(job_id)[-1].report

@@ -186,6 +186,31 @@ def test_a_job_over_its_budget_ends_in_place_of_a_grant(life: Life) -> None:
     assert "the judge was not called" in (life.jobstore.log(judged.job_id)[-1].report.message or "")
 
 
+def test_what_an_executor_cannot_call_as_it_was_frozen_waits(jobstore: MemoryJobstore) -> None:
+    jobstore.register("model", protocol="openai", settings={"model": "m"})
+    later, names = timedelta(seconds=jobstore.terms.offer_again_s), {"protocols": ("http", "openai")}
+    life = offered(Life(jobstore).requested(agent_id="model", policy={"delivery": "at_most_once"}))
+    assert (life.claim().code, life.execution.due_at) == ("protocol_not_called", jobstore.now + later)
+    jobstore.now += later
+    known, jobstore.agents["model"] = (
+        jobstore.agents["model"],
+        jobstore.agents["model"].model_copy(update={"settings": {}}),
+    )
+    assert (life.claim(**names).code, life.execution.state) == ("settings_unknown", ExecutionState.QUEUED)
+    jobstore.now += later
+    jobstore.agents["model"] = known
+    assert life.claim(**names).outcome is life.claim(**names).outcome is G
+
+
+def test_what_is_only_followed_is_granted_to_those_that_know_how(jobstore: MemoryJobstore) -> None:
+    """Rule `follow-never-send`."""
+    life = Life(jobstore).requested(policy={"delivery": "at_most_once"})
+    jobstore.executions[life.execution_id] = replace(life.execution, follows_only=True)
+    assert life.claim().code == "protocol_not_called"
+    jobstore.now += timedelta(seconds=jobstore.terms.offer_again_s)
+    assert life.claim(protocols=("http",)).outcome is G
+
+
 def test_past_its_deadline_nothing_is_granted(life: Life) -> None:
     life.requested(policy={"deadline_s": 1.0, "budget_usd": 1.0})
     life.jobstore.now += timedelta(seconds=2)
