@@ -64,7 +64,7 @@ class Lives(RuleBasedStateMachine):
             "a worker renews": (3, self._busy("held") or self._busy("outcomes")),
             "work is given back": (2, self._work()),
             "a worker crashes": (1, self._work() or self._busy("outcomes") or self._busy("asking")),
-            "a worker is lost": (3, self._called()),
+            "a worker is lost": (4, self._called()),
             "the broker is emptied": (1, world.unclaimed or world.unread),
             "all goes well": (1, world.tables.live),
         }
@@ -202,3 +202,38 @@ def machine(database: Database, database_url: str, runner: CommandRunner) -> Ite
 @pytest.mark.timeout(0 if EXAMPLES else 600)
 def test_no_order_of_steps_breaks_an_invariant(machine: type[Lives]) -> None:
     run_state_machine_as_test(machine, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("how", ["lost", "given back"])
+async def test_work_that_its_agent_shows_is_followed_and_never_sent_again(
+    database: Database, runner: CommandRunner, how: str
+) -> None:
+    """Rule `follow-never-send`, step by step: the executor of 0.2.0 is granted nothing, the other one follows."""
+    terms = replace(runner.terms, lease_s=LEASE_S, offer_again_s=LEASE_S)
+    world = World(database, CommandRunner(database, STORES, terms))
+    await world.empty()
+    (known, old), execution_id = world.executors, world.new_id()
+    await world.create("job-6")
+    await world.check()
+    await world.execute("job-6", execution_id)
+    await world.dispatch()
+    await world.take(ExecuteRequested, 0, 10)
+    held = known.held[execution_id]
+    world.call(held, known)
+    await world.consume(JobStatusReported, 10)
+    if how == "lost":
+        world.crash(known)
+        await world.lease_ends(execution_id)
+        await world.sweep()
+    else:
+        await world.give_back(known, held)
+    for worker in (old, known):
+        await world.wait()
+        await world.dispatch()
+        await world.take(ExecuteRequested, world.executors.index(worker), 10)
+        await world.check()
+    assert (execution_id in old.held, known.held[execution_id].about[2].follows_only) == (False, True)
+    world.call(known.held[execution_id], known)
+    await world.calm()
+    assert len(world.agents.calls[execution_id]) == 1
+    assert world.tables.jobs["job-6"].status == "COMPLETED"
