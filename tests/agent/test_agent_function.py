@@ -8,6 +8,7 @@ import pytest
 from support.fakes import until
 
 from signoff_agent import AgentError, DeclinedError, RetryableError, Task, agent
+from signoff_agent.app import READING_MAX
 from signoff_agent.testing import AgentClient
 
 REQUEST = {"title": "A poem", "payload": {"city": "Oslo"}, "feedback": None, "submission": 2}
@@ -268,6 +269,37 @@ async def test_a_request_that_is_none_begins_nothing(headers, body, status):
         assert (await client.get("?work=x")).status == 404
         assert (await client.delete("?work=x")).status == 404
     assert counted.began == 0
+
+
+async def test_bodies_that_do_not_come_hold_up_so_many_and_begin_nothing():
+    counted = Counted()
+    hangs = asyncio.Event()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"idempotency-key", b"k")],
+    }
+    statuses: list[int] = []
+
+    async def hang():
+        await hangs.wait()
+        return {"type": "http.disconnect"}
+
+    async def told(message):
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async with AgentClient(counted.agent) as client:
+        hanging = [asyncio.create_task(counted.agent(scope, hang, told)) for _ in range(READING_MAX)]
+        await until(lambda: counted.agent._reading == READING_MAX)
+        assert (await client.post(REQUEST, key="other")).status == 503
+        hangs.set()
+        await asyncio.gather(*hanging)
+        assert statuses == [400] * READING_MAX
+        assert (await client.post(REQUEST, key="other")).status == 202
+        await until(lambda: counted.began == 1)
 
 
 async def test_a_location_keeps_the_query_of_the_agents_url():

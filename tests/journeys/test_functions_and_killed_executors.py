@@ -1,4 +1,4 @@
-"""An executor that is killed at any moment of a call of signoff-agent loses no job, and the function is called once.
+"""A function of signoff-agent keeps to its protocol, and is called once however often executors are killed.
 
 `SIGNOFF_KILLS` says how often it is killed at each moment.
 """
@@ -16,13 +16,14 @@ import pytest
 import uvicorn
 from support.fakes import until
 from support.free_ports import free_port
-from support.system import System
+from support.system import System, signoff
 
 from contracts.resources import NewAgent
 from signoff.status import Delivery, JobStatus, Protocol
 from signoff_agent import Agent, Task, agent
 
 KILLS = int(os.environ.get("SIGNOFF_KILLS", "1"))
+SECRET = "whsec_" + "c2lnbm9mZi1hZ2VudC1pcy10ZXN0ZWQtd2l0aC10aGlz"
 MOMENTS = ("before the send", "after the send", "after the answer", "during polling")
 
 
@@ -39,7 +40,7 @@ class Function:
             self.made[task.title] += 1
             return {"text": "The sky is blue."}
 
-        self.agent: Agent = agent(store=store)(answer)
+        self.agent: Agent = agent(store=store, secrets=SECRET)(answer)
 
     async def _pass(self, moment: str) -> bool:
         if self.moment != moment:
@@ -84,12 +85,24 @@ async def function(system: System, tmp_path_factory: pytest.TempPathFactory) -> 
     server = _Server(uvicorn.Config(function, port=port, lifespan="on", log_level="error", timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
+    headers = system.endpoints_file.parent.with_name(f"{system.endpoints_file.parent.name}-headers")
+    (headers / "journey/signing").write_text(SECRET)
+    fields = {"protocol": Protocol.HTTP_ASYNC, "signing": "file:journey/signing"}
     await system.client.create_agent(
-        NewAgent(id="function", name="function", url=f"http://127.0.0.1:{port}/", protocol=Protocol.HTTP_ASYNC)
+        NewAgent.model_validate({"id": "function", "name": "f", "url": f"http://127.0.0.1:{port}/", **fields})
     )
     yield function
     server.should_exit = True
     await serving
+
+
+async def test_it_keeps_to_its_protocol(system: System, function: Function) -> None:
+    (tried,) = await signoff(system, "agents", "try", "function", "--title", "tried", "--check")
+    outcomes = {row["check"]: row["outcome"] for row in tried["checks"]}
+    none_is_told = outcomes.pop("progress")
+    assert outcomes == dict.fromkeys(("deadline", "size", "same_key", "cancel", "error", "signature"), "passed")
+    assert none_is_told == "not_applicable"
+    assert function.made["tried"] == 2  # the try, and the one piece of work of two calls with the same key
 
 
 @pytest.mark.timeout(120 + 60 * KILLS)
