@@ -256,6 +256,32 @@ class JobFilter(Model):
     )
 
 
+class AgentSkill(Model):
+    """One thing that an agent says it can do."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    tags: list[str] = Field(default_factory=list)
+
+
+class AgentCard(Model):
+    """What an A2A server says of itself, as an executor read it when the agent was registered or changed last."""
+
+    name: str = ""
+    description: str = ""
+    version: str = Field("", description="of the agent, in its own words")
+    url: str = Field("", description="where it is called")
+    binding: str = Field("", description="JSONRPC or HTTP+JSON")
+    lists_tasks: bool = Field(
+        False, description="if not, work whose answer is lost ends `agent_work_unknown` under `at_most_once`"
+    )
+    skills: list[AgentSkill] = Field(default_factory=list, description="offered as capabilities")
+    read_at: Time
+    code: str | None = optional("why it could not be read last")
+    message: str | None = optional("the same in words")
+
+
 class Agent(Model):
     """A registered agent."""
 
@@ -276,6 +302,7 @@ class Agent(Model):
     circuit: Open[Circuit] = Circuit.CLOSED
     circuit_open_until: Time | None = optional("until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")
+    card: AgentCard | None = optional("of an A2A server; left out until an executor has read it")
     version: int = Field(1, description="counts its changes from 1")
     created_at: Time
     updated_at: Time

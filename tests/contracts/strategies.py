@@ -24,7 +24,7 @@ from signoff.status import (
     Protocol,
     Resubmit,
 )
-from signoff.types import Agent, Job, JobLog, Limit, Operation, OperationItem, WaitingSum
+from signoff.types import Agent, AgentCard, AgentSkill, Job, JobLog, Limit, Operation, OperationItem, WaitingSum
 from signoff.values import to_usd
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -213,9 +213,18 @@ _make_agents = partial(
     created_at=TIMES,
     updated_at=TIMES,
 )
+_cards = st.builds(
+    AgentCard,
+    name=texts(),
+    lists_tasks=st.booleans(),
+    skills=st.lists(st.builds(AgentSkill, id=texts(), tags=st.lists(texts(), max_size=2)), max_size=2),
+    read_at=TIMES,
+    code=maybe(st.just("agent_unreachable")),
+)
 agents = st.one_of(
     _make_agents(protocol=st.sampled_from(sorted(FIRST_PROTOCOLS)), signing=maybe(st.just("file:ä"))),
     _make_agents(protocol=st.just(Protocol.OPENAI), settings=st.just(_OPENAI)),
+    _make_agents(protocol=st.just(Protocol.A2A), card=maybe(_cards)),
     _make_agents(protocol=st.just(Protocol.LANGGRAPH), settings=st.just(_LANGGRAPH)),
 )
 job_filters = st.builds(

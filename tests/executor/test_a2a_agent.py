@@ -9,6 +9,8 @@ from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
+from executor.a2a_agents import A2AAgent
+from executor.ports import Call
 from servicekit.leasing.worker import LeaseState
 from signoff.status import Delivery, Protocol, ReportKind
 
@@ -364,6 +366,24 @@ async def test_a_card_that_cannot_be_read_may_be_readable_later(server: A2AServe
     await until(lambda: len(publisher.events) == 2)
     assert publisher.events[0].code in {"agent_card_unreadable", "agent_connection_lost"}
     assert publisher.events[1].result == "blue"
+
+
+@pytest.mark.parametrize("code", [None, -32004, -32601])
+async def test_what_a_card_says_is_read_within_bounds(server: A2AServer, client, code):
+    skill = {"id": "paint", "name": "Paint\x00", "description": "x" * 900, "tags": ["sky"] * 30}
+    server.card |= {"description": "Knows the sky", "version": "7", "skills": [skill] * 80}
+    server.errors |= {} if code is None else {"ListTasks": code}
+    card = await A2AAgent(client, 0.1).read_card(Call(grant(url=server.url, protocol=Protocol.A2A, **IDS)))
+    shown = {"id": "paint", "name": "Paint\N{REPLACEMENT CHARACTER}", "description": "x" * 200, "tags": ["sky"] * 10}
+    assert card == {
+        "name": "Sky",
+        "description": "Knows the sky",
+        "version": "7",
+        "url": server.url,
+        "binding": server.binding,
+        "lists_tasks": code is None,
+        "skills": [shown] * 50,
+    }
 
 
 async def test_a_card_in_a_network_that_is_not_allowed_is_not_read(outcome):

@@ -14,6 +14,10 @@ from support.free_ports import free_port
 from support.installed import installed
 from support.system import System
 
+from contracts.resources import AgentPatch, NewAgent
+from signoff.status import Protocol
+from signoff.types import Agent
+
 PEERS = ROOT / "tests/peers"
 COMMANDS = (ROOT / "docs/agents.md").read_text().partition("\n## An A2A server\n")[2].partition("```sh\n")[2]
 
@@ -56,3 +60,25 @@ async def test_a_page_makes_an_agent_of_a_server_and_its_job_is_completed(
     assert b"COMPLETED" in told
     (job,) = (job for job in (await system.client.list_jobs())[0] if job.title == "A line")
     assert (await system.client.get_job(job.id)).result == "A line, about the sea. null"
+    async with asyncio.timeout(30):
+        while (card := (await find_agent(system, "storyteller")).card) is None:
+            continue
+    assert (card.name, card.binding, card.lists_tasks, card.code) == ("My Agent", "JSONRPC", False, None)
+
+
+async def test_a_card_that_cannot_be_read_says_why_and_is_read_once_it_can_be(system: System, port: int) -> None:
+    gone = NewAgent(id="gone", name="gone", url=f"http://127.0.0.1:{free_port()}/", protocol=Protocol.A2A)
+    await system.client.create_agent(gone)
+    async with asyncio.timeout(30):
+        while (card := (await system.client.get_agent("gone")).card) is None:
+            continue
+        assert (card.code, card.name) == ("agent_unreachable", "")
+        await system.client.update_agent("gone", AgentPatch(url=f"http://127.0.0.1:{port}/"))
+        while (card := (await system.client.get_agent("gone")).card) is None or card.code:
+            continue
+    assert card.name == "My Agent"
+
+
+async def find_agent(system: System, name: str) -> Agent:
+    (found,) = (agent for agent in (await system.client.list_agents())[0] if agent.name == name)
+    return found

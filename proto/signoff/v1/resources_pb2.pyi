@@ -1745,6 +1745,7 @@ class Agent(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     SETTINGS_JSON_FIELD_NUMBER: _builtins.int
     SIGNING_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -1782,6 +1783,10 @@ class Agent(_message.Message):
         the execution was requested. Empty for http and http_async.
         """
 
+    @_builtins.property
+    def card(self) -> Global___AgentCard:
+        """Of an A2A server; not set until an executor has read it."""
+
     def __init__(
         self,
         *,
@@ -1803,10 +1808,11 @@ class Agent(_message.Message):
         settings: _struct_pb2.Value | None = ...,
         settings_json: _builtins.str | None = ...,
         signing: _builtins.str | None = ...,
+        card: Global___AgentCard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "card", b"card", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "capabilities", b"capabilities", "card", b"card", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__settings_json: _TypeAlias = _typing.Literal["settings_json"]  # noqa: Y015
     _WhichOneofArgType__settings_json: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json"]  # noqa: Y015
@@ -1818,6 +1824,100 @@ class Agent(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__signing) -> _WhichOneofReturnType__signing | None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
+
+@_typing.final
+class AgentCard(_message.Message):
+    """What an A2A server says of itself, as an executor read it when the agent was registered or changed last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    BINDING_FIELD_NUMBER: _builtins.int
+    LISTS_TASKS_FIELD_NUMBER: _builtins.int
+    SKILLS_FIELD_NUMBER: _builtins.int
+    READ_AT_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    description: _builtins.str
+    version: _builtins.str
+    """Of the agent, in its own words."""
+    url: _builtins.str
+    """Where it is called, and by which binding: JSONRPC or HTTP+JSON."""
+    binding: _builtins.str
+    lists_tasks: _builtins.bool
+    """If not, work whose answer is lost ends `agent_work_unknown` under `at_most_once`."""
+    code: _builtins.str
+    """Why it could not be read last."""
+    message: _builtins.str
+    @_builtins.property
+    def skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentSkill]:
+        """Offered as capabilities."""
+
+    @_builtins.property
+    def read_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        version: _builtins.str = ...,
+        url: _builtins.str = ...,
+        binding: _builtins.str = ...,
+        lists_tasks: _builtins.bool = ...,
+        skills: _abc.Iterable[Global___AgentSkill] | None = ...,
+        read_at: _timestamp_pb2.Timestamp | None = ...,
+        code: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "code", b"code", "message", b"message", "read_at", b"read_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "binding", b"binding", "code", b"code", "description", b"description", "lists_tasks", b"lists_tasks", "message", b"message", "name", b"name", "read_at", b"read_at", "skills", b"skills", "url", b"url", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+
+Global___AgentCard: _TypeAlias = AgentCard  # noqa: Y015
+
+@_typing.final
+class AgentSkill(_message.Message):
+    """One thing that an agent says it can do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    name: _builtins.str
+    description: _builtins.str
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "name", b"name", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentSkill: _TypeAlias = AgentSkill  # noqa: Y015
 
 @_typing.final
 class JobFilter(_message.Message):

@@ -1,6 +1,7 @@
 """Call A2A servers (version 1.0, by JSON-RPC or HTTP+JSON): the card says where, and the work is a task."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from executor.work import POLL_TIMEOUT_S, STOP_TIMEOUT_S, Done, PolledAgent, Wor
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
+log = logging.getLogger(__name__)
+
 VERSION: Final = "1.0"
 CARD_PATH: Final = "/.well-known/agent-card.json"
 #: Seconds for which a card counts as read, and how many are kept.
@@ -32,6 +35,8 @@ PAGE_SIZE: Final = 20
 PAGES_MAX: Final = 10
 #: Bytes that an answer may have beside a result: the messages of its tasks, among them the request.
 HISTORY_BYTES: Final = 4 << 20
+#: Skills of a card that are shown, and tags of each.
+SKILLS_MAX, TAGS_MAX = 50, 10
 #: Characters of a server's words in an error.
 _EXCERPT_MAX: Final = 500
 
@@ -81,7 +86,18 @@ class _Interface(_Read):
         return spoken and self.protocol_binding in {_JSONRPC, _HTTP_JSON}
 
 
+class _Skill(_Read):
+    id: str
+    name: str | None = None
+    description: str | None = None
+    tags: list[str] | None = None
+
+
 class _Card(_Read):
+    name: str | None = None
+    description: str | None = None
+    version: str | None = None
+    skills: list[_Skill] | None = None
     supported_interfaces: list[_Interface] | None = None
     protocol_version: str | None = Field(None, description="of a card of 0.3, which stands in its interfaces since")
 
@@ -214,6 +230,30 @@ class A2AAgent(PolledAgent):
         """Return a result. Raise AgentAnswerError if it is too large to be stored."""
         return self._client.check_size(result)
 
+    async def read_card(self, call: Call) -> dict[str, Any]:
+        """Return what the agent says of itself, bounded, and whether it lists tasks. Raise AgentError."""
+        card = await self._read_card(call)
+        endpoint = choose_endpoint(card, call.grant.url)
+        try:
+            await self.request(call, endpoint, "ListTasks", {"contextId": call.grant.message_id, "pageSize": 1})
+            lists_tasks = True
+        except errors.AgentError as error:
+            if error.status not in _NOT_LISTED:
+                raise
+            lists_tasks = False
+        skills = [
+            {
+                "id": _show(skill.id),
+                "name": _show(skill.name or ""),
+                "description": _show(skill.description or ""),
+                "tags": [_show(tag) for tag in (skill.tags or ())[:TAGS_MAX]],
+            }
+            for skill in (card.skills or ())[:SKILLS_MAX]
+        ]
+        words = {name: _show(getattr(card, name) or "") for name in ("name", "description", "version")}
+        where = {"url": endpoint.url, "binding": endpoint.binding}
+        return {**words, **where, "lists_tasks": lists_tasks, "skills": skills}
+
     async def request(
         self, call: Call, endpoint: Endpoint, operation: str, params: Mapping[str, Any]
     ) -> tuple[AgentResponse, dict[str, Any]]:
@@ -236,14 +276,16 @@ class A2AAgent(PolledAgent):
         async with lock:  # thousands of calls that begin together read it once
             endpoint, read_at = self._endpoints.get(agent_url, (None, 0.0))
             if endpoint is None or time.monotonic() - read_at > CARD_KEPT_S:
-                endpoint = await self._read_card(call)
+                before, endpoint = endpoint, choose_endpoint(await self._read_card(call), agent_url)
+                if before not in {None, endpoint}:
+                    log.warning("the card of an agent names another endpoint", extra={"url": endpoint.url})
                 self._endpoints.pop(agent_url, None)
                 if len(self._endpoints) >= CARDS_MAX:
                     del self._endpoints[next(iter(self._endpoints))]
                 self._endpoints[agent_url] = endpoint, time.monotonic()
         return endpoint
 
-    async def _read_card(self, call: Call) -> Endpoint:
+    async def _read_card(self, call: Call) -> _Card:
         url = find_card_url(call.grant.url)
         headers = {"A2A-Version": VERSION, "Accept": "application/json"}
         try:
@@ -251,7 +293,7 @@ class A2AAgent(PolledAgent):
                 response = await self._client.request(
                     call, "GET", url, call.grant.policy.connect_timeout_s, headers=headers
                 )
-                card = _parse(_Card, response.read_value(), "card")
+                return _parse(_Card, response.read_value(), "card")
         except (errors.AgentUnreachableError, errors.AgentForbiddenError):
             raise
         except errors.AgentError as error:
@@ -259,7 +301,6 @@ class A2AAgent(PolledAgent):
             raise errors.AgentCardError(message, status=error.status, retry_after_s=error.retry_after_s) from error
         except TimeoutError:
             raise errors.AgentCardError(f"no card came from {url} within {POLL_TIMEOUT_S:g} s") from None
-        return choose_endpoint(card, call.grant.url)
 
     async def _list(self, call: Call, endpoint: Endpoint) -> list[Task]:
         """Return the tasks of the job's context, those that changed last first. Raise AgentError if they cannot be."""

@@ -317,7 +317,22 @@ def show_agent(out: Output, agent: "Agent") -> None:
         ("signing", agent.signing or ""),
         *(("setting", f"{name}={_format_value(value)}") for name, value in agent.settings.items()),
         ("policy", format_policy(agent.policy)),
+        *_describe_card(agent),
     )
+
+
+def _describe_card(agent: "Agent") -> list[tuple[str, str]]:
+    """Return what an A2A server says of itself, or why that is not known."""
+    if agent.protocol != Protocol.A2A:
+        return []
+    card = agent.card
+    if card is None:
+        return [("card", "not read yet: an executor that runs reads it")]
+    lines = [("card", f"cannot be read ({card.code}): {card.message}")] if card.code else []
+    if card.binding:
+        listed = "" if card.lists_tasks else "no: under at_most_once a lost call ends agent_work_unknown"
+        lines += [("card", f"{card.name} {card.version}, {card.binding} at {card.url}"), ("lists tasks", listed)]
+    return [*lines, *(("skill", f"{skill.id}: {skill.name}") for skill in card.skills)]
 
 
 def _format_value(value: Any) -> str:

@@ -14,7 +14,9 @@ from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Circuits, Circuits
 from jobstore.engine.parts import Command, Creation, UnitOfWork, Wishes, check_version, merge_patch
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.judging.commands import check_named, read_named
+from jobstore.tasks.rules import Tasks
 from signoff.errors import ErrorCode
+from signoff.status import Protocol
 from signoff.types import Agent
 
 #: The fields of an agent that its creator gives, apart from the id.
@@ -58,7 +60,9 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
             _check_url(self.new, stored=None)
             check_named(uow, self.new.policy)
             now = uow.clock.now
-            uow[Agents].put(Agent(**given, id=self.agent_id, created_at=now, updated_at=now), self.actor)
+            agent = Agent(**given, id=self.agent_id, created_at=now, updated_at=now)
+            uow[Agents].put(agent, self.actor)
+            _read_card(uow, agent)
         elif stored.model_dump(include=set(_GIVEN)) != given:
             message = f"another agent has the id {self.agent_id}: choose another id, or update that agent"
             raise ConflictError(message, code=ErrorCode.AGENT_CONFLICT)
@@ -92,6 +96,7 @@ class UpdateAgent(_ChangeAgent):
         if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
             check_named(uow, self.change.policy)
         uow[Agents].change(stored, changes, self.actor)
+        _read_card(uow, after)
         if self.agent_id in uow[Circuits].circuits:
             uow[Circuits].circuits[self.agent_id] = CLOSED
 
@@ -118,6 +123,12 @@ class DisableAgent(_ChangeAgent):
         stored = _require_agent(uow, self.agent_id)
         check_version("the agent", stored.version, self.version)
         uow[Agents].change(stored, {"enabled": False}, self.actor)
+
+
+def _read_card(uow: UnitOfWork, agent: Agent) -> None:
+    """Have an executor read the card of an agent that has one."""
+    if agent.protocol == Protocol.A2A:
+        uow[Tasks].read_card(agent)
 
 
 def _check_protocol(agent: Agent) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Final
 
 from prometheus_client import Counter
+from pydantic import ValidationError
 from pydantic_core import from_json
 from sqlalchemy import case, func, select, text, tuple_
 
@@ -24,7 +25,7 @@ from jobstore.schema.tables import agents, circuits
 from jobstore.schema.tables import circuits as circuits_table
 from signoff.jsontext import json_text
 from signoff.status import Circuit
-from signoff.types import Agent
+from signoff.types import Agent, AgentCard
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def json_object(alias: str, *, with_settings: bool = True) -> str:
 def to_agent(row: Row) -> Agent:
     """Return the agent in a row, which may have columns of the circuit, and has policy and headers as JSON text."""
     as_json = {name: from_json(row[name]) for name in ("policy", "headers", "settings")}
-    return Agent.model_validate({**row, **as_json})
+    return Agent.model_validate({**row, **as_json, "card": None})
 
 
 def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
@@ -285,11 +286,26 @@ async def list_agents(
 ) -> list[Agent]:
     """Return up to `limit` agents by (name, id), after the place `after`; with `agent_id`, that agent alone."""
     columns = [column for column in agents.c if column.name not in {"policy", "headers", "settings"}]
-    as_text = text("policy::text AS policy, headers::text AS headers, settings::text AS settings")
+    as_text = text(
+        "policy::text AS policy, headers::text AS headers, settings::text AS settings, "
+        "(SELECT row_to_json(c)::text FROM agent_cards c WHERE c.agent_id = agents.id) AS card"
+    )
     query = select(*columns, *_STATE_COLUMNS, as_text).outerjoin_from(agents, circuits_table)
     query = query.order_by(agents.c.name, agents.c.id).limit(limit)
     if after is not None:
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
     if agent_id is not None:
         query = query.where(agents.c.id == agent_id)
-    return [to_agent(row) for row in await connection.execute(query)]
+    return [to_agent(row).model_copy(update={"card": _read_card(row.card)}) for row in await connection.execute(query)]
+
+
+def _read_card(text: str | None) -> AgentCard | None:
+    """Return the card in a row as JSON text; what an executor said of it that is no card is left out."""
+    if text is None:
+        return None
+    row = from_json(text)
+    failure = {name: row[name] for name in ("read_at", "code", "message")}
+    try:
+        return AgentCard.model_validate({**(row["card"] or {}), **failure})
+    except (TypeError, ValidationError):
+        return AgentCard.model_validate(failure)

@@ -1409,12 +1409,35 @@ export interface components {
             circuit_open_until?: string;
             /** @description whether it is given nothing until somebody resumes it */
             paused: boolean;
+            /** @description of an A2A server; left out until an executor has read it */
+            card?: components["schemas"]["AgentCard"];
             /** @description counts its changes from 1 */
             version: number;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What an A2A server says of itself, as an executor read it when the agent was registered or changed last. */
+        AgentCard: {
+            name: string;
+            description: string;
+            /** @description of the agent, in its own words */
+            version: string;
+            /** @description where it is called */
+            url: string;
+            /** @description JSONRPC or HTTP+JSON */
+            binding: string;
+            /** @description if not, work whose answer is lost ends `agent_work_unknown` under `at_most_once` */
+            lists_tasks: boolean;
+            /** @description offered as capabilities */
+            skills: components["schemas"]["AgentSkill"][];
+            /** Format: date-time */
+            read_at: string;
+            /** @description why it could not be read last */
+            code?: string;
+            /** @description the same in words */
+            message?: string;
         };
         /** @description One thing that an agent's protocol promises, and whether the agent keeps it. */
         AgentCheck: {
@@ -1484,6 +1507,13 @@ export interface components {
          * @enum {string}
          */
         AgentProtocol: "http" | "http_async" | "openai" | "langgraph" | "a2a";
+        /** @description One thing that an agent says it can do. */
+        AgentSkill: {
+            id: string;
+            name: string;
+            description: string;
+            tags: string[];
+        };
         /** @description How an agent does: now, and over the last 24 hours. */
         AgentStats: {
             agent_id: string;
