@@ -251,6 +251,8 @@ async def test_an_agent_is_registered_changed_and_disabled(http):
     async with http.post("/api/agents", json=agent | {"protocol": "telnet"}) as answer:
         problem = await answer.json()
     messages = [each["message"] for each in problem["errors"]]
+    async with http.patch("/api/agents/writer", json={"protocol": "http_async"}) as other:
+        assert (other.status, (await other.json())["code"]) == (409, "agent_protocol_fixed")
     assert (answer.status, messages) == (422, ["must be http, http_async, openai, langgraph or a2a"])
 
 

@@ -21,9 +21,10 @@ from support.jobstore.builders import (
     running,
 )
 
+from contracts.agents import FOUND_BY_IDS
 from jobstore.jobs.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.jobs.transitions import decide
-from signoff.status import JobLogStatus, JobStatus
+from signoff.status import JobLogStatus, JobStatus, Protocol
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)
@@ -451,3 +452,7 @@ def test_the_agents_name_for_the_work_is_kept_until_it_is_dropped(kind: Transiti
         assert decision.entry is not None
         assert decision.execution.handle == kept
         assert decision.entry.report.handle == reported, "an entry has it only where it was reported"
+
+
+def test_what_shows_work_by_our_ids_is_a_protocol() -> None:
+    assert set(Protocol) >= FOUND_BY_IDS
