@@ -173,6 +173,16 @@ class TestHostileServers:
         assert fakes.called[0].headers["Authorization"] == SECRET
         assert fakes.told == ["you sent ***"]
 
+    async def test_secret_that_a_server_repeats_is_in_no_message(
+        self, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MODEL_KEY", "hunter2-hunter2")
+        fakes.answers = [web.Response(status=401, text="wrong key: hunter2-hunter2")]
+        model = {"name": "gpt-4o-mini", "base_url": f"{fakes.url}/v1", "key": "env:MODEL_KEY"}
+        message = str(await fakes.fail(fakes.config(model=model)))
+        assert "wrong key: ***" in message
+        assert "hunter2" not in message
+
     async def test_mcp_server_whose_list_has_no_end(self, fakes: Fakes) -> None:
         config = fakes.config(mcp=[{"url": f"{fakes.url}/mcp", "tools": ["add"], "timeout_s": 20}])
         tools = [{"name": f"t{n}", "description": "x" * 1_000_000, "inputSchema": {"type": "object"}} for n in range(7)]
