@@ -44,7 +44,7 @@ class Agent:
         self.calls: Counter[str] = Counter()
         self.under_way = self.most = 0
         self.all_at = 0.0
-        self.ends_at: dict[str, float] = {}  # of responses in the background
+        self.ends_at: dict[str, float] = {}  # of work that is polled
         self.late_s = 0.0
         self.polls = 0
 
@@ -67,15 +67,43 @@ class Agent:
     async def on_poll(self, request: web.Request) -> web.Response:
         """Answer how a response stands, and note how late its end is seen."""
         response_id = request.match_info["id"]
-        self.polls += 1
-        late_s = time.perf_counter() - self.ends_at[response_id]
-        if late_s < 0:
+        if not self._has_ended(response_id):
             return web.json_response({"id": response_id, "status": "in_progress", "output": []})
-        self.under_way -= 1
-        self.late_s = max(self.late_s, late_s)
         content = [{"type": "output_text", "text": "the sky is blue"}]
         output = [{"type": "message", "role": "assistant", "content": content}]
         return web.json_response({"id": response_id, "status": "completed", "output": output})
+
+    async def on_card(self, _: web.Request) -> web.Response:
+        """Answer where A2A is spoken."""
+        interface = {"url": "/a2a/rpc", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+        return web.json_response({"supportedInterfaces": [interface]})
+
+    async def on_a2a(self, request: web.Request) -> web.Response:
+        """Begin a task, or answer how it stands; the text of its message is the job's title."""
+        body = await request.json()
+        task: dict[str, Any] = {"status": {"state": "TASK_STATE_WORKING"}}
+        if body["method"] == "GetTask":
+            task["id"] = body["params"]["id"]
+            if self._has_ended(task["id"]):
+                parts = [{"text": "the sky is blue"}]
+                task |= {"status": {"state": "TASK_STATE_COMPLETED"}, "artifacts": [{"parts": parts}]}
+            return web.json_response({"jsonrpc": "2.0", "id": 1, "result": task})
+        if body["method"] == "ListTasks":
+            return web.json_response({"jsonrpc": "2.0", "id": 1, "result": {"tasks": []}})
+        self._begin(body["params"]["message"]["parts"][0]["text"])
+        task["id"] = f"task-{len(self.ends_at)}"
+        self.ends_at[task["id"]] = time.perf_counter() + self.seconds
+        return web.json_response({"jsonrpc": "2.0", "id": 1, "result": {"task": task}})
+
+    def _has_ended(self, work_id: str) -> bool:
+        """Return whether work that is polled has ended, and note how late its end is seen."""
+        self.polls += 1
+        late_s = time.perf_counter() - self.ends_at[work_id]
+        if late_s < 0:
+            return False
+        self.under_way -= 1
+        self.late_s = max(self.late_s, late_s)
+        return True
 
     def _begin(self, name: str) -> None:
         self.calls[name] += 1
@@ -147,7 +175,7 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--protocol", choices=("http", "openai"), default="http")
+    parser.add_argument("--protocol", choices=("http", "openai", "a2a"), default="http")
     arguments = parser.parse_args()
     os.environ["SIGNOFF_VERDICT_REUSE_AGE_S"] = "0"
     os.environ["SIGNOFF_CAPACITY"] = str(arguments.calls * 5 // 4)  # one agent has four fifths of it
@@ -155,12 +183,16 @@ async def main() -> int:
     app.router.add_post("/agent", agent.on_call)
     app.router.add_post("/v1/responses", agent.on_response)
     app.router.add_get("/v1/responses/{id}", agent.on_poll)
+    app.router.add_get("/a2a/.well-known/agent-card.json", agent.on_card)
+    app.router.add_post("/a2a/rpc", agent.on_a2a)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
     url, settings = f"http://127.0.0.1:{runner.addresses[0][1]}/agent", {}
     if arguments.protocol == "openai":
         url, settings = url.replace("/agent", "/v1"), {"model": "slow", "template": "{{title}}", "background": True}
+    elif arguments.protocol == "a2a":
+        url, settings = url.replace("/agent", "/a2a"), {"template": "{{title}}"}
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as directory:
         data = Path(directory)
         async with run_system(data) as endpoints, AsyncClient(endpoints["grpc"], endpoints["token"]) as client:
