@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -87,8 +88,10 @@ class Check:
 
     async def _take(self, check: str, step: Callable[[], Awaitable[None]]) -> None:
         """Take a step, whose call may fail: then the check has failed, and so have those that the step was to note."""
+        step_s = 2 * (self._grant.policy.attempt_timeout_s or math.inf) + STOPPED_WITHIN_S  # two calls at most
         try:
-            await step()
+            async with asyncio.timeout(step_s):
+                await step()
         except (errors.AgentError, TimeoutError) as error:
             why = str(error) or "no answer came in time"
             self._fail(check, f"the call failed: {self._make_call(self._grant).hide(why)[:300]}")
