@@ -133,6 +133,32 @@ async def test_a_model_is_registered_as_an_agent(page: Page, visitor: Visitor, s
     assert found == []
 
 
+async def test_an_agent_is_tried_without_a_job(page: Page, system: System):
+    await page.goto("/agents")
+    await page.get_by_role("button", name="More for agent", exact=True).click()
+    await page.get_by_role("menuitem", name="Try").click()
+    await expect(page.get_by_role("heading", name="Try agent")).to_be_visible()
+    await page.get_by_label("Title").fill("A try of the sea")
+    await page.get_by_label("Payload").fill('{"depth_m": 12345678901234567890}')
+    await page.get_by_role("button", name="Call it").click()
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result).to_contain_text("The sky is blue.")
+    exchanges = page.get_by_role("region", name="Requests and answers")
+    await exchanges.locator("summary").first.click()
+    request = exchanges.get_by_role("region", name="Body of request 1")
+    await expect(request).to_contain_text("12345678901234567890")
+    found = []
+    for width in (1280, 768, PHONE[0]):
+        found += await fitted(page, width)
+        found += await found_in(page, f"try-{width}", *BOTH)
+    assert found == []
+    await page.reload()
+    await expect(result).to_contain_text("The sky is blue.")
+    listed = page.get_by_role("region", name="Tries of the last day").get_by_role("link")
+    await expect(listed).to_have_count(1)
+    assert [job.title async for job in system.client.iter_jobs() if job.title == "A try of the sea"] == []
+
+
 async def test_what_is_unfinished_is_not_left_unasked(page: Page):
     await page.get_by_role("link", name="New job").click()
     await page.get_by_label("Title").fill("Half a job")
