@@ -22,6 +22,9 @@ from support.fakes import until
 from contracts.agent_settings import MESSAGES, check_settings
 from contracts.events import ResultProduced
 from contracts.templates import fill_json
+from executor.errors import AgentBusyError
+from executor.langgraph_agents import LangGraphAgent
+from executor.ports import Call
 from servicekit.leasing.worker import LeaseState
 from signoff.status import Delivery, Protocol, ReportKind
 
@@ -401,6 +404,24 @@ async def test_the_run_of_a_cancelled_execution_is_cancelled(graph, handlers, ex
     leases.states[a_grant.lease] = LeaseState.CANCELLED
     await until(lambda: graph.runs()[0].ended == "interrupted")
     assert publisher.events == []
+
+
+async def test_work_that_was_left_is_stopped_afterwards_and_a_failure_to_is_said(graph, client):
+    """An execution that has ended without an executor is looked for by its ids."""
+    adapter = LangGraphAgent(client, poll_max_s=0.03)
+    ids = {"context_id": THREAD, "message_id": MESSAGE, "settings": {"assistant": "agent"}}
+    call = Call(grant(url=graph.url, protocol=Protocol.LANGGRAPH, **ids))
+    await adapter.stop_work(call)  # there is no thread
+    ended = graph.begin(THREAD, OTHER)
+    await adapter.stop_work(call)  # no run of it
+    run = graph.begin(THREAD, MESSAGE, work_s=100.0)
+    graph.faults["cancel"] = [answers({}, 500)]
+    with pytest.raises(AgentBusyError):
+        await adapter.stop_work(call)
+    assert not run.ended
+    await adapter.stop_work(call)
+    await adapter.stop_work(call)
+    assert (run.ended, ended.ended, graph.count("cancel")) == ("interrupted", "success", 2)
 
 
 async def test_the_server_may_be_below_a_path_and_what_its_url_asks_for_is_not_sent(graph, outcome):
