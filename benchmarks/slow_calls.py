@@ -95,6 +95,27 @@ class Agent:
         self.ends_at[task["id"]] = time.perf_counter() + self.seconds
         return web.json_response({"jsonrpc": "2.0", "id": 1, "result": {"task": task}})
 
+    async def on_thread(self, _: web.Request) -> web.Response:
+        """Make a thread of LangGraph, or show one."""
+        return web.json_response({"status": "idle"})
+
+    async def on_run(self, request: web.Request) -> web.Response:
+        """Begin the run of a thread; it has the thread's id."""
+        body, thread_id = await request.json(), request.match_info["id"]
+        self._begin(body["metadata"]["signoff_job_id"])
+        self.ends_at[thread_id] = time.perf_counter() + self.seconds
+        return web.json_response({"run_id": thread_id, "status": "pending"})
+
+    async def on_runs(self, request: web.Request) -> web.Response:
+        """Answer how the run of a thread stands."""
+        thread_id = request.match_info["id"]
+        status = "success" if self._has_ended(thread_id) else "running"
+        return web.json_response([{"run_id": thread_id, "status": status, "metadata": {}}])
+
+    async def on_join(self, _: web.Request) -> web.Response:
+        """Answer the state at the end of a run."""
+        return web.json_response({"messages": [{"type": "ai", "content": "the sky is blue"}]})
+
     def _has_ended(self, work_id: str) -> bool:
         """Return whether work that is polled has ended, and note how late its end is seen."""
         self.polls += 1
@@ -175,7 +196,7 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--protocol", choices=("http", "openai", "a2a"), default="http")
+    parser.add_argument("--protocol", choices=("http", "openai", "langgraph", "a2a"), default="http")
     arguments = parser.parse_args()
     os.environ["SIGNOFF_VERDICT_REUSE_AGE_S"] = "0"
     os.environ["SIGNOFF_CAPACITY"] = str(arguments.calls * 5 // 4)  # one agent has four fifths of it
@@ -185,6 +206,11 @@ async def main() -> int:
     app.router.add_get("/v1/responses/{id}", agent.on_poll)
     app.router.add_get("/a2a/.well-known/agent-card.json", agent.on_card)
     app.router.add_post("/a2a/rpc", agent.on_a2a)
+    app.router.add_post("/threads", agent.on_thread)
+    app.router.add_get("/threads/{id}", agent.on_thread)
+    app.router.add_post("/threads/{id}/runs", agent.on_run)
+    app.router.add_get("/threads/{id}/runs", agent.on_runs)
+    app.router.add_get("/threads/{id}/runs/{run}/join", agent.on_join)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
@@ -193,6 +219,8 @@ async def main() -> int:
         url, settings = url.replace("/agent", "/v1"), {"model": "slow", "template": "{{title}}", "background": True}
     elif arguments.protocol == "a2a":
         url, settings = url.replace("/agent", "/a2a"), {"template": "{{title}}"}
+    elif arguments.protocol == "langgraph":
+        url, settings = url.removesuffix("/agent"), {"assistant": "slow"}
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as directory:
         data = Path(directory)
         async with run_system(data) as endpoints, AsyncClient(endpoints["grpc"], endpoints["token"]) as client:
