@@ -132,6 +132,14 @@ async def test_a_try_has_each_request_and_answer_and_no_secret(done, agent, envi
     assert SECRET not in json.dumps(outcome.answer["exchanges"])
 
 
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+async def test_a_secret_that_an_agent_repeats_as_json_is_hidden(done, agent, environ, slash):
+    environ["SIGNOFF_AGENT_KEY"] = 'a/b"c\\d+e'
+    said = json.dumps({"you said": environ["SIGNOFF_AGENT_KEY"]}).replace("/", slash).encode()
+    outcome = await done(TaskKind.TRY, agent.does(says(said)), headers={"X-Key": "env:SIGNOFF_AGENT_KEY"})
+    assert outcome.answer["exchanges"][0]["response_body"] == '{"you said": "***"}'
+
+
 async def test_a_try_that_fails_says_what_to_do(done, agent):
     outcome = await done(TaskKind.TRY, agent.does(says(b"oh no", 500)))
     assert (outcome.code, outcome.message) == ("agent_status", "the agent answered 500: oh no")

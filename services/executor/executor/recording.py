@@ -1,5 +1,6 @@
 """Keep the exchanges of a try within bounds, and without secrets."""
 
+import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -69,10 +70,19 @@ class Recording:
         ]
 
     def _cut(self, call: Call, body: bytes) -> str:
-        text = call.hide(body.decode(errors="replace")).encode()
+        text = _hide_quoted(call, body.decode(errors="replace")).encode()
         kept = text[: min(BODY_MAX, max(self._left, BODY_MIN))].decode(errors="ignore")
         self._left -= min(len(text), BODY_MAX)
         return kept
+
+
+def _hide_quoted(call: Call, text: str) -> str:
+    """Return a text without secrets, also as a JSON string may have them: some agents repeat what they were sent."""
+    for secret in sorted(call.secrets, key=len, reverse=True):
+        quoted = json.dumps(secret)[1:-1]
+        for spelled in {quoted, quoted.replace("/", "\\/")} - {secret}:
+            text = text.replace(spelled, HIDDEN)
+    return call.hide(text)
 
 
 def describe(call: Call, error: BaseException) -> dict[str, str]:
