@@ -1,6 +1,7 @@
 """A2A servers: where the card says they are, what they are sent, and what becomes of their tasks."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from a2a_server import BLUE, A2AServer, a2a_server, stands
@@ -11,6 +12,7 @@ from support.fakes import until
 from contracts.events import JobStatusReported, ResultProduced
 from executor.a2a_agents import A2AAgent
 from executor.ports import Call
+from executor.work import Work
 from servicekit.leasing.worker import LeaseState
 from signoff.status import Delivery, Protocol, ReportKind
 
@@ -485,6 +487,36 @@ async def test_an_error_has_a_code_whatever_its_status_is(server: A2AServer, out
     report = await outcome(server.url)
     assert (report.code, report.retryable) == (code, retryable)
     assert "so it says" in report.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": [], "data": [{"reason": {}}, 1, None]},
+        {"code": {}, "message": {"a": 1}, "details": [{"reason": []}]},
+        {"code": None, "data": "x"},
+        {"code": "-32001", "details": {"reason": 1}},
+        {"code": 1e300},
+        {},
+    ],
+    ids=range(6),
+)
+async def test_an_error_that_is_none_is_one_of_the_agent(server: A2AServer, outcome, error):
+    server.spoilt["SendMessage"] = says(json.dumps({"jsonrpc": "2.0", "id": 1, "error": error}).encode())
+    report = await outcome(server.url)
+    assert (report.code, report.retryable) == ("agent_status", False)
+
+
+async def test_work_that_was_left_is_cancelled_by_its_message_or_its_handle(server: A2AServer, client):
+    agent, left = A2AAgent(client, 0.1), Call(grant(url=server.url, protocol=Protocol.A2A, attempt=2, **IDS))
+    work = await agent.send(left)
+    assert isinstance(work, Work)
+    await agent.stop_work(left)
+    assert server.canceled == ["task-1"]
+    await agent.stop_work(left)  # it has ended
+    server.tasks.clear()
+    await agent.stop_work(replace(left, handle="task-1"))  # nobody knows it any more
+    assert server.canceled == ["task-1"]
 
 
 async def test_a_server_of_0_3_behind_a_card_of_1_0_is_told(outcome):

@@ -87,7 +87,7 @@ class _Interface(_Read):
 
 
 class _Skill(_Read):
-    id: str
+    id: str = ""
     name: str | None = None
     description: str | None = None
     tags: list[str] | None = None
@@ -220,7 +220,7 @@ class A2AAgent(PolledAgent):
             if error.status == _NO_METHOD:
                 raise errors.AgentVersionError(f"{error}: it does not speak A2A {VERSION}") from error
             raise
-        if "message" in answer:
+        if answer.get("message") is not None:
             _spend(call, response)
             return Done(_read_parts(call, [_parse(_Artifact, answer["message"], "message")]))
         task = _parse(Task, answer.get("task"), "task")
@@ -453,10 +453,10 @@ def _parse_body(response: AgentResponse) -> Any:
 def _refuse(response: AgentResponse, error: Mapping[str, Any]) -> Never:
     """Raise the AgentError that a server's error object says."""
     details = next((each for each in (error.get("data"), error.get("details")) if isinstance(each, list)), [])
-    reasons = (_REASONS.get(each["reason"]) for each in details if isinstance(each, dict) and "reason" in each)
-    code = next((each for each in reasons if each is not None), error.get("code"))
-    said = error.get("message")
-    message = f"the agent answered {code}: {response.hide(str(said))[:_EXCERPT_MAX]}"
+    reasons = (_REASONS.get(str(each.get("reason"))) for each in details if isinstance(each, dict))
+    given = error.get("code")
+    code = next((each for each in reasons if each is not None), given if isinstance(given, int) else None)
+    message = f"the agent answered {code}: {response.hide(str(error.get('message')))[:_EXCERPT_MAX]}"
     if code == _NO_VERSION:
         raise errors.AgentVersionError(message)
     if code == _NO_TASK:
@@ -464,7 +464,7 @@ def _refuse(response: AgentResponse, error: Mapping[str, Any]) -> Never:
     if response.is_success or code in {_UNSUPPORTED, _NO_METHOD}:
         if code in _INTERNAL:
             raise errors.AgentBusyError(message, status=code, retry_after_s=response.retry_after_s)
-        raise errors.AgentStatusError(message, status=code if isinstance(code, int) else None)
+        raise errors.AgentStatusError(message, status=code)
     response.read_value()
     raise AssertionError
 
