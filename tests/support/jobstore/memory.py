@@ -205,7 +205,7 @@ class MemoryJobstore:
     def _grant_of(self, execution_id: UUID) -> Grant:
         agent = self.agents.get(self.executions[execution_id].agent_id or "", self.agents["writer"])
         settings = format_settings(agent.settings) if agent.settings else ""
-        return Grant("{}", agent.protocol, agent.url, agent.headers, settings=settings)
+        return Grant("{}", agent.protocol, agent.url, agent.headers, settings=settings, signing=agent.signing)
 
     def _last_of(self, job_id: str) -> LastEntry:
         report = self.log(job_id)[-1].report

@@ -211,6 +211,15 @@ def test_what_is_only_followed_is_granted_to_those_that_know_how(jobstore: Memor
     assert life.claim(protocols=("http",)).outcome is G
 
 
+def test_what_is_signed_is_granted_to_those_that_sign(jobstore: MemoryJobstore) -> None:
+    """Rule `never-unsigned`."""
+    jobstore.register("signed", signing="env:SIGNOFF_AGENT_KEY")
+    life = Life(jobstore).requested(agent_id="signed")
+    assert life.claim().code == "protocol_not_called"
+    jobstore.now += timedelta(seconds=jobstore.terms.offer_again_s)
+    assert life.claim(protocols=("http",)).outcome is G
+
+
 def test_past_its_deadline_nothing_is_granted(life: Life) -> None:
     life.requested(policy={"deadline_s": 1.0, "budget_usd": 1.0})
     life.jobstore.now += timedelta(seconds=2)
