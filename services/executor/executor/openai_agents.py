@@ -243,6 +243,8 @@ def _read(call: Call, api: Api, parsed: Any) -> Any:
             said = parsed.error if isinstance(parsed.error, dict) else {}
             raise _to_failure({"code": parsed.status, **said})
     if not answer.text.strip():
+        if isinstance(fault := getattr(parsed, "error", None), dict):
+            raise _to_failure(fault)
         raise errors.AgentOutputError(f"the answer has no text{_name_others(parsed)}")
     schema = call.grant.settings.get("schema")
     return answer.text if schema is None else _read_json(find_answer(answer.text), schema)

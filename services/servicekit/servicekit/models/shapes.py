@@ -190,7 +190,7 @@ def _read_responses(response: Response) -> Answer:
             return Answer(text, "filtered", model, response.id)
         thinks = any(item.type == "reasoning" for item in response.output) or _counts_thoughts(response.usage)
         return Answer(text, "cut_off", model, response.id, thinks)
-    if response.status not in {None, "completed"} or isinstance(response.error, dict):
+    if response.status not in {None, "completed"}:
         return Answer(text, "failed", model, response.id)
     refusal = "".join(part.refusal or "" for part in parts if part.type == "refusal")
     return Answer(text, "refused" if refusal else "whole", model, response.id, reason=refusal or None)
