@@ -59,6 +59,7 @@ from jobstore.judging.rules import (
 from jobstore.judging.store import list_wanted_by_loaded
 from jobstore.limits.rules import Limits, LimitsWish, Queues, QueuesWish, Starts
 from jobstore.operations.commands import Operations
+from jobstore.tasks.rules import TRIES_MAX, NewTask, Tasks, TasksWish
 from servicekit.errors import PermanentError
 from signoff.status import Delivery, JudgingState, Outcome, ReportKind
 from signoff.types import Agent
@@ -96,6 +97,7 @@ CHANGES: dict[str, Callable[[UnitOfWork], Any]] = {
     "name_moves": lambda uow: uow[Policies].moves,
     "evaluations": lambda uow: uow[Policies].evaluations,
     "judged": lambda uow: uow[Policies].judged,
+    "new_tasks": lambda uow: uow[Tasks].new,
     "refusals": lambda uow: uow[Jobs].refusals,
     "switched_circuits": lambda uow: uow[Circuits].switched,
 }
@@ -138,6 +140,8 @@ class MemoryJobstore:
         self.judging_room = 10
         self.judging_groups: set[UUID] = set()
         self.judged_max_chars: int | None = None
+        self.tasks: dict[UUID, NewTask] = {}
+        self.tries_under_way = 0
         self.uow = UnitOfWork(self.terms)
         self.register("writer")
 
@@ -215,6 +219,9 @@ class MemoryJobstore:
         self._load_jobs(uow[Jobs], asked[JobsWish])
         self._load_agents(uow[Agents], asked[AgentsWish])
         self._load_judging(uow, asked)
+        if tries := asked[TasksWish].tries:
+            uow[Tasks].known = tries & self.tasks.keys()
+            uow[Tasks].room = TRIES_MAX - self.tries_under_way
         wish, executions = asked[ExecutionsWish], uow[Executions]
         if wish.early_cancels:
             cancels = sum(e.is_early_cancel for e in self.executions.values())
@@ -316,6 +323,7 @@ class MemoryJobstore:
             self.reusable[key] = replace(entry, result_hash=self.hash_at(entry))
         for key, entry in uow[Reuse].new_verdicts.items():
             self.reusable[key] = replace(entry, verdict=self.verdict_at(entry), kept_at=self.now)
+        self.tasks |= {task.id: task for task in uow[Tasks].new}
         policies = uow[Policies]
         for version in policies.new:
             self.versions.setdefault(version.named, {})[version.version] = version.body
