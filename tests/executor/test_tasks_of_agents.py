@@ -19,7 +19,7 @@ from executor.http_agents import HttpAgent, HttpAsyncAgent
 from executor.ports import Task, TaskOutcome
 from executor.recording import BODY_MAX, KEPT_MAX
 from executor.tasks import TaskWorker
-from servicekit.errors import TransientError
+from servicekit.errors import PermanentError, TransientError
 from signoff.status import Protocol as AgentProtocol
 from signoff.status import TaskKind
 
@@ -34,6 +34,7 @@ class FakeTasks:
         self.waiting: asyncio.Queue[Task] = asyncio.Queue()
         self.finished: dict[Any, TaskOutcome] = {}
         self.outages = 0
+        self.keeps_answers = True
 
     async def watch(self, owner: Any, room: int) -> AsyncIterator[Task]:
         del owner, room
@@ -45,6 +46,8 @@ class FakeTasks:
         if self.outages:
             self.outages -= 1
             raise TransientError("away")
+        if outcome.answer is not None and not self.keeps_answers:
+            raise PermanentError("more than 150 levels deep")
         self.finished[lease] = outcome
         return True
 
@@ -176,6 +179,13 @@ async def test_a_long_body_is_cut(done, agent):
 async def test_what_came_of_a_task_is_said_once_the_jobstore_is_back(done, tasks, agent):
     tasks.outages = 1
     assert (await done(TaskKind.TRY, agent.does(says(b'"blue"')))).answer["result"] == "blue"
+
+
+async def test_what_cannot_be_kept_of_a_try_is_said_to_be_the_executors_fault(done, tasks, agent):
+    tasks.keeps_answers = False
+    outcome = await done(TaskKind.TRY, agent.does(says(b'"blue"')))
+    assert (outcome.answer, outcome.code) == (None, "executor_error")
+    assert "150 levels" in outcome.message
 
 
 async def test_an_executor_that_stops_says_that_a_try_is_lost(tasks, client, agent):

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -122,10 +123,17 @@ class TaskWorker:
             raise
         try:
             async with asyncio.timeout_at(ends_at):
-                await retry_transient(lambda: self._tasks.finish(self._owner, task.lease, outcome), on="jobstore")
+                try:
+                    await self._say(task, outcome)
+                except PermanentError as error:  # it cannot be kept: say at least that
+                    message = f"what came of the call could not be kept: {error}"[:500]
+                    await self._say(task, replace(outcome, answer=None, code=ErrorCode.EXECUTOR_ERROR, message=message))
         except (TimeoutError, PermanentError) as error:
             extra = {"job_id": task.grant.job_id, "kind": task.kind, "reason": str(error)[:500]}
             log.warning("what came of a task could not be said", extra=extra)
+
+    async def _say(self, task: Task, outcome: TaskOutcome) -> None:
+        await retry_transient(lambda: self._tasks.finish(self._owner, task.lease, outcome), on="jobstore")
 
     async def _carry_out(self, task: Task) -> TaskOutcome:
         """Do a task, and return what came of it, also after an unexpected error."""

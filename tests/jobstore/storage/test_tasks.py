@@ -269,6 +269,8 @@ async def test_a_card_is_read_by_an_executor_and_one_that_fails_keeps_the_last(e
     )
     (task,) = await executor.take()
     assert task.kind == pb.TASK_KIND_CARD
+    with pytest.raises(ValueError, match="skills"):
+        await executor.finish(task, answer_json='{"name": "Writer", "skills": [1]}')
     await executor.finish(task, code="agent_unreachable", message="no")
     ((card, code),) = await executor.sql("SELECT card::text AS card, code FROM agent_cards")
     assert (card, code) == (None, "agent_unreachable")
@@ -288,6 +290,39 @@ async def test_an_answer_that_is_no_json_or_too_large_is_not_stored(executor: Ex
     with pytest.raises(InvalidError, match="bytes"):
         await executor.finish(task, answer_json=f'"{"x" * ANSWER_MAX_BYTES}"')
     assert await executor.finish(task, answer_json="{}") == pb.LEASE_STATE_RECORDED
+
+
+EXCHANGE = {"method": "POST", "url": "http://127.0.0.1:9/"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("[]", '"blue"', '{"result": NaN}', '{"result": 1e999}', f'{{"result": {"[" * 200}{"]" * 200}}}'),
+        *('{"exchanges": [1]}', '{"exchanges": null}', '{"exchanges": [{}]}', '{"exchanges_left_out": 4294967296}'),
+        json.dumps({"exchanges": [{**EXCHANGE, "status": 2**40}]}),
+        json.dumps({"checks": [{"check": "size", "outcome": "splendid", "message": ""}]}),
+    ],
+)
+async def test_an_answer_that_cannot_be_shown_is_not_stored(executor: Executor, answer: str) -> None:
+    await tried(executor)
+    (task,) = await executor.take()
+    with pytest.raises(ValueError):  # noqa: PT011 - each says something else
+        await executor.finish(task, answer_json=answer)
+    assert await executor.finish(task, code="executor_error") == pb.LEASE_STATE_RECORDED
+
+
+async def test_an_executor_says_of_a_try_what_came_of_it_and_nothing_else(executor: Executor) -> None:
+    try_id = await tried(executor)
+    (task,) = await executor.take()
+    shown = {"result": "\0", "exchanges": [EXCHANGE]}
+    others = {"id": str(uuid4()), "agent_id": "other", "state": "QUEUED", "actor": "somebody", "new": 1}
+    answer = json.dumps(shown | others)
+    assert await executor.finish(task, answer_json=answer, duration_s=float("nan")) == pb.LEASE_STATE_RECORDED
+    async with executor.database.session() as session:
+        row = await store.get_try(session, AGENT, try_id)
+    assert row is not None
+    assert (json.loads(row.answer), row.duration_s) == (shown, None)
 
 
 async def test_watching_wakes_for_a_task_that_is_queued(executor: Executor) -> None:

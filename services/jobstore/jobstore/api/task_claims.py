@@ -1,6 +1,8 @@
 """Grant executors tasks that are no executions, and take in what came of them."""
 
+import math
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +20,10 @@ from jobstore.tasks import store
 from jobstore.tasks.queue import TaskQueue
 from jobstore.tasks.rules import MARGIN_S, TRY_MAX_S
 from jobstore.tasks.store import Finished
-from signoff.status import FIRST_PROTOCOLS
+from signoff.jsontext import json_text, parse_json
+from signoff.status import FIRST_PROTOCOLS, TaskKind, TryState
+from signoff.types import AgentCard, AgentTry
+from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.values import USD_MAX, to_nanos
 from signoff.wire import parse_words, write_message, write_row
@@ -26,6 +31,10 @@ from signoff.worker.v1 import work_service_pb2 as pb
 
 #: The most bytes of what came of a try: its result, and its exchanges, whose bodies the executor bounds.
 ANSWER_MAX_BYTES: Final = 2 * LIMIT_MAX_BYTES
+#: What an executor says of a card and of a try; the rest of what is shown is the jobstore's own.
+_OF_CARD: Final = AgentCard.model_fields.keys() - {"read_at", "code", "message"}
+_OF_TRY: Final = frozenset({"result", "exchanges", "exchanges_left_out", "checks"})
+_THEN: Final = datetime.fromtimestamp(0, UTC)
 #: Tasks that one executor has under way at most, whatever room it reports.
 ROOM_MAX: Final = 100
 
@@ -49,21 +58,26 @@ class TaskClaims:
                 yield pb.WatchTasksResponse(task=self._make_task(row))
 
     async def finish(self, request: pb.FinishTaskRequest) -> pb.FinishTaskResponse:
-        """Record what came of a task, unless its lease is not proven, or not the current one: then it is LOST."""
+        """Record what came of a task, unless its lease is not proven, or not the current one: then it is LOST.
+
+        ValueError, InvalidError: its answer is too large, or cannot be shown.
+        """
         lease = request.lease
         if not self._is_proven(lease, UUID(request.owner)):
             return pb.FinishTaskResponse(state=pb.LEASE_STATE_LOST)
-        answer = request.answer_json if request.HasField("answer_json") else None
-        if answer is not None:
-            check_text_size(answer, ANSWER_MAX_BYTES)
-            from_json(answer)  # ValueError: it is no JSON
+        answer = None
+        if request.HasField("answer_json"):
+            check_text_size(request.answer_json, ANSWER_MAX_BYTES)
+            async with self._database.session() as session:
+                kind = await store.find_kind(session, UUID(lease.execution_id), lease.lease)
+            answer = read_answer(kind, request.answer_json)
         finished = Finished(
             answer,
             request.code[:64].replace("\0", "") or None,
             cut_message(request.message).replace("\0", "") or None,
             to_nanos(request.cost_usd or "0", usd_max=USD_MAX),
             min(max(0, request.tokens), 2**53),
-            request.duration_s,
+            max(0.0, request.duration_s) if math.isfinite(request.duration_s) else None,
         )
         async with self._database.session() as session:
             is_recorded = await store.finish(session, UUID(lease.execution_id), lease.lease, finished)
@@ -121,3 +135,20 @@ class TaskClaims:
         if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
             return False
         return self._secrets.verify(KeyUse.TASK, signature, str(owner).encode())
+
+
+def read_answer(kind: str | None, text: str) -> str | None:
+    """Return what is kept of the answer to a task, as JSON; None: nothing. Raise ValueError if it cannot be shown."""
+    answer = parse_json(text)
+    if not isinstance(answer, dict):
+        raise ValueError("the answer is no object")  # noqa: TRY004 - a stranger's value, not one of our types
+    names = _OF_CARD if kind == TaskKind.CARD else _OF_TRY
+    kept = {name: value for name, value in answer.items() if name in names}
+    if kind == TaskKind.CARD:
+        write_message(resources_pb.AgentCard, AgentCard.model_validate({**kept, "read_at": _THEN}))
+    elif kind in {TaskKind.TRY, TaskKind.CHECK}:
+        rest = {"id": UUID(int=0), "agent_id": "", "state": TryState.DONE, "created_at": _THEN}
+        write_message(agent_pb.AgentTry, AgentTry.model_validate({**rest, **kept}))
+    else:
+        return None
+    return json_text(kept)

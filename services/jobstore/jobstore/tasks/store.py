@@ -62,6 +62,7 @@ _GRANT: Final = text(
     """  # noqa: S608 - fragments of our own
 )
 _OWN: Final = "id = :id AND lease = :lease AND state = 'LEASED'"
+_FIND_KIND: Final = text(f"SELECT kind FROM agent_tasks WHERE {_OWN}")  # noqa: S608 - fragments of our own
 #: What was stopped, or read, is not kept; what failed is due again, the later the more often.
 _FINISH: Final = text(
     f"""
@@ -171,6 +172,12 @@ class TasksStore(Store):
 async def grant(connection: Connection, owner: UUID, protocols: Collection[str], room: int) -> Sequence[Row]:
     """Grant an executor due tasks, so many that it has at most `room`, and return these with how agents are called."""
     return await connection.execute(_GRANT, {"owner": owner, "protocols": sorted(protocols), "room": room})
+
+
+async def find_kind(connection: Connection, task_id: UUID, lease: int) -> str | None:
+    """Return the kind of a task; None if the lease is not the current one."""
+    rows = await connection.execute(_FIND_KIND, {"id": task_id, "lease": lease})
+    return rows[0].kind if rows else None
 
 
 async def finish(connection: Connection, task_id: UUID, lease: int, finished: Finished) -> bool:
