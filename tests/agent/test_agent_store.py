@@ -1,8 +1,11 @@
 """The store of an agent: what it keeps, for how long, for whom, and what happens while it cannot be written."""
 
 import asyncio
+import fcntl
 import sqlite3
 import stat
+import sys
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -73,6 +76,34 @@ async def test_its_files_are_for_nobody_else_and_locks_left_behind_are_removed(s
     assert len(list(folder.glob("work.*.lock"))) == 1
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_a_lock_is_removed_under_itself_so_that_a_process_that_begins_cannot_get_it_meanwhile(store, tmp_path):
+    left, taken = tmp_path / "new folder" / "work.0123456789abcdef.lock", list[bool]()
+    left.touch()
+
+    def begin_meanwhile(event: str, arguments: tuple) -> None:
+        if event == "os.remove" and str(arguments[0]) == str(left) and not taken:
+            with left.open("r+b") as opened:
+                try:
+                    fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    taken.append(False)
+                else:
+                    taken.append(True)
+
+    sys.addaudithook(begin_meanwhile)
+    await store.forget()
+    assert (taken, left.exists()) == ([False], False)
+
+
+async def test_a_store_that_cannot_be_opened_leaves_no_lock_and_no_thread_behind(tmp_path):
+    (tmp_path / "work").write_text("this is no database" * 100)
+    threads = threading.active_count()
+    with pytest.raises(StoreError):
+        await SqliteStore(tmp_path / "work").open()
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+    assert threading.active_count() == threads
 
 
 async def test_a_store_of_a_newer_release_or_none_at_all_is_not_touched(tmp_path):

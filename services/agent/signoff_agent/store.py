@@ -121,6 +121,7 @@ class SqliteStore:
         try:
             self._db = await asyncio.get_running_loop().run_in_executor(self._thread, self._connect)
         except (OSError, sqlite3.Error) as error:
+            self._let_go()
             raise StoreError(f"the store {self._path} cannot be opened: {error}") from error
         await self.forget()
 
@@ -128,13 +129,19 @@ class SqliteStore:
         if self._thread is None:
             return
         with suppress(StoreError):
-            cut = "UPDATE work SET state = 'lost', changed_at = ? WHERE owner = ? AND state = 'running'"
-            await self._do(lambda db: db.execute(cut, (time.time(), self._owner)))
+            await self._do(lambda db: self._lose(db, "owner", self._owner))
         self._thread.submit(self._db.close)
-        self._thread.shutdown()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """End the thread, and show others that this process runs nothing any more."""
+        if self._thread is not None:
+            self._thread.shutdown()
         self._thread = None
-        self._lock_path(self._owner).unlink(missing_ok=True)
-        os.close(self._lock)
+        if self._lock >= 0:
+            self._lock_path(self._owner).unlink(missing_ok=True)
+            os.close(self._lock)
+        self._lock = -1
 
     async def begin(self, key: str, digest: str, *, has_room: bool, is_repeatable: bool) -> Begun | None:
         def act(db: sqlite3.Connection) -> Begun | None:
@@ -193,8 +200,8 @@ class SqliteStore:
             db.execute("DELETE FROM work WHERE state <> 'running' AND changed_at < ?", (oldest,))
             for entry in os.scandir(self._path.parent):
                 owner = entry.name.removeprefix(f"{self._path.name}.").removesuffix(".lock")
-                if entry.name == self._lock_path(owner).name and not self._lives(owner):
-                    self._lock_path(owner).unlink(missing_ok=True)
+                if entry.name == self._lock_path(owner).name:
+                    self._lives(owner, removes=True)
 
         await self._do(act)
 
@@ -228,7 +235,11 @@ class SqliteStore:
                     return owner, descriptor
             os.close(descriptor)  # another process took it for one that was left behind
 
-    def _lives(self, owner: str) -> bool:
+    def _lives(self, owner: str, *, removes: bool = False) -> bool:
+        """Return whether a process lives; if it does not, and `removes`, remove its lock.
+
+        A process that begins has a file before it has the lock on it: only who holds that lock may remove the file.
+        """
         if owner == self._owner:
             return True
         try:
@@ -240,6 +251,8 @@ class SqliteStore:
         except BlockingIOError:
             return True
         else:
+            if removes:
+                self._lock_path(owner).unlink(missing_ok=True)
             return False
         finally:
             os.close(descriptor)
