@@ -26,7 +26,7 @@ async def fakes() -> AsyncIterator[Fakes]:
             return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
         choice = {"index": 0, "message": answer, "finish_reason": "tool_calls" if "tool_calls" in answer else "stop"}
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-        body = {"id": "x", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini", "choices": [choice]}
+        body = {"id": "x", "object": "chat.completion", "created": 1, "model": fakes.model, "choices": [choice]}
         return web.json_response({**body, "usage": usage})
 
     async def tool(request: web.Request) -> web.StreamResponse:

@@ -42,6 +42,7 @@ class Fakes:
     """What the servers got and answer: the model by `answer`, or each of `answers` in turn, the last one for ever."""
 
     url: str = ""
+    model: str = "gpt-4o-mini"
     mcp_url: str = ""
     answers: list[Any] = field(default_factory=lambda: [calls("weather", '{"city": "Kyiv"}'), says("It is sunny.")])
     answer: Callable[[list[dict[str, Any]]], Awaitable[Any]] | None = None

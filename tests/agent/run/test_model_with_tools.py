@@ -51,6 +51,11 @@ class TestSteps:
         assert await post.json() == {"days": 2}
         assert get.headers["Idempotency-Key"] != post.headers["Idempotency-Key"]
 
+    async def test_an_argument_replaces_nothing_that_the_query_of_the_file_has(self, fakes: Fakes) -> None:
+        fakes.answers = [calls("weather", '{"city": "Kyiv", "days": 2}'), says("done")]
+        await fakes.perform(fakes.config(**http_tool(fakes, url=f"{fakes.url}/{{city}}?days=1&unit=K")))
+        assert dict(fakes.called[0].query) == {"days": "1", "unit": "K"}
+
     @pytest.mark.parametrize("city", ['".."', '""', "7", "null"])
     async def test_wrong_arguments_reach_no_tool(self, fakes: Fakes, city: str) -> None:
         fakes.answers = [calls("weather", f'{{"city": {city}}}'), says("done")]
@@ -101,6 +106,18 @@ class TestBounds:
         error = await fakes.fail(fakes.config(bounds=bounds))
         assert (error.code, error.retryable) == (code, False)
         assert len(fakes.asked) <= 4
+
+    async def test_cost_is_counted_by_the_name_in_the_file_whatever_the_server_calls_its_model(
+        self, fakes: Fakes
+    ) -> None:
+        fakes.model = "nobody-prices-this"
+        fakes.answers = [calls("weather", '{"city": "Kyiv"}')]
+        task = Task("key", {})
+        assert (await fakes.fail(fakes.config(bounds={"cost_usd": 0.00001}), task)).code == "cost_exceeded"
+        again = Task("key", {}, checkpoints=task.checkpoints)
+        assert (await fakes.fail(fakes.config(bounds={"cost_usd": 0.00001}), again)).code == "cost_exceeded"
+        assert float(task.used["cost_usd"]) >= 0.00001
+        assert again.used == {}
 
     async def test_time(self, fakes: Fakes) -> None:
         fakes.tool_waits = asyncio.Event()

@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -103,6 +104,20 @@ class ModelConfig(_Table):
             raise ValueError(f"parameters must not have {', '.join(sorted(taken))}")
         return self
 
+    def calculate_cost(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> Decimal | None:
+        """Return what a call costs, in USD, by the name that the file has, whatever its server answers; None: unknown.
+
+        `cached_tokens` are part of `input_tokens`.
+        """
+        if self.price is not None:
+            return Decimal(str(input_tokens * self.price.input + output_tokens * self.price.output)) / 1_000_000
+        cached_tokens = min(cached_tokens, input_tokens)
+        usage = Usage(input_tokens=input_tokens, cache_read_tokens=cached_tokens, output_tokens=output_tokens)
+        try:
+            return calc_price(usage, self.name).total_price
+        except LookupError:
+            return None
+
 
 class HttpTool(_Table):
     """A tool that is one HTTP request: path parameters by name, the other arguments as query or JSON body."""
@@ -187,7 +202,7 @@ class AgentConfig(_Table):
             raise ValueError(f"two tools have the name {', '.join(twice)}")
         if "final_result" in names:
             raise ValueError("final_result is the name by which the model gives its result; give the tool another one")
-        if self.bounds.cost_usd is not None and self.model.price is None and not _has_price(self.model.name):
+        if self.bounds.cost_usd is not None and self.model.calculate_cost(1, 0, 1) is None:
             raise ValueError(f"bounds.cost_usd: no price of {self.model.name} is known; give it as model.price")
         return self
 
@@ -223,11 +238,3 @@ def _say(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "is no member that an agent has here; remove it, or mend its name"
     return str(error["msg"]).removeprefix("Value error, ")
-
-
-def _has_price(model: str) -> bool:
-    try:
-        calc_price(Usage(input_tokens=1, output_tokens=1), model)
-    except LookupError:
-        return False
-    return True

@@ -32,7 +32,6 @@ _RUN: Final = "run"
 _USAGE: Final = TypeAdapter(RunUsage)
 #: HTTP statuses of a model's server after which another call may succeed, besides 5xx.
 _PASSING: Final = (408, 409, 425, 429)
-_MILLION: Final = 1_000_000
 #: Characters of a secret below which it is not hidden: it would be found in any text.
 _SECRET_MIN: Final = 4
 
@@ -138,6 +137,7 @@ class _Run:
         self._messages = ModelMessagesTypeAdapter.validate_python(kept["messages"]) if kept else []
         self._usage = _USAGE.validate_python(kept["usage"]) if kept else RunUsage()
         self._told = replace(self._usage)
+        self._cost = Decimal(kept["cost_usd"]) if kept else Decimal(0)
         self._tools = ToolCalls(task, config.repeatable, config.bounds.answer_bytes, self._begin_tool_call, hide)
         self._tools.check_answered()
         self._tool_calls = sum(name.startswith(CALL) for name in task.checkpoints)
@@ -178,36 +178,31 @@ class _Run:
         bounds, usage = self._config.bounds, self._usage
         if usage.total_tokens >= bounds.tokens:
             raise _make_exceeded("tokens", f"{bounds.tokens} tokens")
-        cost = self._price(usage)
-        if bounds.cost_usd is not None and cost is not None and cost >= bounds.cost_usd:
+        if bounds.cost_usd is not None and self._cost >= bounds.cost_usd:
             raise _make_exceeded("cost", f"{bounds.cost_usd} USD")
 
     async def _keep(self, messages: list[ModelMessage]) -> None:
         """Keep the conversation, before its tools are called, and tell what the last answer consumed."""
-        now, told = self._usage, self._told
         self._tools.step = sum(isinstance(message, ModelResponse) for message in messages)
-        if now == told:
+        spent = self._usage - self._told
+        if not spent.requests:
             return  # an earlier attempt has kept it
-        cost, cost_told = self._price(now), self._price(told)
+        self._told = replace(self._usage)
+        cost = self._config.model.calculate_cost(spent.input_tokens, spent.cache_read_tokens, spent.output_tokens)
+        self._cost += cost or 0
         self._task.usage(
-            input_tokens=now.input_tokens - told.input_tokens,
-            cached_tokens=now.cache_read_tokens - told.cache_read_tokens,
-            output_tokens=now.output_tokens - told.output_tokens,
-            cost_usd=None if cost is None else cost - (cost_told or 0),
+            input_tokens=spent.input_tokens,
+            cached_tokens=spent.cache_read_tokens,
+            output_tokens=spent.output_tokens,
+            cost_usd=cost,
             model=self._config.model.name,
         )
-        self._told = replace(now)
         kept = {
             "messages": ModelMessagesTypeAdapter.dump_python(messages, mode="json"),
-            "usage": _USAGE.dump_python(now, mode="json"),
+            "usage": _USAGE.dump_python(self._usage, mode="json"),
+            "cost_usd": str(self._cost),
         }
         await self._task.checkpoint(_RUN, kept)
-
-    def _price(self, usage: RunUsage) -> Decimal | None:
-        price = self._config.model.price
-        if price is None:
-            return usage.cost
-        return Decimal(str(usage.input_tokens * price.input + usage.output_tokens * price.output)) / _MILLION
 
 
 def _make_exceeded(bound: str, words: str) -> AgentError:

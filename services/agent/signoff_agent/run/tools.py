@@ -145,7 +145,8 @@ class _HttpCall:
             url = url.replace(f"{{{name}}}", part)
         if self._tool.method in ("GET", "DELETE"):
             query = {name: value if isinstance(value, str) else _to_text(value) for name, value in rest.items()}
-            return self._http.build_request(self._tool.method, httpx2.URL(url).copy_merge_params(query))
+            params = httpx2.QueryParams(query).merge(httpx2.URL(url).params)  # what the file says, no model replaces
+            return self._http.build_request(self._tool.method, httpx2.URL(url).copy_with(params=params))
         return self._http.build_request(self._tool.method, url, json=rest)
 
     async def _read(self, response: httpx2.Response) -> str:
