@@ -266,7 +266,7 @@ class AgentSkill(Model):
 
 
 class AgentCard(Model):
-    """What an A2A server says of itself, as an executor read it when the agent was registered or changed last."""
+    """What an A2A server says of itself, as an executor reads it at each change of the agent, and each hour."""
 
     name: str = ""
     description: str = ""
@@ -280,6 +280,8 @@ class AgentCard(Model):
     read_at: Time
     code: str | None = optional("why it could not be read last")
     message: str | None = optional("the same in words")
+    changed_at: Time | None = optional("when another card than the one before was read")
+    changes: list[str] = Field(default_factory=list, description="what was changed then, in words")
 
 
 class Agent(Model):

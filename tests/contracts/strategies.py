@@ -220,6 +220,8 @@ _cards = st.builds(
     skills=st.lists(st.builds(AgentSkill, id=texts(), tags=st.lists(texts(), max_size=2)), max_size=2),
     read_at=TIMES,
     code=maybe(st.just("agent_unreachable")),
+    changed_at=maybe(TIMES),
+    changes=st.lists(texts(), max_size=2),
 )
 agents = st.one_of(
     _make_agents(protocol=st.sampled_from(sorted(FIRST_PROTOCOLS)), signing=maybe(st.just("file:ä"))),

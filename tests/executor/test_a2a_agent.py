@@ -388,6 +388,18 @@ async def test_what_a_card_says_is_read_within_bounds(server: A2AServer, client,
     }
 
 
+async def test_a_card_shows_no_secret_and_the_order_of_its_skills_is_ours(server: A2AServer, client, environ):
+    environ["SIGNOFF_AGENT_KEY"] = "s3cret-value"
+    skills = [{"id": "write", "description": "x" * 195 + "s3cret-value"}, {"id": "paint", "tags": ["s3cret-value"]}]
+    server.card |= {"name": "s3cret-value", "version": "http://a:s3cret-value@b/", "skills": skills}
+    headers = {"X-Key": "env:SIGNOFF_AGENT_KEY"}
+    call = Call(grant(url=server.url, protocol=Protocol.A2A, headers=headers, **IDS))
+    card = await A2AAgent(client, 0.1).read_card(call)
+    assert (card["name"], card["skills"][0]["tags"]) == ("***", ["***"])
+    assert [skill["id"] for skill in card["skills"]] == ["paint", "write"]
+    assert "s3c" not in json.dumps(card)
+
+
 async def test_a_card_in_a_network_that_is_not_allowed_is_not_read(outcome):
     assert (await outcome("http://169.254.169.254/")).code == "agent_address_forbidden"
 

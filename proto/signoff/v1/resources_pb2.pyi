@@ -1827,7 +1827,7 @@ Global___Agent: _TypeAlias = Agent  # noqa: Y015
 
 @_typing.final
 class AgentCard(_message.Message):
-    """What an A2A server says of itself, as an executor read it when the agent was registered or changed last."""
+    """What an A2A server says of itself, as an executor reads it at each change of the agent, and each hour."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1841,6 +1841,8 @@ class AgentCard(_message.Message):
     READ_AT_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     description: _builtins.str
     version: _builtins.str
@@ -1859,6 +1861,12 @@ class AgentCard(_message.Message):
 
     @_builtins.property
     def read_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When another card than the one before was read, and what was changed then, in words."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -1872,10 +1880,12 @@ class AgentCard(_message.Message):
         read_at: _timestamp_pb2.Timestamp | None = ...,
         code: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "code", b"code", "message", b"message", "read_at", b"read_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "changed_at", b"changed_at", "code", b"code", "message", b"message", "read_at", b"read_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "binding", b"binding", "code", b"code", "description", b"description", "lists_tasks", b"lists_tasks", "message", b"message", "name", b"name", "read_at", b"read_at", "skills", b"skills", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "binding", b"binding", "changed_at", b"changed_at", "changes", b"changes", "code", b"code", "description", b"description", "lists_tasks", b"lists_tasks", "message", b"message", "name", b"name", "read_at", b"read_at", "skills", b"skills", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015

@@ -241,17 +241,21 @@ class A2AAgent(PolledAgent):
             if error.status not in _NOT_LISTED:
                 raise
             lists_tasks = False
+
+        def show(text: str | None) -> str:
+            return _show(call.hide(text or ""))
+
         skills = [
             {
-                "id": _show(skill.id),
-                "name": _show(skill.name or ""),
-                "description": _show(skill.description or ""),
-                "tags": [_show(tag) for tag in (skill.tags or ())[:TAGS_MAX]],
+                "id": show(skill.id),
+                "name": show(skill.name),
+                "description": show(skill.description),
+                "tags": [show(tag) for tag in (skill.tags or ())[:TAGS_MAX]],
             }
-            for skill in (card.skills or ())[:SKILLS_MAX]
+            for skill in sorted(card.skills or (), key=lambda skill: skill.id)[:SKILLS_MAX]
         ]
-        words = {name: _show(getattr(card, name) or "") for name in ("name", "description", "version")}
-        where = {"url": endpoint.url, "binding": endpoint.binding}
+        words = {name: show(getattr(card, name)) for name in ("name", "description", "version")}
+        where = {"url": show(endpoint.url), "binding": endpoint.binding}
         return {**words, **where, "lists_tasks": lists_tasks, "skills": skills}
 
     async def request(

@@ -169,6 +169,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             Cleanup(database, "try cleanup", tasks.forget, tasks.FORGET_BATCH).run(),
             judging_queue.run(),
             task_queue.run(),
+            task_queue.read_cards(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),

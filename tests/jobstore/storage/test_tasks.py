@@ -13,8 +13,10 @@ from support.jobstore.administered import put_agent
 from support.jobstore.steps import Steps, swept
 from support.jobstore.terms import IDS, LEASE_S
 
-from contracts.resources import NewAgent, NewAgentTry
+from contracts.resources import AgentPatch, NewAgent, NewAgentTry
 from contracts.signing import SigningKey
+from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
+from jobstore.agents.store import get_agent
 from jobstore.api.task_claims import ANSWER_MAX_BYTES
 from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
@@ -27,6 +29,7 @@ from jobstore.tasks import rules, store
 from jobstore.tasks.commands import TryAgent
 from jobstore.tasks.queue import GIVEN_UP, TaskQueue
 from servicekit.errors import PermanentError
+from signoff.types import AgentCard
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.worker.v1 import work_service_pb2 as pb
 
@@ -280,6 +283,105 @@ async def test_a_card_is_read_by_an_executor_and_one_that_fails_keeps_the_last(e
     ((card, code),) = await executor.sql("SELECT card::text AS card, code FROM agent_cards")
     assert (json.loads(card), code) == ({"name": "Writer"}, None)
     assert await executor.sql("SELECT * FROM agent_tasks") == []
+
+
+A2A = [resources_pb.PROTOCOL_A2A]
+PAINT = {"id": "paint", "name": "Paint"}
+
+
+async def card_of(executor: Executor, agent_id: str) -> AgentCard | None:
+    async with executor.database.session() as session:
+        agent = await get_agent(session, agent_id)
+    assert agent is not None
+    return agent.card
+
+
+@pytest.fixture
+async def sky(executor: Executor) -> str:
+    """The id of an agent of protocol a2a that was just registered, and is alone."""
+    await executor.sql("UPDATE agents SET enabled = false WHERE protocol = 'a2a'")
+    sky, new = f"sky-{uuid4()}", NewAgent(name="sky", url="http://127.0.0.1:9/", protocol="a2a")
+    await executor.runner.administer.run_one(RegisterAgent(sky, new, actor=ADMINISTRATOR))
+    return sky
+
+
+async def read(executor: Executor, **card: Any) -> None:
+    """Have the executor read the card that is due."""
+    (task,) = await executor.take(protocols=A2A)
+    assert task.kind == pb.TASK_KIND_CARD
+    assert await executor.finish(task, answer_json=json.dumps(card)) == pb.LEASE_STATE_RECORDED
+
+
+async def make_old(executor: Executor) -> None:
+    await executor.sql("UPDATE agent_cards SET read_at = read_at - interval '61 min'")
+
+
+async def test_a_card_is_read_each_hour_by_one_task_and_a_change_is_told(
+    executor: Executor, sky: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = {"name": "Sky", "version": "1", "url": "http://127.0.0.1:9/", "lists_tasks": True, "skills": [PAINT]}
+    await read(executor, **first)
+    assert await executor.queue.queue_cards() is False
+    assert await executor.take(protocols=A2A) == []  # it is not an hour old
+    card = await card_of(executor, sky)
+    assert card is not None
+    assert (card.changed_at, card.changes) == (None, [])
+
+    await make_old(executor)
+    await asyncio.gather(*(executor.queue.queue_cards() for _ in range(5)))
+    assert len(await executor.sql("SELECT * FROM agent_tasks")) == 1
+    await read(executor, **first)
+    card = await card_of(executor, sky)
+    assert (card and card.changed_at, "has changed" in caplog.text) == (None, False)
+
+    await make_old(executor)
+    await executor.queue.queue_cards()
+    skills = [{**PAINT, "description": "in oil"}, {"id": "write"}]
+    await read(executor, **first | {"version": "2", "url": "", "lists_tasks": False, "skills": skills})
+    card = await card_of(executor, sky)
+    assert card is not None
+    assert card.changed_at == card.read_at
+    assert card.changes == [
+        "version: 2, was 1",
+        "url: none, was http://127.0.0.1:9/",
+        "lists tasks: no, was yes",
+        "skill paint: described otherwise",
+        "skill write: new",
+    ]
+    assert "the card of an agent has changed" in caplog.text
+
+    await make_old(executor)
+    await executor.queue.queue_cards()
+    (task,) = await executor.take(protocols=A2A)
+    await executor.finish(task, code="agent_unreachable", message="no")
+    failed = await card_of(executor, sky)
+    assert failed is not None
+    assert (failed.version, failed.code, failed.changes) == ("2", "agent_unreachable", card.changes)
+
+
+async def test_a_card_that_is_read_while_its_agent_is_changed_is_read_anew(executor: Executor, sky: str) -> None:
+    """What an executor says then is of the address before."""
+    (before,) = await executor.take(protocols=A2A)
+    patch = AgentPatch(url="http://127.0.0.1:9/new")
+    await executor.runner.administer.run_one(UpdateAgent(sky, patch, actor=ADMINISTRATOR))
+    (after,) = await executor.take(protocols=A2A)
+    assert after.grant.url == "http://127.0.0.1:9/new"
+    assert await executor.finish(after, answer_json='{"name": "new"}') == pb.LEASE_STATE_RECORDED
+    assert await executor.finish(before, answer_json='{"name": "old"}') == pb.LEASE_STATE_LOST
+    card = await card_of(executor, sky)
+    assert card is not None
+    assert card.name == "new"
+
+
+async def test_a_card_that_was_never_read_is_and_that_of_a_disabled_agent_is_not(executor: Executor, sky: str) -> None:
+    """A rebuild leaves no tasks and no cards behind."""
+    await executor.sql("DELETE FROM agent_tasks")
+    await executor.runner.administer.run_one(DisableAgent(sky, actor=ADMINISTRATOR))
+    await executor.queue.queue_cards()
+    assert await executor.take(protocols=A2A) == []
+    await executor.sql("UPDATE agents SET enabled = true WHERE id = :id", id=sky)
+    await executor.queue.queue_cards()
+    await read(executor, name="Sky")
 
 
 async def test_an_answer_that_is_no_json_or_too_large_is_not_stored(executor: Executor) -> None:

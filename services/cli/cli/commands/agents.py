@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at a try that is under way.
 POLL_S = 0.5
+#: Capabilities that an agent may have.
+CAPABILITIES_MAX = 64
+#: Seconds for which the card of a new agent is waited for.
+CARD_WAIT_S = 3.0
 
 app = make_app("Register and change agents.")
 
@@ -119,7 +125,23 @@ async def create(  # noqa: PLR0917 - each is an option
     agent = validate_resource("NewAgent", fields | _take_settings(options), "the agent")
     created = await jobstore.create_agent(agent)
     await _set_limit(jobstore, created.id, limit)
-    show_agent(cli.out, created)
+    show_agent(cli.out, await _wait_for_card(jobstore, created))
+
+
+async def _wait_for_card(jobstore: AsyncClient, agent: "Agent") -> "Agent":
+    """Return an agent once an executor has read its card, or as it is after CARD_WAIT_S: maybe no executor runs."""
+    ends_at = monotonic() + CARD_WAIT_S
+    while _is_card_awaited(agent) and monotonic() < ends_at:
+        await asyncio.sleep(POLL_S)
+        agent = await jobstore.get_agent(agent.id)
+    return agent
+
+
+def _is_card_awaited(agent: "Agent") -> bool:
+    """Return whether an executor is to read the card of an agent as it is now."""
+    if agent.protocol != Protocol.A2A or not agent.enabled:
+        return False
+    return agent.card is None or agent.card.read_at < agent.updated_at
 
 
 async def _set_limit(jobstore: AsyncClient, agent_id: str, given: dict[str, Any]) -> None:
@@ -319,6 +341,16 @@ def show_agent(out: Output, agent: "Agent") -> None:
         ("policy", format_policy(agent.policy)),
         *_describe_card(agent),
     )
+    if offered := find_offered(agent):
+        command = ["signoff", "agents", "update", agent.id, *(f"--capability={each}" for each in offered)]
+        out.print_line(f"\nTake its skills as capabilities: {shlex.join(command)}")
+
+
+def find_offered(agent: "Agent") -> list[str]:
+    """Return an agent's capabilities with the skills of its card that are none yet; nothing if there are no such."""
+    skills = [skill.id for skill in agent.card.skills] if agent.card is not None else []
+    offered = list(dict.fromkeys(filter(None, (*agent.capabilities, *skills))))[:CAPABILITIES_MAX]
+    return offered if len(offered) > len(agent.capabilities) else []
 
 
 def _describe_card(agent: "Agent") -> list[tuple[str, str]]:
@@ -327,11 +359,17 @@ def _describe_card(agent: "Agent") -> list[tuple[str, str]]:
         return []
     card = agent.card
     if card is None:
-        return [("card", "not read yet: an executor that runs reads it")]
+        waits = "an executor that runs reads it" if agent.enabled else "the agent is disabled"
+        return [("card", f"not read yet: {waits}")]
     lines = [("card", f"cannot be read ({card.code}): {card.message}")] if card.code else []
+    if _is_card_awaited(agent):
+        lines.append(("card", "of before the agent was changed: an executor that runs reads it again"))
     if card.binding:
-        listed = "" if card.lists_tasks else "no: under at_most_once a lost call ends agent_work_unknown"
+        listed = "yes" if card.lists_tasks else "no: under at_most_once a lost call ends agent_work_unknown"
         lines += [("card", f"{card.name} {card.version}, {card.binding} at {card.url}"), ("lists tasks", listed)]
+        lines += [("card read", format_time(card.read_at))]
+    if card.changed_at is not None:
+        lines += [("card changed", f"{format_time(card.changed_at)}: {change}") for change in card.changes]
     return [*lines, *(("skill", f"{skill.id}: {skill.name}") for skill in card.skills)]
 
 

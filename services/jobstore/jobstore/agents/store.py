@@ -304,8 +304,29 @@ def _read_card(text: str | None) -> AgentCard | None:
     if text is None:
         return None
     row = from_json(text)
-    failure = {name: row[name] for name in ("read_at", "code", "message")}
+    read = {name: row[name] for name in ("read_at", "code", "message", "changed_at")}
     try:
-        return AgentCard.model_validate({**(row["card"] or {}), **failure})
+        card = AgentCard.model_validate({**(row["card"] or {}), **read})
+        before = None if row["before"] is None else AgentCard.model_validate({**row["before"], **read})
     except (TypeError, ValidationError):
-        return AgentCard.model_validate(failure)
+        return AgentCard.model_validate(read)
+    return card if before is None else card.model_copy(update={"changes": _compare(before, card)})
+
+
+def _compare(before: AgentCard, card: AgentCard) -> list[str]:
+    """Say how a card differs from the one before it, a text for each change."""
+    changes = []
+    for name in ("name", "description", "version", "url", "binding", "lists_tasks"):
+        was, now = getattr(before, name), getattr(card, name)
+        if was != now:
+            changes.append(f"{name.replace('_', ' ')}: {_show(now)}, was {_show(was)}")
+    had, has = ({skill.id: skill for skill in each.skills} for each in (before, card))
+    for skill_id in sorted(had.keys() | has.keys()):
+        if had.get(skill_id) != has.get(skill_id):
+            change = "new" if skill_id not in had else "gone" if skill_id not in has else "described otherwise"
+            changes.append(f"skill {skill_id}: {change}")
+    return changes
+
+
+def _show(value: str | bool) -> str:
+    return {True: "yes", False: "no", "": "none"}.get(value) or str(value)

@@ -1,5 +1,6 @@
 """Grant executors tasks that are no executions, and take in what came of them."""
 
+import logging
 import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -29,10 +30,12 @@ from signoff.values import USD_MAX, to_nanos
 from signoff.wire import parse_words, write_message, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 
+log = logging.getLogger(__name__)
+
 #: The most bytes of what came of a try: its result, and its exchanges, whose bodies the executor bounds.
 ANSWER_MAX_BYTES: Final = 2 * LIMIT_MAX_BYTES
 #: What an executor says of a card and of a try; the rest of what is shown is the jobstore's own.
-_OF_CARD: Final = AgentCard.model_fields.keys() - {"read_at", "code", "message"}
+_OF_CARD: Final = AgentCard.model_fields.keys() - {"read_at", "code", "message", "changed_at", "changes"}
 _OF_TRY: Final = frozenset({"result", "exchanges", "exchanges_left_out", "checks"})
 _THEN: Final = datetime.fromtimestamp(0, UTC)
 #: Tasks that one executor has under way at most, whatever room it reports.
@@ -80,8 +83,10 @@ class TaskClaims:
             max(0.0, request.duration_s) if math.isfinite(request.duration_s) else None,
         )
         async with self._database.session() as session:
-            is_recorded = await store.finish(session, UUID(lease.execution_id), lease.lease, finished)
-        return pb.FinishTaskResponse(state=pb.LEASE_STATE_RECORDED if is_recorded else pb.LEASE_STATE_LOST)
+            recorded = await store.finish(session, UUID(lease.execution_id), lease.lease, finished)
+        if recorded is not None and recorded.has_changed:
+            log.warning("the card of an agent has changed", extra={"agent_id": recorded.agent_id})
+        return pb.FinishTaskResponse(state=pb.LEASE_STATE_LOST if recorded is None else pb.LEASE_STATE_RECORDED)
 
     def _make_task(self, row: Row) -> pb.AgentTask:
         key = self._secrets.make_key(KeyUse.TASK, row.id, row.lease)

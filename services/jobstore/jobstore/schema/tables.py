@@ -502,8 +502,7 @@ text_index = declare(
     CheckConstraint("id = 1", name="one"),
 )
 
-#: Counts of what happened, as it is published, and the highest samples of gauges: a row for each minute of the last
-#: days, and for each hour of a month.
+#: Counts of what happened, as it is published, and highest samples of gauges: a row a minute, after days one an hour.
 rollups = declare(
     "rollups",
     Column("span_s", Integer, primary_key=True, autoincrement=False),
@@ -695,5 +694,7 @@ agent_cards = declare(
     Column("card", JSON, doc="as it was read last without a failure"),
     Column("code", Text, doc="why it could not be read since"),
     Column("message", Text),
+    Column("before", JSON, doc="the card before its last change"),
+    Column("changed_at", TIME, doc="when another card than the one before was read"),
     required("read_at", TIME, doc="when it was read, or was tried to be, last"),
 )

@@ -57,6 +57,15 @@ class TaskQueue:
         next_in_s = POLL_S if found.next_in_s is None else found.next_in_s
         self._wait_s = min(max(next_in_s, REST_S), OPEN_POLL_S if found.are_due else POLL_S)
 
+    async def read_cards(self) -> None:
+        """Have cards read again, for ever: those that are old, and those that no executor has read yet."""
+        await run_forever(self.queue_cards, name="cards", every_s=POLL_S)
+
+    async def queue_cards(self) -> bool:
+        """Queue cards that are to be read, some at once, and return whether there may be more."""
+        async with self._database.session() as session:
+            return await store.queue_cards(session) == store.CARDS_BATCH
+
     async def watch(self, owner: UUID, protocols: Collection[str], room: int) -> AsyncIterator[Sequence[Row]]:
         """Yield granted tasks: those that are due now, and later others, while the executor has room."""
         while True:

@@ -16,10 +16,13 @@ from jobstore.engine.sql import Connection, Row
 from jobstore.schema.tables import agent_tasks
 from jobstore.tasks import rules
 from signoff.errors import ErrorCode
+from signoff.status import Protocol, TaskKind
 
 #: Seconds for which tries are kept, and how many rows one `forget` deletes.
 KEPT_S: Final = 86_400.0
 FORGET_BATCH: Final = 1_000
+#: Cards that are queued at once to be read again.
+CARDS_BATCH: Final = 100
 #: Rows that one look gives up.
 BATCH_MAX: Final = 500
 #: Seconds until a failed task is due again: doubling from the first to the last, by its grants.
@@ -32,6 +35,26 @@ _INSERT: Final = text(
     WITH queued AS ({sql.insert("agent_tasks", _NEW).text} ON CONFLICT (id) DO NOTHING)
     SELECT {notify(Wake.TASKS)}
     """
+)
+#: A card that is being read is read anew: what an executor then says of the agent as it was does not count.
+_REPLACE: Final = text("DELETE FROM agent_tasks WHERE kind = 'card' AND agent_id = ANY(CAST(:agents AS text[]))")
+#: Two jobstores that queue the same card make the same id of it.
+_QUEUE_CARDS: Final = text(
+    f"""
+    WITH old AS (
+        SELECT a.id, a.protocol, c.read_at FROM agents a LEFT JOIN agent_cards c ON c.agent_id = a.id
+        WHERE a.protocol = '{Protocol.A2A}' AND a.enabled
+            AND (c.read_at IS NULL OR c.read_at <= signoff_now() - make_interval(secs => {rules.CARD_KEPT_S}))
+            AND NOT EXISTS (SELECT FROM agent_tasks t WHERE t.kind = 'card' AND t.agent_id = a.id AND t.state <> 'DONE')
+        LIMIT {CARDS_BATCH}
+    ), queued AS (
+        INSERT INTO agent_tasks (id, kind, agent_id, protocol, lease_s, due_at, ends_at)
+        SELECT CAST(md5(concat('card', id, extract(epoch FROM read_at))) AS uuid), 'card', id, protocol,
+            {rules.LEASE_S}, signoff_now(), signoff_now() + make_interval(secs => {rules.TRIED_FOR_S}) FROM old
+        ON CONFLICT (id) DO NOTHING RETURNING id
+    )
+    SELECT count(*) AS number, CASE WHEN count(*) > 0 THEN {notify(Wake.TASKS)} END FROM queued
+    """  # noqa: S608 - fragments of our own
 )
 _TRIES: Final = "kind IN ('try', 'check')"
 _KNOWN: Final = text(f"SELECT id FROM agent_tasks WHERE {_TRIES} AND id = ANY(CAST(:ids AS uuid[]))")  # noqa: S608
@@ -61,6 +84,7 @@ _GRANT: Final = text(
     FROM granted g JOIN agents a ON a.id = g.agent_id LEFT JOIN executions e ON e.execution_id = g.execution_id
     """  # noqa: S608 - fragments of our own
 )
+_IS_OTHER: Final = "excluded.card::text <> agent_cards.card::text"
 _OWN: Final = "id = :id AND lease = :lease AND state = 'LEASED'"
 _FIND_KIND: Final = text(f"SELECT kind FROM agent_tasks WHERE {_OWN}")  # noqa: S608 - fragments of our own
 #: What was stopped, or read, is not kept; what failed is due again, the later the more often.
@@ -84,9 +108,12 @@ _FINISH: Final = text(
         SELECT agent_id, CAST(CAST(:answer AS text) AS json), :code, :message, signoff_now() FROM own
         WHERE kind = 'card'
         ON CONFLICT (agent_id) DO UPDATE SET card = coalesce(excluded.card, agent_cards.card), code = excluded.code,
-            message = excluded.message, read_at = excluded.read_at
+            message = excluded.message, read_at = excluded.read_at,
+            before = CASE WHEN {_IS_OTHER} THEN agent_cards.card ELSE agent_cards.before END,
+            changed_at = CASE WHEN {_IS_OTHER} THEN excluded.read_at ELSE agent_cards.changed_at END
+        RETURNING changed_at = read_at AS has_changed
     )
-    SELECT kind, {notify(Wake.TASKS)} FROM own
+    SELECT agent_id, (SELECT has_changed FROM card) AS has_changed, {notify(Wake.TASKS)} FROM own
     """  # noqa: S608 - fragments of our own
 )
 #: What nobody does any more: work that could not be stopped for an hour, and tries that nobody took, or whose executor
@@ -166,6 +193,8 @@ class TasksStore(Store):
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write new tasks."""
         if rows := [asdict(task) for task in uow[rules.Tasks].new]:
+            if cards := [row["agent_id"] for row in rows if row["kind"] is TaskKind.CARD]:
+                await connection.execute(_REPLACE, {"agents": cards})
             await connection.execute(_INSERT, sql.arrays(_NEW, "u", rows))
 
 
@@ -180,10 +209,18 @@ async def find_kind(connection: Connection, task_id: UUID, lease: int) -> str | 
     return rows[0].kind if rows else None
 
 
-async def finish(connection: Connection, task_id: UUID, lease: int, finished: Finished) -> bool:
-    """Record what came of a task. Return False, and do nothing, if the lease is not the current one."""
-    asked = {"id": task_id, "lease": lease, **finished._asdict()}
-    return bool(await connection.execute(_FINISH, asked))
+async def finish(connection: Connection, task_id: UUID, lease: int, finished: Finished) -> Row | None:
+    """Record what came of a task, and return (agent_id, has_changed): whether another card of the agent was read.
+
+    Return None, and do nothing, if the lease is not the current one.
+    """
+    rows = await connection.execute(_FINISH, {"id": task_id, "lease": lease, **finished._asdict()})
+    return rows[0] if rows else None
+
+
+async def queue_cards(connection: Connection) -> int:
+    """Queue that up to CARDS_BATCH cards are read that never were, or not for CARD_KEPT_S, and return how many."""
+    return int(await connection.scalar(_QUEUE_CARDS))
 
 
 async def look(connection: Connection) -> Row:

@@ -1418,7 +1418,7 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description What an A2A server says of itself, as an executor read it when the agent was registered or changed last. */
+        /** @description What an A2A server says of itself, as an executor reads it at each change of the agent, and each hour. */
         AgentCard: {
             name: string;
             description: string;
@@ -1438,6 +1438,13 @@ export interface components {
             code?: string;
             /** @description the same in words */
             message?: string;
+            /**
+             * Format: date-time
+             * @description when another card than the one before was read
+             */
+            changed_at?: string;
+            /** @description what was changed then, in words */
+            changes: string[];
         };
         /** @description One thing that an agent's protocol promises, and whether the agent keeps it. */
         AgentCheck: {

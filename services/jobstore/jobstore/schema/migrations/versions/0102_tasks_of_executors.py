@@ -45,6 +45,8 @@ CHANGES = (
         card JSON,
         code TEXT,
         message TEXT,
+        before JSON,
+        changed_at TIMESTAMP WITH TIME ZONE,
         read_at TIMESTAMP WITH TIME ZONE NOT NULL,
         CONSTRAINT agent_cards_pkey PRIMARY KEY (agent_id)
     )
