@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 from support.jobstore.administered import put_agent
-from support.jobstore.steps import Steps, reported
+from support.jobstore.steps import Steps, reported, seen
+from support.jobstore.terms import LEASE_S
 
 from contracts.agent_settings import format_settings
 from contracts.events import HANDLE_MAX_BYTES
@@ -14,6 +15,8 @@ from contracts.resources import NewAgent
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.jobs.model import ExecutionStage
+from jobstore.jobs.waits import explain_jobs, sum_up_all, sum_up_batch
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
@@ -70,6 +73,26 @@ async def test_what_an_executor_does_not_call_waits_for_one_that_does_and_fails_
     row = await steps.row()
     assert (row.state, row.spent, row.flow) == ("QUEUED", 0, [f"agent:{steps.agent_id}", "protocol:openai"])
     assert (await steps.claim(**CALLS)).outcome == "GRANTED"
+
+
+async def test_what_an_older_executor_was_offered_waits_for_the_next_offer_and_not_for_a_time_that_was_asked_for(
+    steps: Called, database: Database
+) -> None:
+    """As in an upgrade, while another executor calls the agent."""
+    batch_id = uuid4()
+    await steps.asked()
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM executions WHERE job_id <> :id"), {"id": steps.job_id})
+        await connection.execute(text("UPDATE executions SET batch_id = :id"), {"id": batch_id})
+    await seen(database, ExecutionStage.EXECUTING, 5)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE workers SET protocols = '{http,http_async,openai}'"))
+    assert (await steps.claim(owner=uuid4())).code == "protocol_not_called"
+    async with database.session() as session:
+        (told,) = (await explain_jobs(session, [steps.job_id], LEASE_S))[steps.job_id].reasons
+        sums = [*(await sum_up_all(session, LEASE_S)).sums, *await sum_up_batch(session, batch_id, LEASE_S)]
+    assert (told.code, told.until, told.remedy) == ("retry_backoff", (await steps.row()).due_at, "it is tried again")
+    assert [(each.code, each.count) for each in sums] == [("retry_backoff", 1)] * 2
 
 
 async def test_every_executor_is_granted_what_the_first_protocols_call(

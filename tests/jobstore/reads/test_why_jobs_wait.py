@@ -126,6 +126,7 @@ async def test_all_that_wait_are_summed_up_as_each_is_explained(
     await steps.created()
     await sql(database, "DELETE FROM executions")
     await sql(database, _FLOWS)
+    await sql(database, "UPDATE executions SET not_before = due_at WHERE due_at > now() AND hashtext(job_id) % 2 = 0")
     await sql(database, _OF_FLOWS)
     await sql(
         database,
@@ -147,12 +148,13 @@ async def test_all_that_wait_are_summed_up_as_each_is_explained(
     firsts = Counter((waiting.reasons[0].code, waiting.reasons[0].name) for waiting in each.values())
     assert {(one.code, one.name): one.count for one in everything.sums} == firsts
     assert everything.queued == sum(firsts.values()) == 600
-    assert {code for code, _ in firsts} == {"queue", "not_before", "limit_paused", "limit_concurrency", "circuit_open"}
+    times = {"not_before", "retry_backoff"}
+    assert {code for code, _ in firsts} == {"queue", *times, "limit_paused", "limit_concurrency", "circuit_open"}
     await sql(database, "DELETE FROM limits")
     await sql(database, "DELETE FROM circuits")
 
 
-#: Each sixth is due in an hour.
+#: Each sixth is due in an hour, some of these as was asked for.
 _FLOWS = """
 INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, due_at, offers, submission, priority,
     spent, request_version, agent_id, tenant, flow)

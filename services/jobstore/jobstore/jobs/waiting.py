@@ -119,6 +119,8 @@ class Candidate:
 class Wait:
     """An execution that waits, or `count` executions for which the same holds.
 
+    If it is not due, `is_again` tells whether `due_at` is the time of another try, of its call or, if an executor could
+    not call its agent, of its offer; else it is that before which it must not begin.
     `retry_at` is when the worker that holds the execution calls the agent again; `judge_away_at` is since when the
     judge has not answered the validator that holds it. `needed` are the capabilities that a job without an execution
     needs, and `candidates` the agents that have them all.
@@ -127,7 +129,7 @@ class Wait:
     stage: ExecutionStage | None = None
     state: ExecutionState | None = None
     due_at: datetime | None = None
-    attempt: int = 0
+    is_again: bool = False
     tenant: str = ""
     flow: Sequence[str] = ()
     retry_at: datetime | None = None
@@ -168,7 +170,7 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
     is_due = not is_queued or wait.due_at is None or wait.due_at <= around.now
     if is_queued:
         if not is_due:
-            code = WaitCode.RETRY_BACKOFF if wait.attempt else WaitCode.NOT_BEFORE
+            code = WaitCode.RETRY_BACKOFF if wait.is_again else WaitCode.NOT_BEFORE
             reasons.append(_explain_time(code, wait.due_at))
         if around.are_limits_lost:
             reasons.append(_make_reason(WaitCode.LIMITS_LOST, CONFIRM_LIMITS))

@@ -32,6 +32,8 @@ PARSED_AT_ONCE: Final = 50_000
 
 _QUEUED: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 _JUDGE_AWAY: Final = "stage = 'JUDGING' AND state = 'LEASED' AND judge_away_at IS NOT NULL"
+#: An execution that was asked for later is due at that time; any other that is not due was tried, or offered, before.
+_IS_AGAIN: Final = "({0}due_at IS DISTINCT FROM {0}not_before)"
 #: The executions before `e`, in the order of jobs.waiting and executions.fair_share: of a higher rank, or a lower id.
 _BEFORE: Final = f"""
     SELECT FROM generate_series(0, 9) AS level CROSS JOIN LATERAL (
@@ -49,7 +51,7 @@ _CANDIDATES: Final = f"""
 """  # noqa: S608 - words of our own
 _OF_JOBS: Final = f"""
     SELECT j.id AS job_id, e.execution_id, j.updated_at AS since, j.live OR j.status = 'PENDING' AS is_waiting,
-        e.stage, e.state, e.due_at, coalesce(e.attempt, 0) AS attempt, coalesce(e.tenant, '') AS tenant,
+        e.stage, e.state, e.due_at, {_IS_AGAIN.format("e.")} AS is_again, coalesce(e.tenant, '') AS tenant,
         coalesce(e.flow, '{{}}') AS flow, j.capabilities AS needed, coalesce(CASE
             WHEN j.status = 'PENDING' AND j.capabilities <> '{{}}' THEN ({_CANDIDATES.format(needed="j.capabilities")})
         END, '[]') AS candidates,
@@ -65,10 +67,10 @@ _OF_JOBS: Final = f"""
 """  # noqa: S608 - words of our own
 #: All executions of one flow wait for the same, apart from their times.
 _OF_BATCH: Final = f"""
-    SELECT stage, state, tenant, flow, min(due_at) AS due_at, CAST(due_at > now AND attempt > 0 AS int) AS attempt,
+    SELECT stage, state, tenant, flow, min(due_at) AS due_at, due_at > now AND {_IS_AGAIN.format("")} AS is_again,
         min(judge_away_at) AS judge_away_at, count(*) AS count
     FROM clock CROSS JOIN executions WHERE batch_id = :batch_id AND (state IN ('QUEUED', 'OFFERED') OR {_JUDGE_AWAY})
-    GROUP BY stage, state, tenant, flow, due_at > now, due_at > now AND attempt > 0
+    GROUP BY stage, state, tenant, flow, due_at > now, due_at > now AND {_IS_AGAIN.format("")}
 """  # noqa: S608 - words of our own
 #: When an execution `e` could begin.
 STARTABLE_AT: Final = "greatest(e.created_at, e.not_before)"
@@ -90,15 +92,16 @@ _QUEUES: Final = f"""
         SELECT * FROM queues) AS queues
     CROSS JOIN LATERAL (SELECT count(*) AS due FROM {_OF_QUEUE} AND due_at <= clock.now) AS now
     CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE attempt = 0) AS firsts, min(due_at) FILTER (WHERE attempt = 0) AS first_at,
-            count(*) FILTER (WHERE attempt > 0) AS retries, min(due_at) FILTER (WHERE attempt > 0) AS retry_at
-        FROM {_OF_QUEUE} AND due_at > clock.now) AS later
+        SELECT count(*) FILTER (WHERE is_again) AS agains, min(due_at) FILTER (WHERE is_again) AS again_at,
+            count(*) FILTER (WHERE NOT is_again) AS firsts, min(due_at) FILTER (WHERE NOT is_again) AS first_at
+        FROM (SELECT due_at, {_IS_AGAIN.format("")} AS is_again FROM {_OF_QUEUE} AND due_at > clock.now) AS not_due
+    ) AS later
     CROSS JOIN LATERAL (VALUES
-        (clock.now, 0, due, (
+        (clock.now, false, due, (
             SELECT {STARTABLE_AT} FROM {_OF_QUEUE} AND attempt = 0 ORDER BY due_at LIMIT 1)),
-        (first_at, 0, firsts, NULL),
-        (retry_at, 1, retries, NULL)
-    ) AS counted(due_at, attempt, count, oldest_at)
+        (first_at, false, firsts, NULL),
+        (again_at, true, agains, NULL)
+    ) AS counted(due_at, is_again, count, oldest_at)
     WHERE counted.count > 0
 """  # noqa: S608 - words of our own
 #: Each part reads a partial index that holds only such rows: executions that are DONE cost nothing.
@@ -106,25 +109,25 @@ _OF_ALL: Final = f"""
     SELECT *, NULL::timestamptz AS judge_away_at, '{{}}'::text[] AS needed, '[]'::json AS candidates
     FROM ({_QUEUES}) AS queued
     UNION ALL
-    SELECT stage, state, '', '{{}}', min(due_at), 0, count(*), NULL, min(judge_away_at), '{{}}', '[]'
+    SELECT stage, state, '', '{{}}', min(due_at), false, count(*), NULL, min(judge_away_at), '{{}}', '[]'
     FROM executions WHERE state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' OR {_JUDGE_AWAY}
     GROUP BY stage, state
     UNION ALL
-    SELECT NULL, NULL, '', '{{}}', NULL, 0, count, NULL, NULL, capabilities,
+    SELECT NULL, NULL, '', '{{}}', NULL, false, count, NULL, NULL, capabilities,
         coalesce(({_CANDIDATES.format(needed="waiting.capabilities")}), '[]')
     FROM (SELECT capabilities, count(*) AS count FROM jobs
         WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities) AS waiting
 """  # noqa: S608 - words of our own
 #: Names that hold nothing back are left out, so that thousands of flows that wait for the same become one.
 _SHOWN_OF_ALL: Final = """
-    SELECT stage, state, min(due_at) AS due_at, attempt, sum(count)::bigint AS count, min(oldest_at) AS oldest_at,
+    SELECT stage, state, min(due_at) AS due_at, is_again, sum(count)::bigint AS count, min(oldest_at) AS oldest_at,
         min(judge_away_at) AS judge_away_at, needed, candidates::json AS candidates, tenant, flow
     FROM (
-        SELECT stage, state, due_at, attempt, count, oldest_at, judge_away_at, needed, candidates::text AS candidates,
+        SELECT stage, state, due_at, is_again, count, oldest_at, judge_away_at, needed, candidates::text AS candidates,
             CASE WHEN (SELECT names FROM holding) ? ('tenant:' || tenant) THEN tenant ELSE '' END AS tenant,
             ARRAY(SELECT name FROM unnest(flow) AS name WHERE (SELECT names FROM holding) ? name) AS flow
         FROM waits
-    ) AS reduced CROSS JOIN clock GROUP BY stage, state, due_at > now, attempt, needed, candidates, tenant, flow
+    ) AS reduced CROSS JOIN clock GROUP BY stage, state, due_at > now, is_again, needed, candidates, tenant, flow
 """
 #: Columns of limits besides the values that apply: the values of its own limit, which limit pauses it, and since when.
 _SET: Final = """,

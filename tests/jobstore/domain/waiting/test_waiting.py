@@ -213,9 +213,9 @@ def test_what_is_offered_has_its_own_place_and_waits_for_whoever_takes_it() -> N
     assert codes(replace(DUE, stage=ExecutionStage.JUDGING), PAUSED) == ["queue"], "limits are of executing"
 
 
-@pytest.mark.parametrize(("attempt", "code"), [(0, "not_before"), (1, "retry_backoff")])
-def test_what_is_not_due_waits_for_its_time_and_for_what_outlasts_it(attempt: int, code: str) -> None:
-    wait = replace(DUE, due_at=SOON, attempt=attempt)
+@pytest.mark.parametrize(("is_again", "code"), [(False, "not_before"), (True, "retry_backoff")])
+def test_what_is_not_due_waits_for_its_time_and_for_what_outlasts_it(is_again: bool, code: str) -> None:
+    wait = replace(DUE, due_at=SOON, is_again=is_again)
     (reason,) = explain(wait, around(EXECUTING=TAKEN))
     assert (reason.code, reason.until, reason.owner) == (code, SOON, "time")
     assert find_start([reason]) == SOON
@@ -305,7 +305,7 @@ def test_each_reason_is_told_whole() -> None:
         "queue": (DUE, around()),
         "offered": (replace(DUE, state=ExecutionState.OFFERED), around()),
         "not_before": (replace(DUE, due_at=SOON), around()),
-        "retry_backoff": (replace(DUE, due_at=SOON, attempt=1), around()),
+        "retry_backoff": (replace(DUE, due_at=SOON, is_again=True), around()),
         "limit_paused": (DUE, around(PAUSED)),
         "limit_concurrency": (DUE, around(FULL)),
         "limit_rate": (DUE, around(STARTED)),
