@@ -20,7 +20,9 @@ SETTINGS = (ConsoleSettings, ExecutorSettings, JobstoreSettings, RebuildSettings
 #: The command line's own; its options name those that are left.
 OF_COMMANDS = {"SIGNOFF_FACT_KEYS", "SIGNOFF_FACT_KEYS_FILE"}
 COMPOSE = re.compile(r"\$\{(SIGNOFF_\w+)")
-OF_TESTS = {f"SIGNOFF_{name}" for name in ("CACHE_DIR", "CHROMIUM", "EXAMPLES", "FAULTS_SEED", "WRITE_EXPECTED")}
+OF_TESTS = {
+    f"SIGNOFF_{name}" for name in ("CACHE_DIR", "CHROMIUM", "EXAMPLES", "FAULTS_SEED", "KILLS", "WRITE_EXPECTED")
+}
 
 
 def variables_of(kind: type[BaseSettings]) -> set[str]:

@@ -11,7 +11,7 @@ from faults.checking.report import report
 from faults.schedule import Planned, deck, planned
 from faults.stack.crowd import STRAYS
 from faults.stack.operator import REAL, SHADOW
-from faults.stack.wishes import CANCEL_DOORS, DOORS, JOBS_A_WISH
+from faults.stack.wishes import CANCEL_DOORS, DOORS, FURTHER, JOBS_A_WISH
 from faults.stack.world import numbered
 
 
@@ -83,11 +83,11 @@ class Outcome:
         tried |= {f"asking by {asked.door}" for asked in self.seen.asked}
         tried |= {f"cancelling by {cancel.door}" for cancel in self.seen.cancels}
         tried |= {f"publishing by {jobstore}" for jobstore in self.seen.leaders}
-        tried |= set(self.seen.did)
+        tried |= set(self.seen.did) | {f"calling {call.agent}" for call in self.seen.agent_calls}
         wanted = {f"{kind} {target}" for kind, target in self.storm.deck}
         wanted |= {f"publishing by {jobstore}" for jobstore in numbered("jobstore", self.storm.jobstores)}
         wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit", "anew")}
-        wanted |= {f"cancelling by {door}" for door in CANCEL_DOORS}
+        wanted |= {f"cancelling by {door}" for door in CANCEL_DOORS} | {f"calling {agent}" for agent in FURTHER}
         tried |= {NO_PROGRESS for entry in self.seen.logs if entry.code == NO_PROGRESS}
         return sorted((wanted | {REAL, SHADOW, NO_PROGRESS, STRAYS}) - tried)
 
@@ -109,6 +109,7 @@ class Outcome:
             "answers": _counted(str(execution.answer) for execution in seen.executions),
             "log": _counted(entry.code for entry in seen.logs if entry.code),
             "agent calls": _counted(call.ended for call in seen.agent_calls),
+            **{f"calls of {name}": _counted(c.ended for c in seen.agent_calls if c.agent == name) for name in FURTHER},
             "judge calls": _counted(call.said for call in seen.judge_calls),
             "judged by": _counted(f"{e.policy or 'their own'}: {e.kind}" for e in seen.logs if e.stages),
             **{name: _counted(one.outcomes.values()) for one, name in self._rejudged()},

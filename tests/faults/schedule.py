@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from random import Random
 
-from faults.checking.observed import VERSIONS, Terms
+from faults.checking.observed import FUNCTION, VERSIONS, Terms
 from faults.stack.world import KAFKA_OF, link_names, numbered, service_names
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
@@ -41,6 +41,7 @@ def deck(jobstores: int) -> list[tuple[str, str]]:
     """Every fault there is, once; the emptied broker, the database's death and its full disk more often."""
     return [
         *product((*_AT_ONCE, "freeze"), (*service_names(jobstores), "postgres", "kafka")),
+        *product(_AT_ONCE, (FUNCTION,)),
         *product(_LINK_MODES, link_names(jobstores)),
         *product(_BACKING_MODES, (*numbered("postgres", jobstores), *numbered(KAFKA_OF, jobstores), "kafka")),
         *product(VERSIONS, ("executor", "validator")),

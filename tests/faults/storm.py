@@ -14,7 +14,7 @@ import aiohttp
 
 from contracts.topics import REPLAY_HEADER
 from faults.checking.checker import check
-from faults.checking.observed import Fault, Observed, Record, Replayed, Violation
+from faults.checking.observed import MODELS, ExecutionRow, Fault, Observed, Record, Replayed, Violation
 from faults.checking.reading import Tables, all_jobs, all_logs, differences, executions, quiet, topics
 from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
@@ -22,6 +22,7 @@ from faults.stack.adversary import Adversary
 from faults.stack.crowd import Crowd
 from faults.stack.injecting import Injector
 from faults.stack.operator import Operator
+from faults.stack.servers import MESSAGE
 from faults.stack.strangers import registered
 from faults.stack.wishes import LIMITS
 from faults.stack.world import World, world
@@ -131,7 +132,7 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         agents_url = f"http://{links['agent'].address}"
-        for agent in registered(agents_url, running.terms.attempt_timeout_s):
+        for agent in registered(agents_url, running.function_url, running.terms.attempt_timeout_s):
             await clients[0].create_agent(agent)
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
         env = {"JOBSTORE": running.jobstore_addresses, "TOKEN": addresses.token, "KAFKA": addresses.kafka}
@@ -150,14 +151,27 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
                 await asyncio.sleep(0.1)
     logs, read = await all_logs(operator.client, jobs), await topics(running.addresses.kafka)
     refused = [r for r in read["execution-refused"] if (r.topic, r.value or b"") not in adversary.forged]
+    known = executions(logs, refused)
+    _name_executions(running, crowd, known)
     return replace(
         _witnessed(running, crowd, operator, injector, adversary),
         jobs=jobs,
-        executions=executions(logs, refused),
+        executions=known,
         logs=logs,
         topics=read,
         rebalances=running.rebalances(),
     )
+
+
+def _name_executions(running: World, crowd: Crowd, known: Sequence[ExecutionRow]) -> None:
+    """Give calls of agents that know an execution by its message, or a job alone, its id, and judges' calls, too."""
+    ids = {str(crowd.ids.derive(MESSAGE, one.execution_id)): one.execution_id for one in known}
+    of_models = {job_id for job_id, model in crowd.models.items() if model.agents <= MODELS}
+    ids |= {one.job_id: one.execution_id for one in known if one.job_id in of_models and one.requested}
+    for call in running.agents.calls:
+        call.execution_id, call.key = ids.get(call.execution_id, call.execution_id), ids.get(call.key or "", call.key)
+    judged = running.judge.calls
+    judged[:] = [replace(call, execution_id=ids.get(call.execution_id, call.execution_id)) for call in judged]
 
 
 def _witnessed(running: World, crowd: Crowd, operator: Operator, injector: Injector, adversary: Adversary) -> Observed:

@@ -9,6 +9,7 @@ import pytest
 from faults.checking import models
 from faults.checking.checker import CHECKS, check
 from faults.checking.observed import (
+    AgentCall,
     Asked,
     Batched,
     Cancelled,
@@ -58,6 +59,14 @@ def buried(*offsets: int) -> dict[str, list[Record]]:
     topic = "result-produced-dlq"
     letters = [Record(topic, 0, n, None, body, [*where, ("dlq-offset", b"%d" % at)]) for n, at in enumerate(offsets)]
     return {**observed().topics, topic: letters}
+
+
+CRASH = Fault("kill", "executor", 103.1, 103.2, PID)
+
+
+def shown(*times: float, agent: str = "graph") -> list[AgentCall]:
+    """Calls of an agent at which each piece of work can be found again."""
+    return [replace(call(at), agent=agent) for at in times]
 
 
 BEGUN = entry(6, "rejudged", "IN_PROGRESS", lease=2, code="rejudged")
@@ -177,6 +186,21 @@ PLANTED = {
     "at most once, twice": (
         4,
         observed(agent_calls=[replace(call(at, ended="status 500"), agent="once") for at in (103.0, 104.0)]),
+    ),
+    "at most once by its policy, twice": (
+        4,
+        observed(agent_calls=[call(at, ended="status 500") for at in (103.0, 104.0)], models=modelled(is_once=True)),
+    ),
+    "made again, though the agent shows it": (4, observed(agent_calls=shown(103.0, 104.0), faults=[CRASH])),
+    "made again by a key": (4, observed(agent_calls=shown(103.0, 104.0, agent="function"), faults=[CRASH])),
+    "ended as unknown, though the agent shows it": (
+        4,
+        observed(
+            *LIFE[:3],
+            entry(4, "claimed", "IN_PROGRESS", attempt=2, lease=2, at=107.0),
+            entry(5, "failed", "FAILED", attempt=2, lease=2, code="agent_work_unknown", at=107.5),
+            agent_calls=shown(103.0),
+        ),
     ),
     "asked as it was before": (4, observed(agent_calls=[call(103.0, edition=1)], models=modelled())),
     "another agent was called": (4, observed(models=modelled(agents=frozenset({"slow"})))),
@@ -328,6 +352,18 @@ ALLOWED = {
     ),
     "called again after a cut": observed(
         agent_calls=[call(103.0), call(104.0)], faults=[Fault("cut", "agent", 103.1, 103.2)]
+    ),
+    "made again, since requests crossed that were held up": observed(
+        agent_calls=shown(103.0, 104.0), faults=[Fault("hang", "agent", 101.0, 103.0)]
+    ),
+    "made again, since it had failed": observed(
+        agent_calls=[replace(one, ended="failed") for one in shown(103.0, 104.0)]
+    ),
+    "ended as unknown, since it had been stopped": observed(
+        *LIFE[:3],
+        entry(4, "claimed", "IN_PROGRESS", attempt=2, lease=2, at=107.0),
+        entry(5, "failed", "FAILED", attempt=2, lease=2, code="agent_work_unknown", at=107.5),
+        agent_calls=[replace(one, ended="aborted") for one in shown(103.0)],
     ),
     "called again after nobody had a turn": observed(
         agent_calls=[call(103.0, ended="aborted"), call(104.0)], faults=[Fault("starved", "machine", 103.1, 103.9)]

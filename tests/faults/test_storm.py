@@ -10,13 +10,15 @@ import pytest
 from support.factories import SECRETS, execute_requested
 
 from contracts.signing import SIGNATURE_HEADER, KeyUse
-from faults.checking.observed import Terms
+from faults.checking.observed import MODELS, Terms
 from faults.outcome import Storm
 from faults.schedule import deck, planned
 from faults.stack import newer
 from faults.stack.strangers import DRIPPING, HABITS, LUNAR
-from faults.stack.wishes import CANCEL_DOORS, DOORS, JUDGES, wish
+from faults.stack.strangers import registered as make_registered
+from faults.stack.wishes import CANCEL_DOORS, DOORS, FURTHER, JUDGES, wish
 from faults.stack.world import numbered
+from signoff.status import CALLABLE_PROTOCOLS, Delivery
 
 SEED = os.environ.get("SIGNOFF_FAULTS_SEED", "27")
 TESTS = Path(__file__).parents[1]
@@ -103,3 +105,18 @@ def test_clients_want_all_there_is() -> None:
     assert any(one.policy.hand_over_after for one in wishes)
     assert {one.is_repeated for one in wishes} == {one.has_strays for one in wishes} == {False, True}
     assert {one.policy.judge for one in wishes} == {None, *JUDGES}
+    assert {one.agent for one in wishes if one.policy.delivery is Delivery.AT_MOST_ONCE} == set(FURTHER)
+
+
+def test_the_shortest_storm_has_jobs_of_each_protocol() -> None:
+    storm = Storm(int(SEED), 80, 6)
+    agents = [one.agent for one in (wish(storm.seed, number) for number in range(storm.wishes))]
+    assert all(agents.count(agent) >= 2 for agent in FURTHER)
+    registered = make_registered("http://agents", "http://function", 6.0)
+    assert {agent.protocol for agent in registered} == set(CALLABLE_PROTOCOLS)
+
+
+def test_models_are_asked_once_for_a_job() -> None:
+    """They name no execution, so that the checker knows it by its job alone."""
+    asked = [one for one in (wish(7, number) for number in range(2_000)) if one.agent in MODELS]
+    assert not any(one.edits or one.lacking or one.control == "retry" for one in asked)

@@ -35,15 +35,19 @@ class FakeModel:
     def plays(self, *steps: Step) -> None:
         self.steps = list(steps)
 
-    async def start(self) -> None:
-        app = web.Application()
+    def routes(self) -> web.Application:
+        """Return the application that serves it."""
+        app = web.Application(client_max_size=16 << 20)
         app[MODEL] = self
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_post("/v1/responses", self._answer)
         app.router.add_get("/v1/responses/{id}", self._poll)
         app.router.add_post("/v1/responses/{id}/cancel", self._cancel)
+        return app
+
+    async def start(self) -> None:
         # A caller that hangs up ends its handler; at the end nobody waits for those that never end.
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(self.routes(), handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

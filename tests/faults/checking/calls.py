@@ -6,7 +6,20 @@ from itertools import pairwise
 from math import inf
 
 from faults.checking.causes import LINK_FAULTS, SLACK_S, cuts_off, ends_the_caller
-from faults.checking.observed import ABORTED, ANSWERED, CONCLUDING, DECLINED, ONCE, AgentCall, Fault, LogRow, Observed
+from faults.checking.observed import (
+    ABORTED,
+    ANSWERED,
+    CONCLUDING,
+    DECLINED,
+    KEYED,
+    ONCE,
+    RUNNING,
+    SHOWN,
+    AgentCall,
+    Fault,
+    LogRow,
+    Observed,
+)
 from faults.checking.spans import most_at_once
 
 #: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.
@@ -50,7 +63,7 @@ def _repeats(seen: Observed) -> Iterator[tuple[AgentCall, AgentCall, str | None]
 
 def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> str | None:
     """The agent failed it, it took too long, its caller was lost or cut off from the agent or its leases."""
-    if first.ended not in {ANSWERED, DECLINED, ABORTED}:
+    if first.ended not in {ANSWERED, DECLINED, ABORTED, RUNNING}:
         return f"the agent: {first.ended}"
     ended_at = first.ended_at or again.begun_at
     if ended_at - first.begun_at >= seen.terms.attempt_timeout_s - SLACK_S / 2:
@@ -92,9 +105,47 @@ def the_same_every_time(seen: Observed) -> Iterator[str]:
 
 
 def at_most_once(seen: Observed) -> Iterator[str]:
+    once = {job_id for job_id, model in seen.models.items() if model.is_once}
     for execution_id, calls in by_execution(seen).items():
-        if calls[0].agent == ONCE and len(calls) > 1:
-            yield f"{execution_id}, of an agent that is called at most once, was called more often"
+        if (calls[0].agent == ONCE or calls[0].job_id in once) and len(calls) > 1:
+            yield f"{execution_id}, of {calls[0].agent} that is called at most once, was called {len(calls)} times"
+
+
+def made_once_where_it_is_shown(seen: Observed) -> Iterator[str]:
+    """An agent that shows its work, or knows it by a key, makes no second piece of it, whatever is done to the system.
+
+    But of what failed, or was stopped; and where two requests, of which one was held up, cross.
+    """
+    for execution_id, calls in by_execution(seen).items():
+        for first, again in pairwise(calls):
+            is_kept = first.agent in SHOWN | KEYED and first.ended in {ANSWERED, RUNNING}
+            if is_kept and not (first.agent in SHOWN and _cross(first, again, seen)):
+                after_s = again.begun_at - first.begun_at
+                yield f"{first.agent} made {execution_id} of {first.job_id} again, {after_s:.1f} s after the first"
+
+
+def _cross(first: AgentCall, again: AgentCall, seen: Observed) -> bool:
+    """Whether the agent may have been asked for its work before the first call arrived, and called again after it."""
+    if again.begun_at - first.begun_at > seen.terms.attempt_timeout_s:
+        return False
+    slow = (
+        f
+        for f in seen.faults
+        if (f.kind in LINK_FAULTS and f.target == "agent")
+        or (f.kind == "freeze" and f.target.startswith("executor"))
+        or f.kind == "starved"
+    )
+    return any(fault.within(first.begun_at - seen.terms.attempt_timeout_s, again.begun_at) for fault in slow)
+
+
+def shown_work_is_found(seen: Observed) -> Iterator[str]:
+    """Of an execution whose work an agent showed when it was last granted, nobody says that it shows none."""
+    claimed = {e.execution_id: e.at for e in sorted(seen.logs, key=lambda e: e.at) if e.kind == "claimed"}
+    unknown = {e.execution_id for e in seen.logs if e.code == "agent_work_unknown"}
+    for call in seen.agent_calls:
+        is_shown = call.agent in SHOWN and call.ended in {ANSWERED, RUNNING}
+        if is_shown and call.execution_id in unknown and call.begun_at < claimed.get(call.execution_id, 0.0):
+            yield f"{call.execution_id} of {call.job_id} ended as unknown, and {call.agent} shows its work"
 
 
 def none_after_the_end(seen: Observed) -> Iterator[str]:

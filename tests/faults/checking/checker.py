@@ -446,6 +446,8 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
         calls.repeated_with_a_reason,
         calls.the_same_every_time,
         calls.at_most_once,
+        calls.made_once_where_it_is_shown,
+        calls.shown_work_is_found,
         models.the_right_agent_is_asked_the_right_thing,
         judging.nothing_follows_what_is_unproven,
     ),

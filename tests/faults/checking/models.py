@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from faults.checking import causes
 from faults.checking.judging import UNPROVEN
-from faults.checking.observed import ONCE, LogRow, Model, Observed
+from faults.checking.observed import BACKGROUND, CHAT, FUNCTION, GRAPH, ONCE, TASKS, LogRow, Model, Observed
 from faults.checking.spans import most_at_once
 
 STEADY = "steady"
@@ -16,14 +16,23 @@ OWN_CODES: dict[str, frozenset[str]] = {
     "babbling": frozenset({"agent_invalid_json", "agent_connection_lost"}),
     ONCE: frozenset({"agent_status", "agent_connection_lost", "agent_timeout"}),
     "patient": frozenset({"agent_status", "agent_failed", "agent_work_lost", "agent_heartbeat_timeout"}),
+    CHAT: frozenset({"agent_status", "agent_connection_lost", "agent_timeout", "agent_refused"}),
+    BACKGROUND: frozenset(
+        {"agent_status", "agent_connection_lost", "agent_timeout", "agent_failed", "agent_work_lost"}
+    ),
+    GRAPH: frozenset({"agent_status", "agent_connection_lost", "agent_timeout", "agent_failed"}),
+    TASKS: frozenset({"agent_status", "agent_connection_lost", "agent_timeout", "agent_failed"}),
+    FUNCTION: frozenset({"agent_failed", "agent_timeout"}),
 }
-DECLINING = frozenset({"choosy", "patient"})
+DECLINING = frozenset({"choosy", "patient", TASKS, FUNCTION})
 #: Codes that follow from what is done to executors, and to the way to an agent.
 FAULT_CODES = frozenset(
     {"agent_unreachable", "agent_connect_timeout", "agent_connection_lost", "agent_timeout", "agent_heartbeat_timeout"}
 )
+#: By agent, those that follow from what is done to the agent itself, or to the way to its card.
+FAULT_CODES_OF = {TASKS: {"agent_card_unreadable"}, FUNCTION: {"agent_work_lost", "agent_status"}}
 LOST_CODES = frozenset({"attempts_exhausted"})
-LOST_ONCE_CODES = frozenset({"lease_lapsed", "worker_stopped"})
+LOST_ONCE_CODES = frozenset({"lease_lapsed", "worker_stopped", "agent_work_unknown"})
 #: What a judge may have said of what it left unproven.
 UNSOUND = frozenset({"unquoted", "nonsense", "refusal", "gibberish"})
 #: The code of a verdict after which the same agent is not asked again by policy.
@@ -60,8 +69,9 @@ def _codes(entry: LogRow, model: Model, seen: Observed) -> frozenset[str | None]
     agent = entry.agent_id or ""
     codes = OWN_CODES.get(agent, frozenset())
     if any(f.within(entry.at - 60 - seen.terms.settle_s, entry.at) for f in seen.faults):
-        codes |= FAULT_CODES
-    if entry.code in (LOST_ONCE_CODES if agent == ONCE else LOST_CODES) and _lost_by_a_fault(entry, seen):
+        codes |= FAULT_CODES | FAULT_CODES_OF.get(agent, set())
+    lost = LOST_ONCE_CODES if agent == ONCE or model.is_once else LOST_CODES
+    if entry.code in lost and _lost_by_a_fault(entry, seen):
         codes |= {entry.code or ""}
     if model.budget_tokens is not None:
         codes |= {"budget_exhausted"}
@@ -78,7 +88,8 @@ def _codes(entry: LogRow, model: Model, seen: Observed) -> frozenset[str | None]
 def _lost_by_a_fault(entry: LogRow, seen: Observed) -> bool:
     """Whether something was done, while its last lease ran, to who held it or to what leases hang on."""
     own = (e for e in seen.logs if e.execution_id == entry.execution_id and e.version < entry.version)
-    claimed_at = max((e.at for e in own if e.kind == "claimed"), default=entry.at)
+    claimed = [e.at for e in own if e.kind == "claimed"] or [entry.at]
+    claimed_at = claimed[0] if entry.code == "agent_work_unknown" else max(claimed)  # it was lost under an earlier one
     found = causes.stops if entry.code == "worker_stopped" else causes.lapses
     return any(True for _ in found(seen, entry.execution_id, claimed_at, entry.at))
 

@@ -11,6 +11,10 @@ ABORTED = "aborted"
 RUNNING = "running"
 #: The agent that is called at most once.
 ONCE = "once"
+#: Agents of further protocols: models, asked by chat and in the background; a graph; an A2A server; a function.
+CHAT, BACKGROUND, GRAPH, TASKS, FUNCTION = "chat", "background", "graph", "tasks", "function"
+#: Those that name no execution, and of whose jobs each has one; those whose work is looked up; the name by a key.
+MODELS, SHOWN, KEYED = frozenset({CHAT, BACKGROUND}), frozenset({GRAPH, TASKS}), frozenset({FUNCTION})
 #: The statuses of entries that end an execution.
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 #: The statuses of jobs at which nothing is under way.
@@ -81,6 +85,8 @@ class Model:
     tenant: str = "default"
     #: The value of a label that a limit goes by.
     book: str | None = None
+    #: Whether its agents are called at most once.
+    is_once: bool = False
     #: Whether its result may be more than the judge is asked about.
     is_large: bool = False
     #: The judge policy and version that is frozen with each execution. Who names one has a check, too.

@@ -93,7 +93,9 @@ class Operator:
 
     async def _change_agent(self, _random: Random) -> None:
         """What an agent can do, nobody can for a while."""
-        (agent,) = [one for one in registered(self.agents_url, self.attempt_timeout_s) if one.id == LUNAR]
+        (agent,) = [
+            one for one in registered(self.agents_url, self.agents_url, self.attempt_timeout_s) if one.id == LUNAR
+        ]
         await self._update(agent.model_copy(update={"capabilities": []}))
         await asyncio.sleep(AWAY_S)
         await self._update(agent.model_copy(update={"capabilities": [MOON]}))

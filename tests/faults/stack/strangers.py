@@ -8,14 +8,28 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 from aiohttp import web
 
 from contracts.resources import NewAgent, Policy
-from faults.checking.observed import ABORTED, ANSWERED, DECLINED, ONCE, AgentCall, JudgeCall
+from faults.checking.observed import (
+    ABORTED,
+    ANSWERED,
+    BACKGROUND,
+    CHAT,
+    DECLINED,
+    FUNCTION,
+    GRAPH,
+    ONCE,
+    TASKS,
+    AgentCall,
+    JudgeCall,
+)
 from faults.checking.reading import digest
+from faults.stack.servers import Graph, Models, Tasks, make_agents
 from faults.stack.works import Works
 from localstack.judge import read_question
 from signoff.status import Delivery, Protocol
@@ -50,6 +64,11 @@ HABITS: dict[str, dict[str, int]] = {
     DEAR: {},
     LUNAR: {},
     DRIPPING: {},
+    CHAT: {"status 429": 6, "status 500": 6, "dropped": 8, "hung": 3, "refused": 3, "slow": 25},
+    BACKGROUND: {"status 429": 5, "status 500": 5, "cut": 8, "failed": 5, "lost": 3, "silent": 3, "slow": 35},
+    GRAPH: {"status 429": 5, "status 500": 5, "cut": 10, "failed": 4, "silent": 3, "slow": 35},
+    TASKS: {"status 429": 5, "status 500": 5, "cut": 10, "failed": 4, DECLINED: 3, "silent": 3, "slow": 35},
+    FUNCTION: {"status 500": 8, DECLINED: 3, "hung": 3, "slow": 35},
 }
 WELL_DONE = frozenset({"slow", "dripped"})
 #: Of a dripped answer: so many at 0.01 s each come within the shortest time that an agent has.
@@ -62,20 +81,22 @@ _POLICIES = {
 }
 
 
-def registered(url: str, attempt_timeout_s: float) -> list[NewAgent]:
+def registered(url: str, function_url: str, attempt_timeout_s: float) -> list[NewAgent]:
     """All agents, as they are registered."""
     every = Policy(attempt_timeout_s=attempt_timeout_s, max_submissions=SUBMISSIONS)
-    return [
+    others = make_agents(url, every)
+    own = [
         NewAgent(
             id=name,
             name=name,
-            url=f"{url}/{name}",
-            protocol=Protocol.HTTP_ASYNC if name == PATIENT else Protocol.HTTP,
+            url=function_url if name == FUNCTION else f"{url}/{name}",
+            protocol=Protocol.HTTP_ASYNC if name in {PATIENT, FUNCTION} else Protocol.HTTP,
             capabilities=[SKY] if name in SKY_AGENTS else [MOON] if name == LUNAR else [],
             policy=_POLICIES.get(name, Policy()).over(every),
         )
-        for name in HABITS
+        for name in HABITS.keys() - {other.id for other in others}
     ]
+    return own + others
 
 
 def habit(seed: str, name: str) -> str:
@@ -112,22 +133,24 @@ class Agents:
         app.router.add_post("/{agent}", self._on_call)
         app.router.add_get("/works/{key}", self.works.on_look)
         app.router.add_delete("/works/{key}", self.works.on_stop)
+        app.add_subapp("/models", Models(self._begin, _answer).routes())
+        app.add_subapp("/graphs", Graph(self._begin, _answer).routes())
+        app.add_subapp("/tasks", Tasks(self._begin, _answer).routes())
         return app
 
     async def _on_call(self, request: web.Request) -> web.StreamResponse:
         name, begun_at = request.match_info["agent"], time.time()
-        peer = request.transport.get_extra_info("peername") if request.transport else None
+        pid = self._caller_of(request)
         raw = await request.read()
         body = json.loads(raw)
-        digest = hashlib.sha256(raw).hexdigest()[:16]
         key = request.headers.get("Idempotency-Key")
-        call = AgentCall(name, body["execution_id"], body["job_id"], key, digest, begun_at)
-        call.pid = self.caller(peer[1]) if peer else None
+        call = AgentCall(name, body["execution_id"], body["job_id"], key, _hash(raw), begun_at, pid=pid)
         call.edition = (body["payload"] or {}).get("edition", 0)
         self.calls.append(call)
         if name == PATIENT:
-            return self.works.take(call, lambda: self._next_habit(call, body), result(body), "/works")
-        what = self._next_habit(call, body)
+            habit = partial(self._next_habit, call, body["submission"])
+            return self.works.take(call, habit, result(body), "/works")
+        what = self._next_habit(call, body["submission"])
         try:
             return await self._done(request, what, body)
         except (asyncio.CancelledError, OSError):
@@ -136,8 +159,22 @@ class Agents:
         finally:
             call.ended, call.ended_at = ANSWERED if what in WELL_DONE else what, time.time()
 
-    def _next_habit(self, call: AgentCall, body: dict[str, Any]) -> str:
-        which = f"{self.seed}/{call.job_id}/{body['submission']}"
+    def _begin(
+        self, name: str, known: str, given: dict[str, Any], request: web.Request | None
+    ) -> tuple[AgentCall, str]:
+        """Note a call that names its execution by `known`, and return it with what the agent does."""
+        payload = given["payload"]
+        call = AgentCall(name, known, payload["job"], known, _hash(json.dumps(given).encode()), time.time())
+        call.pid, call.edition = self._caller_of(request) if request else None, payload["edition"]
+        self.calls.append(call)
+        return call, self._next_habit(call, _count_submissions(given))
+
+    def _caller_of(self, request: web.Request) -> int | None:
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        return self.caller(peer[1]) if peer else None
+
+    def _next_habit(self, call: AgentCall, submission: int) -> str:
+        which = f"{self.seed}/{call.job_id}/{submission}"
         self._nth[which] += 1
         return habit(f"{which}/{self._nth[which]}", call.agent)
 
@@ -178,6 +215,19 @@ def result(body: dict[str, Any]) -> dict[str, Any]:
         "steady": payload.get("agent") == STEADY,
         **{name: payload[name] for name in ("padding",) if name in payload},
     }
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _count_submissions(given: dict[str, Any]) -> int:
+    """Return 1 for the first submission, 2 for a later one, which has feedback."""
+    return 1 if given["feedback"] is None else 2
+
+
+def _answer(known: str, given: dict[str, Any]) -> dict[str, Any]:
+    return result({"execution_id": known, "payload": given["payload"], "submission": _count_submissions(given)})
 
 
 async def _piecemeal(request: web.Request, data: bytes, *, whole: bool) -> web.StreamResponse:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from contracts.resources import NewJob, NewLimit, Policy
 from faults.checking.judging import POLICIES
-from faults.checking.observed import Model
+from faults.checking.observed import BACKGROUND, CHAT, FUNCTION, GRAPH, MODELS, TASKS, Model
 from faults.stack.strangers import (
     CHECKED,
     CRITERIA,
@@ -22,7 +22,7 @@ from faults.stack.strangers import (
     STEADY,
     SUBMISSIONS,
 )
-from signoff.status import Resubmit
+from signoff.status import Delivery, Resubmit
 
 DOORS = ("grpc", "rest", "rest key", "cli", "event", "event inline", "batch", "rest batch", "filter")
 CANCEL_DOORS = ("grpc", "rest", "event", "grpc execution", "rest execution")
@@ -49,6 +49,8 @@ KINDS = {
     "budgeted": 8,
     "large": 4,
 }
+#: Agents of further protocols, in turn, and of how many wishes one is for them.
+FURTHER, FURTHER_EVERY = (GRAPH, BACKGROUND, TASKS, FUNCTION, CHAT), 5
 #: Of a job and all that stands around its payload; the limit is 1 MiB.
 PADDING_MAX_BYTES = (1 << 20) - 4_096
 BUDGET_TOKENS = 250
@@ -102,7 +104,7 @@ class Wish:
     @property
     def twin(self) -> NewJob:
         """A job with the id of a companion and other contents."""
-        return self.companions[0].model_copy(update={"payload": self.payload(TWIN_EDITION)})
+        return self.companions[0].model_copy(update={"payload": self.payload(TWIN_EDITION, self.companions[0].id)})
 
     @property
     def late(self) -> NewJob:
@@ -114,9 +116,10 @@ class Wish:
         """The labels by which the job and its companions are found."""
         return {"bulk": self.job_id}
 
-    def payload(self, edition: int) -> dict[str, Any]:
+    def payload(self, edition: int, job_id: str | None = None) -> dict[str, Any]:
         """What the agent is sent; `edition` counts the edits."""
-        says = {"agent": self.agent or "", "lacking": self.lacking, "edition": edition}
+        job = job_id or self.job_id
+        says = {"agent": self.agent or "", "lacking": self.lacking, "edition": edition, "job": job}
         more = {"padding": self.padding, "repeated": self.is_repeated}
         return {**says, **{name: value for name, value in more.items() if value}}
 
@@ -133,6 +136,7 @@ class Wish:
             budget_tokens=self.policy.budget_tokens,
             tenant=self.tenant,
             book=self.labels.get("book"),
+            is_once=self.policy.delivery is Delivery.AT_MOST_ONCE,
             is_large=bool(self.padding),
             judge=self.policy.judge and frozen(self.policy.judge),
         )
@@ -145,7 +149,7 @@ class Wish:
             acceptance_criteria=CHECKED if self.policy.judge else CRITERIA,
             agent_id=self.agent,
             capabilities=list(self.capabilities),
-            payload=self.payload(0),
+            payload=self.payload(0, job_id),
             policy=self.policy,
             tenant=self.tenant,
             labels={**self.labels, **(self.bulk if self.door == "filter" else {})},
@@ -160,15 +164,20 @@ def frozen(judge: str) -> str:
 def wish(seed: int, number: int) -> Wish:
     """The wish with a number."""
     random = Random(f"crowd/{seed}/{number}")
-    is_steady = random.random() < 0.3
+    further = FURTHER[number // FURTHER_EVERY % len(FURTHER)] if number % FURTHER_EVERY == 0 else None
+    is_steady = random.random() < 0.3 and further is None
     execution_id = UUID(int=random.getrandbits(128), version=4)
     (door,) = random.choices(DOORS, _DOOR_WEIGHTS)
     own = {"agent": STEADY, "lacking": 0} if is_steady else _drawn(random)
+    if further is not None:
+        own = _drawn_of_further(random, further)
     if MOON in own.get("capabilities", ()):
         door = random.choice(_EDITED_DOORS)
     if (judge := _drawn_judge(seed, number)) is not None:
         own["policy"] = own.get("policy", Policy()).model_copy(update={"judge": judge})
     edits = frozenset(when for when in ("before", "live", "after") if random.random() < 0.15)
+    is_once_executed = own["agent"] in MODELS
+    controls = (None, "pause", "cancel") if is_once_executed else (None, "pause", "cancel", "retry")
     return Wish(
         job_id=f"storm-{seed}-{number}",
         execution_id=execution_id,
@@ -176,8 +185,8 @@ def wish(seed: int, number: int) -> Wish:
         repeats=0 if door == "cli" else random.choice((0, 0, 0, 1, 2)),
         cancel_door=random.choice(CANCEL_DOORS) if random.random() < 0.15 else None,
         cancel_after_s=random.choice((0.0, 0.05, 0.2, 1.0, 3.0)),
-        edits=edits if door in _EDITED_DOORS and not is_steady else frozenset(),
-        control=random.choice((None, "pause", "cancel", "retry")) if door in MANY_DOORS and not is_steady else None,
+        edits=edits if door in _EDITED_DOORS and not (is_steady or is_once_executed) else frozenset(),
+        control=random.choice(controls) if door in MANY_DOORS and not is_steady else None,
         has_strays=door in NAMING_DOORS and number % 3 == 0,
         **own,
     )
@@ -192,7 +201,8 @@ def _drawn(random: Random) -> dict[str, Any]:
     """Whose the job is, how it is run, and what holds it back."""
     (kind,) = random.choices(tuple(KINDS), tuple(KINDS.values()))
     lacking = random.choice((0, 0, 0, 0, 1, 2))
-    agent = random.choice([name for name in HABITS if name not in {STEADY, LUNAR, DEAR, DRIPPING}])
+    others = {STEADY, LUNAR, DEAR, DRIPPING, *FURTHER}
+    agent = random.choice([name for name in HABITS if name not in others])
     automatic = Policy(resubmit=Resubmit.AUTOMATIC, max_submissions=3)
     own: dict[str, Any] = {
         "plain": {"agent": agent},
@@ -222,6 +232,17 @@ def _drawn(random: Random) -> dict[str, Any]:
     tenant = PRESS if random.random() < 0.25 else "default"
     labels = {"book": str(random.randrange(BOOKS))} if random.random() < 0.2 else {}
     return {"lacking": lacking, "tenant": tenant, "labels": labels, **own}
+
+
+def _drawn_of_further(random: Random, agent: str) -> dict[str, Any]:
+    """How a job of an agent of a further protocol is run: a third of them at most once, some submitted by policy."""
+    policy = Policy(delivery=random.choice((None, None, Delivery.AT_MOST_ONCE)))
+    automatic = Policy(resubmit=Resubmit.AUTOMATIC, max_submissions=3)
+    return {
+        "agent": agent,
+        "policy": policy.over(automatic) if random.random() < 0.3 and agent not in MODELS else policy,
+        "lacking": 0 if agent in MODELS else random.choice((0, 0, 1)),
+    }
 
 
 def _padding(random: Random) -> str:

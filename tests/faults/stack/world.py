@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -14,13 +15,14 @@ from pathlib import Path
 import psutil
 from support.free_ports import free_port
 
-from faults.checking.observed import Death, Fault, Stop, Terms
+from faults.checking.observed import FUNCTION, Death, Fault, Stop, Terms
+from faults.stack import function
 from faults.stack.disk import Disk
 from faults.stack.links import Link
 from faults.stack.newer import of_newer
 from faults.stack.strangers import Agents, Judge, serve
 from localstack.datadir import DataDir
-from localstack.process import ServiceSpec, end, spawn
+from localstack.process import ServiceSpec, end, make_plain_env, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
 from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
@@ -32,6 +34,7 @@ KAFKA_OF = "kafka-of-jobstore"
 EXTRA_READY_S = 30.0
 SAMPLE_S = 0.5
 STARVED_S = 1.5
+TESTS = Path(__file__).parents[2]
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -42,6 +45,19 @@ def numbered(name: str, count: int) -> list[str]:
 
 def service_names(jobstores: int) -> list[str]:
     return [*numbered("jobstore", jobstores), *WORKERS, *CONSOLES]
+
+
+def _make_function(agents_port: int, port: int, directory: Path, layer: int) -> ServiceSpec:
+    """Return the agent that is a function, which asks the other agents' server what it is to do."""
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    own = {
+        function.STORE: str(directory / "function.sqlite3"),
+        function.SCRIPT: f"http://127.0.0.1:{agents_port}",
+        function.PORT: str(port),
+    }
+    env = {**make_plain_env(), "PYTHONPATH": path, **own}
+    argv = [sys.executable, "-m", function.__name__]
+    return ServiceSpec(FUNCTION, argv, env, layer, ready=probe_http(f"http://127.0.0.1:{port}/"))
 
 
 def link_names(jobstores: int) -> list[str]:
@@ -63,6 +79,8 @@ class World:
     addresses: Addresses
     specs: dict[str, ServiceSpec]
     deaths: list[Death]
+    #: Where the agent that is a function is called.
+    function_url: str
     #: The database's own disk; None: it has none, or this machine does not let us mount one.
     disk: Disk | None = None
     executors: dict[int, str] = field(default_factory=dict)
@@ -198,6 +216,10 @@ async def world(
 async def _started(
     stack: AsyncExitStack, directory: Path, terms: Terms, links: dict[str, Link], agents: Agents, judge: Judge
 ) -> World:
+    data_dir = DataDir(directory)
+    stack.enter_context(data_dir.lock())
+    function_port = data_dir.get_port(FUNCTION)
+    door = await links["agent"].open_door(function_port)
     seen: dict[str, Addresses] = {}
     specs: dict[str, ServiceSpec] = {}
     deaths: list[Death] = []
@@ -205,11 +227,11 @@ async def _started(
     def services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
         seen["addresses"] = addresses
         made = _behind_links(addresses, fleet, port, links)
+        top = max(spec.layer for spec in made)
+        made.append(_make_function(links["agent"].upstream_port, function_port, directory, top))
         specs.update({spec.name: spec for spec in made})
         return made
 
-    data_dir = DataDir(directory)
-    stack.enter_context(data_dir.lock())
     settings = StackSettings(
         directory,
         fleet=Fleet(executors=2, validators=2, env=_env(terms, links)),
@@ -224,7 +246,9 @@ async def _started(
     running = Stack(settings, data_dir)
     stack.push_async_callback(running.stop)
     await running.start()
-    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths)
+    return World(
+        directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths, f"http://127.0.0.1:{door}/"
+    )
 
 
 async def _lead_to_broker(links: dict[str, Link], port: Port) -> dict[int, int]:

@@ -29,7 +29,7 @@ _SETTINGS: Final = (  # noqa: SIM905
     "VIEWERS_MAX WAITING_MAX_BYTES WATCHES_MAX"
 ).split()
 #: Variables of Compose, the local stack, and tests.
-_OTHERS: Final = "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT WRITE_EXPECTED".split()  # noqa: SIM905
+_OTHERS: Final = "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT KILLS WRITE_EXPECTED".split()  # noqa: SIM905
 KNOWN: Final = frozenset(
     PREFIX + name for name in (*_SETTINGS, *_OTHERS, *_SECRETS, *(f"{secret}_FILE" for secret in _SECRETS))
 )
