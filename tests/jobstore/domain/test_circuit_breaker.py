@@ -5,7 +5,18 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from support.jobstore.builders import NOW, OWNER, TIMES, awaiting_judge, judging, offered, queued, running
+from support.jobstore.builders import (
+    EXECUTION_ID,
+    NOW,
+    OWNER,
+    TIMES,
+    awaiting_judge,
+    done,
+    judging,
+    offered,
+    queued,
+    running,
+)
 
 from jobstore.agents.rules import CLOSED, Breaker
 from jobstore.executions import states
@@ -189,3 +200,17 @@ def test_callers_are_shown_where_an_execution_stands() -> None:
     stages = (queued(), offered(), running(), awaiting_judge(), judging())
     shown = [states.show(each, NOW)["state"] for each in stages]
     assert shown == ["WAITING", "WAITING", "RUNNING", "JUDGING", "JUDGING"]
+
+
+def test_callers_are_shown_the_calls_of_an_execution_and_how_it_ended() -> None:
+    shown = states.show(queued(attempt=3, spent=2), NOW)
+    assert (shown["attempt"], shown["spent_calls"], shown["max_calls"], shown["ended_at"]) == (3, 2, 3, None)
+    ends = [
+        (done("completed"), ("COMPLETED", None)),
+        (done("failed:agent_timeout"), ("FAILED", "agent_timeout")),
+        (done("cancelled"), ("CANCELLED", "cancelled")),
+    ]
+    assert [(states.show(each, NOW)["state"], states.show(each, NOW)["code"]) for each, _ in ends] == [
+        e for _, e in ends
+    ]
+    assert states.show(states.make_answer(EXECUTION_ID, None, "cancelled"), NOW)["ended_at"] == NOW

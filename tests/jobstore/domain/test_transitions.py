@@ -23,7 +23,7 @@ from support.jobstore.builders import (
 
 from contracts.agents import FOUND_BY_IDS
 from jobstore.jobs.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
-from jobstore.jobs.transitions import decide
+from jobstore.jobs.transitions import decide, is_cut_short
 from signoff.status import JobLogStatus, JobStatus, Protocol
 
 S = JobStatus
@@ -203,6 +203,14 @@ def test_a_request_assigns() -> None:
         assert decision.job.live
         assert decision.execution is not None
         assert decision.execution.request_version == decision.job.version
+
+
+@pytest.mark.parametrize(("lease", "result_lease", "is_cut"), [(1, 1, False), (1, None, True), (2, 1, True)])
+def test_only_a_judging_lease_is_cut_short(lease: int, result_lease: int | None, is_cut: bool) -> None:
+    cancelled = done("cancelled", seq=0, lease=lease, result_lease=result_lease)
+    assert is_cut_short(cancelled, job(), lease) is is_cut
+    assert not is_cut_short(cancelled, job(), lease + 1)
+    assert not is_cut_short(replace(cancelled, seq=1), job(), lease)
 
 
 @pytest.mark.parametrize("execution", [None, queued(attempt=1, lease=1), offered(), running(attempt=0)])

@@ -263,7 +263,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             return (ExecutionsWish(wrong_records=True),)
         if inline.agent_id in uow[Agents].unknown:
             return (*read_for_creation(inline), ExecutionsWish(wrong_records=True))
-        names_policy = bool(judging.list_wanted(inline.policy))  # a version that may not exist
+        names_policy = any(judging.list_wanted(inline.policy))  # a version that may not exist
         called = optional(inline.agent_id) or frozenset(uow[Agents].candidates)
         return (
             *read_for_creation(inline),

@@ -15,7 +15,7 @@ from jobstore.errors import RefusedError
 from jobstore.executions.claims import ClaimExecution, ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, EndLease, ForgetAnswer
 from jobstore.executions.requesting import ExecutionRequest
-from jobstore.executions.rows import Executions
+from jobstore.executions.rows import Executions, WorkerRoom, Workers
 from jobstore.jobs.model import SIGNOFF, ExecutionStage, ExecutionState, TransitionKind
 from jobstore.limits.rules import Starts
 from signoff import jsontext
@@ -200,6 +200,12 @@ def test_what_an_executor_cannot_call_as_it_was_frozen_waits(jobstore: MemoryJob
     jobstore.now += later
     jobstore.agents["model"] = known
     assert life.claim(**names).outcome is life.claim(**names).outcome is G
+
+
+def test_what_an_executor_calls_and_has_room_for_is_kept_of_its_claim(life: Life) -> None:
+    life.requested().claim(room=5, capacity=8, protocols=("http", "a2a"))
+    room = WorkerRoom(ExecutionStage.EXECUTING, 4, 8, protocols=("http", "a2a"))
+    assert life.jobstore.uow[Workers].rooms == {life.executor: room}
 
 
 def test_what_is_only_followed_is_granted_to_those_that_know_how(jobstore: MemoryJobstore) -> None:

@@ -10,11 +10,12 @@ from support.jobstore.memory import Life, MemoryJobstore
 
 from contracts.resources import AgentPatch, NewAgent, NewAgentTry
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
+from jobstore.engine.parts import UnitOfWork
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
 from jobstore.tasks.commands import TryAgent
-from jobstore.tasks.rules import LEASE_S, MARGIN_S, TAKEN_WITHIN_S, TRIED_FOR_S, TRIES_MAX, TRY_MAX_S, NewTask
+from jobstore.tasks.rules import LEASE_S, MARGIN_S, TAKEN_WITHIN_S, TRIED_FOR_S, TRIES_MAX, TRY_MAX_S, NewTask, Tasks
 from servicekit.errors import PermanentError
 from signoff.jsontext import parse_json
 from signoff.status import TaskKind
@@ -89,6 +90,7 @@ def test_so_many_tries_and_no_more_are_under_way(jobstore: MemoryJobstore) -> No
     assert isinstance(answers[2], RefusedError)
     assert str(TRIES_MAX) in str(answers[2])
     assert len(jobstore.tasks) == 2
+    assert UnitOfWork(jobstore.terms)[Tasks].room == 0, "as long as they are not counted"
 
 
 @pytest.mark.parametrize(
@@ -139,9 +141,9 @@ def test_work_whose_lease_has_ended_is_stopped_at_once(jobstore: MemoryJobstore)
 def test_the_card_of_a_server_is_read_when_it_is_registered_and_at_each_change(jobstore: MemoryJobstore) -> None:
     jobstore.run(RegisterAgent("peer", NewAgent(name="peer", url=URL, protocol="a2a"), actor=SIGNOFF))
     jobstore.run(RegisterAgent("model", NewAgent(name="model", url=URL), actor=SIGNOFF))
-    first = only(jobstore.tasks)
+    first, card_id = only(jobstore.tasks), jobstore.terms.ids.derive("card", "peer", jobstore.now.isoformat())
     ends_at = jobstore.now + timedelta(seconds=TRIED_FOR_S)
-    assert first == NewTask(first.id, TaskKind.CARD, "peer", "a2a", jobstore.now, ends_at)
+    assert first == NewTask(card_id, TaskKind.CARD, "peer", "a2a", jobstore.now, ends_at)
     jobstore.now += timedelta(seconds=1)
     jobstore.run(UpdateAgent("peer", AgentPatch(name="other"), actor=SIGNOFF))
     assert len(jobstore.tasks) == 2
