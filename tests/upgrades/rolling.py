@@ -24,7 +24,7 @@ from support.system import Judge, served
 
 from contracts.resources import NewAgent, NewJob, Policy
 from signoff import AsyncClient
-from signoff.status import RESTING, View
+from signoff.status import RESTING, Protocol, View
 from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
 from upgrades.versions import COLUMN, REVISION
 
@@ -38,6 +38,8 @@ POLICY: dict[str, Any] = {
     "stages": [{"kind": "checks"}, {"kind": "quorum", "judges": [{"model": "first"}, {"model": "second"}]}],
 }
 VOTES = 2
+#: Jobs of an agent by a protocol that the release before does not call.
+MODELS = 4
 #: Within this a call at some console is answered; one that is refused goes to the other.
 REST_WAIT_S = 10.0
 REST_POLL_S = 0.25
@@ -74,6 +76,9 @@ class Load:
     ends: bool = False
     #: The judge policy that some name.
     judge: str | None = None
+    #: The jobs of the agent whose protocol is a newer one, and where it is called.
+    models: list[str] = field(default_factory=list)
+    model_url: str = ""
     _random: random.Random = field(default_factory=lambda: random.Random(1))
 
     async def on_call(self, request: web.Request) -> web.Response:
@@ -84,6 +89,14 @@ class Load:
         await asyncio.sleep(self._random.uniform(*self.call_s))
         life.answered = time.monotonic()
         return web.json_response({"text": f"The sky is blue, says {body['job_id']}."})
+
+    async def on_model(self, request: web.Request) -> web.Response:
+        """Answer as a model does, which is asked the id of the job."""
+        job_id = (await request.json())["messages"][-1]["content"]
+        self.calls[job_id] += 1
+        self.lives[job_id].called = time.monotonic()
+        message = {"role": "assistant", "content": f"The sky is blue, says {job_id}."}
+        return web.json_response({"choices": [{"message": message, "finish_reason": "stop"}]})
 
     @property
     def with_policy(self) -> dict[str, Life]:
@@ -150,12 +163,14 @@ async def loaded(running: Pairs, load: Load, live: int) -> AsyncIterator[None]:
     token = running.addresses.token
     app = web.Application()
     app.router.add_post("/", load.on_call)
+    app.router.add_post("/v1/chat/completions", load.on_model)
     async with (
         served(app) as url,
         AsyncClient(",".join(running.dialled("jobstore")), token) as client,
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http,
     ):
         await client.create_agent(NewAgent(id="agent", name="agent", url=url))
+        load.model_url = f"{url.rstrip('/')}/v1"
         asks = [
             by_rest(http, running.dialled("console")) if number % REST_SHARE == 0 else by_grpc(client)
             for number in range(live)
@@ -195,13 +210,19 @@ async def roll(directory: Path, *, upgrades: bool, live: int, call_s: tuple[floa
                 await asyncio.sleep(around_s)
                 await until(lambda: any(life.ended for life in load.lives.values()), QUIET_S)
                 began = time.monotonic()
+                problems = list[str]()
                 for kind in KINDS:
                     for name in PAIRS[kind]:
                         await (
                             running.replace(name) if running.upgrades and kind == "jobstore" else running.restart(name)
                         )
+                        if kind == "executor":  # of the other the release before may run still
+                            await until(lambda: any(load.lives[job_id].called for job_id in load.models), QUIET_S)
+                    if kind == "jobstore":
+                        problems += await ask_models(running, load)
                 await asyncio.sleep(around_s)
-            problems = await find_problems(running, load, judge)
+                await until(lambda: all(load.lives[job_id].called for job_id in load.models), QUIET_S)
+            problems += await find_problems(running, load, judge)
             before, meanwhile = load.longest(0.0, began), load.longest(began, math.inf)
             problems += await find_long_waits(running, before, meanwhile)
             if running.upgrades:
@@ -216,6 +237,30 @@ async def make_policy(running: Pairs, load: Load) -> None:
     async with AsyncClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         saved = await client.put_judge_policy(POLICY)
     load.judge = f"{POLICY['name']}@{saved.version}"
+
+
+async def ask_models(running: Pairs, load: Load) -> list[str]:
+    """Register an agent by a newer protocol, and ask for jobs of it; say which does not wait for an executor of today.
+
+    All jobstores are of today by then.
+    """
+    settings = {"model": "m", "template": "{{title}}", "api": "chat"}
+    model = NewAgent(id="model", name="model", protocol=Protocol.OPENAI, url=load.model_url, settings=settings)
+    load.models = [f"job-{uuid4().hex}" for _ in range(MODELS)]
+    async with AsyncClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
+        await client.create_agent(model)
+        for job_id in load.models:
+            load.lives[job_id] = Life(time.monotonic())  # no time is measured of it
+            policy = Policy(max_submissions=1)
+            new = NewJob(id=job_id, title=job_id, acceptance_criteria='Says "blue"', agent_id="model", policy=policy)
+            await client.create_job(new)
+            await client.execute_job(job_id)
+        if not running.upgrades:
+            return []
+        told = {
+            job_id: [reason.code for reason in (await client.explain_job(job_id)).reasons] for job_id in load.models
+        }
+    return [f"{job_id} waits for {codes}" for job_id, codes in told.items() if "protocol_not_called" not in codes]
 
 
 async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:

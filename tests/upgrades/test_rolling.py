@@ -14,6 +14,9 @@ from upgrades.versions import RELEASES, find_earlier
 async def test_the_release_before_is_replaced_across_a_migration_while_executions_are_live(tmp_path: Path) -> None:
     """Who publishes facts is one process at a time: each version knows the other's leader by the lock that it holds.
 
+    An agent by a newer protocol is registered once the jobstores are of today. Its jobs wait, and say so, until an
+    executor of today runs, beside one of the release before, and are called once.
+
     Without a commit, processes of this version are restarted; `make upgrade` does both.
     """
     report = await roll(tmp_path, upgrades=True, live=12, call_s=(1.0, 4.0), around_s=3.0)
