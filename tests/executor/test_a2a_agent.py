@@ -168,14 +168,27 @@ async def test_a_resubmission_needs_no_list(server: A2AServer, outcome):
 # Work that is under way.
 
 
-async def test_a_lost_answer_is_found_by_the_message_and_not_sent_again(server: A2AServer, outcome):
-    """The answer to the message is lost; the next call finds its task in the job's context."""
+@pytest.mark.parametrize("delivery", Delivery)
+async def test_a_lost_answer_is_found_by_the_message_and_not_sent_again(server: A2AServer, outcome, delivery):
+    """The answer to the message is lost; the same call finds its task in the job's context."""
     server.spoilt["SendMessage"], server.is_done_first = [sends(b"")], True
-    report = await outcome(server.plan(stands(), BLUE), policy={"max_calls": 2})
-    assert report.code == "agent_connection_lost"
-    produced = await outcome(server.url, attempt=2)
+    produced = await outcome(server.plan(stands(), BLUE), policy={"delivery": delivery})
     assert produced.result == "blue"
-    assert (server.count("SendMessage"), server.count("ListTasks")) == (1, 2)  # one of them by the first's own retry
+    assert (server.count("SendMessage"), server.count("ListTasks")) == (1, 1)
+
+
+async def test_a_message_that_was_not_taken_is_lost_with_its_answer(server: A2AServer, outcome):
+    server.spoilt["SendMessage"] = [sends(b"")]
+    report = await outcome(server.plan(BLUE), policy={"delivery": Delivery.AT_MOST_ONCE})
+    assert report.code == "agent_connection_lost"
+    assert (server.count("SendMessage"), server.count("ListTasks")) == (1, 1)
+
+
+async def test_a_lost_answer_stays_lost_where_the_agent_does_not_say_whether_it_works(server: A2AServer, outcome):
+    server.spoilt["SendMessage"], server.is_done_first = [sends(b"")], True
+    server.errors["ListTasks"] = -32603
+    report = await outcome(server.plan(stands(), BLUE), policy={"delivery": Delivery.AT_MOST_ONCE})
+    assert report.code == "agent_connection_lost"
 
 
 @pytest.mark.parametrize("follows_only", [False, True])

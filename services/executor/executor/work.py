@@ -157,7 +157,7 @@ class PolledAgent(ABC):
                 "the agent may have been called before, does not show the work, and is called at most once"
             )
         if taken is None:
-            taken = await self.send(call)
+            taken = await self._send(call)
         if isinstance(taken, Done):
             return self.check(taken.result)
         if taken.handle is not None:
@@ -175,6 +175,21 @@ class PolledAgent(ABC):
         except errors.AgentError as error:
             if error.status not in _NOTHING_TO_STOP:
                 raise
+
+    async def _send(self, call: Call) -> "Work[Any] | Done":
+        """Send the work; if the answer is lost, return the work nevertheless where the agent shows it."""
+        try:
+            return await self.send(call)
+        except (errors.AgentBrokenOffError, errors.AgentTimeoutError) as lost:
+            try:
+                taken = await self._look(call)
+            except errors.AgentDeclinedError:
+                raise
+            except errors.AgentError as error:
+                raise lost from error
+            if taken is None:
+                raise
+            return taken
 
     async def _look(self, call: Call) -> "Work[Any] | Done | None":
         """Return work that goes on, or the result of work that is finished; None if it failed, or there is none."""
