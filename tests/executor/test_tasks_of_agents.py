@@ -9,13 +9,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from a2a_server import a2a_server, stands
 from async_agent import AsyncAgent, status
 from fault_agent import hangs, says
+from support import fake_model
 from support.factories import grant, lease
+from support.fake_langgraph import fake_langgraph
 from support.fakes import until
 
 from contracts.spending import Budget
+from executor.a2a_agents import A2AAgent
 from executor.http_agents import HttpAgent, HttpAsyncAgent
+from executor.langgraph_agents import LangGraphAgent
+from executor.openai_agents import OpenAIAgent
 from executor.ports import Task, TaskOutcome
 from executor.recording import BODY_MAX, KEPT_MAX
 from executor.tasks import TaskWorker
@@ -67,6 +73,9 @@ async def serving(tasks, client):
     agents = {
         AgentProtocol.HTTP: HttpAgent(client),
         AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03),
+        AgentProtocol.OPENAI: OpenAIAgent(client, poll_max_s=0.03),
+        AgentProtocol.LANGGRAPH: LangGraphAgent(client, poll_max_s=0.03),
+        AgentProtocol.A2A: A2AAgent(client, poll_max_s=0.03),
     }
     worker = TaskWorker(uuid4(), tasks, agents, Decimal(100))
     worker.start()
@@ -277,3 +286,106 @@ async def test_a_check_of_an_agent_that_never_answers_ends_in_time(done, agent):
     assert (outcome.code, rows(outcome)["deadline"][0]) == ("agent_timeout", "failed")
     assert rows(outcome)["same_key"] == ("not_applicable", "there was no time for it within 1 s")
     assert len(outcome.answer["checks"]) == 7
+
+
+#: What a check says of an agent that keeps to a protocol without signatures or bodies of ours.
+KEPT = {
+    "deadline": "passed",
+    "size": "passed",
+    "progress": "not_applicable",
+    "same_key": "passed",
+    "cancel": "passed",
+    "error": "not_applicable",
+    "signature": "not_applicable",
+}
+OURS = {"context_id": "a-context", "message_id": "a-message"}
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[fake_model.FakeModel]:
+    model = fake_model.FakeModel()
+    await model.start()
+    yield model
+    await model.stop()
+
+
+@pytest.mark.parametrize("settings", [{"api": "chat"}, {"api": "responses"}])
+async def test_a_check_of_a_model_asks_it_once(done, model, settings):
+    """There is no key by which a second request would be known, nothing to stop, and each request is paid."""
+    asked = {"protocol": AgentProtocol.OPENAI, "settings": {"model": "m", **settings}}
+    outcome = await done(TaskKind.CHECK, model.base_url, **asked)
+    assert outcome.answer["result"] == "It is blue."
+    told = {check: outcome for check, (outcome, _) in rows(outcome).items()}
+    assert told == KEPT | {"same_key": "not_applicable", "cancel": "not_applicable"}
+    assert len(model.asked) == len(outcome.answer["exchanges"]) == 1
+    tried = await done(TaskKind.TRY, model.base_url, **asked)
+    assert (tried.answer["result"], len(model.asked)) == ("It is blue.", 2)
+
+
+async def test_a_check_of_a_model_in_the_background_stops_a_response(done, model):
+    model.plays(fake_model.goes_on(fake_model.says("It is blue.")), fake_model.goes_on(fake_model.runs()))
+    settings = {"model": "m", "background": True}
+    outcome = await done(TaskKind.CHECK, model.base_url, protocol=AgentProtocol.OPENAI, settings=settings)
+    told = {check: outcome for check, (outcome, _) in rows(outcome).items()}
+    assert told == KEPT | {"same_key": "not_applicable"}
+    assert (len(model.asked), len(model.cancelled)) == (2, 1)
+
+
+async def test_a_check_of_a_graph_finds_a_run_again_and_stops_it(done):
+    async with fake_langgraph() as graph:
+        asked = {"protocol": AgentProtocol.LANGGRAPH, "settings": {"assistant": "agent"}, **OURS}
+        tried = await done(TaskKind.TRY, graph.url, **asked)
+        assert (tried.code, tried.answer["result"], len(graph.runs())) == ("", "blue", 1)
+        plan = graph.plan
+
+        def goes_on_after_the_first(run):
+            plan(run)
+            run.work_s = 1000.0 * (len(graph.runs()) - 1)
+
+        graph.plan = goes_on_after_the_first
+        outcome = await done(TaskKind.CHECK, graph.url, **{**asked, "context_id": "another"})
+    assert {check: outcome for check, (outcome, _) in rows(outcome).items()} == KEPT
+    assert [run.ended for run in graph.runs()] == ["success", "success", "interrupted"]
+
+
+@pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON"])
+async def test_a_check_of_a_server_finds_a_task_again_and_cancels_it(done, binding):
+    async with a2a_server(binding) as server:
+        asked = {"protocol": AgentProtocol.A2A, "settings": {}, **OURS}
+        blue = stands("COMPLETED", None, {"text": "blue"})
+        tried = await done(TaskKind.TRY, server.plan(blue), **asked)
+        assert (tried.code, tried.answer["result"]) == ("", "blue")
+        server.plan(stands(words="half of it"), blue)
+        server.plan(stands())
+        outcome = await done(TaskKind.CHECK, server.url, **asked)
+        assert {check: outcome for check, (outcome, _) in rows(outcome).items()} == KEPT | {"progress": "passed"}
+        assert (server.canceled, len(server.tasks)) == (["task-3"], 3)
+
+        server.errors["ListTasks"] = -32004
+        server.plan(blue)
+        server.plan(stands())
+        outcome = await done(TaskKind.CHECK, server.url, **asked)
+        (row,) = [row for row in outcome.answer["checks"] if row["check"] == "same_key"]
+        assert (row["outcome"], "agent_work_unknown" in row["message"], "List the work" in row["advice"]) == (
+            "failed",
+            True,
+            True,
+        )
+        assert server.canceled == ["task-3", "task-5"]
+
+
+async def test_work_whose_first_answer_was_lost_is_cancelled_afterwards_by_our_ids(done):
+    """Nobody has a name for it: the executor was lost before the answer to the request that began the work."""
+    async with fake_langgraph() as graph, a2a_server("JSONRPC") as server:
+        run = graph.begin(OURS["context_id"], OURS["message_id"], work_s=1000.0)
+        settings = {"assistant": "agent"}
+        outcome = await done(TaskKind.CANCEL, graph.url, protocol=AgentProtocol.LANGGRAPH, settings=settings, **OURS)
+        assert (outcome.code, run.ended, graph.count("run")) == ("", "interrupted", 0)
+        server.spoilt["SendMessage"], server.is_done_first = [hangs], True
+        tried = {"policy": {"attempt_timeout_s": 0.3}, "protocol": AgentProtocol.A2A, **OURS}
+        await done(TaskKind.TRY, server.plan(stands()), **tried)
+        assert (server.count("SendMessage"), [*server.tasks]) == (1, ["task-1"])
+        server.canceled.clear()
+        server.tasks["task-1"].is_canceled = False
+        outcome = await done(TaskKind.CANCEL, server.url, protocol=AgentProtocol.A2A, **OURS)
+        assert (outcome.code, server.canceled, server.count("SendMessage")) == ("", ["task-1"], 1)

@@ -71,8 +71,11 @@ class FakeModel:
         return await _take(self.going_on[response_id])(request, {"id": response_id})
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        self.cancelled.append(request.match_info["id"])
-        return web.json_response({"id": request.match_info["id"], "status": "cancelled", "output": []})
+        response_id = request.match_info["id"]
+        self.cancelled.append(response_id)
+        ended = {"id": response_id, "status": "cancelled", "output": []}
+        self.going_on[response_id] = [raw(ended)]
+        return web.json_response(ended)
 
 
 def _take(steps: list[Step]) -> Step:

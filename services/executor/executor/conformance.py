@@ -37,6 +37,11 @@ ADVICE: Final = {
     "size": "Answer no more than Signoff-Result-Max-Bytes says, or a link to the whole.",
     "signature": "Check the signature of each call, and answer one that is wrong with 401.",
 }
+#: What servers do wrong that show no work by our ids, and what to do about it.
+_NOT_SHOWN: Final = (
+    "it does not show the work by our ids: a lost call is sent again, or ends agent_work_unknown under at_most_once"
+)
+_SHOW: Final = "List the work that there is, each with the ids that it was sent with."
 
 
 class Check:
@@ -141,10 +146,10 @@ class Check:
     async def _check_same_key(self) -> None:
         """Send a piece of work twice under one key, and then have it stopped."""
         call = self._make_call(self._rename("same key"))
+        if self._grant.protocol == Protocol.OPENAI and not self._grant.settings.get("background"):
+            self._note("same_key", CheckOutcome.NOT_APPLICABLE, "the protocol has no keys")  # and nothing to stop
+            return
         if not isinstance(self._agent, PolledAgent):
-            if self._grant.protocol != Protocol.HTTP:
-                self._note("same_key", CheckOutcome.NOT_APPLICABLE, "the protocol has no keys")
-                return
             first, second = await self._agent.call(call), await self._agent.call(self._make_call(call.grant))
             self._compare(json.dumps(first, sort_keys=True), json.dumps(second, sort_keys=True), "result")
             return
@@ -162,7 +167,10 @@ class Check:
                 self._note("same_key", CheckOutcome.NOT_APPLICABLE, "the protocol has no keys")
             else:
                 found = await self._agent.find(self._make_call(call.grant))
-                self._compare(work.handle, None if found is None else found.handle, "name of the work that it shows")
+                if found is not None and found.handle == work.handle:
+                    self._note("same_key", CheckOutcome.PASSED, "it shows the work by our ids")
+                else:
+                    self._note("same_key", CheckOutcome.FAILED, _NOT_SHOWN, advice=_SHOW)
             self._since = self._recording.count
             await self._check_cancel(work)
 

@@ -29,6 +29,7 @@ from jobstore.tasks import rules, store
 from jobstore.tasks.commands import TryAgent
 from jobstore.tasks.queue import GIVEN_UP, TaskQueue
 from servicekit.errors import PermanentError
+from signoff.status import CALLABLE_PROTOCOLS
 from signoff.types import AgentCard
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.worker.v1 import work_service_pb2 as pb
@@ -357,6 +358,21 @@ async def test_a_card_is_read_each_hour_by_one_task_and_a_change_is_told(
     failed = await card_of(executor, sky)
     assert failed is not None
     assert (failed.version, failed.code, failed.changes) == ("2", "agent_unreachable", card.changes)
+
+
+async def test_work_without_a_name_that_is_found_by_our_ids_is_stopped_afterwards(
+    executor: Executor, steps: Steps, sky: str
+) -> None:
+    """The executor was lost before the answer that named the work."""
+    await steps.requested(agent_id=sky)
+    assert (await steps.claim(protocols=CALLABLE_PROTOCOLS)).execution is not None
+    await executor.sql("DELETE FROM agent_tasks")
+    await executor.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now()")
+    (task,) = await executor.take(protocols=A2A)
+    assert (task.kind, task.grant.handle) == (pb.TASK_KIND_CANCEL, "")
+    ids = str(IDS.derive("context", steps.job_id)), str(IDS.derive("message", str(steps.execution_id)))
+    assert (task.grant.context_id, task.grant.message_id) == ids
 
 
 async def test_a_card_that_is_read_while_its_agent_is_changed_is_read_anew(executor: Executor, sky: str) -> None:
