@@ -152,6 +152,7 @@ class Graph(FakeLangGraph):
         return response
 
     async def on_cancel(self, request: web.Request) -> web.Response:
+        self._settle(self._find(request))  # what has ended cannot be cancelled
         response = await super().on_cancel(request)
         if response.status < 400 and (known := self._calls.get(request.match_info["run_id"])):
             _stop(known)
