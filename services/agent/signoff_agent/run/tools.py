@@ -144,9 +144,10 @@ class _HttpCall:
                 raise ToolRefusalError(f"{name} must be a text or number that may stand in a path")
             url = url.replace(f"{{{name}}}", part)
         if self._tool.method in ("GET", "DELETE"):
+            own = httpx2.URL(url)  # no model replaces what its query has
             query = {name: value if isinstance(value, str) else _to_text(value) for name, value in rest.items()}
-            params = httpx2.QueryParams(query).merge(httpx2.URL(url).params)  # what the file says, no model replaces
-            return self._http.build_request(self._tool.method, httpx2.URL(url).copy_with(params=params))
+            added = {name: value for name, value in query.items() if name not in own.params}
+            return self._http.build_request(self._tool.method, own.copy_merge_params(added))
         return self._http.build_request(self._tool.method, url, json=rest)
 
     async def _read(self, response: httpx2.Response) -> str:
