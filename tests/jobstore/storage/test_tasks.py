@@ -458,3 +458,24 @@ async def test_watching_wakes_for_a_task_that_is_queued(executor: Executor) -> N
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         await watch.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_look_reads_what_is_over_however_much_work_waits_to_be_stopped(executor: Executor) -> None:
+    await executor.sql(
+        "INSERT INTO agent_tasks (id, kind, agent_id, protocol, lease_s, due_at, ends_at) SELECT gen_random_uuid(), "
+        "'cancel', 'nobody', 'a2a', 60, signoff_now(), signoff_now() + interval '1 h' FROM generate_series(1, 5000)"
+    )
+    async with executor.database.session() as session:
+        await session.driver.execute("ANALYZE agent_tasks")
+        plan = await session.driver.fetch(f"EXPLAIN {store._LOOK.text}")
+    await executor.sql("DELETE FROM agent_tasks")
+    assert "agent_tasks_over_idx" in "\n".join(line for (line,) in plan)
+
+
+async def test_an_executor_of_a_later_release_names_protocols_that_are_not_known(
+    executor: Executor, steps: Steps
+) -> None:
+    await running(executor, steps)
+    await executor.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now()")
+    assert len(await executor.take(protocols=[*HTTP_ASYNC, 9_000])) == 1

@@ -29,7 +29,7 @@ from signoff.status import View
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1.agent_service_pb2 import UpdateAgentRequest
 from signoff.v1.operations_service_pb2 import SetLimitRequest
-from signoff.wire import parse_words, read_field, read_fields, write_message
+from signoff.wire import parse_words, read_field, read_fields, read_word, write_message
 from signoff.worker.v1 import work_service_pb2 as work_pb
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -201,6 +201,7 @@ _WORKERS: Final[Mapping[str, Collection[Role]]] = {
     "WatchTasks": (Role.EXECUTOR,),
     "WatchWaitingJudgings": (Role.VALIDATOR,),
 }
+_PROTOCOLS: Final = pb.Protocol.DESCRIPTOR
 #: The kind of work whose leases a role holds.
 _WORK_KINDS: Final = {Role.EXECUTOR: work_pb.WORK_KIND_EXECUTING, Role.VALIDATOR: work_pb.WORK_KIND_JUDGING}
 
@@ -246,3 +247,9 @@ def check_kind(role: Role, request: object) -> None:
     """Raise ForbiddenError if a worker renews or gives back leases of another kind than its own."""
     if isinstance(request, work_pb.RenewLeasesRequest) and request.kind != _WORK_KINDS.get(role):
         raise ForbiddenError("a worker renews and gives back leases of its own kind of work alone: set `kind` to that")
+
+
+def read_protocols(numbers: Iterable[int]) -> tuple[str, ...]:
+    """Return the protocols by which an executor calls agents, but for those of a later release."""
+    known = (number for number in numbers if number in _PROTOCOLS.values_by_number)
+    return tuple(sorted({word for number in known if (word := read_word(_PROTOCOLS, number)) is not None}))

@@ -13,7 +13,7 @@ from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.spending import Budget
 from contracts.topics import LIMIT_MAX_BYTES
-from jobstore.api.requests import check_text_size
+from jobstore.api.requests import check_text_size, read_protocols
 from jobstore.engine.database import Database
 from jobstore.engine.sql import Row
 from jobstore.jobs.model import ExecutionTerms, cut_message
@@ -27,7 +27,7 @@ from signoff.types import AgentCard, AgentTry
 from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.values import USD_MAX, to_nanos
-from signoff.wire import parse_words, write_message, write_row
+from signoff.wire import write_message, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,7 @@ class TaskClaims:
 
     async def watch(self, request: pb.WatchTasksRequest) -> AsyncIterator[pb.WatchTasksResponse]:
         """Yield tasks for an executor, by whose protocols their agents are called, while it has room."""
-        descriptor = resources_pb.Protocol.DESCRIPTOR
-        protocols = parse_words(descriptor, request.protocols) or [*FIRST_PROTOCOLS]
+        protocols = read_protocols(request.protocols) or FIRST_PROTOCOLS
         room = min(max(0, request.room), ROOM_MAX)
         async for rows in self._queue.watch(UUID(request.owner), protocols, room):
             for row in rows:

@@ -16,7 +16,7 @@ from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.spending import Budget
 from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from jobstore.api.requests import CALLER, Context, check_text_size
+from jobstore.api.requests import CALLER, Context, check_text_size, read_protocols
 from jobstore.api.task_claims import TaskClaims
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command
@@ -62,7 +62,7 @@ from signoff.errors import ErrorCode
 from signoff.status import FIRST_PROTOCOLS, EmptyResult, JudgingKind
 from signoff.v1 import resources_pb2 as resources_pb
 from signoff.values import USD_MAX, to_nanos
-from signoff.wire import read_fields, read_word, write_message, write_row
+from signoff.wire import read_fields, write_message, write_row
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceServicer
 
@@ -234,7 +234,6 @@ _KEYS: Final[TypeAdapter[dict[str, list[str]]]] = TypeAdapter(
         Field(max_length=100),
     ]
 )
-_PROTOCOLS: Final = resources_pb.Protocol.DESCRIPTOR
 _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGING: ExecutionStage.JUDGING}
 
 
@@ -284,7 +283,7 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.REFERENCE_IN_RECORD, message)
         inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
         asked = (event.execution_id, event.job_id, owner, request.room, inline, claim.replay, event.not_before)
-        return ClaimExecution(*asked, author, request.capacity, _read_protocols(request), actor=CALLER.get())
+        return ClaimExecution(*asked, author, request.capacity, read_protocols(request.protocols), actor=CALLER.get())
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, _: Context) -> pb.BeginJudgingsResponse:
         owner = UUID(request.owner)
@@ -402,7 +401,9 @@ class WorkService(WorkServiceServicer):
             kept = await leases.renew(session, owner, stage, renewed, self._lease_s, _read_absences(request))
             asked = [lease for lease in held if lease not in kept] + outcomes
             rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
-            room = WorkerRoom(stage, request.room, request.capacity, _read_report(request), _read_protocols(request))
+            room = WorkerRoom(
+                stage, request.room, request.capacity, _read_report(request), read_protocols(request.protocols)
+            )
             await note_worker(session, owner, room)
         standing, signing = {lease: rows.get(lease[0]) for lease in proven}, self._secrets.signing.id
         return pb.RenewLeasesResponse(
@@ -453,12 +454,6 @@ def _read_report(request: pb.RenewLeasesRequest) -> str | None:
     if not request.HasField("report"):
         return None
     return Report(**read_fields(request.report)).model_dump_json(exclude={"at"})
-
-
-def _read_protocols(request: pb.BeginExecutionsRequest | pb.RenewLeasesRequest) -> Sequence[str]:
-    """Return the protocols by which a worker calls agents, but for those that are not known here."""
-    known = (number for number in request.protocols if number in _PROTOCOLS.values_by_number)
-    return tuple(sorted({word for number in known if (word := read_word(_PROTOCOLS, number)) is not None}))
 
 
 def _verify_proof(secrets: Secrets, use: KeyUse, lease: pb.Lease, owner: UUID) -> str | None:

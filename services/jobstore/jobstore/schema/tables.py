@@ -684,6 +684,7 @@ agent_tasks = declare(
     CheckConstraint("kind IN ('cancel', 'card', 'try', 'check')", name="kind"),
     CheckConstraint("state IN ('QUEUED', 'LEASED', 'DONE')", name="state"),
     Index("agent_tasks_due_idx", "due_at", postgresql_where=text("state <> 'DONE'")),
+    Index("agent_tasks_over_idx", "ends_at", postgresql_where=text("state <> 'DONE'")),
     Index("agent_tasks_kept_idx", "agent_id", "created_at", "id", postgresql_where=text("kind IN ('try', 'check')")),
 )
 

@@ -79,8 +79,8 @@ class Tasks(Part):
         An executor that still has the execution stops the work itself: then the task is due when its lease ends.
         """
         now = self.uow.clock.now
-        is_leased = before.state is ExecutionState.LEASED and before.due_at is not None
-        due_at = max(now, before.due_at) if is_leased and before.due_at else now
+        leased_until = before.due_at if before.state is ExecutionState.LEASED else None
+        due_at = max(now, leased_until or now)
         self.new.append(
             NewTask(
                 self.uow.terms.ids.derive("cancel", str(before.execution_id)),

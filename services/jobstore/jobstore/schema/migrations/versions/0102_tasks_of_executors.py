@@ -35,6 +35,7 @@ CHANGES = (
     )
     """,
     "CREATE INDEX agent_tasks_due_idx ON agent_tasks (due_at) WHERE state <> 'DONE'",
+    "CREATE INDEX agent_tasks_over_idx ON agent_tasks (ends_at) WHERE state <> 'DONE'",
     """
     CREATE INDEX agent_tasks_kept_idx ON agent_tasks (agent_id, created_at, id)
         WHERE kind IN ('try', 'check')
