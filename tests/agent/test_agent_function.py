@@ -215,6 +215,20 @@ async def test_there_is_room_for_so_much_work_and_known_keys_are_answered_all_th
         assert (await client.run(REQUEST, key="b")).state == "succeeded"
 
 
+async def test_of_many_that_come_at_once_no_more_begin_than_there_is_room_for():
+    may_end = asyncio.Event()
+
+    @agent(max_running=5)
+    async def wait(_task: Task) -> str:
+        await may_end.wait()
+        return "done"
+
+    async with AgentClient(wait) as client:
+        answers = await asyncio.gather(*(client.post({}, key=f"k{n}") for n in range(50)))
+        assert sorted(answer.status for answer in answers) == [202] * 5 + [503] * 45
+        may_end.set()
+
+
 async def test_an_agent_that_stops_takes_nothing_new_and_lets_its_work_end():
     counted = Counted()
     async with AgentClient(counted.agent) as client:

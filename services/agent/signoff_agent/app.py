@@ -121,7 +121,7 @@ class Agent:
         self._runs: dict[str, _Run] = {}
         self._unkept: dict[str, Work] = {}  # the ends of work that the store has not taken yet
         self._untold: dict[str, float] = {}  # when work ended whose end nobody has asked for
-        self._reading = 0
+        self._reading = self._beginning = 0  # requests whose bodies are read, and those that have room to begin
         self.is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -240,9 +240,14 @@ class Agent:
         if self._secrets and self._check_signature(headers, body) != key:
             raise _RefusalError(401, "the signature is of another request: its id is not the Idempotency-Key")
         task.request = _parse(body)
-        has_room = not self.is_stopping and len(self._runs) + len(self._unkept) < self._max_running
+        under_way = len(self._runs) + len(self._unkept) + self._beginning
+        has_room = not self.is_stopping and under_way < self._max_running
         digest = hashlib.sha256(body).hexdigest()
-        begun = await store.begin(key, digest, has_room=has_room, is_repeatable=self._is_repeatable)
+        self._beginning += has_room
+        try:
+            begun = await store.begin(key, digest, has_room=has_room, is_repeatable=self._is_repeatable)
+        finally:
+            self._beginning -= has_room
         if begun is None:
             why = "the agent is being stopped" if self.is_stopping else f"{self._max_running} pieces of work go on"
             raise _RefusalError(503, f"{why}: come again later", retry_after_s=RETRY_AFTER_S)

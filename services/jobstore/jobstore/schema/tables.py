@@ -321,10 +321,7 @@ executions = Table(
     Column("settings_hash", LargeBinary, doc="of the settings that it is called with, if there are any", info=FROZEN),
     Column("handle", Text, doc="the agent's name for the work, as it was reported last; empty: none any more"),
     required(
-        "follows_only",
-        Boolean,
-        server_default=text("false"),
-        doc="whether the work may have been sent and must not be sent again: it is looked for",
+        "follows_only", Boolean, server_default=text("false"), doc="whether its work is looked for, and never sent"
     ),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
