@@ -374,6 +374,17 @@ async def test_a_check_of_a_server_finds_a_task_again_and_cancels_it(done, bindi
         assert server.canceled == ["task-3", "task-5"]
 
 
+@pytest.mark.parametrize(("is_done", "told"), [(True, "not_applicable"), (False, "failed")])
+async def test_a_check_knows_work_that_ended_by_itself_from_work_that_cannot_be_stopped(done, is_done, told):
+    blue = stands("COMPLETED", None, {"text": "blue"})
+    async with a2a_server("JSONRPC") as server:
+        server.errors["CancelTask"] = -32002
+        server.plan(blue)
+        server.plan(blue if is_done else stands())
+        outcome = await done(TaskKind.CHECK, server.url, protocol=AgentProtocol.A2A, **OURS)
+    assert rows(outcome)["cancel"][0] == told
+
+
 async def test_work_whose_first_answer_was_lost_is_cancelled_afterwards_by_our_ids(done):
     """Nobody has a name for it: the executor was lost before the answer to the request that began the work."""
     async with fake_langgraph() as graph, a2a_server("JSONRPC") as server:

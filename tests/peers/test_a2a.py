@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -16,8 +16,10 @@ from support.installed import find_python, installed
 
 from executor import errors
 from executor.a2a_agents import A2AAgent
+from executor.conformance import Check
 from executor.http_agents import HeaderValues, HttpClient
 from executor.ports import Call
+from executor.recording import Recording
 from servicekit.addresses import parse_allowed
 from signoff.status import Protocol
 
@@ -171,6 +173,22 @@ async def test_work_that_is_given_up_is_cancelled(peer: Peer) -> None:
     async with asyncio.timeout(10):
         while (await peer.ask("GetTask", id=kept[0]))["status"]["state"] != "TASK_STATE_CANCELED":
             continue
+
+
+@pytest.mark.parametrize("said", ["hello there", "slow"])
+async def test_a_check_says_what_it_keeps_to(peer: Peer, said: str) -> None:
+    a_grant = peer.call(said, policy={"heartbeat_timeout_s": 20.0, "attempt_timeout_s": 3.0}).grant
+    check = Check(peer.agent, a_grant, Recording(), lambda _: None)
+    with suppress(errors.AgentTimeoutError):  # of what is slow
+        assert await check.run(60.0) == said
+    told = {row["check"]: row["outcome"] for row in check.rows}
+    assert told["same_key"] == ("failed" if peer.name == "fasta2a" else "passed"), check.rows
+    assert (told["cancel"] == "failed", told["error"]) == (False, "not_applicable"), check.rows
+
+
+async def test_its_card_says_whether_it_lists_tasks(peer: Peer) -> None:
+    card = await peer.agent.read_card(peer.call(""))
+    assert (card["lists_tasks"], bool(card["name"])) == (peer.name != "fasta2a", True)
 
 
 def _keeping(call: Call, keep: Callable[[str], None], handle: str | None = None) -> Call:

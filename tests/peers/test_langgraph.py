@@ -12,9 +12,11 @@ from support.fakes import until
 
 from contracts.resources import Usage
 from executor import errors
+from executor.conformance import Check
 from executor.http_agents import HeaderValues, HttpClient
 from executor.langgraph_agents import LangGraphAgent
-from executor.ports import Call
+from executor.ports import Call, Grant
+from executor.recording import Recording
 from servicekit.addresses import parse_allowed
 from servicekit.retry import backoffs_s
 from signoff.status import Delivery, Protocol
@@ -40,11 +42,14 @@ class Job:
         self._server = server
         self._agent = agent
 
-    def call(self, title: str, *, given_up: bool = False, **fields: Any) -> "asyncio.Task[Any]":
+    def grant(self, title: str, **fields: Any) -> Grant:
         settings = {"assistant": "agent", "input": {"messages": [{"role": "user", "content": "{{title}}"}]}}
         ids = {"context_id": self.thread_id, "message_id": self.message_id}
         whole = {"protocol": Protocol.LANGGRAPH, "url": self._server.url, "request": {"title": title}, **ids}
-        a_grant = grant(**{**whole, "settings": {**settings, **fields.pop("settings", {})}, **fields})
+        return grant(**{**whole, "settings": {**settings, **fields.pop("settings", {})}, **fields})
+
+    def call(self, title: str, *, given_up: bool = False, **fields: Any) -> "asyncio.Task[Any]":
+        a_grant = self.grant(title, **fields)
         call = Call(
             a_grant,
             spend=self.spent.append,
@@ -182,3 +187,10 @@ async def test_what_the_server_does_not_take_has_a_code(job: Job, settings: Any,
     with pytest.raises(errors.AgentError, match=words) as refused:
         await job.call("now", settings=settings)
     assert (refused.value.code, refused.value.retryable) == (code, False)
+
+
+async def test_a_check_finds_a_run_again_and_stops_it(job: Job, agent: LangGraphAgent) -> None:
+    check = Check(agent, job.grant("slowly", policy={"attempt_timeout_s": 30.0}), Recording(), lambda _: None)
+    assert await check.run(90.0) == "blue, of 1"
+    told = {row["check"]: row["outcome"] for row in check.rows}
+    assert (told["same_key"], told["cancel"], told["deadline"]) == ("passed", "passed", "passed"), check.rows
