@@ -1,13 +1,17 @@
 """What people fill in: a new job by keyboard alone, a duplicate, an edit; and what happens to what is unfinished."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Dialog, Locator, Page, expect
 from support.system import System
 from visitor import BOTH, PHONE, Visitor, badge, fitted, found_in, keep, open_entries, settled
 
-from contracts.resources import JobPatch
-from signoff.status import JobStatus
+from contracts.resources import JobPatch, NewAgent
+from signoff.status import JobStatus, Protocol
 
 TABS_MAX = 60
 
@@ -131,6 +135,54 @@ async def test_a_model_is_registered_as_an_agent(page: Page, visitor: Visitor, s
         },
     )
     assert found == []
+
+
+@asynccontextmanager
+async def a2a_server() -> AsyncIterator[str]:
+    """The URL of a server of A2A that has a card, and lists no tasks."""
+    skills = [{"id": each, "name": f"To {each}", "description": f"It can {each}"} for each in ("paint", "write")]
+    card = {"name": "Sky", "description": "Knows the sky", "version": "7", "skills": skills}
+
+    async def show_card(_: web.Request) -> web.Response:
+        interface = {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+        return web.json_response(card | {"supportedInterfaces": [interface]})
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no such method"}})
+
+    app = web.Application()
+    app.add_routes([web.get("/.well-known/agent-card.json", show_card), web.post("/", refuse)])
+    async with TestServer(app) as server:
+        url = str(server.make_url("/"))
+        yield url
+
+
+async def test_the_card_of_a_server_is_shown_and_its_skills_become_capabilities(page: Page, system: System):
+    async with a2a_server() as url:
+        new = NewAgent(id="sky", name="Sky", url=url, protocol=Protocol.A2A, settings={"output": "text"})
+        await system.client.create_agent(new)
+        await page.goto("/agents")
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Sky"))
+        await row.get_by_role("button", name="lists no tasks · 2 skills offered").click()
+        dialog = page.get_by_role("dialog", name="Edit Sky")
+        card = dialog.get_by_role("region", name="Card")
+        await expect(card).to_contain_text(f"Sky 7, JSONRPC at {url}")
+        await card.scroll_into_view_if_needed()
+        found = []
+        for width, height in ((1280, 1000), (768, 1000), PHONE):
+            found += await fitted(page, width)
+            await page.set_viewport_size({"width": width, "height": height})
+            await card.scroll_into_view_if_needed()
+            found += await found_in(page, f"agent-card-{width}", *BOTH)
+        await card.get_by_role("button", name="Take its skills as capabilities").click()
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(dialog).to_have_count(0)
+        assert (await system.client.get_agent("sky")).capabilities == ["paint", "write"]
+        await expect(row.get_by_role("list", name="Capabilities")).to_have_text("paintwrite")
+        for width in (1280, 768, PHONE[0]):
+            found += await fitted(page, width)
+            found += await found_in(page, f"agents-card-{width}", *BOTH)
+        assert found == []
 
 
 async def test_an_agent_is_tried_without_a_job(page: Page, system: System):

@@ -11,6 +11,7 @@ import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { AGENT_FIELDS, type AgentValues, explainInvalidHeaders, toAgentValues, toNewAgent } from "./agent-values";
+import { CardSection } from "./CardSection";
 import { useSaveAgent } from "./mutations";
 import { findProtocol, PROTOCOLS } from "./protocols";
 import { SettingFields } from "./SettingFields";
@@ -76,6 +77,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
             )}
           </Field>
           <SettingFields protocol={protocol} />
+          {agent?.protocol === "a2a" && <CardSection agent={agent} />}
           <Field
             label="Capabilities"
             hint="One per line. Jobs that ask for them can be matched with this agent."

@@ -8,6 +8,7 @@ import { CopyButton } from "@/ui/controls/copy-button";
 import { LabelledValue } from "@/ui/display/labelled-value";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
 import { AgentHealth } from "./AgentHealth";
+import { describeCard } from "./card";
 import type { AgentAction } from "./mutations";
 import { describeProtocol } from "./protocols";
 
@@ -25,6 +26,7 @@ const CELL = "lg:h-12 lg:px-2 lg:py-1.5 align-middle";
 
 /** Row of the agents' table: health, load, success, limits and actions of one agent. */
 export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }: AgentRowProps) {
+  const note = describeCard(agent);
   return (
     <tr className="border-b hover:bg-sunken max-lg:flex max-lg:flex-wrap max-lg:items-center max-lg:gap-x-4 max-lg:gap-y-1 max-lg:py-2">
       <td className={`${CELL} max-lg:w-full`}>
@@ -44,6 +46,12 @@ export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }:
             </span>
           )}
           <bdi className="wrap-anywhere">{describeProtocol(agent)}</bdi>
+          {note && (
+            <button type="button" onClick={onEdit} className="min-h-6 text-accent underline" title="Show its card">
+              {note}
+              <span className="sr-only"> of {agent.name}</span>
+            </button>
+          )}
           <ul aria-label="Capabilities" className="contents">
             {agent.capabilities?.map((each) => (
               <li key={each} className="rounded bg-pending-tint px-1.5 text-pending wrap-anywhere">

@@ -13,8 +13,12 @@ import { EmptyState, Skeleton } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentDialog } from "./AgentDialog";
 import { AgentRow } from "./AgentRow";
+import { isCardAwaited } from "./card";
 import { type AgentAction, useAgentAction } from "./mutations";
 import { statsQuery } from "./queries";
+
+/** How often it is looked whether an executor has read a card that none has read yet. */
+const CARD_POLL_MS = 5_000;
 
 type OpenDialog = { agent?: Agent; what: "edit" | "limit" | "disable" };
 
@@ -31,7 +35,10 @@ const COLUMNS = {
 /** Page of all agents, with their health, load and limits. */
 export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean }) {
   useTitle("Agents");
-  const agents = useQuery(agentsQuery);
+  const agents = useQuery({
+    ...agentsQuery,
+    refetchInterval: ({ state }) => (state.data?.some(isCardAwaited) ? CARD_POLL_MS : false),
+  });
   const stats = useQuery(statsQuery).data;
   const limits = useQuery(limitsQuery).data ?? [];
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", isRegistering ? { what: "edit" } : null);

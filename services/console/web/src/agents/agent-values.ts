@@ -84,7 +84,8 @@ export function toNewAgent(form: AgentValues, agent?: Agent): NewAgent {
 export const explainInvalidHeaders = (text: string) =>
   splitLines(text).every((line) => line.includes("=")) || "Write one per line: name=where the value is found.";
 
-const splitLines = (text: string) =>
+/** Split a text of one value per line. */
+export const splitLines = (text: string) =>
   text
     .split("\n")
     .map((line) => line.trim())
