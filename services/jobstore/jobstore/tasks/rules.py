@@ -25,9 +25,6 @@ TAKEN_WITHIN_S: Final = 60.0
 #: Seconds for which work is tried to be stopped, or a card to be read.
 TRIED_FOR_S: Final = 3_600.0
 
-#: Seconds after which a card is read again.
-CARD_KEPT_S: Final = 3_600.0
-
 #: Ends of executions that no executor brings about: nobody else stops the work.
 _LEFT: Final = frozenset(
     {

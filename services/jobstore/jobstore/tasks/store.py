@@ -21,6 +21,8 @@ from signoff.status import Protocol, TaskKind
 #: Seconds for which tries are kept, and how many rows one `forget` deletes.
 KEPT_S: Final = 86_400.0
 FORGET_BATCH: Final = 1_000
+#: Seconds after which a card is read again.
+CARD_KEPT_S: Final = 3_600.0
 #: Cards that are queued at once to be read again.
 CARDS_BATCH: Final = 100
 #: Rows that one look gives up.
@@ -44,7 +46,7 @@ _QUEUE_CARDS: Final = text(
     WITH old AS (
         SELECT a.id, a.protocol, c.read_at FROM agents a LEFT JOIN agent_cards c ON c.agent_id = a.id
         WHERE a.protocol = '{Protocol.A2A}' AND a.enabled
-            AND (c.read_at IS NULL OR c.read_at <= signoff_now() - make_interval(secs => {rules.CARD_KEPT_S}))
+            AND (c.read_at IS NULL OR c.read_at <= signoff_now() - make_interval(secs => {CARD_KEPT_S}))
             AND NOT EXISTS (SELECT FROM agent_tasks t WHERE t.kind = 'card' AND t.agent_id = a.id AND t.state <> 'DONE')
         LIMIT {CARDS_BATCH}
     ), queued AS (
