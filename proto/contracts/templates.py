@@ -35,16 +35,24 @@ _OPEN: Final = "{{"
 _PLACE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _PATH: Final = re.compile(r"\s*([a-z_]+)((?:\.[^.{}\s]+)*)\s*")
 _DEPTH_MAX: Final = 20
+#: Names in a template at most: each may stand for the largest payload.
+PLACES_MAX: Final = 50
 
 
 def check_text(template: str) -> str:
-    """Return the template. Raise ValueError if it names anything but a path into one of NAMES."""
-    for found in _PLACE.finditer(template):
-        _parse(found[1])
-    rest = _PLACE.sub("", template)
-    if _OPEN in rest:
+    """Return the template. Raise ValueError if it names anything but a path into one of NAMES, or too many."""
+    places = _PLACE.findall(template)
+    for place in places:
+        _parse(place)
+    _check_count(len(places))
+    if _OPEN in _PLACE.sub("", template):
         raise ValueError("{{ has no }} behind it")
     return template
+
+
+def _check_count(places: int) -> None:
+    if places > PLACES_MAX:
+        raise ValueError(f"has {places} names in braces, and may have {PLACES_MAX}")
 
 
 def check_json(template: Any) -> Any:
@@ -54,6 +62,7 @@ def check_json(template: Any) -> Any:
             check_text(text)
         except ValueError as error:
             raise ValueError(f"{place}: {error}" if place else str(error)) from None
+    _check_count(sum(len(_PLACE.findall(text)) for _, text in _list_texts(template)))
     return template
 
 
@@ -79,9 +88,10 @@ def _split(template: str) -> list[str | list[str]]:
 def fill_json(template: Any, request: Mapping[str, Any]) -> Any:
     """Return a JSON template with its texts filled in; a text that is nothing but one name becomes the value itself."""
     if isinstance(template, str):
-        whole = _PLACE.fullmatch(template)
-        is_value = whole is not None and _OPEN not in whole[1]
-        return find(request, _parse(whole[1])) if whole and is_value else fill_text(template, request)
+        match _split(template):
+            case ["", list(path), ""]:
+                return find(request, path)
+        return fill_text(template, request)
     if isinstance(template, list):
         return [fill_json(each, request) for each in template]
     if isinstance(template, dict):

@@ -21,7 +21,7 @@ from support.fakes import until
 
 from contracts.agent_settings import MESSAGES, check_settings
 from contracts.events import ResultProduced
-from contracts.templates import fill_json
+from contracts.templates import check_json, fill_json
 from executor.errors import AgentBusyError
 from executor.langgraph_agents import LangGraphAgent
 from executor.ports import Call
@@ -99,6 +99,8 @@ async def test_input_and_output_are_by_template_and_path(graph, outcome):
     [
         ({}, "assistant"),
         ({"assistant": "a", "input": {"x": ["{{env.SECRET}}"]}}, "env is none of"),
+        ({"assistant": "a", "input": ["{{payload}}" * 51]}, "has 51 names in braces"),
+        ({"assistant": "a", "input": ["{{payload}}" * 30, {"x": "{{title}}" * 30}]}, "has 60 names in braces"),
         ({"assistant": "a", "output": "messages..content"}, "names and numbers"),
         ({"assistant": "a", "config": {"configurable": {"thread_id": "x"}}}, "thread_id"),
         ({"assistant": "a", "config": {"configurable": {"a": 1}}, "context": {"a": 1}}, "leave one of them out"),
@@ -108,6 +110,14 @@ async def test_input_and_output_are_by_template_and_path(graph, outcome):
 def test_settings_that_cannot_be_meant_are_refused_when_saved(settings, words):
     with pytest.raises(ValueError, match=words):
         check_settings(Protocol.LANGGRAPH, settings)
+
+
+@pytest.mark.parametrize(
+    ("template", "filled"),
+    [("{{payload}}", {"a": 1}), ("{{ payload.a }}", 1), ("{{title}}{{title}}", "xx"), ("{{title}} }}", "x }}")],
+)
+def test_a_text_that_is_one_name_becomes_its_value_and_any_other_a_text(template, filled):
+    assert fill_json(check_json(template), {"title": "x", "payload": {"a": 1}}) == filled
 
 
 @pytest.mark.parametrize("result", [0, "", [], {"a": None}, None])
