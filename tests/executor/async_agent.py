@@ -13,11 +13,15 @@ def status(state: str = "running", **fields: Any) -> Script:
 
 
 class AsyncAgent:
-    """`takes` answers the URL to post to; the statuses come in order, and the last one for ever."""
+    """`takes` answers the URL to post to; the statuses come in order, and the last one for ever.
+
+    Each request to stop is answered by `stopping`.
+    """
 
     def __init__(self, agent: FaultAgent) -> None:
         self.agent = agent
         self.status_path = ""
+        self.stopping = says(b"", 204)
 
     def takes(self, *statuses: Script, location: str | None = None, **headers: Any) -> str:
         coming: Iterable[Script] = chain(statuses, repeat(statuses[-1])) if statuses else repeat(status())
@@ -25,7 +29,7 @@ class AsyncAgent:
 
         async def answers(writer: Any) -> None:
             if self.agent.calls[-1].method == "DELETE":
-                await says(b"", 204)(writer)
+                await self.stopping(writer)
             else:
                 await next(steps)(writer)
 

@@ -13,7 +13,9 @@ from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.spending import Budget
-from executor.openai_agents import join_url
+from executor.errors import AgentBusyError
+from executor.openai_agents import OpenAIAgent, join_url
+from executor.ports import Call
 from signoff.jsontext import json_text
 from signoff.status import Delivery, Protocol, ReportKind
 
@@ -325,6 +327,14 @@ class TestInTheBackground:
         failed = await ask(BACKGROUND, policy={"attempt_timeout_s": 0.5})
         assert failed.code == "agent_timeout"
         await until(lambda: model.cancelled == ["resp_1"])
+
+    async def test_one_that_could_not_be_cancelled_afterwards_is_said(self, model, client) -> None:
+        model.going_on["resp_1"] = [fake.runs()]
+        model.refuses_to_cancel = fake.status(500)
+        a_grant = grant(url=model.base_url, protocol=Protocol.OPENAI, settings={"model": "m"})
+        with pytest.raises(AgentBusyError):
+            await OpenAIAgent(client, 0.1).stop_work(Call(a_grant, handle="resp_1"))
+        assert model.cancelled == ["resp_1"]
 
     async def test_one_that_is_silent_ends_by_its_heartbeat(self, model, ask) -> None:
         model.plays(fake.goes_on(fake.hangs()))

@@ -121,6 +121,17 @@ async def test_work_that_has_ended_is_left(done, asynchronous, answer):
     assert (outcome.code, asynchronous.stops) == ("", [])
 
 
+@pytest.mark.parametrize(("http_status", "code"), [(204, ""), (404, ""), (405, ""), (501, ""), (503, "agent_status")])
+async def test_a_stop_that_the_agent_did_not_take_is_said_so_that_it_is_tried_again(
+    done, asynchronous, http_status, code
+):
+    asynchronous.takes(status())
+    asynchronous.stopping = says(b"", http_status)
+    place = f"http://127.0.0.1:{asynchronous.agent.port}/{asynchronous.status_path}"
+    outcome = await done(TaskKind.CANCEL, place, handle=place, **ASYNC)
+    assert (outcome.code, len(asynchronous.stops)) == (code, 1)
+
+
 async def test_a_stop_that_fails_says_why_and_work_of_another_origin_is_never_asked(done, agent):
     place = agent.does(says(b"busy", 503))
     outcome = await done(TaskKind.CANCEL, place, handle=place, **ASYNC)

@@ -28,6 +28,7 @@ class FakeModel:
         self.going_on: dict[str, list[Step]] = {}
         self.polled: list[str] = []
         self.cancelled: list[str] = []
+        self.refuses_to_cancel: Step | None = None
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.sent_bytes = 0
@@ -70,9 +71,11 @@ class FakeModel:
             return await status(404, "not_found")(request, {})
         return await _take(self.going_on[response_id])(request, {"id": response_id})
 
-    async def _cancel(self, request: web.Request) -> web.Response:
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
         response_id = request.match_info["id"]
         self.cancelled.append(response_id)
+        if self.refuses_to_cancel is not None:
+            return await self.refuses_to_cancel(request, {})
         ended = {"id": response_id, "status": "cancelled", "output": []}
         self.going_on[response_id] = [raw(ended)]
         return web.json_response(ended)

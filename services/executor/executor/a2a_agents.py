@@ -436,8 +436,7 @@ def _read_answer(response: AgentResponse, binding: str) -> dict[str, Any]:
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
         _refuse(response, error)
-    if not response.is_success:
-        response.read_value()  # raises
+    response.check()
     if binding == _JSONRPC and isinstance(answer, dict):
         answer = answer.get("result")
     if not isinstance(answer, dict):
@@ -469,8 +468,7 @@ def _refuse(response: AgentResponse, error: Mapping[str, Any]) -> Never:
         if code in _INTERNAL:
             raise errors.AgentBusyError(message, status=code, retry_after_s=response.retry_after_s)
         raise errors.AgentStatusError(message, status=code)
-    response.read_value()
-    raise AssertionError
+    raise response.to_error()
 
 
 def _parse(model: type[_Model], value: Any, what: str) -> _Model:

@@ -141,10 +141,15 @@ class AgentResponse:
         """Return the error of a status that is not 2xx."""
         return _to_error(self)
 
-    def read_value(self) -> Any:
-        """Return the JSON value of the body. Raise AgentError if the status is not 2xx, or the body is no JSON."""
+    def check(self) -> Self:
+        """Return the response. Raise AgentError if its status is not 2xx."""
         if not self.is_success:
             raise self.to_error()
+        return self
+
+    def read_value(self) -> Any:
+        """Return the JSON value of the body. Raise AgentError if the status is not 2xx, or the body is no JSON."""
+        self.check()
         try:
             return parse_json(self.body)
         except ValueError as error:
@@ -437,7 +442,7 @@ class _AcceptedWork(Work[Status]):
         return _read_result(status)
 
     async def stop(self) -> None:
-        await self._client.request(self.call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})
+        (await self._client.request(self.call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})).check()
 
     def _spend(self, response: AgentResponse, status: Status) -> None:
         usage = response.usage

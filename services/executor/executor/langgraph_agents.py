@@ -173,9 +173,7 @@ class _RunWork(Work[End]):
     async def stop(self) -> None:
         """Cancel the run, and wait for that, so that no other call finds it under way."""
         path, sizes = f"/runs/{self._run_id}/cancel", {"envelope_bytes": STATE_BYTES}
-        response = await _request(self._client, self.call, "POST", path, query={"wait": "true"}, **sizes)
-        if not response.is_success:
-            response.read_value()  # which raises why
+        (await _request(self._client, self.call, "POST", path, query={"wait": "true"}, **sizes)).check()
 
     async def _get_state(self, path: str) -> AgentResponse:
         return await _request(self._client, self.call, "GET", path, envelope_bytes=STATE_BYTES)

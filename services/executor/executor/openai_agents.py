@@ -123,10 +123,8 @@ class _Response(Work[Response]):
             headers=_HEADERS,
             envelope_bytes=ENVELOPE_BYTES,
         )
-        if not response.is_success:
-            raise response.to_error()
         try:
-            parsed: Response = _parse(self.call, APIS["responses"], response)
+            parsed: Response = _parse(self.call, APIS["responses"], response.check())
         except errors.AgentOutputError as error:  # asked again, it would say the same
             raise errors.AgentAnswerError(str(error), code=ErrorCode.AGENT_INVALID_STATUS) from error
         self.retry_after_s = response.retry_after_s
@@ -139,9 +137,10 @@ class _Response(Work[Response]):
         return _read(self.call, APIS["responses"], status)
 
     async def stop(self) -> None:
-        await self._client.request(
+        response = await self._client.request(
             self.call, "POST", f"{self._url}/cancel", STOP_TIMEOUT_S, headers=_HEADERS, envelope_bytes=ENVELOPE_BYTES
         )
+        response.check()
 
 
 def join_url(base: str, path: str) -> str:
