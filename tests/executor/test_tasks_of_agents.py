@@ -41,9 +41,13 @@ class FakeTasks:
         self.finished: dict[Any, TaskOutcome] = {}
         self.outages = 0
         self.keeps_answers = True
+        self.unreadable = 0
 
     async def watch(self, owner: Any, room: int) -> AsyncIterator[Task]:
         del owner, room
+        if self.unreadable:
+            self.unreadable -= 1
+            raise ValueError("a field that is not known here")
         while True:
             yield await self.waiting.get()
 
@@ -198,6 +202,11 @@ async def test_a_long_body_is_cut(done, agent):
 
 async def test_what_came_of_a_task_is_said_once_the_jobstore_is_back(done, tasks, agent):
     tasks.outages = 1
+    assert (await done(TaskKind.TRY, agent.does(says(b'"blue"')))).answer["result"] == "blue"
+
+
+async def test_a_task_that_cannot_be_read_does_not_end_the_watch(done, tasks, agent):
+    tasks.unreadable = 1
     assert (await done(TaskKind.TRY, agent.does(says(b'"blue"')))).answer["result"] == "blue"
 
 

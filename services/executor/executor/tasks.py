@@ -108,6 +108,8 @@ class TaskWorker:
                     doing.add_done_callback(self._under_way.discard)
             except (TransientError, PermanentError) as error:
                 log.debug("tasks are not watched", extra={"code": error.code, "reason": str(error)})
+            except Exception:  # such as a task that cannot be read: a bug is no reason to take no more of them
+                log.exception("the watch of tasks failed unexpectedly")
             await asyncio.sleep(next(waits))
 
     async def _do(self, task: Task) -> None:
