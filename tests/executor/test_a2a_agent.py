@@ -289,6 +289,26 @@ async def test_a_card_is_read_once_for_many_calls(server: A2AServer, outcome):
     assert [call.path for call in server.calls].count("/agent/.well-known/agent-card.json") == 1
 
 
+async def test_a_card_that_cannot_be_read_is_read_once_for_all_calls_that_wait(server: A2AServer, begun, publisher):
+    """They would else wait one after the other, and those behind find their time used up."""
+    server.spoilt["card"] = [says(b"", 500)] * 5
+    for number in range(5):
+        await begun(server.plan(BLUE), message_id=f"m{number}", policy={"max_calls": 1})
+    await until(lambda: len(publisher.events) == 5)
+    assert {event.code for event in publisher.events} == {"agent_card_unreadable"}
+    assert [call.path for call in server.calls].count("/agent/.well-known/agent-card.json") == 1
+
+
+async def test_a_card_that_one_key_may_not_read_is_read_by_another(server: A2AServer, begun, publisher, environ):
+    environ |= {"SIGNOFF_AGENT_OLD": "old-key", "SIGNOFF_AGENT_NEW": "new-key"}
+    server.spoilt["card"] = [says(b"", 401)]
+    for name in ("OLD", "NEW"):
+        headers = {"X-Key": f"env:SIGNOFF_AGENT_{name}"}
+        await begun(server.plan(BLUE), message_id=name, headers=headers, policy={"max_calls": 1})
+    await until(lambda: len(publisher.events) == 2)
+    assert [getattr(event, "result", None) for event in publisher.events].count("blue") == 1
+
+
 async def test_a_card_is_read_anew_once_a_message_was_refused(server: A2AServer, outcome):
     await outcome(server.plan(BLUE))
     server.errors["SendMessage"] = -32602

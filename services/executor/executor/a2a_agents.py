@@ -175,6 +175,23 @@ class Endpoint:
         return method, f"{url}?{urlencode(rest)}" if rest else url, None
 
 
+#: The agent's URL, and the references of its headers: a server may answer another key otherwise.
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+def _name_server(call: Call) -> _Key:
+    return call.grant.url, tuple(sorted(call.grant.headers.items()))
+
+
+class _Reading:
+    """The reading of a card by one of the calls that wait for it; if that failed, for all of them."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.failure: errors.AgentError | None = None
+        self.failed_at = 0.0
+
+
 class A2AAgent(PolledAgent):
     """An adapter for A2A servers: a job is a context, an execution a message, and its work a task.
 
@@ -185,8 +202,8 @@ class A2AAgent(PolledAgent):
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
         super().__init__(poll_max_s)
         self._client = client
-        self._endpoints: dict[str, tuple[Endpoint, float]] = {}
-        self._reading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._endpoints: dict[_Key, tuple[Endpoint, float]] = {}
+        self._readings: WeakValueDictionary[_Key, _Reading] = WeakValueDictionary()
 
     async def find(self, call: Call) -> "_TaskWork | None":
         """Return the execution's task: one that goes on or is completed before others, the newest of these."""
@@ -216,7 +233,7 @@ class A2AAgent(PolledAgent):
             response, answer = await self.request(call, endpoint, "SendMessage", params)
         except errors.AgentError as error:
             if not error.retryable:
-                self._endpoints.pop(call.grant.url, None)  # the next call reads the card anew
+                self._endpoints.pop(_name_server(call), None)  # the next call reads the card anew
             if error.status == _NO_METHOD:
                 raise errors.AgentVersionError(f"{error}: it does not speak A2A {VERSION}") from error
             raise
@@ -275,19 +292,27 @@ class A2AAgent(PolledAgent):
 
     async def _open(self, call: Call) -> Endpoint:
         """Return where the agent is called, by its card, which is read once in a while."""
-        agent_url = call.grant.url
-        lock = self._reading.setdefault(agent_url, asyncio.Lock())
-        async with lock:  # thousands of calls that begin together read it once
-            endpoint, read_at = self._endpoints.get(agent_url, (None, 0.0))
-            if endpoint is None or time.monotonic() - read_at > CARD_KEPT_S:
-                before, endpoint = endpoint, choose_endpoint(await self._read_card(call), agent_url)
-                if before not in {None, endpoint}:
-                    log.warning("the card of an agent names another endpoint", extra={"url": endpoint.url})
-                self._endpoints.pop(agent_url, None)
-                if len(self._endpoints) >= CARDS_MAX:
-                    del self._endpoints[next(iter(self._endpoints))]
-                self._endpoints[agent_url] = endpoint, time.monotonic()
-        return endpoint
+        server, began = _name_server(call), time.monotonic()
+        reading = self._readings.setdefault(server, _Reading())
+        async with reading.lock:  # thousands of calls that begin together read it once
+            endpoint, read_at = self._endpoints.get(server, (None, 0.0))
+            if endpoint is not None and time.monotonic() - read_at <= CARD_KEPT_S:
+                return endpoint
+            if reading.failure is not None and reading.failed_at >= began:
+                raise reading.failure.with_traceback(None)
+            before = endpoint
+            try:
+                endpoint = choose_endpoint(await self._read_card(call), call.grant.url)
+            except errors.AgentError as error:
+                reading.failure, reading.failed_at = error, time.monotonic()
+                raise
+            if before not in {None, endpoint}:
+                log.warning("the card of an agent names another endpoint", extra={"url": call.hide(endpoint.url)})
+            self._endpoints.pop(server, None)
+            if len(self._endpoints) >= CARDS_MAX:
+                del self._endpoints[next(iter(self._endpoints))]
+            self._endpoints[server] = endpoint, time.monotonic()
+            return endpoint
 
     async def _read_card(self, call: Call) -> _Card:
         url = find_card_url(call.grant.url)
