@@ -9,17 +9,16 @@ from typing import Annotated, Any, Final, Never, TypeVar
 from urllib.parse import quote, urlencode
 from weakref import WeakValueDictionary
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from contracts import templates
 from contracts.events import check_handle
-from contracts.fields import describe_problem
 from executor import errors
-from executor.http_agents import AgentResponse, HttpClient, find_own_url
+from executor.http_agents import AgentResponse, HttpClient, PolledHttpAgent, find_own_url, parse_answer
 from executor.outcomes import read_progress, to_printable
 from executor.ports import Call
-from executor.work import POLL_TIMEOUT_S, STOP_TIMEOUT_S, Done, PolledAgent, Work
+from executor.work import POLL_TIMEOUT_S, Done, Work
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
@@ -192,7 +191,7 @@ class _Reading:
         self.failed_at = 0.0
 
 
-class A2AAgent(PolledAgent):
+class A2AAgent(PolledHttpAgent):
     """An adapter for A2A servers: a job is a context, an execution a message, and its work a task.
 
     A message may make a task each time it is sent, so the context's tasks are listed before it is sent again. A server
@@ -200,8 +199,7 @@ class A2AAgent(PolledAgent):
     """
 
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
-        super().__init__(poll_max_s)
-        self._client = client
+        super().__init__(client, poll_max_s)
         self._endpoints: dict[_Key, tuple[Endpoint, float]] = {}
         self._readings: WeakValueDictionary[_Key, _Reading] = WeakValueDictionary()
 
@@ -238,14 +236,10 @@ class A2AAgent(PolledAgent):
                 raise errors.AgentVersionError(f"{error}: it does not speak A2A {VERSION}") from error
             raise
         if answer.get("message") is not None:
-            _spend(call, response)
+            response.spend(call)
             return Done(_read_parts(call, [_parse(_Artifact, answer["message"], "message")]))
         task = _parse(Task, answer.get("task"), "task")
         return _TaskWork(self, call, endpoint, task.id)
-
-    def check(self, result: Any) -> Any:
-        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
-        return self._client.check_size(result)
 
     async def read_card(self, call: Call) -> dict[str, Any]:
         """Return what the agent says of itself, bounded, and whether it lists tasks. Raise AgentError."""
@@ -284,9 +278,8 @@ class A2AAgent(PolledAgent):
         headers = {"A2A-Version": VERSION, "Accept": f"{kind}, application/json"}
         if body is not None:
             headers["Content-Type"] = kind
-        connect_s = STOP_TIMEOUT_S if operation == "CancelTask" else call.grant.policy.connect_timeout_s
         response = await self._client.request(
-            call, method, url, connect_s, headers=headers, data=body, envelope_bytes=HISTORY_BYTES
+            call, method, url, headers=headers, data=body, envelope_bytes=HISTORY_BYTES
         )
         return response, _read_answer(response, endpoint.binding)
 
@@ -319,9 +312,7 @@ class A2AAgent(PolledAgent):
         headers = {"A2A-Version": VERSION, "Accept": "application/json"}
         try:
             async with asyncio.timeout(POLL_TIMEOUT_S):
-                response = await self._client.request(
-                    call, "GET", url, call.grant.policy.connect_timeout_s, headers=headers
-                )
+                response = await self._client.request(call, "GET", url, headers=headers)
                 return _parse(_Card, response.read_value(), "card")
         except (errors.AgentUnreachableError, errors.AgentForbiddenError):
             raise
@@ -379,7 +370,7 @@ class _TaskWork(Work[Task]):
             return None
         if task.state in _INTERRUPTED:  # it would wait for ever
             await self.stop_in_time()
-        _spend(self.call, response)
+        response.spend(self.call)
         return task
 
     def read(self, status: Task) -> Any:
@@ -465,7 +456,7 @@ def _read_answer(response: AgentResponse, binding: str) -> dict[str, Any]:
     if binding == _JSONRPC and isinstance(answer, dict):
         answer = answer.get("result")
     if not isinstance(answer, dict):
-        raise errors.AgentAnswerError("the answer has no result of A2A", code=ErrorCode.AGENT_INVALID_STATUS)
+        raise errors.AgentProtocolError("the answer has no result of A2A")
     if "kind" in answer:
         raise errors.AgentVersionError(f"the agent answered as A2A 0.3 does, and {VERSION} is spoken here")
     return answer
@@ -497,23 +488,12 @@ def _refuse(response: AgentResponse, error: Mapping[str, Any]) -> Never:
 
 
 def _parse(model: type[_Model], value: Any, what: str) -> _Model:
-    try:
-        parsed = model.model_validate(value)
-    except ValidationError as error:
-        why = "; ".join(map(describe_problem, error.errors(include_input=False)[:3]))
-        message = f"the answer is no {what} of A2A: {why}"
-        raise errors.AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_STATUS) from None
+    parsed = parse_answer(model.model_validate, value, f"{what} of A2A")
     if isinstance(parsed, Task) and parsed.state not in _RUNNING | _ENDED | _INTERRUPTED.keys():
         if parsed.status.state.islower():
             raise errors.AgentVersionError(f"the task's state {_show(parsed.state)} is one of A2A 0.3")
-        message = f"the task's state {_show(parsed.state)} is not known"
-        raise errors.AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_STATUS)
+        raise errors.AgentProtocolError(f"the task's state {_show(parsed.state)} is not known")
     return parsed
-
-
-def _spend(call: Call, response: AgentResponse) -> None:
-    if (usage := response.usage) is not None:
-        call.spend(usage)
 
 
 def _read_parts(call: Call, artifacts: Sequence[_Artifact]) -> Any:

@@ -116,6 +116,10 @@ class AgentAnswerError(AgentError, code=ErrorCode.AGENT_INVALID_JSON):
     """The agent answered 2xx without a usable result, for example without JSON or with a too large result."""
 
 
+class AgentProtocolError(AgentAnswerError, code=ErrorCode.AGENT_INVALID_STATUS):
+    """The agent's answer is not what its protocol has."""
+
+
 class AgentRefusedError(AgentError, code=ErrorCode.AGENT_REFUSED):
     """The model refused the task."""
 

@@ -15,7 +15,7 @@ from contracts.events import Event, ResultProduced, check_handle
 from contracts.resources import Usage
 from contracts.spending import CALL_COST_MAX_USD, bound_cost, with_cost
 from executor import outcomes
-from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError, ExecutorError
+from executor.errors import AgentAnswerError, AgentError, AgentProtocolError, AgentTimeoutError, ExecutorError
 from executor.outcomes import AttemptReports, to_result_event
 from executor.ports import Agent, Call, Claim, Executions, Grant, Progress
 from servicekit.errors import PermanentError, ServiceError
@@ -146,8 +146,7 @@ class Attempt:
         try:
             self._handle = check_handle(handle) if handle else None
         except ValueError as error:
-            message = f"the agent's name for the work {error}"
-            raise AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_STATUS) from None
+            raise AgentProtocolError(f"the agent's name for the work {error}") from None
         if self._handle is None:  # the report of the failure that follows says so
             return
         self._had_handle = True

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,7 +24,7 @@ from executor import errors
 from executor.outcomes import read_progress, to_printable
 from executor.ports import Call, Exchange, Grant
 from executor.signing import SigningSecret, name_message, parse_secrets, sign
-from executor.work import STOP_TIMEOUT_S, Done, PolledAgent, Work, choose_handle
+from executor.work import Done, PolledAgent, Work, choose_handle
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import read_retry_after
 from signoff.errors import ErrorCode
@@ -32,6 +32,7 @@ from signoff.jsontext import json_text, parse_json
 
 log = logging.getLogger(__name__)
 
+A = TypeVar("A")
 
 #: The most bytes of a value.
 VALUE_MAX_BYTES = 8 << 10
@@ -105,6 +106,8 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 #: Request headers: the number of the grant, and that of the call over all attempts.
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
+_ACCEPT = {"Accept": "application/json"}
+_JSON_HEADERS = {"Content-Type": "application/json", **_ACCEPT}
 #: A request header: the bytes of the largest result that is taken and judged, for the agent to know before it works.
 RESULT_MAX_HEADER = "Signoff-Result-Max-Bytes"
 #: Response headers: the reason why the agent declines the job, and the usage of the call.
@@ -131,15 +134,26 @@ class AgentResponse:
         """The seconds to wait, from the header Retry-After; None if it states none."""
         return read_retry_after(self.headers, RETRY_AFTER_MAX_S)
 
-    @property
-    def usage(self) -> Usage | None:
-        """The usage of the call, from the header Signoff-Usage; None if it is missing or malformed."""
+    def spend(self, call: Call, stated: Any = None) -> None:
+        """Spend the usage of a call, from the header Signoff-Usage, else as `stated`, unless it has none."""
         text = self.headers.get(USAGE_HEADER)
-        return None if text is None else parse_usage(text)
+        usage = None if text is None else parse_usage(text)
+        if usage is None and stated is not None:
+            usage = parse_usage(stated)
+        if usage is not None:
+            call.spend(usage)
 
     def to_error(self) -> errors.AgentError:
         """Return the error of a status that is not 2xx."""
-        return _to_error(self)
+        status, why = self.status, self.headers.get(DECLINED_HEADER)
+        if why is not None and status < _SERVER_ERROR:
+            return errors.AgentDeclinedError(why or "the agent declined", status=status)
+        excerpt = self.hide(self.body.decode(errors="replace"))[:_EXCERPT_MAX]
+        message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
+        if status in _BUSY or status >= _SERVER_ERROR:
+            return errors.AgentBusyError(message, status=status, retry_after_s=self.retry_after_s)
+        code = ErrorCode.AGENT_REDIRECT if status < 400 else None  # noqa: PLR2004 - what 3xx is
+        return errors.AgentStatusError(message, code=code, status=status)
 
     def check(self) -> Self:
         """Return the response. Raise AgentError if its status is not 2xx."""
@@ -188,27 +202,29 @@ class HttpClient:
         grant = call.grant
         data, headers = grant.request.encode(), build_headers(call)
         headers[RESULT_MAX_HEADER] = str(self._find_result_max(grant))
-        return await self.request(call, "POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
+        return await self.request(call, "POST", grant.url, data=data, headers=headers)
 
     async def request(  # noqa: C901 - each way to fail has its error
         self,
         call: Call,
         method: str,
         url: str,
-        connect_s: float | None,
         *,
-        headers: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
         envelope_bytes: int = 0,
     ) -> AgentResponse:
-        """Send a request of a call, with the headers of the agent and `headers`, and return the response.
+        """Send a request of a call, with the headers of the agent and `headers`, or those of JSON.
 
-        Raise AgentError if no response comes, or if it is too large. `connect_s` bounds the time to connect. The body
-        of the response may have `envelope_bytes` more than the largest result.
+        Return the response, whose body may have `envelope_bytes` more than the largest result. Raise AgentError if none
+        comes, or a too large one.
         """
+        connect_s = call.grant.policy.connect_timeout_s
         values = self._header_values.read(call.grant.headers)
         if values:
             call.keep_secret(values.values())
+        if headers is None:
+            headers = _JSON_HEADERS if method == "POST" else _ACCEPT
         sent = {**values, **headers}
         if call.grant.signing is not None:
             sent = _without_signature(sent) | self._sign(call, method, data or b"")
@@ -267,8 +283,7 @@ class HttpClient:
 
     def read_result(self, call: Call, response: AgentResponse) -> Any:
         """Return the result in a call's response, and count the call's usage. Raise AgentError if there is none."""
-        if (usage := response.usage) is not None:
-            call.spend(usage)
+        response.spend(call)
         return self.check_size(response.read_value())
 
     def check_size(self, result: Any) -> Any:
@@ -305,6 +320,15 @@ def parse_usage(value: Any) -> Usage | None:
         return None
 
 
+def parse_answer(parse: Callable[[Any], A], value: Any, what: str) -> A:
+    """Return what an agent answered, by its model. Raise AgentProtocolError, without the value, if it is no `what`."""
+    try:
+        return parse(value)
+    except ValidationError as error:
+        why = "; ".join(map(describe_problem, error.errors(include_input=False)[:3]))
+        raise errors.AgentProtocolError(f"the answer is no {what}: {why}") from None
+
+
 async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """Return the decompressed body; one of more than `limit` bytes is cut a little beyond the limit."""
     chunks, size = [], 0
@@ -317,24 +341,10 @@ async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _to_error(response: AgentResponse) -> errors.AgentError:
-    status = response.status
-    why = response.headers.get(DECLINED_HEADER)
-    if why is not None and status < _SERVER_ERROR:
-        return errors.AgentDeclinedError(why or "the agent declined", status=status)
-    excerpt = response.hide(response.body.decode(errors="replace"))[:_EXCERPT_MAX]
-    message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
-    if status in _BUSY or status >= _SERVER_ERROR:
-        return errors.AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)
-    code = ErrorCode.AGENT_REDIRECT if status < 400 else None  # noqa: PLR2004 - what 3xx is
-    return errors.AgentStatusError(message, code=code, status=status)
-
-
 def build_headers(call: Call) -> dict[str, str]:
     """Return a call's headers. An execution's calls share an Idempotency-Key, so that an agent can work just once."""
     return {
-        "Content-Type": "application/json",
-        "Accept": "application/json",
+        **_JSON_HEADERS,
         "Idempotency-Key": str(call.grant.lease.execution_id),
         ATTEMPT_HEADER: str(call.grant.attempt),
         CALL_HEADER: str(call.number),
@@ -382,12 +392,20 @@ class Status(_Strict):
     usage: Any = None
 
 
-class HttpAsyncAgent(PolledAgent):
-    """An adapter for agents that accept work with 202, and are polled less and less often until the work ends."""
+class PolledHttpAgent(PolledAgent):
+    """An adapter for agents whose work is polled over HTTP."""
 
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
         super().__init__(poll_max_s)
         self._client = client
+
+    def check(self, result: Any) -> Any:
+        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
+        return self._client.check_size(result)
+
+
+class HttpAsyncAgent(PolledHttpAgent):
+    """An adapter for agents that accept work with 202, and are polled less and less often until the work ends."""
 
     async def find(self, call: Call) -> "_AcceptedWork | None":
         """Return the work whose place an earlier call has kept, at the agent's present address."""
@@ -408,10 +426,6 @@ class HttpAsyncAgent(PolledAgent):
         work.retry_after_s = response.retry_after_s
         return work
 
-    def check(self, result: Any) -> Any:
-        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
-        return self._client.check_size(result)
-
 
 class _AcceptedWork(Work[Status]):
     """Work that an agent has accepted, at an address of its own."""
@@ -424,14 +438,11 @@ class _AcceptedWork(Work[Status]):
         self._last_heartbeat: int | None = None  # a hash, so that a large one is not kept
 
     async def ask(self) -> Status | None:
-        connect_s, accept = self.call.grant.policy.connect_timeout_s, {"Accept": "application/json"}
-        response = await self._client.request(
-            self.call, "GET", self._url, connect_s, headers=accept, envelope_bytes=ENVELOPE_BYTES
-        )
-        status = _read_status(response)
+        response = await self._client.request(self.call, "GET", self._url, envelope_bytes=ENVELOPE_BYTES)
+        status = parse_answer(Status.model_validate, response.read_value(), "status")
         self.retry_after_s = response.retry_after_s
         if status.state != "running":
-            self._spend(response, status)
+            response.spend(self.call, status.usage)
             return status
         self._note_heartbeat(status)
         message = None if status.message is None else self.call.hide(status.message)
@@ -442,14 +453,7 @@ class _AcceptedWork(Work[Status]):
         return _read_result(status)
 
     async def stop(self) -> None:
-        (await self._client.request(self.call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})).check()
-
-    def _spend(self, response: AgentResponse, status: Status) -> None:
-        usage = response.usage
-        if usage is None and status.usage is not None:
-            usage = parse_usage(status.usage)
-        if usage is not None:
-            self.call.spend(usage)
+        (await self._client.request(self.call, "DELETE", self._url, headers={})).check()
 
     def _note_heartbeat(self, status: Status) -> None:
         """Note a sign of life: if the status has a heartbeat, only a changed one is one."""
@@ -484,14 +488,6 @@ def find_own_url(agent_url: str, place: str) -> str | None:
 
 def _location_error(message: str) -> errors.AgentError:
     return errors.AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_LOCATION)
-
-
-def _read_status(response: AgentResponse) -> Status:
-    try:
-        return Status.model_validate(response.read_value())
-    except ValidationError as error:
-        why = "; ".join(map(describe_problem, error.errors()[:3]))
-        raise errors.AgentAnswerError(f"the answer is no status: {why}", code=ErrorCode.AGENT_INVALID_STATUS) from None
 
 
 def _read_result(status: Status) -> Any:

@@ -6,16 +6,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from yarl import URL
 
 from contracts.agent_settings import LangGraphSettings
-from contracts.fields import describe_problem
 from contracts.templates import fill_json, find, split_path
 from executor import errors
-from executor.http_agents import ENVELOPE_BYTES, AgentResponse, HttpClient, build_headers, parse_usage
+from executor.http_agents import (
+    ENVELOPE_BYTES,
+    A,
+    AgentResponse,
+    HttpClient,
+    PolledHttpAgent,
+    build_headers,
+    parse_answer,
+    parse_usage,
+)
 from executor.ports import Call
-from executor.work import POLL_FIRST_S, POLL_TIMEOUT_S, PolledAgent, Work
+from executor.work import POLL_FIRST_S, POLL_TIMEOUT_S, Work
 from servicekit.retry import backoffs_s
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
@@ -61,12 +69,8 @@ class End(NamedTuple):
     waits: bool
 
 
-class LangGraphAgent(PolledAgent):
+class LangGraphAgent(PolledHttpAgent):
     """An adapter for graphs on LangGraph servers."""
-
-    def __init__(self, client: HttpClient, poll_max_s: float) -> None:
-        super().__init__(poll_max_s)
-        self._client = client
 
     async def find(self, call: Call) -> "_RunWork | None":
         """Return the newest run of this execution in the job's thread."""
@@ -94,10 +98,6 @@ class LangGraphAgent(PolledAgent):
                 return work
             await asyncio.sleep(wait_s)
         raise AssertionError
-
-    def check(self, result: Any) -> Any:
-        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
-        return self._client.check_size(result)
 
     async def _find_begun(self, call: Call, lost: errors.AgentError | None = None) -> "_RunWork | None":
         """Return the run of this execution that another request has begun, or this one, whose answer was `lost`.
@@ -131,9 +131,11 @@ class _RunWork(Work[End]):
             self.note_life()
             return None
         if run.status not in {"success", "error", "timeout", "interrupted"}:
-            raise _status_error(f"the run has the unknown status {run.status!r}")
+            raise errors.AgentProtocolError(f"the run has the unknown status {run.status!r}")
         if run is not runs[0]:
-            raise _status_error("another run has begun in the job's thread, whose state is no longer this run's")
+            raise errors.AgentProtocolError(
+                "another run has begun in the job's thread, whose state is no longer this run's"
+            )
         state = (await self._get_state(f"/runs/{self._run_id}/join")).read_value()
         # A graph that stops before or after a node does not say so in its state.
         waits = run.status == "success" and _read(_THREAD, await self._get_state("")).status == "interrupted"
@@ -202,9 +204,8 @@ async def _request(
                 call,
                 method,
                 str(url.with_query(query) if query else url),
-                grant.policy.connect_timeout_s,
                 data=body,
-                headers={"Accept": "application/json"} if body is None else build_headers(call),
+                headers=None if body is None else build_headers(call),
                 envelope_bytes=envelope_bytes + 2 * len(body or b""),
             )
     except TimeoutError:
@@ -230,17 +231,9 @@ def _is_own(call: Call, run: _Run) -> bool:
     return str(run.run_id) == call.handle or (run.metadata or {}).get(MESSAGE_ID) == call.grant.message_id
 
 
-def _read(adapter: TypeAdapter[Any], response: AgentResponse) -> Any:
+def _read(adapter: TypeAdapter[A], response: AgentResponse) -> A:
     """Return what a response has. Raise AgentError if it is no success, no JSON, or not what LangGraph answers."""
-    try:
-        return adapter.validate_python(response.read_value())
-    except ValidationError as error:
-        why = "; ".join(map(describe_problem, error.errors(include_input=False)[:3]))
-        raise _status_error(f"the answer is none of a LangGraph server: {why}") from None
-
-
-def _status_error(message: str) -> errors.AgentError:
-    return errors.AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_STATUS)
+    return parse_answer(adapter.validate_python, response.read_value(), "answer of a LangGraph server")
 
 
 def _list_questions(state: Mapping[str, Any]) -> str:

@@ -18,14 +18,13 @@ from contracts.checks.languages import compile_schema
 from contracts.fields import describe_problem
 from contracts.templates import DEFAULT, fill_text
 from executor import errors
-from executor.http_agents import AgentResponse, HttpClient
+from executor.http_agents import AgentResponse, HttpClient, PolledHttpAgent
 from executor.ports import Call
-from executor.work import STOP_TIMEOUT_S, Done, PolledAgent, Work
+from executor.work import Done, Work
 from servicekit.models.forms import ApiName, Form, Output, Refusal
 from servicekit.models.pace import Gate, make_metrics, read_headers
 from servicekit.models.servers import FormRefusedError, Memory, Servers, ask_in_form
 from servicekit.models.shapes import APIS, Api, Request, Response, find_answer
-from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
 log = logging.getLogger(__name__)
@@ -45,15 +44,13 @@ _QUOTA: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
 #: Codes of failed responses after which another may succeed.
 _PASSING: Final = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
-_HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
-class OpenAIAgent(PolledAgent):
+class OpenAIAgent(PolledHttpAgent):
     """An adapter for models: a request has its answer at once or, in the background, is polled until it ends."""
 
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
-        super().__init__(poll_max_s)
-        self._client = client
+        super().__init__(client, poll_max_s)
         self._servers = Servers(make_metrics("model", "Requests"))
 
     async def find(self, call: Call) -> "_Response | None":
@@ -70,19 +67,13 @@ class OpenAIAgent(PolledAgent):
         post = partial(self._post, call, memory, gate)
         return await ask_in_form(memory, post, parameters={}, may_switch=api is None)
 
-    def check(self, result: Any) -> Any:
-        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
-        return self._client.check_size(result)
-
     async def _post(self, call: Call, memory: Memory, gate: Gate, form: Form, *, teaches: bool) -> "_Response | Done":
         """Wait for the request's turn, and send it. Raise FormRefusedError if another form may be taken."""
-        api, request, connect_s = APIS[form.api], _write(call, form), call.grant.policy.connect_timeout_s
+        api, request = APIS[form.api], _write(call, form)
         body, url = to_json(api.write(request)), join_url(call.grant.url, api.path)
         turn = await gate.enter(len(body) // _BYTES_A_TOKEN + (request.tokens_max or 0))
         try:
-            response = await self._client.request(
-                call, "POST", url, connect_s, headers=_HEADERS, data=body, envelope_bytes=ENVELOPE_BYTES
-            )
+            response = await self._client.request(call, "POST", url, data=body, envelope_bytes=ENVELOPE_BYTES)
         except BaseException:
             gate.leave()
             raise
@@ -98,9 +89,7 @@ class OpenAIAgent(PolledAgent):
         if getattr(parsed, "status", None) not in _RUNNING or not call.grant.settings.get("background"):
             return Done(_read(call, api, parsed))
         if not isinstance(parsed.id, str) or not _ID.fullmatch(parsed.id):
-            raise errors.AgentAnswerError(
-                "the response goes on, and has no usable id", code=ErrorCode.AGENT_INVALID_STATUS
-            )
+            raise errors.AgentProtocolError("the response goes on, and has no usable id")
         work = _Response(self._client, call, parsed.id)
         work.retry_after_s = response.retry_after_s
         return work
@@ -115,18 +104,11 @@ class _Response(Work[Response]):
         self._url = join_url(call.grant.url, f"responses/{response_id}")
 
     async def ask(self) -> Response | None:
-        response = await self._client.request(
-            self.call,
-            "GET",
-            self._url,
-            self.call.grant.policy.connect_timeout_s,
-            headers=_HEADERS,
-            envelope_bytes=ENVELOPE_BYTES,
-        )
+        response = await self._client.request(self.call, "GET", self._url, envelope_bytes=ENVELOPE_BYTES)
         try:
             parsed: Response = _parse(self.call, APIS["responses"], response.check())
         except errors.AgentOutputError as error:  # asked again, it would say the same
-            raise errors.AgentAnswerError(str(error), code=ErrorCode.AGENT_INVALID_STATUS) from error
+            raise errors.AgentProtocolError(str(error)) from error
         self.retry_after_s = response.retry_after_s
         if parsed.status not in _RUNNING:
             return parsed
@@ -137,10 +119,8 @@ class _Response(Work[Response]):
         return _read(self.call, APIS["responses"], status)
 
     async def stop(self) -> None:
-        response = await self._client.request(
-            self.call, "POST", f"{self._url}/cancel", STOP_TIMEOUT_S, headers=_HEADERS, envelope_bytes=ENVELOPE_BYTES
-        )
-        response.check()
+        url = f"{self._url}/cancel"
+        (await self._client.request(self.call, "POST", url, envelope_bytes=ENVELOPE_BYTES)).check()
 
 
 def join_url(base: str, path: str) -> str:

@@ -145,9 +145,9 @@ class PolledAgent(ABC):
     async def send(self, call: Call) -> "Work[Any] | Done":
         """Send the work, and return it as the agent accepted it. Raise AgentError if the agent did not."""
 
+    @abstractmethod
     def check(self, result: Any) -> Any:
         """Return a result. Raise AgentError if it cannot be taken."""
-        return result
 
     async def call(self, call: Call) -> Any:
         """Return the result of the agent's work, which is sent unless it is found. Raise AgentError without one."""
