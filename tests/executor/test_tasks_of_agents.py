@@ -189,7 +189,7 @@ async def test_a_try_ends_in_the_time_of_the_policy_and_its_work_is_stopped(done
 async def test_a_try_has_the_usage_of_its_call_and_bounded_exchanges(done, asynchronous):
     url = asynchronous.takes(*[status()] * (2 * KEPT_MAX), DONE)
     outcome = await done(TaskKind.TRY, url, policy={"attempt_timeout_s": 50.0}, **ASYNC)
-    assert (outcome.code, outcome.usage.tokens, outcome.usage.cost_usd) == ("", 3, Decimal("0.25"))
+    assert (outcome.code, outcome.spent.spent_tokens, outcome.spent.spent_nanos) == ("", 3, 250_000_000)
     exchanges = outcome.answer["exchanges"]
     assert (len(exchanges), outcome.answer["exchanges_left_out"]) == (KEPT_MAX, 2 * KEPT_MAX + 2 - KEPT_MAX)
     assert (exchanges[0]["method"], "succeeded" in exchanges[-1]["response_body"]) == ("POST", True)
@@ -286,7 +286,7 @@ async def test_a_check_makes_no_further_call_once_the_budget_is_used_up(done, ag
     outcome = await done(TaskKind.CHECK, url, **whole)
     assert len(agent.calls) == 1
     assert rows(outcome)["same_key"] == ("not_applicable", "the agent's budget is used up: 1 of 1 USD are spent")
-    assert outcome.usage.cost_usd == 1
+    assert outcome.spent.spent_nanos == 1_000_000_000
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Never, TypeVar
 from urllib.parse import quote, urlencode
@@ -107,20 +107,22 @@ def _check_id(text: str) -> str:
     return check_handle(text)
 
 
-class _Message(_Read):
+class _Piece(_Read):
+    """A message or an artifact."""
+
     message_id: str | None = None
-    parts: list[dict[str, Any]] | None = None
-
-
-class _Artifact(_Read):
     artifact_id: str | None = None
     name: str | None = None
     parts: list[dict[str, Any]] | None = None
 
+    @property
+    def texts(self) -> list[str]:
+        return [part["text"] for part in self.parts or () if isinstance(part.get("text"), str)]
+
 
 class _Status(_Read):
     state: str
-    message: _Message | None = None
+    message: _Piece | None = None
 
 
 class Task(_Read):
@@ -128,8 +130,8 @@ class Task(_Read):
 
     id: Annotated[str, StringConstraints(min_length=1), AfterValidator(_check_id)]
     status: _Status
-    artifacts: list[_Artifact] | None = None
-    history: list[_Message] | None = None
+    artifacts: list[_Piece] | None = None
+    history: list[_Piece] | None = None
 
     @property
     def state(self) -> str:
@@ -139,8 +141,7 @@ class Task(_Read):
     @property
     def words(self) -> str:
         """The text of the message of its status, or an empty one."""
-        parts = (self.status.message and self.status.message.parts) or []
-        return " ".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+        return "" if self.status.message is None else " ".join(self.status.message.texts)
 
 
 class _Tasks(_Read):
@@ -237,7 +238,7 @@ class A2AAgent(PolledHttpAgent):
             raise
         if answer.get("message") is not None:
             response.spend(call)
-            return Done(_read_parts(call, [_parse(_Artifact, answer["message"], "message")]))
+            return Done(_read_parts(call, [_parse(_Piece, answer["message"], "message")]))
         task = _parse(Task, answer.get("task"), "task")
         return _TaskWork(self, call, endpoint, task.id)
 
@@ -387,7 +388,7 @@ class _TaskWork(Work[Task]):
                 raise errors.AgentCanceledError(f"the agent's task was canceled at the agent: {words}".rstrip(": "))
         artifacts = status.artifacts or []
         if not artifacts and status.status.message is not None:  # some servers answer by their last message
-            artifacts = [_Artifact(parts=status.status.message.parts)]
+            artifacts = [status.status.message]
         return _read_parts(self.call, artifacts)
 
     async def stop(self) -> None:
@@ -496,7 +497,7 @@ def _parse(model: type[_Model], value: Any, what: str) -> _Model:
     return parsed
 
 
-def _read_parts(call: Call, artifacts: Sequence[_Artifact]) -> Any:
+def _read_parts(call: Call, artifacts: Sequence[_Piece]) -> Any:
     """Return the result in artifacts: a part's value, or a list of several, unless the settings say otherwise.
 
     Raise AgentAnswerError for a part that is neither text nor data, or if the settings want another.
@@ -505,7 +506,7 @@ def _read_parts(call: Call, artifacts: Sequence[_Artifact]) -> Any:
     if wanted is not None:
         artifacts = [each for each in artifacts if wanted in {each.name, each.artifact_id}]
     if output == "text":
-        return "\n".join("".join(_list_of("text", each)) for each in artifacts)
+        return "\n".join("".join(each.texts) for each in artifacts)
     parts = [part for each in artifacts for part in each.parts or ()]
     if output == "data":
         parts = [part for part in parts if "data" in part]
@@ -515,10 +516,6 @@ def _read_parts(call: Call, artifacts: Sequence[_Artifact]) -> Any:
     if output == "parts" or len(values) > 1:
         return values
     return values[0] if values else None
-
-
-def _list_of(kind: str, artifact: _Artifact) -> Iterable[str]:
-    return (part[kind] for part in artifact.parts or () if isinstance(part.get(kind), str))
 
 
 def _read_part(part: Mapping[str, Any]) -> Any:

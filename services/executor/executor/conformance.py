@@ -14,7 +14,7 @@ from contracts.resources import Usage
 from contracts.spending import Budget
 from contracts.topics import measure
 from executor import errors
-from executor.ports import Agent, Call, Exchange, Grant, Progress
+from executor.ports import Agent, Call, Grant, Progress
 from executor.recording import Recording
 from executor.work import Done, PolledAgent, Work
 from signoff.errors import ErrorCode
@@ -241,19 +241,15 @@ class Check:
             raise
 
     def _make_call(self, grant: Grant, *, forges: bool = False) -> Call:
-        def note(exchange: Exchange) -> None:
-            self._recording.note(call, exchange)
-
-        call = Call(
+        return Call(
             grant,
             report_progress=self._progress.append,
             is_given_up=lambda: True,
             spend=self._note_usage,
             tokens_left=self._budget.left_tokens,
-            note_exchange=note,
+            note_exchange=self._recording.note,
             forges=forges,
         )
-        return call
 
     def _note_usage(self, usage: Usage) -> None:
         self._budget.spend(usage)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from yarl import URL
 
 from contracts.agent_settings import LangGraphSettings
@@ -43,22 +43,14 @@ _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class _Run(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     run_id: UUID  # which is part of URLs
     status: str = Field(max_length=100)
     metadata: dict[str, Any] | None = None
 
 
-class _Thread(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    status: str | None = None
-
-
 _RUN: Final = TypeAdapter(_Run)
 _RUNS: Final = TypeAdapter(list[_Run])
-_THREAD: Final = TypeAdapter(_Thread)
+_THREAD: Final = TypeAdapter(dict[str, Any])
 
 
 class End(NamedTuple):
@@ -138,7 +130,7 @@ class _RunWork(Work[End]):
             )
         state = (await self._get_state(f"/runs/{self._run_id}/join")).read_value()
         # A graph that stops before or after a node does not say so in its state.
-        waits = run.status == "success" and _read(_THREAD, await self._get_state("")).status == "interrupted"
+        waits = run.status == "success" and _read(_THREAD, await self._get_state("")).get("status") == "interrupted"
         return End(run.status, state, waits)
 
     def read(self, status: End) -> Any:

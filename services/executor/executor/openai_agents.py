@@ -81,7 +81,7 @@ class OpenAIAgent(PolledHttpAgent):
             raise _to_error(call, response, gate.note_status(turn, response.status, response.headers))
         gate.note_answer(turn, read_headers(response.headers))
         if teaches:
-            _learn(memory, form, call.grant.settings["model"])
+            memory.learn(form)
         return self._take(call, api, response)
 
     def _take(self, call: Call, api: Api, response: AgentResponse) -> "_Response | Done":
@@ -147,15 +147,6 @@ def _write(call: Call, form: Form) -> Request:
         tokens_max=min(bounds, default=None),
         extra=extra | ({"background": True, "store": True} if settings.get("background") else {}),
     )
-
-
-def _learn(memory: Memory, form: Form, model: str) -> None:
-    if form != memory.form:
-        log.warning(
-            "a model's server does not support all of the API, which is remembered",
-            extra={"model": model, "form": repr(form)},
-        )
-    memory.learn(form)
 
 
 def _to_error(call: Call, response: AgentResponse, pause_s: float | None) -> Exception:

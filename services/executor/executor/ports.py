@@ -87,8 +87,9 @@ class Call:
     has kept. When the call is cancelled, `is_given_up` returns whether no attempt will continue the work, so that the
     agent may be asked to stop. Otherwise another attempt may continue the work, as it may once the lease `has_lapsed`
     by the local clock. `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may
-    repeat them. Of a try, `note_exchange` is called with each exchange; a call that `forges` is signed wrongly, to see
-    whether the agent notices. `tokens_left` is what is left of the job's budget of tokens; None if it has none.
+    repeat them. Of a try, `note_exchange` is called with the call and each exchange; a call that `forges` is signed
+    wrongly, to see whether the agent notices. `tokens_left` is what is left of the job's budget of tokens; None if it
+    has none.
     """
 
     grant: Grant
@@ -101,7 +102,7 @@ class Call:
     handle: str | None = None
     keep_handle: Callable[[str], None] = lambda _: None
     tokens_left: int | None = None
-    note_exchange: Callable[[Exchange], None] | None = None
+    note_exchange: Callable[["Call", Exchange], None] | None = None
     forges: bool = False
 
     @property
@@ -149,12 +150,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """What came of a task: an answer, a JSON value, or why it failed; and the usage of all its calls."""
+    """What came of a task: an answer, a JSON value, or why it failed; and what all its calls spent."""
 
     answer: Any = None
     code: str = ""
     message: str = ""
-    usage: Usage = field(default_factory=Usage)
+    spent: Budget = field(default_factory=Budget)
     duration_s: float = 0.0
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts.resources import Usage
-from contracts.spending import bound_cost, with_cost
+from contracts.spending import Budget, bound_cost, with_cost
 from executor.conformance import Check
 from executor.errors import AgentError, AgentTimeoutError, ExecutorError
 from executor.executions import read_grant
-from executor.ports import Agent, Call, Exchange, Task, TaskOutcome, Tasks
+from executor.ports import Agent, Call, Task, TaskOutcome, Tasks
 from executor.recording import Recording
 from executor.work import PolledAgent
 from servicekit.errors import PermanentError, TransientError
@@ -25,7 +25,7 @@ from servicekit.retry import backoffs_s, retry_transient
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import CALLABLE_PROTOCOLS, Protocol, TaskKind
-from signoff.values import to_nanos, usd_text
+from signoff.values import usd_text
 from signoff.wire import read_field, write_message
 from signoff.worker.v1 import work_service_pb2 as pb
 
@@ -67,8 +67,8 @@ class GrpcTasks:
             answer_json=None if outcome.answer is None else json_text(outcome.answer),
             code=outcome.code,
             message=outcome.message,
-            cost_usd=usd_text(to_nanos(outcome.usage.cost_usd or 0)),
-            tokens=outcome.usage.tokens,
+            cost_usd=usd_text(outcome.spent.spent_nanos),
+            tokens=outcome.spent.spent_tokens,
             duration_s=outcome.duration_s,
         )
         answer = await self._leases.call(self._leases.stub.FinishTask, request, RENEWAL_WAIT)
@@ -139,7 +139,7 @@ class TaskWorker:
 
     async def _carry_out(self, task: Task) -> TaskOutcome:
         """Do a task, and return what came of it, also after an unexpected error."""
-        began, recording, spent = time.monotonic(), Recording(), _Spent(self._call_cost_max_usd)
+        began, recording, spent = time.monotonic(), Recording(), Budget()
         checks: list[dict[str, Any]] = []
         answer, code, message = None, "", ""
         try:
@@ -155,32 +155,33 @@ class TaskWorker:
                 row["exchanges"] = recording.find_places(row["exchanges"])
             answer = {"result": answer, "exchanges": recording.show(), "checks": checks}
             answer |= {"exchanges_left_out": recording.left_out} if recording.left_out else {}
-        return TaskOutcome(answer, code, message, spent.usage, time.monotonic() - began)
+        return TaskOutcome(answer, code, message, spent, time.monotonic() - began)
 
-    async def _make(self, task: Task, recording: Recording, spent: "_Spent", checks: list[dict[str, Any]]) -> Any:
+    async def _make(self, task: Task, recording: Recording, spent: Budget, checks: list[dict[str, Any]]) -> Any:
         grant, within_s = task.grant, task.lease_s - MARGIN_S
         agent = None if grant.protocol is None else self._agents.get(grant.protocol)
         if agent is None or task.kind is None:
             raise ExecutorError("this executor does not know the agent's protocol, or the task: update executors")
+
+        def spend(usage: Usage) -> None:
+            spent.spend(bound_cost(with_cost(usage), self._call_cost_max_usd))
+
         if task.kind is TaskKind.CHECK:
-            check = Check(agent, grant, recording, spent.add)
+            check = Check(agent, grant, recording, spend)
             try:
                 return await check.run(within_s)
             finally:
                 checks += check.rows
-
-        def note(exchange: Exchange) -> None:
-            recording.note(call, exchange)
 
         if task.kind is TaskKind.TRY:
             within_s = min(within_s, grant.policy.attempt_timeout_s or within_s)
         call = Call(
             grant,
             is_given_up=lambda: True,
-            spend=spent.add,
+            spend=spend,
             handle=grant.handle,
             tokens_left=grant.budget.left_tokens,
-            note_exchange=note if task.kind is TaskKind.TRY else None,
+            note_exchange=recording.note if task.kind is TaskKind.TRY else None,
         )
         try:
             async with asyncio.timeout(within_s):
@@ -199,25 +200,3 @@ class TaskWorker:
         if isinstance(agent, PolledAgent):
             await agent.stop_work(call)
         return None
-
-
-class _Spent:
-    """The usage of all calls of a task together."""
-
-    def __init__(self, call_cost_max_usd: Decimal) -> None:
-        self._most_usd = call_cost_max_usd
-        self.usage = Usage()
-
-    def add(self, usage: Usage) -> None:
-        """Count the usage of a call, whose cost is bounded."""
-        one, so_far = bound_cost(with_cost(usage), self._most_usd), self.usage
-        cost = (
-            None if one.cost_usd is None and so_far.cost_usd is None else (one.cost_usd or 0) + (so_far.cost_usd or 0)
-        )
-        self.usage = so_far.model_copy(
-            update={
-                "input_tokens": so_far.input_tokens + one.input_tokens,
-                "output_tokens": so_far.output_tokens + one.output_tokens,
-                "cost_usd": cost,
-            }
-        )

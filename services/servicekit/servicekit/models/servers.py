@@ -1,6 +1,7 @@
 """Remember what servers of models take, which is found out by their refusals, and the gates to them."""
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 
 from servicekit.models.forms import FORMS_MAX, ApiName, Form, Output, Refusal, choose_fallback
 from servicekit.models.pace import AnswerHeaders, Gate, Metrics
+
+log = logging.getLogger(__name__)
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -28,7 +31,8 @@ _OPENAI: Final = ("api.openai.com", ".openai.azure.com")
 class Memory:
     """What this process has found out about one model at one server, such as the form of request that is supported."""
 
-    def __init__(self, best: Form) -> None:
+    def __init__(self, model: str, best: Form) -> None:
+        self._model = model
         self.finding = asyncio.Lock()  # one request at a time looks for a supported form
         self.form = best
         self.is_proven = False  # whether the server took a request of that form
@@ -56,6 +60,8 @@ class Memory:
     def learn(self, form: Form) -> None:
         """Remember that the server accepted a request of this form."""
         if form != self.form:
+            extra = {"model": self._model, "form": repr(form)}
+            log.warning("a model's server does not support all of the API, which is remembered", extra=extra)
             self._given_up_at = time.monotonic()
         self.form = self._best if form == self._best else form
         self.is_proven = True
@@ -75,7 +81,7 @@ class Servers:
         `output` is the strongest way to hold an answer to its schema that is tried.
         """
         key = (base_url, model, api, output)
-        return _get(self._memories, key, lambda: Memory(_choose_best(base_url, api, output)))
+        return _get(self._memories, key, lambda: Memory(model, _choose_best(base_url, api, output)))
 
     def find_gate(self, base_url: str, key: str) -> Gate:
         """Return the gate to a server for an API key, since a server limits its rate for each key."""

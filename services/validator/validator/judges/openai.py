@@ -309,7 +309,7 @@ class OpenAIJudge:
         headers = self._memory.headers = read_headers(response.headers)
         self._gate.note_answer(turn, headers)
         if teaches:
-            self._learn(form)
+            self._memory.learn(form)
         return self._read(api, response.content, headers, time.monotonic() - begun)
 
     async def _send(self, path: str, body: bytes) -> httpx2.Response:
@@ -335,14 +335,6 @@ class OpenAIJudge:
         meant = _to_error(error, self._gate.note_status(turn, error.status_code, error.response.headers))
         refusal = Refusal(error.status_code, f"{error.code or ''} {error.type or ''}", error.message)
         return FormRefusedError(meant, refusal) if refusal.may_be_of_form else meant
-
-    def _learn(self, form: Form) -> None:
-        if form != self._memory.form:
-            log.warning(
-                "a judge's server does not support all of the API, which is remembered",
-                extra={"model": self._config.model, "form": repr(form)},
-            )
-        self._memory.learn(form)
 
     def _read(self, api: Api, body: bytes, headers: AnswerHeaders, latency_s: float) -> Reply:
         parsed, fault = api.parse(body)
