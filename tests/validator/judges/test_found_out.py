@@ -14,6 +14,7 @@ from support.fakes import until
 from contracts.criteria import Criterion
 from servicekit.models import servers
 from servicekit.models.forms import ApiName
+from servicekit.models.pace import make_metrics
 from servicekit.models.servers import Servers
 from signoff.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
@@ -243,6 +244,16 @@ def test_what_is_remembered_is_bounded() -> None:
         known.recall("http://judge/v1", f"model-{number + 1}", None)
         known.find_gate(f"http://judge-{number}/v1", "key")
     assert known.recall("http://judge/v1", "model-0", None) is not first
+
+
+def test_servers_that_metrics_name_are_bounded() -> None:
+    metrics = make_metrics("bounded", "Requests")
+    known = Servers(metrics)
+    for number in range(servers.REMEMBERED_MAX + 50):
+        known.find_gate(f"http://server-{number}/v1", "key")
+    (waiting,) = metrics.waiting.collect()
+    names = {sample.labels["server"] for sample in waiting.samples}
+    assert (len(names), "others" in names) == (servers.REMEMBERED_MAX + 1, True)
 
 
 def test_limits_are_a_keys() -> None:

@@ -74,6 +74,7 @@ class Servers:
         self._metrics = metrics
         self._memories: OrderedDict[tuple[str, str, ApiName | None, Output], Memory] = OrderedDict()
         self._gates: OrderedDict[tuple[str, str], Gate] = OrderedDict()
+        self._named = set[str]()
 
     def recall(self, base_url: str, model: str, api: ApiName | None, output: Output = "json_schema") -> Memory:
         """Return the memory of a model at a server; with None for `api`, its API is to be found out, too.
@@ -86,6 +87,9 @@ class Servers:
     def find_gate(self, base_url: str, key: str) -> Gate:
         """Return the gate to a server for an API key, since a server limits its rate for each key."""
         server = urlsplit(base_url).netloc.rpartition("@")[2]
+        if server not in self._named and len(self._named) >= REMEMBERED_MAX:
+            server = "others"  # metrics keep each name for ever, and whoever registers agents chooses it
+        self._named.add(server)
         return _get(self._gates, (base_url, key), lambda: Gate(server, self._metrics))
 
 
