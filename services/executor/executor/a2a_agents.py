@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Never, TypeVar
 from urllib.parse import quote, urlencode
 from weakref import WeakValueDictionary
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from contracts import templates
@@ -72,11 +72,20 @@ class _Read(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel)
 
 
+def _check_id(text: str) -> str:
+    if text in {".", ".."}:
+        raise ValueError("must be no step of a path")
+    return check_handle(text)
+
+
+_Id = Annotated[str, AfterValidator(_check_id)]
+
+
 class _Interface(_Read):
     url: str
     protocol_binding: str
     protocol_version: str
-    tenant: str | None = None
+    tenant: _Id | None = None
 
     @property
     def is_spoken(self) -> bool:
@@ -101,12 +110,6 @@ class _Card(_Read):
     protocol_version: str | None = Field(None, description="of a card of 0.3, which stands in its interfaces since")
 
 
-def _check_id(text: str) -> str:
-    if text in {".", ".."}:
-        raise ValueError("must be no step of a path")
-    return check_handle(text)
-
-
 class _Piece(_Read):
     """A message or an artifact."""
 
@@ -128,7 +131,7 @@ class _Status(_Read):
 class Task(_Read):
     """A task of an A2A server, as far as it is read."""
 
-    id: Annotated[str, StringConstraints(min_length=1), AfterValidator(_check_id)]
+    id: Annotated[_Id, Field(min_length=1)]
     status: _Status
     artifacts: list[_Piece] | None = None
     history: list[_Piece] | None = None
@@ -413,20 +416,13 @@ def choose_endpoint(card: _Card, agent_url: str) -> Endpoint:
     spoken = [each for each in offered if each.is_spoken]
     for each in spoken:
         if (url := find_own_url(agent_url, each.url)) is not None:
-            return Endpoint(url.partition("#")[0], each.protocol_binding, _check_tenant(each.tenant))
+            return Endpoint(url.partition("#")[0], each.protocol_binding, each.tenant)
     if spoken:
         message = f"the card's interface {_show(spoken[0].url)} is not of the agent's origin: register its own URL"
         raise errors.AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_LOCATION)
     shown = ", ".join(f"{_show(each.protocol_binding)} {_show(each.protocol_version)}" for each in offered[:5])
     has = shown or (f"version {_show(card.protocol_version)}" if card.protocol_version else "no interface")
     raise errors.AgentVersionError(f"the card offers {has}; {_JSONRPC} and {_HTTP_JSON} of {VERSION} are called")
-
-
-def _check_tenant(tenant: str | None) -> str | None:
-    try:
-        return _check_id(tenant) if tenant else None
-    except ValueError as error:
-        raise errors.AgentCardError(f"the card's tenant {error}") from None
 
 
 def _show(text: str) -> str:
@@ -449,7 +445,10 @@ def _is_of(task: Task, call: Call) -> bool:
 
 def _read_answer(response: AgentResponse, binding: str) -> dict[str, Any]:
     """Return the object that answers. Raise AgentError if it is an error, which JSON-RPC sends with status 200."""
-    answer = response.read_value() if response.is_success else _parse_body(response)
+    try:
+        answer = parse_json(response.body)
+    except ValueError:
+        answer = response.read_value()  # which says why
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
         _refuse(response, error)
@@ -461,13 +460,6 @@ def _read_answer(response: AgentResponse, binding: str) -> dict[str, Any]:
     if "kind" in answer:
         raise errors.AgentVersionError(f"the agent answered as A2A 0.3 does, and {VERSION} is spoken here")
     return answer
-
-
-def _parse_body(response: AgentResponse) -> Any:
-    try:
-        return parse_json(response.body)
-    except ValueError:
-        return None
 
 
 def _refuse(response: AgentResponse, error: Mapping[str, Any]) -> Never:

@@ -69,7 +69,12 @@ class Check:
                     result = await self._call_first()
                 except errors.AgentError as error:
                     failure = error
-                for check, step in self._find_steps().items():
+                steps = {
+                    "same_key": self._check_same_key,
+                    "error": self._check_error,
+                    "signature": self._check_signature,
+                }
+                for check, step in steps.items():
                     self._since = self._recording.count
                     if used_up := self._budget.used_up:
                         self._note(check, CheckOutcome.NOT_APPLICABLE, f"the agent's budget is used up: {used_up}")
@@ -83,13 +88,6 @@ class Check:
         if failure is not None:
             raise failure
         return result
-
-    def _find_steps(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        return {
-            "same_key": self._check_same_key,
-            "error": self._check_error,
-            "signature": self._check_signature,
-        }
 
     async def _take(self, check: str, step: Callable[[], Awaitable[None]]) -> None:
         """Take a step, whose call may fail: then the check has failed, and so have those that the step was to note."""
