@@ -405,11 +405,16 @@ async def test_a_card_that_cannot_be_read_may_be_readable_later(server: A2AServe
 
 @pytest.mark.parametrize("code", [None, -32004, -32601])
 async def test_what_a_card_says_is_read_within_bounds(server: A2AServer, client, code):
-    skill = {"id": "paint", "name": "Paint\x00", "description": "x" * 900, "tags": ["sky"] * 30}
+    skill = {"id": "paint", "name": "Paint\x00", "description": "x" * 300, "tags": ["sky" * 15] * 12}
     server.card |= {"description": "Knows the sky", "version": "7", "skills": [skill] * 80}
     server.errors |= {} if code is None else {"ListTasks": code}
     card = await A2AAgent(client, 0.1).read_card(Call(grant(url=server.url, protocol=Protocol.A2A, **IDS)))
-    shown = {"id": "paint", "name": "Paint\N{REPLACEMENT CHARACTER}", "description": "x" * 200, "tags": ["sky"] * 10}
+    shown = {
+        "id": "paint",
+        "name": "Paint\N{REPLACEMENT CHARACTER}",
+        "description": "x" * 200,
+        "tags": [("sky" * 15)[:40]] * 10,
+    }
     assert card == {
         "name": "Sky",
         "description": "Knows the sky",

@@ -34,8 +34,8 @@ PAGE_SIZE: Final = 20
 PAGES_MAX: Final = 10
 #: Bytes that an answer may have beside a result: the messages of its tasks, among them the request.
 HISTORY_BYTES: Final = 4 << 20
-#: Skills of a card that are shown, and tags of each.
-SKILLS_MAX, TAGS_MAX = 50, 10
+#: Skills of a card that are shown, tags of each, and characters of a tag: a page of agents has many cards.
+SKILLS_MAX, TAGS_MAX, TAG_MAX = 50, 10, 40
 #: Characters of a server's words in an error.
 _EXCERPT_MAX: Final = 500
 
@@ -265,7 +265,7 @@ class A2AAgent(PolledHttpAgent):
                 "id": show(skill.id),
                 "name": show(skill.name),
                 "description": show(skill.description),
-                "tags": [show(tag) for tag in (skill.tags or ())[:TAGS_MAX]],
+                "tags": [show(tag)[:TAG_MAX] for tag in (skill.tags or ())[:TAGS_MAX]],
             }
             for skill in sorted(card.skills or (), key=lambda skill: skill.id)[:SKILLS_MAX]
         ]
