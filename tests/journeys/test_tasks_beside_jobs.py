@@ -3,7 +3,11 @@
 import asyncio
 import json
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+from aiohttp import web
 from support.system import AGENT_KEY, WAIT_S, Agent, AsyncAgent, System, signoff
 
 from contracts.resources import NewAgent
@@ -33,6 +37,66 @@ async def test_work_is_stopped_after_a_deadline_that_passed_while_no_executor_ha
     assert (ended.status, ended.code) == (JobStatus.FAILED, "deadline_exceeded")
     await async_agent.until(job.id, "DELETE")
     assert async_agent.count(job.id, "POST") == 1
+
+
+async def test_a_task_whose_create_was_never_answered_is_cancelled_afterwards(system: System) -> None:
+    """The executors die before the answer that names the work, and the job is cancelled: our ids find the task."""
+    async with a2a_server() as server:
+        new = NewAgent(id="lost-answer", name="lost", url=server.url, protocol=Protocol.A2A)
+        await system.client.create_agent(new)
+        job = await system.create("lost-answer")
+        await system.client.execute_job(job.id)
+        await asyncio.wait_for(server.sent.wait(), WAIT_S)
+        await system.client.pause("agent:lost-answer")
+        for executor in ("executor", "executor-2"):
+            if executor in system.endpoints["processes"]:
+                system.kill(executor, signal.SIGKILL)
+        await system.client.cancel_job(job.id)
+        await asyncio.wait_for(server.canceled.wait(), WAIT_S)
+        assert (len(server.messages), (await system.client.get_job(job.id)).status) == (1, JobStatus.ASSIGNED)
+
+
+class A2AServer:
+    """A server of A2A that makes a task of each message, and never answers it."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.sent, self.canceled = asyncio.Event(), asyncio.Event()
+        self.messages: list[dict[str, Any]] = []
+
+    async def show_card(self, _: web.Request) -> web.Response:
+        interface = {"url": self.url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+        return web.json_response({"name": "Sky", "supportedInterfaces": [interface]})
+
+    async def answer(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        params = asked["params"]
+        match asked["method"]:
+            case "SendMessage":
+                self.messages.append(params["message"])
+                self.sent.set()
+                await asyncio.Event().wait()
+            case "CancelTask":
+                self.canceled.set()
+        state = "TASK_STATE_CANCELED" if self.canceled.is_set() else "TASK_STATE_WORKING"
+        ours = [each for each in self.messages if each["contextId"] == params.get("contextId", each["contextId"])]
+        tasks = [{"id": "task-1", "status": {"state": state}, "history": [each]} for each in ours]
+        result = {"tasks": tasks} if asked["method"] == "ListTasks" else tasks[0]
+        return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+
+
+@asynccontextmanager
+async def a2a_server() -> AsyncIterator[A2AServer]:
+    server, app = A2AServer(), web.Application()
+    app.add_routes([web.get("/.well-known/agent-card.json", server.show_card), web.post("/", server.answer)])
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        yield server
+    finally:
+        await runner.cleanup()
 
 
 async def test_an_agent_is_tried_and_checked_without_any_job(system: System, agent: Agent) -> None:
