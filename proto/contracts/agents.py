@@ -45,13 +45,19 @@ _RESERVED = re.compile(
 )
 
 
+def _tell_references(refused: str, what: str) -> str:
+    """Say how a value is referred to, where a text is no reference; the text may be the value, and is not quoted."""
+    fault = "is in a variable that executors do not read" if refused.startswith("env:") else "itself is not taken"
+    return (
+        f"{what} {fault}: put it into a variable of the executors and write env:{ENV_PREFIX}<NAME>, "
+        "or into a file below their SIGNOFF_AGENT_HEADER_DIR and write file:<path>"
+    )
+
+
 def check_signing(reference: str) -> str:
     """Return the reference to signing secrets. Raise ValueError, without the text, if it is no reference."""
     if not _REFERENCE.fullmatch(reference):
-        raise ValueError(
-            f"a secret itself is not taken: put it into a variable of the executors and write env:{ENV_PREFIX}<NAME>, "
-            "or into a file below their SIGNOFF_AGENT_HEADER_DIR and write file:<path>"
-        )
+        raise ValueError(_tell_references(reference, "a secret"))
     return reference
 
 
@@ -78,11 +84,7 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
         if _RESERVED.fullmatch(name):
             raise ValueError(f"the header {name} is set by the executor: choose another name")
         if not _REFERENCE.fullmatch(reference):
-            msg = (
-                f"the value of {name} itself is not taken: put it into a variable of the executors and write "
-                f"env:{ENV_PREFIX}<NAME>, or into a file below their SIGNOFF_AGENT_HEADER_DIR and write file:<path>"
-            )
-            raise ValueError(msg)
+            raise ValueError(_tell_references(reference, f"the value of {name}"))
     if len({name.lower() for name in headers}) < len(headers):
         raise ValueError("two headers have the same name: upper and lower case are the same")
     return headers

@@ -11,6 +11,7 @@ import pytest
 from fault_agent import bomb, drips, hangs, pours, says, sends, zipped
 from support.factories import grant, lease
 from support.fakes import until
+from support.free_ports import free_port
 
 from contracts.events import JobStatusReported, ResultProduced
 from servicekit import clock
@@ -129,6 +130,12 @@ async def test_a_connection_has_a_timeout_of_its_own(outcome, unanswered):
     report = await outcome(unanswered, policy={"connect_timeout_s": 0.05})
     assert (report.kind, report.code) == (ReportKind.FAILED, "agent_connect_timeout")
     assert report.message.startswith(f"no connection to {unanswered} within 0.05 s")
+
+
+async def test_a_refused_connection_is_told_without_words_of_the_library(outcome):
+    url = f"http://127.0.0.1:{free_port()}/"
+    report = await outcome(url)
+    assert report.message.startswith(f"no connection to {url}: connection refused: nothing listens there")
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "nothing", "http://[::1/"])

@@ -225,6 +225,14 @@ async def test_a_secret_that_the_server_repeats_is_not_reported(model, ask, envi
     assert "no, ***" in failed.message
 
 
+async def test_an_address_with_no_api_is_told_as_it_was_asked(model, ask) -> None:
+    model.plays(fake.status(404))
+    failed = await ask({"api": "chat"})
+    assert f"asked at {model.base_url}/chat/completions: an agent's URL is the server's base" in failed.message
+    model.plays(fake.status(404, "model_not_found"))
+    assert "asked at" not in (await ask({"api": "chat"})).message
+
+
 async def test_a_wait_that_the_server_asks_for_is_kept(model, ask) -> None:
     model.plays(fake.status(429, headers={"Retry-After": "45"}))
     failed = await ask(policy={"max_calls": 2})

@@ -66,7 +66,7 @@ async def test_the_pages_commands_make_agents_of_models(system: System, model: F
     assert plain["messages"][-1]["content"].startswith("A line about the sea. ")
     assert (background["background"], background["max_output_tokens"]) == (True, 2_000)
     assert {headers["Authorization"] for headers in model.headers} == {f"Bearer {AGENT_TOKEN}"}
-    for agent_id in ("poet", "thinker"):
+    for agent_id in ("lyricist", "thinker"):
         (job,), _ = await system.client.list_jobs(agent_id=agent_id)
         assert job.tokens >= 38
         assert job.cost_usd > 0

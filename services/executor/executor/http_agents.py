@@ -245,8 +245,8 @@ class HttpClient:
             raise errors.AgentConnectTimeoutError(f"no connection to {url} within {connect_s:g} s") from error
         except aiohttp.ClientConnectorError as error:
             if isinstance(getattr(error, "os_error", None), ForbiddenAddressError):
-                raise errors.AgentForbiddenError(f"{url}: {error}") from error
-            raise errors.AgentUnreachableError(f"no connection to {url}: {error}") from error
+                raise errors.AgentForbiddenError(f"{url}: {error.os_error}") from error
+            raise errors.AgentUnreachableError(f"no connection to {url}: {_describe(error)}") from error
         except ForbiddenAddressError as error:
             raise errors.AgentForbiddenError(f"{url}: {error}") from error
         except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # also if a user stands in both URL and header
@@ -339,6 +339,14 @@ async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
             response.close()
             break
     return b"".join(chunks)
+
+
+def _describe(error: aiohttp.ClientConnectorError) -> str:
+    """Return why there is no connection, without what the caller says already: the address, and how it is called."""
+    cause = getattr(error, "os_error", None)
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused: nothing listens there"
+    return str(error) if cause is None else cause.strerror or str(cause)
 
 
 def build_headers(call: Call) -> dict[str, str]:

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -78,7 +79,7 @@ class OpenAIAgent(PolledHttpAgent):
             gate.leave()
             raise
         if not response.is_success:
-            raise _to_error(call, response, gate.note_status(turn, response.status, response.headers))
+            raise _to_error(call, response, url, gate.note_status(turn, response.status, response.headers))
         gate.note_answer(turn, read_headers(response.headers))
         if teaches:
             memory.learn(form)
@@ -149,11 +150,14 @@ def _write(call: Call, form: Form) -> Request:
     )
 
 
-def _to_error(call: Call, response: AgentResponse, pause_s: float | None) -> Exception:
+def _to_error(call: Call, response: AgentResponse, url: str, pause_s: float | None) -> Exception:
     """Return the error of a status that is no success; FormRefusedError if the request's form may be the reason."""
     said = _read_said(response.body)
     code, kind, param = (str(said.get(name) or "") for name in ("code", "type", "param"))
     error = response.to_error()
+    if response.status == HTTPStatus.NOT_FOUND and not code:
+        hint = "an agent's URL is the server's base, such as https://api.openai.com/v1"
+        error.args = (f"{error}; asked at {url}: {hint}",)
     if not _QUOTA.isdisjoint({code, kind}):
         error = errors.AgentQuotaError(str(error), status=response.status)
     elif not _FILTERED.isdisjoint({code, kind}):

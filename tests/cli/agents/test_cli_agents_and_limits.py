@@ -245,7 +245,7 @@ async def test_an_agent_is_tried_and_what_came_of_it_is_shown(signoff, jobstore)
     jobstore.try_ends = {"checks": [check], "exchanges": [exchange], "result": None}
     failed = await signoff("agents", "try", "writer", "--check")
     assert failed.status == 1
-    for words in ("cancel: failed", "it went on Stop it.", "> POST http://a/", "> X-Key: ***", "< 500", "< really"):
+    for words in ("cancel: failed", "it went on. Stop it.", "> POST http://a/", "> X-Key: ***", "< 500", "< really"):
         assert words in failed.out
     assert "\x1b" not in failed.out
     listed = await signoff("agents", "tries", "writer", "--json")

@@ -47,6 +47,13 @@ def test_a_value_itself_is_refused_with_what_to_do_and_is_not_quoted(literal):
     assert "s3cret" not in repr(refused.value)
 
 
+@pytest.mark.parametrize("reference", ["env:OPENAI_API_KEY", "env:SIGNOFF_AGENT_"])
+def test_a_variable_that_executors_do_not_read_is_not_called_a_value(reference):
+    for fields in ({"headers": {"X-Key": reference}}, {"signing": reference}):
+        with pytest.raises(ValidationError, match="in a variable that executors do not read"):
+            new(**fields)
+
+
 @pytest.mark.parametrize("name", RESERVED)
 def test_a_header_that_the_executor_sets_is_refused(name):
     with pytest.raises(ValidationError, match="set by the executor"):

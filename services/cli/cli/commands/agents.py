@@ -302,7 +302,7 @@ def show_try(out: Output, made: "AgentTry") -> None:
         ("what to do", made.advice or ""),
         ("cost", f"{made.cost_usd} USD, {made.tokens} tokens" if made.tokens or made.cost_usd != "0" else ""),
         *(
-            (f"{each.check}: {each.outcome}", " ".join(filter(None, (each.message, each.advice))))
+            (f"{each.check}: {each.outcome}", ". ".join(filter(None, (each.message, each.advice))))
             for each in made.checks
         ),
     )
@@ -313,7 +313,8 @@ def show_try(out: Output, made: "AgentTry") -> None:
             out.print_line(f"< {exchange.status} after {exchange.duration_s:.3f} s")
             _show_message(out, "<", exchange.response_headers, exchange.response_body)
         if exchange.code is not None:
-            out.print_line(f"! {exchange.code}: {exchange.message} {exchange.advice or ''}")
+            advice = exchange.advice if exchange.code != made.code else None  # that of the try stands above
+            out.print_line(". ".join(filter(None, (f"! {exchange.code}: {exchange.message}", advice))))
 
 
 def _show_message(out: Output, mark: str, headers: Mapping[str, str], body: str) -> None:

@@ -188,7 +188,7 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
         "No stack is running, so one is started for the time of the demo: PostgreSQL, Kafka, the services,"
     )
     cli.out.print_line(
-        f"three agents and, without OPENAI_API_KEY, a local judge. Kafka is fetched the first time. Data: {data_dir}"
+        f"small agents and, without OPENAI_API_KEY, a local judge. Kafka is fetched the first time. Data: {data_dir}"
     )
     from localstack.datadir import DataDir  # noqa: PLC0415 - heavy, and only needed here
     from localstack.errors import StackError  # noqa: PLC0415 - same
