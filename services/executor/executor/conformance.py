@@ -180,7 +180,7 @@ class Check:
 
     async def _check_cancel(self, work: Work[Any]) -> None:
         try:
-            await work.stop_in_time()
+            await work.stop()
             ends_at = time.monotonic() + STOPPED_WITHIN_S
             while await work.ask_in_time() is None:
                 if time.monotonic() > ends_at:
