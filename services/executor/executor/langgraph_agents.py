@@ -78,29 +78,14 @@ class LangGraphAgent(PolledHttpAgent):
         (await _request(self._client, call, "POST", None, data=thread)).read_value()
         run = _describe_run(call)
         for wait_s in backoffs_s(POLL_FIRST_S, max(self._poll_max_s, POLL_FIRST_S)):
-            try:
-                response = await _request(self._client, call, "POST", "/runs", data=run)
-            except (errors.AgentBrokenOffError, errors.AgentTimeoutError) as error:
-                if (work := await self._find_begun(call, error)) is None:
-                    raise
-                return work
+            response = await _request(self._client, call, "POST", "/runs", data=run)
             if response.status != _CONFLICT:
                 return _RunWork(self._client, call, _read(_RUN, response))
-            if (work := await self._find_begun(call)) is not None:
+            work = await self.find(call)  # which another request may have begun; one that failed, an earlier call
+            if work is not None and work.status in {*_LIVE, "success"}:
                 return work
             await asyncio.sleep(wait_s)
         raise AssertionError
-
-    async def _find_begun(self, call: Call, lost: errors.AgentError | None = None) -> "_RunWork | None":
-        """Return the run of this execution that another request has begun, or this one, whose answer was `lost`.
-
-        A run that failed was begun by an earlier call, which has reported it. Raise `lost` if the server does not say.
-        """
-        try:
-            work = await self.find(call)
-        except errors.AgentError as error:
-            raise lost or error from error
-        return work if work is not None and work.status in {*_LIVE, "success"} else None
 
 
 class _RunWork(Work[End]):
