@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from support.distributions import ROOT, UV, install_alone, run
 from support.free_ports import free_port
-from support.system import System
+from support.gates import SECRET, SIGNING, function
+from support.system import System, signoff
+
+from contracts.resources import NewAgent
 
 #: The section that shows it, by the module that its first block is.
 PAGES = {
@@ -77,3 +80,16 @@ async def test_a_page_makes_an_agent_and_its_job_is_completed(
     jobs, _ = await system.client.list_jobs()
     (job,) = (job for job in jobs if f'--title "{job.title}"' in commands)
     assert "the sea" in str((await system.client.get_job(job.id)).result)
+
+
+async def test_a_function_keeps_to_its_protocol(system: System, tmp_path: Path) -> None:
+    system.keep_header(SIGNING.removeprefix("file:"), SECRET)
+    async with function(tmp_path) as peer:
+        fields = {"id": "checked", "name": "f", "protocol": peer.protocol, "signing": peer.signing}
+        await system.client.create_agent(NewAgent.model_validate({"url": f"{peer.origin}/", **fields}))
+        (tried,) = await signoff(system, "agents", "try", "checked", "--title", "sky-0", "--check")
+        outcomes = {row["check"]: row["outcome"] for row in tried["checks"]}
+        none_is_told = outcomes.pop("progress")
+        assert outcomes == dict.fromkeys(("deadline", "size", "same_key", "cancel", "error", "signature"), "passed")
+        assert none_is_told == "not_applicable"
+        assert peer.count()["sky-0"] == 2  # the try, and the one piece of work of two calls with the same key

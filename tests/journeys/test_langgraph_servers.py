@@ -1,4 +1,4 @@
-"""Graphs on LangGraph servers do jobs: as the page on agents shows, and once each, whoever is killed meanwhile."""
+"""Graphs on LangGraph servers do jobs, as the page on agents shows."""
 
 import asyncio
 import contextlib
@@ -6,23 +6,14 @@ import os
 import re
 import signal
 import sys
-from collections import Counter
 from pathlib import Path
 
-import pytest
 from support.distributions import ROOT
-from support.fake_langgraph import fake_langgraph, holds
-from support.fakes import until
 from support.free_ports import free_port
 from support.installed import installed
 from support.system import WAIT_S, System
 
-from contracts.resources import NewAgent
-from signoff.status import Delivery, JobStatus, Protocol
-
 PAGE = (ROOT / "docs/agents.md").read_text().partition("\n## A LangGraph server\n")[2].partition("\n## ")[0]
-#: Jobs that are under way as their executors are killed.
-JOBS = 50
 
 
 def block(language: str) -> str:
@@ -59,31 +50,3 @@ async def test_a_page_makes_an_agent_of_a_graph_and_its_job_is_completed(system:
     assert "COMPLETED" in told
     (job,) = (job for job in (await system.client.list_jobs())[0] if job.title == "A journey")
     assert "First pack, then go. A journey" in (await system.client.get_job(job.id)).result
-
-
-@pytest.mark.parametrize("delivery", Delivery)
-@pytest.mark.parametrize("moment", ["thread", "run", "list", "join"])
-async def test_executors_that_are_killed_leave_one_run_of_each_job(
-    system: System, moment: str, delivery: Delivery
-) -> None:
-    """Before the run is sent, with the answer to it under way, between polls, and as the result is read."""
-    async with fake_langgraph() as graph:
-        gate = asyncio.Event()
-        graph.faults[moment] = [holds(gate, works_first=moment != "thread")] * JOBS
-        name = f"graph-{moment}-{delivery}"
-        agent = NewAgent(id=name, name=name, url=graph.url, protocol=Protocol.LANGGRAPH, settings={"assistant": "a"})
-        await system.client.create_agent(agent)
-        jobs = [await system.create(name, policy={"delivery": delivery}) for _ in range(JOBS)]
-        await asyncio.gather(*(system.client.execute_job(job.id) for job in jobs))
-        await until(lambda: not graph.faults[moment], WAIT_S)
-        for executor in ("executor", "executor-2"):
-            if executor in system.endpoints["processes"]:
-                system.kill(executor, signal.SIGKILL)
-        gate.set()
-        ended = await asyncio.gather(*(system.at_rest(job.id) for job in jobs))
-        runs = Counter(run.metadata["signoff_job_id"] for run in graph.runs())
-    is_unknown = moment == "thread" and delivery is Delivery.AT_MOST_ONCE
-    statuses, codes = Counter(job.status for job in ended), {job.code for job in ended}
-    assert statuses == {JobStatus.FAILED if is_unknown else JobStatus.COMPLETED: JOBS}, codes
-    assert runs == ({} if is_unknown else {job.id: 1 for job in jobs})
-    assert not is_unknown or codes == {"agent_work_unknown"}

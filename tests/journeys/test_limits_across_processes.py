@@ -1,18 +1,15 @@
 """Limits hold exactly however many jobstores and executors run, and may change while jobs wait."""
 
 import asyncio
-import contextlib
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
-import psutil
 import pytest
 from support.fakes import until
 from support.free_ports import free_port
-from support.system import WAIT_S, Agent, System
+from support.system import WAIT_S, Agent, System, another
 
 from contracts.resources import NewAgent, NewJob, NewLimit
 from signoff.status import OperationState
@@ -46,28 +43,6 @@ async def crowd(system: System) -> AsyncIterator[None]:
     for process in reversed(processes):
         process.terminate()
         assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
-
-
-async def another(system: System, kind: str, **settings: str) -> asyncio.subprocess.Process:
-    """One more process of a service, ready; set as the one that runs but for where it listens."""
-    env = psutil.Process(system.endpoints["processes"][kind]).environ()
-    health = f"127.0.0.1:{free_port()}"
-    env |= {"SIGNOFF_HEALTH_ADDRESS": health, **settings}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", kind, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-
-    async def ready() -> bool:
-        with contextlib.suppress(OSError):
-            async with system.http.get(f"http://{health}/readyz") as answer:
-                return answer.status == 200
-        return False
-
-    async with asyncio.timeout(WAIT_S):
-        while not await ready():
-            assert process.returncode is None
-            await asyncio.sleep(0.05)
-    return process
 
 
 @pytest.mark.usefixtures("crowd")

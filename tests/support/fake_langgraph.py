@@ -178,17 +178,6 @@ async def works_and_cuts(request: web.Request, handler: Handler) -> web.StreamRe
     return await cuts(request, handler)
 
 
-def holds(gate: asyncio.Event, *, works_first: bool = False) -> Fault:
-    """A request that waits for a gate, before it is handled or with its answer."""
-
-    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
-        answer = await handler(request) if works_first else None
-        await gate.wait()
-        return answer or await handler(request)
-
-    return fault
-
-
 async def drips(request: web.Request, _: Handler) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)

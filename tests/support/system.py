@@ -1,6 +1,7 @@
 """The running system as journeys and browsers see it, and the scripted agent and judge beside it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 from faults.checking.reading import Tables, quiet
@@ -23,6 +25,7 @@ from signoff import AsyncClient
 from signoff.status import RESTING, View
 from signoff.types import Job, JobLog
 from support.fakes import until
+from support.free_ports import free_port
 
 WAIT_S = 60
 START_S = 90
@@ -209,11 +212,21 @@ class System(Asking):
 
     http: aiohttp.ClientSession
     producer: AIOKafkaProducer
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)  # of its processes, by service
 
     def kill(self, process: str, number: signal.Signals = signal.SIGKILL) -> int:
         pid: int = self.endpoints["processes"][process]
         os.kill(pid, number)
         return pid
+
+    def keep_header(self, name: str, value: str) -> None:
+        """Keep what executors read as `file:<name>`."""
+        (_headers_of(self.endpoints_file.parent) / name).write_text(value)
+
+
+def _headers_of(data: Path) -> Path:
+    """Return the folder of the headers of agents, which is not among what the system writes."""
+    return data.with_name(f"{data.name}-headers")
 
 
 async def signoff(system: Asking, *arguments: str) -> list[dict[str, Any]]:
@@ -227,6 +240,29 @@ async def signoff(system: Asking, *arguments: str) -> list[dict[str, Any]]:
     output, errors = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 0, (output + errors).decode()
     return [json.loads(line) for line in output.splitlines()]
+
+
+async def another(system: System, kind: str, **settings: str) -> asyncio.subprocess.Process:
+    """One more process of a service, ready; set as the one that runs but for where it listens."""
+    if kind not in system.environments:  # it may be down the next time
+        system.environments[kind] = psutil.Process(system.endpoints["processes"][kind]).environ()
+    health = f"127.0.0.1:{free_port()}"
+    env = {**system.environments[kind], "SIGNOFF_HEALTH_ADDRESS": health, **settings}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", kind, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+
+    async def ready() -> bool:
+        with contextlib.suppress(OSError):
+            async with system.http.get(f"http://{health}/readyz") as answer:
+                return answer.status == 200
+        return False
+
+    async with asyncio.timeout(WAIT_S):
+        while not await ready():
+            assert process.returncode is None
+            await asyncio.sleep(0.05)
+    return process
 
 
 @asynccontextmanager
@@ -243,7 +279,7 @@ async def served(app: web.Application) -> AsyncIterator[str]:
 async def running(data: Path, judge: Judge, **settings: str) -> AsyncIterator[System]:
     """The whole system, started as its users start it: `signoff up`. It must end cleanly."""
     endpoints_file = data / "endpoints.json"
-    headers = data.with_name(f"{data.name}-headers")  # of agents; not among what the system writes
+    headers = _headers_of(data)
     (headers / "journey").mkdir(parents=True)
     (headers / "journey" / "key").write_text(AGENT_KEY)
     env = {
