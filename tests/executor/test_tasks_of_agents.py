@@ -394,7 +394,7 @@ async def test_a_check_of_a_server_finds_a_task_again_and_cancels_it(done, bindi
         assert server.canceled == ["task-3", "task-5"]
 
 
-@pytest.mark.parametrize(("is_done", "told"), [(True, "not_applicable"), (False, "failed")])
+@pytest.mark.parametrize(("is_done", "told"), [(True, "passed"), (False, "failed")])
 async def test_a_check_knows_work_that_ended_by_itself_from_work_that_cannot_be_stopped(done, is_done, told):
     blue = stands("COMPLETED", None, {"text": "blue"})
     async with a2a_server("JSONRPC") as server:
