@@ -58,8 +58,8 @@ async def test_a_page_makes_an_agent_of_a_server_and_its_job_is_completed(
     told, _ = await asyncio.wait_for(shell.communicate(), 60)
     assert shell.returncode == 0, told.decode()
     assert b"COMPLETED" in told
-    (job,) = (job for job in (await system.client.list_jobs())[0] if job.title == "A line")
-    assert (await system.client.get_job(job.id)).result == "A line, about the sea. Feedback: null"
+    (job,) = (job for job in (await system.client.list_jobs())[0] if job.title == "A story")
+    assert (await system.client.get_job(job.id)).result == "A story, about the sea. Feedback: null"
     async with asyncio.timeout(30):
         while (card := (await find_agent(system, "storyteller")).card) is None:
             continue
