@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
+from contracts.agents import hide_userinfo
 from contracts.checks.languages import compile_schema
 from contracts.fields import StrictModel, Text
 from contracts.templates import DEFAULT, JsonTemplate, TextTemplate, split_path
@@ -86,7 +87,14 @@ class OpenAISettings(StrictModel):
             raise ValueError("background: is of Responses: leave it out, or have `api` be `responses`")
         tools = self.parameters.get("tools")
         for number, tool in enumerate(tools if isinstance(tools, list) else []):
-            kind = tool.get("type") if isinstance(tool, dict) else None
+            members = tool if isinstance(tool, dict) else {}
+            kind = members.get("type")
+            for name in ("authorization", "headers", "server_url"):  # of `mcp`
+                if (value := members.get(name)) and (name != "server_url" or hide_userinfo(str(value)) != value):
+                    raise ValueError(
+                        f"parameters.tools.{number}.{name}: a secret here is seen by all who may read agents: leave it "
+                        "out, or have `signoff-agent run` call the tool, which takes secrets from its environment"
+                    )
             if kind in _LOOP_TOOLS or self.api == "chat":
                 raise ToolsNeedALoopError(
                     f"parameters.tools.{number}: somebody has to run a tool of this type, and to ask the model again, "

@@ -39,8 +39,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # a token of RFC 9110
 _REFERENCE = re.compile(rf"env:{ENV_PREFIX}[A-Za-z0-9_]{{1,200}}|file:[^\x00-\x1f\x7f]{{1,500}}")
 #: Set by the executor or by HTTP itself; others would change what a call means, or where it ends.
 _RESERVED = re.compile(
-    r"accept|accept-encoding|connection|content-.*|expect|host|idempotency-key|keep-alive|te|trailer|transfer-encoding"
-    r"|upgrade|user-agent|traceparent|tracestate|(signoff|ce|proxy)[-_].*",
+    r"a2a-version|accept|accept-encoding|connection|content-.*|expect|host|idempotency-key|keep-alive|te|trailer|transfer-encoding"
+    r"|upgrade|user-agent|traceparent|tracestate|webhook-.*|(signoff|ce|proxy)[-_].*",
     re.IGNORECASE,
 )
 

@@ -64,6 +64,8 @@ async def test_a_message_makes_a_task_which_is_asked_for_until_it_ends(server: A
     assert "referenceTaskIds" not in message
     assert server.asked[0][1]["configuration"]["returnImmediately"] is True
     assert {call.headers["A2A-Version"] for call in server.calls} == {"1.0"}
+    kinds = {"JSONRPC": "application/json", "HTTP+JSON": "application/a2a+json, application/json"}
+    assert {call.headers["Accept"] for call in server.calls[1:]} == {kinds[server.binding]}
     assert [event.message for event in progress(publisher) if event.message] == ["half of it"]
     assert (server.count("SendMessage"), server.count("ListTasks"), server.canceled) == (1, 0, [])
 

@@ -253,3 +253,15 @@ def test_a_value_too_short_to_be_a_secret_does_not_spoil_messages():
     call = Call(grant())
     call.keep_secret(["1", "abc", "abc de"])
     assert call.hide("the agent answered 401: abc") == "the agent answered 401: abc"
+
+
+@pytest.mark.parametrize("name", ["a2a-version", "ACCEPT", "content-type", "idempotency-key"])
+async def test_a_header_of_the_protocol_is_sent_once_and_is_the_protocols(agent, client, environ, name):
+    """An agent of 0.2.0 may have a header that is refused since."""
+    environ["SIGNOFF_AGENT_X"] = "the agent's"
+    url = agent.does(says(b"1"))
+    sent = {"A2A-Version": "1.0", "Accept": "x/y", "Content-Type": "x/y", "Idempotency-Key": "k"}
+    await client.request(Call(grant(url=url, headers={name: "env:SIGNOFF_AGENT_X"})), "GET", url, headers=sent)
+    (call,) = agent.calls
+    of_name = {each: value for each, value in call.headers.items() if each.lower() == name.lower()}
+    assert [*of_name.values()] == [sent[next(each for each in sent if each.lower() == name.lower())]]

@@ -39,6 +39,7 @@ SKILLS_MAX, TAGS_MAX, TAG_MAX = 50, 10, 40
 #: Characters of a server's words in an error.
 _EXCERPT_MAX: Final = 500
 
+_JSON: Final = "application/json"
 _JSONRPC: Final = "JSONRPC"
 _HTTP_JSON: Final = "HTTP+JSON"
 _METHODS: Final = {
@@ -278,8 +279,8 @@ class A2AAgent(PolledHttpAgent):
     ) -> tuple[AgentResponse, dict[str, Any]]:
         """Send a request, and return the response and the object that answers it. Raise AgentError if none does."""
         method, url, body = endpoint.write(operation, params)
-        kind = "application/json" if endpoint.binding == _JSONRPC else "application/a2a+json"
-        headers = {"A2A-Version": VERSION, "Accept": f"{kind}, application/json"}
+        kind = _JSON if endpoint.binding == _JSONRPC else "application/a2a+json"
+        headers = {"A2A-Version": VERSION, "Accept": kind if kind == _JSON else f"{kind}, {_JSON}"}
         if body is not None:
             headers["Content-Type"] = kind
         response = await self._client.request(
@@ -313,7 +314,7 @@ class A2AAgent(PolledHttpAgent):
 
     async def _read_card(self, call: Call) -> _Card:
         url = find_card_url(call.grant.url)
-        headers = {"A2A-Version": VERSION, "Accept": "application/json"}
+        headers = {"A2A-Version": VERSION, "Accept": _JSON}
         try:
             async with asyncio.timeout(POLL_TIMEOUT_S):
                 response = await self._client.request(call, "GET", url, headers=headers)

@@ -225,9 +225,9 @@ class HttpClient:
             call.keep_secret(values.values())
         if headers is None:
             headers = _JSON_HEADERS if method == "POST" else _ACCEPT
-        sent = {**values, **headers}
+        sent = {**values, **headers}  # of names that are the same without their case, aiohttp sends the last
         if call.grant.signing is not None:
-            sent = _without_signature(sent) | self._sign(call, method, data or b"")
+            sent |= self._sign(call, method, data or b"")
         began, response = time.monotonic(), None
         try:
             note_called(url)
@@ -292,11 +292,6 @@ class HttpClient:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
             raise errors.AgentAnswerError(message, code=ErrorCode.RESULT_TOO_LARGE)
         return result
-
-
-def _without_signature(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers without those that a signature has, however they are written: two of one name are ambiguous."""
-    return {name: value for name, value in headers.items() if not name.lower().startswith("webhook-")}
 
 
 def _make_exchange(

@@ -26,6 +26,7 @@ RESERVED = [
         "Upgrade",
         "Proxy-Authorization",
     ),
+    *("A2A-Version", "a2a-version", "webhook-id", "Webhook-Signature", "webhook-timestamp"),
 ]
 NO_NAMES = ["", " ", "a b", "a:", "a\n", "ä", "X" * 101, "a\0", "(a)"]
 

@@ -41,6 +41,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         f"{name} among parameters": ({"parameters": {name: 1}}, f"settings.parameters: {name}: is set by the executor")
         for name in ("model", "messages", "input", "instructions", "store", "background", "stream", "n", "text")
     },
+    **{
+        f"{name} of a tool": (
+            {"api": "responses", "parameters": {"tools": [{"type": "web_search"}, {"type": "mcp", name: given}]}},
+            f"settings: parameters.tools.1.{name}: a secret here is seen",
+        )
+        for name, given in {
+            "authorization": "s3cret",
+            "headers": {"X-Key": "s3cret"},
+            "server_url": "https://me:s3cret@tools.example/mcp",
+        }.items()
+    },
     "no bound of tokens": ({"parameters": {"max_tokens": 0}}, "settings.parameters: max_tokens: must be"),
     "true as a bound of tokens": ({"parameters": {"max_tokens": True}}, "settings.parameters: max_tokens: must be"),
     "two bounds": ({"parameters": {"max_tokens": 1, "max_output_tokens": 1}}, "settings.parameters: must have one"),
@@ -79,4 +90,6 @@ def test_what_is_wrong_is_refused_with_its_place(name: str) -> None:
     settings, place = REFUSED[name]
     with pytest.raises(ValidationError) as refused:
         register(settings)
-    assert explain(refused.value)[1].startswith(place)
+    message = explain(refused.value)[1]
+    assert message.startswith(place)
+    assert "s3cret" not in message
