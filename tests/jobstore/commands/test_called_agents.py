@@ -14,10 +14,9 @@ from contracts.events import HANDLE_MAX_BYTES
 from contracts.resources import NewAgent
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.errors import InvalidError, RefusedError
+from jobstore.errors import RefusedError
 from jobstore.jobs.model import ExecutionStage
 from jobstore.jobs.waits import explain_jobs, sum_up_all, sum_up_batch
-from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
 from signoff.status import ReportKind
@@ -93,6 +92,12 @@ async def test_what_an_older_executor_was_offered_waits_for_the_next_offer_and_n
         sums = [*(await sum_up_all(session, LEASE_S)).sums, *await sum_up_batch(session, batch_id, LEASE_S)]
     assert (told.code, told.until, told.remedy) == ("retry_backoff", (await steps.row()).due_at, "it is tried again")
     assert [(each.code, each.count) for each in sums] == [("retry_backoff", 1)] * 2
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE workers SET protocols = '{}'"))
+        (told,) = (await explain_jobs(connection, [steps.job_id], LEASE_S))[steps.job_id].reasons
+        sums = [*(await sum_up_all(connection, LEASE_S)).sums, *await sum_up_batch(connection, batch_id, LEASE_S)]
+    assert (told.code, told.name) == ("protocol_not_called", "openai"), "no time helps while none calls it"
+    assert [(each.code, each.count) for each in sums] == [("protocol_not_called", 1)] * 2
 
 
 async def test_every_executor_is_granted_what_the_first_protocols_call(
@@ -252,16 +257,3 @@ async def test_settings_are_kept_once_and_in_a_fact_before_the_first_request(ste
     assert hashes == [(await steps.row()).settings_hash.hex()]
     assert fact["agent"]["settings"] == settings
     assert fact["cursor"] < (await steps.logs())[-1].seq
-
-
-@pytest.mark.parametrize(
-    ("settings", "place"),
-    [
-        ({"model": "m", "modle": 1}, "settings.modle"),
-        ({"model": "m", "template": "{{payload.a}} {{secret}}"}, "settings.template"),
-        ({"model": "m", "instructions": "x" * (64 << 10)}, "65536"),
-    ],
-)
-async def test_settings_are_refused_with_their_place(steps: Called, settings: dict[str, Any], place: str) -> None:
-    with pytest.raises((ValueError, InvalidError, PermanentError), match=place):
-        await steps.saved(model(settings=settings))

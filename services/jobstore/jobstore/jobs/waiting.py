@@ -169,14 +169,14 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
     # The due time of an offer is only that of its repetition.
     is_due = not is_queued or wait.due_at is None or wait.due_at <= around.now
     if is_queued:
-        if not is_due:
+        uncalled = [] if wait.stage is _JUDGING else _explain_protocols(wait, around)
+        if not is_due and not (wait.is_again and uncalled):  # nothing is tried again while no executor calls it
             code = WaitCode.RETRY_BACKOFF if wait.is_again else WaitCode.NOT_BEFORE
             reasons.append(_explain_time(code, wait.due_at))
         if around.are_limits_lost:
             reasons.append(_make_reason(WaitCode.LIMITS_LOST, CONFIRM_LIMITS))
         if wait.stage is not _JUDGING:
-            reasons += _explain_limits(wait, around, is_due=is_due)
-            reasons += _explain_protocols(wait, around)
+            reasons += _explain_limits(wait, around, is_due=is_due) + uncalled
     reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)
     if is_queued and is_due and wait.stage is not _JUDGING:
         reasons += _explain_share(wait, around)
