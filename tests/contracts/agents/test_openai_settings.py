@@ -55,6 +55,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no bound of tokens": ({"parameters": {"max_tokens": 0}}, "settings.parameters: max_tokens: must be"),
     "true as a bound of tokens": ({"parameters": {"max_tokens": True}}, "settings.parameters: max_tokens: must be"),
     "two bounds": ({"parameters": {"max_tokens": 1, "max_output_tokens": 1}}, "settings.parameters: must have one"),
+    "U+0000 in a text": ({"parameters": {"stop": ["\\\0"]}}, "settings: must not contain the character U+0000"),
+    "U+0000 in a name": ({"schema": {"title\0": ""}}, "settings: must not contain the character U+0000"),
     "too much": ({"instructions": "x" * (64 << 10)}, "settings: "),
 }
 

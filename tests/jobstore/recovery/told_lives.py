@@ -104,7 +104,9 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
 
 async def _found(life: Callable[[str], Steps], database: Database) -> None:
     """Work that is found again, by handles that were reported, or was."""
-    new = NewAgent(name="asked", protocol="openai", url="http://127.0.0.1:3/", settings={"model": "m"})
+    odd = {"z": [1, 1.0, 1e300, 2**70, None], "a": {"\u00e9": 'e\u0301 \\u0000 "/\N{SNOWMAN}\x7f\u2028', "": {}}}
+    settings = {"model": "m", "parameters": odd}
+    new = NewAgent(name="asked", protocol="openai", url="http://127.0.0.1:3/", settings=settings)
     async with database.transaction() as connection:
         await put_agent(connection, "asked", new, create=True)
     for name in ("once, found", "once, found and ended", "found, and forgotten"):
