@@ -94,6 +94,20 @@ it("promotes with the report that passes the golden set, without what nobody loo
   expect(await asked[1]?.json()).toEqual({ version: 2, report: { evaluation, policies: looked } });
 });
 
+it("promotes no version while its report is being read", async () => {
+  const { user } = await page();
+  await user.click(screen.getByRole("button", { name: "Promote version 2" }));
+  const dialog = screen.getByRole("alertdialog");
+  const file = aReportFile();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  file.text = () => promise;
+  await user.upload(within(dialog).getByLabelText("Report on the golden set"), file);
+  const promote = within(dialog).getByRole("button", { name: "Promote" });
+  expect(promote).toHaveAttribute("aria-disabled", "true");
+  resolve(JSON.stringify(aReport()));
+  await waitFor(() => expect(promote).not.toHaveAttribute("aria-disabled", "true"));
+});
+
 it("leaves what validators report to them", async () => {
   const { user } = await page({ ...STRICT, name: "default" });
   await user.click(screen.getByRole("button", { name: "New version" }));

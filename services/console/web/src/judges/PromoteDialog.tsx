@@ -16,6 +16,8 @@ type MoveDialogProps<Move> = {
   /** What is asked for, with the reason that was given; and what to do where it is refused. */
   toMove: (reason: string | undefined) => Move;
   onRefused?: (error: Error) => void;
+  /** Whether a file that goes with it is still being read. */
+  isReading?: boolean;
   /** Label and hint of the reason, and whether it must be given; without them, none is asked for. */
   reason: { label: string; hint: string; isNeeded: boolean } | null;
   fields?: ReactNode;
@@ -25,7 +27,7 @@ type MoveDialogProps<Move> = {
 
 /** Dialog that makes another version of a policy current, or none, with a reason that is kept. */
 function MoveDialog<Move>(props: MoveDialogProps<Move>) {
-  const { title, verb, isDanger, act, toMove, onRefused, reason, fields, children, onClose } = props;
+  const { title, verb, isDanger, act, toMove, onRefused, isReading, reason, fields, children, onClose } = props;
   const [typed, setTyped] = useState("");
   const why = typed.trim();
   return (
@@ -36,7 +38,7 @@ function MoveDialog<Move>(props: MoveDialogProps<Move>) {
       verb={verb}
       kind={isDanger ? "danger" : "primary"}
       isPending={act.isPending}
-      isReady={!reason?.isNeeded || why !== ""}
+      isReady={!isReading && (!reason?.isNeeded || why !== "")}
       onConfirm={() =>
         act.mutate(toMove((reason && why) || undefined), { onSuccess: onClose, onError: (error) => onRefused?.(error) })
       }
@@ -69,7 +71,7 @@ type PromoteDialogProps = { name: string; version: number; onClose: () => void }
 /** Dialog that makes a version current: with its report on the golden set; where that is refused, with a reason. */
 export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
   const promote = usePromote();
-  const [report, setReport] = useState<Report | null>(null);
+  const [report, setReport] = useState<Report | null | undefined>(null);
   const [isForced, force] = useState(false);
   return (
     <MoveDialog
@@ -84,6 +86,7 @@ export function PromoteDialog({ name, version, onClose }: PromoteDialogProps) {
         ...(why && { force_reason: why }),
       })}
       onRefused={(error) => force(isForced || isRefusal(error))}
+      isReading={report === undefined}
       reason={
         isForced
           ? {

@@ -12,7 +12,7 @@ const COMMAND = "signoff judge evaluate CASES.jsonl --judge strict@3 --judge def
 /** Page that shows a report of judge policies on labelled cases, from the file that the command line wrote. */
 export function EvaluationsPage() {
   useTitle("Evaluations");
-  const [report, setReport] = useState<Report | null>(null);
+  const [report, setReport] = useState<Report | null>();
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around the evaluations" className="text-muted">

@@ -5,8 +5,8 @@ import { type Report, readReport } from "./report";
 type ReportFieldProps = {
   label: string;
   hint: ReactNode;
-  /** Told of each file that is chosen or dropped: its report, or null where it is none. */
-  onReport: (report: Report | null) => void;
+  /** Told of each file that is chosen or dropped: undefined while it is read, then its report, or null where it is none. */
+  onReport: (report: Report | null | undefined) => void;
 };
 
 /** Field for a file with a report, chosen or dropped on it. The file is read here, and goes nowhere. */
@@ -15,6 +15,7 @@ export function ReportField({ label, hint, onReport }: ReportFieldProps) {
   const newest = useRef<File>(undefined);
   const read = async (file: File | undefined) => {
     newest.current = file;
+    if (file) onReport(undefined);
     const found = file && (await readReport(file).catch((failure: unknown) => toMessage(failure)));
     if (newest.current !== file) return; // another one was chosen meanwhile
     setError(typeof found === "string" ? found : undefined);
