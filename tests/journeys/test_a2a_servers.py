@@ -80,5 +80,5 @@ async def test_a_card_that_cannot_be_read_says_why_and_is_read_once_it_can_be(sy
 
 
 async def find_agent(system: System, name: str) -> Agent:
-    (found,) = (agent for agent in (await system.client.list_agents())[0] if agent.name == name)
+    (found,) = [agent async for agent in system.client.iter_agents() if agent.name == name]
     return found

@@ -38,6 +38,14 @@ LOOK_EVERY_S = 1.0
 LEAVES, ROOTS = ["executor", "validator", "console", "agents"], ["jobstore", "kafka", "postgres"]
 
 
+@pytest.fixture(autouse=True, scope="module")
+async def only_agents_that_answer(system: System) -> None:
+    """Agents of other tests, whose servers are gone, are rightly wrong."""
+    for agent in [agent async for agent in system.client.iter_agents()]:
+        if agent.enabled and agent.id not in ("agent", "async-agent"):
+            await system.client.disable_agent(agent.id)
+
+
 async def diagnose(system: System, *options: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """Return the exit status and the checks by part, within WITHIN_S."""
     began = time.monotonic()
