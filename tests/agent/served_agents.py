@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from signoff_agent import Task, agent
+from signoff_agent import RetryableError, Task, agent
 
 FOLDER = Path(os.environ.get("SERVED_FOLDER", "."))
 
@@ -30,6 +30,15 @@ async def wait(task: Task) -> str:
     return task.title
 
 
+async def wait_the_second_time(task: Task) -> str:
+    """Fail the first call, and work in the second."""
+    if task.call == 1:
+        note(task, "failed")
+        raise RetryableError("busy")
+    return await wait(task)
+
+
 waiting = agent(grace_s=30)(wait)
+retried = agent(grace_s=30)(wait_the_second_time)
 hasty = agent(grace_s=0.2)(wait)
 repeatable = agent(grace_s=0.2, is_repeatable=True)(wait)

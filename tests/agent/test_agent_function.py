@@ -194,15 +194,6 @@ async def test_stopped_work_is_cancelled_and_its_key_begins_anew_only_once_it_ha
         assert (await client.run(REQUEST, key="k")).result == 2
 
 
-async def test_work_that_is_stopped_before_it_began_ends():
-    counted = Counted()
-    async with AgentClient(counted.agent) as client:
-        location = (await client.post(REQUEST, key="k")).headers["location"]
-        await client.delete(location)
-        assert (await client.follow(location)).state == "lost"
-    assert counted.began == 0
-
-
 async def test_there_is_room_for_so_much_work_and_known_keys_are_answered_all_the_same():
     counted = Counted(max_running=1)
     async with AgentClient(counted.agent) as client:

@@ -36,12 +36,14 @@ class Served:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    async def start(self, name: str, port: int | None = None, **env: str) -> tuple[str, subprocess.Popen[bytes]]:
+    async def start(
+        self, name: str, port: int | None = None, *, by: str = "signoff_agent serve", **env: str
+    ) -> tuple[str, subprocess.Popen[bytes]]:
         """Serve an agent; return its URL and process once it answers."""
         port = port or free_port()
         store = str(self.folder / "store.sqlite3")
         process = subprocess.Popen(  # noqa: ASYNC220 - it goes on
-            [sys.executable, "-m", "signoff_agent", "serve", f"served_agents:{name}", "--port", str(port)],
+            [sys.executable, "-m", *by.split(), f"served_agents:{name}", "--port", str(port)],
             cwd=HERE,
             env={**os.environ, "SERVED_FOLDER": str(self.folder), "SIGNOFF_AGENT_STORE": store, **env},
             stderr=subprocess.DEVNULL,
@@ -135,11 +137,14 @@ async def test_the_executors_signature_is_taken_and_no_other(served, adapter):
     assert await adapter.call(Calls(url, signing="env:SIGNOFF_AGENT_SIGNING").next()) == "A title"
 
 
-@pytest.mark.parametrize("name", ["waiting", "repeatable"])
+@pytest.mark.parametrize("name", ["waiting", "retried", "repeatable"])
 async def test_work_of_a_killed_process_is_lost_and_done_again_only_if_it_may_be(served, adapter, name):
     port = free_port()
     url, process = await served.start(name, port)
     calls = Calls(url)
+    if name == "retried":
+        with pytest.raises(errors.AgentError, match="busy"):
+            await adapter.call(calls.next())
     calling = asyncio.create_task(adapter.call(calls.next()))
     await until(lambda: served.lines(calls.key, "began") and calls.reports)
     kill(process)
@@ -228,6 +233,28 @@ async def test_two_processes_with_one_store_are_one_agent(served, adapter):
     served.let_end()
     assert await asyncio.gather(calling, following) == ["A title", "A title"]
     assert len(served.lines(calls.key, "began")) == 1
+
+
+async def test_of_two_workers_of_a_server_one_does_the_work_of_a_key(served, adapter):
+    """One of them is killed: its work is lost, that of the other goes on, and nothing is done twice."""
+    url, _ = await served.start("waiting", by="uvicorn --workers 2")
+    calls = [Calls(url) for _ in range(40)]
+    calling = [asyncio.create_task(adapter.call(one.next())) for one in calls for _ in range(3)]
+    await until(lambda: all(served.lines(one.key, "began") for one in calls))
+    workers = {one.key: served.lines(one.key, "began") for one in calls}
+    killed = workers[calls[0].key][0]
+    os.kill(int(killed), signal.SIGKILL)
+    await until(lambda: not Path(f"/proc/{killed}").exists())
+    served.let_end()
+    await asyncio.gather(*calling, return_exceptions=True)
+    for one in calls:
+        (worker,) = workers[one.key]
+        if worker == killed:
+            with pytest.raises(errors.AgentStatusError, match="may have been done in part"):
+                await adapter.call(one.next())
+        else:
+            assert await adapter.call(one.next()) == "A title"
+        assert served.lines(one.key, "began") == [worker]
 
 
 async def test_each_process_can_stop_the_work_of_the_other(served, adapter):

@@ -7,6 +7,7 @@ import stat
 import sys
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from support.fakes import until
@@ -114,6 +115,113 @@ async def test_a_store_of_a_newer_release_or_none_at_all_is_not_touched(tmp_path
     for name, why in {"newer": "of version 2", "text": "not a database"}.items():
         with pytest.raises(StoreError, match=why):
             await SqliteStore(tmp_path / name).open()
+
+
+class Slow(SqliteStore):
+    """A store that does not come back from the method `slow` before it may."""
+
+    def __init__(self, path: Path, slow: str) -> None:
+        super().__init__(path)
+        self._slow, self.may_go_on, self.is_there = slow, asyncio.Event(), asyncio.Event()
+
+    async def open(self) -> None:
+        await super().open()
+        await self._wait("open")
+
+    async def begin(self, *args, **fields):
+        begun = await super().begin(*args, **fields)
+        await self._wait("begin")
+        return begun
+
+    async def _wait(self, where: str) -> None:
+        if where == self._slow:
+            self.is_there.set()
+            await self.may_go_on.wait()
+
+
+@pytest.mark.parametrize("slow", ["open", "begin"])
+async def test_work_whose_request_the_server_cancels_is_begun_once_and_goes_on(tmp_path, slow):
+    began, store = list[str](), Slow(tmp_path / "work", slow)
+
+    @agent(store=store)
+    async def work(task: Task) -> str:
+        began.append(task.key)
+        return "done"
+
+    client = AgentClient(work)
+    request = asyncio.create_task(client.post({}, key="k"))
+    await store.is_there.wait()
+    request.cancel()
+    await asyncio.wait([request])
+    assert request.cancelled()
+    store.may_go_on.set()
+    assert (await client.run({}, key="k")).result == "done"
+    assert (began, len(list(tmp_path.glob("*.lock")))) == (["k"], 1)
+    await work.close()
+
+
+@pytest.mark.parametrize(("grace_s", "state"), [(60, "succeeded"), (0, "lost")])
+async def test_work_that_is_being_begun_at_a_stop_has_its_grace_too(store, tmp_path, grace_s, state):
+    slow, ticks = Slow(tmp_path / "new folder" / "work", "begin"), list[int]()
+
+    @agent(store=slow, grace_s=grace_s)
+    async def work(_task: Task) -> None:
+        for tick in range(100):
+            ticks.append(tick)
+            await asyncio.sleep(0)
+
+    request = asyncio.create_task(AgentClient(work).post({}, key="k"))
+    await slow.is_there.wait()
+    closing = asyncio.create_task(work.close())
+    await until(lambda: work.is_stopping)
+    slow.may_go_on.set()
+    await closing
+    assert (await request).status == 202
+    assert (await begin(store)).work.state == state
+    assert (len(ticks) == 100) == (grace_s > 0)
+
+
+#: A process that begins work and is killed, and its child, which tries to use the store and then waits.
+FORKED = """
+import asyncio, os, sys
+from signoff_agent.store import SqliteStore, StoreError
+
+async def begin(store, opens):
+    if opens:
+        await store.open()
+    return (await store.begin(sys.argv[2], "digest", has_room=True, is_repeatable=False)).work.id
+
+path = sys.argv[1]
+store = SqliteStore(path)
+with asyncio.Runner() as runner:
+    print(runner.run(begin(store, opens=True)), flush=True)
+    if os.fork():
+        os.kill(os.getpid(), 9)
+for opens, each in ((False, store), (True, SqliteStore(path))):
+    try:
+        asyncio.run(begin(each, opens))
+    except StoreError as error:
+        print(error, flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_child_neither_uses_the_store_of_its_parent_nor_keeps_its_work_going(store, tmp_path):
+    path = str(tmp_path / "new folder" / "work")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FORKED, path, "k", stdin=pipe, stdout=pipe, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    work_id = (await process.stdout.readline()).decode().strip()
+    told = [(await process.stdout.readline()).decode() for _ in range(2)]
+    assert all("before this process was forked" in each for each in told)
+    seen = await store.find(work_id)  # the child is there still
+    assert seen is not None
+    assert seen.state == "lost"
+    process.stdin.close()
+    await process.wait()
 
 
 class Failing(SqliteStore):

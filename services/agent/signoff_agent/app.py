@@ -16,13 +16,14 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypedDict, Unpack, overload
+from typing import Any, Final, TypedDict, TypeVar, Unpack, overload
 from urllib.parse import parse_qs
 
 from signoff_agent import signing
 from signoff_agent.store import SqliteStore, Store, StoreError, Work
 from signoff_agent.task import AgentError, DeclinedError, Task, check_json, to_json, to_text
 
+T = TypeVar("T")
 Function = Callable[[Task], Coroutine[Any, Any, Any]]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -122,6 +123,7 @@ class Agent:
         self._unkept: dict[str, Work] = {}  # the ends of work that the store has not taken yet
         self._untold: dict[str, float] = {}  # when work ended whose end nobody has asked for
         self._reading = self._beginning = 0  # requests whose bodies are read, and those that have room to begin
+        self._finishing: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,8 +159,10 @@ class Agent:
         """
         self.is_stopping = True
         until = time.monotonic() + grace_s
-        while time.monotonic() < until and (self._runs or (tells and self._has_untold())):  # noqa: ASYNC110 - or by time
+        while time.monotonic() < until and (self._finishing or self._runs or (tells and self._has_untold())):
             await asyncio.sleep(0.05)
+        if self._finishing:
+            await asyncio.wait(self._finishing)  # work that is being begun is cut, too
         for run in self._runs.values():
             run.cut("lost")
         if carrying := [run.carrying for run in self._runs.values() if run.carrying is not None]:
@@ -190,7 +194,8 @@ class Agent:
         sent = {"content-type": "application/json", "cache-control": "no-store"}
         try:
             status, answer = await self._answer(scope, receive, sent)
-        except StoreError:
+        except StoreError as error:
+            log.error("a request is refused: %s", error)  # noqa: TRY400 - the store has logged where
             status, answer = 503, to_json({"error": "the agent's store cannot be used now"})
             sent["retry-after"] = str(RETRY_AFTER_S)
         except _RefusalError as error:
@@ -240,12 +245,15 @@ class Agent:
         if self._secrets and self._check_signature(headers, body) != key:
             raise _RefusalError(401, "the signature is of another request: its id is not the Idempotency-Key")
         task.request = _parse(body)
+        return await self._finish(self._begin(store, task, hashlib.sha256(body).hexdigest()))
+
+    async def _begin(self, store: Store, task: Task, digest: str) -> str:
+        """Begin the work of a task, or find that of its key, and return its id. Raise _RefusalError."""
         under_way = len(self._runs) + len(self._unkept) + self._beginning
         has_room = not self.is_stopping and under_way < self._max_running
-        digest = hashlib.sha256(body).hexdigest()
         self._beginning += has_room
         try:
-            begun = await store.begin(key, digest, has_room=has_room, is_repeatable=self._is_repeatable)
+            begun = await store.begin(task.key, digest, has_room=has_room, is_repeatable=self._is_repeatable)
         finally:
             self._beginning -= has_room
         if begun is None:
@@ -253,8 +261,8 @@ class Agent:
             raise _RefusalError(503, f"{why}: come again later", retry_after_s=RETRY_AFTER_S)
         if begun.is_new:
             task.checkpoints = {name: json.loads(value) for name, value in begun.checkpoints.items()}
-            task.keep = lambda name, value: store.checkpoint(key, name, value)
-            run = _Run(begun.work, task, asyncio.create_task(self.function(task), name=f"work {key}"))
+            task.keep = lambda name, value: store.checkpoint(task.key, name, value)
+            run = _Run(begun.work, task, asyncio.create_task(self.function(task), name=f"work {task.key}"))
             self._runs[begun.work.id] = run
             run.carrying = asyncio.create_task(self._carry_out(run, store))
             return run.work.id
@@ -302,11 +310,18 @@ class Agent:
         return 200, b'{"state":"ended"}'
 
     async def _ready(self) -> Store:
-        if not self.is_stopping:
-            await self.open()
+        if self._store is None and not self.is_stopping:
+            await self._finish(self.open())
         if self._store is None:
             raise _RefusalError(503, "the agent is being stopped", retry_after_s=RETRY_AFTER_S)
         return self._store
+
+    async def _finish(self, doing: Coroutine[Any, Any, T]) -> T:
+        """Do something to its end, also if the server cancels the request in the middle."""
+        task = asyncio.create_task(doing)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return await asyncio.shield(task)
 
     async def _find(self, store: Store, work_id: str) -> Work:
         work = self._unkept.get(work_id) or await store.find(work_id)

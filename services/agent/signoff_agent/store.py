@@ -35,6 +35,13 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 """
 
 
+#: The stores that are open in this process, and the paths of those that were when it was forked. A child may not use
+#: them, at all: SQLite would take the locks of the parent for its own.
+_OPEN: Final[set["SqliteStore"]] = set()
+_INHERITED: Final[set[Path]] = set()
+_FORKED: Final = "it was opened before this process was forked: open it afterwards, in each process"
+
+
 class StoreError(Exception):
     """The store cannot be read or written now: nothing was changed."""
 
@@ -135,6 +142,7 @@ class SqliteStore:
 
     def _let_go(self) -> None:
         """End the thread, and show others that this process runs nothing any more."""
+        _OPEN.discard(self)
         if self._thread is not None:
             self._thread.shutdown()
         self._thread = None
@@ -206,10 +214,13 @@ class SqliteStore:
         await self._do(act)
 
     def _connect(self) -> sqlite3.Connection:
+        if self._path.absolute() in _INHERITED:
+            raise OSError(_FORKED)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):  # results are nobody else's to read
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         self._owner, self._lock = self._take_lock()
+        _OPEN.add(self)
         db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         _switch_to_wal(db)
         db.execute("PRAGMA synchronous = FULL")  # a key that was answered is still known after a loss of power
@@ -283,7 +294,7 @@ class SqliteStore:
     async def _do(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Do something with the database, in one transaction with what else waits. Raise StoreError if it fails."""
         if self._thread is None:
-            raise StoreError("the store is closed")
+            raise StoreError(_FORKED if self._path.absolute() in _INHERITED else "the store is closed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((act, done))
         if self._writer is None or self._writer.done():
@@ -309,6 +320,18 @@ class SqliteStore:
     def _commit(self, acts: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
         with _transaction(self._db):
             return [act(self._db) for act in acts]
+
+
+def _leave_to_parent() -> None:
+    """Let go of the locks of stores, which in a forked child would say that its parent lives."""
+    for store in _OPEN:
+        os.close(store._lock)  # noqa: SLF001 - of this module
+        store._lock, store._thread = -1, None  # noqa: SLF001
+        _INHERITED.add(store._path.absolute())  # noqa: SLF001
+    _OPEN.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @contextmanager
