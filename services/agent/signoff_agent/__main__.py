@@ -53,7 +53,7 @@ def find_agent(name: str) -> Agent:
     except (ImportError, AttributeError) as error:
         sys.exit(f"signoff-agent: {name} is not there: {error}")
     if not isinstance(found, Agent):
-        sys.exit(f"signoff-agent: {name} is no agent: put @agent above the function")
+        sys.exit(f"signoff-agent: {name} is no agent: name a function that has @agent above it, such as hello:writer")
     return found
 
 

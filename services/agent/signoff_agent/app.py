@@ -159,7 +159,7 @@ class Agent:
         """
         self.is_stopping = True
         until = time.monotonic() + grace_s
-        while time.monotonic() < until and (self._finishing or self._runs or (tells and self._has_untold())):
+        while (self._finishing or self._runs or (tells and self._has_untold())) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         if self._finishing:
             await asyncio.wait(self._finishing)  # work that is being begun is cut, too

@@ -32,13 +32,22 @@ def test_least_agent(tmp_path: Path) -> None:
     [
         (MODEL + "temperature = 0\n", "model.temperature: is no member"),
         (MODEL + "[bounds]\nmodel_call = 3\n", "bounds.model_call: is no member"),
-        (MODEL + "[bounds]\nmodel_calls = 0\n", "bounds.model_calls: "),
+        (MODEL + "[bounds]\nmodel_calls = 0\n", "bounds.model_calls: must be greater than or equal to 1"),
         (MODEL + 'key = "sk-1234"\n', "model.key: must be env:NAME"),
         (MODEL + 'base_url = "ftp://x"\n', "model.base_url: must be an http: or https: URL"),
         (MODEL + 'base_url = "https://user:secret@x/"\n', "model.base_url: must have no user"),
         (MODEL + "parameters = {messages = []}\n", "model: parameters must not have messages"),
         ('template = "{{payload.city}} {{secret}}"\n' + MODEL, "template: secret is none of"),
-        ('networks = ["10.0.0.0/99"]\n' + MODEL, "networks.0"),
+        (
+            'networks = ["10.0.0.1/8"]\n' + MODEL,
+            'networks.0: must be a network, such as "10.1.0.0/16": 10.0.0.1/8 has host',
+        ),
+        ("networks = [true]\n" + MODEL, 'networks.0: must be a network, such as "10.1.0.0/16": '),
+        ('model = "gpt-4o-mini"\n', "model: must be a table"),
+        (MODEL + '[tools]\nname = "weather"\n', "tools: must be a list: "),
+        (TOOL.replace("weather", "the weather") + INPUT, "tools.0.name: must be letters, digits, _ and -, 64 at most"),
+        (TOOL + 'input = "city"\n', "tools.0.input: must be a table"),
+        (TOOL.replace("{city}", "{city") + INPUT, "tools.0.url: must have } behind each {"),
         ('schema = {type = "nonsense"}\n' + MODEL, "schema: is no JSON Schema"),
         ('[model]\nname = "my-own"\n[bounds]\ncost_usd = 1\n', "no price of my-own is known"),
         (TOOL, "tools.0: input must require city"),
@@ -52,7 +61,7 @@ def test_least_agent(tmp_path: Path) -> None:
         (TOOL + INPUT + '[[mcp]]\nurl = "https://x/mcp"\ntools = ["weather"]\n', "two tools have the name weather"),
         (TOOL.replace('"weather"', '"final_result"') + INPUT, "final_result is the name"),
         ("[model", "agent.toml: "),
-        ("", "model: "),
+        ("", "model: is missing"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, message: str) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 import tomllib
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -24,13 +24,34 @@ _HEADERS_OF_HTTP: Final = frozenset(
 _PARAMETERS_OF_RUN: Final = frozenset(("input", "messages", "model", "stream", "tools"))
 
 
+#: What to do about mistakes that pydantic calls by words of Python.
+_WORDS: Final = {
+    "dict_type": "must be a table",
+    "extra_forbidden": "is no member that an agent has here; remove it, or mend its name",
+    "list_type": 'must be a list: ["a", "b"], or tables with two brackets, such as [[tools]]',
+    "missing": "is missing",
+    "model_type": "must be a table",
+    "string_pattern_mismatch": "must be letters, digits, _ and -, 64 at most",
+}
+
+
 class ConfigError(Exception):
     """The file cannot be used; the message has a line for each place in it."""
 
 
-def _check_url(url: str) -> str:
+def _read_network(text: Any) -> IPv4Network | IPv6Network:
     try:
-        parsed = httpx2.URL(_PLACE.sub("x", url))
+        return ip_network(str(text))
+    except ValueError as error:
+        raise ValueError(f'must be a network, such as "10.1.0.0/16": {error}') from None
+
+
+def _check_url(url: str) -> str:
+    filled = _PLACE.sub("x", url)
+    if {"{", "}"} & set(filled):
+        raise ValueError("must have } behind each {")
+    try:
+        parsed = httpx2.URL(filled)
     except httpx2.InvalidURL as error:
         raise ValueError(f"is no URL: {error}") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
@@ -69,6 +90,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
+Network = Annotated[Any, AfterValidator(_read_network)]
 Url = Annotated[str, AfterValidator(_check_fixed_url)]
 Schema = Annotated[dict[str, Any], AfterValidator(_check_schema)]
 Reference = Annotated[str, AfterValidator(_check_reference)]
@@ -182,7 +204,7 @@ class AgentConfig(_Table):
     instructions: str | None = None
     template: Annotated[str, AfterValidator(templates.check)] = templates.DEFAULT
     schema_: Schema | None = Field(None, alias="schema")
-    networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    networks: list[Network] = Field(default_factory=list)
     max_running: int = Field(100, ge=1, le=10_000)
     model: ModelConfig
     bounds: Bounds = Field(default_factory=Bounds)
@@ -235,6 +257,4 @@ def list_references(config: AgentConfig) -> list[str]:
 
 
 def _say(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is no member that an agent has here; remove it, or mend its name"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ").replace("Input should", "must")
