@@ -19,7 +19,7 @@ async def run(*command: str | Path) -> str:
     return output.decode()
 
 
-async def install_alone(project: Path, folder: Path) -> Path:
+async def install_alone(project: Path, folder: Path, extra: str = "") -> Path:
     """The Python of an environment that has a project's wheel and what it needs, at the versions of this one."""
     build = ["build", "--wheel", "--no-build-isolation", "--python", sys.executable]
     await run(UV, *build, "-o", folder, project)
@@ -29,5 +29,5 @@ async def install_alone(project: Path, folder: Path) -> Path:
     await run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
     made = folder / "venv/bin/python"
     (wheel,) = folder.glob("*.whl")  # noqa: ASYNC240 - of a folder with few files
-    await run(UV, "pip", "install", "--quiet", "--python", made, "--constraint", pins, wheel)
+    await run(UV, "pip", "install", "--quiet", "--python", made, "--constraint", pins, f"{wheel}{extra}")
     return made

@@ -9,7 +9,7 @@ import uvicorn
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from mcp.server.mcpserver import MCPServer
-from model_fakes import Fakes
+from model_fakes import Elsewhere, Fakes
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ async def fakes() -> AsyncIterator[Fakes]:
 
     async def complete(request: web.Request) -> web.StreamResponse:
         fakes.asked.append(await request.json())
+        fakes.headers = request.headers
         if fakes.answer is not None:
             answer = await fakes.answer(fakes.asked[-1]["messages"])
         else:
@@ -47,14 +48,29 @@ async def fakes() -> AsyncIterator[Fakes]:
 
 
 @pytest.fixture
+async def elsewhere() -> AsyncIterator[Elsewhere]:
+    elsewhere = Elsewhere()
+
+    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        elsewhere.connections += 1
+        writer.close()
+
+    async with await asyncio.start_server(note, "127.0.0.2", 0) as server:
+        elsewhere.port = server.sockets[0].getsockname()[1]
+        yield elsewhere
+
+
+@pytest.fixture
 async def mcp(fakes: Fakes) -> AsyncIterator[Fakes]:
     """A server of the MCP SDK, with a tool that adds and one that fails."""
     server = MCPServer("numbers", log_level="ERROR")
 
     @server.tool()
-    def add(a: int, b: int) -> int:
+    async def add(a: int, b: int) -> int:
         """Add two numbers."""
         fakes.added.append((a, b))
+        if fakes.tool_waits is not None:
+            await fakes.tool_waits.wait()
         return a + b
 
     @server.tool()

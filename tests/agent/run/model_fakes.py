@@ -38,6 +38,18 @@ def calls(name: str, arguments: str, call_id: str = "c1") -> dict[str, Any]:
 
 
 @dataclass
+class Elsewhere:
+    """A server at 127.0.0.2 that answers nothing, and counts who comes."""
+
+    port: int = 0
+    connections: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.2:{self.port}"
+
+
+@dataclass
 class Fakes:
     """What the servers got and answer: the model by `answer`, or each of `answers` in turn, the last one for ever."""
 
@@ -47,6 +59,7 @@ class Fakes:
     answers: list[Any] = field(default_factory=lambda: [calls("weather", '{"city": "Kyiv"}'), says("It is sunny.")])
     answer: Callable[[list[dict[str, Any]]], Awaitable[Any]] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
+    headers: Any = None
     tool: Callable[[web.Request], web.StreamResponse] | None = None
     tool_waits: asyncio.Event | None = None
     called: list[web.Request] = field(default_factory=list)

@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from model_fakes import WEATHER, Fakes
+from model_fakes import WEATHER, Elsewhere, Fakes, calls
 
 from servicekit import addresses
+from signoff_agent.run.config import AgentConfig
 from signoff_agent.run.guard import GuardedTransport, is_allowed
 from signoff_agent.task import AgentError
 
@@ -50,49 +51,78 @@ async def test_ways_of_naming_this_machine(fakes: Fakes, host: str) -> None:
     assert fakes.called == []
 
 
-async def test_name_that_resolves_to_another_address_at_the_connection(
-    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = ["93.184.215.14", "127.0.0.1"]
-    resolve = socket.getaddrinfo
-
-    def rebind(host: Any, port: Any, *rest: Any, **options: Any) -> Any:
-        return resolve(answers.pop(0) if host == "rebinding.test" else host, port, *rest, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", rebind)
-    guard = GuardedTransport([])
-    url = fakes.url.replace("127.0.0.1", "rebinding.test")
-    await guard.check(url)
-    with pytest.raises(httpx2.ConnectError, match="may not be called"):
-        await guard.open_client({}, 5.0).get(url)
-    await guard.aclose()
-    assert (answers, fakes.called) == ([], [])
+def with_part(fakes: Fakes, part: str, url: str, *networks: str) -> AgentConfig:
+    """An agent of which one part, the model, a tool or an MCP server, is at another URL."""
+    changes: dict[str, Any] = {
+        "model": {"model": {"name": "m", "base_url": f"{url}/v1"}},
+        "tool": {"tools": [{**WEATHER, "url": f"{url}/{{city}}"}]},
+        "mcp": {"mcp": [{"url": f"{url}/mcp", "tools": ["add"], "timeout_s": 5}]},
+    }[part]
+    return fakes.config(networks=["127.0.0.1/32", *networks], **changes)
 
 
-async def test_proxies_of_the_environment_are_not_used(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, fakes.url)
-    config = fakes.config(tools=[{**WEATHER, "url": "http://192.0.2.1:9/{city}", "timeout_s": 1}])
-    assert await fakes.perform(config) == "It is sunny."
-    assert fakes.called == []
-    assert "may not be called" in fakes.told[0]
+async def tell(fakes: Fakes, config: AgentConfig) -> str:
+    """What a run tells the model, or ends with, of a part that is not there."""
+    try:
+        await fakes.perform(config)
+    except AgentError as error:
+        return f"{error.code}: {error}"
+    return str(fakes.told[0])
 
 
 @pytest.mark.parametrize("part", ["model", "tool", "mcp"])
-async def test_each_part_is_guarded(fakes: Fakes, part: str) -> None:
-    """A public address would be called, so that the one that is refused is another of this machine."""
-    inner = fakes.url.replace("127.0.0.1", "127.0.0.2")
-    changes: dict[str, Any] = {
-        "model": {"model": {"name": "m", "base_url": inner}},
-        "tool": {"tools": [{**WEATHER, "url": f"{inner}/{{city}}"}]},
-        "mcp": {"mcp": [{"url": f"{inner}/mcp", "tools": ["add"]}]},
-    }[part]
-    if part == "tool":
-        await fakes.perform(fakes.config(**changes))
-        assert "may not be called" in fakes.told[0]
+async def test_no_part_connects_to_an_address_that_is_forbidden(fakes: Fakes, elsewhere: Elsewhere, part: str) -> None:
+    assert "may not be called" in await tell(fakes, with_part(fakes, part, elsewhere.url))
+    assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("part", ["model", "tool", "mcp"])
+async def test_name_that_resolves_to_another_address_at_the_connection(
+    fakes: Fakes, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    answers = ["127.0.0.2"] if part == "tool" else ["93.184.215.14", "127.0.0.2"]
+    resolve = socket.getaddrinfo
+
+    def rebind(host: Any, port: Any, *rest: Any, **options: Any) -> Any:
+        answer = answers.pop(0) if host == "rebinding.test" and len(answers) > 1 else answers[0]
+        return resolve(answer if host == "rebinding.test" else host, port, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    config = with_part(fakes, part, elsewhere.url.replace("127.0.0.2", "rebinding.test"))
+    told = await tell(fakes, config)
+    assert "may not be called" in told or told.startswith("tool_unreachable: ")
+    assert (answers, elsewhere.connections) == (["127.0.0.2"], 0)
+
+
+async def test_proxies_and_keys_of_the_environment_are_not_used(
+    mcp: Fakes, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, elsewhere.url)
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
+        monkeypatch.setenv(f"OPENAI_{name}", "hunter2")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Key: hunter2")
+    mcp.answers.insert(1, calls("add", '{"a": 1, "b": 2}', "c2"))
+    networks = ["127.0.0.1/32", "127.0.0.2/32"]
+    assert (
+        await mcp.perform(mcp.config(networks=networks, mcp=[{"url": mcp.mcp_url, "tools": ["add"]}])) == "It is sunny."
+    )
+    assert (mcp.told[1], len(mcp.called), elsewhere.connections) == ("3", 1, 0)
+    assert "hunter2" not in str(mcp.headers)
+
+
+@pytest.mark.parametrize("part", ["model", "tool", "mcp"])
+async def test_redirects_are_not_followed(fakes: Fakes, elsewhere: Elsewhere, part: str) -> None:
+    redirect = web.Response(status=307, headers={"Location": elsewhere.url})
+    if part == "model":
+        fakes.answers = [redirect]
     else:
-        assert (await fakes.fail(fakes.config(**changes))).code == "address_forbidden"
-    assert fakes.called == []
+        fakes.tool = lambda _: web.Response(status=307, headers={"Location": elsewhere.url})
+    told = await tell(fakes, with_part(fakes, part, fakes.url, "127.0.0.2/32"))
+    assert told.startswith(
+        {"model": "model_unreachable", "tool": "error: HTTP status 307", "mcp": "tool_unreachable"}[part]
+    )
+    assert elsewhere.connections == 0
 
 
 async def test_body_is_not_decompressed(fakes: Fakes) -> None:

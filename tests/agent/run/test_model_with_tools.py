@@ -177,12 +177,6 @@ class TestHostileServers:
         assert await fakes.perform() == "It is sunny."
         assert fakes.told == ["error: HTTP status 500: no weather today"]
 
-    async def test_redirect_is_not_followed(self, fakes: Fakes) -> None:
-        fakes.tool = lambda _: web.Response(status=302, headers={"Location": "/elsewhere"})
-        await fakes.perform()
-        assert len(fakes.called) == 1
-        assert fakes.told[0].startswith("error: HTTP status 302")
-
     async def test_secrets_are_sent_and_hidden(self, fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WEATHER_KEY", SECRET)
         fakes.tool = lambda request: web.Response(text=f"you sent {request.headers['Authorization']}")

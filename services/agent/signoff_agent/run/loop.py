@@ -78,6 +78,8 @@ class ModelAgent:
             timeout=model.timeout_s,
             http_client=self._guard.open_client({}, model.timeout_s),
         )
+        client.organization = client.project = None  # what the environment says of OpenAI is for no other server
+        client._custom_headers = {}  # noqa: SLF001
         kind = OpenAIChatModel if model.api == "chat" else OpenAIResponsesModel
         settings = ModelSettings(extra_body=model.parameters) if model.parameters else None
         return kind(model.name, provider=OpenAIProvider(openai_client=client), settings=settings)
