@@ -174,13 +174,13 @@ def check_settings(protocol: Protocol, settings: Settings) -> Settings:
         if settings:
             raise ValueError(f"an agent of protocol {protocol} has none: leave them out")
         return {}
-    checked = model.model_validate(settings, extra="forbid")
-    stored: Settings = checked.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
-    text = json_text(stored)
+    text = json_text(settings)
     if (size := len(text.encode())) > SETTINGS_MAX_BYTES:
         raise ValueError(f"{size} bytes of JSON exceed the limit of {SETTINGS_MAX_BYTES}")
     if "\\u0000" in text.replace("\\\\", ""):  # in a name or a text: PostgreSQL could not read the fact any more
         raise ValueError("must not contain the character U+0000")
+    checked = model.model_validate(settings, extra="forbid")
+    stored: Settings = checked.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     return stored
 
 

@@ -1,5 +1,6 @@
 """The settings of a model: what it is sent, and what is refused when they are saved, with its place."""
 
+import time
 from typing import Any
 
 import pytest
@@ -85,6 +86,14 @@ def test_a_tool_that_needs_a_loop_is_refused_with_who_runs_one(settings: dict[st
     assert code == "tools_need_a_loop"
     assert message.startswith("settings: parameters.tools.")
     assert "signoff-agent run" in message
+
+
+@pytest.mark.parametrize("size", [60 << 10, 8 << 20])
+def test_a_template_of_nothing_but_braces_is_refused_at_once(size: int) -> None:
+    began = time.process_time()
+    with pytest.raises(ValidationError):
+        register({"template": "{" * size})
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -27,7 +27,8 @@ Input:
 Feedback on the submission before, if there was one:
 {{feedback}}"""
 
-_PLACE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+#: No place begins within another, so that a text of nothing but braces is read once.
+_PLACE: Final = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*)\}\}")
 _PATH: Final = re.compile(r"\s*([a-z_]+)((?:\.[^.{}\s]+)*)\s*")
 _DEPTH_MAX: Final = 20
 
