@@ -86,6 +86,29 @@ async def stored_facts(database: Database, agent_id: str) -> list[dict[str, Any]
         return [json.loads(body)["agent"] for body in await session.scalars(query, {"id": agent_id})]
 
 
+async def test_a_page_of_agents_with_large_settings_is_short_and_the_next_goes_on(
+    agents: Any, database: Database
+) -> None:
+    """Clients of gRPC take 4 MiB by default."""
+    many = """
+        INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, settings)
+        SELECT 'large-' || n, 'zz', 'openai', '', '{}', '{}', false, json_build_object('model', repeat('x', 65000))
+        FROM generate_series(101, 170) AS n
+    """
+    async with database.transaction() as connection:
+        await connection.execute(text(many))
+    listed, sizes, token = [], [], ""
+    while token or not sizes:
+        page = await agents.ListAgents(agents_pb.ListAgentsRequest(page_token=token), metadata=ADMINISTRATOR)
+        listed += [agent.id for agent in page.agents if agent.name == "zz"]
+        sizes.append(page.ByteSize())
+        token = page.next_page_token
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM agents WHERE name = 'zz'"))
+    assert listed == [f"large-{number}" for number in range(101, 171)]
+    assert max(sizes) < 4 << 20
+
+
 @pytest.fixture
 async def old(database: Database) -> str:
     """An agent from before, with a user and password in its URL."""

@@ -277,14 +277,17 @@ _STATE_COLUMNS: Final = (
 
 async def get_agent(connection: Connection, agent_id: str) -> Agent | None:
     """Return the agent with this id and the state of its circuit, or None if no agent has the id."""
-    rows = await list_agents(connection, limit=1, agent_id=agent_id)
-    return rows[0] if rows else None
+    found, _ = await list_agents(connection, limit=1, agent_id=agent_id)
+    return found[0] if found else None
 
 
 async def list_agents(
     connection: Connection, *, limit: int, after: tuple[str, str] | None = None, agent_id: str | None = None
-) -> list[Agent]:
-    """Return up to `limit` agents by (name, id), after the place `after`; with `agent_id`, that agent alone."""
+) -> tuple[list[Agent], bool]:
+    """Return up to `limit` agents by (name, id), after the place `after`, and whether they were too large for more.
+
+    With `agent_id`, that agent alone; else call within a transaction.
+    """
     columns = [column for column in agents.c if column.name not in {"policy", "headers", "settings"}]
     as_text = text(
         "policy::text AS policy, headers::text AS headers, settings::text AS settings, "
@@ -296,7 +299,8 @@ async def list_agents(
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
     if agent_id is not None:
         query = query.where(agents.c.id == agent_id)
-    return [to_agent(row).model_copy(update={"card": _read_card(row.card)}) for row in await connection.execute(query)]
+    rows, is_cut = await sql.fetch_page(connection, query, bodies=agent_id is None)
+    return [to_agent(row).model_copy(update={"card": _read_card(row.card)}) for row in rows], is_cut
 
 
 def _read_card(text: str | None) -> AgentCard | None:

@@ -62,8 +62,9 @@ class AgentService(AgentServiceServicer):
 
     async def ListAgents(self, request: agent_pb.ListAgentsRequest, _: Context) -> agent_pb.ListAgentsResponse:
         limit, after = parse_page(request, 100, lambda name, agent_id: (str(name), str(agent_id)))
-        async with self._read.session() as session:
-            agents = [_hide_userinfo(each) for each in await list_agents(session, limit=limit, after=after)]
+        async with self._read.transaction() as connection:
+            found, is_cut = await list_agents(connection, limit=limit, after=after)
+        agents, limit = [_hide_userinfo(each) for each in found], len(found) if is_cut else limit
         return make_page(
             agent_pb.ListAgentsResponse, request, limit, "agents", agents, lambda last: (last.name, last.id)
         )
