@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 #: Commands and groups by name. A test compares the summaries with the help of the commands themselves.
 COMMANDS: Final = {
     "up": Entry("Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."),
-    "demo": Entry("Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."),
+    "demo": Entry("Run ten jobs that end in every way a job can, and show how; succeed if each ended as it must."),
     "login-link": Entry("Print a link that logs in to the page: once, and within a quarter of an hour.", "up"),
     "overview": Entry(
         "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does."

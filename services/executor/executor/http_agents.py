@@ -26,7 +26,7 @@ from executor.ports import Call, Exchange, Grant
 from executor.signing import SigningSecret, name_message, parse_secrets, sign
 from executor.work import Done, PolledAgent, Work, choose_handle
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
-from servicekit.clock import read_retry_after
+from servicekit.clock import now, read_retry_after
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
@@ -268,7 +268,7 @@ class HttpClient:
         secrets = self._header_values.read_secrets(call.grant.signing)
         call.keep_secret(secret.text for secret in secrets)
         message_id = name_message(str(call.grant.lease.execution_id), method)
-        return sign(secrets, message_id, int(time.time()), body + b" " if call.forges else body)
+        return sign(secrets, message_id, int(now().timestamp()), body + b" " if call.forges else body)
 
     def _find_result_max(self, grant: Grant) -> int:
         """Return the most bytes that a result may have to be stored, and to be judged together with the criteria.

@@ -7,10 +7,11 @@ from jobstore.recovery.rebuild import TABLES
 from jobstore.schema.tables import metadata
 
 PAGE = Path(__file__).parents[3] / "docs/operations/backup.md"
-#: What is made again by whoever runs: of the log, of who is there, and of what is under way.
+#: What is made again by whoever runs: of the log, of who is there, of agents' cards, and of what is under way.
 MADE_AGAIN = {
     *("job_texts", "text_index", "rollups", "agent_rollups", "rollup"),
-    *("stubs", "circuits", "workers", "relay", "epochs", "starts", "reusable", "login_codes"),
+    *("stubs", "circuits", "workers", "relay", "epochs", "starts", "reusable"),
+    *("login_codes", "agent_cards", "agent_tasks"),
 }
 
 
