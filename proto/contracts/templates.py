@@ -31,7 +31,6 @@ Input:
 Feedback on the submission before, if there was one:
 {{feedback}}"""
 
-_OPEN: Final = "{{"
 #: No place begins within another, so that a text of nothing but braces is read once.
 _PLACE: Final = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*)\}\}")
 _PATH: Final = re.compile(r"\s*([a-z_]+)((?:\.[^.{}\s]+)*)\s*")
@@ -46,7 +45,7 @@ def check_text(template: str) -> str:
     for place in places:
         _parse(place)
     _check_count(len(places))
-    if _OPEN in _PLACE.sub("", template):
+    if "{{" in _PLACE.sub("", template):
         raise ValueError("{{ has no }} behind it")
     return template
 

@@ -205,13 +205,7 @@ class Protocol(StrEnum):
 
 
 #: The protocols by which executors call agents: every door offers these, and the executor has an adapter for each.
-CALLABLE_PROTOCOLS: Final = (
-    Protocol.HTTP,
-    Protocol.HTTP_ASYNC,
-    Protocol.OPENAI,
-    Protocol.LANGGRAPH,
-    Protocol.A2A,
-)
+CALLABLE_PROTOCOLS: Final = tuple(Protocol)
 #: The protocols that an executor calls which names none at its claims.
 FIRST_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 

@@ -14,10 +14,8 @@ from contracts.events import HANDLE_MAX_BYTES
 from contracts.resources import NewAgent
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.errors import RefusedError
 from jobstore.jobs.model import ExecutionStage
 from jobstore.jobs.waits import explain_jobs, sum_up_all, sum_up_batch
-from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
 from signoff.status import ReportKind
 
@@ -136,13 +134,6 @@ async def test_the_handle_goes_with_the_next_grant_and_stands_where_it_was_repor
     ]
 
 
-async def test_an_older_executors_failure_leaves_the_handle(steps: Called) -> None:
-    lease = await steps.begun()
-    await steps.report(lease, ReportKind.CALL_BEGUN, handle="resp_1")
-    await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=2, call=1)
-    assert (await steps.row()).handle == "resp_1"
-
-
 async def test_a_validator_names_no_work(steps: Called) -> None:
     lease = await steps.begun()
     judged = await steps.claim_judging(lease)
@@ -174,24 +165,6 @@ async def test_lost_work_of_an_agent_called_at_most_once_is_followed_by_executor
     assert (await steps.job()).status == "FAILED"
 
 
-async def test_an_agent_whose_calls_are_signed_waits_for_an_executor_that_signs(steps: Called) -> None:
-    """Rule `never-unsigned`: an executor of 0.2.0 knows nothing of signatures."""
-    await steps.registered(NewAgent(name="signed", url="http://127.0.0.1:1/", signing="file:signing"))
-    await steps.asked()
-    old = await steps.claim(owner=uuid4())
-    assert (old.outcome, old.code) == ("QUEUED", "protocol_not_called")
-    await steps.due(-1)
-    new = await steps.claim(owner=uuid4(), protocols=("http", "http_async"))
-    assert (new.outcome, new.grant.signing) == ("GRANTED", "file:signing")
-
-
-async def test_lost_work_without_a_handle_is_failed_as_ever(steps: Called) -> None:
-    await steps.begun(policy=ONCE)
-    await steps.due(-1)
-    await steps.lapsed()
-    assert ((await steps.job()).status, (await steps.logs())[-1].code) == ("FAILED", "lease_lapsed")
-
-
 async def test_an_execution_is_called_with_the_settings_at_its_request(steps: Called) -> None:
     await steps.asked()
     changed = model(
@@ -216,21 +189,6 @@ async def test_the_result_of_a_deterministic_agent_is_reused_under_the_same_sett
         other.agent_id = steps.agent_id
         codes.append((await (await other.asked()).claim(**CALLS)).code)
     assert codes == ["result_reused", ""]
-
-
-async def test_signing_is_read_as_it_is_now(steps: Called) -> None:
-    new = NewAgent(name="signed", url="http://127.0.0.1:1/")
-    await steps.registered(new)
-    await steps.asked()
-    await steps.saved(new.model_copy(update={"signing": "env:SIGNOFF_AGENT_SECRET"}))
-    grant = (await steps.claim(**CALLS)).grant
-    assert (grant.signing, grant.settings) == ("env:SIGNOFF_AGENT_SECRET", "")
-
-
-async def test_a_protocol_never_changes(steps: Called) -> None:
-    with pytest.raises(RefusedError) as error:
-        await steps.saved(NewAgent(name="model", url="http://127.0.0.1:1/"))
-    assert error.value.code == ErrorCode.AGENT_PROTOCOL_FIXED
 
 
 async def test_while_the_frozen_settings_are_not_known_nothing_is_called(steps: Called) -> None:

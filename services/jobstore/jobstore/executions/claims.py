@@ -363,20 +363,19 @@ class ClaimExecution(Command[ClaimAnswer]):
         """Return the answer QUEUED if this executor cannot call the agent as was frozen, else None."""
         if execution.state is ExecutionState.LEASED:
             return None
-        grant = uow[Executions].grants[execution.execution_id]
+        grant, code = uow[Executions].grants[execution.execution_id], ErrorCode.PROTOCOL_NOT_CALLED
         if grant.protocol not in (self.protocols or FIRST_PROTOCOLS):
             message = f"this executor does not call agents by {grant.protocol}: start executors that do"
-            return _postpone(uow, execution, ErrorCode.PROTOCOL_NOT_CALLED, message)
-        if execution.follows_only and not self.protocols:  # rule `follow-never-send`
+        elif execution.follows_only and not self.protocols:  # rule `follow-never-send`
             message = "this executor would send work that is only to be followed: start executors of this release"
-            return _postpone(uow, execution, ErrorCode.PROTOCOL_NOT_CALLED, message)
-        if grant.signing is not None and not self.protocols:  # rule `never-unsigned`
+        elif grant.signing is not None and not self.protocols:  # rule `never-unsigned`
             message = "this executor would call the agent unsigned: start executors of this release"
-            return _postpone(uow, execution, ErrorCode.PROTOCOL_NOT_CALLED, message)
-        if execution.settings_hash is not None and not grant.settings:
+        elif execution.settings_hash is not None and not grant.settings:
+            code = ErrorCode.SETTINGS_UNKNOWN
             message = f"the settings that it froze are not known: save the agent {execution.agent_id} with them again"
-            return _postpone(uow, execution, ErrorCode.SETTINGS_UNKNOWN, message)
-        return None
+        else:
+            return None
+        return _postpone(uow, execution, code, message)
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its result, the result of an earlier call (`reused`); no agent is called."""

@@ -90,19 +90,13 @@ _QUEUES: Final = f"""
                 WHERE {_QUEUED} AND (tenant, flow, priority) > (queues.tenant, queues.flow, queues.priority)
                 ORDER BY tenant, flow, priority LIMIT 1) AS following)
         SELECT * FROM queues) AS queues
-    CROSS JOIN LATERAL (SELECT count(*) AS due FROM {_OF_QUEUE} AND due_at <= clock.now) AS now
     CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE is_again) AS agains, min(due_at) FILTER (WHERE is_again) AS again_at,
-            count(*) FILTER (WHERE NOT is_again) AS firsts, min(due_at) FILTER (WHERE NOT is_again) AS first_at
-        FROM (SELECT due_at, {_IS_AGAIN.format("")} AS is_again FROM {_OF_QUEUE} AND due_at > clock.now) AS not_due
-    ) AS later
-    CROSS JOIN LATERAL (VALUES
-        (clock.now, false, due, (
-            SELECT {STARTABLE_AT} FROM {_OF_QUEUE} AND attempt = 0 ORDER BY due_at LIMIT 1)),
-        (first_at, false, firsts, NULL),
-        (again_at, true, agains, NULL)
-    ) AS counted(due_at, is_again, count, oldest_at)
-    WHERE counted.count > 0
+        SELECT clock.now AS due_at, false AS is_again, count(*), (
+            SELECT {STARTABLE_AT} FROM {_OF_QUEUE} AND attempt = 0 ORDER BY due_at LIMIT 1) AS oldest_at
+        FROM {_OF_QUEUE} AND due_at <= clock.now HAVING count(*) > 0
+        UNION ALL
+        SELECT min(due_at), {_IS_AGAIN.format("")}, count(*), NULL FROM {_OF_QUEUE} AND due_at > clock.now GROUP BY 2
+    ) AS counted
 """  # noqa: S608 - words of our own
 #: Each part reads a partial index that holds only such rows: executions that are DONE cost nothing.
 _OF_ALL: Final = f"""

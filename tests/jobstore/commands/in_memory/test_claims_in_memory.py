@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from unittest.mock import Mock, call
 from uuid import uuid4
 
@@ -208,19 +209,14 @@ def test_what_an_executor_calls_and_has_room_for_is_kept_of_its_claim(life: Life
     assert life.jobstore.uow[Workers].rooms == {life.executor: room}
 
 
-def test_what_is_only_followed_is_granted_to_those_that_know_how(jobstore: MemoryJobstore) -> None:
-    """Rule `follow-never-send`."""
-    life = Life(jobstore).requested(policy={"delivery": "at_most_once"})
-    jobstore.executions[life.execution_id] = replace(life.execution, follows_only=True)
-    assert life.claim().code == "protocol_not_called"
-    jobstore.now += timedelta(seconds=jobstore.terms.offer_again_s)
-    assert life.claim(protocols=("http",)).outcome is G
-
-
-def test_what_is_signed_is_granted_to_those_that_sign(jobstore: MemoryJobstore) -> None:
-    """Rule `never-unsigned`."""
+@pytest.mark.parametrize("held", [{"follows_only": True}, {"agent_id": "signed"}], ids=["followed", "signed"])
+def test_what_is_only_followed_or_signed_is_granted_to_those_that_know_how(
+    jobstore: MemoryJobstore, held: dict[str, Any]
+) -> None:
+    """Rules `follow-never-send` and `never-unsigned`."""
     jobstore.register("signed", signing="env:SIGNOFF_AGENT_KEY")
-    life = Life(jobstore).requested(agent_id="signed")
+    life = Life(jobstore).requested(agent_id=held.get("agent_id", "writer"), policy={"delivery": "at_most_once"})
+    jobstore.executions[life.execution_id] = replace(life.execution, **held)
     assert life.claim().code == "protocol_not_called"
     jobstore.now += timedelta(seconds=jobstore.terms.offer_again_s)
     assert life.claim(protocols=("http",)).outcome is G
