@@ -1,6 +1,7 @@
 """Declare what an agent's protocol needs to know: its settings, which are frozen with each request by their hash."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -20,15 +21,7 @@ SETTINGS_MAX_BYTES: Final = 64 << 10
 
 Settings = dict[str, Any]
 _Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-
-
-def _check_path(text: str) -> str:
-    split_path(text)
-    return text
-
-
-Path = Annotated[Text, StringConstraints(max_length=1_000), AfterValidator(_check_path)]
-
+Path = Annotated[Text, StringConstraints(max_length=1_000), AfterValidator(lambda text: ".".join(split_path(text)))]
 
 #: Members of a request to a model that its callers set themselves: parameters may not.
 SET_BY_CALLERS: Final = frozenset(
@@ -191,10 +184,4 @@ def hash_settings(settings: Settings) -> bytes | None:
 
 def format_settings(settings: Settings) -> str:
     """Return settings as JSON text whose objects are in the order of their names."""
-    return json_text(_sort(settings))
-
-
-def _sort(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _sort(value[name]) for name in sorted(value)}
-    return [_sort(each) for each in value] if isinstance(value, list) else value
+    return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -19,7 +19,6 @@ from jobstore.jobs.waits import explain_jobs, sum_up_all, sum_up_batch
 from signoff.jsontext import parse_json
 from signoff.status import ReportKind
 
-ONCE = {"delivery": "at_most_once"}
 CALLS = {"protocols": ("http", "http_async", "openai")}
 
 
@@ -58,18 +57,6 @@ class Called(Steps):
 @pytest.fixture
 async def steps(database: Database, runner: CommandRunner) -> Called:
     return await Called(database, runner).registered()
-
-
-async def test_what_an_executor_does_not_call_waits_for_one_that_does_and_fails_nothing(steps: Called) -> None:
-    await steps.asked()
-    for protocols in ((), ("http", "http_async"), ("a2a",)):
-        answer = await steps.claim(owner=uuid4(), protocols=protocols)
-        assert (answer.outcome, answer.code) == ("QUEUED", "protocol_not_called")
-        assert (await steps.claim(**CALLS)).code == "not_due", "it is due again after a while"
-        await steps.due(-1)
-    row = await steps.row()
-    assert (row.state, row.spent, row.flow) == ("QUEUED", 0, [f"agent:{steps.agent_id}", "protocol:openai"])
-    assert (await steps.claim(**CALLS)).outcome == "GRANTED"
 
 
 async def test_what_an_older_executor_was_offered_waits_for_the_next_offer_and_not_for_a_time_that_was_asked_for(
@@ -146,23 +133,6 @@ async def test_a_validator_names_no_work(steps: Called) -> None:
 def test_a_handle_is_bounded_and_printable(handle: str) -> None:
     with pytest.raises(ValueError, match="printable"):
         reported(uuid4(), "job", 1, ReportKind.CALL_BEGUN, handle=handle)
-
-
-async def test_lost_work_of_an_agent_called_at_most_once_is_followed_by_executors_that_know_how(steps: Called) -> None:
-    """Rule `follow-never-send`: also of `http_async`, by which every executor calls."""
-    await steps.registered(NewAgent(name="slow", protocol="http_async", url="http://127.0.0.1:1/"))
-    lease = await steps.begun(policy=ONCE)
-    await steps.report(lease, ReportKind.CALL_BEGUN, handle="/work/1")
-    await steps.due(-1)
-    await steps.lapsed()
-    old = await steps.claim(owner=uuid4())
-    assert (old.outcome, old.code) == ("QUEUED", "protocol_not_called")
-    await steps.due(-1)
-    new = await steps.claim(owner=uuid4(), protocols=("http", "http_async"))
-    assert new.execution is not None
-    assert (new.execution.follows_only, new.execution.handle, new.execution.spent) == (True, "/work/1", 1)
-    await steps.report(new.execution.lease, ReportKind.FAILED, seq=2, code="agent_work_unknown", call=2)
-    assert (await steps.job()).status == "FAILED"
 
 
 async def test_an_execution_is_called_with_the_settings_at_its_request(steps: Called) -> None:

@@ -69,8 +69,7 @@ def parse_all(texts: Iterable[str]) -> dict[str, Agent]:
 #: live executions of an agent first, however many are queued.
 _CANDIDATES: Final = text(
     f"""
-    SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
-        a.created_at, a.updated_at, a.headers::text AS headers, a.settings::text AS settings, a.signing,
+    SELECT {COLUMNS},
         NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS circuit_closed,
         (SELECT count(*) FILTER (WHERE live.agent_id = a.id) FROM (
             SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
