@@ -163,14 +163,15 @@ async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
 
 async def test_a_renewal_proves_each_lease_by_its_key_and_brings_new_keys(work, stub):
     leases, owner = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret", 10), uuid4()
-    held, outcome, back = lease(), lease(), lease()
+    held, outcome, back, task = lease(), lease(), lease(), lease()
+    leases.list_tasks = lambda: [task]
     newer = Secrets.parse(make_secret("newer", b"n" * 32)).make_key(KeyUse.EXECUTING, held.execution_id, held.lease)
     work.new_keys = [newer]
     renewal = await leases.renew(
         owner, 4, [HeldLease(held, "job", 0.0)], [outcome], [GivenBackLease(back, begun=False)]
     )
     (request,) = work.renewed
-    shown = [*request.held, *request.outcomes, request.given_back[0].lease]
-    for message, key in zip(shown, (held, outcome, back), strict=True):
+    shown = [*request.held, *request.outcomes, request.given_back[0].lease, *request.tasks]
+    for message, key in zip(shown, (held, outcome, back, task), strict=True):
         assert message.proof == key.sign(str(owner).encode())
     assert [(key, key.secret_id, key.key) for key in renewal.new_keys] == [(held, "newer", newer.key)]

@@ -150,13 +150,37 @@ async def test_a_try_has_each_request_and_answer_and_no_secret(done, agent, envi
     said = json.dumps({"you": f"said {SECRET}"}).encode()
     url = agent.does(says(said, 200, X_Echo=f"<{SECRET}>", Set_Cookie="session=1"))
     outcome = await done(TaskKind.TRY, url, headers={"X-Key": "env:SIGNOFF_AGENT_KEY"}, request={"payload": "rain"})
-    assert outcome.answer["result"] == {"you": f"said {SECRET}"}
+    assert outcome.answer["result"] == {"you": "said ***"}
     (exchange,) = outcome.answer["exchanges"]
     assert (exchange["method"], exchange["url"], exchange["status"]) == ("POST", url, 200)
     assert (exchange["request_headers"]["X-Key"], exchange["response_headers"]["Set-Cookie"]) == ("***", "***")
     assert exchange["response_headers"]["X-Echo"] == "<***>"
     assert json.loads(exchange["request_body"])["payload"] == "rain"
     assert SECRET not in json.dumps(outcome.answer["exchanges"])
+
+
+@pytest.mark.parametrize("kind", [TaskKind.TRY, TaskKind.CHECK])
+async def test_no_secret_of_a_call_stands_in_what_an_agent_makes_of_it(done, agent, environ, kind):
+    """The agent repeats all that it was sent, in values, names and numbers, and fails or refuses with it."""
+    signing = "c2VjcmV0" * 4
+    environ |= {"SIGNOFF_AGENT_KEY": f"Bearer {SECRET}", "SIGNOFF_AGENT_PIN": "123456"}
+    environ["SIGNOFF_AGENT_SIGNING"] = f"whsec_{signing}"
+    status = 200
+
+    async def echoes(writer):
+        sent = {**agent.calls[-1].headers}
+        said = {"headers": sent, sent["Authorization"]: [123456, {"was": 9123456.5}], "key": f"whsec_{signing}"}
+        await says(json.dumps(said).encode(), status, Connection="close", X_Echo=str(sent))(writer)
+
+    keys = {"Authorization": "env:SIGNOFF_AGENT_KEY", "X-Pin": "env:SIGNOFF_AGENT_PIN"}
+    asked = {"headers": keys, "signing": "env:SIGNOFF_AGENT_SIGNING"}
+    for status, code in ((200, ""), (500, "agent_status")):  # noqa: B007 - it answers with it
+        outcome = await done(kind, agent.does(echoes), **asked)
+        shown = json.dumps([outcome.answer, outcome.message])
+        signatures = [call.headers["webhook-signature"] for call in agent.calls]
+        assert outcome.code == code
+        assert [secret for secret in (SECRET, "123456", signing, *signatures) if secret in shown] == []
+    assert "***" in outcome.message
 
 
 @pytest.mark.parametrize("slash", ["/", "\\/"])
@@ -219,9 +243,11 @@ async def test_what_cannot_be_kept_of_a_try_is_said_to_be_the_executors_fault(do
 
 async def test_an_executor_that_stops_says_that_a_try_is_lost(tasks, client, agent):
     a_lease = lease()
-    async with serving(tasks, client):
+    async with serving(tasks, client) as worker:
         tasks.waiting.put_nowait(Task(a_lease, 60.0, TaskKind.TRY, grant(lease=a_lease, url=agent.does(hangs))))
         await until(lambda: agent.calls)
+        assert worker.list_leases() == [a_lease]
+    assert worker.list_leases() == []
     assert tasks.finished[a_lease].code == "try_lost"
 
 

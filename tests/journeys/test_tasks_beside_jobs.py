@@ -2,16 +2,25 @@
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID, uuid4
 
+import asyncpg
+import psutil
+import pytest
 from aiohttp import web
-from support.system import AGENT_KEY, WAIT_S, Agent, AsyncAgent, System, signoff
+from support.fakes import until
+from support.free_ports import free_port
+from support.system import AGENT_KEY, WAIT_S, Agent, AsyncAgent, System, another, served, signoff
 
 from contracts.resources import NewAgent
-from signoff.status import Circuit, JobStatus, Protocol
+from signoff.status import Circuit, JobStatus, Protocol, TryState
+from signoff.types import AgentTry
 
 HALF = {"state": "running", "progress": 0.5, "message": "half of it"}
 
@@ -118,6 +127,86 @@ async def test_an_agent_is_tried_and_checked_without_any_job(system: System, age
     assert rows["error"] == "failed"  # it answers 500
     assert (await system.client.count_jobs()).counts == jobs
     assert (await system.client.get_agent("to-be-tried")).circuit is Circuit.CLOSED
+
+
+@dataclass
+class Held:
+    """An agent that answers nobody until `end`, and knows by which process it was called for which try."""
+
+    url: str = ""
+    end: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: list[tuple[str, int]] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body, place = await request.json(), request.transport and request.transport.get_extra_info("peername")
+        self.calls.append((body["job_id"], place[1]))
+        await self.end.wait()
+        return web.json_response({"text": body["job_id"]})
+
+
+@pytest.fixture
+async def held(system: System) -> AsyncIterator[Held]:
+    """The agent `held`, which is registered."""
+    agent, app = Held(), web.Application()
+    app.router.add_post("/", agent.answer)
+    async with served(app) as url:
+        name = f"held-{uuid4()}"
+        await system.client.create_agent(NewAgent(id=name, name=name, url=url))
+        agent.url = name
+        yield agent
+        agent.end.set()
+
+
+async def _ended(system: System, agent_id: str, try_id: UUID) -> AgentTry:
+    async with asyncio.timeout(WAIT_S):
+        while (made := await system.client.get_agent_try(agent_id, try_id)).state is not TryState.DONE:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return made
+
+
+async def test_a_try_whose_executor_is_killed_ends_within_two_leases_and_is_not_made_again(
+    system: System, held: Held
+) -> None:
+    """A person waits for it; the agent may have done the work. The next try goes to another executor."""
+    made = await system.client.create_agent_try(held.url)
+    await until(lambda: held.calls, WAIT_S)
+    executors = [pid for name, pid in system.endpoints["processes"].items() if name.startswith("executor")]
+    ((_, port),) = held.calls
+    (pid,) = [pid for pid in executors if port in {each.laddr.port for each in psutil.Process(pid).net_connections()}]
+    os.kill(pid, signal.SIGKILL)
+    ended = await _ended(system, held.url, made.id)
+    assert (ended.code, ended.result, ended.answered_at is not None) == ("try_lost", None, True)
+    assert (ended.answered_at - ended.created_at).total_seconds() < 15  # the lease is 4.5 s, the time of the call 60 s
+    held.end.set()
+    again = await _ended(system, held.url, (await system.client.create_agent_try(held.url)).id)
+    assert again.result == {"text": str(again.id)}
+    assert [called for called, _ in held.calls] == [str(made.id), str(again.id)]
+
+
+async def test_tries_of_two_jobstores_and_their_executors_are_made_once_though_one_jobstore_is_killed(
+    system: System, held: Held
+) -> None:
+    """Executors go on at the other jobstore, which renews their leases, and learns what came of the tries."""
+    address = f"127.0.0.1:{free_port()}"
+    jobstore = await another(system, "jobstore", SIGNOFF_GRPC_ADDRESS=address)
+    both = f"{address},{system.endpoints['grpc']}"
+    executors = [await another(system, "executor", SIGNOFF_JOBSTORE=both) for _ in range(2)]
+    tries = [await system.client.create_agent_try(held.url) for _ in range(10)]
+    await until(lambda: len(held.calls) == 10, WAIT_S)
+    jobstore.kill()
+    database = await asyncpg.connect(system.endpoints["postgres"])
+    late = "SELECT count(*) FROM agent_tasks WHERE agent_id = $1 AND due_at > created_at + interval '10 s'"
+    async with asyncio.timeout(WAIT_S):
+        while await database.fetchval(late, held.url) < len(tries):  # noqa: ASYNC110 - each was renewed twice
+            await asyncio.sleep(0.05)
+    await database.close()
+    held.end.set()
+    ended = [await _ended(system, held.url, made.id) for made in tries]
+    assert [(each.code, each.result) for each in ended] == [(None, {"text": str(made.id)}) for made in tries]
+    assert sorted(called for called, _ in held.calls) == sorted(str(made.id) for made in tries)
+    for process in executors:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
 
 
 async def _check(system: System) -> str:

@@ -49,6 +49,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await context.stack.enter_async_context(client)
         agents = make_agents(client, settings)
         tasks = TaskWorker(context.worker.owner, GrpcTasks(context.leases), agents, settings.call_cost_max_usd)
+        context.worker.holds_more = context.leases.list_tasks = tasks.list_leases
         tasks.start()
         context.stack.push_async_callback(tasks.stop)
         handlers = Handlers(

@@ -45,14 +45,14 @@ _SHOW: Final = "List the work that there is, each with the ids that it was sent 
 
 
 class Check:
-    """One check of an agent. All its calls are within the agent's budget, and are recorded."""
+    """One check of an agent. All its calls are as `call` is, within the agent's budget, and recorded."""
 
-    def __init__(self, agent: Agent, grant: Grant, recording: Recording, spend: Callable[[Usage], None]) -> None:
+    def __init__(self, agent: Agent, call: Call, recording: Recording) -> None:
         self._agent = agent
-        self._grant = grant
+        self._call = call
+        self._grant = call.grant
         self._recording = recording
-        self._budget: Budget = replace(grant.budget)
-        self._spend = spend
+        self._budget: Budget = replace(call.grant.budget)
         self._progress: list[Progress] = []
         self.rows: list[dict[str, Any]] = []
         self._since = 0
@@ -66,7 +66,7 @@ class Check:
         try:
             async with asyncio.timeout(within_s):
                 try:
-                    result = await self._call_first()
+                    result = await self._make_first_call()
                 except errors.AgentError as error:
                     failure = error
                 steps = {
@@ -97,11 +97,11 @@ class Check:
                 await step()
         except (errors.AgentError, TimeoutError) as error:
             why = str(error) or "no answer came in time"
-            self._fail(check, f"the call failed: {self._make_call(self._grant).hide(why)[:300]}")
+            self._fail(check, f"the call failed: {self._call.hide(why)[:300]}")
         if check == "same_key" and not any(row["check"] == "cancel" for row in self.rows):
             self._note("cancel", CheckOutcome.NOT_APPLICABLE, "there was no work under way that could be stopped")
 
-    async def _call_first(self) -> Any:
+    async def _make_first_call(self) -> Any:
         """Call as a job would, and note what that shows."""
         call, began = self._make_call(self._grant), time.monotonic()
         timeout_s = self._grant.policy.attempt_timeout_s
@@ -194,7 +194,7 @@ class Check:
         except errors.AgentWorkLostError:
             pass  # which is one way to say that it has ended
         except (errors.AgentError, TimeoutError) as error:
-            self._fail("cancel", f"it could not be asked for: {work.call.hide(str(error))[:300]}")
+            self._fail("cancel", f"it could not be asked for: {self._call.hide(str(error))[:300]}")
             return
         self._note("cancel", CheckOutcome.PASSED, "the work had ended once it was asked to stop")
 
@@ -240,19 +240,13 @@ class Check:
             raise
 
     def _make_call(self, grant: Grant, *, forges: bool = False) -> Call:
-        return Call(
-            grant,
-            report_progress=self._progress.append,
-            is_given_up=lambda: True,
-            spend=self._note_usage,
-            tokens_left=self._budget.left_tokens,
-            note_exchange=self._recording.note,
-            forges=forges,
-        )
+        left = self._budget.left_tokens
+        call = replace(self._call, grant=grant, tokens_left=left, forges=forges, spend=self._note_usage)
+        return replace(call, report_progress=self._progress.append)
 
     def _note_usage(self, usage: Usage) -> None:
         self._budget.spend(usage)
-        self._spend(usage)
+        self._call.spend(usage)
 
     def _rename(self, name: str) -> Grant:
         """Return the grant with a key, and ids, of its own: as that of another execution of another job."""

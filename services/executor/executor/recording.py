@@ -10,6 +10,7 @@ from executor.outcomes import to_printable
 from executor.ports import Call, Exchange
 from servicekit.errors import ServiceError
 from signoff.errors import ErrorCode, find_code
+from signoff.jsontext import json_text
 
 #: Exchanges that are kept, the first and the last: half of them each.
 KEPT_MAX: Final = 60
@@ -34,7 +35,8 @@ class Recording:
         self._left = BODIES_MAX
 
     def note(self, call: Call, exchange: Exchange) -> None:
-        """Keep an exchange of a call, whose secrets are known by now."""
+        """Keep an exchange of a call, whose secrets are known by now, but for the signatures in it."""
+        call.keep_secret(exchange.sent.get("webhook-signature", "").split())
         secret = _SECRET | {name.lower() for name in call.grant.headers}
         noted: dict[str, Any] = {
             "method": exchange.method,
@@ -83,6 +85,17 @@ def _hide_quoted(call: Call, text: str) -> str:
         for spelled in {quoted, quoted.replace("/", "\\/")} - {secret}:
             text = text.replace(spelled, HIDDEN)
     return call.hide(text)
+
+
+def hide_secrets(call: Call, value: Any) -> Any:
+    """Return a JSON value without secrets, wherever in it an agent repeats them."""
+    if isinstance(value, dict):
+        return {call.hide(name): hide_secrets(call, member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [hide_secrets(call, member) for member in value]
+    text = value if isinstance(value, str) else json_text(value)
+    hidden = call.hide(text)
+    return value if hidden == text else hidden
 
 
 def describe(call: Call, error: BaseException) -> dict[str, str]:

@@ -10,13 +10,12 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from contracts.resources import Usage
 from contracts.spending import Budget, bound_cost, with_cost
 from executor.conformance import Check
 from executor.errors import AgentError, AgentTimeoutError, ExecutorError
 from executor.executions import read_grant
 from executor.ports import Agent, Call, Task, TaskOutcome, Tasks
-from executor.recording import Recording
+from executor.recording import Recording, hide_secrets
 from executor.work import PolledAgent
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.client import RENEWAL_WAIT, GrpcLeases, prove, read_lease, translate_errors
@@ -32,7 +31,7 @@ from signoff.worker.v1 import work_service_pb2 as pb
 log = logging.getLogger(__name__)
 
 #: Tasks that an executor has at once.
-ROOM: Final = 20
+ROOM: Final = 40
 #: Seconds until it watches again, while the jobstore is out of reach or of a version without that call.
 WATCH_AGAIN_S: Final = 1.0
 WATCH_AGAIN_MAX_S: Final = 30.0
@@ -83,12 +82,16 @@ class TaskWorker:
         self._tasks = tasks
         self._agents = agents
         self._call_cost_max_usd = call_cost_max_usd
-        self._under_way = set[asyncio.Task[None]]()
+        self._under_way: dict[asyncio.Task[None], Lease] = {}
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to take tasks, until `stop` is called."""
         self._watching = asyncio.create_task(self._watch_for_ever())
+
+    def list_leases(self) -> list[Lease]:
+        """Return the leases of the tasks under way."""
+        return [*self._under_way.values()]
 
     async def stop(self) -> None:
         """Take no more tasks, and give up those under way: tries are said to be lost, others are given again."""
@@ -104,8 +107,8 @@ class TaskWorker:
                 async for task in self._tasks.watch(self._owner, ROOM):
                     waits = backoffs_s(WATCH_AGAIN_S, WATCH_AGAIN_MAX_S)
                     doing = asyncio.create_task(self._do(task))
-                    self._under_way.add(doing)
-                    doing.add_done_callback(self._under_way.discard)
+                    self._under_way[doing] = task.lease
+                    doing.add_done_callback(self._under_way.pop)
             except (TransientError, PermanentError) as error:
                 log.debug("tasks are not watched", extra={"code": error.code, "reason": str(error)})
             except Exception:  # such as a task that cannot be read: a bug is no reason to take no more of them
@@ -140,63 +143,53 @@ class TaskWorker:
     async def _carry_out(self, task: Task) -> TaskOutcome:
         """Do a task, and return what came of it, also after an unexpected error."""
         began, recording, spent = time.monotonic(), Recording(), Budget()
+        is_tried = task.kind in {TaskKind.TRY, TaskKind.CHECK}
+        call = Call(
+            task.grant,
+            is_given_up=lambda: True,
+            spend=lambda usage: spent.spend(bound_cost(with_cost(usage), self._call_cost_max_usd)),
+            handle=task.grant.handle,
+            tokens_left=task.grant.budget.left_tokens,
+            note_exchange=recording.note if is_tried else None,
+        )
         checks: list[dict[str, Any]] = []
         answer, code, message = None, "", ""
         try:
-            answer = await self._make(task, recording, spent, checks)
+            answer = hide_secrets(call, await self._make(task, call, recording, checks))
         except AgentError as error:
-            code, message = error.code, str(error)
+            code, message = error.code, call.hide(str(error))
         except Exception as error:  # a bug is no reason to end the loop
             log.exception("a task failed unexpectedly", extra={"job_id": task.grant.job_id, "kind": task.kind})
             code = ErrorCode.EXECUTOR_ERROR
             message = f"the executor failed unexpectedly ({type(error).__name__}), and its log says how"
-        if task.kind in {TaskKind.TRY, TaskKind.CHECK}:
+        if is_tried:
             for row in checks:
                 row["exchanges"] = recording.find_places(row["exchanges"])
             answer = {"result": answer, "exchanges": recording.show(), "checks": checks}
             answer |= {"exchanges_left_out": recording.left_out} if recording.left_out else {}
         return TaskOutcome(answer, code, message, spent, time.monotonic() - began)
 
-    async def _make(self, task: Task, recording: Recording, spent: Budget, checks: list[dict[str, Any]]) -> Any:
+    async def _make(self, task: Task, call: Call, recording: Recording, checks: list[dict[str, Any]]) -> Any:
         grant, within_s = task.grant, task.lease_s - MARGIN_S
         agent = None if grant.protocol is None else self._agents.get(grant.protocol)
         if agent is None or task.kind is None:
             raise ExecutorError("this executor does not know the agent's protocol, or the task: update executors")
-
-        def spend(usage: Usage) -> None:
-            spent.spend(bound_cost(with_cost(usage), self._call_cost_max_usd))
-
         if task.kind is TaskKind.CHECK:
-            check = Check(agent, grant, recording, spend)
+            check = Check(agent, call, recording)
             try:
                 return await check.run(within_s)
             finally:
                 checks += check.rows
-
         if task.kind is TaskKind.TRY:
             within_s = min(within_s, grant.policy.attempt_timeout_s or within_s)
-        call = Call(
-            grant,
-            is_given_up=lambda: True,
-            spend=spend,
-            handle=grant.handle,
-            tokens_left=grant.budget.left_tokens,
-            note_exchange=recording.note if task.kind is TaskKind.TRY else None,
-        )
         try:
             async with asyncio.timeout(within_s):
-                return await self._call(agent, call, task.kind)
+                if task.kind is TaskKind.TRY:
+                    return await agent.call(call)
+                if task.kind is TaskKind.CARD:
+                    return await agent.read_card(call)  # type: ignore[attr-defined] # of protocols that have cards
+                if isinstance(agent, PolledAgent):
+                    await agent.stop_work(call)
+                return None
         except TimeoutError:
             raise AgentTimeoutError(f"no whole answer from the agent within {within_s:g} s") from None
-        except AgentError as error:
-            error.args = (call.hide(str(error)),)
-            raise
-
-    async def _call(self, agent: Agent, call: Call, kind: TaskKind) -> Any:
-        if kind is TaskKind.TRY:
-            return await agent.call(call)
-        if kind is TaskKind.CARD:
-            return await agent.read_card(call)  # type: ignore[attr-defined] # asked of protocols that have cards
-        if isinstance(agent, PolledAgent):
-            await agent.stop_work(call)
-        return None

@@ -101,9 +101,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         relay = Relay(database, bounded, signer, topics.end_offsets, await_kafka, check_age)
         dispatcher = Dispatcher(database, bounded_offers, runner.terms, secrets, upstreams=upstreams)
         runner.listeners.on_recorded = relay.hand_over
-        matcher, watches = Matcher(database, runner), Watches(database, relay.recent)
+        matcher, watches, keys = Matcher(database, runner), Watches(database, relay.recent), derive_keys(secrets)
         readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         groups = _watch_groups(stack, database, settings, subscriptions, terms)
+        judging_queue, sweeper = JudgingQueue(database, runner), Sweeper(database, runner, readers)
         operation_worker, waiting = OperationWorker(database, runner), WaitingSums(database, terms.alive_s)
         stack.push_async_callback(waiting.close)
         dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
@@ -112,9 +113,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             advice = {"limits": dispatcher.advise}
             stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
-        keys, batches = derive_keys(secrets), Batches(database, runner, operation_worker)
+        batches, task_queue = Batches(database, runner, operation_worker), TaskQueue(database, runner, sweeper.may_end)
         await run_until_first(_prepare(database, keys), database.availability.run())
-        judging_queue, task_queue = JudgingQueue(database, runner), TaskQueue(database)
         server, servicer = _make_server(settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
@@ -156,7 +156,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             _serve_until(stop, server, servicer, settings),
             database.availability.run(set_health),
             database.listen(wake, watches.set_settled),
-            Sweeper(database, runner, readers).run(),
+            sweeper.run(),
             Cleanup(
                 database,
                 "reuse cleanup",

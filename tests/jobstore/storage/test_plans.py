@@ -12,6 +12,8 @@ from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S, TERMS
 
+from contracts.resources import NewAgent, NewAgentTry
+from jobstore.agents.commands import RegisterAgent
 from jobstore.agents.matcher import Matcher
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
@@ -22,12 +24,15 @@ from jobstore.executions.commands import CancelJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.sweeper import Sweeper
 from jobstore.insights.rollups import Rollups
-from jobstore.jobs.model import SIGNOFF, ExecutionStage
+from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF, ExecutionStage
 from jobstore.limits.rules import batch_limit
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing import fact_reader
 from jobstore.publishing import relay as relaying
 from jobstore.subjects import STORES
+from jobstore.tasks import store as tasks
+from jobstore.tasks.commands import TryAgent
+from jobstore.tasks.rules import TRIES_MAX
 from signoff.status import Outcome, ReportKind
 
 #: Jobs that have ended: each has an execution and five entries. Some executions are live, in each state.
@@ -52,6 +57,17 @@ INSERT INTO job_logs (job_id, version, status, job_status, kind, execution_id, c
 SELECT 'old-' || n, v, 'COMPLETED', 'COMPLETED', 'met', md5(n::text)::uuid, now()
 FROM generate_series(1, {JOBS}) n, generate_series(1, 5) v;
 INSERT INTO reusable (key, job_id, version) SELECT n::text::bytea, 'old-' || n, 4 FROM generate_series(1, {JOBS}) n;
+"""
+#: Tries that have ended, and work that is stopped later.
+_FILL_TASKS = f"""
+INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled)
+SELECT 'peer-' || n, 'peer', 'a2a', 'http://127.0.0.1:9/', '{{}}', '{{}}', true FROM generate_series(0, 299) n;
+INSERT INTO agent_tasks (id, kind, state, agent_id, protocol, lease_s, due_at, ends_at, created_at)
+SELECT gen_random_uuid(), 'try', 'DONE', 'peer-' || n % 300, 'a2a', 60, now(), now(), now() - n * interval '1 s'
+FROM generate_series(1, {JOBS}) n;
+INSERT INTO agent_tasks (id, kind, agent_id, protocol, lease_s, due_at, ends_at)
+SELECT gen_random_uuid(), 'cancel', 'peer-' || n % 300, 'a2a', 60, now() + interval '1 min', now() + interval '1 h'
+FROM generate_series(1, {JOBS}) n;
 """
 _READ = """
 SELECT relname, seq_tup_read, coalesce(idx_tup_fetch, 0) AS fetched FROM pg_stat_user_tables
@@ -155,6 +171,35 @@ async def test_no_statement_of_a_life_reads_a_table(tables: Tables, age: str) ->
     assert {name: rows for name, rows in read.items() if rows} == {}
     many = {name: rows for name, rows in fetched.items() if rows > FETCHED_MAX}
     assert many == {}
+
+
+@pytest.mark.parametrize("age", ["young", "old"])
+async def test_no_statement_of_tasks_reads_those_that_wait_or_have_ended(tables: Tables, age: str) -> None:
+    """Tries are asked for, counted, granted, renewed, finished, listed and forgotten; cards are queued."""
+    await tables.execute("TRUNCATE agent_tasks, agent_cards", "DELETE FROM agents WHERE protocol = 'a2a'")
+    await tables.execute(*_FILL_TASKS.strip().rstrip(";").split(";\n"))
+    if age == "old":
+        await tables.execute("VACUUM ANALYZE")
+    before = await tables.count_read()
+    tries = [uuid4() for _ in range(TRIES_MAX)]
+    for try_id in tries:
+        await tables.runner.administer.run_one(TryAgent(try_id, "peer-1", NewAgentTry(), actor=ADMINISTRATOR))
+    new = NewAgent(name="sky", url="http://127.0.0.1:9/", protocol="a2a")
+    await tables.runner.administer.run_one(RegisterAgent("sky", new, actor=ADMINISTRATOR))
+    async with tables.database.session() as session:
+        assert await tasks.queue_cards(session) == tasks.CARDS_BATCH
+        granted = await tasks.grant(session, uuid4(), ["a2a"], 20, LEASE_S)
+        assert len(granted) == 20
+        await tasks.renew(session, [(row.id, row.lease) for row in granted], LEASE_S)
+        for row in granted:
+            assert await tasks.finish(session, row.id, row.lease, tasks.Finished()) is not None
+        assert (await tasks.look(session, may_end=True)).given_up == "[]"
+        assert await tasks.get_try(session, "peer-1", tries[0]) is not None
+        assert len(await tasks.list_tries(session, "peer-1", 10, None)) == 10
+        assert await tasks.forget(session) == 0
+    after = await tables.count_read()
+    read, fetched = (after["agent_tasks"][number] - before["agent_tasks"][number] for number in (0, 1))
+    assert (read, fetched <= 2 * FETCHED_MAX) == (0, True), fetched
 
 
 @pytest.mark.parametrize("age", ["young", "old"])

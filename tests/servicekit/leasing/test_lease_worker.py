@@ -90,6 +90,11 @@ async def test_a_worker_that_holds_nothing_shows_seldom_that_it_is_alive_and_ren
     await until(lambda: len(asked_at) == 3)
     assert [later - earlier for earlier, later in pairwise(asked_at)] == pytest.approx([0.3, 0.3])
     assert leases.rooms[-1] == worker.room
+    worker.holds_more = lambda: True
+    asked_at.clear()
+    await until(lambda: len(asked_at) == 3)
+    assert [later - earlier for earlier, later in pairwise(asked_at)] == pytest.approx([0.1, 0.1])
+    worker.holds_more = lambda: False
     held = await begun(worker, work)
     await until(lambda: leases.held == [held.lease], timeout_s=leases.lease_s)
     asked_at.clear()

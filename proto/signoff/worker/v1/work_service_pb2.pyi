@@ -193,7 +193,7 @@ class AgentTask(_message.Message):
     GRANT_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
-    """The lease's length, which ends then for good."""
+    """For how long the executor has it at most; its lease ends before, as those of executions do, unless it is renewed."""
     kind: Global___TaskKind.ValueType
     job_id: _builtins.str
     @_builtins.property
@@ -978,6 +978,7 @@ class RenewLeasesRequest(_message.Message):
     GIVEN_BACK_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
     PROTOCOLS_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     kind: Global___WorkKind.ValueType
     room: _builtins.int
@@ -999,6 +1000,10 @@ class RenewLeasesRequest(_message.Message):
     def protocols(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Protocol.ValueType]:
         """Of an executor: by which it calls agents; none: http and http_async."""
 
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lease]:
+        """Of an executor: its tasks (WatchTasks) under way."""
+
     def __init__(
         self,
         *,
@@ -1011,10 +1016,11 @@ class RenewLeasesRequest(_message.Message):
         given_back: _abc.Iterable[Global___GivenBackLease] | None = ...,
         report: Global___ProcessReport | None = ...,
         protocols: _abc.Iterable[_resources_pb2.Protocol.ValueType] | None = ...,
+        tasks: _abc.Iterable[Global___Lease] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "protocols", b"protocols", "report", b"report", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "given_back", b"given_back", "held", b"held", "kind", b"kind", "outcomes", b"outcomes", "owner", b"owner", "protocols", b"protocols", "report", b"report", "room", b"room", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

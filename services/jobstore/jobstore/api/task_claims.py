@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -58,6 +58,11 @@ class TaskClaims:
         async for rows in self._queue.watch(UUID(request.owner), protocols, room):
             for row in rows:
                 yield pb.WatchTasksResponse(task=self._make_task(row))
+
+    async def renew(self, owner: UUID, leases: Iterable[pb.Lease]) -> None:
+        """Renew those leases of tasks that `owner` proved to hold."""
+        if proven := [(UUID(lease.execution_id), lease.lease) for lease in leases if self._is_proven(lease, owner)]:
+            await self._queue.renew(proven)
 
     async def finish(self, request: pb.FinishTaskRequest) -> pb.FinishTaskResponse:
         """Record what came of a task, unless its lease is not proven, or not the current one: then it is LOST.

@@ -258,7 +258,7 @@ class WorkService(WorkServiceServicer):
         self._installation = runner.terms.ids.installation
         queue = judgings or JudgingQueue(database, runner)
         self._judgings = JudgingClaims(database, runner, secrets, queue)
-        self._tasks = TaskClaims(database, secrets, tasks or TaskQueue(database), runner.terms)
+        self._tasks = TaskClaims(database, secrets, tasks or TaskQueue(database, runner), runner.terms)
 
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, _: Context) -> pb.BeginExecutionsResponse:
         owner = UUID(request.owner)
@@ -405,6 +405,7 @@ class WorkService(WorkServiceServicer):
                 stage, request.room, request.capacity, _read_report(request), read_protocols(request.protocols)
             )
             await note_worker(session, owner, room)
+        await self._tasks.renew(owner, request.tasks)
         standing, signing = {lease: rows.get(lease[0]) for lease in proven}, self._secrets.signing.id
         return pb.RenewLeasesResponse(
             held=[pb.LEASE_STATE_KEEP if lease in kept else _get_lost_state(standing.get(lease)) for lease in held],

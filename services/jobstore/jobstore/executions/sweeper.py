@@ -1,5 +1,6 @@
 """End lapsed leases and executions out of time, but never because of an outage of this service."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -65,7 +66,7 @@ class Sweeper:
         self._readers = readers
         self._lease_s = runner.terms.lease_s
         self._period_s = self._wait_s = min(SWEEP_MAX_S, self._lease_s / 5)
-        self._swept_at = 0.0
+        self._swept_at = -math.inf
         self._ahead_s: float | None = None  # by how much the database's clock is ahead of this process's own
         self._lapse_from = time.monotonic() + self._lease_s
         self._mark: _Mark | None = None
@@ -78,6 +79,11 @@ class Sweeper:
             await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s, wake=self._wake)
         finally:
             self._runner.listeners.on_timed = None
+
+    def may_end(self) -> bool:
+        """Return whether leases may end: in this service there is no gap, and none was within a lease's length."""
+        now = time.monotonic()
+        return now >= self._lapse_from and now - self._swept_at <= self._lease_s / 2
 
     def expect(self, in_s: float) -> None:
         """Sweep in `in_s` seconds, unless the next sweep comes earlier."""

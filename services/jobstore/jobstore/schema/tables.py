@@ -664,11 +664,11 @@ agent_tasks = declare(
     required("protocol", Text, doc="by which the agent is called: other executors are not given it"),
     Column("execution_id", Uuid, doc="of `cancel`: whose work is to be stopped"),
     Column("asked", JSON, doc="of `try` and `check`: the body of the call"),
-    required("lease_s", DOUBLE_PRECISION, doc="for which an executor has it"),
+    required("lease_s", DOUBLE_PRECISION, doc="for which an executor that renews its lease has it at most"),
     required("lease", Integer, server_default="0", doc="grants; with the id, the fencing token"),
     Column("owner", Uuid),
     required("due_at", TIME, doc="from when it is granted; while it is leased, when the lease ends"),
-    required("ends_at", TIME, doc="when it is given up, or, of `try` and `check`, unless somebody has taken it"),
+    required("ends_at", TIME, doc="when it is given up; of `try` and `check` that are leased, when no renewal helps"),
     Column("answer", JSON, doc="of `try` and `check`: result, exchanges and checks"),
     Column("code", Text, doc="why there is no result; of `cancel` and `card`, why the last grant failed"),
     Column("message", Text),
@@ -682,10 +682,12 @@ agent_tasks = declare(
     CheckConstraint("state IN ('QUEUED', 'LEASED', 'DONE')", name="state"),
     Index("agent_tasks_due_idx", "due_at", postgresql_where=text("state <> 'DONE'")),
     Index("agent_tasks_over_idx", "ends_at", postgresql_where=text("state <> 'DONE'")),
+    Index("agent_tasks_held_idx", "owner", postgresql_where=text("state = 'LEASED'")),
+    Index("agent_tasks_card_idx", "agent_id", unique=True, postgresql_where=text("kind = 'card'")),
+    Index("agent_tasks_tries_idx", "state", "created_at", postgresql_where=text("kind IN ('try', 'check')")),
     Index("agent_tasks_kept_idx", "agent_id", "created_at", "id", postgresql_where=text("kind IN ('try', 'check')")),
 )
 
-#: What agents say of themselves, as it was read last: no setting of theirs, and no fact.
 agent_cards = declare(
     "agent_cards",
     Column("agent_id", Text, primary_key=True),

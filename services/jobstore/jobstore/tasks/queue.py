@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from pydantic_core import from_json
 
 from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Row
 from jobstore.tasks import store
 from servicekit.process.runtime import run_forever
@@ -27,10 +28,15 @@ REST_S: Final = 0.1
 
 
 class TaskQueue:
-    """Look for due tasks for all watchers at once; a watcher reads only when some are due."""
+    """Look for due tasks for all watchers at once; a watcher reads only when some are due.
 
-    def __init__(self, database: Database) -> None:
+    Leases last as long as a silent worker counts as alive; tries whose leases have ended are lost, if they `may_end`.
+    """
+
+    def __init__(self, database: Database, runner: CommandRunner, may_end: Callable[[], bool] = lambda: True) -> None:
         self._database = database
+        self._lease_s = runner.terms.alive_s
+        self._may_end = may_end
         self._wait_s = 0.0
         self.wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -47,7 +53,7 @@ class TaskQueue:
     async def look(self) -> None:
         """Look once: give up what is out of time, and wake the watchers if anything is due."""
         async with self._database.session() as session:
-            found = await store.look(session)
+            found = await store.look(session, may_end=self._may_end())
         for task in from_json(found.given_up):
             GIVEN_UP.labels(task["kind"]).inc()
             log.error("a task of executors is given up: it failed for too long", extra=task)
@@ -71,8 +77,13 @@ class TaskQueue:
         while True:
             news = self._news  # taken before the read, so that no later task is missed
             async with self._database.session() as session:
-                rows = await store.grant(session, owner, protocols, room)
+                rows = await store.grant(session, owner, protocols, room, self._lease_s)
             if rows:
                 yield rows
             else:
                 await news.wait()
+
+    async def renew(self, leases: Collection[tuple[UUID, int]]) -> None:
+        """Renew the leases (id, lease) of tasks that an executor has under way."""
+        async with self._database.session() as session:
+            await store.renew(session, leases, self._lease_s)

@@ -31,52 +31,58 @@ BATCH_MAX: Final = 500
 AGAIN_S, AGAIN_MAX_S = 2.0, 300.0
 
 _NEW: Final = sql.columns(agent_tasks, only={each.name for each in fields(rules.NewTask)})
-#: A task that exists already was queued by a repeat.
+#: A task that exists already was queued by a repeat, or by another jobstore.
 _INSERT: Final = text(
     f"""
-    WITH queued AS ({sql.insert("agent_tasks", _NEW).text} ON CONFLICT (id) DO NOTHING)
+    WITH queued AS ({sql.insert("agent_tasks", _NEW).text} ON CONFLICT DO NOTHING)
     SELECT {notify(Wake.TASKS)}
     """
 )
 #: A card that is being read is read anew: what an executor then says of the agent as it was does not count.
 _REPLACE: Final = text("DELETE FROM agent_tasks WHERE kind = 'card' AND agent_id = ANY(CAST(:agents AS text[]))")
-#: Two jobstores that queue the same card make the same id of it.
 _QUEUE_CARDS: Final = text(
     f"""
     WITH old AS (
-        SELECT a.id, a.protocol, c.read_at FROM agents a LEFT JOIN agent_cards c ON c.agent_id = a.id
+        SELECT a.id, a.protocol FROM agents a LEFT JOIN agent_cards c ON c.agent_id = a.id
         WHERE a.protocol = '{Protocol.A2A}' AND a.enabled
             AND (c.read_at IS NULL OR c.read_at <= signoff_now() - make_interval(secs => {CARD_KEPT_S}))
-            AND NOT EXISTS (SELECT FROM agent_tasks t WHERE t.kind = 'card' AND t.agent_id = a.id AND t.state <> 'DONE')
+            AND NOT EXISTS (SELECT FROM agent_tasks t WHERE t.kind = 'card' AND t.agent_id = a.id)
         LIMIT {CARDS_BATCH}
     ), queued AS (
         INSERT INTO agent_tasks (id, kind, agent_id, protocol, lease_s, due_at, ends_at)
-        SELECT CAST(md5(concat('card', id, extract(epoch FROM read_at))) AS uuid), 'card', id, protocol,
-            {rules.LEASE_S}, signoff_now(), signoff_now() + make_interval(secs => {rules.TRIED_FOR_S}) FROM old
-        ON CONFLICT (id) DO NOTHING RETURNING id
+        SELECT gen_random_uuid(), 'card', id, protocol, {rules.LEASE_S}, signoff_now(),
+            signoff_now() + make_interval(secs => {rules.TRIED_FOR_S}) FROM old
+        ON CONFLICT DO NOTHING RETURNING id
     )
     SELECT count(*) AS number, CASE WHEN count(*) > 0 THEN {notify(Wake.TASKS)} END FROM queued
     """  # noqa: S608 - fragments of our own
 )
 _TRIES: Final = "kind IN ('try', 'check')"
 _KNOWN: Final = text(f"SELECT id FROM agent_tasks WHERE {_TRIES} AND id = ANY(CAST(:ids AS uuid[]))")  # noqa: S608
-_COUNT: Final = text(f"SELECT count(*) FROM agent_tasks WHERE {_TRIES} AND state <> 'DONE'")  # noqa: S608
+_COUNT: Final = text(f"SELECT count(*) FROM agent_tasks WHERE {_TRIES} AND state IN ('QUEUED', 'LEASED')")  # noqa: S608
+_DUE: Final = "due_at <= signoff_now() AND ends_at > signoff_now()"
 #: A try whose lease has ended is not given again: its agent may have been called.
-_DUE: Final = f"""
-    state <> 'DONE' AND due_at <= signoff_now() AND ends_at > signoff_now() AND (state = 'QUEUED' OR NOT {_TRIES})
-"""
+_DUE_TRIES: Final = f"{_TRIES} AND state = 'QUEUED' AND {_DUE}"
+_DUE_OTHERS: Final = f"NOT {_TRIES} AND state <> 'DONE' AND {_DUE}"
+_CALLED: Final = "protocol = ANY(CAST(:protocols AS text[]))"
+#: What is stopped or read has half of the room, so that no agent that is slow to stop keeps tries waiting.
 #: The agent is read as it is now; of work that is to be stopped, settings and handle are those of its execution.
 _GRANT: Final = text(
     f"""
     WITH held AS (
-        SELECT count(*) AS number FROM agent_tasks
-        WHERE state = 'LEASED' AND state <> 'DONE' AND owner = :owner AND due_at > signoff_now()
+        SELECT count(*) AS number, count(*) FILTER (WHERE NOT {_TRIES}) AS others FROM agent_tasks
+        WHERE state = 'LEASED' AND owner = :owner AND due_at > signoff_now()
+    ), tries AS (
+        SELECT id FROM agent_tasks WHERE {_DUE_TRIES} AND {_CALLED} LIMIT :room FOR UPDATE SKIP LOCKED
+    ), others AS (
+        SELECT id FROM agent_tasks WHERE {_DUE_OTHERS} AND {_CALLED} ORDER BY due_at
+        LIMIT greatest(0, (:room + 1) / 2 - (SELECT others FROM held)) FOR UPDATE SKIP LOCKED
     ), due AS MATERIALIZED (
-        SELECT id FROM agent_tasks WHERE {_DUE} AND protocol = ANY(CAST(:protocols AS text[]))
-        ORDER BY due_at LIMIT greatest(0, :room - (SELECT number FROM held)) FOR UPDATE SKIP LOCKED
+        SELECT id FROM tries UNION ALL SELECT id FROM others LIMIT greatest(0, :room - (SELECT number FROM held))
     ), granted AS (
         UPDATE agent_tasks t SET state = 'LEASED', lease = t.lease + 1, owner = :owner,
-            due_at = signoff_now() + make_interval(secs => t.lease_s)
+            due_at = signoff_now() + make_interval(secs => least(t.lease_s, :held_s)),
+            ends_at = CASE WHEN {_TRIES} THEN signoff_now() + make_interval(secs => t.lease_s) ELSE t.ends_at END
         FROM due WHERE t.id = due.id
         RETURNING t.id, t.kind, t.lease, t.lease_s, t.agent_id, t.execution_id, t.asked::text AS asked
     )
@@ -86,8 +92,19 @@ _GRANT: Final = text(
     FROM granted g JOIN agents a ON a.id = g.agent_id LEFT JOIN executions e ON e.execution_id = g.execution_id
     """  # noqa: S608 - fragments of our own
 )
+#: SKIP LOCKED: who finishes a task, or gives it up, has it.
+_RENEW: Final = text(
+    """
+    UPDATE agent_tasks SET due_at = least(signoff_now() + make_interval(secs => :held_s), ends_at)
+    WHERE id = ANY(ARRAY(
+        SELECT t.id FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS bigint[])) AS u(id, lease)
+        JOIN agent_tasks t ON t.id = u.id AND t.lease = u.lease
+        WHERE t.state || '' = 'LEASED' FOR UPDATE OF t SKIP LOCKED))
+    """
+)
 _IS_OTHER: Final = "excluded.card::text <> agent_cards.card::text"
-_OWN: Final = "id = :id AND lease = :lease AND state = 'LEASED'"
+#: `|| ''`: only the index of the ids can serve (docs/adr/0024).
+_OWN: Final = "id = :id AND lease = :lease AND state || '' = 'LEASED'"
 _FIND_KIND: Final = text(f"SELECT kind FROM agent_tasks WHERE {_OWN}")  # noqa: S608 - fragments of our own
 #: What was stopped, or read, is not kept; what failed is due again, the later the more often.
 _FINISH: Final = text(
@@ -122,12 +139,14 @@ _FINISH: Final = text(
 #: is gone. The time of the next change follows.
 _LOOK: Final = text(
     f"""
-    WITH over AS MATERIALIZED (
-        SELECT id, kind, state FROM agent_tasks
-        WHERE state <> 'DONE' AND due_at <= signoff_now()
-            AND (ends_at <= signoff_now() OR (state = 'LEASED' AND {_TRIES}))
+    WITH late AS (
+        SELECT id, kind, state FROM agent_tasks WHERE state <> 'DONE' AND ends_at <= signoff_now()
         LIMIT {BATCH_MAX} FOR UPDATE SKIP LOCKED
-    ), tried AS (
+    ), lost AS (
+        SELECT id, kind, state FROM agent_tasks
+        WHERE :may_end AND {_TRIES} AND state = 'LEASED' AND due_at <= signoff_now() AND ends_at > signoff_now()
+        FOR UPDATE SKIP LOCKED
+    ), over AS MATERIALIZED (SELECT * FROM late UNION ALL SELECT * FROM lost), tried AS (
         UPDATE agent_tasks t SET state = 'DONE', owner = NULL, asked = NULL, answered_at = signoff_now(),
             code = CASE over.state WHEN 'LEASED' THEN '{ErrorCode.TRY_LOST}' ELSE '{ErrorCode.TRY_NOT_TAKEN}' END,
             message = CASE over.state WHEN 'LEASED' THEN 'the executor that called the agent was lost'
@@ -138,7 +157,7 @@ _LOOK: Final = text(
         RETURNING t.kind, t.agent_id, t.execution_id, t.code, t.message AS reason
     )
     SELECT coalesce((SELECT json_agg(given_up) FROM given_up)::text, '[]') AS given_up,
-        EXISTS (SELECT FROM agent_tasks WHERE {_DUE}) AS are_due,
+        coalesce((SELECT min(due_at) FROM agent_tasks WHERE state <> 'DONE') <= signoff_now(), false) AS are_due,
         (SELECT extract(epoch FROM min(due_at) - signoff_now()) FROM agent_tasks
             WHERE state <> 'DONE' AND due_at > signoff_now())::float8 AS next_in_s
     """  # noqa: S608 - fragments of our own
@@ -200,9 +219,21 @@ class TasksStore(Store):
             await connection.execute(_INSERT, sql.arrays(_NEW, "u", rows))
 
 
-async def grant(connection: Connection, owner: UUID, protocols: Collection[str], room: int) -> Sequence[Row]:
-    """Grant an executor due tasks, so many that it has at most `room`, and return these with how agents are called."""
-    return await connection.execute(_GRANT, {"owner": owner, "protocols": sorted(protocols), "room": room})
+async def grant(
+    connection: Connection, owner: UUID, protocols: Collection[str], room: int, held_s: float
+) -> Sequence[Row]:
+    """Grant an executor due tasks, so many that it has at most `room`, and return these with how agents are called.
+
+    Its leases end after `held_s` unless they are renewed.
+    """
+    asked = {"owner": owner, "protocols": sorted(protocols), "room": room, "held_s": held_s}
+    return await connection.execute(_GRANT, asked)
+
+
+async def renew(connection: Connection, leases: Collection[tuple[UUID, int]], held_s: float) -> None:
+    """Renew leases (id, lease) that still count, for `held_s` from now, but for no longer than their task may take."""
+    ids, numbers = zip(*leases, strict=True)
+    await connection.execute(_RENEW, {"ids": list(ids), "leases": list(numbers), "held_s": held_s})
 
 
 async def find_kind(connection: Connection, task_id: UUID, lease: int) -> str | None:
@@ -225,12 +256,13 @@ async def queue_cards(connection: Connection) -> int:
     return int(await connection.scalar(_QUEUE_CARDS))
 
 
-async def look(connection: Connection) -> Row:
-    """Give up what is out of time, and return (given_up, are_due, next_in_s).
+async def look(connection: Connection, *, may_end: bool) -> Row:
+    """Give up what is out of time, and, if they `may_end`, tries with lapsed leases.
 
-    `given_up`: JSON of stops and cards that failed until now; `next_in_s`: when any more is due or over, None: nothing.
+    Return (given_up, are_due, next_in_s). `given_up`: JSON of stops and cards that failed until now; `next_in_s`: when
+    any more is due or over, None: nothing.
     """
-    return (await connection.execute(_LOOK)).one()
+    return (await connection.execute(_LOOK, {"may_end": may_end})).one()
 
 
 async def forget(connection: Connection) -> int:

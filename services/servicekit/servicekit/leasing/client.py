@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -116,6 +116,8 @@ class GrpcLeases:
         self.describe: Callable[[], pb.ProcessReport | None] = lambda: None
         #: The protocols by which this worker calls agents: numbers of their enum, in each renewal.
         self.protocols: Sequence[Protocol.ValueType] = ()
+        #: Returns the leases of an executor's tasks under way, which each renewal renews, too.
+        self.list_tasks: Callable[[], Iterable[Lease]] = lambda: ()
         #: Called with the id of the installation, before the first lease is granted.
         self.on_installation: Callable[[str], None] = lambda _: None
 
@@ -163,6 +165,7 @@ class GrpcLeases:
             ],
             report=self.describe(),
             protocols=self.protocols,
+            tasks=[prove(lease, owner) for lease in self.list_tasks()],
         )
         answer = await self.call(self.stub.RenewLeases, request, RENEWAL_WAIT)
         self._lease_s = answer.lease_s

@@ -160,6 +160,8 @@ class Worker:
     report_again_s: float = REPORT_AGAIN_S
     #: Called at each renewal with the number of judgings without a job that wait.
     on_waiting: Callable[[int], None] | None = None
+    #: Returns whether something else is under way for which leases are renewed as often as for held work.
+    holds_more: Callable[[], object] = bool
     _held: dict[UUID, HeldLease] = field(default_factory=dict)
     _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
     #: For each lease that has ended here, the time until when an older grant of it may still arrive.
@@ -404,7 +406,7 @@ class Worker:
         while True:
             began_at = time.monotonic()
             try:
-                is_busy = self._held or self._awaited or self._unbegun
+                is_busy = self._held or self._awaited or self._unbegun or self.holds_more()
                 if is_busy or time.monotonic() - self._heard_at >= self._lease_s / 2:
                     await self.renew()
                 WAITING.labels("jobstore leases").set(0)

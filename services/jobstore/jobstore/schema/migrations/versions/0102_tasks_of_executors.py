@@ -36,6 +36,9 @@ CHANGES = (
     """,
     "CREATE INDEX agent_tasks_due_idx ON agent_tasks (due_at) WHERE state <> 'DONE'",
     "CREATE INDEX agent_tasks_over_idx ON agent_tasks (ends_at) WHERE state <> 'DONE'",
+    "CREATE INDEX agent_tasks_held_idx ON agent_tasks (owner) WHERE state = 'LEASED'",
+    "CREATE UNIQUE INDEX agent_tasks_card_idx ON agent_tasks (agent_id) WHERE kind = 'card'",
+    "CREATE INDEX agent_tasks_tries_idx ON agent_tasks (state, created_at) WHERE kind IN ('try', 'check')",
     """
     CREATE INDEX agent_tasks_kept_idx ON agent_tasks (agent_id, created_at, id)
         WHERE kind IN ('try', 'check')
