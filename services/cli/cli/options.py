@@ -119,6 +119,20 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     return values
 
 
+def parse_value(text: str, option: str) -> Any:
+    """Return the JSON value that a text is, else the text. Raise BadParameter for JSON that is cut short or malformed.
+
+    A text that begins with `{`, `[` or `"` is meant as JSON, except that `{{` begins a template.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if not text.startswith(("{", "[", '"')) or text.startswith("{{"):
+            return text
+        message = f"is no JSON: {error}. A text that begins with {text[0]} is given with a space before it"
+        raise typer.BadParameter(message, param_hint=option) from None
+
+
 def parse_usd(text: str | None, option: str) -> "Decimal | None":
     """Return an amount in USD; None for None. Raise BadParameter if it is invalid, or has over nine decimal places."""
     from signoff.values import USD_MAX, to_nanos, to_usd  # noqa: PLC0415 - only needed here

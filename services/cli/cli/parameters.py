@@ -1,7 +1,6 @@
 """Parameters that several commands share: ids and names with what finds the whole id, a job filter, a policy."""
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from cli.errors import CommandError
-from cli.options import Options, option, parse_pairs, parse_past_time, parse_usd, validate_resource
+from cli.options import Options, option, parse_pairs, parse_past_time, parse_usd, parse_value, validate_resource
 from cli.output import PART_MIN_CHARS
 from cli.session import connect, find_target, read_token, with_options
 from servicekit.errors import ServiceError
@@ -227,7 +226,9 @@ def parse_policy(texts: Iterable[str], flag: str) -> dict[str, Any]:
     for name, text in parse_pairs(texts, flag).items():
         if name not in POLICY_FIELDS:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(POLICY_FIELDS)}", param_hint=flag)
-        fields[name] = None if not text else text.split(",") if _POLICY[name].is_repeated else _parse_value(text)
+        fields[name] = (
+            None if not text else text.split(",") if _POLICY[name].is_repeated else parse_value(text, f"{flag} {name}")
+        )
     return fields
 
 
@@ -239,13 +240,6 @@ policy_option: Final = option(
     autocompletion=_complete_policy,
     parse=parse_policy,
 )
-
-
-def _parse_value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _parse_labels(texts: Iterable[str], flag: str) -> list[str]:

@@ -80,6 +80,11 @@ async def test_settings_that_the_protocol_does_not_have_are_refused_with_their_p
         (["--settings", "[]"], "is no object"),
         (["--settings", "{"], "is no JSON"),
         (["--setting", "model"], "is not name=value"),
+        (["--setting", "model=x", "--setting", """schema={"a'"""], "line 1 column 2"),
+        (["--setting", "model=x", "--setting", 'input=["a"'], "line 1 column 5"),
+        (["--setting", "model=x", "--setting", 'instructions="Be brief'], "with a space before it"),
+        (["--setting", "model=x", "--setting", "input=" + "[" * 99_999], "is no JSON"),
+        (["--policy", "max_calls={"], "line 1 column 2"),
     ):
         ran = await signoff(*create, *options)
         assert (ran.status, said in ran.err) == (2, True), ran.err

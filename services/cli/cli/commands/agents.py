@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Options, find_given, option, parse_pairs, read_json, read_text, validate_resource
+from cli.options import Options, find_given, option, parse_pairs, parse_value, read_json, read_text, validate_resource
 from cli.output import Output, format_policy, format_time
 from cli.parameters import AgentId, PageSize, PageToken, find_agent, find_agent_id, policy_option
 from cli.session import Session, command, make_app, succeed_if, with_options
@@ -47,14 +47,8 @@ def _parse_settings(text: str, flag: str) -> dict[str, Any]:
 
 def _parse_setting(texts: list[str], flag: str) -> dict[str, Any]:
     """Return the settings of texts NAME=VALUE, by name; a value that is no JSON is a text."""
-    return {name: _parse_value(read_text(text, flag)) for name, text in parse_pairs(texts, flag).items()}
-
-
-def _parse_value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    pairs = parse_pairs(texts, flag).items()
+    return {name: parse_value(read_text(text, flag), f"{flag} {name}") for name, text in pairs}
 
 
 def _take_settings(options: dict[str, Any]) -> dict[str, Any]:
