@@ -11,6 +11,7 @@ from grpc import StatusCode
 from support.fake_jobstore import Refusal
 
 from contracts.resources import NewAgent, NewJob
+from signoff.judging import Verdict
 from signoff.status import JobLogStatus
 from signoff.types import SavedJob
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -158,6 +159,25 @@ async def test_a_new_job_is_executed_and_waited_for_in_one_command(signoff):
     )  # fmt: skip
     assert ran.status == 0, ran.err
     assert "COMPLETED" in ran.out
+
+
+@pytest.mark.parametrize("is_of_before", [False, True])
+async def test_the_end_of_a_wait_names_the_job_its_verdict_and_the_beginning_of_its_result(
+    signoff, jobstore, is_of_before
+):
+    await jobstore.add(poem(payload={"ends": "COMPLETED"}))
+    verdict = Verdict(is_valid=True, reason="it rhymes", criteria=[])
+    made = {
+        "result": {"text": "a line\n" * 99 + "x" * 9_999},
+        "verdict": verdict,
+        "result_version": 1 if is_of_before else 3,
+    }
+    jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=made)
+    out = (await signoff("jobs", "execute", "poem", "--wait")).out
+    assert re.search(r"^id +poem *\nstatus +COMPLETED *$", out, re.MULTILINE)
+    assert "signoff jobs show poem" in out
+    assert (is_of_before, len(out) < 2_000) == ("it rhymes" not in out, True)
+    assert out.count("  a line\n") == (0 if is_of_before else 40)
 
 
 async def test_a_list_of_an_agent_that_there_is_not_fails_and_is_not_empty(signoff, jobstore):

@@ -324,7 +324,7 @@ def show_job(
         out.print_line(f"no result{'' if submission is None else f' of submission {submission}'} yet")
     else:
         _show_verdict(out, job, found[0], found[2])
-        _show_result(out, format_result(found[1]), in_full=in_full or out.is_whole)
+        show_result(out, format_result(found[1]), in_full=in_full or out.is_whole)
     show_waterfall(out, calls)
 
 
@@ -368,14 +368,15 @@ def _show_verdict(out: Output, job: "Job", submission: int, verdict: "Verdict | 
     out.print_table(["", ""], rows)
 
 
-def _show_result(out: Output, lines: Sequence[str], *, in_full: bool) -> None:
+def show_result(out: Output, lines: Sequence[str], *, in_full: bool = False) -> None:
+    """Print the lines of a result, the first RESULT_LINES_MAX of them unless `in_full`."""
     out.print_line()
     out.print_line(Styled("result", "bold"))
     shown = lines if in_full else lines[:RESULT_LINES_MAX]
     for line in shown:
         out.print_line(f"  {line}")
     if len(shown) < len(lines):
-        out.print_line(f"  ... {len(lines) - len(shown)} more lines: --full shows them")
+        out.print_line(f"  ... {len(lines) - len(shown)} more lines: `signoff jobs show --full` shows them")
 
 
 def show_waterfall(out: Output, calls: Sequence[Call]) -> None:

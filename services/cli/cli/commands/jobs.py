@@ -52,6 +52,7 @@ from cli.parameters import (
     with_filter,
 )
 from cli.session import Session, command, make_app, with_options
+from cli.terminal import cut
 from signoff import UNCHANGED, AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View
@@ -61,6 +62,9 @@ if TYPE_CHECKING:
 
 app = make_app("Create, execute and follow jobs.")
 app.registered_commands += job_views.app.registered_commands
+
+#: Characters of each line of a result at the end of a wait; `signoff jobs show` has all of them.
+RESULT_LINE_MAX_CHARS = 400
 
 Wait = Annotated[
     bool, typer.Option("--wait", help="Show its transitions until the job rests; succeed if it COMPLETED.")
@@ -496,7 +500,7 @@ async def show_until_rest(
 ) -> None:
     """Print the transitions of a job until it is at rest. Raise CommandError if the job is not COMPLETED then.
 
-    Raise CommandError after `timeout_s`, too. With `only_end` and --json, print nothing but the job, at its end.
+    Raise CommandError after `timeout_s`, too. With `only_end`, print how the job ended, too; with --json nothing else.
     """
     try:
         with cli.look_again_by(f"signoff jobs watch {job_id}", job_id=job_id):
@@ -514,7 +518,24 @@ async def show_until_rest(
     job = await jobstore.get_job(job_id)
     if only_end:
         cli.out.print_json(job)
+        _show_end(cli.out, job, after_version)
     succeed_if_completed(job)
+
+
+def _show_end(out: Output, job: "Job", after_version: int) -> None:
+    """Print how a job came to rest, its verdict and result since `after_version`, and the command that shows more."""
+    if out.as_json:
+        return
+    verdict = job.verdict if (job.result_version or 0) > after_version else None
+    out.print_line()
+    out.print_fields(
+        ("id", job.id),
+        ("status", style_status_of(job)),
+        ("verdict", verdict and verdict.reason),
+        ("more", f"signoff jobs show {job.id}"),
+    )
+    if verdict is not None:
+        job_views.show_result(out, [cut(line, RESULT_LINE_MAX_CHARS) for line in job_views.format_result(job.result)])
 
 
 def succeed_if_completed(job: "Job") -> None:
