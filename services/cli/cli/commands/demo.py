@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Container
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -156,18 +156,19 @@ async def demo(
     ] = 120.0,
 ) -> None:
     """Run ten jobs that end in every way a job can, and show how; succeed if each ended as it must."""
-    async with _open_target(cli, data_dir) as (target, is_own):
-        stand_in = _require(target.agents.get("writer"), "agent writer").removesuffix("/writer")
-        async with connect(target) as jobstore, serve_agents(data_dir / "demo", stand_in) as served:
-            agents = _make_agents(target, stand_in, served)
-            await _register_agents(cli, jobstore, agents, served)
+    async with _open_target(cli, data_dir) as (target, served, is_own):
+        async with connect(target) as jobstore:
+            agents = _make_agents(target, served)
             jobs = [job for job in make_demo_jobs(secrets.token_hex(3)) if job.job.agent_id in agents]
             try:
+                await _register_agents(cli, jobstore, agents, served)
                 async with asyncio.timeout(timeout_s):
                     submissions = await _run(cli, jobstore, target, jobs)
             except TimeoutError:
                 message = f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why"
                 raise CommandError(message, status=ExitStatus.NOT_MET) from None
+            finally:
+                await _disable_agents(jobstore, served)
             ended = [await jobstore.get_job(str(job.job.id)) for job in jobs]
         _show_summary(cli, jobs, ended, submissions)
         link = await make_login_link(target) if target.http and not is_own else None
@@ -176,13 +177,14 @@ async def demo(
 
 
 @asynccontextmanager
-async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Target, bool]]:
-    """Yield the addresses of a stack that serves, or of one started for the demo, and whether the demo started it."""
+async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Target, dict[str, str], bool]]:
+    """Yield a stack that serves, or one started for the demo, the URLs of served agents, and whether it was started."""
     target = cli.target
     if target.jobstore is None and (data_dir / "endpoints.json").exists():
         target = read_endpoints(data_dir / "endpoints.json")
     if target.jobstore is not None and await _is_serving(target):
-        yield target, False
+        async with serve_agents(_find_stand_in(target), asyncio.sleep(0)) as served:
+            yield target, served, False
         return
     cli.out.print_line(
         "No stack is running, so one is started for the time of the demo: PostgreSQL, Kafka, the services,"
@@ -199,9 +201,10 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
         with place.lock():
             settings = StackSettings(data_dir, short_lived=True, progress=lambda message: show_message(cli, message))
             stack = Stack(settings, place)
+            stand_in = f"http://127.0.0.1:{place.get_port('agents')}"
             try:
-                await stack.start()
-                yield read_endpoints(place.path / "endpoints.json"), True
+                async with serve_agents(stand_in, stack.start()) as served:
+                    yield read_endpoints(place.path / "endpoints.json"), served, True
             finally:
                 cli.out.print_line("stopping the stack")
                 await stack.stop()
@@ -209,12 +212,17 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
         raise CommandError(str(error), code=ErrorCode.STACK, status=ExitStatus.OUT_OF_REACH) from error
 
 
+def _find_stand_in(target: Target) -> str:
+    """Return the address at which the local stack's agents stand in for a model and for a tool."""
+    return _require(target.agents.get("writer"), "agent writer").removesuffix("/writer")
+
+
 async def _is_serving(target: Target) -> bool:
     async with connect(target) as jobstore:
         return await jobstore.is_serving()
 
 
-def _make_agents(target: Target, stand_in: str, served: dict[str, str]) -> dict[str, NewAgent]:
+def _make_agents(target: Target, served: dict[str, str]) -> dict[str, NewAgent]:
     """Return the agents of the demo by id: those of the stack, a model that it stands in for, and `served` ones."""
     urls = {name: _require(target.agents.get(name), f"agent {name}") for name in ("writer", "drafter", "builder")}
     agents = {
@@ -227,7 +235,11 @@ def _make_agents(target: Target, stand_in: str, served: dict[str, str]) -> dict[
         for name, url in (urls | served).items()
     }
     model = NewAgent(
-        id="model", name="Model", url=f"{stand_in}/v1", protocol=Protocol.OPENAI, settings={"model": "local-writer"}
+        id="model",
+        name="Model",
+        url=f"{_find_stand_in(target)}/v1",
+        protocol=Protocol.OPENAI,
+        settings={"model": "local-writer"},
     )
     return agents | {"model": model}
 
@@ -237,11 +249,19 @@ async def _register_agents(
 ) -> None:
     for name, agent in agents.items():
         try:
-            await jobstore.update_agent(name, agent)
+            await jobstore.update_agent(name, agent)  # which enables it, too
         except SignoffError:
             await jobstore.create_agent(agent)
-        until = ", until the demo ends" if name in served else ""
+        until = ", until the demo ends: then disabled" if name in served else ""
         cli.out.print_line(f"agent {name}: {agent.url} ({agent.protocol}{until})")
+
+
+async def _disable_agents(jobstore: AsyncClient, served: dict[str, str]) -> None:
+    """Disable the agents whose servers end with the demo, unless another demo has registered its own since."""
+    for name, url in served.items():
+        with suppress(SignoffError):  # it was not registered yet, or the jobstore is away
+            if (await jobstore.get_agent(name)).url == url:
+                await jobstore.disable_agent(name)
 
 
 async def _run(cli: Session, jobstore: AsyncClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:

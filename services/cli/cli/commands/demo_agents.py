@@ -4,19 +4,23 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from aiohttp import ClientError, ClientSession
 
 from cli.errors import CommandError, ExitStatus
 from signoff.errors import ErrorCode
 
-#: Seconds for an agent to listen; the packages of a model with tools take some to import.
+#: Seconds for an agent to listen.
 START_S = 60.0
+#: Characters of the log of an agent that did not start, as the error has them.
+LAST_WORDS_MAX_CHARS = 500
 FUNCTION = """\
 from signoff_agent import Task, agent
 
@@ -32,42 +36,59 @@ async def poet(task: Task) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def serve_agents(folder: Path, stand_in: str) -> AsyncIterator[dict[str, str]]:
-    """Serve them while entered, from files in a folder, and yield their URLs; none if a package is not installed.
+async def serve_agents(stand_in: str, beside: Coroutine[Any, Any, None]) -> AsyncIterator[dict[str, str]]:
+    """Serve them while entered, from a temporary folder, and yield their URLs; none if a package is not installed.
 
-    `stand_in` is the address at which the local stack stands in for a model and for a tool.
+    `stand_in` is the address at which the local stack stands in for a model and for a tool; `beside` runs while they
+    start, since the packages of a model with tools take seconds to import.
     """
     if find_spec("signoff_agent") is None or find_spec("pydantic_ai") is None:
+        await beside
         yield {}
         return
-    _write_files(folder, stand_in)
+    commands = {"poet": ["serve", "poet:poet"], "weigher": ["run", "agent.toml"]}
     async with AsyncExitStack() as running:
-        commands = {"poet": ["serve", "poet:poet"], "weigher": ["run", "agent.toml"]}
-        yield {name: await running.enter_async_context(_serve(folder, command)) for name, command in commands.items()}
+        folder, urls = Path(running.enter_context(TemporaryDirectory(prefix="signoff-demo-"))), {}
+        _write_files(folder, stand_in)
+        try:
+            async with asyncio.TaskGroup() as starting:
+                starting.create_task(beside)
+                for name, command in commands.items():
+                    port, log = _find_port(), folder / f"{name}.log"
+                    urls[name] = f"http://127.0.0.1:{port}/"
+                    process = await running.enter_async_context(_run(folder, [*command, "--port", str(port)], log))
+                    starting.create_task(_wait_until_it_answers(urls[name], process, log))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        yield urls
 
 
 def _write_files(folder: Path, stand_in: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "poet.py").write_text(FUNCTION)
     described = (files("localstack") / "agent.toml").read_text()
     (folder / "agent.toml").write_text(described.replace("http://127.0.0.1:9000", stand_in))
 
 
-@asynccontextmanager
-async def _serve(folder: Path, command: list[str]) -> AsyncIterator[str]:
+def _find_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/"
-    arguments = ["-m", "signoff_agent", *command, "--port", str(port)]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def _run(folder: Path, command: list[str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_AGENT_")}
-    with (folder / f"{command[0]}.log").open("w") as log:
+    with log.open("w") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, cwd=folder, env=environment, stdout=log, stderr=log
+            *(sys.executable, "-m", "signoff_agent", *command),
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
     try:
-        await _wait_until_it_answers(url, process, folder / f"{command[0]}.log")
-        yield url
+        yield process
     finally:
         if process.returncode is None:
             process.terminate()
@@ -84,5 +105,6 @@ async def _wait_until_it_answers(url: str, process: asyncio.subprocess.Process, 
                 await asyncio.sleep(0.1)
             if process.returncode is not None:
                 break
-    message = f"an agent of the demo does not answer at {url}; its log is {log}"
+    words = log.read_text()[-LAST_WORDS_MAX_CHARS:].strip()  # noqa: ASYNC240 - a small file
+    message = f"an agent of the demo does not answer at {url}: {words}"
     raise CommandError(message, code=ErrorCode.STACK, status=ExitStatus.OUT_OF_REACH)
