@@ -1,4 +1,4 @@
-"""Run the whole system on this machine: PostgreSQL, Kafka, a judge, three agents and the services, supervised."""
+"""Run the whole system on this machine: PostgreSQL, Kafka, a judge, small agents and the services, supervised."""
 
 import asyncio
 import json

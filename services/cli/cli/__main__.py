@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 #: Commands and groups by name. A test compares the summaries with the help of the commands themselves.
 COMMANDS: Final = {
-    "up": Entry("Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."),
+    "up": Entry("Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, small agents."),
     "demo": Entry("Run ten jobs that end in every way a job can, and show how; succeed if each ended as it must."),
     "login-link": Entry("Print a link that logs in to the page: once, and within a quarter of an hour.", "up"),
     "overview": Entry(

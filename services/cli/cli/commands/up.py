@@ -34,7 +34,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         bool, typer.Option(help="For a stack that runs for minutes: Kafka starts faster and stays slower.")
     ] = False,
 ) -> None:
-    """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."""
+    """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, small agents."""
     from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here
 
     settings = StackSettings(
