@@ -1,7 +1,7 @@
 """An asynchronous agent of the fault agent: it takes the work, and its statuses follow a script."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from itertools import chain, repeat
 from typing import Any
 
@@ -36,6 +36,16 @@ class AsyncAgent:
         url = self.agent.does(answers)
         self.status_path = url.rpartition(":")[2].partition("/")[2]
         return self.agent.does(says(b"", 202, Location=location or f"/{self.status_path}", **headers))
+
+    def answers_late(self, moment: Awaitable[Any]) -> str:
+        """The URL to post to, where the work is taken, and the answer comes after a moment."""
+        self.takes()
+
+        async def answers(writer: Any) -> None:
+            await moment
+            await says(b"", 202, Location=f"/{self.status_path}", Connection="close")(writer)
+
+        return self.agent.does(answers)
 
     def _of(self, method: str) -> list[Call]:
         return [call for call in self.agent.calls if call.method == method]

@@ -312,6 +312,30 @@ async def test_cancelled_work_is_ended(working, begun, leases, publisher):
     assert publisher.events == []
 
 
+@pytest.mark.parametrize("state", [LeaseState.CANCELLED, LeaseState.LOST])
+async def test_work_that_is_cancelled_before_its_answer_is_ended_once_the_answer_names_it(
+    working, begun, leases, worker, state
+):
+    answering = asyncio.Event()
+    a_lease = await begun(working.answers_late(answering.wait()))
+    await until(lambda: working.posts)
+    (held,) = worker._held.values()
+    leases.states[a_lease] = state
+    await until(held.task.cancelling)
+    if state is LeaseState.LOST:  # another attempt goes on with it
+        await asyncio.wait([held.task])
+    answering.set()
+    await asyncio.wait([held.task])
+    await until(lambda: working.agent.ended)
+    assert len(working.stops) == (state is LeaseState.CANCELLED)
+
+
+async def test_work_that_is_out_of_time_before_its_answer_is_ended_once_the_answer_names_it(working, outcome):
+    report = await outcome(working.answers_late(asyncio.sleep(0.4)), policy={"attempt_timeout_s": 0.2})
+    assert report.code == "agent_timeout"
+    assert [call.path for call in working.stops] == [f"/{working.status_path}"]
+
+
 @pytest.mark.parametrize("how", ["lost", "handed over", "stopped at once"])
 async def test_work_that_is_another_attempts_now_goes_on(working, begun, leases, worker, how):
     a_lease = await begun(working.takes())

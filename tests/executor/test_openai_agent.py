@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from contracts.spending import Budget
 from executor.errors import AgentBusyError
 from executor.openai_agents import OpenAIAgent, join_url
 from executor.ports import Call
+from executor.work import STOP_TIMEOUT_S
 from signoff.jsontext import json_text
 from signoff.status import Delivery, Protocol, ReportKind
 
@@ -335,6 +337,12 @@ class TestInTheBackground:
         failed = await ask(BACKGROUND, policy={"attempt_timeout_s": 0.5})
         assert failed.code == "agent_timeout"
         await until(lambda: model.cancelled == ["resp_1"])
+
+    async def test_one_that_is_not_in_the_background_ends_with_its_request(self, model, ask) -> None:
+        model.plays(fake.hangs())
+        began = time.monotonic()
+        assert (await ask(policy={"attempt_timeout_s": 0.2})).code == "agent_timeout"
+        assert time.monotonic() - began < STOP_TIMEOUT_S
 
     async def test_one_that_could_not_be_cancelled_afterwards_is_said(self, model, client) -> None:
         model.going_on["resp_1"] = [fake.runs()]

@@ -104,6 +104,41 @@ async def test_a_call_that_is_never_answered_has_no_usage(agent, outcome):
     assert (failed.code, failed.usage) == ("agent_timeout", None)
 
 
+@pytest.mark.parametrize("succeeds", [True, False])
+async def test_work_that_an_earlier_call_saw_fail_is_counted_once(agent, handlers, executions, publisher, succeeds):
+    """The next call looks at that work before it sends, and has the usage of its own."""
+    failed = status("failed", error={"retryable": True}, usage=SAID)
+    working = AsyncAgent(agent)
+    url = working.takes(failed, failed, status("succeeded", result="blue") if succeeds else status("failed"))
+    a_lease, budget = lease(), Budget(tokens=150)
+    policy = {"max_calls": 2, "backoff_max_s": 0.0}
+    executions.answers[a_lease.execution_id] = grant(
+        lease=a_lease, url=url, protocol=ASYNC, policy=policy, budget=budget
+    )
+    await handlers.on_execute_requested([incoming_request(execute_requested(execution_id=a_lease.execution_id))])
+    await until(lambda: len(publisher.events) == 2)
+    assert [event.usage and event.usage.tokens for event in publisher.events] == [100, None]
+    assert len(working.posts) == 2
+
+
+async def test_the_end_of_work_that_is_only_followed_is_counted_once(agent, outcome):
+    failed = status("failed", error={"code": "no_paper", "retryable": True}, usage=SAID)
+    working = AsyncAgent(agent)
+    working.takes(failed)
+    kept = {"handle": f"/{working.status_path}", "follows_only": True, "attempt": 2}
+    policy = {"max_calls": 5, "retry_codes": ["no_paper"]}
+    reported = await outcome(agent.does(says(b"")), protocol=ASYNC, policy=policy, **kept)
+    assert (reported.kind, reported.code, reported.usage.tokens) == (ReportKind.FAILED, "agent_failed", 100)
+
+
+async def test_a_result_that_was_found_is_counted(agent, outcome):
+    working = AsyncAgent(agent)
+    working.takes(status("succeeded", result="blue", usage=SAID))
+    url = agent.does(says(b""))
+    produced = await outcome(url, protocol=ASYNC, handle=f"/{working.status_path}", attempt=2)
+    assert (produced.result, produced.usage.tokens, working.posts) == ("blue", 100, [])
+
+
 class Costly:
     """An agent whose calls cost something each, and one execution of it."""
 

@@ -14,6 +14,7 @@ import asyncpg
 import psutil
 import pytest
 from aiohttp import web
+from support.fake_langgraph import FakeLangGraph, Fault, Handler, fake_langgraph, hangs
 from support.fakes import until
 from support.free_ports import free_port
 from support.system import AGENT_KEY, WAIT_S, Agent, AsyncAgent, System, another, served, signoff
@@ -36,9 +37,7 @@ async def test_work_is_stopped_after_a_deadline_that_passed_while_no_executor_ha
     await system.client.execute_job(job.id)
     await system.logged(job.id, lambda entry: entry.progress is not None)
     await system.client.pause("agent:left-alone")
-    for executor in ("executor", "executor-2"):
-        if executor in system.endpoints["processes"]:
-            system.kill(executor, signal.SIGKILL)
+    kill_executors(system)
     await system.logged(job.id, lambda entry: entry.code == "lease_lapsed")
     assert async_agent.count(job.id, "DELETE") == 0
 
@@ -57,12 +56,61 @@ async def test_a_task_whose_create_was_never_answered_is_cancelled_afterwards(sy
         await system.client.execute_job(job.id)
         await asyncio.wait_for(server.sent.wait(), WAIT_S)
         await system.client.pause("agent:lost-answer")
-        for executor in ("executor", "executor-2"):
-            if executor in system.endpoints["processes"]:
-                system.kill(executor, signal.SIGKILL)
+        kill_executors(system)
         await system.client.cancel_job(job.id)
         await asyncio.wait_for(server.canceled.wait(), WAIT_S)
         assert (len(server.messages), (await system.client.get_job(job.id)).status) == (1, JobStatus.ASSIGNED)
+
+
+def kill_executors(system: System) -> None:
+    for executor in ("executor", "executor-2"):
+        if executor in system.endpoints["processes"]:
+            system.kill(executor, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("executors", ["polling", "killed"])
+async def test_the_run_of_a_cancelled_job_is_cancelled(system: System, executors: str) -> None:
+    """By the executor that polls the run or, where none runs as the job is cancelled, by one that is started later."""
+    async with langgraph_server(system, f"graph-{executors}") as (graph, job_id):
+        await system.logged(job_id, lambda entry: bool(entry.handle))
+        await until(lambda: graph.count("list"), WAIT_S)
+        if executors == "killed":
+            await system.client.pause("agent:graph-killed")
+            kill_executors(system)
+        await system.client.cancel_job(job_id)
+        await until(lambda: graph.runs()[0].ended, WAIT_S)
+        assert (graph.count("run"), graph.runs()[0].ended) == (1, "interrupted")
+        assert (await system.client.get_job(job_id)).status is JobStatus.ASSIGNED
+
+
+async def test_a_run_is_cancelled_once_its_job_has_failed_since_the_server_never_answered(system: System) -> None:
+    policy = {"attempt_timeout_s": 1.0, "max_calls": 1}
+    async with langgraph_server(system, "graph-silent", policy, runs_and_hangs) as (graph, job_id):
+        ended = await system.at_rest(job_id)
+        assert (ended.status, ended.code) == (JobStatus.FAILED, "agent_timeout")
+        await until(lambda: graph.runs()[0].ended, WAIT_S)
+        assert (graph.count("run"), graph.runs()[0].ended) == (1, "interrupted")
+
+
+async def runs_and_hangs(request: web.Request, handler: Handler) -> web.StreamResponse:
+    await handler(request)
+    return await hangs(request, handler)
+
+
+@asynccontextmanager
+async def langgraph_server(
+    system: System, name: str, policy: dict[str, Any] | None = None, *faults: Fault
+) -> AsyncIterator[tuple[FakeLangGraph, str]]:
+    """A server whose runs do not end by themselves, and a job that is executed by its graph."""
+    async with fake_langgraph() as graph:
+        graph.work_s, graph.faults["run"] = 1000.0, [*faults]
+        fields = {"protocol": Protocol.LANGGRAPH, "settings": {"assistant": "agent"}}
+        await system.client.create_agent(
+            NewAgent.model_validate({"id": name, "name": name, "url": graph.url, **fields})
+        )
+        job = await system.create(name, policy=policy or {})
+        await system.client.execute_job(job.id)
+        yield graph, job.id
 
 
 class A2AServer:

@@ -364,6 +364,7 @@ class _TaskWork(Work[Task]):
         self._agent = agent
         self._endpoint = endpoint
         self._id = task_id
+        self._end: AgentResponse
 
     async def ask(self) -> Task | None:
         response, answer = await self._request("GetTask", historyLength=0)
@@ -375,8 +376,12 @@ class _TaskWork(Work[Task]):
             return None
         if task.state in _INTERRUPTED:  # it would wait for ever
             await self.stop_in_time()
-        response.spend(self.call)
+        self._end = response
         return task
+
+    def spend(self, status: Task) -> None:
+        del status
+        self._end.spend(self.call)
 
     def read(self, status: Task) -> Any:
         words = to_printable(status.words)[:_EXCERPT_MAX]

@@ -439,18 +439,22 @@ class _AcceptedWork(Work[Status]):
         self._client = client
         self._url = url
         self._last_heartbeat: int | None = None  # a hash, so that a large one is not kept
+        self._end: AgentResponse
 
     async def ask(self) -> Status | None:
         response = await self._client.request(self.call, "GET", self._url, envelope_bytes=ENVELOPE_BYTES)
         status = parse_answer(Status.model_validate, response.read_value(), "status")
         self.retry_after_s = response.retry_after_s
         if status.state != "running":
-            response.spend(self.call, status.usage)
+            self._end = response
             return status
         self._note_heartbeat(status)
         message = None if status.message is None else self.call.hide(status.message)
         self.call.report_progress(read_progress(status.progress, message, status.partial))
         return None
+
+    def spend(self, status: Status) -> None:
+        self._end.spend(self.call, status.usage)
 
     def read(self, status: Status) -> Any:
         return _read_result(status)

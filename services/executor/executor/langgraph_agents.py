@@ -118,11 +118,13 @@ class _RunWork(Work[End]):
         waits = run.status == "success" and _read(_THREAD, await self._get_state("")).get("status") == "interrupted"
         return End(run.status, state, waits)
 
+    def spend(self, status: End) -> None:
+        if (usage := _sum_usage(status.state)) and (read := parse_usage(usage)):
+            self.call.spend(read)
+
     def read(self, status: End) -> Any:
         """Return what stands at the path of the settings in the state of a run that succeeded."""
         end, state = status, status.state if isinstance(status.state, dict) else {}
-        if (usage := _sum_usage(state)) and (read := parse_usage(usage)):
-            self.call.spend(read)
         if end.waits or "__interrupt__" in state:
             raise errors.AgentInputRequiredError(f"the graph waits for an answer: {_list_questions(state)}")
         if end.status == "interrupted":
@@ -219,9 +221,9 @@ def _list_questions(state: Mapping[str, Any]) -> str:
     return json_text(asked)[:_EXCERPT_MAX] if asked else "it stopped before or after a node"
 
 
-def _list_new_messages(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _list_new_messages(state: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the messages behind the last one of a person, which was the run's input: those of this run."""
-    messages = state.get("messages")
+    messages = state.get("messages") if isinstance(state, dict) else None
     for message in reversed(messages if isinstance(messages, list) else []):
         if not isinstance(message, dict):
             continue
@@ -230,7 +232,7 @@ def _list_new_messages(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield message
 
 
-def _sum_usage(state: Mapping[str, Any]) -> dict[str, Any] | None:
+def _sum_usage(state: Any) -> dict[str, Any] | None:
     """Return the tokens of a run's messages, and the model if there was one; None if no message has any."""
     sums: dict[str, Any] = {}
     models = set()

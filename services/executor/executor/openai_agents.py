@@ -61,12 +61,16 @@ class OpenAIAgent(PolledHttpAgent):
     async def send(self, call: Call) -> "_Response | Done":
         """Ask the model, in a form that its server takes."""
         grant, settings = call.grant, call.grant.settings
-        api: ApiName | None = "responses" if settings.get("background") else settings.get("api")
+        api: ApiName | None = "responses" if self.goes_on(call) else settings.get("api")
         output: Output = "text" if settings.get("schema") is None else "json_schema"
         memory = self._servers.recall(grant.url, settings["model"], api, output)
         gate = self._servers.find_gate(grant.url, json_text(dict(grant.headers)))
         post = partial(self._post, call, memory, gate)
         return await ask_in_form(memory, post, parameters={}, may_switch=api is None)
+
+    def goes_on(self, call: Call) -> bool:
+        """Return whether the response is made in the background; any other ends with its request."""
+        return bool(call.grant.settings.get("background"))
 
     async def _post(self, call: Call, memory: Memory, gate: Gate, form: Form, *, teaches: bool) -> "_Response | Done":
         """Wait for the request's turn, and send it. Raise FormRefusedError if another form may be taken."""
@@ -87,7 +91,8 @@ class OpenAIAgent(PolledHttpAgent):
 
     def _take(self, call: Call, api: Api, response: AgentResponse) -> "_Response | Done":
         parsed = _parse(call, api, response)
-        if getattr(parsed, "status", None) not in _RUNNING or not call.grant.settings.get("background"):
+        if getattr(parsed, "status", None) not in _RUNNING or not self.goes_on(call):
+            _spend(call, api, parsed)
             return Done(_read(call, api, parsed))
         if not isinstance(parsed.id, str) or not _ID.fullmatch(parsed.id):
             raise errors.AgentProtocolError("the response goes on, and has no usable id")
@@ -115,6 +120,9 @@ class _Response(Work[Response]):
             return parsed
         self.note_life()
         return None
+
+    def spend(self, status: Response) -> None:
+        _spend(self.call, APIS["responses"], status)
 
     def read(self, status: Response) -> Any:
         return _read(self.call, APIS["responses"], status)
@@ -203,8 +211,7 @@ def _spend(call: Call, api: Api, parsed: Any) -> None:
 
 
 def _read(call: Call, api: Api, parsed: Any) -> Any:
-    """Return the result in an answer, and spend its usage. Raise AgentError if the answer is not usable."""
-    _spend(call, api, parsed)
+    """Return the result in an answer. Raise AgentError if the answer is not usable."""
     answer = api.read(parsed)
     match answer.end:
         case "cut_off":

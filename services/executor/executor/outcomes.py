@@ -149,7 +149,7 @@ def may_retry(policy: Policy, error: AgentError, *, sends: bool = True) -> bool:
     """Return whether, by the policy, another call may follow one that failed with `error`; never after a decline.
 
     `at_most_once`: only if unreachable, or if the call `sends` nothing. `no_retry_codes` forbid it; else
-    `error.retryable` or `retry_codes` allow it.
+    `error.retryable` allows it, and `retry_codes` do, unless nothing is sent: the end of work stays as it is.
     """
     if isinstance(error, AgentDeclinedError):
         return False
@@ -158,7 +158,7 @@ def may_retry(policy: Policy, error: AgentError, *, sends: bool = True) -> bool:
     codes = {error.code, str(error.status)}
     if codes.intersection(policy.no_retry_codes or ()):
         return False
-    return error.retryable or bool(codes.intersection(policy.retry_codes or ()))
+    return error.retryable or (sends and bool(codes.intersection(policy.retry_codes or ())))
 
 
 def backoff_s(policy: Policy, number: int) -> float:

@@ -1,6 +1,7 @@
 """Follow an agent's work that goes on by itself: look for it before it is sent, ask until it ends, stop it."""
 
 import asyncio
+import contextlib
 import math
 import random
 import time
@@ -60,8 +61,12 @@ class Work(ABC, Generic[S]):
         """
 
     @abstractmethod
+    def spend(self, status: S) -> None:
+        """Spend the usage that the status of ended work has, if any."""
+
+    @abstractmethod
     def read(self, status: S) -> Any:
-        """Return the result in the status of ended work, and spend its usage. Raise AgentError if there is none."""
+        """Return the result in the status of ended work. Raise AgentError if there is none."""
 
     @abstractmethod
     async def stop(self) -> None:
@@ -145,6 +150,11 @@ class PolledAgent(ABC):
     async def send(self, call: Call) -> "Work[Any] | Done":
         """Send the work, and return it as the agent accepted it. Raise AgentError if the agent did not."""
 
+    def goes_on(self, call: Call) -> bool:
+        """Return whether the work of a call may go on once the request that began it is broken off."""
+        del call
+        return True
+
     @abstractmethod
     def check(self, result: Any) -> Any:
         """Return a result. Raise AgentError if it cannot be taken."""
@@ -178,8 +188,12 @@ class PolledAgent(ABC):
 
     async def _send(self, call: Call) -> "Work[Any] | Done":
         """Send the work; if the answer is lost, return the work nevertheless where the agent shows it."""
+        sending = asyncio.ensure_future(self.send(call))
         try:
-            return await self.send(call)
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await self._break_off(call, sending)
+            raise
         except (errors.AgentBrokenOffError, errors.AgentTimeoutError) as lost:
             try:
                 taken = await self._look(call)
@@ -191,8 +205,25 @@ class PolledAgent(ABC):
                 raise
             return taken
 
+    async def _break_off(self, call: Call, sending: "asyncio.Future[Work[Any] | Done]") -> None:
+        """End a request for work; if the call is given up, wait for the answer first, and have the work stopped.
+
+        What is not answered in time is stopped afterwards, if it can be found by our ids.
+        """
+        if call.is_given_up() and self.goes_on(call):
+            with contextlib.suppress(errors.AgentError, TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    taken = await sending
+                    if isinstance(taken, Work):
+                        await taken.stop()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
     async def _look(self, call: Call) -> "Work[Any] | Done | None":
-        """Return work that goes on, or the result of work that is finished; None if it failed, or there is none."""
+        """Return work that goes on, or the result of work that is finished; None if it failed, or there is none.
+
+        Work that failed is that of an earlier call, which has spent its usage.
+        """
         try:
             async with asyncio.timeout(POLL_TIMEOUT_S):
                 work = await self.find(call)
@@ -206,11 +237,15 @@ class PolledAgent(ABC):
         if status is None:
             return work
         try:
-            return Done(work.read(status))
+            result = work.read(status)
         except errors.AgentError as error:
-            if call.grant.follows_only or isinstance(error, errors.AgentDeclinedError):
-                raise
-            return None  # by the policy it is tried again
+            if not call.grant.follows_only and not isinstance(error, errors.AgentDeclinedError):
+                return None  # by the policy it is tried again
+            work.spend(status)
+            error.retryable = False  # it is not sent again, and would end so at each further look
+            raise
+        work.spend(status)
+        return Done(result)
 
     async def _follow(self, work: "Work[Any]") -> Any:
         call = work.call
@@ -229,6 +264,7 @@ class PolledAgent(ABC):
                 await work.stop_in_time()
                 call.keep_handle("")
             raise
+        work.spend(status)
         return work.read(status)
 
 

@@ -34,6 +34,18 @@ def test_work_without_a_name_is_left_where_our_ids_find_it(protocol: str | None)
     assert not is_left(unbegun, ended(unbegun), K.DEADLINE)
 
 
+@pytest.mark.parametrize(
+    ("code", "is_unknown"),
+    [("agent_timeout", True), ("agent_connection_lost", True), ("agent_failed", False), (None, False)],
+)
+def test_work_of_a_call_without_an_answer_is_left_where_it_can_be_found(code: str | None, is_unknown: bool) -> None:
+    for execution in (replace(running(), protocol="a2a"), replace(running(), protocol="openai", handle="resp_1")):
+        assert is_left(execution, ended(execution), K.FAILED, code) is is_unknown
+        assert not is_left(execution, ended(execution), K.DECLINED, code)
+    stopped = replace(running(), protocol="openai", handle="resp_1")
+    assert not is_left(stopped, replace(ended(stopped), handle=""), K.FAILED, code)
+
+
 def test_no_work_is_left_once_there_is_a_result() -> None:
     answered = replace(awaiting_judge(), protocol="a2a", handle="task-1")
     assert not is_left(answered, ended(answered), K.CANCELLED)

@@ -186,7 +186,7 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
         uow[Executions].put(decision.execution)
     if decision.entry is not None:
         jobs.entries.append(decision.entry)
-    if execution is not None and is_left(execution, decision.execution, report.kind):
+    if execution is not None and is_left(execution, decision.execution, report.kind, report.code):
         uow[Tasks].stop_work(execution)
     if execution is not None:
         _keep_reusable(uow, decision, execution, report)

@@ -9,6 +9,7 @@ from uuid import UUID
 from contracts.agents import FOUND_BY_IDS
 from jobstore.engine.parts import Part, Wish
 from jobstore.jobs.model import Actor, Execution, ExecutionStage, ExecutionState, TransitionKind
+from signoff.errors import ErrorCode
 from signoff.status import Protocol, TaskKind
 from signoff.types import Agent
 
@@ -34,6 +35,17 @@ _LEFT: Final = frozenset(
         TransitionKind.LAPSED,
         TransitionKind.GIVEN_BACK,
         TransitionKind.REBUILT,
+    }
+)
+
+#: Codes of executions that an executor ends, and cannot know whether the agent is at work: no answer came.
+_UNKNOWN: Final = frozenset(
+    {
+        ErrorCode.AGENT_CONNECTION_LOST,
+        ErrorCode.AGENT_HEARTBEAT_TIMEOUT,
+        ErrorCode.AGENT_TIMEOUT,
+        ErrorCode.BUDGET_EXHAUSTED,
+        ErrorCode.EXECUTOR_ERROR,
     }
 )
 
@@ -98,10 +110,10 @@ class Tasks(Part):
         self.new.append(NewTask(task_id, TaskKind.CARD, agent.id, agent.protocol, now, ends_at))
 
 
-def is_left(before: Execution, after: Execution | None, kind: TransitionKind) -> bool:
+def is_left(before: Execution, after: Execution | None, kind: TransitionKind, code: str | None = None) -> bool:
     """Return whether an execution ends while its agent may be at work that can be found, and no executor stops it."""
-    if kind not in _LEFT or after is None or after.state is not ExecutionState.DONE:
+    if after is None or after.state is not ExecutionState.DONE or before.stage is not ExecutionStage.EXECUTING:
         return False
-    if before.stage is not ExecutionStage.EXECUTING:
+    if kind not in _LEFT and not (kind is TransitionKind.FAILED and code in _UNKNOWN):
         return False
-    return bool(before.handle) or (before.attempt > 0 and before.protocol in FOUND_BY_IDS)
+    return bool(after.handle) or (before.attempt > 0 and before.protocol in FOUND_BY_IDS)
