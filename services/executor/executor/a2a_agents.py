@@ -61,9 +61,9 @@ _NOT_LISTED: Final = frozenset({_UNSUPPORTED, _NO_METHOD, 400, 404, 405, 501})
 
 _STATE: Final = "TASK_STATE_"
 _RUNNING: Final = frozenset({"SUBMITTED", "WORKING"})
-_INTERRUPTED: Final[Mapping[str, type[errors.AgentError]]] = {
-    "INPUT_REQUIRED": errors.AgentInputRequiredError,
-    "AUTH_REQUIRED": errors.AgentAuthRequiredError,
+_INTERRUPTED: Final = {
+    "INPUT_REQUIRED": ErrorCode.AGENT_INPUT_REQUIRED,
+    "AUTH_REQUIRED": ErrorCode.AGENT_AUTH_REQUIRED,
 }
 _ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELED", "REJECTED"})
 _FAILED: Final = frozenset({"FAILED", "CANCELED", "REJECTED", *_INTERRUPTED})
@@ -367,7 +367,8 @@ class _TaskWork(Work[Task]):
         self._end: AgentResponse
 
     async def ask(self) -> Task | None:
-        response, answer = await self._request("GetTask", historyLength=0)
+        asked = {"id": self._id, "historyLength": 0}
+        response, answer = await self._agent.request(self.call, self._endpoint, "GetTask", asked)
         task = _parse(Task, answer, "task")
         self.retry_after_s = response.retry_after_s
         if task.state in _RUNNING:
@@ -385,26 +386,24 @@ class _TaskWork(Work[Task]):
 
     def read(self, status: Task) -> Any:
         words = to_printable(status.words)[:_EXCERPT_MAX]
-        if (error := _INTERRUPTED.get(status.state)) is not None:
-            raise error(f"the agent's task waits, and was canceled: {words or status.state}")
+        if (code := _INTERRUPTED.get(status.state)) is not None:
+            raise errors.AgentError(f"the agent's task waits, and was canceled: {words or status.state}", code=code)
         match status.state:
             case "REJECTED":
                 raise errors.AgentDeclinedError(words or "the agent rejected the task")
             case "FAILED":
-                message = f"the agent's task failed: {words}" if words else "the agent's task failed"
+                message = f"the agent's task failed: {words}".removesuffix(": ")
                 raise errors.AgentFailedError(message, status=None, retryable=False)
             case "CANCELED":
-                raise errors.AgentCanceledError(f"the agent's task was canceled at the agent: {words}".rstrip(": "))
+                message = f"the agent's task was canceled at the agent: {words}".removesuffix(": ")
+                raise errors.AgentError(message, code=ErrorCode.AGENT_CANCELED)
         artifacts = status.artifacts or []
         if not artifacts and status.status.message is not None:  # some servers answer by their last message
             artifacts = [status.status.message]
         return _read_parts(self.call, artifacts)
 
     async def stop(self) -> None:
-        await self._request("CancelTask")
-
-    async def _request(self, operation: str, **params: Any) -> tuple[AgentResponse, dict[str, Any]]:
-        return await self._agent.request(self.call, self._endpoint, operation, {"id": self._id, **params})
+        await self._agent.request(self.call, self._endpoint, "CancelTask", {"id": self._id})
 
 
 def find_card_url(agent_url: str) -> str:

@@ -72,14 +72,6 @@ class AgentInputRequiredError(AgentError, code=ErrorCode.AGENT_INPUT_REQUIRED):
     """The agent's work waits for more input, which nobody gives."""
 
 
-class AgentAuthRequiredError(AgentError, code=ErrorCode.AGENT_AUTH_REQUIRED):
-    """The agent's work waits for an authorization, which nobody gives."""
-
-
-class AgentCanceledError(AgentError, code=ErrorCode.AGENT_CANCELED):
-    """The agent's work was canceled, and not by its executor."""
-
-
 class AgentCardError(AgentUnreachableError, code=ErrorCode.AGENT_CARD_UNREADABLE):
     """The card that says where the agent is called cannot be read, so that nothing was sent."""
 
@@ -120,20 +112,12 @@ class AgentProtocolError(AgentAnswerError, code=ErrorCode.AGENT_INVALID_STATUS):
     """The agent's answer is not what its protocol has."""
 
 
-class AgentRefusedError(AgentError, code=ErrorCode.AGENT_REFUSED):
-    """The model refused the task."""
-
-
 class AgentTruncatedError(AgentError, code=ErrorCode.AGENT_TRUNCATED):
     """The model's answer reached its bound of tokens, and would again."""
 
 
 class AgentFilteredError(AgentError, code=ErrorCode.AGENT_CONTENT_FILTERED):
     """A content filter stopped the model's answer, or refused the request."""
-
-
-class AgentQuotaError(AgentError, code=ErrorCode.AGENT_QUOTA_EXHAUSTED):
-    """The quota of the key at the model's server is used up, which only an operator can mend."""
 
 
 class AgentOutputError(AgentError, code=ErrorCode.AGENT_OUTPUT_INVALID, retryable=True):

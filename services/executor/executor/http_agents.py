@@ -412,19 +412,24 @@ class HttpAsyncAgent(PolledHttpAgent):
 
     async def find(self, call: Call) -> "_AcceptedWork | None":
         """Return the work whose place an earlier call has kept, at the agent's present address."""
-        if not call.handle:
-            return None
-        try:
-            return _AcceptedWork(self._client, call, _resolve_location(call.grant.url, call.handle))
-        except errors.AgentAnswerError:  # of another origin; whoever answers at this one knows the key, or begins anew
-            return None
+        url = find_own_url(call.grant.url, call.handle) if call.handle else None
+        # None of another origin, too: whoever answers at this one knows the key, or begins anew.
+        return None if url is None else _AcceptedWork(self._client, call, url)
 
     async def send(self, call: Call) -> "_AcceptedWork | Done":
         """Post the request, which has the same key each time: the agent may answer with the work that it has."""
         response = await self._client.post(call)
         if response.status != _ACCEPTED:
             return Done(self._client.read_result(call, response))
-        url = _resolve_location(call.grant.url, response.headers.get("Location"))
+        location = response.headers.get("Location")
+        url = None if location is None else find_own_url(call.grant.url, location)
+        if url is None:
+            where = (
+                f"with the Location {to_printable(location)!r}, of another origin"
+                if location
+                else "202 without a Location"
+            )
+            raise errors.AgentAnswerError(f"the agent answered {where}", code=ErrorCode.AGENT_INVALID_LOCATION)
         work = _AcceptedWork(self._client, call, url)
         work.retry_after_s = response.retry_after_s
         return work
@@ -457,7 +462,14 @@ class _AcceptedWork(Work[Status]):
         self._end.spend(self.call, status.usage)
 
     def read(self, status: Status) -> Any:
-        return _read_result(status)
+        error = status.error or Failure()
+        why = error.message or status.message
+        if status.state == "declined":
+            raise errors.AgentDeclinedError(why or "the agent declined", status=error.code)
+        if status.state == "failed":
+            message = ": ".join(part for part in ("the agent's work failed", error.code, why) if part)
+            raise errors.AgentFailedError(message, status=error.code, retryable=error.retryable)
+        return status.result
 
     async def stop(self) -> None:
         (await self._client.request(self.call, "DELETE", self._url, headers={})).check()
@@ -467,20 +479,10 @@ class _AcceptedWork(Work[Status]):
         if status.heartbeat is not None:
             heartbeat = hash(json_text(status.heartbeat))
             if heartbeat == self._last_heartbeat:
-                self.note_silence("it answered with the same heartbeat as before")
+                self.last_poll = "it answered with the same heartbeat as before"
                 return
             self._last_heartbeat = heartbeat
         self.note_life()
-
-
-def _resolve_location(agent_url: str, location: str | None) -> str:
-    """Return the URL of accepted work, from a Location. Raise AgentError if its origin is not the agent's."""
-    if location is None:
-        raise _location_error("the agent answered 202 without a Location")
-    url = find_own_url(agent_url, location)
-    if url is None:
-        raise _location_error(f"the Location {to_printable(location)!r} is not of the agent's origin")
-    return url
 
 
 def find_own_url(agent_url: str, place: str) -> str | None:
@@ -491,19 +493,3 @@ def find_own_url(agent_url: str, place: str) -> str | None:
         return str(url) if url.origin() == agent.origin() else None
     except ValueError:
         return None
-
-
-def _location_error(message: str) -> errors.AgentError:
-    return errors.AgentAnswerError(message, code=ErrorCode.AGENT_INVALID_LOCATION)
-
-
-def _read_result(status: Status) -> Any:
-    """Return the result of work that has ended. Raise AgentError if the work failed or was declined."""
-    error = status.error or Failure()
-    why = error.message or status.message
-    if status.state == "declined":
-        raise errors.AgentDeclinedError(why or "the agent declined", status=error.code)
-    if status.state == "failed":
-        message = ": ".join(part for part in ("the agent's work failed", error.code, why) if part)
-        raise errors.AgentFailedError(message, status=error.code, retryable=error.retryable)
-    return status.result

@@ -128,7 +128,7 @@ class _RunWork(Work[End]):
         if end.waits or "__interrupt__" in state:
             raise errors.AgentInputRequiredError(f"the graph waits for an answer: {_list_questions(state)}")
         if end.status == "interrupted":
-            raise errors.AgentCanceledError("the run was cancelled on its server")
+            raise errors.AgentError("the run was cancelled on its server", code=ErrorCode.AGENT_CANCELED)
         if end.status == "timeout":
             raise errors.AgentFailedError(
                 "the run took longer than its server allows", status="timeout", retryable=True

@@ -26,6 +26,7 @@ from servicekit.models.forms import ApiName, Form, Output, Refusal
 from servicekit.models.pace import Gate, make_metrics, read_headers
 from servicekit.models.servers import FormRefusedError, Memory, Servers, ask_in_form
 from servicekit.models.shapes import APIS, Api, Request, Response, find_answer
+from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ def _to_error(call: Call, response: AgentResponse, url: str, pause_s: float | No
         hint = "an agent's URL is the server's base, such as https://api.openai.com/v1"
         error.args = (f"{error}; asked at {url}: {hint}",)
     if not _QUOTA.isdisjoint({code, kind}):
-        error = errors.AgentQuotaError(str(error), status=response.status)
+        error = errors.AgentError(str(error), code=ErrorCode.AGENT_QUOTA_EXHAUSTED, status=response.status)
     elif not _FILTERED.isdisjoint({code, kind}):
         error = errors.AgentFilteredError(str(error), status=response.status)
     error.retry_after_s = pause_s
@@ -219,7 +220,7 @@ def _read(call: Call, api: Api, parsed: Any) -> Any:
         case "filtered":
             raise errors.AgentFilteredError("a content filter stopped the answer")
         case "refused":
-            raise errors.AgentRefusedError(f"the model refused: {answer.reason}")
+            raise errors.AgentError(f"the model refused: {answer.reason}", code=ErrorCode.AGENT_REFUSED)
         case "failed":
             said = parsed.error if isinstance(parsed.error, dict) else {}
             raise _to_failure({"code": parsed.status, **said})
@@ -235,7 +236,7 @@ def _to_failure(said: Mapping[str, Any]) -> errors.AgentError:
     code = str(said.get("code") or said.get("type") or "")[:100]
     message = ": ".join(part for part in ("the model's server failed", code, str(said.get("message") or "")) if part)
     if code in _QUOTA:
-        return errors.AgentQuotaError(message, status=code)
+        return errors.AgentError(message, code=ErrorCode.AGENT_QUOTA_EXHAUSTED, status=code)
     return errors.AgentFailedError(message, status=code or None, retryable=code in _PASSING)
 
 

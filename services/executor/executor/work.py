@@ -41,7 +41,8 @@ class Work(ABC, Generic[S]):
     """A piece of an agent's work. Between two polls no status is kept.
 
     An adapter asks for the status, and says how the end is read and how the work is stopped. `place` names the work in
-    messages; `retry_after_s` is the time that the agent asks to wait before the next poll.
+    messages; `retry_after_s` is the time that the agent asks to wait before the next poll; `last_poll` says why the
+    last one showed no sign of life.
     """
 
     def __init__(self, call: Call, place: str, *, handle: str | None = None) -> None:
@@ -50,7 +51,7 @@ class Work(ABC, Generic[S]):
         self.handle = handle
         self.retry_after_s: float | None = None
         self._heartbeat_s = call.grant.policy.heartbeat_timeout_s or math.inf
-        self._last_poll = "it has not been asked yet"
+        self.last_poll = "it has not been asked yet"
         self._silent_since = time.monotonic()
 
     @abstractmethod
@@ -76,10 +77,6 @@ class Work(ABC, Generic[S]):
         """Note that the agent has shown a sign of life."""
         self._silent_since = time.monotonic()
 
-    def note_silence(self, why: str) -> None:
-        """Note why the last poll showed no sign of life."""
-        self._last_poll = why
-
     async def follow(self, poll_max_s: float) -> S:
         """Poll until the work ends, and return its last status. Raise AgentError if polling has to be given up."""
         for interval_s in backoffs_s(min(POLL_FIRST_S, poll_max_s), poll_max_s):
@@ -88,7 +85,7 @@ class Work(ABC, Generic[S]):
             if (status := await self._poll()) is not None:
                 return status
             if is_last and self._left_s <= 0:
-                message = f"no heartbeat within {self._heartbeat_s:g} s of {self.place}; {self._last_poll}"
+                message = f"no heartbeat within {self._heartbeat_s:g} s of {self.place}; {self.last_poll}"
                 raise errors.AgentHeartbeatTimeoutError(message)
         raise AssertionError
 
@@ -104,11 +101,9 @@ class Work(ABC, Generic[S]):
 
     async def stop_in_time(self) -> None:
         """Ask the agent to stop work that is no longer needed; a failure of this request is ignored."""
-        try:
+        with contextlib.suppress(errors.AgentError, TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self.stop()
-        except (errors.AgentError, TimeoutError):
-            return
 
     async def _poll(self) -> S | None:
         try:
@@ -116,10 +111,10 @@ class Work(ABC, Generic[S]):
         except errors.AgentError as error:
             if not error.retryable or isinstance(error, errors.AgentWorkLostError):
                 raise
-            self._last_poll = to_printable(self.call.hide(str(error))[:500])
+            self.last_poll = to_printable(self.call.hide(str(error))[:500])
             self.retry_after_s = error.retry_after_s
         except TimeoutError:
-            self._last_poll, self.retry_after_s = "it did not answer in time", None
+            self.last_poll, self.retry_after_s = "it did not answer in time", None
         return None
 
     @property
@@ -254,13 +249,8 @@ class PolledAgent(ABC):
         except errors.AgentWorkLostError:
             call.keep_handle("")
             raise
-        except errors.AgentError:
-            if not call.has_lapsed():
-                await work.stop_in_time()
-                call.keep_handle("")
-            raise
-        except asyncio.CancelledError:
-            if call.is_given_up():
+        except (errors.AgentError, asyncio.CancelledError) as error:
+            if call.is_given_up() if isinstance(error, asyncio.CancelledError) else not call.has_lapsed():
                 await work.stop_in_time()
                 call.keep_handle("")
             raise
