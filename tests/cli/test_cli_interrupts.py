@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.fakes import until
 
-from contracts.resources import NewJob
+from contracts.resources import NewAgent, NewJob
 from signoff.status import JobLogStatus
 
 INTERRUPTED = 130
@@ -82,6 +82,17 @@ async def test_a_batch_that_is_waited_for_goes_on_too(look, jobstore):
     status, _, err = await interrupt(process)
     (batch_id,) = jobstore.operations
     assert (status, err) == (INTERRUPTED, f"{batch_id} goes on: look again by `signoff batches watch {batch_id}`\n")
+
+
+async def test_a_try_that_no_executor_takes_says_so_and_goes_on_too(look, jobstore):
+    jobstore.add_agent(NewAgent(id="writer", name="writer", url="http://127.0.0.1:1/"))
+    jobstore.try_ends = {"state": "QUEUED"}
+    process = await look("agents", "try", "writer")
+    assert await process.stderr.readline() == b"no executor has taken it yet: `signoff doctor` says whether one runs\n"
+    status, _, err = await interrupt(process)
+    (try_id,) = jobstore.tries
+    told = f"{try_id} goes on: look again by `signoff agents tries writer --id {try_id}`\n"
+    assert (status, err) == (INTERRUPTED, told)
 
 
 async def test_the_watch_of_everything_ends_without_a_word(look, jobstore):

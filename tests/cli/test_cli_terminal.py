@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from cli.commands.jobs import show_jobs
-from cli.output import Output
+from cli.output import Output, format_usd
 from cli.terminal import Styled, render_line, render_list, render_table
 from contracts.resources import NewJob
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -203,3 +203,8 @@ async def test_usage_names_arguments_without_braces(signoff, name, usage):
     shown = (await signoff(*name.split(), "--help")).out
     assert shown.splitlines()[0].endswith(f" {usage}")
     assert re.search(r"^  JOB  +\w", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("usd", "shown"), [("0.000042", "0.000042"), ("1234567.891", "1234570"), ("0.1", "0.1")])
+def test_money_is_shown_in_digits_however_little_it_is(usd, shown):
+    assert format_usd(usd) == f"{shown} USD"

@@ -290,7 +290,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
     async def GetAgentTry(self, request, context):
         if (made := self.tries.get(request.try_id)) is None or made.agent_id != request.agent_id:
             raise Refusal(Status.NOT_FOUND, "unknown_try", f"there is no try {request.try_id}")
-        self.tries[request.try_id] = made.model_copy(update={**self.try_ends, "state": "DONE"})
+        self.tries[request.try_id] = made.model_copy(update={"state": "DONE", **self.try_ends})
         return write_message(agents_pb.GetAgentTryResponse, {"agent_try": self.tries[request.try_id]})
 
     async def ListAgentTries(self, request, context):

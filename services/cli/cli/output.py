@@ -90,7 +90,7 @@ def format_percent(progress: float | None) -> str:
 
 def format_usd(usd: Decimal | str) -> str:
     """Return an amount of money with six significant digits, however small it is."""
-    return f"{float(usd):.6g} USD"
+    return f"{Decimal(f'{float(usd):.6g}'):f} USD"
 
 
 def format_spent(usd: Decimal | str | None, tokens: int | None, *, claimed: bool = False) -> str:

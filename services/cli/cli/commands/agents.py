@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from time import monotonic
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import Options, find_given, option, parse_pairs, parse_value, read_json, read_text, validate_resource
-from cli.output import Output, format_policy, format_time
+from cli.output import Output, format_policy, format_spent, format_time
 from cli.parameters import AgentId, PageSize, PageToken, find_agent, find_agent_id, policy_option
 from cli.session import Session, command, make_app, succeed_if, with_options
 from cli.terminal import Styled
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at a try that is under way.
 POLL_S = 0.5
+#: Seconds after which a try that no executor has taken says so.
+UNTAKEN_S = 3.0
 #: Capabilities that an agent may have.
 CAPABILITIES_MAX = 64
 #: Seconds for which the card of a new agent is waited for.
@@ -253,9 +256,15 @@ async def try_(  # noqa: PLR0917 - each is an option
     new = validate_resource("NewAgentTry", fields, "the try")
     agent_id = (await find_agent(jobstore, agent_id)).id
     made = await jobstore.create_agent_try(agent_id, new)
-    while made.state != TryState.DONE:  # the jobstore ends it in time, whatever becomes of executors
-        await asyncio.sleep(POLL_S)
-        made = await jobstore.get_agent_try(agent_id, made.id)
+    with cli.look_again_by(f"signoff agents tries {agent_id} --id {made.id}", try_id=str(made.id)):
+        told_at = monotonic() + UNTAKEN_S
+        while made.state != TryState.DONE:  # the jobstore ends it in time, whatever becomes of executors
+            await asyncio.sleep(POLL_S)
+            made = await jobstore.get_agent_try(agent_id, made.id)
+            if made.state == TryState.QUEUED and monotonic() > told_at:
+                told_at = math.inf
+                message = "no executor has taken it yet: `signoff doctor` says whether one runs"
+                cli.out.print_aside({"message": message}, Styled(message))
     show_try(cli.out, made)
     succeed_if(made.code is None and all(each.outcome != CheckOutcome.FAILED for each in made.checks))
 
@@ -285,21 +294,8 @@ async def tries(
 
 
 def show_try(out: Output, made: "AgentTry") -> None:
-    """Print a try: as JSON with --json, else what came of it, each check, and each request with its answer."""
+    """Print a try: as JSON with --json, else each request with its answer, what came of it, and each check."""
     out.print_json(made)
-    out.print_fields(
-        ("id", str(made.id)),
-        ("state", made.state),
-        ("result", _format_value(made.result) if made.state == TryState.DONE and made.code is None else ""),
-        ("code", made.code or ""),
-        ("message", made.message or ""),
-        ("what to do", made.advice or ""),
-        ("cost", f"{made.cost_usd} USD, {made.tokens} tokens" if made.tokens or made.cost_usd != "0" else ""),
-        *(
-            (f"{each.check}: {each.outcome}", ". ".join(filter(None, (each.message, each.advice))))
-            for each in made.checks
-        ),
-    )
     for exchange in made.exchanges:
         out.print_line(f"> {exchange.method} {exchange.url}")
         _show_message(out, ">", exchange.request_headers, exchange.request_body)
@@ -307,8 +303,21 @@ def show_try(out: Output, made: "AgentTry") -> None:
             out.print_line(f"< {exchange.status} after {exchange.duration_s:.3f} s")
             _show_message(out, "<", exchange.response_headers, exchange.response_body)
         if exchange.code is not None:
-            advice = exchange.advice if exchange.code != made.code else None  # that of the try stands above
+            advice = exchange.advice if exchange.code != made.code else None  # that of the try stands below
             out.print_line(". ".join(filter(None, (f"! {exchange.code}: {exchange.message}", advice))))
+    out.print_fields(
+        ("id", str(made.id)),
+        ("state", made.state),
+        ("result", _format_value(made.result) if made.state == TryState.DONE and made.code is None else ""),
+        ("code", made.code or ""),
+        ("message", made.message or ""),
+        ("what to do", made.advice or ""),
+        ("cost", format_spent(made.cost_usd, made.tokens)),
+        *(
+            (f"{each.check}: {each.outcome}", ". ".join(filter(None, (each.message, each.advice))))
+            for each in made.checks
+        ),
+    )
 
 
 def _show_message(out: Output, mark: str, headers: Mapping[str, str], body: str) -> None:
