@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from contracts.agents import hide_userinfo
 from contracts.checks.languages import compile_schema
@@ -62,9 +62,16 @@ class OpenAISettings(StrictModel):
             compile_schema(schema)
         return schema
 
+    @field_validator("background")
+    @classmethod
+    def _check_background(cls, background: bool, info: ValidationInfo) -> bool:
+        if background and info.data.get("api") == "chat":
+            raise ValueError("is of Responses: leave it out, or have `api` be `responses`")
+        return background
+
     @field_validator("parameters")
     @classmethod
-    def _check_parameters(cls, parameters: dict[str, Json]) -> dict[str, Json]:
+    def _check_parameters(cls, parameters: dict[str, Json], info: ValidationInfo) -> dict[str, Json]:
         for name, value in parameters.items():
             if name in SET_BY_CALLERS:
                 raise ValueError(f"{name}: is set by the executor, from the other settings: leave it out")
@@ -72,30 +79,24 @@ class OpenAISettings(StrictModel):
                 raise ValueError(f"{name}: must be a whole number of at least 1")
         if len(TOKENS_PARAMETERS & parameters.keys()) > 1:
             raise ValueError(f"must have one of {', '.join(sorted(TOKENS_PARAMETERS))} at most")
-        return parameters
-
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        if self.background and self.api == "chat":
-            raise ValueError("background: is of Responses: leave it out, or have `api` be `responses`")
-        tools = self.parameters.get("tools")
+        tools, api = parameters.get("tools"), info.data.get("api")
         for number, tool in enumerate(tools if isinstance(tools, list) else []):
             members = tool if isinstance(tool, dict) else {}
             kind = members.get("type")
             for name in ("authorization", "headers", "server_url"):  # of `mcp`
                 if (value := members.get(name)) and (name != "server_url" or hide_userinfo(str(value)) != value):
                     raise ValueError(
-                        f"parameters.tools.{number}.{name}: a secret here is seen by all who may read agents: leave it "
+                        f"tools.{number}.{name}: a secret here is seen by all who may read agents: leave it "
                         "out, or have `signoff-agent run` call the tool, which takes secrets from its environment"
                     )
-            if kind in _LOOP_TOOLS or self.api == "chat":
+            if kind in _LOOP_TOOLS or api == "chat":
                 raise ToolsNeedALoopError(
-                    f"parameters.tools.{number}: somebody has to run a tool of this type, and to ask the model again, "
+                    f"tools.{number}: somebody has to run a tool of this type, and to ask the model again, "
                     "which `signoff-agent run` does: register it as an agent of http_async"
                 )
-        if tools is not None and not self.is_responses:
-            raise ValueError("parameters.tools: are run by Responses alone: have `api` be `responses`")
-        return self
+        if tools is not None and api != "responses" and not info.data.get("background"):
+            raise ValueError("tools: are run by Responses alone: have `api` be `responses`")
+        return parameters
 
     @property
     def is_responses(self) -> bool:
@@ -129,11 +130,12 @@ class LangGraphSettings(StrictModel):
     )
     context: dict[str, Json] = Field(default_factory=dict, description="of the run, in place of config.configurable")
 
-    @model_validator(mode="after")
-    def _check_one_form(self) -> Self:
-        if self.context and self.config.get("configurable"):
-            raise ValueError("context: config.configurable is another form of the same: leave one of them out")
-        return self
+    @field_validator("context")
+    @classmethod
+    def _check_context(cls, context: dict[str, Json], info: ValidationInfo) -> dict[str, Json]:
+        if context and info.data.get("config", {}).get("configurable"):
+            raise ValueError("config.configurable is another form of the same: leave one of them out")
+        return context
 
 
 class A2ASettings(StrictModel):

@@ -36,8 +36,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no schema": ({"schema": {"type": "objekt"}}, "settings.schema: "),
     "a schema of elsewhere": ({"schema": {"$ref": "http://169.254.169.254/"}}, "settings.schema: "),
     "another API": ({"api": "completions"}, "settings.api: "),
-    "chat in the background": ({"api": "chat", "background": True}, "settings: background: is of Responses"),
-    "tools without their API": ({"parameters": {"tools": [{"type": "web_search"}]}}, "settings: parameters.tools: "),
+    "chat in the background": ({"api": "chat", "background": True}, "settings.background: is of Responses"),
+    "tools without their API": ({"parameters": {"tools": [{"type": "web_search"}]}}, "settings.parameters: tools: "),
     **{
         f"{name} among parameters": ({"parameters": {name: 1}}, f"settings.parameters: {name}: is set by the executor")
         for name in ("model", "messages", "input", "instructions", "store", "background", "stream", "n", "text")
@@ -45,7 +45,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     **{
         f"{name} of a tool": (
             {"api": "responses", "parameters": {"tools": [{"type": "web_search"}, {"type": "mcp", name: given}]}},
-            f"settings: parameters.tools.1.{name}: a secret here is seen",
+            f"settings.parameters: tools.1.{name}: a secret here is seen",
         )
         for name, given in {
             "authorization": "s3cret",
@@ -84,7 +84,7 @@ def test_a_tool_that_needs_a_loop_is_refused_with_who_runs_one(settings: dict[st
         register(settings)
     code, message = explain(refused.value)
     assert code == "tools_need_a_loop"
-    assert message.startswith("settings: parameters.tools.")
+    assert message.startswith("settings.parameters: tools.")
     assert "signoff-agent run" in message
 
 
