@@ -13,7 +13,7 @@ it.each(Object.keys(STATUS_LOOKS) as JobLogStatus[])("a log of %s is told in wor
   expect(screen.getByRole("listitem")).toHaveTextContent("what happened");
 });
 
-it("tells agent, attempt, code and how long after the one before", async () => {
+it("tells agent, attempt, code, the agent's own name for the work, and how long after the one before", async () => {
   const log = aLog({
     version: 4,
     attempt: 2,
@@ -21,10 +21,18 @@ it("tells agent, attempt, code and how long after the one before", async () => {
     code: "agent_timeout",
     spent_calls: 2,
     max_calls: 3,
+    handle: "task-7",
   });
   await renderPage(<JobLogItem log={log} before={aLog({ version: 1 })} />);
   const item = screen.getByRole("listitem");
-  for (const text of ["writer", "attempt 2", "call 2 of 3", "agent_timeout", "3.0 s after the previous entry"])
+  for (const text of [
+    "writer",
+    "attempt 2",
+    "call 2 of 3",
+    "agent_timeout",
+    "work task-7",
+    "3.0 s after the previous entry",
+  ])
     expect(item).toHaveTextContent(text);
   expect(item.querySelector("time")).toHaveAttribute("datetime", log.created_at);
   expect(screen.getByTitle(/^25 Nov 2026, 00:00:04/)).toBeVisible();

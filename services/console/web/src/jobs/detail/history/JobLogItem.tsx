@@ -36,7 +36,6 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
   const { nameAllIn } = useAgentNames();
   const message = log.message ?? "";
   const Icon = isFailure(log) ? OctagonAlert : icon;
-  const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
     <li
       ref={item}
@@ -58,25 +57,38 @@ export function JobLogItem({ log, before, isLast = false, isWanted = false }: Jo
             {nameAllIn(message)}
           </bdi>
         </p>
-        <p className="flex flex-wrap gap-x-3 text-xs text-muted">
-          {log.code && (
-            <code title={explainCode(log.code)} className={cn("font-mono", isFailure(log) && "text-failed")}>
-              {formatCode(log)}
-            </code>
-          )}
-          {log.agent_id && <AgentName id={log.agent_id} className="min-w-0" />}
-          {log.attempt != null && <span>attempt {log.attempt}</span>}
-          {isFailure(log) && (log.spent_calls ?? 0) > 0 && (
-            <span>
-              call {log.spent_calls} of {log.max_calls}
-            </span>
-          )}
-          {took !== null && took > 0 && <span>{formatDuration(took)} after the previous entry</span>}
-        </p>
+        <LogFacts log={log} before={before} />
         {hasRequest(log) && <LogBody name="Request" log={log} read={readRequest} />}
         {hasResponse(log) && <LogBody name={hasResult(log) ? "Result" : "Response"} log={log} read={readResponse} />}
       </div>
     </li>
+  );
+}
+
+/** Code, agent, attempt and time of an entry, as far as it has them. */
+function LogFacts({ log, before }: Pick<JobLogItemProps, "log" | "before">) {
+  const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
+  return (
+    <p className="flex flex-wrap gap-x-3 text-xs text-muted">
+      {log.code && (
+        <code title={explainCode(log.code)} className={cn("font-mono", isFailure(log) && "text-failed")}>
+          {formatCode(log)}
+        </code>
+      )}
+      {log.agent_id && <AgentName id={log.agent_id} className="min-w-0" />}
+      {log.attempt != null && <span>attempt {log.attempt}</span>}
+      {isFailure(log) && (log.spent_calls ?? 0) > 0 && (
+        <span>
+          call {log.spent_calls} of {log.max_calls}
+        </span>
+      )}
+      {log.handle && (
+        <span title="The agent's own name for the work" className="wrap-anywhere">
+          work <bdi className="font-mono">{log.handle}</bdi>
+        </span>
+      )}
+      {took !== null && took > 0 && <span>{formatDuration(took)} after the previous entry</span>}
+    </p>
   );
 }
 
