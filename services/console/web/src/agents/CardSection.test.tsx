@@ -34,6 +34,7 @@ it("shows the card of an agent, and takes its skills as capabilities by one butt
   const take = within(card).getByRole("button", { name: "Take its skills as capabilities" });
   await user.click(take);
   expect(screen.getByLabelText("Capabilities")).toHaveValue("night\npaint");
+  expect(screen.getByLabelText("Capabilities")).toHaveFocus();
   expect(take).not.toBeInTheDocument();
   await user.click(screen.getByRole("button", { name: "Save" }));
   await waitFor(() => expect(asked).toHaveLength(1));
@@ -51,6 +52,18 @@ const SAID: [string, Agent, string | undefined, string][] = [
   ],
   ["a failure", sky({ code: "agent_unreachable", message: "no" }), "card cannot be read", "agent_unreachable no"],
   ["no list of tasks", sky({ lists_tasks: false }), "lists no tasks · 1 skill offered", "ends agent_work_unknown"],
+  [
+    "a change of today",
+    sky({ changed_at: new Date(Date.now() - 3_600_000).toISOString(), changes: ["version: 7, was 6"] }),
+    "card changed · 1 skill offered",
+    "version: 7, was 6",
+  ],
+  [
+    "a change of long ago",
+    sky({ changed_at: "2026-01-01T00:00:00Z", changes: ["version: 7, was 6"] }),
+    "1 skill offered",
+    "version: 7, was 6",
+  ],
   ["nothing to do", sky({}, { capabilities: ["night", "paint"] }), undefined, "It lists its tasks"],
 ];
 

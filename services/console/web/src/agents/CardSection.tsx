@@ -7,12 +7,14 @@ import { findOffered, isCardAwaited } from "./card";
 
 /** What an A2A server says of itself, or why that is not known, and the button that takes its skills as capabilities. */
 export function CardSection({ agent }: { agent: Agent }) {
-  const { setValue } = useFormContext<AgentValues>();
+  const { setValue, setFocus } = useFormContext<AgentValues>();
   const capabilities = splitLines(useWatch<AgentValues, "capabilities">({ name: "capabilities" }));
   const { card } = agent;
   const offered = findOffered(agent, capabilities);
-  const take = () =>
+  const take = () => {
     setValue("capabilities", [...capabilities, ...offered].join("\n"), { shouldDirty: true, shouldTouch: true });
+    setFocus("capabilities"); // the button goes
+  };
   return (
     <section aria-label="Card" className="space-y-1 rounded border p-3 wrap-anywhere">
       <h3 className="font-medium">Card</h3>
@@ -56,15 +58,18 @@ export function CardSection({ agent }: { agent: Agent }) {
         </div>
       )}
       {card && card.skills.length > 0 && (
-        <ul aria-label="Skills" className="list-disc pl-5">
-          {card.skills.map((skill, place) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a server may name two skills alike, and none moves
-            <li key={place}>
-              <bdi className="font-mono text-xs">{skill.id}</bdi> <bdi>{skill.name}</bdi>{" "}
-              <bdi className="text-xs text-muted">{skill.description}</bdi>
-            </li>
-          ))}
-        </ul>
+        <div>
+          Skills:
+          <ul aria-label="Skills" className="list-disc pl-5">
+            {card.skills.map((skill, place) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: a server may name two skills alike, and none moves
+              <li key={place}>
+                <bdi className="font-mono text-xs">{skill.id}</bdi> <bdi>{skill.name}</bdi>{" "}
+                <bdi className="text-xs text-muted">{skill.description}</bdi>
+              </li>
+            ))}
+          </ul>
+        </div>
       )}
       {offered.length > 0 && (
         <Button size="small" onClick={take}>

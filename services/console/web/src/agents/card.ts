@@ -3,6 +3,8 @@ import { pluralize } from "@/lib/format";
 
 /** As many capabilities may an agent have. */
 const CAPABILITIES_MAX = 64;
+/** How long the table tells of a change. */
+const CHANGE_TOLD_MS = 24 * 3_600_000;
 
 /** Whether an executor is to read the card of an agent as it is now. */
 export function isCardAwaited({ protocol, enabled, card, updated_at }: Agent): boolean {
@@ -23,6 +25,10 @@ export function describeCard(agent: Agent): string | undefined {
   if (isCardAwaited(agent)) return agent.card ? "card is read again" : "card not read yet";
   if (!agent.card) return undefined;
   const offered = findOffered(agent, agent.capabilities ?? []).length;
-  const notes = [!agent.card.lists_tasks && "lists no tasks", offered > 0 && `${pluralize(offered, "skill")} offered`];
+  const notes = [
+    Date.parse(agent.card.changed_at ?? "") > Date.now() - CHANGE_TOLD_MS && "card changed",
+    !agent.card.lists_tasks && "lists no tasks",
+    offered > 0 && `${pluralize(offered, "skill")} offered`,
+  ];
   return notes.filter(Boolean).join(" · ") || undefined;
 }
