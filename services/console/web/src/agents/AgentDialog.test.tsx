@@ -48,7 +48,7 @@ it("registers a model with its settings; what is wrong with one stands at its fi
   const register = screen.getByRole("button", { name: "Register" });
   await user.click(register);
   expect(screen.getByText("It needs a model.")).toBeVisible();
-  expect(screen.getByText("This is not JSON.")).toBeVisible();
+  expect(screen.getByText(/^This is not JSON: Unexpected token/)).toBeVisible();
   expect(asked).toHaveLength(0);
   await user.type(screen.getByLabelText("Model"), " gpt-5 ");
   await user.type(screen.getByLabelText("Template"), "About {{{{weather}}");
@@ -67,6 +67,29 @@ it("registers a model with its settings; what is wrong with one stands at its fi
     settings: { model: "gpt-5", template: "About {{weather}}", parameters: { temperature: 0 } },
     signing: null,
   });
+});
+
+it("shows what is wrong with a box at it, what has no field in words, and goes on once it is mended", async () => {
+  const errors = (pointer: string) => [{ pointer, message: "is of Responses" }];
+  let answer = problem(422, "invalid_request", "not valid", errors("#/settings/background"));
+  const asked = on("patch", "/api/agents/writer", () => answer);
+  const { user } = await renderPage(<AgentDialog agent={MODEL} onClose={() => undefined} />);
+  const box = await screen.findByRole("checkbox", { name: /The work goes on by itself/ });
+  await user.click(box);
+  const save = screen.getByRole("button", { name: "Save" });
+  await user.click(save);
+  await waitFor(() => expect(box).toHaveAccessibleDescription("is of Responses"));
+  await user.clear(screen.getByLabelText("Model"));
+  await user.click(save);
+  expect(screen.queryByRole("alert")).not.toBeInTheDocument();
+  await user.type(screen.getByLabelText("Model"), "gpt-6");
+  for (const place of ["settings", "settings/assistant", "protocol"]) {
+    answer = problem(422, "invalid_request", "not valid", errors(`#/${place}`));
+    await user.click(save);
+    const told = `${place.replace("/", ".")}: is of Responses`;
+    await waitFor(() => expect(screen.getByRole("alert")).toHaveTextContent(told));
+  }
+  expect(asked).toHaveLength(4);
 });
 
 it("keeps the protocol of an agent, and settings that it does not know; changes each setting as a whole", async () => {

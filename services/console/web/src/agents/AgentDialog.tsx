@@ -7,30 +7,33 @@ import type { Agent } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
 import { PolicyFields } from "@/policy/PolicyFields";
 import { Button } from "@/ui/controls/button";
-import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
+import { FormField } from "@/ui/controls/form-field";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
-import { AGENT_FIELDS, type AgentValues, explainInvalidHeaders, toAgentValues, toNewAgent } from "./agent-values";
+import { type AgentValues, explainInvalidHeaders, listFields, toAgentValues, toNewAgent } from "./agent-values";
 import { CardSection } from "./CardSection";
 import { useSaveAgent } from "./mutations";
-import { findProtocol, PROTOCOLS } from "./protocols";
+import { EXPLAINED, findProtocol } from "./protocols";
 import { SettingFields } from "./SettingFields";
 
 /** Form that registers or edits an agent, with the policy of its jobs. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
   const form = useForm<AgentValues>({ defaultValues: toAgentValues(agent) });
   useKeptForm("agent", form);
-  const { register, handleSubmit, setError, formState } = form;
+  const { handleSubmit, setError, formState } = form;
   const [base, setBase] = useKeptState("base", agent);
   const save = useSaveAgent(base);
   const hasChanged = isOutdated(save.error);
-  const submit = handleSubmit((values) => {
-    const onError = (error: Error) => showFieldErrors(error, AGENT_FIELDS, setError);
-    save.mutate(toNewAgent(values, base), { onSuccess: onClose, onError });
-  });
-  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   const protocol = useWatch({ control: form.control, name: "protocol" });
-  const wrong = (field: keyof AgentValues) => formState.errors[field]?.message as string | undefined;
+  const placed = listFields(protocol, !agent);
+  const submit = handleSubmit(
+    (values) => {
+      const onError = (error: Error) => showFieldErrors(error, placed, setError);
+      save.mutate(toNewAgent(values, base), { onSuccess: onClose, onError });
+    },
+    () => save.reset(), // what the server said is of an earlier form
+  );
+  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   return (
     <Dialog
       open
@@ -40,70 +43,53 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
     >
       <FormProvider {...form}>
         <form onSubmit={submit} className="space-y-3" noValidate>
-          <Field label="Name" error={wrong("name")}>
-            {(control) => <Input {...control} {...register("name", { required: "It needs a name." })} />}
-          </Field>
+          <FormField at="name" label="Name" kind="line" required="It needs a name." />
           {!agent && (
-            <Field label="Id" hint="Optional; the jobstore makes one when it is left empty." error={wrong("id")}>
-              {(control) => <Input {...control} className="font-mono" {...register("id")} />}
-            </Field>
+            <FormField at="id" label="Id" kind="code" hint="Optional; the jobstore makes one when it is left empty." />
           )}
           {agent ? (
             <p>
               <span className="font-medium">Protocol</span> {findProtocol(agent.protocol)?.explained ?? agent.protocol}.{" "}
-              <span className="text-xs text-muted">It is fixed: for another one, register another agent.</span>
+              <span className="text-xs text-muted">
+                It is fixed: for another one, register another agent. A change of its settings counts for later
+                requests.
+              </span>
             </p>
           ) : (
-            <Field label="Protocol" error={wrong("protocol")}>
-              {(control) => (
-                <Select {...control} {...register("protocol")}>
-                  {Object.entries(PROTOCOLS).map(([value, { explained }]) => (
-                    <option key={value} value={value}>
-                      {explained}
-                    </option>
-                  ))}
-                </Select>
-              )}
-            </Field>
+            <FormField
+              at="protocol"
+              label="Protocol"
+              kind="choice"
+              choices={EXPLAINED}
+              required="It needs a protocol."
+            />
           )}
-          <Field label="Address" error={wrong("url")}>
-            {(control) => (
-              <Input
-                {...control}
-                type="url"
-                placeholder={findProtocol(protocol)?.address}
-                {...register("url", { required: "It needs an address." })}
-              />
-            )}
-          </Field>
-          <SettingFields protocol={protocol} />
+          <FormField
+            at="url"
+            label="Address"
+            kind="line"
+            type="url"
+            example={findProtocol(protocol)?.address}
+            required="It needs an address."
+          />
           {agent?.protocol === "a2a" && <CardSection agent={agent} />}
-          <Field
+          <SettingFields protocol={protocol} />
+          <FormField
+            at="capabilities"
             label="Capabilities"
+            kind="lines"
             hint="One per line. Jobs that ask for them can be matched with this agent."
-            error={wrong("capabilities")}
-          >
-            {(control) => <TextArea {...control} {...register("capabilities")} />}
-          </Field>
-          <Field
+          />
+          <FormField
+            at="headers"
             label="Headers"
+            kind="lines"
+            className="font-mono"
             hint="Sent with every call, one per line: Authorization=env:SIGNOFF_AGENT_NAME, or X-Key=file:path. The values stay with the executors."
-            error={wrong("headers")}
-          >
-            {(control) => (
-              <TextArea
-                {...control}
-                className="font-mono"
-                {...register("headers", { validate: explainInvalidHeaders })}
-              />
-            )}
-          </Field>
-          <label className="flex items-center gap-2">
-            <Checkbox {...register("enabled")} /> It is given work
-          </label>
-          <label className="flex items-center gap-2">
-            <Checkbox {...register("deterministic")} /> Its result may be reused for an identical request
-          </label>
+            check={explainInvalidHeaders}
+          />
+          <FormField at="enabled" label="It is given work" kind="flag" />
+          <FormField at="deterministic" label="Its result may be reused for an identical request" kind="flag" />
           <PolicyFields unset="the service's own; a job's own policy comes first" />
           {base && hasChanged ? (
             <Outdated
@@ -117,7 +103,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
               }}
             />
           ) : (
-            <ProblemState error={save.error} placed={AGENT_FIELDS} />
+            <ProblemState error={save.error} placed={placed} />
           )}
           <div className="flex justify-end gap-2 pt-2">
             <Button onClick={leave}>Back</Button>

@@ -6,7 +6,7 @@ import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem } from "@/testing/server";
 import { AgentHealth } from "./AgentHealth";
 import { AgentsPage } from "./AgentsPage";
-import { PROTOCOLS } from "./protocols";
+import { EXPLAINED } from "./protocols";
 
 const HEALTHS: [string, Partial<Agent>][] = [
   ["Ready", {}],
@@ -178,7 +178,7 @@ it("promises no protocol that agents cannot be called by", async () => {
   );
   await user.click(screen.getByRole("button", { name: "Register an agent" }));
   const choices = within(await screen.findByLabelText("Protocol")).getAllByRole("option");
-  expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(Object.keys(PROTOCOLS));
+  expect(choices.map((choice) => choice.getAttribute("value"))).toEqual(Object.keys(EXPLAINED));
 });
 
 it("shows how an agent is called in words, with its model", async () => {

@@ -1,6 +1,6 @@
 import type { Agent, NewAgent } from "@/api/types";
 import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "@/policy/policy";
-import { isSigned, type Protocol, SETTING_NAMES, type SettingValues, toSettings, toSettingValues } from "./protocols";
+import { findProtocol, isSigned, type Protocol, type SettingValues, toSettings, toSettingValues } from "./protocols";
 
 /** Values of the form of an agent: texts as they are typed. */
 export type AgentValues = {
@@ -17,20 +17,13 @@ export type AgentValues = {
   policy: PolicyValues;
 };
 
-/** Fields at which the form can show an error of the server. */
-export const AGENT_FIELDS = [
-  "id",
-  "name",
-  "protocol",
-  "url",
-  "capabilities",
-  "headers",
-  "settings",
-  ...SETTING_NAMES.map((name) => `settings.${name}` as const),
-  "signing",
-  "enabled",
-  "deterministic",
-  ...POLICY_FIELDS.map(({ key }) => `policy.${key}` as const),
+/** List the fields at which the form of an agent, or of a new one, shows an error of the server; others would hold it up. */
+export const listFields = (protocol: string, isNew: boolean): string[] => [
+  ...(isNew ? ["id", "protocol"] : []),
+  ...["name", "url", "capabilities", "headers"],
+  ...Object.keys(findProtocol(protocol)?.settings ?? {}).map((name) => `settings.${name}`),
+  ...(isSigned(protocol) ? ["signing"] : []),
+  ...POLICY_FIELDS.map(({ key }) => `policy.${key}`),
 ];
 
 /** Convert an agent to the values of the form; without one, they are those of a new agent. */
@@ -82,7 +75,9 @@ export function toNewAgent(form: AgentValues, agent?: Agent): NewAgent {
 }
 
 export const explainInvalidHeaders = (text: string) =>
-  splitLines(text).every((line) => line.includes("=")) || "Write one per line: name=where the value is found.";
+  splitLines(text).every((line) => line.includes("="))
+    ? undefined
+    : "Write one per line: name=where the value is found.";
 
 /** Split a text of one value per line. */
 export const splitLines = (text: string) =>

@@ -1,17 +1,9 @@
 import type { Agent, NewAgent, Schemas } from "@/api/types";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
+import type { FieldWords } from "@/ui/controls/form-field";
 
 export type Protocol = NonNullable<NewAgent["protocol"]>;
-type Kind = "line" | "lines" | "json" | "path" | "flag" | "choice";
-export type Setting = {
-  label: string;
-  kind: Kind;
-  hint?: string;
-  example?: string;
-  required?: string;
-  choices?: Record<string, string>;
-};
-type SettingsOf<Name extends string> = Name extends keyof Schemas ? Record<keyof Schemas[Name], Setting> : never;
+type SettingsOf<Name extends string> = Name extends keyof Schemas ? Record<keyof Schemas[Name], FieldWords> : never;
 /** Values of the form of settings: texts as they are typed, and whether a box is ticked. */
 export type SettingValues = Record<string, string | boolean>;
 
@@ -19,7 +11,7 @@ const TEMPLATE = {
   label: "Template",
   kind: "lines",
   hint: "What is sent, with names in braces for values of the job: {{title}}, {{description}}, {{acceptance_criteria}}, {{payload}}, {{payload.city}}, {{feedback}}. Empty: all of them.",
-} as const satisfies Setting;
+} as const satisfies FieldWords;
 
 const OPENAI = {
   model: { label: "Model", kind: "line", required: "It needs a model." },
@@ -49,7 +41,7 @@ const LANGGRAPH = {
     hint: "JSON whose texts may have names in braces for values of the job. Empty: a message with the task.",
     example: '{"city": "{{payload.city}}"}',
   },
-  output: { label: "Output", kind: "path", hint: "Where the result stands in the state at the run's end." },
+  output: { label: "Output", kind: "code", hint: "Where the result stands in the state at the run's end." },
   config: { label: "Configuration", kind: "json", hint: "Of the run.", example: '{"recursion_limit": 50}' },
   context: { label: "Context", kind: "json", hint: "Of the run, in place of `configurable`." },
 } as const satisfies SettingsOf<"LangGraphSettingsInput">;
@@ -71,10 +63,10 @@ const A2A = {
   },
 } as const satisfies SettingsOf<"A2ASettingsInput">;
 
-type ProtocolWords = { name: string; explained: string; address: string; settings: Record<string, Setting> };
+type ProtocolWords = { name: string; explained: string; address: string; settings: Record<string, FieldWords> };
 
 /** Protocols by which agents can be called: each with its name, what it is, its address and its settings. */
-export const PROTOCOLS: Record<Protocol, ProtocolWords> = {
+const PROTOCOLS: Record<Protocol, ProtocolWords> = {
   http: { name: "HTTP", explained: "HTTP: one call, one answer", address: "https://…", settings: {} },
   http_async: {
     name: "HTTP, asynchronous",
@@ -97,8 +89,13 @@ export const PROTOCOLS: Record<Protocol, ProtocolWords> = {
   a2a: { name: "A2A", explained: "An A2A server, by its card", address: "https://…", settings: A2A },
 };
 
+/** What each protocol is. */
+export const EXPLAINED = Object.fromEntries(
+  Object.entries(PROTOCOLS).map(([protocol, { explained }]) => [protocol, explained]),
+);
+
 /** Names of all settings, of whichever protocol. */
-export const SETTING_NAMES = [...new Set(Object.values(PROTOCOLS).flatMap(({ settings }) => Object.keys(settings)))];
+const SETTING_NAMES = [...new Set(Object.values(PROTOCOLS).flatMap(({ settings }) => Object.keys(settings)))];
 
 /** Find the words of a protocol; a newer server may have others than are known here. */
 export const findProtocol = (protocol: string): ProtocolWords | undefined =>
@@ -120,7 +117,7 @@ export function toSettingValues(protocol: string, settings: Agent["settings"] = 
   return { ...Object.fromEntries(SETTING_NAMES.map((name) => [name, ""])), ...Object.fromEntries(values) };
 }
 
-function toValue({ kind }: Setting, value: unknown): string | boolean {
+function toValue({ kind }: FieldWords, value: unknown): string | boolean {
   if (kind === "flag") return value === true;
   if (value == null) return "";
   return kind === "json" ? stringifyJson(value, 2) : String(value);
@@ -136,17 +133,4 @@ export function toSettings(protocol: string, values: SettingValues, base: Agent[
     else settings[name] = kind === "json" ? parseJson(value) : kind === "lines" ? value : value.trim();
   }
   return settings;
-}
-
-/** Say what is wrong with the value of a setting: a required one is empty, or JSON is none. */
-export function explainInvalidSetting({ kind, required }: Setting, value: unknown): string | true {
-  if (typeof value !== "string") return true;
-  if (value.trim() === "") return required ?? true;
-  if (kind !== "json") return true;
-  try {
-    parseJson(value);
-    return true;
-  } catch {
-    return "This is not JSON.";
-  }
 }

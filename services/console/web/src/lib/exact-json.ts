@@ -32,6 +32,17 @@ export function parseJson(text: string): unknown {
   return JSON.parse(text, keep as (this: unknown, key: string, value: unknown) => unknown);
 }
 
+/** Explain why a text is not JSON, and where; undefined when it is, or is empty. */
+export function explainInvalidJson(text: string): string | undefined {
+  if (text.trim() === "") return undefined;
+  try {
+    parseJson(text);
+    return undefined;
+  } catch (error) {
+    return `This is not JSON: ${(error as Error).message}`;
+  }
+}
+
 /** Write JSON; numbers that were read keep their digits. */
 export function stringifyJson(value: unknown, indent?: number): string {
   const replace = (_key: string, inner: unknown) =>

@@ -1,4 +1,4 @@
-import { useForm } from "react-hook-form";
+import { FormProvider, useForm } from "react-hook-form";
 import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
 import { isOutdated, Outdated } from "@/api/Outdated";
@@ -6,7 +6,7 @@ import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
 import { Button } from "@/ui/controls/button";
-import { Checkbox, Field, Input } from "@/ui/controls/field";
+import { FormField } from "@/ui/controls/form-field";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useSetLimit } from "./mutations";
@@ -48,7 +48,7 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
     defaultValues: toValues(name, limit),
   });
   useKeptForm("limit", form);
-  const { register, handleSubmit, watch, setError, formState } = form;
+  const { handleSubmit, watch, setError, formState } = form;
   const [base, setBase] = useKeptState("base", limit);
   const set = useSetLimit(base);
   const hasChanged = isOutdated(set.error);
@@ -66,8 +66,6 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
     set.mutate({ name: values.name.trim(), ...body }, { onSuccess: onClose, onError });
   });
   const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
-  const wrong = (field: keyof Values) => formState.errors[field]?.message;
-  const numeric = { type: "number", inputMode: "numeric", min: 0, step: "any" } as const;
   return (
     <Dialog
       open
@@ -75,61 +73,57 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       title={name === null ? "Set a limit" : `Limits of ${name}`}
       description="A field that is left empty is as the limit of * says."
     >
-      <form onSubmit={submit} className="space-y-3" noValidate>
-        {name === null && (
-          <Field
-            label="Name"
-            error={wrong("name")}
-            hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each, as far as its own limit does not say it."
-          >
-            {(control) => <Input {...control} {...register("name", { required: "It needs a name." })} />}
-          </Field>
-        )}
-        <Field label="Executions at once" error={wrong("concurrency")}>
-          {(control) => <Input {...control} {...numeric} {...register("concurrency")} />}
-        </Field>
-        <div className="grid grid-cols-2 gap-3">
-          <Field label="Begun in each period" error={wrong("rate")}>
-            {(control) => <Input {...control} {...numeric} {...register("rate")} />}
-          </Field>
-          <Field label="Period in seconds" error={wrong("rate_period_s")}>
-            {(control) => <Input {...control} {...numeric} {...register("rate_period_s")} />}
-          </Field>
-        </div>
-        {isTenant && (
+      <FormProvider {...form}>
+        <form onSubmit={submit} className="space-y-3" noValidate>
+          {name === null && (
+            <FormField
+              at="name"
+              label="Name"
+              kind="line"
+              required="It needs a name."
+              hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each, as far as its own limit does not say it."
+            />
+          )}
+          <FormField at="concurrency" label="Executions at once" kind="number" min={0} />
           <div className="grid grid-cols-2 gap-3">
-            <Field label="Executions that may wait" error={wrong("queue_max")}>
-              {(control) => <Input {...control} {...numeric} {...register("queue_max")} />}
-            </Field>
-            <Field label="Weight" hint="Its share against others; 1 by default." error={wrong("weight")}>
-              {(control) => <Input {...control} {...numeric} {...register("weight")} />}
-            </Field>
+            <FormField at="rate" label="Begun in each period" kind="number" min={0} />
+            <FormField at="rate_period_s" label="Period in seconds" kind="number" min={0} />
           </div>
-        )}
-        <label className="flex items-center gap-2">
-          <Checkbox {...register("paused")} /> Paused: nothing begins
-        </label>
-        {base && hasChanged ? (
-          <Outdated
-            name={base.name}
-            base={base}
-            read={() => api.get("/api/limits/{name}", { path: { name: base.name } })}
-            onLoad={(newest) => {
-              form.reset(toValues(name, newest), { keepDirtyValues: true });
-              setBase(newest);
-              set.reset();
-            }}
-          />
-        ) : (
-          <ProblemState error={set.error} placed={FIELDS} />
-        )}
-        <div className="flex justify-end gap-2 pt-2">
-          <Button onClick={leave}>Back</Button>
-          <Button type="submit" kind="primary" unavailable={set.isPending || hasChanged} aria-busy={set.isPending}>
-            Set
-          </Button>
-        </div>
-      </form>
+          {isTenant && (
+            <div className="grid grid-cols-2 gap-3">
+              <FormField at="queue_max" label="Executions that may wait" kind="number" min={0} />
+              <FormField
+                at="weight"
+                label="Weight"
+                kind="number"
+                min={0}
+                hint="Its share against others; 1 by default."
+              />
+            </div>
+          )}
+          <FormField at="paused" label="Paused: nothing begins" kind="flag" />
+          {base && hasChanged ? (
+            <Outdated
+              name={base.name}
+              base={base}
+              read={() => api.get("/api/limits/{name}", { path: { name: base.name } })}
+              onLoad={(newest) => {
+                form.reset(toValues(name, newest), { keepDirtyValues: true });
+                setBase(newest);
+                set.reset();
+              }}
+            />
+          ) : (
+            <ProblemState error={set.error} placed={FIELDS} />
+          )}
+          <div className="flex justify-end gap-2 pt-2">
+            <Button onClick={leave}>Back</Button>
+            <Button type="submit" kind="primary" unavailable={set.isPending || hasChanged} aria-busy={set.isPending}>
+              Set
+            </Button>
+          </div>
+        </form>
+      </FormProvider>
       {warning}
     </Dialog>
   );

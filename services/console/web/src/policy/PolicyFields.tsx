@@ -1,11 +1,11 @@
 import { useEffect, useRef } from "react";
 import { useFormContext } from "react-hook-form";
 import { POLICY_FIELDS, type PolicyValues } from "@/policy/policy";
-import { Field, Input, Select } from "@/ui/controls/field";
+import { FormField } from "@/ui/controls/form-field";
 
 /** Fields of the policy of a form with one; folded, and opened when one is not valid. `unset`: what holds else. */
 export function PolicyFields({ unset = "the agent's, or else the service's default" }: { unset?: string }) {
-  const { register, formState } = useFormContext<{ policy: PolicyValues }>();
+  const { formState } = useFormContext<{ policy: PolicyValues }>();
   const wrong = formState.errors.policy;
   const fold = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
@@ -18,39 +18,9 @@ export function PolicyFields({ unset = "the agent's, or else the service's defau
         Policy <span className="font-normal text-muted">how it is run; empty: {unset}</span>
       </summary>
       <div className="grid gap-3 pt-3 sm:grid-cols-2">
-        {POLICY_FIELDS.map((field) => {
-          const { key, label, kind } = field;
-          const choices = "choices" in field ? field.choices : undefined;
-          const isNumber = kind === "whole" || kind === "number" || kind === "money";
-          return (
-            <Field
-              key={key}
-              label={label}
-              hint={"hint" in field ? field.hint : undefined}
-              error={wrong?.[key]?.message}
-            >
-              {(control) =>
-                choices ? (
-                  <Select {...control} {...register(`policy.${key}`)}>
-                    <option value="">Not set</option>
-                    {Object.entries(choices).map(([value, words]) => (
-                      <option key={value} value={value}>
-                        {words}
-                      </option>
-                    ))}
-                  </Select>
-                ) : (
-                  <Input
-                    {...control}
-                    type={isNumber ? "number" : "text"}
-                    step={kind === "whole" ? 1 : "any"}
-                    {...register(`policy.${key}`)}
-                  />
-                )
-              }
-            </Field>
-          );
-        })}
+        {POLICY_FIELDS.map(({ key, ...words }) => (
+          <FormField key={key} at={`policy.${key}`} {...words} />
+        ))}
       </div>
     </details>
   );

@@ -1,12 +1,12 @@
 import type { NewPolicy, Policy } from "@/api/types";
+import type { FieldWords } from "@/ui/controls/form-field";
 
-type Kind = "whole" | "number" | "money" | "choice" | "words" | "text";
-type Field = { key: keyof Policy; label: string; hint?: string; kind: Kind; choices?: Record<string, string> };
+type Field = FieldWords & { key: keyof Policy };
 
 /** Fields of a policy, in the order of the form. Empty: the agent's value, or the service's default. */
 export const POLICY_FIELDS = [
-  { key: "max_submissions", label: "Submissions", hint: "Not-met verdicts before it is rejected.", kind: "whole" },
-  { key: "max_calls", label: "Calls of the agent", hint: "In total, lost ones included.", kind: "whole" },
+  { key: "max_submissions", label: "Submissions", hint: "Not-met verdicts before it is rejected.", kind: "number" },
+  { key: "max_calls", label: "Calls of the agent", hint: "In total, lost ones included.", kind: "number" },
   { key: "attempt_timeout_s", label: "Time for a call, in seconds", kind: "number" },
   { key: "deadline_s", label: "Deadline, in seconds", hint: "All calls and the judgement.", kind: "number" },
   {
@@ -19,10 +19,10 @@ export const POLICY_FIELDS = [
     key: "hand_over_after",
     label: "Hand over after",
     hint: "Not-met verdicts before another agent gets it; if automatic.",
-    kind: "whole",
+    kind: "number",
   },
   { key: "budget_usd", label: "Budget, in dollars", kind: "money" },
-  { key: "budget_tokens", label: "Budget, in tokens", kind: "whole" },
+  { key: "budget_tokens", label: "Budget, in tokens", kind: "number" },
   {
     key: "reuse_verdict",
     label: "Verdict on the same result",
@@ -41,8 +41,8 @@ export const POLICY_FIELDS = [
     kind: "choice",
     choices: { at_least_once: "Call the agent again", at_most_once: "Never call it twice" },
   },
-  { key: "judge", label: "Judge policy", hint: "A name, or name@version; empty: default.", kind: "text" },
-  { key: "criteria_set", label: "Criteria set", hint: "Judged by in addition: a name, or name@version.", kind: "text" },
+  { key: "judge", label: "Judge policy", hint: "A name, or name@version; empty: default.", kind: "line" },
+  { key: "criteria_set", label: "Criteria set", hint: "Judged by in addition: a name, or name@version.", kind: "line" },
   { key: "queue_timeout_s", label: "Longest wait, in seconds", hint: "Until an executor takes it.", kind: "number" },
   { key: "connect_timeout_s", label: "Time to connect, in seconds", kind: "number" },
   {
@@ -56,7 +56,12 @@ export const POLICY_FIELDS = [
   { key: "backoff_max_s", label: "Longest backoff, in seconds", kind: "number" },
   { key: "backoff_factor", label: "Backoff factor", kind: "number" },
   { key: "retry_codes", label: "Call again after", hint: "Codes, separated by spaces.", kind: "words" },
-  { key: "no_retry_codes", label: "Never call again after", hint: "Codes, separated by spaces.", kind: "words" },
+  {
+    key: "no_retry_codes",
+    label: "Never call again after",
+    hint: "Codes, separated by spaces.",
+    kind: "words",
+  },
 ] as const satisfies readonly Field[];
 
 type Key = (typeof POLICY_FIELDS)[number]["key"];
@@ -81,17 +86,15 @@ export function toPolicy(values: PolicyValues, base: Policy = {}): NewPolicy {
   return policy;
 }
 
-function parseValue(kind: Kind, text: string): unknown {
+function parseValue(kind: Field["kind"], text: string): unknown {
   switch (kind) {
-    case "whole":
     case "number":
       return Number(text);
     case "words":
       return text.split(/[\s,]+/);
-    case "text":
-    case "money":
-      return text;
     case "choice":
       return text === "true" || text === "false" ? text === "true" : text;
+    default:
+      return text;
   }
 }

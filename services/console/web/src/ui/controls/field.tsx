@@ -8,19 +8,34 @@ type FieldProps = {
   label: string;
   hint?: ReactNode;
   error?: string;
+  /** Whether the label stands behind the control, as that of a box does. */
+  isInline?: boolean;
   children: (control: { id: string; "aria-describedby"?: string; "aria-invalid"?: true }) => ReactNode;
 };
 
 /** Control with its label, hint and error. */
-export function Field({ label, hint, error, children }: FieldProps) {
+export function Field({ label, hint, error, isInline = false, children }: FieldProps) {
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
+  const control = children({
+    id,
+    "aria-describedby": described || undefined,
+    "aria-invalid": error ? true : undefined,
+  });
   return (
     <div>
-      <label htmlFor={id} className="mb-1 block font-medium">
-        {label}
-      </label>
-      {children({ id, "aria-describedby": described || undefined, "aria-invalid": error ? true : undefined })}
+      {isInline ? (
+        <div className="flex items-center gap-2">
+          {control} <label htmlFor={id}>{label}</label>
+        </div>
+      ) : (
+        <>
+          <label htmlFor={id} className="mb-1 block font-medium">
+            {label}
+          </label>
+          {control}
+        </>
+      )}
       {hint && (
         <p id={`${id}-hint`} className="mt-1 text-xs text-muted">
           {hint}

@@ -3,7 +3,8 @@ import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
 import { agentName, agentsQuery } from "@/api/agents";
 import { FORM_FIELDS, type FormField } from "@/jobs/fields";
 import { type Criterion, isFilled } from "@/jobs/form/model/criteria";
-import { type AssignmentMode, explainInvalidPayload, type JobValues } from "@/jobs/form/model/job-values";
+import type { AssignmentMode, JobValues } from "@/jobs/form/model/job-values";
+import { explainInvalidJson } from "@/lib/exact-json";
 import { PolicyFields } from "@/policy/PolicyFields";
 import { Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { CriteriaEditor } from "./CriteriaEditor";
@@ -66,10 +67,10 @@ function JobField({
       return (
         <Controller<JobValues, "payload">
           name="payload"
-          rules={{ validate: explainInvalidPayload }}
+          rules={{ validate: explainInvalidJson }}
           render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
             <div ref={focusOn(ref, "[role=textbox]")}>
-              <PayloadEditor value={value} onChange={onChange} error={error?.message ?? explainInvalidPayload(value)} />
+              <PayloadEditor value={value} onChange={onChange} error={error?.message ?? explainInvalidJson(value)} />
             </div>
           )}
         />

@@ -78,17 +78,6 @@ export function toNewJob(values: JobValues, base: Policy = {}): NewJob {
   };
 }
 
-/** Explain why a text is not a payload; undefined when it is. */
-export function explainInvalidPayload(text: string): string | undefined {
-  if (text.trim() === "") return undefined;
-  try {
-    parseJson(text);
-    return undefined;
-  } catch (error) {
-    return `This is not JSON: ${(error as Error).message}`;
-  }
-}
-
 /** Fields at which the form can show an error of the server. */
 export const PLACED: readonly string[] = [
   ...FORM_FIELDS.map(({ key }) => key),
