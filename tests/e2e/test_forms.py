@@ -119,6 +119,12 @@ async def test_a_model_is_registered_as_an_agent(page: Page, visitor: Visitor, s
     await expect(template).to_be_focused()
     found += await found_in(page, "agent-dialog-wrong", *BOTH)
     await template.fill("Say {{payload.text}} in {{payload.language}}.")
+    parameters = dialog.get_by_label("Parameters")
+    await parameters.fill('{"tools": [{"type": "function", "name": "f"}]}')
+    await dialog.get_by_role("button", name="Register").click()
+    await expect(dialog.get_by_text("tools.0: somebody has to run a tool")).to_be_visible()
+    await expect(parameters).to_be_focused()
+    await parameters.fill('{"temperature": 0}')
     await dialog.get_by_role("button", name="Register").click()
     await expect(dialog).to_have_count(0)
     await page.set_viewport_size({"width": 1280, "height": 1000})
@@ -185,11 +191,12 @@ async def test_the_card_of_a_server_is_shown_and_its_skills_become_capabilities(
         assert found == []
 
 
-async def test_an_agent_is_tried_without_a_job(page: Page, system: System):
+async def test_an_agent_is_tried_without_a_job(page: Page, visitor: Visitor, system: System):
     await page.goto("/agents")
     await page.get_by_role("button", name="More for agent", exact=True).click()
     await page.get_by_role("menuitem", name="Try").click()
     await expect(page.get_by_role("heading", name="Try agent")).to_be_visible()
+    other = await visitor.open_window(page.context, "/agents/agent/try")
     await page.get_by_label("Title").fill("A try of the sea")
     await page.get_by_label("Payload").fill('{"depth_m": 12345678901234567890}')
     await page.get_by_role("button", name="Call it").click()
@@ -208,6 +215,8 @@ async def test_an_agent_is_tried_without_a_job(page: Page, system: System):
     await expect(result).to_contain_text("The sky is blue.")
     listed = page.get_by_role("region", name="Tries of the last day").get_by_role("link")
     await expect(listed).to_have_count(1)
+    await other.get_by_role("link", name="a result").click()
+    await expect(other.get_by_role("region", name="Result", exact=True)).to_contain_text("The sky is blue.")
     assert [job.title async for job in system.client.iter_jobs() if job.title == "A try of the sea"] == []
 
 

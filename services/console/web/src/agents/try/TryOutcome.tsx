@@ -1,36 +1,43 @@
 import { CircleCheck, CircleSlash, type LucideIcon, OctagonAlert } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { AgentCheck, AgentTry } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
 import { formatCount, formatDuration, formatMoney } from "@/lib/format";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { announce } from "@/ui/feedback/announcer";
 import { BodyText, Exchanges } from "./Exchanges";
-import { useAgentTry } from "./tries";
+import { isDone, useAgentTry } from "./tries";
 
 const WAITS: Record<string, string> = {
-  QUEUED: "It waits for an executor.",
+  QUEUED: "It waits for an executor that calls its protocol.",
   LEASED: "An executor calls the agent.",
 };
 
 /** What came of a try, or where it is meanwhile: the result or the error, the checks, each request and its answer. */
 export function TryOutcome({ agentId, id }: { agentId: string; id?: string }) {
   const { data: made, error } = useAgentTry(agentId, id);
-  const isDone = made?.state === "DONE";
+  const place = useRef<HTMLElement>(null);
+  const hasEnded = made !== undefined && isDone(made);
+  useEffect(() => {
+    if (id !== undefined) place.current?.scrollIntoView?.({ block: "nearest" }); // on a phone it is below the form
+  }, [id]);
+  useEffect(() => {
+    if (hasEnded) announce("The try has ended");
+  }, [hasEnded]);
   return (
-    <section aria-label="What came of it" className="min-w-0 space-y-4">
+    <section ref={place} aria-label="What came of it" className="min-w-0 space-y-4">
       <ProblemState error={made ? null : error} />
       {id === undefined && <EmptyState title="Nothing was tried yet" />}
-      {id !== undefined && !error && !isDone && (
+      {id !== undefined && (made || !error) && !hasEnded && (
         <Loading what="what comes of it">
           <p className="pb-2 text-muted">{WAITS[made?.state ?? "QUEUED"] ?? made?.state}</p>
           <Skeleton className="h-40" />
         </Loading>
       )}
-      {isDone && (
+      {hasEnded && (
         <>
-          <div role="status">
-            <Outcome made={made} />
-          </div>
+          <Outcome made={made} />
           {made.checks.length > 0 && <Checks checks={made.checks} />}
           <Exchanges exchanges={made.exchanges} leftOut={made.exchanges_left_out} />
         </>
@@ -82,16 +89,12 @@ function Checks({ checks }: { checks: readonly AgentCheck[] }) {
       <h2 className="text-lg font-semibold">How it keeps to its protocol</h2>
       <ul className="divide-y border-y">
         {checks.map(({ check, outcome, message, advice, exchanges }) => {
-          const {
-            word,
-            icon: Icon,
-            ink,
-          } = OUTCOMES[outcome] ?? { word: outcome, icon: CircleSlash, ink: "text-muted" };
+          const look = OUTCOMES[outcome] ?? { word: outcome, icon: CircleSlash, ink: "text-muted" };
           return (
             <li key={check} className="space-y-1 py-2">
               <p className="flex flex-wrap items-center gap-x-2 font-medium">
-                <Icon aria-hidden size={14} className={`shrink-0 ${ink}`} />
-                {CHECKS[check] ?? check} <span className={ink}>{word}</span>
+                <look.icon aria-hidden size={14} className={`shrink-0 ${look.ink}`} />
+                {CHECKS[check] ?? check} <span className={look.ink}>{look.word}</span>
               </p>
               <p className="text-muted wrap-anywhere">
                 <bdi>{message}</bdi>
@@ -99,7 +102,8 @@ function Checks({ checks }: { checks: readonly AgentCheck[] }) {
               {advice && outcome === "failed" && <p className="wrap-anywhere">{advice}</p>}
               {exchanges.length > 0 && (
                 <p className="text-xs text-muted">
-                  Shown by {exchanges.map((place) => `request ${formatCount(place + 1)}`).join(", ")}
+                  Shown by {exchanges.length === 1 ? "request" : "requests"}{" "}
+                  {exchanges.map((place) => formatCount(place + 1)).join(", ")}
                 </p>
               )}
             </li>

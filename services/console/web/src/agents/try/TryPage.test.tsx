@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { AgentTry } from "@/api/types";
+import { createQueryClient } from "@/live/query-client";
 import { anAgent } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem } from "@/testing/server";
@@ -51,7 +52,7 @@ it("asks for a try with a payload of one's own, and shows the one that was made 
   expect(screen.getByText("Nothing was tried yet")).toBeVisible();
   await user.type(screen.getByLabelText("Payload"), "city");
   await user.click(screen.getByRole("button", { name: "Call it" }));
-  expect(await screen.findByText("This is not JSON.")).toBeVisible();
+  expect(await screen.findByText(/^This is not JSON: /)).toBeVisible();
   await user.clear(screen.getByLabelText("Payload"));
   await user.type(screen.getByLabelText("Payload"), '{{"city": "Bonn"}');
   await user.click(screen.getByLabelText(/Check how it keeps/));
@@ -93,15 +94,26 @@ it("says what to do about an error, and how each check came out", async () => {
   expect(screen.queryByRole("heading", { name: "Result" })).not.toBeInTheDocument();
   const [first, second] = within(screen.getByRole("region", { name: "Checks" })).getAllByRole("listitem");
   expect(first).toHaveTextContent("The same key twice is one piece of work Failedtwo were begunKeep the key.");
-  expect(first).toHaveTextContent("Shown by request 1, request 3");
+  expect(first).toHaveTextContent("Shown by requests 1, 3");
   expect(second).toHaveTextContent("later_check Does not apply");
   expect(screen.getByText("3 requests between them are left out.")).toBeVisible();
 });
 
-it("says where a try is until it has ended", async () => {
+const SOON = { timeout: 8_000 };
+
+it("says where a try is until it has ended, past a console that was away, and lists what others try", async () => {
   serve(aTry({ state: "QUEUED" }));
-  await renderPage(<TryPage agentId="writer" tryId={ID} />);
-  expect(await screen.findByText("It waits for an executor.")).toBeVisible();
-  on("get", `/api/agents/writer/tries/${ID}`, () => json(aTry()));
-  expect(await screen.findByRole("region", { name: "Result" }, { timeout: 3_000 })).toBeVisible();
-});
+  const client = createQueryClient();
+  client.setDefaultOptions({ queries: { retry: false } });
+  await renderPage(<TryPage agentId="writer" tryId={ID} />, { client });
+  expect(await screen.findByText("It waits for an executor that calls its protocol.")).toBeVisible();
+  const listed = await screen.findByRole("region", { name: "Tries of the last day" });
+  expect(within(listed).getByRole("link")).toHaveTextContent("under way");
+  const away = on("get", `/api/agents/writer/tries/${ID}`, () => problem(503, "unavailable", "the jobstore is away"));
+  await waitFor(() => expect(away).not.toHaveLength(0), SOON);
+  expect(screen.getByText("It waits for an executor that calls its protocol.")).toBeVisible();
+  serve(aTry(), aTry({ id: ID.replace("0d", "1d"), code: "agent_timeout", check: true }));
+  expect(await screen.findByRole("region", { name: "Result" }, SOON)).toBeVisible();
+  await waitFor(() => expect(within(listed).getAllByRole("link")).toHaveLength(2), SOON);
+  expect(listed).toHaveTextContent(/a result.*agent_timeout, with checks/);
+}, 20_000);

@@ -8,7 +8,7 @@ import { Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 import { TryForm } from "./TryForm";
 import { TryOutcome } from "./TryOutcome";
-import { agentQuery, triesQuery } from "./tries";
+import { agentQuery, isDone, triesQuery } from "./tries";
 
 /** Page on which an agent is called once without a job, with what it was sent, and what it answered. */
 export function TryPage({ agentId, tryId }: { agentId: string; tryId?: string }) {
@@ -61,10 +61,12 @@ function EarlierTries({ agentId, shown }: { agentId: string; shown?: string }) {
               to="/agents/$id/try"
               params={{ id: agentId }}
               search={{ try: each.id }}
+              resetScroll={false}
               aria-current={each.id === shown ? "true" : undefined}
               className="inline-flex min-h-6 items-center gap-2 text-accent underline aria-[current]:font-medium aria-[current]:text-text"
             >
-              <Time at={each.created_at} /> {each.check ? "with checks" : ""} {each.code ?? ""}
+              <Time at={each.created_at} /> {isDone(each) ? (each.code ?? "a result") : "under way"}
+              {each.check && ", with checks"}
             </Link>
           </li>
         ))}
