@@ -24,6 +24,7 @@ UNRECORDED |= {
     "criteria_conflict",
     "moved_on",
     "nothing_to_judge",
+    "settings_unknown",
     "unknown_job",
     "reference_unknown",
     "reference_empty",
