@@ -261,14 +261,14 @@ class WorkService(WorkServiceServicer):
         self._tasks = TaskClaims(database, secrets, tasks or TaskQueue(database, runner), runner.terms)
 
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, _: Context) -> pb.BeginExecutionsResponse:
-        owner = UUID(request.owner)
-        claims = [self._parse_execution_claim(claim, owner, request) for claim in request.claims]
+        owner, protocols = UUID(request.owner), read_protocols(request.protocols)
+        claims = [self._parse_execution_claim(claim, owner, request, protocols) for claim in request.claims]
         answers = await self._run_claims(claims)
         messages = [self._make_execution_answer(*pair) for pair in zip(claims, answers, strict=True)]
         return pb.BeginExecutionsResponse(answers=messages, installation=self._installation)
 
     def _parse_execution_claim(
-        self, claim: pb.ExecutionClaim, owner: UUID, request: pb.BeginExecutionsRequest
+        self, claim: pb.ExecutionClaim, owner: UUID, request: pb.BeginExecutionsRequest, protocols: Sequence[str]
     ) -> ClaimExecution | ClaimAnswer:
         """Return the command of a claim, or INVALID if its record lacks a valid signature or cannot be read."""
         author = UPSTREAM
@@ -283,7 +283,7 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.REFERENCE_IN_RECORD, message)
         inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
         asked = (event.execution_id, event.job_id, owner, request.room, inline, claim.replay, event.not_before)
-        return ClaimExecution(*asked, author, request.capacity, read_protocols(request.protocols), actor=CALLER.get())
+        return ClaimExecution(*asked, author, request.capacity, protocols, actor=CALLER.get())
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, _: Context) -> pb.BeginJudgingsResponse:
         owner = UUID(request.owner)
