@@ -1,9 +1,7 @@
 """A server of A2A that nobody here wrote becomes an agent, as the page on agents shows."""
 
 import asyncio
-import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 from support.distributions import ROOT
 from support.free_ports import free_port
 from support.installed import installed
-from support.system import System
+from support.system import System, follow
 
 from contracts.resources import AgentPatch, NewAgent
 from signoff.status import Protocol
@@ -45,19 +43,9 @@ async def port() -> AsyncIterator[int]:
 async def test_a_page_makes_an_agent_of_a_server_and_its_job_is_completed(
     system: System, port: int, tmp_path: Path
 ) -> None:
-    (tmp_path / ".signoff").mkdir()
-    (tmp_path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
     commands = re.sub(r"\b9002\b", str(port), COMMANDS.partition("```")[0])
-    shell = await asyncio.create_subprocess_exec(
-        *("bash", "-ec", commands),
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "160"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    told, _ = await asyncio.wait_for(shell.communicate(), 60)
-    assert shell.returncode == 0, told.decode()
-    assert b"COMPLETED" in told
+    told = await follow(system, tmp_path, commands)
+    assert "COMPLETED" in told
     (job,) = (job for job in (await system.client.list_jobs())[0] if job.title == "A story")
     assert (await system.client.get_job(job.id)).result == "A story, about the sea. Feedback: null"
     async with asyncio.timeout(30):

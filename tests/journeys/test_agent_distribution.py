@@ -1,18 +1,13 @@
 """An async function becomes an agent by a wheel that needs nothing else of Signoff, as its pages show."""
 
-import asyncio
-import contextlib
-import os
 import re
-import signal
-import sys
 from pathlib import Path
 
 import pytest
 from support.distributions import ROOT, UV, install_alone, run
 from support.free_ports import free_port
 from support.gates import SECRET, SIGNING, function
-from support.system import System, signoff
+from support.system import System, follow, signoff
 
 from contracts.resources import NewAgent
 
@@ -53,29 +48,8 @@ async def test_a_page_makes_an_agent_and_its_job_is_completed(
 ) -> None:
     code, commands = (re.search(rf"```{kind}\n(.*?)```", PAGES[module], re.DOTALL)[1] for kind in ("python", "sh"))  # type: ignore[index]
     (tmp_path / f"{module}.py").write_text(code)
-    (tmp_path / ".signoff").mkdir()
-    (tmp_path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
     commands = re.sub(r"\b900\d\b", str(free_port()), commands)
-    path = f"{python.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with (tmp_path / "output").open("w+") as output:
-        shell = await asyncio.create_subprocess_exec(
-            "bash",
-            "-ec",
-            commands,
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path, "COLUMNS": "160"},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            returned = await asyncio.wait_for(shell.wait(), 60)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGTERM)  # the agent that the page leaves running
-        output.seek(0)
-        told = output.read()
-    assert returned == 0, told
+    told = await follow(system, tmp_path, commands, python.parent)
     assert "COMPLETED" in told
     jobs, _ = await system.client.list_jobs()
     (job,) = (job for job in jobs if f'--title "{job.title}"' in commands)

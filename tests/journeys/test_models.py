@@ -1,10 +1,7 @@
 """A model becomes an agent as its page shows, and what it costs and answers is in the job."""
 
-import asyncio
 import json
-import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ import pytest
 from aiohttp import web
 from support import fake_model as fake
 from support.fake_model import FakeModel
-from support.system import AGENT_TOKEN, System
+from support.system import AGENT_TOKEN, WAIT_S, System, follow
 
 PAGE = (Path(__file__).parents[2] / "docs/agents.md").read_text()
 COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE.partition("\n## A model\n")[2].partition("\n## ")[0], re.DOTALL)
@@ -47,20 +44,9 @@ async def model() -> AsyncIterator[FakeModel]:
 
 async def test_the_pages_commands_make_agents_of_models(system: System, model: FakeModel, tmp_path: Path) -> None:
     assert len(COMMANDS) == 2
-    (tmp_path / ".signoff").mkdir()
-    (tmp_path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
     commands = "".join(COMMANDS).replace("https://api.openai.com/v1", model.base_url)
-    shell = await asyncio.create_subprocess_exec(
-        "bash",
-        "-ec",
-        commands.replace("SIGNOFF_AGENT_OPENAI", "SIGNOFF_AGENT_JOURNEY"),
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output = (await asyncio.wait_for(shell.communicate(), 120))[0].decode()
-    assert shell.returncode == 0, output
+    commands = commands.replace("SIGNOFF_AGENT_OPENAI", "SIGNOFF_AGENT_JOURNEY")
+    output = await follow(system, tmp_path, commands, within_s=2 * WAIT_S)
     assert output.count("COMPLETED") >= 2
     plain, background = model.asked
     assert plain["messages"][-1]["content"].startswith("A line about the sea. ")

@@ -242,6 +242,34 @@ async def signoff(system: Asking, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
+async def follow(system: Asking, folder: Path, commands: str, *paths: Path, within_s: float = WAIT_S) -> str:
+    """Run a page's commands in a folder, as its readers do, and return what they say; they must succeed.
+
+    The servers that they leave running are ended.
+    """
+    (folder / ".signoff").mkdir()
+    (folder / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
+    path = ":".join(map(str, [*paths, Path(sys.executable).parent, os.environ["PATH"]]))
+    with (folder / "output").open("w+") as output:
+        shell = await asyncio.create_subprocess_exec(
+            *("bash", "-ec", commands),
+            cwd=folder,
+            env={**os.environ, "PATH": path, "COLUMNS": "160"},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            returned = await asyncio.wait_for(shell.wait(), within_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGTERM)
+        output.seek(0)
+        told = output.read()
+    assert returned == 0, told
+    return told
+
+
 async def another(system: System, kind: str, **settings: str) -> asyncio.subprocess.Process:
     """One more process of a service, ready; set as the one that runs but for where it listens."""
     if kind not in system.environments:  # it may be down the next time
