@@ -153,6 +153,7 @@ async def test_calls_with_one_key_are_one_piece_of_work_and_get_its_end():
         answers = await asyncio.gather(*(client.post(REQUEST, key="k") for _ in range(50)))
         assert {answer.status for answer in answers} == {202}
         (location,) = {answer.headers["location"] for answer in answers}
+        assert len({(await client.get(location)).body["heartbeat"] for _ in range(3)}) == 3
         counted.may_end.set()
         assert (await client.follow(location)).result == 1
         assert (await client.run(REQUEST, key="k")).result == 1
@@ -174,6 +175,7 @@ async def test_what_failed_begins_anew_and_finds_its_checkpoints():
     async with AgentClient(second) as client:
         first = await client.post(REQUEST, key="k", signoff_attempt="1")
         assert (await client.follow(first.headers["location"])).error["retryable"]
+        assert (await client.post({}, key="k", signoff_attempt="2")).status == 422
         assert (await client.run(REQUEST, key="k", signoff_attempt="2")).result == [1, 2]
         assert (await client.get(first.headers["location"])).status == 404
 
@@ -231,7 +233,7 @@ async def test_an_agent_that_stops_takes_nothing_new_and_lets_its_work_end():
         assert (await client.post(REQUEST, key="a")).status == 202
         counted.may_end.set()
         await until(lambda: not counted.agent._runs)
-        assert not draining.done()  # nobody has heard of the end
+        assert await asyncio.wait([draining], timeout=0.2) == (set(), {draining})  # nobody has heard of the end
         assert (await client.get(location)).body["result"] == 1
         await draining
 

@@ -1,6 +1,7 @@
 """What tests say to a model that calls tools, and what its servers got."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,6 +86,31 @@ class Fakes:
         with pytest.raises(AgentError) as error:
             await self.perform(config, task)
         return error.value
+
+    def be_mcp(self, answers: dict[str, Callable[[], Any]]) -> list[str]:
+        """Answer as an MCP server: results, or responses, by the name of a method. Return the methods as they come."""
+        server = {"capabilities": {"tools": {}}, "serverInfo": {"name": "fake", "version": "1"}}
+        answers = {"initialize": lambda: {"protocolVersion": "2025-06-18", **server}, **answers}
+        methods: list[str] = []
+
+        def answer(request: web.Request) -> web.StreamResponse:
+            asked = json.loads(request._read_bytes or b"{}")
+            methods.append(asked.get("method", ""))
+            if methods[-1] not in answers:
+                return web.Response(status=202 if request.method == "POST" and "id" not in asked else 405)
+            result = answers[methods[-1]]()
+            whole = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
+            return result if isinstance(result, web.Response) else web.json_response(whole)
+
+        self.tool = answer
+        return methods
+
+    def cut(self) -> web.Response:
+        """Close the connection of the last request instead of an answer."""
+        transport = self.called[-1].transport
+        assert transport is not None
+        transport.abort()
+        return web.Response()
 
     @property
     def told(self) -> list[str]:

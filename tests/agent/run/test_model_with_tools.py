@@ -195,28 +195,37 @@ class TestHostileServers:
         assert "hunter2" not in message
 
     async def test_mcp_server_whose_list_has_no_end(self, fakes: Fakes) -> None:
-        config = fakes.config(mcp=[{"url": f"{fakes.url}/mcp", "tools": ["add"], "timeout_s": 20}])
         tools = [{"name": f"t{n}", "description": "x" * 1_000_000, "inputSchema": {"type": "object"}} for n in range(7)]
+        asked = fakes.be_mcp({"tools/list": lambda: {"tools": tools, "nextCursor": str(len(fakes.called))}})
+        config = fakes.config(mcp=[{"url": f"{fakes.url}/mcp", "tools": ["add"], "timeout_s": 20}])
+        assert (await fakes.fail(config)).code == "tool_unreachable"
+        assert asked.count("tools/list") < 12
 
-        def answer(request: web.Request) -> web.StreamResponse:
-            asked = json.loads(request._read_bytes or b"{}")
-            method, page = asked.get("method"), len(fakes.called)
-            if method == "initialize":
-                result = {
-                    "protocolVersion": "2025-06-18",
-                    "capabilities": {"tools": {}},
-                    "serverInfo": {"name": "endless", "version": "1"},
-                }
-            elif method == "tools/list":
-                result = {"tools": tools, "nextCursor": str(page)}
-            else:
-                return web.Response(status=202 if request.method == "POST" and "id" not in asked else 405)
-            return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+    @pytest.mark.parametrize("status", [0, 200, 202, 400, 404, 504])
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"{"])
+    async def test_mcp_server_that_is_called_and_does_not_answer(self, fakes: Fakes, status: int, body: bytes) -> None:
+        """Neither the model nor a library calls the tool again; a call that the server refuses is told to the model."""
+        fails = [lambda: web.Response(status=status, body=body, content_type="application/json"), fakes.cut]
+        tools = [{"name": "add", "inputSchema": {"type": "object"}}]
+        asked = fakes.be_mcp({"tools/list": lambda: {"tools": tools}, "tools/call": fails[status == 0]})
+        fakes.answers = [calls("add", "{}"), says("done")]
+        config = fakes.config(mcp=[{"url": f"{fakes.url}/mcp", "tools": ["add"], "timeout_s": 2}])
+        assert (await fakes.fail(config)).code == "tool_unanswered"
+        assert asked.count("tools/call") == 1
 
-        fakes.tool = answer
-        error = await fakes.fail(config)
-        assert error.code == "tool_unreachable"
-        assert sum(json.loads(each._read_bytes or b"{}").get("method") == "tools/list" for each in fakes.called) < 12
+    async def test_mcp_server_that_refuses_a_call(self, fakes: Fakes) -> None:
+        refusal = {"jsonrpc": "2.0", "id": 0, "error": {"code": -32602, "message": "no such tool"}}
+
+        def refuse() -> web.Response:
+            refusal["id"] = json.loads(fakes.called[-1]._read_bytes or b"{}")["id"]
+            return web.json_response(refusal)
+
+        tools = [{"name": "add", "inputSchema": {"type": "object"}}]
+        fakes.be_mcp({"tools/list": lambda: {"tools": tools}, "tools/call": refuse})
+        fakes.answers = [calls("add", "{}"), says("done")]
+        config = fakes.config(mcp=[{"url": f"{fakes.url}/mcp", "tools": ["add"]}])
+        assert await fakes.perform(config) == "done"
+        assert fakes.told == ["error: no such tool"]
 
     async def test_mcp_server_that_is_gone_at_the_end(self, mcp: Fakes) -> None:
         async def answer(messages: list[dict[str, Any]]) -> Any:
@@ -281,15 +290,18 @@ class TestUnanswered:
         assert await fakes.perform(task=again) == "It is sunny."
         assert (len(fakes.asked), len(fakes.called), again.used) == (2, 1, {})
 
+    @pytest.mark.parametrize("status", [None, 502, 504])
     @pytest.mark.parametrize("repeatable", [False, True])
-    async def test_silent_tool(self, fakes: Fakes, repeatable: bool) -> None:
-        fakes.tool_waits = asyncio.Event()
+    async def test_silent_tool(self, fakes: Fakes, repeatable: bool, status: int | None) -> None:
+        fakes.tool_waits = None if status else asyncio.Event()
+        fakes.tool = lambda _: web.Response(status=status or 200)
         config = fakes.config(**http_tool(fakes, timeout_s=0.3, repeatable=repeatable))
         if repeatable:
             assert await fakes.perform(config) == "It is sunny."
-            assert fakes.told[0].startswith("error: no answer")
+            assert fakes.told == ["error: " + (f"HTTP status {status}" if status else "no answer in time")]
         else:
             assert (await fakes.fail(config)).code == "tool_unanswered"
+            assert len(fakes.called) == 1
 
     async def test_tool_that_was_not_reached_is_told_to_the_model(self, fakes: Fakes) -> None:
         config = fakes.config(**http_tool(fakes, url="http://127.0.0.1:9/{city}"))

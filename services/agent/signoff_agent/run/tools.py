@@ -12,6 +12,7 @@ import httpx2
 from fastmcp.exceptions import ToolError
 from jsonschema import Draft202012Validator
 from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS  # its other codes stand for answers that did not come, too
 from pydantic_ai import RunContext
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.tools import Tool
@@ -29,10 +30,10 @@ _CALLS: Final = uuid.UUID("9a1e3f52-6f0a-4d5c-8a2e-0c5d1b7e4f60")
 CLOSE_S: Final = 5.0
 #: Where the calls stand among the checkpoints of a task.
 CALL: Final = "call/"
+#: HTTP statuses of a gateway that got no answer from the tool.
+_GATEWAY: Final = (502, 504)
 #: Characters of the ids that servers of models give to calls.
 _ID_MAX: Final = 200
-#: JSON-RPC errors of a server that has read a request, and refuses it: -32768 to -32100 are reserved for them.
-_REFUSALS: Final = range(-32768, -32099)
 
 
 class ToolRefusalError(Exception):
@@ -78,8 +79,8 @@ class KeptToolset(WrapperToolset[ToolCalls]):
             answer = await super().call_tool(name, tool_args, ctx, tool)
         except (ToolRefusalError, ToolError) as error:
             answer = f"error: {error}"
-        except Exception as error:  # whatever else fails, an MCP session in its many ways: nobody knows what was done
-            if name not in calls.repeatable and not (isinstance(error, MCPError) and error.code in _REFUSALS):
+        except Exception as error:  # what fails in an MCP session: nobody knows what was done, unless a server refuses
+            if name not in calls.repeatable and not (isinstance(error, MCPError) and error.code == INVALID_PARAMS):
                 raise _make_unanswered(name) from error
             answer = f"error: {str(error) or 'no answer in time'}"
         text = _cut(calls.hide(answer if isinstance(answer, str) else _to_text(answer)), calls.answer_bytes)
@@ -133,6 +134,8 @@ class _HttpCall:
                     await response.aclose()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise ToolRefusalError(f"the tool cannot be reached: {error}") from error
+        if response.status_code in _GATEWAY:
+            raise TimeoutError(f"HTTP status {response.status_code}")
         return text if response.is_success else f"error: HTTP status {response.status_code}: {text}"
 
     def _make_request(self, arguments: dict[str, Any]) -> httpx2.Request:
