@@ -47,6 +47,7 @@ class Served:
             cwd=HERE,
             env={**os.environ, "SERVED_FOLDER": str(self.folder), "SIGNOFF_AGENT_STORE": store, **env},
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         self.processes.append(process)
         url = f"http://127.0.0.1:{port}/agents/{name}"
@@ -73,7 +74,8 @@ def served(tmp_path):
     served = Served(tmp_path)
     yield served
     for process in served.processes:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and its workers
         process.wait()
 
 

@@ -68,6 +68,16 @@ async def test_an_end_is_kept_for_its_time_and_then_forgotten_with_its_checkpoin
     await store.close()
 
 
+async def test_what_was_stopped_begins_anew_as_if_nobody_had(store):
+    stopped = (await begin(store)).work
+    await store.beat({stopped.id: '{"progress":0.5}'})
+    await store.stop(stopped.id)
+    assert await store.beat({}) == {stopped.id}
+    await store.end(stopped.id, "stopped", "{}")
+    again = (await begin(store)).work
+    assert (await store.find(again.id), await store.beat({})) == (again, set())
+
+
 async def test_its_files_are_for_nobody_else_and_locks_left_behind_are_removed(store, tmp_path):
     folder = tmp_path / "new folder"
     left = folder / "work.0123456789abcdef.lock"

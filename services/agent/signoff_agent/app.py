@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypedDict, TypeVar, Unpack, overload
 from urllib.parse import parse_qs
@@ -88,6 +88,7 @@ class _Run:
             self.calling.cancel()
 
 
+@dataclass(eq=False)
 class Agent:
     """An ASGI app around an async function.
 
@@ -97,33 +98,28 @@ class Agent:
     anew if it `is_repeatable`, when Signoff calls again, and is told as lost otherwise.
     """
 
-    def __init__(
-        self,
-        function: Function,
-        *,
-        store: Store | str | Path | None = None,
-        secrets: str | list[str] | None = None,
-        max_running: int = 100,
-        body_max_bytes: int = 4 << 20,
-        grace_s: float = 20.0,
-        is_repeatable: bool = False,
-    ) -> None:
-        if not inspect.iscoroutinefunction(function):
+    function: Function
+    _: KW_ONLY
+    store: Store | str | Path | None = None
+    secrets: str | list[str] | None = field(default=None, repr=False)
+    max_running: int = 100
+    body_max_bytes: int = 4 << 20
+    grace_s: float = 20.0
+    is_repeatable: bool = False
+
+    def __post_init__(self) -> None:
+        if not inspect.iscoroutinefunction(self.function):
             raise TypeError("an agent is an async function; what blocks is called by asyncio.to_thread in it")
-        self.function = function
-        self.name: str = function.__name__
-        self.grace_s = grace_s
-        self._given_store, self._given_secrets = store, secrets
-        self._max_running, self._body_max_bytes, self._is_repeatable = max_running, body_max_bytes, is_repeatable
+        self.name: str = self.function.__name__
         self._secrets: list[bytes] = []
         self._store: Store | None = None
         self._opening = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
+        self._finishing: set[asyncio.Task[Any]] = set()  # what goes on if the request that asked for it is cancelled
         self._runs: dict[str, _Run] = {}
         self._unkept: dict[str, Work] = {}  # the ends of work that the store has not taken yet
         self._untold: dict[str, float] = {}  # when work ended whose end nobody has asked for
         self._reading = self._beginning = 0  # requests whose bodies are read, and those that have room to begin
-        self._finishing: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,10 +139,10 @@ class Agent:
         async with self._opening:
             if self._store is not None:
                 return
-            secrets = os.environ.get(SECRETS_VARIABLE) if self._given_secrets is None else self._given_secrets
+            secrets = os.environ.get(SECRETS_VARIABLE) if self.secrets is None else self.secrets
             if secrets is not None:  # an empty one is a mistake, and not a wish to take unsigned requests
                 self._secrets = signing.parse_secrets(secrets)
-            place = store or self._given_store or os.environ.get(STORE_VARIABLE, f".signoff-agent/{self.name}.sqlite3")
+            place = store or self.store or os.environ.get(STORE_VARIABLE, f".signoff-agent/{self.name}.sqlite3")
             opened = SqliteStore(place) if isinstance(place, str | Path) else place
             await opened.open()
             self._store, self.is_stopping = opened, False
@@ -250,14 +246,14 @@ class Agent:
     async def _begin(self, store: Store, task: Task, digest: str) -> str:
         """Begin the work of a task, or find that of its key, and return its id. Raise _RefusalError."""
         under_way = len(self._runs) + len(self._unkept) + self._beginning
-        has_room = not self.is_stopping and under_way < self._max_running
+        has_room = not self.is_stopping and under_way < self.max_running
         self._beginning += has_room
         try:
-            begun = await store.begin(task.key, digest, has_room=has_room, is_repeatable=self._is_repeatable)
+            begun = await store.begin(task.key, digest, has_room=has_room, is_repeatable=self.is_repeatable)
         finally:
             self._beginning -= has_room
         if begun is None:
-            why = "the agent is being stopped" if self.is_stopping else f"{self._max_running} pieces of work go on"
+            why = "the agent is being stopped" if self.is_stopping else f"{self.max_running} pieces of work go on"
             raise _RefusalError(503, f"{why}: come again later", retry_after_s=RETRY_AFTER_S)
         if begun.is_new:
             task.checkpoints = {name: json.loads(value) for name, value in begun.checkpoints.items()}
@@ -281,13 +277,9 @@ class Agent:
         """Return the status of work and its text; of no work, whether the agent takes any."""
         if not work_id:
             return (503, b'{"status":"stopping"}') if self.is_stopping else (200, b'{"status":"ready"}')
-        store = await self._ready()
+        work = await self._find(work_id, headers, "get")
         if (run := self._runs.get(work_id)) is not None:
-            self._check_id(headers, run.task.key, "get")
             return 200, _show_running(run.task.status, time.time_ns())
-        work = await self._find(store, work_id)
-        self._check_id(headers, work.key, "get")
-        self._untold.pop(work_id, None)
         if work.state == "running":
             return 200, _show_running(json.loads(work.status), work.heartbeat)
         if work.state in {"stopped", "lost"}:
@@ -296,18 +288,14 @@ class Agent:
 
     async def _delete(self, work_id: str, headers: dict[str, str]) -> tuple[int, bytes]:
         """Stop work, or ask the process that runs it to do so."""
-        store = await self._ready()
+        work = await self._find(work_id, headers, "delete")
         if (run := self._runs.get(work_id)) is not None:
-            self._check_id(headers, run.task.key, "delete")
             run.cut("stopped")
-            return 202, b'{"state":"stopping"}'
-        work = await self._find(store, work_id)
-        self._check_id(headers, work.key, "delete")
-        self._untold.pop(work_id, None)
-        if work.state == "running":
-            await store.stop(work_id)
-            return 202, b'{"state":"stopping"}'
-        return 200, b'{"state":"ended"}'
+        elif work.state == "running":
+            await (await self._ready()).stop(work_id)
+        else:
+            return 200, b'{"state":"ended"}'
+        return 202, b'{"state":"stopping"}'
 
     async def _ready(self) -> Store:
         if self._store is None and not self.is_stopping:
@@ -323,10 +311,16 @@ class Agent:
         task.add_done_callback(self._finishing.discard)
         return await asyncio.shield(task)
 
-    async def _find(self, store: Store, work_id: str) -> Work:
-        work = self._unkept.get(work_id) or await store.find(work_id)
+    async def _find(self, work_id: str, headers: dict[str, str], method: str) -> Work:
+        """Return work. Raise _RefusalError if there is none, or the request is not signed for it and this method."""
+        store = await self._ready()
+        run = self._runs.get(work_id)
+        work = run.work if run is not None else self._unkept.get(work_id) or await store.find(work_id)
         if work is None:
             raise _RefusalError(404, "no such work is known")
+        if self._secrets and not self._check_signature(headers).startswith(f"{work.key}_{method}"):
+            raise _RefusalError(401, "the signature is of another request: its id has another key or method")
+        self._untold.pop(work_id, None)
         return self._see(work)
 
     def _see(self, work: Work) -> Work:
@@ -338,8 +332,8 @@ class Agent:
         return self._unkept.get(work.id) or replace(work, state="lost")
 
     async def _read_body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        too_large = _RefusalError(413, f"the body has more than {self._body_max_bytes} bytes")
-        if (_read_number(headers, "content-length") or 0) > self._body_max_bytes:
+        too_large = _RefusalError(413, f"the body has more than {self.body_max_bytes} bytes")
+        if (_read_number(headers, "content-length") or 0) > self.body_max_bytes:
             raise too_large
         chunks, size = [], 0
         try:
@@ -350,7 +344,7 @@ class Agent:
                         raise _RefusalError(400, "the body is not whole")
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
-                    if size > self._body_max_bytes:
+                    if size > self.body_max_bytes:
                         raise too_large
                     if not message.get("more_body"):
                         return b"".join(chunks)
@@ -362,11 +356,6 @@ class Agent:
             return signing.check(self._secrets, headers, body, time.time())
         except signing.SignatureError as error:
             raise _RefusalError(401, str(error)) from None
-
-    def _check_id(self, headers: dict[str, str], key: str, method: str) -> None:
-        """Raise _RefusalError unless a request without a body is signed for this method and this work."""
-        if self._secrets and not self._check_signature(headers).startswith(f"{key}_{method}"):
-            raise _RefusalError(401, "the signature is of another request: its id has another key or method")
 
     async def _carry_out(self, run: _Run, store: Store) -> None:
         """Wait for the function, and keep how it ended."""

@@ -61,12 +61,11 @@ class AgentClient:
         self.agent = agent
         self._secret = None if secret is None else signing.parse_secrets(secret)[0]
         self._store = store
-        self._folder: TemporaryDirectory[str] | None = None
+        self._folder: TemporaryDirectory[str]
 
     async def __aenter__(self) -> Self:
-        if self._store is None:
-            self._folder = TemporaryDirectory()
-        await self.agent.open(SqliteStore(self._store or Path(self._folder.name if self._folder else "") / "agent"))
+        self._folder = TemporaryDirectory()
+        await self.agent.open(SqliteStore(self._store or Path(self._folder.name) / "agent"))
         return self
 
     async def __aexit__(
@@ -74,8 +73,7 @@ class AgentClient:
     ) -> None:
         await self.agent.drain(0, tells=False)
         await self.agent.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._folder.cleanup()
 
     async def run(self, request: Mapping[str, Any], *, key: str | None = None, **headers: str) -> Outcome:
         """Call the agent, and follow its work to the end."""

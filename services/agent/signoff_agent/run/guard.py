@@ -50,8 +50,8 @@ async def resolve(host: str, port: int, networks: Sequence[Network]) -> list[str
     return list(dict.fromkeys(allowed))
 
 
-class GuardedTransport(httpx2.AsyncBaseTransport):
-    """A transport that connects to checked addresses alone, by no proxy, and neither redirects nor decompresses.
+class GuardedTransport:
+    """The connections of an agent: to checked addresses alone, by no proxy, and neither redirected nor decompressed.
 
     A check of the URL would not do: its name may resolve to another address at the connection.
     """
@@ -70,12 +70,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     ) -> httpx2.AsyncClient:
         """Return a client with these headers, which reads `bytes_max` at most, in all responses together.
 
-        It needs not be closed, and closing it leaves the transport open.
+        It needs not be closed, and closing it leaves the connections open.
         """
-        transport = _ClientTransport(self, bytes_max)
-        return httpx2.AsyncClient(
-            transport=transport, headers=headers, timeout=timeout_s, trust_env=False, follow_redirects=False
-        )
+        transport = _ClientTransport(self._inner, bytes_max)
+        return httpx2.AsyncClient(transport=transport, headers=headers, timeout=timeout_s, trust_env=False)
 
     async def check(self, url: str) -> None:
         """Raise AgentError if the host of a URL may not be called: libraries tell a refused connection as a timeout."""
@@ -85,15 +83,6 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise AgentError(str(error), code="address_forbidden") from error
         except OSError:
             return  # who connects tells it
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request, and return the response."""
-        # A small body that is decompressed could be a huge one.
-        request.headers["Accept-Encoding"] = "identity"
-        response = await self._inner.handle_async_request(request)
-        response.headers.pop("Content-Encoding", None)
-        response.headers.pop("Location", None)  # so that no library follows a redirect, with headers meant for one host
-        return response
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -107,7 +96,10 @@ class _ClientTransport(httpx2.AsyncBaseTransport):
         self._transport, self.bytes_left = transport, bytes_left
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["Accept-Encoding"] = "identity"  # a small body that is decompressed could be a huge one
         response = await self._transport.handle_async_request(request)
+        response.headers.pop("Content-Encoding", None)
+        response.headers.pop("Location", None)  # so that no library follows a redirect, with headers meant for one host
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _BoundedStream(response.stream, self)
         return response

@@ -1,8 +1,8 @@
 """Run a model with its tools until it has a result, or a bound is reached."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
@@ -23,7 +23,7 @@ from referencing import Registry
 from signoff_agent.run import templates
 from signoff_agent.run.config import AgentConfig, ConfigError, list_references, read_reference
 from signoff_agent.run.guard import GuardedTransport
-from signoff_agent.run.tools import CALL, KeptToolset, McpTools, ToolCalls, make_http_tools
+from signoff_agent.run.tools import CALL, KeptToolset, ToolCalls, make_http_tools, open_mcp_tools
 from signoff_agent.store import StoreError
 from signoff_agent.task import AgentError, Task
 
@@ -59,8 +59,11 @@ class ModelAgent:
         try:
             run = _Run(self.config, task, self._hide)
             await self._guard.check(self.config.model.base_url)
-            async with asyncio.timeout(bounds.seconds), self._open_tools() as tools:
-                return await run.perform(self._make_agent(tools))
+            async with asyncio.timeout(bounds.seconds), AsyncExitStack() as opened:
+                tools = [make_http_tools(self.config.tools, self._guard, bounds.answer_bytes)]
+                mcp = (open_mcp_tools(server, self._guard, bounds.answer_bytes) for server in self.config.mcp)
+                tools += [await opened.enter_async_context(each) for each in mcp]
+                return await run.perform(self._make_agent(KeptToolset(CombinedToolset(tools))))
         except TimeoutError as error:
             raise _make_exceeded("time", f"{bounds.seconds:g} s") from error
         except exceptions.AgentRunError as error:
@@ -83,19 +86,6 @@ class ModelAgent:
         kind = OpenAIChatModel if model.api == "chat" else OpenAIResponsesModel
         settings = ModelSettings(extra_body=model.parameters) if model.parameters else None
         return kind(model.name, provider=OpenAIProvider(openai_client=client), settings=settings)
-
-    @asynccontextmanager
-    async def _open_tools(self) -> AsyncIterator[AbstractToolset[ToolCalls]]:
-        config = self.config
-        answer_bytes = config.bounds.answer_bytes
-        opened = [make_http_tools(config.tools, self._guard, answer_bytes)]
-        servers = [McpTools(server, self._guard) for server in config.mcp]
-        try:
-            opened += [await server.open(answer_bytes) for server in servers]
-            yield KeptToolset(CombinedToolset(opened))
-        finally:
-            for server in reversed(servers):
-                await server.close()
 
     def _make_agent(self, tools: AbstractToolset[ToolCalls]) -> Agent[ToolCalls, Any]:
         schema = self.config.schema_

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -162,44 +162,39 @@ class _HttpCall:
         return bytes(body[: self._read_max]).decode(errors="replace")
 
 
-class McpTools:
-    """The tools of one MCP server that the model may call."""
-
-    def __init__(self, server: McpServer, guard: GuardedTransport) -> None:
-        self._server, self._guard = server, guard
-        headers = {name: read_reference(reference) for name, reference in server.headers.items()}
-        # It tells errors, and does not ask the model to try again what may have been done.
-        self._toolset: MCPToolset[Any] = MCPToolset(
-            server.url,
-            http_client=guard.open_client(headers, server.timeout_s, SESSION_MAX_BYTES),
-            init_timeout=server.timeout_s,
-            read_timeout=server.timeout_s,
-            tool_error_behavior="error",
-        )
-
-    async def open(self, bytes_max: int) -> AbstractToolset[Any]:
-        """Connect, and return the tools, once they are closed by `close`. Raise AgentError."""
-        host = httpx2.URL(self._server.url).host
-        await self._guard.check(self._server.url)
+@contextlib.asynccontextmanager
+async def open_mcp_tools(
+    server: McpServer, guard: GuardedTransport, bytes_max: int
+) -> AsyncIterator[AbstractToolset[Any]]:
+    """Connect to an MCP server, and return those of its tools that the model may call. Raise AgentError."""
+    headers = {name: read_reference(reference) for name, reference in server.headers.items()}
+    toolset: MCPToolset[Any] = MCPToolset(
+        server.url,
+        http_client=guard.open_client(headers, server.timeout_s, SESSION_MAX_BYTES),
+        init_timeout=server.timeout_s,
+        read_timeout=server.timeout_s,
+        tool_error_behavior="error",  # the model is not asked to try again what may have been done
+    )
+    host = httpx2.URL(server.url).host
+    await guard.check(server.url)
+    try:
         try:
-            await self._toolset.__aenter__()
-            offered = {tool.name: tool for tool in await self._toolset.list_tools()}
+            await toolset.__aenter__()
+            offered = {tool.name: tool for tool in await toolset.list_tools()}
         except Exception as error:  # of a task group, whichever way the session failed
             message = f"the MCP server {host} cannot be reached, or speaks no MCP there: {error}"
             raise AgentError(message, code="tool_unreachable", retryable=True) from error
-        if missing := [name for name in self._server.tools if name not in offered]:
+        if missing := [name for name in server.tools if name not in offered]:
             raise AgentError(f"the MCP server {host} has no tool {', '.join(missing)}", code="tool_unknown")
-        if sum(len(offered[name].model_dump_json()) for name in self._server.tools) > bytes_max:
+        if sum(len(offered[name].model_dump_json()) for name in server.tools) > bytes_max:
             message = f"the MCP server {host} describes its tools by more than {bytes_max} bytes"
             raise AgentError(message, code="tool_too_large")
-        return self._toolset.filtered(lambda _, tool: tool.name in self._server.tools)
-
-    async def close(self) -> None:
-        """End the session, if the server lets it end in time: what was done with its tools counts in any case."""
+        yield toolset.filtered(lambda _, tool: tool.name in server.tools)
+    finally:  # if the server lets its session end in time: what was done with its tools counts in any case
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CLOSE_S):
-                if self._toolset.is_running:
-                    await self._toolset.__aexit__(None, None, None)
+                if toolset.is_running:
+                    await toolset.__aexit__(None, None, None)
 
 
 def _to_text(value: Any) -> str:
