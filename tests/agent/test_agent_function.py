@@ -125,11 +125,14 @@ async def test_progress_that_signoff_would_not_keep_is_left_out_and_nonsense_is_
             task.progress(1.5)
         with suppress(ValueError):
             task.progress(float("nan"))
-        return dict(task.status)
+        without, own = task.status, [1]
+        task.progress(partial=own)
+        own.append(2)
+        return [without, task.status["partial"]]
 
     async with AgentClient(reporting) as client:
         outcome = await client.run(REQUEST)
-    assert outcome.result == {"progress": 0.25, "message": "m" * 500}
+    assert outcome.result == [{"progress": 0.25, "message": "m" * 500}, [1]]
 
 
 async def test_texts_that_a_model_cut_within_a_character_are_told_all_the_same():

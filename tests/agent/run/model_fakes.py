@@ -88,7 +88,7 @@ class Fakes:
         return error.value
 
     def be_mcp(self, answers: dict[str, Callable[[], Any]]) -> list[str]:
-        """Answer as an MCP server: results, or responses, by the name of a method. Return the methods as they come."""
+        """Answer as an MCP server: results, errors or responses by methods. Return the methods as they come."""
         server = {"capabilities": {"tools": {}}, "serverInfo": {"name": "fake", "version": "1"}}
         answers = {"initialize": lambda: {"protocolVersion": "2025-06-18", **server}, **answers}
         methods: list[str] = []
@@ -99,8 +99,10 @@ class Fakes:
             if methods[-1] not in answers:
                 return web.Response(status=202 if request.method == "POST" and "id" not in asked else 405)
             result = answers[methods[-1]]()
-            whole = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
-            return result if isinstance(result, web.Response) else web.json_response(whole)
+            if isinstance(result, web.Response):
+                return result
+            kind = "error" if "code" in result else "result"
+            return web.json_response({"jsonrpc": "2.0", "id": asked["id"], kind: result})
 
         self.tool = answer
         return methods

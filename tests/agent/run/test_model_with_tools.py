@@ -135,15 +135,15 @@ class TestBounds:
         assert error.code in ("model_calls_exceeded", "model_output_invalid")
         assert len(fakes.asked) <= 4
 
-    async def test_bounds_hold_over_all_attempts(self, fakes: Fakes) -> None:
+    @pytest.mark.parametrize("bounds", [{"model_calls": 2}, {"tool_calls": 1}])
+    async def test_bounds_hold_over_all_attempts(self, fakes: Fakes, bounds: dict[str, int]) -> None:
         fakes.answers = [calls("weather", '{"city": "Kyiv"}'), web.Response(status=503)]
         task = Task("key", {})
-        config = fakes.config(bounds={"model_calls": 2})
-        assert (await fakes.fail(config, task)).retryable
+        assert (await fakes.fail(fakes.config(bounds=bounds), task)).retryable
         fakes.asked.clear()
         again = Task("key", {}, checkpoints=task.checkpoints)
         fakes.answers = [calls("weather", '{"city": "Kyiv"}', "c2")]
-        assert (await fakes.fail(config, again)).code == "model_calls_exceeded"
+        assert (await fakes.fail(fakes.config(bounds=bounds), again)).code == f"{min(bounds)}_exceeded"
         assert (len(fakes.asked), again.used["input_tokens"]) == (1, 10)
 
 
@@ -183,13 +183,18 @@ class TestHostileServers:
         assert fakes.called[0].headers["Authorization"] == SECRET
         assert fakes.told == ["you sent ***"]
 
+    @pytest.mark.parametrize("part", ["model", "mcp"])
     async def test_secret_that_a_server_repeats_is_in_no_message(
-        self, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+        self, fakes: Fakes, monkeypatch: pytest.MonkeyPatch, part: str
     ) -> None:
-        monkeypatch.setenv("MODEL_KEY", "hunter2-hunter2")
-        fakes.answers = [web.Response(status=401, text="wrong key: hunter2-hunter2")]
-        model = {"name": "gpt-4o-mini", "base_url": f"{fakes.url}/v1", "key": "env:MODEL_KEY"}
-        message = str(await fakes.fail(fakes.config(model=model)))
+        monkeypatch.setenv("KEY", "hunter2-hunter2")
+        wrong = "wrong key: hunter2-hunter2"
+        changes: dict[str, Any] = {"model": {"name": "m", "base_url": f"{fakes.url}/v1", "key": "env:KEY"}}
+        if part == "mcp":
+            changes = {"mcp": [{"url": f"{fakes.url}/mcp", "tools": ["add"], "headers": {"Key": "env:KEY"}}]}
+            fakes.be_mcp({"tools/list": lambda: {"code": -32000, "message": wrong}})
+        fakes.answers = [web.Response(status=401, text=wrong)]
+        message = str(await fakes.fail(fakes.config(**changes)))
         assert "wrong key: ***" in message
         assert "hunter2" not in message
 
@@ -213,14 +218,9 @@ class TestHostileServers:
         assert asked.count("tools/call") == 1
 
     async def test_mcp_server_that_refuses_a_call(self, fakes: Fakes) -> None:
-        refusal = {"jsonrpc": "2.0", "id": 0, "error": {"code": -32602, "message": "no such tool"}}
-
-        def refuse() -> web.Response:
-            refusal["id"] = json.loads(fakes.called[-1]._read_bytes or b"{}")["id"]
-            return web.json_response(refusal)
-
         tools = [{"name": "add", "inputSchema": {"type": "object"}}]
-        fakes.be_mcp({"tools/list": lambda: {"tools": tools}, "tools/call": refuse})
+        refusal = {"code": -32602, "message": "no such tool"}
+        fakes.be_mcp({"tools/list": lambda: {"tools": tools}, "tools/call": lambda: refusal})
         fakes.answers = [calls("add", "{}"), says("done")]
         config = fakes.config(mcp=[{"url": f"{fakes.url}/mcp", "tools": ["add"]}])
         assert await fakes.perform(config) == "done"

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from model_fakes import Fakes, calls, says
 
-from localstack import agents
-from localstack.agents import create_app
 from signoff_agent.run import make_agent
 from signoff_agent.run.config import AgentConfig, Bounds, HttpTool, McpServer, ModelConfig
 from signoff_agent.testing import AgentClient
@@ -56,17 +53,3 @@ async def test_example_runs(fakes: Fakes, tmp_path: Path, monkeypatch: pytest.Mo
     assert outcome.status["usage"]["input_tokens"] == 20
     assert fakes.called[0].raw_path == "/v1/search?count=3&name=Kyiv"
     await agent.function.__self__.close()  # as the end of the program does
-
-
-async def test_agent_of_the_local_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SIGNOFF_AGENT_STORE", raising=False)
-    file = tmp_path / "agent.toml"
-    async with TestServer(create_app(), host="127.0.0.1") as server:
-        text = (Path(agents.__file__).parent / "agent.toml").read_text()
-        file.write_text(text.replace("http://127.0.0.1:9000", str(server.make_url("")).rstrip("/")))
-        agent = make_agent(file)
-        async with AgentClient(agent) as client:
-            outcome = await client.run({"title": "The harvest", "acceptance_criteria": 'It has the "apples"'})
-        await agent.function.__self__.close()
-    assert '"harvest": "apples"' in outcome.result
-    assert "3 kg" in outcome.result

@@ -71,8 +71,6 @@ class KeptToolset(WrapperToolset[ToolCalls]):
         kept = calls.task.checkpoints.get(place, {})
         if "answer" in kept:
             return str(kept["answer"])
-        if kept and name not in calls.repeatable:
-            raise _make_unanswered(name)
         calls.begin(name)
         await calls.task.checkpoint(place, {"tool": name})
         try:
