@@ -4,8 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid5
@@ -151,13 +150,13 @@ class Check:
             first, second = await self._agent.call(call), await self._agent.call(self._make_call(call.grant))
             self._compare(json.dumps(first, sort_keys=True), json.dumps(second, sort_keys=True), "result")
             return
-        work = await self._agent.send(call)
+        work = await self._agent.begin(call)
         if isinstance(work, Done):
             self._note("same_key", CheckOutcome.NOT_APPLICABLE, "the work had ended when it was accepted")
             return
-        with self._stopping(work):
+        try:
             if self._grant.protocol in FIRST_PROTOCOLS:
-                again = await self._agent.send(self._make_call(call.grant))
+                again = await self._agent.begin(self._make_call(call.grant))
                 self._compare(work.handle, None if isinstance(again, Done) else again.handle, "address of the work")
                 if not isinstance(again, Done) and again.handle != work.handle:
                     await again.stop_in_time()
@@ -171,6 +170,9 @@ class Check:
                     self._note("same_key", CheckOutcome.FAILED, _NOT_SHOWN, advice=_SHOW)
             self._since = self._recording.count
             await self._check_cancel(work)
+        except BaseException:  # such as the end of the time for it
+            self._stops = asyncio.ensure_future(work.stop_in_time())  # no more than STOP_TIMEOUT_S
+            raise
 
     def _compare(self, first: object, second: object, what: str) -> None:
         if first == second:
@@ -215,7 +217,7 @@ class Check:
         call = self._make_call(grant, forges=forges)
         try:
             if isinstance(self._agent, PolledAgent):
-                taken = await self._agent.send(call)
+                taken = await self._agent.begin(call)
                 if not isinstance(taken, Done):
                     await taken.stop_in_time()
             else:
@@ -229,15 +231,6 @@ class Check:
             self._fail(check, f"it did not refuse {what}: {error.code}")
         else:
             self._fail(check, f"it took {what}")
-
-    @contextmanager
-    def _stopping(self, work: Work[Any]) -> Iterator[None]:
-        """Have work stopped that a check began, also if the check is cut short."""
-        try:
-            yield
-        except BaseException:
-            self._stops = asyncio.ensure_future(work.stop_in_time())  # no more than STOP_TIMEOUT_S
-            raise
 
     def _make_call(self, grant: Grant, *, forges: bool = False) -> Call:
         left = self._budget.left_tokens

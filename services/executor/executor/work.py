@@ -162,7 +162,7 @@ class PolledAgent(ABC):
                 "the agent may have been called before, does not show the work, and is called at most once"
             )
         if taken is None:
-            taken = await self._send(call)
+            taken = await self.begin(call)
         if isinstance(taken, Done):
             return self.check(taken.result)
         if taken.handle is not None:
@@ -181,8 +181,11 @@ class PolledAgent(ABC):
             if error.status not in _NOTHING_TO_STOP:
                 raise
 
-    async def _send(self, call: Call) -> "Work[Any] | Done":
-        """Send the work; if the answer is lost, return the work nevertheless where the agent shows it."""
+    async def begin(self, call: Call) -> "Work[Any] | Done":
+        """Send the work, and have it stopped if the call is given up meanwhile.
+
+        If the answer is lost, return the work nevertheless where the agent shows it.
+        """
         sending = asyncio.ensure_future(self.send(call))
         try:
             return await asyncio.shield(sending)
