@@ -73,14 +73,19 @@ async def worker(leases):
 
 
 @pytest.fixture
-def handlers(worker, executions, client, http_agent, publisher) -> Handlers:
-    agents = {
+def agents(client, http_agent):
+    """The adapters, which poll often."""
+    return {
         AgentProtocol.HTTP: http_agent,
         AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03),
         AgentProtocol.OPENAI: OpenAIAgent(client, poll_max_s=0.03),
         AgentProtocol.LANGGRAPH: LangGraphAgent(client, poll_max_s=0.03),
         AgentProtocol.A2A: A2AAgent(client, poll_max_s=0.03),
     }
+
+
+@pytest.fixture
+def handlers(worker, executions, agents, publisher) -> Handlers:
     return Handlers(worker, executions, agents, publisher, progress_interval_s=0.0)
 
 

@@ -270,18 +270,6 @@ async def test_work_out_of_time_is_cancelled_at_the_agent(server: A2AServer, out
     assert (report.code, server.canceled) == ("agent_timeout", ["task-1"])
 
 
-@pytest.mark.parametrize("worker_stops", ["handed over", "lost"])
-async def test_work_that_another_attempt_follows_goes_on(server: A2AServer, begun, leases, worker, worker_stops):
-    a_lease = await begun(server.plan(stands()))
-    await until(lambda: server.count("GetTask"))
-    if worker_stops == "lost":
-        leases.states[a_lease] = LeaseState.LOST
-    else:
-        await worker.stop(0.2)
-    await until(lambda: not worker._held)
-    assert server.canceled == []
-
-
 # The card.
 
 
@@ -575,15 +563,6 @@ async def test_a_server_of_0_3_behind_a_card_of_1_0_is_told(outcome):
     async with a2a_server("JSONRPC") as server:
         server.errors["SendMessage"] = -32601
         assert (await outcome(server.url)).code == "agent_protocol_version"
-
-
-async def test_a_task_that_the_server_forgot_may_be_sent_again(server: A2AServer, begun, publisher):
-    await begun(server.plan(stands()), policy={"max_calls": 2})
-    await until(lambda: server.count("GetTask"))
-    server.plan(BLUE)
-    server.tasks.clear()
-    await until(lambda: len(publisher.events) == 2)
-    assert (publisher.events[0].code, publisher.events[1].result) == ("agent_work_lost", "blue")
 
 
 @pytest.mark.parametrize("task_id", ["", "..", "a\x00b", "x" * 2_000, 7])

@@ -18,10 +18,6 @@ from support.fake_langgraph import fake_langgraph
 from support.fakes import until
 
 from contracts.spending import Budget
-from executor.a2a_agents import A2AAgent
-from executor.http_agents import HttpAgent, HttpAsyncAgent
-from executor.langgraph_agents import LangGraphAgent
-from executor.openai_agents import OpenAIAgent
 from executor.ports import Task, TaskOutcome
 from executor.recording import BODY_MAX, KEPT_MAX
 from executor.tasks import TaskWorker
@@ -73,14 +69,7 @@ def asynchronous(agent) -> AsyncAgent:
 
 
 @asynccontextmanager
-async def serving(tasks, client):
-    agents = {
-        AgentProtocol.HTTP: HttpAgent(client),
-        AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03),
-        AgentProtocol.OPENAI: OpenAIAgent(client, poll_max_s=0.03),
-        AgentProtocol.LANGGRAPH: LangGraphAgent(client, poll_max_s=0.03),
-        AgentProtocol.A2A: A2AAgent(client, poll_max_s=0.03),
-    }
+async def serving(tasks, agents):
     worker = TaskWorker(uuid4(), tasks, agents, Decimal(100))
     worker.start()
     try:
@@ -90,12 +79,12 @@ async def serving(tasks, client):
 
 
 @pytest.fixture
-def done(tasks, client):
+def done(tasks, agents):
     """What comes of a task."""
 
     async def do(kind: TaskKind, url: str, lease_s: float = 60.0, **fields: Any) -> TaskOutcome:
         a_lease = lease()
-        async with serving(tasks, client):
+        async with serving(tasks, agents):
             tasks.waiting.put_nowait(Task(a_lease, lease_s, kind, grant(lease=a_lease, url=url, **fields)))
             await until(lambda: a_lease in tasks.finished)
         return tasks.finished[a_lease]
@@ -241,9 +230,9 @@ async def test_what_cannot_be_kept_of_a_try_is_said_to_be_the_executors_fault(do
     assert "150 levels" in outcome.message
 
 
-async def test_an_executor_that_stops_says_that_a_try_is_lost(tasks, client, agent):
+async def test_an_executor_that_stops_says_that_a_try_is_lost(tasks, agents, agent):
     a_lease = lease()
-    async with serving(tasks, client) as worker:
+    async with serving(tasks, agents) as worker:
         tasks.waiting.put_nowait(Task(a_lease, 60.0, TaskKind.TRY, grant(lease=a_lease, url=agent.does(hangs))))
         await until(lambda: agent.calls)
         assert worker.list_leases() == [a_lease]

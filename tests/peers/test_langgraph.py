@@ -150,8 +150,9 @@ async def test_a_run_that_failed_says_why_and_is_sent_anew(job: Job) -> None:
     ("assistant", "words"), [("agent", '"which city[?]"'), ("paused", "stopped before or after a node")]
 )
 async def test_a_graph_that_waits_for_a_person_is_said_to(job: Job, assistant: str, words: str) -> None:
-    with pytest.raises(errors.AgentInputRequiredError, match=words):
+    with pytest.raises(errors.AgentError, match=words) as raised:
         await job.call("ask", settings={"assistant": assistant})
+    assert raised.value.code == "agent_input_required"
     job.message_id = str(uuid4())
     assert (await job.call("now")).startswith("blue")  # the thread takes the next submission
 
@@ -190,7 +191,8 @@ async def test_what_the_server_does_not_take_has_a_code(job: Job, settings: Any,
 
 
 async def test_a_check_finds_a_run_again_and_stops_it(job: Job, agent: LangGraphAgent) -> None:
-    check = Check(agent, job.grant("slowly", policy={"attempt_timeout_s": 30.0}), Recording(), lambda _: None)
+    call = Call(job.grant("slowly", policy={"attempt_timeout_s": 30.0}), is_given_up=lambda: True)
+    check = Check(agent, call, Recording())
     assert await check.run(90.0) == "blue, of 1"
     told = {row["check"]: row["outcome"] for row in check.rows}
     assert (told["same_key"], told["cancel"], told["deadline"]) == ("passed", "passed", "passed"), check.rows

@@ -68,10 +68,6 @@ class AgentWorkUnknownError(AgentError, code=ErrorCode.AGENT_WORK_UNKNOWN):
     """The agent may have been called, does not show the work, and must not be called again (`at_most_once`)."""
 
 
-class AgentInputRequiredError(AgentError, code=ErrorCode.AGENT_INPUT_REQUIRED):
-    """The agent's work waits for more input, which nobody gives."""
-
-
 class AgentCardError(AgentUnreachableError, code=ErrorCode.AGENT_CARD_UNREADABLE):
     """The card that says where the agent is called cannot be read, so that nothing was sent."""
 

@@ -126,7 +126,8 @@ class _RunWork(Work[End]):
         """Return what stands at the path of the settings in the state of a run that succeeded."""
         end, state = status, status.state if isinstance(status.state, dict) else {}
         if end.waits or "__interrupt__" in state:
-            raise errors.AgentInputRequiredError(f"the graph waits for an answer: {_list_questions(state)}")
+            message = f"the graph waits for an answer: {_list_questions(state)}"
+            raise errors.AgentError(message, code=ErrorCode.AGENT_INPUT_REQUIRED)
         if end.status == "interrupted":
             raise errors.AgentError("the run was cancelled on its server", code=ErrorCode.AGENT_CANCELED)
         if end.status == "timeout":
