@@ -63,15 +63,12 @@ def check_signing(reference: str) -> str:
 
 #: The protocols of agents that show their work by ids which the jobstore made, also if their answer was lost. The work
 #: of other protocols is found by its handle alone.
-FOUND_BY_IDS = frozenset({"langgraph", "a2a"})
-
-#: The protocols whose calls may be signed.
-SIGNED_PROTOCOLS = FIRST_PROTOCOLS
+FOUND_BY_IDS = frozenset({Protocol.LANGGRAPH, Protocol.A2A})
 
 
 def check_signed(protocol: Protocol | None, reference: str | None) -> str | None:
     """Return the reference to signing secrets. Raise ValueError if calls by the protocol are not signed."""
-    if reference is not None and protocol is not None and protocol not in SIGNED_PROTOCOLS:
+    if reference is not None and protocol is not None and protocol not in FIRST_PROTOCOLS:
         raise ValueError(f"calls by {protocol} are not signed: leave it out")
     return reference
 

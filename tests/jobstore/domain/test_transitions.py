@@ -21,10 +21,9 @@ from support.jobstore.builders import (
     running,
 )
 
-from contracts.agents import FOUND_BY_IDS
 from jobstore.jobs.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.jobs.transitions import decide, is_cut_short
-from signoff.status import JobLogStatus, JobStatus, Protocol
+from signoff.status import JobLogStatus, JobStatus
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)
@@ -387,6 +386,14 @@ def test_what_may_have_been_called_before_a_rebuild_is_not_called_again_at_most_
     assert decision.job.status is JobStatus.FAILED
 
 
+def decided(execution: Execution, given: Report) -> tuple[Decision, Execution]:
+    """The decision on a report on an execution of a job in progress, and the execution after it."""
+    decision = decide(job(), execution, given, TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.execution is not None
+    return decision, decision.execution
+
+
 ONCE = POLICY | {"delivery": "at_most_once"}
 #: An execution whose agent shows work that it was given, by our ids or by its own name for the work.
 FOUND = [{"protocol": "langgraph"}, {"protocol": "a2a", "handle": ""}, {"protocol": "openai", "handle": "resp_1"}]
@@ -402,34 +409,22 @@ LOSSES = [
 @pytest.mark.parametrize("found", FOUND, ids=lambda found: found["protocol"])
 def test_work_that_can_be_found_is_followed_and_never_sent_again(found: dict[str, str], lost: Report) -> None:
     """Rule `follow-never-send`."""
-    decision = decide(job(), running(due_at=NOW, policy=ONCE, **found), lost, TIMES)
-    assert isinstance(decision, Decision)
-    assert decision.execution is not None
-    assert (decision.job.status, decision.execution.state) == (S.IN_PROGRESS, ExecutionState.QUEUED)
-    assert decision.execution.follows_only
-    repeated = decide(job(), running(due_at=NOW, **found), lost, TIMES)
-    assert isinstance(repeated, Decision)
-    assert repeated.execution is not None
-    assert not repeated.execution.follows_only, "it may be sent again"
+    for policy, follows in (ONCE, True), (POLICY, False):
+        decision, after = decided(running(due_at=NOW, policy=policy, **found), lost)
+        assert (decision.job.status, after.state, after.follows_only) == (S.IN_PROGRESS, ExecutionState.QUEUED, follows)
 
 
 @pytest.mark.parametrize("lost", LOSSES, ids=lambda lost: lost.kind)
 @pytest.mark.parametrize("unknown", [{}, {"protocol": "http_async"}, {"protocol": "openai", "handle": ""}])
 def test_work_that_cannot_be_found_ends_with_its_worker(unknown: dict[str, str], lost: Report) -> None:
-    decision = decide(job(), running(due_at=NOW, policy=ONCE, **unknown), lost, TIMES)
-    assert isinstance(decision, Decision)
-    assert decision.job.status is S.FAILED
+    assert decided(running(due_at=NOW, policy=ONCE, **unknown), lost)[0].job.status is S.FAILED
 
 
 def test_work_that_is_only_followed_stays_so_and_its_calls_are_bounded() -> None:
     follows = running(policy=ONCE, protocol="a2a", follows_only=True)
     for kind in (TransitionKind.ATTEMPT_FAILED, TransitionKind.GIVEN_BACK, TransitionKind.CALL_FAILED):
-        decision = decide(job(), follows, report(kind), TIMES)
-        assert isinstance(decision, Decision)
-        assert decision.execution is not None
-        assert decision.execution.follows_only, kind
-    lapsed = decide(job(), replace(follows, due_at=NOW, spent=2), report(TransitionKind.LAPSED), TIMES)
-    assert isinstance(lapsed, Decision)
+        assert decided(follows, report(kind))[1].follows_only, kind
+    lapsed, _ = decided(replace(follows, due_at=NOW, spent=2), report(TransitionKind.LAPSED))
     assert lapsed.entry is not None
     assert (lapsed.job.status, lapsed.entry.report.code) == (S.FAILED, "attempts_exhausted")
 
@@ -437,9 +432,8 @@ def test_work_that_is_only_followed_stays_so_and_its_calls_are_bounded() -> None
 @pytest.mark.parametrize("kind", [TransitionKind.RESULT, TransitionKind.FAILED, TransitionKind.ATTEMPT_FAILED])
 def test_the_outcome_of_a_lapsed_lease_counts_before_another_follows(kind: TransitionKind) -> None:
     once = running(due_at=NOW, policy=ONCE, protocol="a2a")
-    lapsed = decide(job(), once, report(TransitionKind.LAPSED), TIMES)
-    assert isinstance(lapsed, Decision)
-    assert isinstance(decide(lapsed.job, lapsed.execution, report(kind, once.lease), TIMES), Decision)
+    lapsed, after = decided(once, report(TransitionKind.LAPSED))
+    assert isinstance(decide(lapsed.job, after, report(kind, once.lease), TIMES), Decision)
 
 
 @pytest.mark.parametrize(
@@ -454,13 +448,6 @@ def test_the_outcome_of_a_lapsed_lease_counts_before_another_follows(kind: Trans
 )
 def test_the_agents_name_for_the_work_is_kept_until_it_is_dropped(kind: TransitionKind) -> None:
     for reported, kept in (("run-2", "run-2"), ("", ""), (None, "run-1")):
-        decision = decide(job(), running(handle="run-1", seq=0), report(kind, handle=reported), TIMES)
-        assert isinstance(decision, Decision)
-        assert decision.execution is not None
+        decision, after = decided(running(handle="run-1", seq=0), report(kind, handle=reported))
         assert decision.entry is not None
-        assert decision.execution.handle == kept
-        assert decision.entry.report.handle == reported, "an entry has it only where it was reported"
-
-
-def test_what_shows_work_by_our_ids_is_a_protocol() -> None:
-    assert set(Protocol) >= FOUND_BY_IDS
+        assert (after.handle, decision.entry.report.handle) == (kept, reported)
