@@ -83,7 +83,7 @@ with_agent_options = with_options(
         option(
             "--setting",
             list[str],
-            "One of its settings, such as model=gpt-5; VALUE is JSON, else text. May be repeated.",
+            "One of its settings, such as model=gpt-5; VALUE is JSON, or a text that begins as none. May be repeated.",
             metavar="NAME=VALUE|@FILE",
             parse=_parse_setting,
         ),
