@@ -353,8 +353,9 @@ async def test_a_check_of_a_model_asks_it_once(done, model, settings):
     told = {check: outcome for check, (outcome, _) in rows(outcome).items()}
     assert told == KEPT | {"same_key": "not_applicable", "cancel": "not_applicable"}
     assert len(model.asked) == len(outcome.answer["exchanges"]) == 1
-    tried = await done(TaskKind.TRY, model.base_url, **asked)
+    tried = await done(TaskKind.TRY, model.base_url, **asked, budget=Budget.under({"budget_tokens": 500}, 0, 0))
     assert (tried.answer["result"], len(model.asked)) == ("It is blue.", 2)
+    assert [500 in body.values() for body in model.asked] == [False, True]  # the most tokens that it may answer
 
 
 async def test_a_check_of_a_model_in_the_background_stops_a_response(done, model):

@@ -24,6 +24,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.schema.tables import metadata
 from jobstore.subjects import STORES
 from jobstore.tasks import rules, store
 from jobstore.tasks.commands import TryAgent
@@ -212,6 +213,7 @@ async def test_a_try_calls_the_agent_as_it_is_now_within_its_policy_and_keeps_wh
     body = json.loads(task.grant.request_json)
     assert (body["title"], body["payload"], body["execution_id"]) == ("Rain", {"topic": "rain"}, str(try_id))
     assert (task.grant.attempt, task.grant.policy.attempt_timeout_s, task.grant.policy.max_calls) == (1, 60.0, 1)
+    assert not task.grant.HasField("budget_left_usd")
     answer = json.dumps({"result": "drops", "exchanges": []})
     assert await executor.finish(task, answer_json=answer, cost_usd="0.5", tokens=7) == pb.LEASE_STATE_RECORDED
     async with executor.database.session() as session:
@@ -221,13 +223,20 @@ async def test_a_try_calls_the_agent_as_it_is_now_within_its_policy_and_keeps_wh
 
 
 async def test_a_try_leaves_no_job_fact_statistic_or_failure_of_a_circuit(executor: Executor) -> None:
-    tables = ("jobs", "job_logs", "executions", "facts", "circuits", "rollups", "agent_rollups")
-    count = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
-    before = await executor.sql(count)
+    """Nor any row of another table, also if its executor is lost, or its agent fails more often than circuits let."""
+    tables = metadata.tables.keys() - {"agent_tasks"}
+    rows = " UNION ALL ".join(f"SELECT '{name}', t::text FROM {name} t" for name in sorted(tables))
+    before = {tuple(row.values()) for row in await executor.sql(rows)}
+    for number in range(rules.TRIES_MAX):
+        await tried(executor, check=number % 2 == 0)
+        (task,) = await executor.take()
+        await executor.finish(task, code="agent_status", message="500", cost_usd="1")
     await tried(executor)
-    (task,) = await executor.take()
-    await executor.finish(task, code="agent_status", message="500", cost_usd="1")
-    assert await executor.sql(count) == before
+    await executor.take()
+    await executor.sql("UPDATE agent_tasks SET due_at = signoff_now() WHERE state = 'LEASED'")
+    await executor.queue.look()
+    assert {tuple(row.values()) for row in await executor.sql(rows)} == before
+    assert {row.code for row in await executor.sql(LEFT)} == {"agent_status", "try_lost"}
 
 
 async def test_ten_tries_are_under_way_at_once_however_many_are_asked_for(
@@ -261,6 +270,16 @@ async def test_a_try_that_nobody_takes_and_one_whose_executor_is_lost_end_and_ar
     ended = {row.id: row.code for row in await executor.sql("SELECT id, code FROM agent_tasks WHERE state = 'DONE'")}
     assert ended == {not_taken: "try_not_taken", lost: "try_lost"}
     assert await executor.finish(task, answer_json="{}") == pb.LEASE_STATE_LOST
+
+
+async def test_a_try_has_the_budget_of_its_agent(executor: Executor) -> None:
+    agent_id = f"poor-{uuid4()}"
+    policy = {"budget_usd": "0.5", "budget_tokens": 100}
+    new = NewAgent(name="poor", url="http://127.0.0.1:9/", protocol="http_async", policy=policy)
+    await executor.runner.administer.run_one(RegisterAgent(agent_id, new, actor=ADMINISTRATOR))
+    await executor.runner.administer.run_one(TryAgent(uuid4(), agent_id, NewAgentTry(), actor=ADMINISTRATOR))
+    (task,) = await executor.take()
+    assert (task.grant.budget_left_usd, task.grant.budget_left_tokens) == ("0.5", 100)
 
 
 LEFT = "SELECT extract(epoch FROM due_at - signoff_now())::float8 AS due, state, code FROM agent_tasks"
