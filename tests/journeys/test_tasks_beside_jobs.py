@@ -231,14 +231,23 @@ async def test_a_try_whose_executor_is_killed_ends_within_two_leases_and_is_not_
     assert [called for called, _ in held.calls] == [str(made.id), str(again.id)]
 
 
-async def test_tries_of_two_jobstores_and_their_executors_are_made_once_though_one_jobstore_is_killed(
-    system: System, held: Held
-) -> None:
-    """Executors go on at the other jobstore, which renews their leases, and learns what came of the tries."""
+@pytest.fixture
+async def jobstore(system: System) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Another jobstore, and two more executors that ask it, or that of the system."""
     address = f"127.0.0.1:{free_port()}"
-    jobstore = await another(system, "jobstore", SIGNOFF_GRPC_ADDRESS=address)
+    made = await another(system, "jobstore", SIGNOFF_GRPC_ADDRESS=address)
     both = f"{address},{system.endpoints['grpc']}"
     executors = [await another(system, "executor", SIGNOFF_JOBSTORE=both) for _ in range(2)]
+    yield made
+    for process in executors:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
+
+
+async def test_tries_of_two_jobstores_and_their_executors_are_made_once_though_one_jobstore_is_killed(
+    system: System, held: Held, jobstore: asyncio.subprocess.Process
+) -> None:
+    """Executors go on at the other jobstore, which renews their leases, and learns what came of the tries."""
     tries = [await system.client.create_agent_try(held.url) for _ in range(10)]
     await until(lambda: len(held.calls) == 10, WAIT_S)
     jobstore.kill()
@@ -252,9 +261,6 @@ async def test_tries_of_two_jobstores_and_their_executors_are_made_once_though_o
     ended = [await _ended(system, held.url, made.id) for made in tries]
     assert [(each.code, each.result) for each in ended] == [(None, {"text": str(made.id)}) for made in tries]
     assert sorted(called for called, _ in held.calls) == sorted(str(made.id) for made in tries)
-    for process in executors:
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
 
 
 async def _check(system: System) -> str:

@@ -20,6 +20,7 @@ from jobstore.agents.store import get_agent
 from jobstore.api.task_claims import ANSWER_MAX_BYTES
 from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock, hold
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import CancelJob
@@ -107,10 +108,14 @@ async def running(executor: Executor, steps: Steps, handle: str | None = PLACE) 
     return lease
 
 
+def try_of(agent_id: str, **fields: Any) -> TryAgent:
+    return TryAgent(uuid4(), agent_id, NewAgentTry(**fields), actor=ADMINISTRATOR)
+
+
 async def tried(executor: Executor, **fields: Any) -> UUID:
-    try_id = uuid4()
-    await executor.runner.administer.run_one(TryAgent(try_id, AGENT, NewAgentTry(**fields), actor=ADMINISTRATOR))
-    return try_id
+    command = try_of(AGENT, **fields)
+    await executor.runner.administer.run_one(command)
+    return command.try_id
 
 
 async def test_work_that_an_executor_has_is_stopped_afterwards_once_its_lease_has_ended(
@@ -239,15 +244,20 @@ async def test_a_try_leaves_no_job_fact_statistic_or_failure_of_a_circuit(execut
     assert {row.code for row in await executor.sql(LEFT)} == {"agent_status", "try_lost"}
 
 
+WAITING = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
 async def test_ten_tries_are_under_way_at_once_however_many_are_asked_for(
     executor: Executor, runner: CommandRunner, database_url: str
 ) -> None:
     other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     runners = [runner, CommandRunner(other, STORES, runner.terms)]
-    asked = [
-        runners[number % 2].administer.run_one(TryAgent(uuid4(), AGENT, NewAgentTry(), actor=ADMINISTRATOR))
-        for number in range(40)
-    ]
+    async with executor.database.transaction() as connection:
+        await hold(connection, Lock.TRIES)
+        asked = [asyncio.ensure_future(runners[number % 2].administer.run_one(try_of(AGENT))) for number in range(40)]
+        async with asyncio.timeout(20):
+            while len(await executor.sql(WAITING)) < len(runners):  # noqa: ASYNC110 - for the lock, both at once
+                await asyncio.sleep(0.01)
     answers = await asyncio.gather(*asked, return_exceptions=True)
     await other.close()
     refused = [each.code for each in answers if isinstance(each, PermanentError)]
@@ -277,7 +287,7 @@ async def test_a_try_has_the_budget_of_its_agent(executor: Executor) -> None:
     policy = {"budget_usd": "0.5", "budget_tokens": 100}
     new = NewAgent(name="poor", url="http://127.0.0.1:9/", protocol="http_async", policy=policy)
     await executor.runner.administer.run_one(RegisterAgent(agent_id, new, actor=ADMINISTRATOR))
-    await executor.runner.administer.run_one(TryAgent(uuid4(), agent_id, NewAgentTry(), actor=ADMINISTRATOR))
+    await executor.runner.administer.run_one(try_of(agent_id))
     (task,) = await executor.take()
     assert (task.grant.budget_left_usd, task.grant.budget_left_tokens) == ("0.5", 100)
 
@@ -344,6 +354,10 @@ async def test_each_task_is_given_to_one_of_many_executors_at_two_jobstores(
     other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     runners = [runner, CommandRunner(other, STORES, runner.terms)]
     executors = [Executor((executor.database, other)[number % 2], runners[number % 2]) for number in range(10)]
+    async with executor.database.transaction() as connection:  # in which they are granted to somebody else
+        await connection.execute(text("SELECT FROM agent_tasks FOR UPDATE"))
+        async with asyncio.timeout(20):
+            assert await executor.take() == []
     taken = [task for tasks in await asyncio.gather(*(each.take() for each in executors)) for task in tasks]
     assert len({task.lease.execution_id for task in taken}) == len(taken) == 310
     assert {task.lease.lease for task in taken} == {1}
