@@ -153,6 +153,7 @@ class TestHostileServers:
         fakes.answers = [web.Response(status=status, headers={"Retry-After": "0"})]
         error = await fakes.fail()
         assert (error.code, error.retryable) == ("model_status", retryable)
+        assert len(fakes.asked) == (3 if retryable else 1)
 
     @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"choices": []}', b"x" * (9 << 20)])
     async def test_nonsense_of_the_model(self, fakes: Fakes, body: bytes) -> None:

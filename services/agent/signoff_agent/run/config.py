@@ -249,11 +249,9 @@ def read_reference(reference: str) -> str:
     return value
 
 
-def list_references(config: AgentConfig) -> list[str]:
-    """Return all `env:NAME` of an agent."""
-    headers = [part.headers for part in config.tools] + [part.headers for part in config.mcp]
-    references = [reference for each in headers for reference in each.values()]
-    return [*references, config.model.key] if config.model.key else references
+def read_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return headers with the values that their references stand for. Raise ConfigError if one is not there."""
+    return {name: read_reference(reference) for name, reference in headers.items()}
 
 
 def _say(error: Any) -> str:

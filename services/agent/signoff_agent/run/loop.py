@@ -21,7 +21,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from referencing import Registry
 
 from signoff_agent.run import templates
-from signoff_agent.run.config import AgentConfig, ConfigError, list_references, read_reference
+from signoff_agent.run.config import AgentConfig, ConfigError, read_headers, read_reference
 from signoff_agent.run.guard import GuardedTransport
 from signoff_agent.run.tools import CALL, KeptToolset, ToolCalls, make_http_tools, open_mcp_tools
 from signoff_agent.store import StoreError
@@ -42,7 +42,10 @@ class ModelAgent:
     def __init__(self, config: AgentConfig) -> None:
         self.config = config
         self._guard = GuardedTransport(config.networks)
-        self._secrets = sorted({read_reference(each) for each in list_references(config)}, key=len, reverse=True)
+        key = [read_reference(config.model.key)] if config.model.key else []
+        headers = [tool.headers for tool in config.tools] + [server.headers for server in config.mcp]
+        values = [value for each in headers for value in read_headers(each).values()]
+        self._secrets = sorted({*key, *values}, key=len, reverse=True)
         self._model = self._make_model()
         try:
             self._output: Any = StructuredDict(config.schema_, name="result") if config.schema_ else str
@@ -66,12 +69,11 @@ class ModelAgent:
                 return await run.perform(self._make_agent(KeptToolset(CombinedToolset(tools))))
         except TimeoutError as error:
             raise _make_exceeded("time", f"{bounds.seconds:g} s") from error
-        except exceptions.AgentRunError as error:
-            raise self._hide_in(_translate(error)) from error
         except StoreError as error:
             raise AgentError(str(error), code="store_unavailable", retryable=True) from error
-        except AgentError as error:
-            raise self._hide_in(error) from error
+        except (AgentError, exceptions.AgentRunError) as error:
+            told = error if isinstance(error, AgentError) else _translate(error)
+            raise AgentError(self._hide(str(told)), code=told.code, retryable=told.retryable) from error
 
     def _make_model(self) -> Model:
         model = self.config.model
@@ -108,9 +110,6 @@ class ModelAgent:
 
             agent.output_validator(check)
         return agent
-
-    def _hide_in(self, error: AgentError) -> AgentError:
-        return AgentError(self._hide(str(error)), code=error.code, retryable=error.retryable)
 
     def _hide(self, text: str) -> str:
         for secret in self._secrets:

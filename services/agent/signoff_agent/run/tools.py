@@ -20,7 +20,7 @@ from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, 
 from pydantic_core import to_json
 from referencing import Registry
 
-from signoff_agent.run.config import HttpTool, McpServer, read_reference
+from signoff_agent.run.config import HttpTool, McpServer, read_headers
 from signoff_agent.run.guard import SESSION_MAX_BYTES, GuardedTransport
 from signoff_agent.task import AgentError, Task
 
@@ -98,20 +98,14 @@ def make_http_tools(tools: Sequence[HttpTool], guard: GuardedTransport, answer_b
     """Return tools that are one HTTP request each."""
     toolset: FunctionToolset[Any] = FunctionToolset()
     for tool in tools:
-        function = _HttpCall(tool, guard, answer_bytes)
-        toolset.add_tool(
-            Tool.from_schema(
-                function.call, name=tool.name, description=tool.description, json_schema=tool.input, takes_ctx=True
-            )
-        )
+        call = _HttpCall(tool, guard, answer_bytes).call
+        toolset.add_tool(Tool.from_schema(call, tool.name, tool.description, tool.input, takes_ctx=True))
     return toolset
 
 
 class _HttpCall:
     def __init__(self, tool: HttpTool, guard: GuardedTransport, answer_bytes: int) -> None:
-        self._tool = tool
-        headers = {name: read_reference(reference) for name, reference in tool.headers.items()}
-        self._http = guard.open_client(headers, tool.timeout_s)
+        self._tool, self._http = tool, guard.open_client(read_headers(tool.headers), tool.timeout_s)
         self._read_max = answer_bytes + 1
         self._validator = Draft202012Validator(tool.input, registry=Registry())
 
@@ -165,10 +159,9 @@ async def open_mcp_tools(
     server: McpServer, guard: GuardedTransport, bytes_max: int
 ) -> AsyncIterator[AbstractToolset[Any]]:
     """Connect to an MCP server, and return those of its tools that the model may call. Raise AgentError."""
-    headers = {name: read_reference(reference) for name, reference in server.headers.items()}
     toolset: MCPToolset[Any] = MCPToolset(
         server.url,
-        http_client=guard.open_client(headers, server.timeout_s, SESSION_MAX_BYTES),
+        http_client=guard.open_client(read_headers(server.headers), server.timeout_s, SESSION_MAX_BYTES),
         init_timeout=server.timeout_s,
         read_timeout=server.timeout_s,
         tool_error_behavior="error",  # the model is not asked to try again what may have been done
