@@ -35,6 +35,8 @@ NAMED = {"result_reused", "verdict_reused", "matched", "handed_on", "rejudged"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
 NAMED |= {"malformed_json", "schema_mismatch", "unstorable"}
 NAMED |= {"verdict_mismatch", "validator_error", "database_error", "verdict_unproven"}
+#: By the state of a task of A2A.
+NAMED |= {"agent_auth_required"}
 #: By the kind of what is not known.
 NAMED |= {"unknown_judge_policy", "unknown_criteria_set"}
 #: As CheckError says them, of a job whose criteria an older version stored.

@@ -91,7 +91,12 @@ async def judgings(real: RealConsole) -> Post:
     return Post("/api/judgings", {"cases": cases[0]}, {"cases": cases[1]})
 
 
-POSTS = (job, execution, resubmission, batch, operation, batch_again, operation_again, agent, judgings)
+async def tried(real: RealConsole) -> Post:
+    made = await real.client.create_agent(name="tried", url="http://127.0.0.1:1/")
+    return Post(f"/api/agents/{made.id}/tries", {"payload": 1}, {"payload": 2})
+
+
+POSTS = (job, execution, resubmission, batch, operation, batch_again, operation_again, agent, tried, judgings)
 Answer = tuple[int, str | None, dict[str, Any]]
 
 

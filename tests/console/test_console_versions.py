@@ -49,6 +49,7 @@ _MOVED = "an operation has a state, and each move names the state that it leads 
 _NOTHING = "it changes nothing"
 UNVERSIONED = {
     ("POST", "/api/jobs"): _MADE,
+    ("POST", "/api/agents/{agent_id}/tries"): _MADE,
     ("POST", "/api/batches"): _MADE,
     ("POST", "/api/batches/{operation_id}/pause"): _MOVED,
     ("POST", "/api/batches/{operation_id}/resume"): _MOVED,
