@@ -4,6 +4,7 @@ The agent and the judge are servers of the tests: what they answer is scripted, 
 """
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -11,6 +12,9 @@ from support.system import Agent, AsyncAgent, Judge, System, running, served
 
 from contracts.resources import NewAgent
 from signoff.status import Protocol
+
+#: The system that all journeys share, once one of them has needed it, and the ids of the agents that it begins with.
+SHARED: dict[Path, tuple[System, set[str]]] = {}
 
 
 @pytest.fixture(scope="session")
@@ -48,4 +52,16 @@ async def system(
         await system.client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
         taking = NewAgent(id="async-agent", name="async", url=async_agent.url, protocol=Protocol.HTTP_ASYNC)
         await system.client.create_agent(taking)
+        SHARED[system.endpoints_file] = system, {agent.id async for agent in system.client.iter_agents()}
         yield system
+        SHARED.clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
+async def agents_end_with_their_tests() -> AsyncIterator[None]:
+    """Those whose servers are gone would be wrong to the doctor, rightly."""
+    yield
+    for system, own in SHARED.values():
+        for agent in [agent async for agent in system.client.iter_agents()]:
+            if agent.enabled and agent.id not in own:
+                await system.client.disable_agent(agent.id)

@@ -42,6 +42,6 @@ async def test_its_wheel_runs_a_job_alone(system: System, python: Path) -> None:
     output = await run(python, "-c", EXAMPLES.replace('"writer"', '"agent"') + use)
     assert output.splitlines()[0] == job.title
     assert output.splitlines()[1].startswith(("COMPLETED", "RESUBMISSION_REQUIRED"))
-    assert output.splitlines()[2] == str({"model": "gpt-5-mini", "template": "Translate: {{payload.text}}"})
+    assert str({"model": "gpt-5-mini", "template": "Translate: {{payload.text}}"}) in output.splitlines()
     installed = await run(UV, "pip", "list", "--python", python)
     assert "signoff-contracts" not in installed

@@ -35,7 +35,7 @@ def find_odd(value: Any, place: str = "") -> Iterator[str]:
             yield from find_odd(part, f"{place}/-")
     elif value is None and not re.search(r"/(payload|request|request_payload|result|partial)\b| as JSON", place):
         yield f"{place}: null"
-    elif isinstance(value, str) and value.startswith(("{", "[")):
+    elif isinstance(value, str) and re.match(r"\[|\{(?!\{)", value):  # `{{` begins a template
         yield from find_odd(json.loads(value), f"{place} as JSON")
     elif isinstance(value, str) and TIME.match(value) and not FORM.fullmatch(value):
         yield f"{place}: {value}"
