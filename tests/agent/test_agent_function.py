@@ -208,7 +208,9 @@ async def test_there_is_room_for_so_much_work_and_known_keys_are_answered_all_th
         assert (await client.post(REQUEST, key="a")).headers["location"] == location
         counted.may_end.set()
         await client.follow(location)
-        assert (await client.run(REQUEST, key="b")).state == "succeeded"
+        while (ran := await client.run(REQUEST, key="b")).state == "refused":
+            await asyncio.sleep(0)  # its end is told before its room is free
+        assert ran.state == "succeeded"
 
 
 async def test_of_many_that_come_at_once_no_more_begin_than_there_is_room_for():
