@@ -54,7 +54,9 @@ export default function JsonEditor(props: JsonEditorProps) {
   const view = useRef<EditorView | null>(null);
   const latest = useRef({ value, onChange });
   useEffect(() => {
+    const before = latest.current.value;
     latest.current = { value, onChange };
+    if (value === before) return; // what was typed since is told, but may not be rendered yet
     const shown = view.current?.state.doc.toString();
     if (shown !== undefined && shown !== value) {
       view.current?.dispatch({ changes: { from: 0, to: shown.length, insert: value } });
