@@ -1,6 +1,7 @@
 """Judges' servers of others: each is installed in a folder of its own, when a test first wants it."""
 
 import asyncio
+import fcntl
 import json
 import os
 import subprocess
@@ -78,9 +79,11 @@ class Mock:
 
 def install_package(folder: Path) -> None:
     """Install a package of npm where it is not, as its lock says."""
-    if not (folder / "node_modules" / ".package-lock.json").exists():
-        environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-        subprocess.run([BIN / "npm", "--prefix", folder, "ci", "--silent"], check=True, env=environment)
+    with (Path(sys.prefix) / f"{folder.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # `npm ci` first removes what a test beside this one runs already
+        if not (folder / "node_modules" / ".package-lock.json").exists():
+            environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+            subprocess.run([BIN / "npm", "--prefix", folder, "ci", "--silent"], check=True, env=environment)
 
 
 @asynccontextmanager
