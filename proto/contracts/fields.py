@@ -78,6 +78,8 @@ Capabilities = Annotated[
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` is for values without a limit of their own.
+TokenName = Annotated[Text, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
+TenantName = Annotated[Text, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 

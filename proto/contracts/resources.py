@@ -51,8 +51,10 @@ from contracts.fields import (
     Priority,
     StrictModel,
     Tenant,
+    TenantName,
     Text,
     Title,
+    TokenName,
     narrow,
 )
 from contracts.judging.policy import JudgePolicy, Reference
@@ -69,6 +71,7 @@ from signoff.status import (
     OperationKind,
     Protocol,
     Resubmit,
+    Role,
 )
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import read_fields, read_patch, write_row
@@ -280,6 +283,22 @@ class LimitPatch(Patch, NewLimit):
 
     rate_period_s: float | None = Field(None, gt=0, le=2_592_000)  # type: ignore[assignment]
     paused: bool | None = optional("begin nothing")
+
+
+class NewToken(StrictModel):
+    """A token to make. It is of the tenants that are named, or of all."""
+
+    name: TokenName
+    role: Role
+    tenants: list[TenantName] = Field(default_factory=list, max_length=1_000)
+    all_tenants: bool = Field(default=False, description="those to come included")
+    lasts_s: float | None = Field(None, gt=0, le=3_153_600_000, description="seconds until it ends")
+
+    @model_validator(mode="after")
+    def _check_tenants(self) -> Self:
+        if bool(self.tenants) == self.all_tenants:
+            raise ValueError("a token is of some tenants or of all: give tenants, or all_tenants")
+        return self
 
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -14,6 +14,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from signoff.connection import Call, DeadlineError, NotFoundError, Page, Request, iterate, iterate_by, join_request
 from signoff.errors import ErrorCode
+from signoff.identity_client import IdentityClient
 from signoff.judging_client import JudgingClient
 from signoff.status import RESTING, JobOrder, JobStatus, OperationState, View
 from signoff.v1.resources_pb2 import Limit as LimitMessage
@@ -79,7 +80,7 @@ class JobPage:
     searched: int | None = None
 
 
-class AsyncClient(JudgingClient):
+class AsyncClient(JudgingClient, IdentityClient):
     """Call a jobstore. One client serves a whole process.
 
         async with AsyncClient("localhost:50051", token) as client:
@@ -580,7 +581,7 @@ class AsyncClient(JudgingClient):
         return cast("str", (await self._call("CreateLoginCode", **call)).code)
 
     async def spend_login_code(self, code: str, **call: Unpack[Call]) -> str:
-        """Return the token that a code is for; error `unknown_login_code` if the code was spent, or is too old."""
+        """Return the token of a new session of whoever made a code; error `unknown_login_code` if it was spent."""
         return cast("str", (await self._call("SpendLoginCode", code=code, **call)).token)
 
     # The jobstore itself.

@@ -19,6 +19,7 @@ from grpc import ChannelCredentials as Credentials
 from signoff.errors import ErrorCode, is_retryable
 from signoff.v1 import (
     agent_service_pb2,
+    identity_service_pb2,
     job_service_pb2,
     judge_service_pb2,
     judging_service_pb2,
@@ -328,6 +329,7 @@ _METHODS: Final[Mapping[str, _Method]] = {
     )
     for module in (
         agent_service_pb2,
+        identity_service_pb2,
         job_service_pb2,
         judge_service_pb2,
         judging_service_pb2,

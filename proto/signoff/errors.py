@@ -61,7 +61,7 @@ class ErrorCode(StrEnum):
 
     # Of any call; the first of a gRPC status says the HTTP status of codes that are not known.
     UNAUTHENTICATED = _UNAUTHENTICATED("The call has no token, or an unknown one: give a valid one.")
-    FORBIDDEN = _FORBIDDEN("The token does not allow the call: use one of another role.")
+    FORBIDDEN = _FORBIDDEN("The token does not allow the call: use one of a role that the message names.")
     NOT_FOUND = _NOT_FOUND("Nothing has the id, name or address that was given: correct it.")
     CONFLICT = _CONFLICT("Something else has the id that was given: choose another.")
     REFUSED = _REFUSED("The state of what is asked for does not allow it: read it, and decide anew.")
@@ -114,6 +114,8 @@ class ErrorCode(StrEnum):
     UNKNOWN_JUDGINGS = _NOT_FOUND("No judgings have this id: they are kept for a day.")
     UNKNOWN_TRY = _NOT_FOUND("No try of this agent has this id: tries are kept for a day.")
     UNKNOWN_EVALUATION = _NOT_FOUND("No evaluation has this id: make one with `signoff judge test`.")
+    UNKNOWN_TOKEN = _NOT_FOUND("No live token has this name: `signoff tokens list` shows all.")
+    UNKNOWN_SESSION = _NOT_FOUND("No open session has this id: `signoff sessions list` shows all.")
     UNKNOWN_LOGIN_CODE = _UNAUTHENTICATED("The link was used already, or is too old: make another.")
     NO_RESULT = _NOT_FOUND("There is no result there: the job's log says where it has one.")
     NO_VERDICT = _NOT_FOUND("There is no verdict there: the job's log says where it has one.")
@@ -121,6 +123,7 @@ class ErrorCode(StrEnum):
     # What contradicts what stands.
     JOB_CONFLICT = _CONFLICT("Another job has this id: choose another id, or use that job.")
     AGENT_CONFLICT = _CONFLICT("Another agent has this id: choose another, or change that agent.")
+    TOKEN_CONFLICT = _CONFLICT("A live token has this name: rotate it, or choose another name.")
     EXECUTION_CONFLICT = _CONFLICT("The execution id is another job's, or was cancelled: choose another.")
     VERSION_CONFLICT = _STALE("It has changed since it was read: read it again, and decide anew.")
     JUDGE_POLICY_CONFLICT = _STALE("The policy has a newer version: look at it, and change that one.")

@@ -204,6 +204,19 @@ class Protocol(StrEnum):
     A2A = "a2a"
 
 
+class Role(StrEnum):
+    """What a credential allows (contracts.access)."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    REVIEWER = "reviewer"
+    ADMINISTRATOR = "administrator"
+    EXECUTOR = "executor"
+    VALIDATOR = "validator"
+    CONSOLE = "console"
+    UPSTREAM = "upstream"
+
+
 #: The protocols by which executors call agents: every door offers these, and the executor has an adapter for each.
 CALLABLE_PROTOCOLS: Final = tuple(Protocol)
 #: The protocols that an executor calls which names none at its claims.

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field, computed_field
 
-from signoff import judging
+from signoff import identity, judging
 from signoff.fields import JsonModel, Model, Money, NextPageToken, Open, SumOfMoney, Time, optional
 from signoff.jsontext import Json
 from signoff.judging import Criterion, CriterionWarning, Verdict
@@ -607,6 +607,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
         for model in (
             *(Agent, AgentStats, AgentTry, Execution, Job, JobLog, Limit, Operation, OperationItem, Policy, Waiting),
             *(judging.Judging, judging.ReceiptKey),
+            *(identity.AccessToken, identity.Caller, identity.Session),
         )
     },
     "CountJobsResponse": JobCounts,

@@ -10,9 +10,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 from promises.__main__ import CATALOGUE, DOCUMENT, ROOT
 
-from jobstore.api.requests import Role, Tokens
+from jobstore.access.tokens import Tokens
 from jobstore.api.server import CallInterceptor, CallLimits
 from servicekit.deprecations import DEPRECATIONS, Deprecation, find_in_call
+from signoff.status import Role
 
 TEXT, MESSAGE = descriptor_pb2.FieldDescriptorProto.TYPE_STRING, descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
 

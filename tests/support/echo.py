@@ -8,8 +8,9 @@ from typing import Any
 
 import grpc
 
-from jobstore.api.requests import Role, Tokens
+from jobstore.access.tokens import Tokens
 from jobstore.api.server import create_server
+from signoff.status import Role
 
 TOKEN = "an-administrators-token-of-the-tests"
 SERVICE, ANSWER, STREAM = "echo.Echo", "/echo.Echo/Answer", "/echo.Echo/Stream"

@@ -15,13 +15,13 @@ from console.live import LiveHub
 from contracts.receipts import derive_keys
 from contracts.resources import NewAgent, Policy
 from contracts.signing import FactKeys
+from jobstore.access.tokens import Tokens
 from jobstore.api.agent_service import AgentService
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService, add_keys
-from jobstore.api.requests import Role, Tokens
 from jobstore.api.server import create_server, set_serving
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
@@ -34,6 +34,7 @@ from jobstore.publishing.watches import Watches
 from jobstore.subjects import STORES
 from servicekit.kafka.publisher import Publisher
 from signoff import AsyncClient
+from signoff.status import Role
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server

@@ -306,14 +306,14 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateLoginCode(self, request, context):
-        """Returns a code for the caller's token, which logs in once within a quarter of an hour.
+        """Returns a code for the caller, which signs in once within a quarter of an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SpendLoginCode(self, request, context):
-        """Returns the token that a code is for, which opens nothing any more; called by consoles.
+        """Returns the token of a new session of whoever made a code, which opens nothing any more; called by consoles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -83,9 +83,9 @@ class OperationsServiceStub:
     What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
     """
     CreateLoginCode: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.CreateLoginCodeRequest, _operations_service_pb2.CreateLoginCodeResponse]
-    """Returns a code for the caller's token, which logs in once within a quarter of an hour."""
+    """Returns a code for the caller, which signs in once within a quarter of an hour."""
     SpendLoginCode: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.SpendLoginCodeRequest, _operations_service_pb2.SpendLoginCodeResponse]
-    """Returns the token that a code is for, which opens nothing any more; called by consoles."""
+    """Returns the token of a new session of whoever made a code, which opens nothing any more; called by consoles."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
@@ -142,9 +142,9 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     What is remembered of the executions of redriven records (unknown_job, unknown_agent) is forgotten first.
     """
     CreateLoginCode: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.CreateLoginCodeRequest, _operations_service_pb2.CreateLoginCodeResponse]  # type: ignore[assignment]
-    """Returns a code for the caller's token, which logs in once within a quarter of an hour."""
+    """Returns a code for the caller, which signs in once within a quarter of an hour."""
     SpendLoginCode: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.SpendLoginCodeRequest, _operations_service_pb2.SpendLoginCodeResponse]  # type: ignore[assignment]
-    """Returns the token that a code is for, which opens nothing any more; called by consoles."""
+    """Returns the token of a new session of whoever made a code, which opens nothing any more; called by consoles."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """For operators: operations on many jobs, limits, the overview, dead letters."""
@@ -330,7 +330,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.CreateLoginCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.CreateLoginCodeResponse, _abc.Awaitable[_operations_service_pb2.CreateLoginCodeResponse]]:
-        """Returns a code for the caller's token, which logs in once within a quarter of an hour."""
+        """Returns a code for the caller, which signs in once within a quarter of an hour."""
 
     @_abc_1.abstractmethod
     def SpendLoginCode(
@@ -338,6 +338,6 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.SpendLoginCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.SpendLoginCodeResponse, _abc.Awaitable[_operations_service_pb2.SpendLoginCodeResponse]]:
-        """Returns the token that a code is for, which opens nothing any more; called by consoles."""
+        """Returns the token of a new session of whoever made a code, which opens nothing any more; called by consoles."""
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,15 +12,17 @@ from contracts.events import CancelRequested, ExecuteRequested, JobStatusReporte
 from contracts.receipts import ReceiptKey, derive_keys
 from contracts.signing import FactKeys, Secrets
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
+from jobstore.access.token_store import FORGET_BATCH, TokenFollower, forget_sessions
+from jobstore.access.tokens import Tokens
 from jobstore.agents.matcher import Matcher
 from jobstore.api import receipt_service
 from jobstore.api.agent_service import AgentService
+from jobstore.api.identity_service import IdentityService
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
-from jobstore.api.requests import Role, Tokens
 from jobstore.api.server import MESSAGE_MAX_BYTES, CallLimits, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
@@ -56,7 +58,9 @@ from servicekit.kafka.subscription import Subscription, make_broker, stop_consum
 from servicekit.process import runtime
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.retry import retry_transient
+from signoff.status import Role
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from signoff.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
@@ -115,7 +119,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
         batches, task_queue = Batches(database, runner, operation_worker), TaskQueue(database, runner, sweeper.may_end)
         await run_until_first(_prepare(database, keys), database.availability.run())
-        server, servicer = _make_server(settings)
+        server, servicer, followed = await _make_server(database, settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
         add_AgentServiceServicer_to_server(AgentService(database, runner), server)
@@ -132,21 +136,17 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             dead_letters,
             groups=groups,
             upstreams=upstreams,
-            tokens=settings.token.values,
+            tokens=followed.tokens,
         )
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner, judging_queue), server)
 
-        wake = partial(
-            _wake,
-            relay,
-            matcher,
-            dispatcher,
-            operation_worker,
-            judging_queue,
-            task_queue,
-            [each.hurry for each in subscriptions],
-        )
+        others = [
+            (Wake.AGENTS, matcher.wake.set),
+            (Wake.TASKS, task_queue.wake.set),
+            (Wake.IDENTITY, followed.wake.set),
+            *((Wake.LATE, each.hurry) for each in subscriptions),
+        ]
 
         async def set_health(outage: str | None) -> None:
             await set_serving(servicer, ready=outage is None and not stop.is_set(), outage=outage)
@@ -155,7 +155,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await run_until_first(
             _serve_until(stop, server, servicer, settings),
             database.availability.run(set_health),
-            database.listen(wake, watches.set_settled),
+            database.listen(
+                partial(_wake, relay, dispatcher, operation_worker, judging_queue, others), watches.set_settled
+            ),
             sweeper.run(),
             Cleanup(
                 database,
@@ -167,6 +169,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             Cleanup(database, "worker cleanup", leases.forget_workers, leases.FORGET_BATCH).run(),
             Cleanup(database, "judging cleanup", judgings.forget, judgings.FORGET_BATCH).run(),
             Cleanup(database, "try cleanup", tasks.forget, tasks.FORGET_BATCH).run(),
+            Cleanup(database, "session cleanup", forget_sessions, FORGET_BATCH).run(),
+            followed.run(),
+            followed.run_used(),
             judging_queue.run(),
             task_queue.run(),
             task_queue.read_cards(),
@@ -191,22 +196,21 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
 
 
-def _wake(  # noqa: PLR0913, PLR0917 - the loops, and what a commit left for them
+def _wake(  # noqa: PLR0917 - the loops, and what a commit left for them
     relay: Relay,
-    matcher: Matcher,
     dispatcher: Dispatcher,
     operation_worker: OperationWorker,
     judging_queue: JudgingQueue,
-    task_queue: TaskQueue,
-    hurries: Sequence[Callable[[], None]],
+    others: Iterable[tuple[Wake, Callable[[], None]]],
     reasons: Wake,
     handed_over: int | None,
 ) -> None:
-    """Wake each loop that has something to do after a commit with these `reasons`; `handed_over` is for the relay."""
+    """Wake each loop that has something to do after a commit with these `reasons`; `handed_over` is for the relay.
+
+    `others` are the loops that one reason wakes.
+    """
     if Wake.RECORDED in reasons:
         relay.note_recorded(handed_over)
-    if Wake.AGENTS in reasons:
-        matcher.wake.set()
     if Wake.QUEUED in reasons or (Wake.FREED in reasons and dispatcher.held_back):
         dispatcher.wake.set()
     if Wake.OPERATIONS in reasons or (Wake.FREED in reasons and operation_worker.has_open):
@@ -215,11 +219,9 @@ def _wake(  # noqa: PLR0913, PLR0917 - the loops, and what a commit left for the
         judging_queue.wake.set()
     if Wake.OPERATIONS in reasons:
         judging_queue.note_answers()
-    if Wake.TASKS in reasons:
-        task_queue.wake.set()
-    if Wake.LATE in reasons:
-        for hurry in hurries:
-            hurry()
+    for reason, wake in others:
+        if reason in reasons:
+            wake()
 
 
 async def _run_on_kafka(
@@ -334,13 +336,20 @@ def _make_reports(
     return Subscription(publisher, event, group, handle, check_record=check, choose_dead=choose, decode=read_report)
 
 
-def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
-    tokens = {
+async def _make_server(database: Database, settings: Settings) -> tuple[grpc.aio.Server, HealthService, TokenFollower]:
+    """Return a server that knows the tokens of the environment and of the database, and what follows the latter."""
+    of_environment = {
         Role.ADMINISTRATOR: settings.token.values,
         Role.EXECUTOR: settings.executor_token.values,
         Role.VALIDATOR: settings.validator_token.values,
+        Role.CONSOLE: settings.console_token.values if settings.console_token is not None else (),
     }
-    return create_server(Tokens(tokens), CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max))
+    followed = TokenFollower(database, Tokens(of_environment))
+    await retry_transient(followed.follow, on="postgres")
+    limits = CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max)
+    server, servicer = create_server(followed.tokens, limits)
+    add_IdentityServiceServicer_to_server(IdentityService(database), server)
+    return server, servicer, followed
 
 
 async def _serve_until(

@@ -27,10 +27,11 @@ class Settings(ServiceSettings):
     #: How long a record may fail, while others can be written, until it goes to the dead-letter queue.
     database_patience_s: float = PATIENCE_S
     grpc_address: str = "127.0.0.1:50051"
-    #: The bearer tokens of administrators, of executors and of validators.
+    #: The bearer tokens of the administrator `bootstrap`, of executors, of validators and of consoles.
     token: SecretSetting
     executor_token: SecretSetting
     validator_token: SecretSetting
+    console_token: SecretSetting | None = None
     #: The secrets that reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
     secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
     #: The key from which unpredictable ids are derived: base64 of 32 bytes. It never changes.

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from jobstore.api.requests import Role
+from signoff.status import Role
 from signoff.v1 import job_service_pb2 as jobs_pb
 
 Status = grpc.StatusCode

@@ -11,12 +11,12 @@ from api_calls import PAYLOAD_MAX, TOKENS
 from support.factories import SECRETS
 from support.jobstore.terms import TERMS
 
+from jobstore.access.tokens import Tokens
 from jobstore.api.agent_service import AgentService
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.requests import Tokens
 from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database

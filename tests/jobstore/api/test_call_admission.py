@@ -11,7 +11,7 @@ import pytest
 from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, VALIDATOR, Status, refused
 from support.fakes import until
 
-from jobstore.api.requests import Tokens
+from jobstore.access.tokens import Tokens
 from jobstore.api.server import CallLimits, create_server, set_serving
 
 LARGE = bytes(60 << 20)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from api_calls import TOKENS
 
-from jobstore.api.requests import Tokens
+from jobstore.access.tokens import Tokens
 from jobstore.api.server import SERVERS, ConnectionLimits, create_server
 
 #: What begins HTTP/2: the preface, and settings, of which there are none.

@@ -18,13 +18,14 @@ from support.factories import execute_requested
 from support.fakes import until
 from support.jobstore.steps import new_job
 
-from jobstore.api.requests import Role, Tokens
+from jobstore.access.tokens import Tokens
 from jobstore.api.server import CallInterceptor, create_server, set_serving
 from jobstore.engine.database import Database
 from jobstore.errors import InvalidError, RefusedError
 from servicekit.errors import DoubtfulError, TransientError
 from signoff import UNREACHABLE, AsyncClient, SignoffError
 from signoff.connection import make_error
+from signoff.status import Role
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, JobServiceStub, add_JobServiceServicer_to_server
 from signoff.worker.v1 import work_service_pb2 as work_pb

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from support.fakes import until
 from support.jobstore.steps import Steps
 
+from jobstore.access.tokens import Tokens
 from jobstore.api.job_service import JobService
-from jobstore.api.requests import Tokens
 from jobstore.api.server import create_server
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner

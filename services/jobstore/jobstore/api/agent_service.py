@@ -8,10 +8,10 @@ from pydantic_core import from_json
 
 from contracts.agents import hide_userinfo
 from contracts.resources import AgentPatch, NewAgent, NewAgentTry
+from jobstore.access.callers import find_actor
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent, make_unknown_agent_error
 from jobstore.agents.store import get_agent, list_agents
 from jobstore.api.requests import (
-    CALLER,
     Context,
     make_page,
     mark_replay,
@@ -53,7 +53,7 @@ class AgentService(AgentServiceServicer):
             body = new.model_dump(mode="json", exclude_defaults=True)
             key = RequestKey.of("CreateAgent", given, body, tenant=DEFAULT_TENANT)
             agent_id = new.id or str(self._runner.terms.ids.derive("agent", given))
-        command = RegisterAgent(agent_id, new, actor=CALLER.get())
+        command = RegisterAgent(agent_id, new, actor=find_actor())
         mark_replay(context, await self._runner.administer.run_one(Once(command, key, actor=command.actor)))
         return agent_pb.CreateAgentResponse(agent=await self._show(agent_id))
 
@@ -71,12 +71,12 @@ class AgentService(AgentServiceServicer):
 
     async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, _: Context) -> agent_pb.UpdateAgentResponse:
         change = read_change(request, request.agent, AgentPatch, NewAgent)
-        command = UpdateAgent(request.agent_id, change, read_version(request), actor=CALLER.get())
+        command = UpdateAgent(request.agent_id, change, read_version(request), actor=find_actor())
         await self._runner.administer.run_one(command)
         return agent_pb.UpdateAgentResponse(agent=await self._show(request.agent_id))
 
     async def DisableAgent(self, request: agent_pb.DisableAgentRequest, _: Context) -> agent_pb.DisableAgentResponse:
-        await self._runner.administer.run_one(DisableAgent(request.agent_id, read_version(request), actor=CALLER.get()))
+        await self._runner.administer.run_one(DisableAgent(request.agent_id, read_version(request), actor=find_actor()))
         return agent_pb.DisableAgentResponse(agent=await self._show(request.agent_id))
 
     async def CreateAgentTry(
@@ -87,7 +87,7 @@ class AgentService(AgentServiceServicer):
         if given:
             body = [request.agent_id, new.model_dump(mode="json", exclude_defaults=True)]
             key = RequestKey.of("CreateAgentTry", given, body, tenant=DEFAULT_TENANT)
-        command = TryAgent(try_id, request.agent_id, new, actor=CALLER.get())
+        command = TryAgent(try_id, request.agent_id, new, actor=find_actor())
         mark_replay(context, await self._runner.administer.run_one(Once(command, key, actor=command.actor)))
         return agent_pb.CreateAgentTryResponse(agent_try=await self._show_try(request.agent_id, try_id))
 

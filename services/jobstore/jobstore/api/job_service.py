@@ -11,8 +11,8 @@ from uuid import UUID
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.lint import find_warnings
 from contracts.resources import JobFilter, JobPatch, NewJob, job_message, new_job_of, patch_of
+from jobstore.access.callers import find_actor
 from jobstore.api.requests import (
-    CALLER,
     Context,
     check_job_size,
     check_text_size,
@@ -91,7 +91,7 @@ class JobService(JobServiceServicer):
             body = [new.id, hash_spec(new).hex()]
             new.id = new.id or str(self._ids.derive("job", new.tenant, given))
             key = RequestKey.of("CreateJob", given, body, tenant=new.tenant, job_id=new.id)
-        command = CreateJob(new, new.id or generate_id(), actor=CALLER.get())
+        command = CreateJob(new, new.id or generate_id(), actor=find_actor())
         view = mark_replay(context, await self._runner.submit.run_one(Once(command, key, actor=command.actor)))
         job = job_message(view, as_text=wants_text(context))
         return pb.CreateJobResponse(job=job, warnings=_make_warnings(view["acceptance_criteria"]))
@@ -167,7 +167,7 @@ class JobService(JobServiceServicer):
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         patch = patch_of(JobPatch, request.job, request.update_mask)
-        command = EditJob(request.job_id, patch, read_version(request), actor=CALLER.get())
+        command = EditJob(request.job_id, patch, read_version(request), actor=find_actor())
         view = await self._runner.submit.run_one(command)
         is_edited = "acceptance_criteria" in patch.model_fields_set
         warnings = _make_warnings(view["acceptance_criteria"]) if is_edited else ()
@@ -176,7 +176,7 @@ class JobService(JobServiceServicer):
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         fields = read_fields(request)
         payload = json_text(fields["payload"]) if "payload" in fields else None
-        command = AssignAgent(request.job_id, request.agent_id, payload, read_version(request), actor=CALLER.get())
+        command = AssignAgent(request.job_id, request.agent_id, payload, read_version(request), actor=find_actor())
         view = await self._runner.submit.run_one(command)
         return pb.AssignAgentResponse(job=job_message(view, as_text=wants_text(context)))
 
@@ -207,7 +207,7 @@ class JobService(JobServiceServicer):
         check_text_size(request.reason, self._payload_max_bytes)
         named = parse_uuid(request.execution_id, "execution_id") if request.HasField("execution_id") else None
         job_id = request.job_id or None
-        command = CancelJob(job_id, named, reason, by_call=True, version=read_version(request), actor=CALLER.get())
+        command = CancelJob(job_id, named, reason, by_call=True, version=read_version(request), actor=find_actor())
         view = await self._runner.submit.run_one(command)
         job = None if view is None else job_message(view, as_text=wants_text(context))
         execution = None if named is None else await _show_execution(self._answering, named)
@@ -218,7 +218,7 @@ class JobService(JobServiceServicer):
         chosen = _parse_filter(request)
         new = await self._convert_jobs(request)
         name, key = read_name(request), read_key(request)
-        answer = await self._batches.execute(request.job_ids, new, chosen, name, key, CALLER.get())
+        answer = await self._batches.execute(request.job_ids, new, chosen, name, key, find_actor())
         return pb.ExecuteJobsResponse(operation=write_message(resources_pb2.Operation, mark_replay(context, answer)))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
@@ -310,7 +310,7 @@ def _make_command(
         derived = ids.derive("resubmitted" if resubmits else "execution", request.job_id, given)
         execution_id = named or derived
     is_chosen, version = named is not None, read_version(request)
-    command = ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, parameters, version, actor=CALLER.get())
+    command = ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, parameters, version, actor=find_actor())
     return Once(command, key, actor=command.actor)
 
 

@@ -11,8 +11,8 @@ from contracts.judging.policy import JudgePolicy, Name
 from contracts.judging.versions import Report, make_golden
 from contracts.lint import find_notes, find_warnings
 from contracts.resources import criteria_of
+from jobstore.access.callers import find_actor
 from jobstore.api.requests import (
-    CALLER,
     Context,
     check_text_size,
     make_page,
@@ -73,7 +73,7 @@ class JudgeService(JudgeServiceServicer):
         check_text_size(request.policy_json, 4 * POLICY_MAX_BYTES)  # its white space is not stored
         policy = JudgePolicy.model_validate_json(request.policy_json)
         expected = policy.version or None if (version := read_version(request)) is None else version
-        note, actor = _read_note(request.note, "note"), CALLER.get()
+        note, actor = _read_note(request.note, "note"), find_actor()
         put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected=expected, actor=actor)
         version = await self._administer(put)
         shown = await self._show(*_POLICY, policy.name)
@@ -90,7 +90,7 @@ class JudgeService(JudgeServiceServicer):
         if report is not None:
             async with self._database.session() as session:
                 evaluated = await find_evaluated(session, request.name, request.version, report.evaluation)
-        newest, actor = read_field(request, "newest"), CALLER.get()
+        newest, actor = read_field(request, "newest"), find_actor()
         promote = PromoteVersion(named, request.version, reason, report, evaluated, expected=newest, actor=actor)
         await self._administer(promote)
         return pb.PromoteJudgePolicyResponse(policy=await self._show(*_POLICY, request.name))
@@ -102,7 +102,7 @@ class JudgeService(JudgeServiceServicer):
     async def KeepEvaluation(self, request: pb.KeepEvaluationRequest, _: Context) -> pb.KeepEvaluationResponse:
         evaluation = parse_uuid(request.evaluation, "evaluation")
         evaluated = await count_evaluation(self._database, evaluation)
-        keep = KeepEvaluation(evaluation, evaluated, actor=CALLER.get())
+        keep = KeepEvaluation(evaluation, evaluated, actor=find_actor())
         return pb.KeepEvaluationResponse(references=await self._administer(keep))
 
     async def PutGoldenSet(self, request: pb.PutGoldenSetRequest, _: Context) -> pb.PutGoldenSetResponse:
@@ -114,7 +114,7 @@ class JudgeService(JudgeServiceServicer):
             body = make_golden(request.cases_jsonl.encode().splitlines(), **asked)[1]
         except ValueError as error:
             raise InvalidError(f"no golden set: {error}", code=ErrorCode.GOLDEN_SET_INVALID) from error
-        put = PutVersion(Named(Kind.GOLDEN, name), body, note, expected=read_version(request), actor=CALLER.get())
+        put = PutVersion(Named(Kind.GOLDEN, name), body, note, expected=read_version(request), actor=find_actor())
         await self._administer(put)
         return pb.PutGoldenSetResponse(golden=await self._show(*_GOLDEN, name))
 
@@ -141,7 +141,7 @@ class JudgeService(JudgeServiceServicer):
         body = format_criteria(criteria)
         check_text_size(body, self._payload_max_bytes)
         note = _read_note(request.note, "note")
-        put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected=read_version(request), actor=CALLER.get())
+        put = PutVersion(Named(Kind.CRITERIA, name), body, note, expected=read_version(request), actor=find_actor())
         version = await self._administer(put)
         shown, warnings = await self._show(*_CRITERIA, name), find_warnings(criteria)
         return write_message(pb.PutCriteriaSetResponse, {"version": version, "warnings": warnings}, set=shown)
@@ -159,7 +159,7 @@ class JudgeService(JudgeServiceServicer):
         self, kind: Kind, request: pb.RetireJudgePolicyRequest | pb.RetireGoldenSetRequest | pb.RetireCriteriaSetRequest
     ) -> None:
         reason, expected = _read_note(request.reason, "reason"), read_version(request)
-        await self._administer(RetireName(Named(kind, request.name), reason, expected=expected, actor=CALLER.get()))
+        await self._administer(RetireName(Named(kind, request.name), reason, expected=expected, actor=find_actor()))
 
     async def _show(self, kind: Kind, message: type[M], name: str, page_size: int = 0, before: int = 0) -> M:
         """Return the policy or set of a name, with a page of versions, as a message. NotFoundError: unknown name."""

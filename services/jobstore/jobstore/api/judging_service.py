@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 from contracts.judging.cases import hash_question
 from contracts.resources import JudgingCase, NewJudgings
-from jobstore.api.requests import CALLER, Context, make_page_token, mark_replay, parse_page, parse_uuid, read_key
+from jobstore.access.callers import find_actor
+from jobstore.api.requests import Context, make_page_token, mark_replay, parse_page, parse_uuid, read_key
 from jobstore.engine.database import Database
 from jobstore.engine.parts import check_size
 from jobstore.engine.runner import CommandRunner
@@ -69,7 +70,7 @@ class JudgingService(JudgingServiceServicer):
             )
             for number, case in enumerate(new.cases)
         ]
-        command = QueueJudgings(made, obstacle, actor=CALLER.get())
+        command = QueueJudgings(made, obstacle, actor=find_actor())
         mark_replay(context, await self._runner.judge.run_one(Once(command, key, actor=command.actor)))
         return pb.CreateJudgingsResponse(id=str(group_id))
 

@@ -1,9 +1,8 @@
 """Serve OperationsService over gRPC: operations on many jobs, limits, the overview and dead letters."""
 
-import hmac
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -15,8 +14,10 @@ from sqlalchemy import text
 
 from contracts.fields import LimitName
 from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution, job_message
+from jobstore.access.callers import CALLER, find_actor
+from jobstore.access.token_store import SESSION_S, begin_session
+from jobstore.access.tokens import Tokens
 from jobstore.api.requests import (
-    CALLER,
     Context,
     make_page,
     make_page_token,
@@ -27,7 +28,6 @@ from jobstore.api.requests import (
     read_change,
     read_key,
     read_name,
-    read_token,
     read_version,
     reject_nul,
     wants_text,
@@ -65,39 +65,35 @@ LASTS_S: Final = 900
 _FORGET: Final = text("DELETE FROM login_codes WHERE ends_at <= signoff_now()")
 _ADD: Final = text(
     """
-    INSERT INTO login_codes (code_hash, token_mac, ends_at)
-    VALUES (:code_hash, :token_mac, signoff_now() + make_interval(secs => :lasts_s))
+    INSERT INTO login_codes (code_hash, maker_hash, ends_at)
+    VALUES (:code_hash, :maker_hash, signoff_now() + make_interval(secs => :lasts_s))
     """
 )
 _SPEND: Final = text(
     """
     DELETE FROM login_codes WHERE code_hash = :code_hash
-    RETURNING CASE WHEN ends_at > signoff_now() THEN token_mac END
+    RETURNING CASE WHEN ends_at > signoff_now() THEN maker_hash END
     """
 )
 
 
-async def create_code(connection: Connection, token: str) -> str:
-    """Return a new login code for a token, and delete the codes that have expired."""
+async def create_code(connection: Connection, maker_hash: bytes) -> str:
+    """Return a new login code for the holder of a token, and delete the codes that have expired."""
     code = token_urlsafe()
     await connection.execute(_FORGET)
-    new = {"code_hash": _hash(code), "token_mac": _sign(code, token), "lasts_s": float(LASTS_S)}
+    new = {"code_hash": _hash(code), "maker_hash": maker_hash, "lasts_s": float(LASTS_S)}
     await connection.execute(_ADD, new)
     return code
 
 
-async def spend_code(connection: Connection, code: str, tokens: Iterable[str]) -> str | None:
-    """Spend a login code, and return the token for which it was made; None: the code is unknown, spent or expired."""
-    mac = await connection.scalar(_SPEND, {"code_hash": _hash(code)})
-    return next((token for token in tokens if mac and hmac.compare_digest(mac, _sign(code, token))), None)
+async def spend_code(connection: Connection, code: str) -> bytes | None:
+    """Spend a login code, and return the hash of the token for which it was made; None: it is unknown or expired."""
+    maker_hash: bytes | None = await connection.scalar(_SPEND, {"code_hash": _hash(code)})
+    return maker_hash
 
 
 def _hash(code: str) -> bytes:
     return sha256(code.encode()).digest()
-
-
-def _sign(code: str, token: str) -> bytes:
-    return hmac.digest(code.encode(), token.encode(), "sha256")
 
 
 #: The shortest time until a watch reads its operation again,
@@ -130,10 +126,10 @@ class OperationsService(OperationsServiceServicer):
         *,
         groups: ConsumerGroups | None = None,
         upstreams: Upstreams = OPEN,
-        tokens: Sequence[str] = (),
+        tokens: Tokens | None = None,
     ) -> None:
-        """`tokens`: the administrator's tokens, for which login codes are made."""
-        self._tokens = tokens
+        """`tokens`: those for whose holders login codes are made."""
+        self._tokens = tokens or Tokens({})
         self._dead_letters = dead_letters
         self._waiting = waiting
         self._groups = groups
@@ -157,7 +153,7 @@ class OperationsService(OperationsServiceServicer):
 
     async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
         new = NewOperation(**read_fields(request.operation))
-        answer = await self._batches.create(new, read_key(request), CALLER.get())
+        answer = await self._batches.create(new, read_key(request), find_actor())
         return write_message(pb.CreateOperationResponse, {"operation": mark_replay(context, answer)})
 
     async def ListOperationItems(
@@ -199,23 +195,23 @@ class OperationsService(OperationsServiceServicer):
             await self._watches.wait_for_change(max(WATCH_MIN_S, rest_s), max(WATCH_MAX_S, rest_s))
 
     async def PauseOperation(self, request: pb.PauseOperationRequest, _: Context) -> pb.PauseOperationResponse:
-        operation = await self._batches.move(request.operation_id, OperationState.PAUSED, CALLER.get())
+        operation = await self._batches.move(request.operation_id, OperationState.PAUSED, find_actor())
         return write_message(pb.PauseOperationResponse, {"operation": operation})
 
     async def ResumeOperation(self, request: pb.ResumeOperationRequest, _: Context) -> pb.ResumeOperationResponse:
-        operation = await self._batches.move(request.operation_id, OperationState.RUNNING, CALLER.get())
+        operation = await self._batches.move(request.operation_id, OperationState.RUNNING, find_actor())
         return write_message(pb.ResumeOperationResponse, {"operation": operation})
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, _: Context) -> pb.CancelOperationResponse:
         reason = reject_nul(request.reason) or ""
-        operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), reason)
+        operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, find_actor(), reason)
         return write_message(pb.CancelOperationResponse, {"operation": operation})
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         asked = parse_words(resources_pb2.JobStatus.DESCRIPTOR, request.statuses)
         statuses = [JobStatus(word) for word in asked] or [JobStatus.FAILED]
         name, key = read_name(request), read_key(request)
-        answer = await self._batches.retry(request.operation_id, statuses, name, key, CALLER.get())
+        answer = await self._batches.retry(request.operation_id, statuses, name, key, find_actor())
         return write_message(pb.RetryOperationResponse, {"operation": mark_replay(context, answer)})
 
     async def ListLimits(self, request: pb.ListLimitsRequest, _: Context) -> pb.ListLimitsResponse:
@@ -234,22 +230,22 @@ class OperationsService(OperationsServiceServicer):
     async def SetLimit(self, request: pb.SetLimitRequest, _: Context) -> pb.SetLimitResponse:
         name = _parse_limit_name(request.limit.name)
         change = read_change(request, request.limit, LimitPatch, NewLimit)
-        limit = await self._runner.limit.run_one(SetLimit(name, change, read_version(request), actor=CALLER.get()))
+        limit = await self._runner.limit.run_one(SetLimit(name, change, read_version(request), actor=find_actor()))
         return write_message(pb.SetLimitResponse, {"limit": limit})
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, _: Context) -> pb.RemoveLimitResponse:
         name = _parse_limit_name(request.name)
-        await self._runner.limit.run_one(RemoveLimit(name, read_version(request), actor=CALLER.get()))
+        await self._runner.limit.run_one(RemoveLimit(name, read_version(request), actor=find_actor()))
         return pb.RemoveLimitResponse()
 
     async def Pause(self, request: pb.PauseRequest, _: Context) -> pb.PauseResponse:
         name = _parse_limit_name(request.name)
-        command = PauseLimit(name, request.paused, read_version(request), actor=CALLER.get())
+        command = PauseLimit(name, request.paused, read_version(request), actor=find_actor())
         limit = await self._runner.limit.run_one(command)
         return write_message(pb.PauseResponse, {"limit": limit})
 
     async def ConfirmLimits(self, _request: pb.ConfirmLimitsRequest, _: Context) -> pb.ConfirmLimitsResponse:
-        await self._runner.limit.run_one(ConfirmLimits(actor=CALLER.get()))
+        await self._runner.limit.run_one(ConfirmLimits(actor=find_actor()))
         return pb.ConfirmLimitsResponse()
 
     async def GetOverview(self, request: pb.GetOverviewRequest, _: Context) -> pb.GetOverviewResponse:
@@ -304,25 +300,26 @@ class OperationsService(OperationsServiceServicer):
         find_dlq(new.topic)
         if self._dead_letters is None:
             raise TransientError("no broker is known", code=ErrorCode.KAFKA_UNAVAILABLE)
-        resolved = await self._dead_letters.resolve(new, CALLER.get())
+        resolved = await self._dead_letters.resolve(new, find_actor())
         return write_message(pb.ResolveDeadLettersResponse, resolved)
 
-    async def CreateLoginCode(
-        self, _request: pb.CreateLoginCodeRequest, context: Context
-    ) -> pb.CreateLoginCodeResponse:
-        token = (read_token(context.invocation_metadata()) or b"").decode()
+    async def CreateLoginCode(self, _request: pb.CreateLoginCodeRequest, _: Context) -> pb.CreateLoginCodeResponse:
+        caller = CALLER.get()
         async with self._database.session() as session:
-            code = await create_code(session, token)
-        log.info("a login code was made", extra={"actor": CALLER.get()})
+            code = await create_code(session, caller.token_hash)
+        log.info("a login code was made", extra={"actor": caller.actor})
         return pb.CreateLoginCodeResponse(code=code)
 
     async def SpendLoginCode(self, request: pb.SpendLoginCodeRequest, _: Context) -> pb.SpendLoginCodeResponse:
-        async with self._database.session() as session:
-            token = await spend_code(session, request.code, self._tokens)
-        if token is None:
+        async with self._database.transaction() as connection:
+            maker_hash = await spend_code(connection, request.code)
+            maker = None if maker_hash is None else self._tokens.get(maker_hash)
+            if maker is not None:
+                _, secret = await begin_session(connection, maker, "console", SESSION_S)
+        if maker is None:  # after the commit: the code is spent
             raise NotFoundError("the link was used already, or is too old", code=ErrorCode.UNKNOWN_LOGIN_CODE)
-        log.info("a login code was spent")
-        return pb.SpendLoginCodeResponse(token=token)
+        log.info("a login code was spent", extra={"actor": maker.actor})
+        return pb.SpendLoginCodeResponse(token=secret)
 
 
 def _process_message(process: Process) -> pb.ProcessState:

@@ -1,13 +1,10 @@
-"""Read requests, find the role of a caller by its token, and page through lists."""
+"""Read requests, and page through lists."""
 
 import base64
 import binascii
 import hashlib
-import hmac
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextvars import ContextVar
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -19,13 +16,12 @@ from contracts.fields import OperationName, Patch
 from contracts.resources import NewJob, patch_of
 from contracts.topics import measure, measure_job
 from jobstore.engine.parts import check_size
-from jobstore.errors import ForbiddenError, InvalidError, UnauthenticatedError
+from jobstore.errors import ForbiddenError, InvalidError
 from jobstore.jobs.commands import Answer
-from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor
 from signoff.connection import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
-from signoff.status import View
+from signoff.status import Role, View
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1.agent_service_pb2 import UpdateAgentRequest
 from signoff.v1.operations_service_pb2 import SetLimitRequest
@@ -174,73 +170,9 @@ def _digest(request: Message) -> str:
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
-Metadata = Iterable[tuple[str, str | bytes]]
-
-
-class Role(Enum):
-    """The role that a token gives its caller; its value is the actor of the changes that the call makes."""
-
-    ADMINISTRATOR = ADMINISTRATOR
-    EXECUTOR = EXECUTOR
-    VALIDATOR = VALIDATOR
-
-
-#: The actor of the call that is under way, by its token alone; SIGNOFF outside of calls.
-CALLER: Final[ContextVar[Actor]] = ContextVar("caller", default=SIGNOFF)
-
-
-_WORK_SERVICE: Final = "/signoff.worker.v1.WorkService/"
-#: The roles that may call each method of WorkService; no role may call a method that is not listed here.
-_WORKERS: Final[Mapping[str, Collection[Role]]] = {
-    "BeginExecutions": (Role.EXECUTOR,),
-    "BeginJudgings": (Role.VALIDATOR,),
-    "FinishJudgings": (Role.VALIDATOR,),
-    "FinishTask": (Role.EXECUTOR,),
-    "RenewLeases": (Role.EXECUTOR, Role.VALIDATOR),
-    "ReportJudge": (Role.VALIDATOR,),
-    "WatchTasks": (Role.EXECUTOR,),
-    "WatchWaitingJudgings": (Role.VALIDATOR,),
-}
 _PROTOCOLS: Final = pb.Protocol.DESCRIPTOR
 #: The kind of work whose leases a role holds.
 _WORK_KINDS: Final = {Role.EXECUTOR: work_pb.WORK_KIND_EXECUTING, Role.VALIDATOR: work_pb.WORK_KIND_JUDGING}
-
-
-class Tokens:
-    """Find the role of a token; tokens are compared in constant time."""
-
-    def __init__(self, tokens: Mapping[Role, Iterable[str]]) -> None:
-        self._roles = [(token.encode(), role) for role, values in tokens.items() for token in values]
-
-    def get_role(self, metadata: Metadata | None) -> Role:
-        """Return the role of a call's `authorization: Bearer <token>`. UnauthenticatedError: it has no known token."""
-        presented = read_token(metadata)
-        for token, role in self._roles if presented is not None else ():
-            if hmac.compare_digest(token, presented or b""):
-                return role
-        message = "a known token is needed in the metadata `authorization: Bearer <token>`"
-        raise UnauthenticatedError(message)
-
-    def check_method(self, method: str, metadata: Metadata | None) -> Role:
-        """Return the role of a caller of `method`. UnauthenticatedError: no known token. ForbiddenError: wrong role."""
-        role = self.get_role(metadata)
-        if role not in _find_roles(method):
-            raise ForbiddenError(f"the token of the role {role.value} does not open {method}")
-        return role
-
-
-def read_token(metadata: Metadata | None) -> bytes | None:
-    """Return the token of a call's `authorization: Bearer <token>`, or None if the call has none."""
-    header = next((value for key, value in metadata or () if key == "authorization"), "")
-    scheme, _, presented = (header.encode() if isinstance(header, str) else header).partition(b" ")
-    return presented if scheme.lower() == b"bearer" else None
-
-
-def _find_roles(method: str) -> Collection[Role]:
-    """Return the roles that may call a method."""
-    if method.startswith(_WORK_SERVICE):
-        return _WORKERS.get(method.removeprefix(_WORK_SERVICE), ())
-    return tuple(Role) if method.startswith(("/grpc.health.", "/grpc.reflection.")) else (Role.ADMINISTRATOR,)
 
 
 def check_kind(role: Role, request: object) -> None:

@@ -21,13 +21,17 @@ from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
 from contracts.fields import explain, message_of
-from jobstore.api.requests import CALLER, Role, Tokens, check_kind
+from jobstore.access.callers import CALLER, Caller, check_access
+from jobstore.access.tokens import Tokens
+from jobstore.api.requests import check_kind
 from jobstore.errors import InvalidError, TooManyCallsError, TooSlowError, UnimplementedError, Violation
 from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, note_uses
 from servicekit.errors import ServiceError, TransientError
 from signoff.errors import ErrorCode, find_code, is_retryable
+from signoff.status import Role
 from signoff.v1 import (
     agent_service_pb2,
+    identity_service_pb2,
     job_service_pb2,
     judge_service_pb2,
     judging_service_pb2,
@@ -183,24 +187,26 @@ class CallLimits:
 
 
 class CallSlots:
-    """Count the calls of each role and, apart, its watches, so that no role's load refuses another role's calls."""
+    """Count the calls of each role in each set of tenants and, apart, its watches: no load of others refuses a call."""
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = {False: limits.calls_max, True: limits.watches_max}
-        self._under_way: Counter[tuple[Role, bool]] = Counter()
+        self._under_way: Counter[tuple[Role, frozenset[str] | None, bool]] = Counter()
 
     @contextmanager
-    def hold(self, role: Role, *, lasting: bool) -> Iterator[None]:
+    def hold(self, caller: Caller, *, lasting: bool) -> Iterator[None]:
         """Hold a slot for a call, or a watch (`lasting`), while the block runs. TooManyCallsError: no slot is free."""
-        kind, limit = (role, lasting), self._limits[lasting]
+        kind, limit = (caller.role, caller.tenants, lasting), self._limits[lasting]
         if self._under_way[kind] >= limit:
             what = "watches" if lasting else "calls"
-            raise TooManyCallsError(f"{limit} {what} of the role {role.value} are under way; try again later")
+            raise TooManyCallsError(f"{limit} {what} of the role {caller.role.value} are under way; try again later")
         self._under_way[kind] += 1
         try:
             yield
         finally:
             self._under_way[kind] -= 1
+            if not self._under_way[kind]:
+                del self._under_way[kind]
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -227,15 +233,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(requests: object, context: Context) -> Any:
             began, request = time.monotonic(), None
             try:
-                role = self._tokens.check_method(method, context.invocation_metadata())
-                CALLER.set(role.value)
+                caller = self._tokens.find(context.invocation_metadata())
+                CALLER.set(caller)
                 if handler is None:
                     return await abort_with(context, UnimplementedError(f"there is no method {method}"), method, None)
-                with self._slots.hold(role, lasting=handler.response_streaming):
-                    request = requests if handler.request_streaming else await self._read(role, context)
-                    if DEPRECATIONS and (uses := find_declared(find_in_call(method, request))):
+                check_access(caller, method)
+                with self._slots.hold(caller, lasting=handler.response_streaming):
+                    request = requests if handler.request_streaming else await self._read(caller.role, context)
+                    uses = find_declared(find_in_call(method, request)) if DEPRECATIONS else {}
+                    if uses or handler.response_streaming:  # else a stream that ends in its first write ends untold
                         await context.send_initial_metadata(tuple(note_uses(uses)))
-                    return await self._carry_out(handler, request, context)
+                    return await self._carry_out(handler, request, context, caller)
             except grpc.aio.AbortError:
                 raise
             except TooManyCallsError as error:
@@ -263,10 +271,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         check_kind(role, request)
         return request
 
-    async def _carry_out(self, handler: Any, request: object, context: Context) -> object:
-        """Carry out an admitted call: return its response, or write its stream of responses and return None."""
+    async def _carry_out(self, handler: Any, request: object, context: Context, caller: Caller) -> object:
+        """Carry out an admitted call: return its response, or write its stream of responses and return None.
+
+        A stream ends with the token of its caller.
+        """
         if handler.unary_unary:
             return await handler.unary_unary(request, context)
+        async with self._tokens.bound(caller):
+            return await self._stream(handler, request, context)
+
+    async def _stream(self, handler: Any, request: object, context: Context) -> object:
         responses = (handler.unary_stream or handler.stream_stream)(request, context)
         if inspect.isawaitable(responses):  # health's Watch, which writes by itself
             return await responses
@@ -345,7 +360,7 @@ MESSAGE_MAX_BYTES = 64 << 20
 SERVERS = 16
 _FILES: Final = (
     *(job_service_pb2, agent_service_pb2, operations_service_pb2, judge_service_pb2, judging_service_pb2),
-    *(work_service_pb2, receipt_service_pb2),
+    *(work_service_pb2, receipt_service_pb2, identity_service_pb2),
 )
 SERVICES = [service.full_name for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
 

@@ -16,7 +16,8 @@ from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.spending import Budget
 from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from jobstore.api.requests import CALLER, Context, check_text_size, read_protocols
+from jobstore.access.callers import find_actor
+from jobstore.api.requests import Context, check_text_size, read_protocols
 from jobstore.api.task_claims import TaskClaims
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command
@@ -191,7 +192,7 @@ def _make_command(token: _Lease, outcome: pb.JudgingOutcome, real: Row | None) -
         duration_s=outcome.duration_s,
         execution_id=real.execution_id if real is not None else None,
         job_id=real.job_id if real is not None else None,
-        actor=CALLER.get(),
+        actor=find_actor(),
     )
 
 
@@ -283,7 +284,7 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.REFERENCE_IN_RECORD, message)
         inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
         asked = (event.execution_id, event.job_id, owner, request.room, inline, claim.replay, event.not_before)
-        return ClaimExecution(*asked, author, request.capacity, protocols, actor=CALLER.get())
+        return ClaimExecution(*asked, author, request.capacity, protocols, actor=find_actor())
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, _: Context) -> pb.BeginJudgingsResponse:
         owner = UUID(request.owner)
@@ -376,7 +377,7 @@ class WorkService(WorkServiceServicer):
         keys = _KEYS.validate_python({key.name: list(key.base_urls) for key in request.keys})
         check_text_size(request.policy_json, 4 * POLICY_MAX_BYTES)
         body = format_body(JudgePolicy.model_validate_json(request.policy_json))
-        version = await self._runner.administer.run_one(ReportDefault(RESERVED, body, actor=CALLER.get()))
+        version = await self._runner.administer.run_one(ReportDefault(RESERVED, body, actor=find_actor()))
         reference = join_reference(RESERVED.name, version)
         async with self._database.session() as session:
             await note_validator(session, UUID(request.owner), reference, keys)
@@ -433,7 +434,7 @@ class WorkService(WorkServiceServicer):
         if (event.execution_id, event.lease) != (signature.execution_id, signature.lease):
             return _NOT_SIGNED
         size, judge = len(claim.result), request.model_and_prompt
-        return ClaimJudging(event, owner, request.room, size, judge, actor=CALLER.get())
+        return ClaimJudging(event, owner, request.room, size, judge, actor=find_actor())
 
 
 def _read_absences(request: pb.RenewLeasesRequest) -> dict[tuple[UUID, int], float]:
@@ -447,7 +448,7 @@ def _end_lease(token: tuple[UUID, int], one: pb.GivenBackLease) -> EndLease:
     execution_id, lease = token
     after_s = min(max(0.0, one.due_after_s), DUE_AFTER_MAX_S)
     given_back = (execution_id, TransitionKind.GIVEN_BACK, lease)
-    return EndLease(*given_back, begun=one.begun, due_after_s=after_s, actor=CALLER.get())
+    return EndLease(*given_back, begun=one.begun, due_after_s=after_s, actor=find_actor())
 
 
 def _read_report(request: pb.RenewLeasesRequest) -> str | None:

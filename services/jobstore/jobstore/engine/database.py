@@ -56,6 +56,7 @@ class Wake(Flag):
     JUDGINGS = auto()  # a judging without a job waits for a validator
     LATE = auto()  # a lease is late, and ends once what stood in the topics is read: their consumers hurry
     TASKS = auto()  # a task that is no execution waits for an executor, or an executor has room for one
+    IDENTITY = auto()  # a token was made or ended: every jobstore keeps the live ones in memory
 
     @property
     def payload(self) -> str:
@@ -73,9 +74,9 @@ class Wake(Flag):
 
 
 #: The letter of each kind of work, in their order.
-_LETTERS = dict(zip(tuple(Wake), "lqfaojrt", strict=True))
+_LETTERS = dict(zip(tuple(Wake), "lqfaojrti", strict=True))
 #: The work that a process looks for after its connection was lost. It wakes the loops that FREED wakes, too.
-EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS | Wake.TASKS
+EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS | Wake.JUDGINGS | Wake.TASKS | Wake.IDENTITY
 
 
 def notify(wake: Wake) -> str:

@@ -1,6 +1,5 @@
 """The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
-from functools import partial
 from typing import Final
 
 from sqlalchemy import (
@@ -9,13 +8,11 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -25,8 +22,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
-from sqlalchemy.schema import SchemaItem
 
+from jobstore.schema import access_tables
+from jobstore.schema.base import TIME, declare, required
 from jobstore.schema.columns import (
     EDITED,
     ENDED,
@@ -42,24 +40,8 @@ from jobstore.schema.columns import (
     filtered,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "%(column_0_label)s_idx",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "pk": "%(table_name)s_pkey",
-    }
-)
-TIME = DateTime(timezone=True)
-#: A column that is never NULL.
-required = partial(Column[object], nullable=False)
-
-
-def declare(name: str, *items: SchemaItem) -> Table:
-    """Declare a table with columns, indexes and constraints, which may have settings that only PostgreSQL has."""
-    return Table(name, metadata, *items)
-
+#: All tables, those of `access_tables` included.
+metadata: Final = access_tables.tokens.metadata
 
 agents = declare(
     "agents",
@@ -547,14 +529,6 @@ receipt_keys = declare(
     Column("public_key", LargeBinary, primary_key=True),
     required("secret_id", Text),
     required("added_at", TIME, server_default=func.signoff_now()),
-)
-
-#: One-time codes of login links that were not spent.
-login_codes = declare(
-    "login_codes",
-    Column("code_hash", LargeBinary, primary_key=True, doc="SHA-256 of the code"),
-    required("token_mac", LargeBinary, doc="HMAC of the token that it is for, under the code"),
-    required("ends_at", TIME),
 )
 
 

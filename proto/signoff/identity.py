@@ -1,0 +1,44 @@
+"""What the jobstore answers about callers, tokens and sessions."""
+
+from pydantic import Field
+
+from signoff.fields import Model, Open, Time, optional
+from signoff.status import Role
+
+
+class _Holder(Model):
+    """Who holds a credential, and what it allows."""
+
+    name: str = Field(description="of the token, or what the provider calls the user")
+    role: Open[Role]
+    tenants: list[str] = Field(default_factory=list, description="whose things it may read and change")
+    all_tenants: bool = Field(default=False, description="all tenants, in place of `tenants`")
+    ends_at: Time | None = optional("when it ends, if it does")
+
+
+class Caller(_Holder):
+    """Who calls, by the credential of the call."""
+
+    actor: str = Field(description="as it stands in logs: `token:<name>` or `user:<subject>`")
+    session_id: str | None = optional("of the session, if the credential is one")
+
+
+class AccessToken(_Holder):
+    """A token, without its text."""
+
+    id: str
+    hint: str = Field(description="its first characters")
+    created_at: Time
+    created_by: str
+    revoked_at: Time | None = optional("when it was revoked")
+    last_used_at: Time | None = optional("to the minute")
+
+
+class Session(_Holder):
+    """A session: a token that its user began by signing in."""
+
+    id: str
+    actor: str
+    client: str = Field("", description="where it was begun, such as `console` or `cli`")
+    created_at: Time
+    last_used_at: Time | None = optional("to the minute")

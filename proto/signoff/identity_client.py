@@ -1,0 +1,70 @@
+"""The part of the client for who callers are: tokens and sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+
+from signoff.connection import Call, Connection, Page, Request, iterate, join_request
+
+if TYPE_CHECKING:
+    from signoff.identity import AccessToken, Caller, Session
+
+
+class MadeToken(NamedTuple):
+    """A new token, and its text, which the jobstore does not keep."""
+
+    token: AccessToken
+    secret: str
+
+
+class BegunSession(NamedTuple):
+    """A new session, and the text of its token, which the jobstore does not keep."""
+
+    session: Session
+    secret: str
+
+
+class IdentityClient(Connection):
+    """Call the jobstore about tokens and sessions; a base of AsyncClient."""
+
+    async def get_caller(self, **call: Unpack[Call]) -> Caller:
+        """Return who this client calls as."""
+        caller: Caller = await self._ask("GetCaller", "caller", **call)
+        return caller
+
+    async def create_token(
+        self, token: Request = None, /, *, timeout_s: float | None = None, **fields: Any
+    ) -> MadeToken:
+        """Make a token, such as `name="eve", role="viewer", tenants=["press"]`, or with `all_tenants=True`."""
+        made = await self._call("CreateToken", token=join_request(token, fields), timeout_s=timeout_s)
+        return MadeToken(self._read(made.token), made.secret)
+
+    async def list_tokens(self, *, include_ended: bool = False, **page: Unpack[Page]) -> tuple[list[AccessToken], str]:
+        """Return a page of tokens, newest first, and the next page's token or ""."""
+        return await self._ask_page("ListTokens", "tokens", include_ended=include_ended, **page)
+
+    iter_tokens = iterate(list_tokens)
+
+    async def rotate_token(self, name: str, *, overlap_s: float | None = None, **call: Unpack[Call]) -> MadeToken:
+        """Make another token of a name; those before go on for `overlap_s`, a day unless it is given."""
+        made = await self._call("RotateToken", name=name, overlap_s=overlap_s, **call)
+        return MadeToken(self._read(made.token), made.secret)
+
+    async def revoke_token(self, name: str, **call: Unpack[Call]) -> None:
+        """End all tokens of a name, and the sessions that came of them."""
+        await self._call("RevokeToken", name=name, **call)
+
+    async def create_session(self, client: str, *, lasts_s: float | None = None, **call: Unpack[Call]) -> BegunSession:
+        """Begin a session of the caller; `client` says where, such as `cli`."""
+        begun = await self._call("CreateSession", client=client, lasts_s=lasts_s, **call)
+        return BegunSession(self._read(begun.session), begun.secret)
+
+    async def list_sessions(self, **page: Unpack[Page]) -> tuple[list[Session], str]:
+        """Return a page of open sessions, newest first, and the next page's token or ""."""
+        return await self._ask_page("ListSessions", "sessions", **page)
+
+    iter_sessions = iterate(list_sessions)
+
+    async def end_session(self, session_id: str = "", **call: Unpack[Call]) -> None:
+        """End a session by its id, or the caller's own."""
+        await self._call("EndSession", session_id=session_id, **call)

@@ -1,0 +1,1 @@
+"""Who callers are: their credentials, and what these allow."""

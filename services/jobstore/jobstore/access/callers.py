@@ -1,0 +1,53 @@
+"""Know who calls, by the credential of the call, and whether its role may call a method."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from contracts.access import ACCESS, Of, name_roles
+from jobstore.errors import ForbiddenError
+from jobstore.jobs.model import Actor
+from signoff.status import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of a credential. `tenants`: whose things it may read and change; None: those of all tenants."""
+
+    name: str
+    actor: Actor
+    role: Role
+    tenants: frozenset[str] | None = None
+    #: SHA-256 of the credential, and of the token with which the credential ends.
+    token_hash: bytes = b""
+    maker_hash: bytes | None = None
+    ends_at: datetime | None = None
+    #: Of the session, if the credential is one.
+    session_id: UUID | None = None
+
+    def may_see(self, tenant: str) -> bool:
+        """Return whether what belongs to a tenant exists for this caller."""
+        return self.tenants is None or tenant in self.tenants
+
+
+#: The caller of the call that is under way. Without a default: what is read outside of calls says of which tenants.
+CALLER: Final[ContextVar[Caller]] = ContextVar("caller")
+
+
+def find_actor() -> Actor:
+    """Return the actor of the changes that the call makes which is under way."""
+    return CALLER.get().actor
+
+
+def check_access(caller: Caller, method: str) -> None:
+    """Raise ForbiddenError, which names the roles that may, if a caller may not call a method."""
+    access = ACCESS.get(method)
+    if access is None:
+        raise ForbiddenError(f"no role may call {method}")
+    if caller.role not in access.roles:
+        needed = name_roles(access.roles)
+        raise ForbiddenError(f"{caller.name} has the role {caller.role.value}; {method} needs {needed}")
+    if access.of is Of.ALL and caller.tenants is not None:
+        raise ForbiddenError(f"{caller.name} is of some tenants; {method} is for a token of all tenants")

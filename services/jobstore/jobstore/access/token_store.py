@@ -1,0 +1,258 @@
+"""Store tokens by their hashes, and follow their changes: each change of any jobstore is known within a second."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from contracts.tokens import HINT_CHARS, hash_token, make_token
+from jobstore.access.callers import Caller
+from jobstore.access.tokens import NAMES, Tokens
+from jobstore.engine.database import Database, Wake, notify
+from jobstore.engine.sql import Connection, Row
+from jobstore.errors import ConflictError, NotFoundError
+from jobstore.jobs.model import Actor
+from servicekit.process.runtime import run_forever
+from signoff.errors import ErrorCode
+from signoff.status import Role
+
+#: Seconds after which the number of the last change is read even without a notification.
+FOLLOW_S: Final = 0.5
+#: Seconds between two writes of when tokens were used last.
+USED_S: Final = 60.0
+#: Seconds that a session lasts unless it is said.
+SESSION_S: Final = 43_200.0
+#: How many ended sessions are deleted at once, and seconds for which they are kept, since lists may show them.
+FORGET_BATCH: Final = 1_000
+KEPT_S: Final = 86_400
+
+#: Locks the row of the changes first: whoever changes tokens does so one after the other, in the order of the numbers.
+_BEGIN: Final = text(
+    f"UPDATE token_changes SET number = number + 1 RETURNING number, {notify(Wake.IDENTITY)}"  # noqa: S608 - a letter
+)
+_ADD: Final = text(
+    """
+    INSERT INTO tokens (hash, kind, name, actor, role, tenants, hint, client, maker_hash, created_by, ends_at, change)
+    SELECT :hash, :kind, :name, :actor, :role, :tenants, :hint, :client, CAST(:maker_hash AS bytea), :created_by,
+        least(CAST(:ends_at AS timestamptz), signoff_now() + make_interval(secs => :lasts_s)), :change
+    WHERE :kind = 'session' OR :takes_over
+        OR NOT EXISTS (SELECT FROM tokens WHERE kind = 'token' AND name = :name
+            AND revoked_at IS NULL AND (ends_at IS NULL OR ends_at > signoff_now()))
+    RETURNING *
+    """
+)
+_END: Final = text(
+    """
+    UPDATE tokens SET change = :change,
+        ends_at = CASE WHEN :overlap_s > 0 THEN least(ends_at, signoff_now() + make_interval(secs => :overlap_s))
+            ELSE ends_at END,
+        revoked_at = CASE WHEN :overlap_s > 0 THEN NULL ELSE signoff_now() END
+    WHERE kind = 'token' AND name = :name AND revoked_at IS NULL AND (ends_at IS NULL OR ends_at > signoff_now())
+        AND (CAST(:tenants AS text[]) IS NULL OR tenants <@ :tenants)
+    RETURNING *
+    """
+)
+_END_SESSION: Final = text(
+    """
+    UPDATE tokens SET change = :change, revoked_at = signoff_now()
+    WHERE kind = 'session' AND id = :id AND revoked_at IS NULL
+        AND (actor = :actor OR :administers AND (CAST(:tenants AS text[]) IS NULL OR tenants <@ :tenants))
+    RETURNING hash
+    """
+)
+_LIST: Final = text(
+    """
+    SELECT * FROM tokens
+    WHERE kind = :kind AND (CAST(:actor AS text) IS NULL OR actor = :actor)
+        AND (CAST(:tenants AS text[]) IS NULL OR tenants <@ :tenants)
+        AND (:include_ended OR revoked_at IS NULL AND (ends_at IS NULL OR ends_at > signoff_now()))
+        AND (CAST(:created_at AS timestamptz) IS NULL OR (created_at, id) < (:created_at, CAST(:id AS uuid)))
+    ORDER BY created_at DESC, id DESC LIMIT :limit
+    """
+)
+_NUMBER: Final = text("SELECT number FROM token_changes")
+_CHANGED: Final = text("SELECT * FROM tokens WHERE change > :seen AND (:seen > 0 OR revoked_at IS NULL)")
+_USED: Final = text(
+    """
+    UPDATE tokens SET last_used_at = signoff_now() FROM unnest(CAST(:hashes AS bytea[])) AS used (hash)
+    WHERE tokens.hash = used.hash
+    """
+)
+_FORGET: Final = text(
+    """
+    DELETE FROM tokens WHERE hash IN (
+        SELECT hash FROM tokens WHERE kind = 'session' AND ends_at < signoff_now() - make_interval(secs => :kept_s)
+        ORDER BY ends_at LIMIT :batch
+    )
+    """
+)
+
+
+async def add_token(  # noqa: PLR0913 - what a token is
+    connection: Connection,
+    kind: str,
+    name: str,
+    actor: Actor,
+    role: Role,
+    tenants: Collection[str] | None,
+    *,
+    created_by: Actor,
+    lasts_s: float | None = None,
+    ends_at: datetime | None = None,
+    maker_hash: bytes | None = None,
+    client: str = "",
+    takes_over: bool = False,
+) -> tuple[Row, str]:
+    """Add a token, and return its row and its text, which is nowhere else. Call within a transaction.
+
+    It ends after `lasts_s` or at `ends_at`, whichever is first. ConflictError (`token_conflict`): a live token has the
+    name, and the new one does not take the name over.
+    """
+    secret = make_token()
+    added = await connection.execute(
+        _ADD,
+        {
+            "hash": hash_token(secret),
+            "kind": kind,
+            "name": name,
+            "actor": actor,
+            "role": role.value,
+            "tenants": None if tenants is None else sorted(tenants),
+            "hint": secret[:HINT_CHARS],
+            "client": client,
+            "maker_hash": maker_hash,
+            "created_by": created_by,
+            "ends_at": ends_at,
+            "lasts_s": lasts_s,
+            "takes_over": takes_over,
+            "change": await connection.scalar(_BEGIN),
+        },
+    )
+    if not added or (kind == "token" and name in NAMES.values()):
+        message = f"a token is called {name} already: rotate it, or choose another name"
+        raise ConflictError(message, code=ErrorCode.TOKEN_CONFLICT)
+    return added.one(), secret
+
+
+async def begin_session(connection: Connection, caller: Caller, client: str, lasts_s: float) -> tuple[Row, str]:
+    """Begin a session of a caller; return its row and its text. A session of a session ends with the same token."""
+    maker_hash = caller.maker_hash if caller.session_id is not None else caller.token_hash
+    return await add_token(
+        *(connection, "session", caller.name, caller.actor, caller.role, caller.tenants),
+        created_by=caller.actor,
+        lasts_s=lasts_s,
+        ends_at=caller.ends_at,
+        maker_hash=maker_hash,
+        client=client,
+    )
+
+
+async def end_tokens(
+    connection: Connection, name: str, tenants: frozenset[str] | None, *, overlap_s: float = 0.0
+) -> list[Row]:
+    """Revoke the live tokens of a name, or let them end after `overlap_s`; return their rows. Call in a transaction.
+
+    NotFoundError (`unknown_token`): no live token of these tenants has the name.
+    """
+    change = await connection.scalar(_BEGIN)
+    parameters = {"name": name, "overlap_s": overlap_s, "change": change, "tenants": _as_list(tenants)}
+    ended = await connection.execute(_END, parameters)
+    if not ended:
+        raise NotFoundError(f"no live token is called {name}", code=ErrorCode.UNKNOWN_TOKEN)
+    return ended
+
+
+async def end_session(connection: Connection, session_id: UUID, caller: Caller) -> None:
+    """End a session of the caller or, for an administrator, of the caller's tenants. Call within a transaction.
+
+    NotFoundError (`unknown_session`): there is no such session that has not ended.
+    """
+    change = await connection.scalar(_BEGIN)
+    asked = {"id": session_id, "change": change, "tenants": _as_list(caller.tenants), "actor": caller.actor}
+    administers = caller.role is Role.ADMINISTRATOR
+    if not await connection.execute(_END_SESSION, {**asked, "administers": administers}):
+        raise NotFoundError(f"no session {session_id} is open", code=ErrorCode.UNKNOWN_SESSION)
+
+
+async def list_tokens(
+    connection: Connection,
+    kind: str,
+    tenants: frozenset[str] | None,
+    limit: int,
+    after: tuple[datetime, UUID] | None = None,
+    *,
+    actor: Actor | None = None,
+    include_ended: bool = False,
+) -> Sequence[Row]:
+    """Return up to `limit` tokens or sessions within these tenants, the newest first, after the place `after`.
+
+    `actor`: only those of this actor.
+    """
+    created_at, id_ = after or (None, None)
+    asked = {"kind": kind, "tenants": _as_list(tenants), "actor": actor, "include_ended": include_ended}
+    return await connection.execute(_LIST, {**asked, "created_at": created_at, "id": id_, "limit": limit})
+
+
+async def forget_sessions(connection: Connection) -> int:
+    """Delete up to FORGET_BATCH sessions that ended KEPT_S ago, and return how many."""
+    return await connection.change(_FORGET, {"kept_s": float(KEPT_S), "batch": FORGET_BATCH})
+
+
+def _as_list(tenants: frozenset[str] | None) -> list[str] | None:
+    return None if tenants is None else sorted(tenants)
+
+
+def read_caller(row: Row) -> Caller:
+    """Return the holder of a token by the token's row."""
+    return Caller(
+        row.name,
+        Actor(row.actor),
+        Role(row.role),
+        None if row.tenants is None else frozenset(row.tenants),
+        row.hash,
+        row.maker_hash,
+        row.ends_at,
+        row.id if row.kind == "session" else None,
+    )
+
+
+class TokenFollower:
+    """Keep `Tokens` as the database has them. `wake` is set when a commit has changed tokens."""
+
+    def __init__(self, database: Database, tokens: Tokens) -> None:
+        self._database = database
+        self.tokens = tokens
+        self._seen = 0
+        self.wake = asyncio.Event()
+
+    async def follow(self) -> None:
+        """Read what has changed since the last look."""
+        async with self._database.session() as session:
+            number = await session.scalar(_NUMBER)
+            if number == self._seen:
+                return
+            if number < self._seen:  # the database was restored from a backup
+                self.tokens.clear()
+                self._seen = 0
+            rows = await session.execute(_CHANGED, {"seen": self._seen})
+        live = [read_caller(row) for row in rows if row.revoked_at is None]
+        self.tokens.put(live, [row.hash for row in rows if row.revoked_at is not None])
+        self.tokens.forget_ended()
+        self._seen = max(number, *(row.change for row in rows))
+
+    async def run(self) -> None:
+        """Follow the changes of tokens, for ever."""
+        await run_forever(self.follow, name="tokens", every_s=FOLLOW_S, wake=self.wake)
+
+    async def write_used(self) -> None:
+        """Write which tokens were used since the last time."""
+        if used := self.tokens.take_used():
+            async with self._database.session() as session:
+                await session.change(_USED, {"hashes": used})
+
+    async def run_used(self) -> None:
+        """Write now and then which tokens were used, for ever."""
+        await run_forever(self.write_used, name="used tokens", every_s=USED_S)

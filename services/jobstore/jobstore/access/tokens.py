@@ -1,0 +1,124 @@
+"""Keep the live tokens in memory, so that a call costs no statement, and end the streams of those that ended."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from contracts.tokens import hash_token
+from jobstore.access.callers import Caller
+from jobstore.errors import UnauthenticatedError
+from jobstore.jobs.model import EXECUTOR, VALIDATOR, Actor
+from servicekit import clock
+from signoff.status import Role
+
+Metadata = Iterable[tuple[str, str | bytes]]
+
+#: Names that the tokens of the environment have, by their role.
+NAMES: Final[Mapping[Role, str]] = {
+    Role.ADMINISTRATOR: "bootstrap",
+    Role.CONSOLE: "console",
+    Role.EXECUTOR: "executor",
+    Role.VALIDATOR: "validator",
+}
+#: Workers of the environment are named as their reports are.
+_ACTORS: Final = {Role.EXECUTOR: EXECUTOR, Role.VALIDATOR: VALIDATOR}
+#: The one text for every credential that opens nothing: which of the reasons holds, the log and the audit say.
+REFUSAL: Final = "a known token is needed in the metadata `authorization: Bearer <token>`"
+
+
+def read_token(metadata: Metadata | None) -> str | None:
+    """Return the token of a call's `authorization: Bearer <token>`, or None if the call has none."""
+    header = next((value for key, value in metadata or () if key == "authorization"), "")
+    scheme, _, presented = (header if isinstance(header, str) else header.decode("latin-1")).partition(" ")
+    return presented if scheme.lower() == "bearer" else None
+
+
+class Tokens:
+    """The live tokens by their hashes: those of the environment, and those that `put` was given.
+
+    A token is looked up by its SHA-256, so that how long it takes tells nothing of any token.
+    """
+
+    def __init__(self, of_environment: Mapping[Role, Iterable[str]]) -> None:
+        self._fixed = {
+            (key := hash_token(token)): Caller(NAMES[role], _name_actor(role), role, token_hash=key)
+            for role, values in of_environment.items()
+            for token in values
+        }
+        self._made: dict[bytes, Caller] = {}
+        self._used: set[bytes] = set()
+        self._streams: defaultdict[bytes, set[asyncio.Timeout]] = defaultdict(set)
+
+    def find(self, metadata: Metadata | None) -> Caller:
+        """Return the caller of a call. UnauthenticatedError: the call has no token, or one that opens nothing."""
+        presented = read_token(metadata)
+        caller = None if presented is None else self.get(hash_token(presented))
+        if caller is None:
+            raise UnauthenticatedError(REFUSAL)
+        if caller.token_hash in self._made:
+            self._used.add(caller.token_hash)
+        return caller
+
+    def take_used(self) -> list[bytes]:
+        """Return the hashes of the tokens that were used since the last time, but for those of the environment."""
+        used, self._used = self._used, set()
+        return sorted(used)
+
+    def get(self, token_hash: bytes) -> Caller | None:
+        """Return the holder of a token by the token's hash; None if the token is unknown, has ended or was revoked."""
+        caller = self._fixed.get(token_hash) or self._made.get(token_hash)
+        if caller is None or (caller.ends_at is not None and caller.ends_at <= clock.now()):
+            return None
+        return caller if caller.maker_hash is None or self.get(caller.maker_hash) is not None else None
+
+    def put(self, callers: Iterable[Caller], ended: Iterable[bytes]) -> None:
+        """Add the holders of tokens, and forget those of tokens that `ended`; end the streams of what is gone."""
+        self._made.update((caller.token_hash, caller) for caller in callers)
+        for token_hash in ended:
+            self._made.pop(token_hash, None)
+        self._end_streams()
+
+    def clear(self) -> None:
+        """Forget all tokens but those of the environment. Streams go on until `put` says what there is."""
+        self._made.clear()
+
+    def forget_ended(self) -> None:
+        """Forget the tokens whose time is over."""
+        now = clock.now()
+        self._made = {
+            key: caller for key, caller in self._made.items() if caller.ends_at is None or caller.ends_at > now
+        }
+
+    @asynccontextmanager
+    async def bound(self, caller: Caller) -> AsyncIterator[None]:
+        """Run a block no longer than a caller's token lives. UnauthenticatedError: the token ended meanwhile."""
+        left_s = None if caller.ends_at is None else (caller.ends_at - clock.now()).total_seconds()
+        streams = self._streams[caller.token_hash]
+        limit = asyncio.timeout(left_s)
+        try:
+            async with limit:
+                streams.add(limit)
+                if self.get(caller.token_hash) is None:
+                    limit.reschedule(0)  # it ended between the look-up and here
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise UnauthenticatedError(REFUSAL) from None
+        finally:
+            streams.discard(limit)
+            if not streams:
+                self._streams.pop(caller.token_hash, None)
+
+    def _end_streams(self) -> None:
+        now = asyncio.get_running_loop().time() if self._streams else 0.0
+        for token_hash, limits in self._streams.items():
+            if self.get(token_hash) is None:
+                for limit in limits:
+                    limit.reschedule(now)
+
+
+def _name_actor(role: Role) -> Actor:
+    return _ACTORS.get(role) or Actor(f"token:{NAMES[role]}")

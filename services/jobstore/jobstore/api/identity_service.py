@@ -1,0 +1,161 @@
+"""Serve IdentityService over gRPC: who callers are, their tokens and their sessions."""
+
+import logging
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from contracts.fields import TokenName
+from contracts.resources import NewToken
+from jobstore.access.callers import CALLER, Caller
+from jobstore.access.token_store import SESSION_S, add_token, begin_session, end_session, end_tokens, list_tokens
+from jobstore.api.requests import Context, make_page, parse_page, parse_uuid
+from jobstore.engine.database import Database
+from jobstore.engine.sql import Row
+from jobstore.errors import ForbiddenError, InvalidError
+from jobstore.jobs.model import Actor
+from signoff.status import Role
+from signoff.v1 import identity_service_pb2 as pb
+from signoff.v1.identity_service_pb2_grpc import IdentityServiceServicer
+from signoff.wire import read_field, read_fields, write_message, write_row
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a session lasts at most, and for which a token that is rotated goes on unless it is said.
+SESSION_MAX_S: Final = 2_592_000.0
+OVERLAP_S: Final = 86_400.0
+CLIENT_MAX: Final = 60
+#: The roles of services, whose tokens an administrator of all tenants makes.
+_SERVICES: Final = frozenset({Role.EXECUTOR, Role.VALIDATOR, Role.CONSOLE})
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(TokenName)
+
+
+class IdentityService(IdentityServiceServicer):
+    """Serve who the caller is, tokens and sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reads = database.for_callers()
+
+    async def GetCaller(self, _request: pb.GetCallerRequest, _: Context) -> pb.GetCallerResponse:
+        return pb.GetCallerResponse(caller=_caller_message(CALLER.get()))
+
+    async def CreateToken(self, request: pb.CreateTokenRequest, _: Context) -> pb.CreateTokenResponse:
+        new, caller = NewToken(**read_fields(request.token)), CALLER.get()
+        tenants = None if new.all_tenants else frozenset(new.tenants)
+        _check_grant(caller, new.role, tenants)
+        actor = Actor(f"token:{new.name}")
+        async with self._database.transaction() as connection:
+            row, secret = await add_token(
+                connection, "token", new.name, actor, new.role, tenants, created_by=caller.actor, lasts_s=new.lasts_s
+            )
+        log.info("a token was made", extra={"actor": caller.actor, "token": new.name, "role": new.role.value})
+        return pb.CreateTokenResponse(token=_token_message(row), secret=secret)
+
+    async def ListTokens(self, request: pb.ListTokensRequest, _: Context) -> pb.ListTokensResponse:
+        limit, after = parse_page(request, 100, _parse_place)
+        tenants, include_ended = CALLER.get().tenants, request.include_ended
+        async with self._reads.session() as session:
+            rows = await list_tokens(session, "token", tenants, limit, after, include_ended=include_ended)
+        messages = [_token_message(row) for row in rows]
+        return make_page(pb.ListTokensResponse, request, limit, "tokens", messages, lambda _: _place(rows[-1]))
+
+    async def RotateToken(self, request: pb.RotateTokenRequest, _: Context) -> pb.RotateTokenResponse:
+        name, caller, overlap_s = _NAME.validate_python(request.name), CALLER.get(), read_field(request, "overlap_s")
+        if overlap_s is not None and overlap_s < 0:
+            raise InvalidError("must not be negative", field="overlap_s")
+        async with self._database.transaction() as connection:
+            before, *_rest = await end_tokens(
+                connection, name, caller.tenants, overlap_s=OVERLAP_S if overlap_s is None else overlap_s
+            )
+            role, tenants = Role(before.role), None if before.tenants is None else frozenset(before.tenants)
+            _check_grant(caller, role, tenants)
+            row, secret = await add_token(
+                *(connection, "token", name, Actor(before.actor), role, tenants),
+                created_by=caller.actor,
+                takes_over=True,
+            )
+        log.info("a token was rotated", extra={"actor": caller.actor, "token": name})
+        return pb.RotateTokenResponse(token=_token_message(row), secret=secret)
+
+    async def RevokeToken(self, request: pb.RevokeTokenRequest, _: Context) -> pb.RevokeTokenResponse:
+        name, caller = _NAME.validate_python(request.name), CALLER.get()
+        async with self._database.transaction() as connection:
+            await end_tokens(connection, name, caller.tenants)
+        log.info("a token was revoked", extra={"actor": caller.actor, "token": name})
+        return pb.RevokeTokenResponse()
+
+    async def CreateSession(self, request: pb.CreateSessionRequest, _: Context) -> pb.CreateSessionResponse:
+        caller, lasts_s = CALLER.get(), read_field(request, "lasts_s")
+        if lasts_s is not None and not 0 < lasts_s <= SESSION_MAX_S:
+            raise InvalidError(f"must be above 0 and up to {SESSION_MAX_S:g}", field="lasts_s")
+        if len(request.client) > CLIENT_MAX:
+            raise InvalidError(f"has more than {CLIENT_MAX} characters", field="client")
+        async with self._database.transaction() as connection:
+            row, secret = await begin_session(connection, caller, request.client, lasts_s or SESSION_S)
+        return pb.CreateSessionResponse(session=_session_message(row), secret=secret)
+
+    async def ListSessions(self, request: pb.ListSessionsRequest, _: Context) -> pb.ListSessionsResponse:
+        (limit, after), caller = parse_page(request, 100, _parse_place), CALLER.get()
+        is_administrator = caller.role is Role.ADMINISTRATOR
+        async with self._reads.session() as session:
+            rows = await list_tokens(
+                *(session, "session", caller.tenants if is_administrator else None, limit, after),
+                actor=None if is_administrator else caller.actor,
+            )
+        messages = [_session_message(row) for row in rows]
+        return make_page(pb.ListSessionsResponse, request, limit, "sessions", messages, lambda _: _place(rows[-1]))
+
+    async def EndSession(self, request: pb.EndSessionRequest, _: Context) -> pb.EndSessionResponse:
+        caller = CALLER.get()
+        session_id = parse_uuid(request.session_id, "session_id") if request.session_id else caller.session_id
+        if session_id is None:
+            raise InvalidError("is needed: the credential of this call is no session", field="session_id")
+        async with self._database.transaction() as connection:
+            await end_session(connection, session_id, caller)
+        log.info("a session was ended", extra={"actor": caller.actor, "session": str(session_id)})
+        return pb.EndSessionResponse()
+
+
+def _check_grant(caller: Caller, role: Role, tenants: frozenset[str] | None) -> None:
+    """Raise ForbiddenError if a caller may not give a role for tenants: nobody gives what they do not have."""
+    if caller.tenants is None:
+        return
+    if tenants is None or not tenants <= caller.tenants:
+        raise ForbiddenError(f"{caller.name} is not of all of these tenants: name those that `signoff whoami` shows")
+    if role in _SERVICES:
+        raise ForbiddenError(f"a token of the role {role.value} is made by an administrator of all tenants")
+
+
+def _caller_message(caller: Caller) -> pb.Caller:
+    is_all = caller.tenants is None
+    return write_message(
+        pb.Caller,
+        {
+            "name": caller.name,
+            "actor": caller.actor,
+            "role": caller.role,
+            "tenants": sorted(caller.tenants or ()),
+            "all_tenants": is_all,
+            "ends_at": caller.ends_at,
+            "session_id": None if caller.session_id is None else str(caller.session_id),
+        },
+    )
+
+
+def _token_message(row: Row) -> pb.AccessToken:
+    return write_row(pb.AccessToken, row, tenants=row.tenants or [], all_tenants=row.tenants is None)
+
+
+def _session_message(row: Row) -> pb.Session:
+    return write_row(pb.Session, row, tenants=row.tenants or [], all_tenants=row.tenants is None)
+
+
+def _parse_place(created_at: str, id_: str) -> tuple[datetime, UUID]:
+    return datetime.fromisoformat(created_at), UUID(id_)
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return row.created_at.isoformat(), str(row.id)

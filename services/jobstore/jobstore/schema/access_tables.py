@@ -1,0 +1,60 @@
+"""The tables of who callers are. Tokens and the audit are no facts: a rebuild does not bring them back."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+
+from jobstore.schema.base import TIME, declare, required
+
+tokens = declare(
+    "tokens",
+    Column("hash", LargeBinary, primary_key=True, doc="SHA-256 of the token"),
+    required("id", Uuid, server_default=func.uuidv7()),
+    required("kind", Text, doc="token: made by an administrator; session: begun by its user"),
+    required("name", Text, doc="of several tokens while one is rotated"),
+    required("actor", Text),
+    required("role", Text),
+    Column("tenants", ARRAY(Text), doc="none: all"),
+    required("hint", Text, doc="its first characters"),
+    required("client", Text, server_default="", doc="of a session: where it was begun"),
+    Column("maker_hash", LargeBinary, doc="of a session: the token with which it ends"),
+    required("created_at", TIME, server_default=func.signoff_now()),
+    required("created_by", Text),
+    Column("ends_at", TIME),
+    Column("revoked_at", TIME),
+    Column("last_used_at", TIME),
+    required("change", BigInteger, doc="the number of its last change, as jobstores follow them"),
+    CheckConstraint("kind IN ('token', 'session')", name="kind"),
+    Index("tokens_id_key", "id", unique=True),
+    Index("tokens_change_idx", "change"),
+    Index("tokens_name_idx", "name", postgresql_where=text("kind = 'token'")),
+    Index("tokens_listed_idx", "kind", "created_at", "id"),
+    Index("tokens_ended_idx", "ends_at", postgresql_where=text("kind = 'session'")),
+)
+
+#: One row, which each change of tokens locks: so that the order of the numbers is that of the commits.
+token_changes = declare(
+    "token_changes",
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    required("number", BigInteger, server_default="0", doc="of the last change"),
+    CheckConstraint("id = 1", name="one"),
+)
+
+#: One-time codes of login links that were not spent.
+login_codes = declare(
+    "login_codes",
+    Column("code_hash", LargeBinary, primary_key=True, doc="SHA-256 of the code"),
+    Column("token_mac", LargeBinary, doc="of a jobstore of 0.2.0: HMAC of the token that it is for, under the code"),
+    required("ends_at", TIME),
+    Column("maker_hash", LargeBinary, doc="of the token that it is for"),
+)
