@@ -315,7 +315,7 @@ async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):
     assert "It rhymes" in shown
     logs = await signoff("jobs", "logs", "poem", "--json")
     assert [log["status"] for log in logs.json["items"]] == ["PENDING", "ASSIGNED", "CANCELLED"]
-    assert {log["actor"] for log in logs.json["items"]} == {"administrator"}
+    assert {log["actor"] for log in logs.json["items"]} == {"token:bootstrap"}
 
 
 async def test_an_execution_is_cancelled_by_its_id_with_or_without_its_job(signoff, jobstore):

@@ -58,7 +58,7 @@ async def test_a_new_stream_begins_now(http, live, jobstore):
         "log": {
             "id": str(log.id), "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "job_status": "IN_PROGRESS",
             "agent_id": "writer", "attempt": 1, "progress": 0.5, "message": "m" * 500, "cursor": 3, "created_at": at,
-            "actor": "administrator",
+            "actor": "token:bootstrap",
         },
     }  # fmt: skip
 

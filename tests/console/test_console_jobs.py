@@ -211,7 +211,7 @@ async def test_logs_are_listed_oldest_first(http):
     async with http.get(f"/api/jobs/{job['id']}/logs") as answer:
         page = await answer.json()
     assert [log["status"] for log in page["items"]] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "COMPLETED"]
-    assert {log["actor"] for log in page["items"]} == {"administrator"}
+    assert {log["actor"] for log in page["items"]} == {"token:bootstrap"}
     assert "next_page_token" not in page
 
 

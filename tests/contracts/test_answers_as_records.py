@@ -68,7 +68,7 @@ def test_what_operators_see(agent, operation, limit):
 
 def test_dead_letters_and_the_overview():
     letter = DeadLetter(topic="a-dlq", partition=1, offset=2, at=NOW, code="x", source_partition=0)
-    done = DeadLetterResolution(outcome=LetterOutcome.REDRIVEN, actor="administrator", reason="mended", at=NOW)
+    done = DeadLetterResolution(outcome=LetterOutcome.REDRIVEN, actor="token:bootstrap", reason="mended", at=NOW)
     items = [letter, letter.model_copy(update={"resolution": done})]
     check(write_message(operations_pb.ListDeadLettersResponse, DeadLetters(counts={"a-dlq": 3}, items=items)))
     check(operations_pb.ResolveDeadLettersResponse(letters=500, next_offset=501, to_offset=900))

@@ -6,11 +6,21 @@ from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps
 from support.jobstore.tables import database, database_url, runner, template
 
+from jobstore.access.callers import CALLER, Caller
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.dispatcher import Dispatcher
+from jobstore.jobs.model import Actor
+from signoff.status import Role
 
 __all__ = ["database", "database_url", "runner", "template"]
+
+
+@pytest.fixture(autouse=True)
+def caller() -> Caller:
+    """Who calls the methods of services that a test calls without a server."""
+    CALLER.set(bootstrap := Caller("bootstrap", Actor("token:bootstrap"), Role.ADMINISTRATOR))
+    return bootstrap
 
 
 @pytest.fixture

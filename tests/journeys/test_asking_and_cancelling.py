@@ -105,7 +105,7 @@ async def test_a_job_cancelled_while_its_agent_works_rests_and_may_be_executed_a
     assert cancelled.status is JobStatus.ASSIGNED
     await asyncio.wait_for(aborted.wait(), 30)
     entry = await system.logged(job.id, lambda entry: entry.status is JobLogStatus.CANCELLED)
-    assert entry.message == "cancelled by the administrator: not needed"
+    assert entry.message == "cancelled by token:bootstrap: not needed"
 
     del agent.answers[job.id]
     await system.client.execute_job(job.id)

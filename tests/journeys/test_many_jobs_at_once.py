@@ -88,7 +88,7 @@ async def test_a_batch_is_paused_resumed_and_cancelled(system: System, agent: Ag
     cancelled = (await at_end(system, batch))[-1]
     assert (cancelled.state, cancelled.counts) == (OperationState.CANCELLED, {"COMPLETED": 1, "CANCELLED": 3})
     last = [(await system.logs(str(job.id)))[-1] for job in jobs]
-    assert [entry.message for entry in last].count("cancelled by the administrator: enough") == 3
+    assert [entry.message for entry in last].count("cancelled by token:bootstrap: enough") == 3
     assert [limit.name for limit in (await system.client.list_limits())[0]] == [f"agent:{slow.id}"]
     await system.client.remove_limit(f"agent:{slow.id}")
     finish.set()

@@ -26,7 +26,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.jobs.commands import CreateJob
-from jobstore.jobs.model import ADMINISTRATOR, ExecutionStage
+from jobstore.jobs.model import BOOTSTRAP, ExecutionStage
 from jobstore.limits import store as limits
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
 from jobstore.limits.rules import batch_limit
@@ -97,7 +97,7 @@ class LimitsWorld:
             await put_agent(connection, "other", NewAgent(name="other", url="http://127.0.0.1:2/"), create=True)
         await seen(self.database, ExecutionStage.EXECUTING, 1_000)
         for job_id, fields in JOBS.items():
-            await self.ask(CreateJob(new_job(**fields), job_id, actor=ADMINISTRATOR))
+            await self.ask(CreateJob(new_job(**fields), job_id, actor=BOOTSTRAP))
 
     async def ask(self, command: Command[Any]) -> str:
         lane = self.runner.limit if isinstance(command, SetLimit | PauseLimit | RemoveLimit) else self.runner.submit
@@ -124,20 +124,20 @@ class LimitsWorld:
     async def set_limit(self, name: str, fields: dict[str, Any]) -> None:
         new = NewLimit(**fields, rate_period_s=PERIOD_S)
         kept = self.limits.get(name, {}).get("paused") if fields.get("paused") is None else fields["paused"]
-        await self.put(name, {**fields, "paused": kept}, SetLimit(name, new, actor=ADMINISTRATOR))
+        await self.put(name, {**fields, "paused": kept}, SetLimit(name, new, actor=BOOTSTRAP))
 
     async def pause(self, name: str, *, paused: bool) -> None:
         fields = {**self.limits.get(name, {}), "paused": paused}
-        await self.put(name, fields, PauseLimit(name, paused, actor=ADMINISTRATOR))
+        await self.put(name, fields, PauseLimit(name, paused, actor=BOOTSTRAP))
 
     async def remove(self, name: str) -> None:
         known = self.limits.pop(name, None)
-        assert await self.ask(RemoveLimit(name, actor=ADMINISTRATOR)) == ("unknown_limit" if known is None else "ok")
+        assert await self.ask(RemoveLimit(name, actor=BOOTSTRAP)) == ("unknown_limit" if known is None else "ok")
 
     # What is asked for, and by whom it is done
 
     async def execute(self, job_id: str) -> None:
-        command = ExecuteJob(job_id, UUID(int=next(self.ids)), chosen=True, actor=ADMINISTRATOR)
+        command = ExecuteJob(job_id, UUID(int=next(self.ids)), chosen=True, actor=BOOTSTRAP)
         tenant = f"tenant:{JOBS[job_id]['tenant']}"
         most, waiting = self.said(tenant, "queue_max"), [row for row in self.queued if tenant in row.names]
         is_live = any(row.job_id == job_id for row in self.rows.values())
@@ -145,7 +145,7 @@ class LimitsWorld:
         assert await self.ask(command) in ({"execution_live", expected} if is_live else {expected})
 
     async def cancel(self, job_id: str) -> None:
-        await self.ask(CancelJob(job_id, actor=ADMINISTRATOR))
+        await self.ask(CancelJob(job_id, actor=BOOTSTRAP))
 
     async def dispatch(self) -> None:
         """Whatever may begin is offered: what is left waits for what the model says, too."""
@@ -189,9 +189,9 @@ class LimitsWorld:
         known = self.keys.get(key)
         if known is not None and known[1] != job_ids:
             with pytest.raises(PermanentError, match="that of another request"):
-                await self.batches.execute([], new, None, None, key, ADMINISTRATOR)
+                await self.batches.execute([], new, None, None, key, BOOTSTRAP)
             return
-        batch = (await self.batches.execute([], new, None, None, key, ADMINISTRATOR)).value
+        batch = (await self.batches.execute([], new, None, None, key, BOOTSTRAP)).value
         assert known in {None, (batch.id, job_ids)}
         self.keys[key] = batch.id, job_ids
         for item in await self.batches.list_items(str(batch.id), 500, -1, []):
@@ -203,7 +203,7 @@ class LimitsWorld:
         state = (await self.batches.get_operation(str(batch_id))).state
         if state is OperationState.DONE:
             return
-        await self.batches.move(str(batch_id), to, ADMINISTRATOR)
+        await self.batches.move(str(batch_id), to, BOOTSTRAP)
         self.limits.pop(batch_limit(batch_id), None)
         if to is OperationState.PAUSED:
             self.limits[batch_limit(batch_id)] = {"paused": True}

@@ -79,7 +79,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         log = JobLog(
             id=uuid4(), job_id=job_id, version=job.version, status=status, job_status=stands, agent_id=job.agent_id,
             cursor=self.first_cursor + len(self.logs) + 1, created_at=now,
-            **{"actor": "administrator", "execution_id": job.execution_id, **fields},
+            **{"actor": "token:bootstrap", "execution_id": job.execution_id, **fields},
         )  # fmt: skip
         self.jobs[job_id] = job
         self.logs.append(log)

@@ -46,7 +46,7 @@ class FakeJudges(JudgeServiceServicer):
         known = self.policies.get(policy.name) or NamedJudgePolicy(name=policy.name, newest=0)
         _check(known, request, "judge_policy_conflict")
         number = known.newest + 1
-        made: dict[str, Any] = {"created_at": datetime.now(UTC), "actor": "administrator"}
+        made: dict[str, Any] = {"created_at": datetime.now(UTC), "actor": "token:bootstrap"}
         version = JudgePolicyVersion(
             version=number,
             policy=policy.model_copy(update={"version": number}),
@@ -84,7 +84,7 @@ class FakeJudges(JudgeServiceServicer):
         rule, body = make_golden(request.cases_jsonl.encode().splitlines(), **rates)
         known = self.golden.get(request.name)
         made = {"name": request.name, "version": known.version + 1 if known else 1, "cases_jsonl": read_golden(body)[1]}
-        who = {"is_retired": False, "created_at": datetime.now(UTC), "actor": "administrator"}
+        who = {"is_retired": False, "created_at": datetime.now(UTC), "actor": "token:bootstrap"}
         self.golden[request.name] = NamedGoldenSet(**rule.model_dump(), **made, **who)
         return pb.PutGoldenSetResponse(golden=self._golden_message(request.name))
 
@@ -118,7 +118,7 @@ class FakeJudges(JudgeServiceServicer):
             version=number,
             acceptance_criteria=format_criteria(criteria),
             created_at=datetime.now(UTC),
-            actor="administrator",
+            actor="token:bootstrap",
         )
         changes = {"newest": number, "current": number, "versions": [version, *known.versions]}
         self.sets[request.name] = known.model_copy(update=changes)

@@ -90,7 +90,7 @@ class FakeOperations(OperationsServiceServicer):
         letters = [pb.DeadLetter(**about, offset=number, source_offset=number) for number in (2, 1)]
         if request.include_done:
             letters[1].resolution.CopyFrom(
-                pb.DeadLetterResolution(outcome=2, actor="administrator", reason="a test", at=about["at"])
+                pb.DeadLetterResolution(outcome=2, actor="token:bootstrap", reason="a test", at=about["at"])
             )
         size = request.page_size or 50
         return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[:size])

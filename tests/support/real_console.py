@@ -15,8 +15,10 @@ from console.live import LiveHub
 from contracts.receipts import derive_keys
 from contracts.resources import NewAgent, Policy
 from contracts.signing import FactKeys
+from jobstore.access.token_store import TokenFollower
 from jobstore.access.tokens import Tokens
 from jobstore.api.agent_service import AgentService
+from jobstore.api.identity_service import IdentityService
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
@@ -36,6 +38,7 @@ from servicekit.kafka.publisher import Publisher
 from signoff import AsyncClient
 from signoff.status import Role
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from signoff.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
@@ -45,6 +48,7 @@ from support.factories import SECRETS
 from support.jobstore.administered import put_agent
 
 TOKEN = "the-administrators-of-32-letters"
+CONSOLE_TOKEN = "a-consoles-token-of-32-characters"
 PAYLOAD_MAX = 100_000
 
 
@@ -88,11 +92,13 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
             stack.push_async_callback(publisher.stop)
             dead_letters = DeadLetterTopics(kafka, FactKeys.derive(SECRETS), database, runner, publisher)
             stack.push_async_callback(dead_letters.close)
-        server, health = create_server(Tokens({Role.ADMINISTRATOR: [TOKEN]}))
+        followed = TokenFollower(database, Tokens({Role.ADMINISTRATOR: [TOKEN], Role.CONSOLE: [CONSOLE_TOKEN]}))
+        server, health = create_server(followed.tokens)
+        add_IdentityServiceServicer_to_server(IdentityService(database, followed), server)
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(AgentService(database, runner), server)
         waiting = WaitingSums(database, 60.0)
-        operations = OperationsService(database, runner, watches, batches, waiting, dead_letters, tokens=[TOKEN])
+        operations = OperationsService(database, runner, watches, batches, waiting, dead_letters, followed=followed)
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgeServiceServicer_to_server(JudgeService(database, runner, PAYLOAD_MAX), server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
@@ -104,7 +110,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         await server.start()
         stack.push_async_callback(server.stop, None)
         await set_serving(health, ready=True)
-        for run in (watches.run(), operator.run()):
+        for run in (watches.run(), operator.run(), followed.run()):
             stack.push_async_callback(_ended, asyncio.create_task(run))
         yield runner, f"127.0.0.1:{port}"
 

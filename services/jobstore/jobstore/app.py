@@ -136,7 +136,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             dead_letters,
             groups=groups,
             upstreams=upstreams,
-            tokens=followed.tokens,
+            followed=followed,
         )
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgingServiceServicer_to_server(JudgingService(database, runner, judging_queue), server)
@@ -348,7 +348,7 @@ async def _make_server(database: Database, settings: Settings) -> tuple[grpc.aio
     await retry_transient(followed.follow, on="postgres")
     limits = CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max)
     server, servicer = create_server(followed.tokens, limits)
-    add_IdentityServiceServicer_to_server(IdentityService(database), server)
+    add_IdentityServiceServicer_to_server(IdentityService(database, followed), server)
     return server, servicer, followed
 
 

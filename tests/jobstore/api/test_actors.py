@@ -86,8 +86,8 @@ async def test_each_step_of_a_life_names_the_role_of_the_token_or_key_that_asked
     told = reported(steps.execution_id, steps.job_id, judging, ReportKind.VERDICT, verdict=verdict())
     await handlers.on_job_status_reported([incoming(told)])
     expected = [
-        ("created", "administrator"),
-        ("requested", "administrator"),
+        ("created", "token:bootstrap"),
+        ("requested", "token:bootstrap"),
         ("claimed", "executor"),
         ("call_begun", "executor"),
         ("result", "executor"),
@@ -103,14 +103,14 @@ async def test_whatever_is_said_of_a_cancel_the_token_says_who_did(jobs: Any, st
     await steps.created()
     request = jobs_pb.CancelJobRequest(job_id=steps.job_id, reason="actor=signoff")
     await jobs.CancelJob(request, metadata=ADMINISTRATOR + BOAST)
-    assert (await actors(steps))[-1] == ("cancelled", "administrator")
-    assert (await steps.logs())[-1].message == "cancelled by the administrator: actor=signoff"
+    assert (await actors(steps))[-1] == ("cancelled", "token:bootstrap")
+    assert (await steps.logs())[-1].message == "cancelled by token:bootstrap: actor=signoff"
 
 
 async def test_a_batch_asks_in_the_name_of_whoever_made_it(jobs: Any, steps: Steps) -> None:
     await steps.created()
     await jobs.ExecuteJobs(jobs_pb.ExecuteJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR + BOAST)
-    assert (await actors(steps))[-1] == ("requested", "administrator")
+    assert (await actors(steps))[-1] == ("requested", "token:bootstrap")
 
 
 async def test_a_worker_that_stops_gives_its_leases_back_itself(work: Any, steps: Steps) -> None:
@@ -149,7 +149,7 @@ async def admitted(steps: Steps, upstreams: Upstreams, secrets: Secrets | None, 
 async def test_an_event_of_upstream_is_its_own_and_not_its_executors(
     steps: Steps, upstreams: Upstreams, secrets: Secrets | None, actor: str
 ) -> None:
-    await admitted(steps, upstreams, secrets, labels={"actor": "administrator"})
+    await admitted(steps, upstreams, secrets, labels={"actor": "token:bootstrap"})
     assert (await actors(steps))[:2] == [("created", actor), ("requested", actor)]
 
 
@@ -161,9 +161,9 @@ async def test_a_cancel_by_topic_is_upstreams_whatever_it_says(
 ) -> None:
     await steps.requested()
     event = CancelRequested(execution_id=steps.execution_id, job_id=steps.job_id)
-    body = json_text(event.model_dump(mode="json") | {"requested_by": "administrator"}).encode()
+    body = json_text(event.model_dump(mode="json") | {"requested_by": "token:bootstrap"}).encode()
     key = secrets.make_key(KeyUse.CANCEL, event.execution_id) if secrets else None
-    headers = [(SIGNATURE_HEADER, key.sign(body).encode())] if key else [("actor", b"administrator")]
+    headers = [(SIGNATURE_HEADER, key.sign(body).encode())] if key else [("actor", b"token:bootstrap")]
     one = record(body, topic="cancel-requested", headers=headers)
     handlers = EventHandlers(steps.runner, steps.database, SECRETS)
     await handlers.on_cancel_requested([Incoming(event, one, vouched_by=check_cancel(upstreams, one))])
@@ -200,7 +200,7 @@ async def test_a_match_is_signoffs_choice_even_where_the_job_is_somebody_elses(
 ) -> None:
     await able_agents(database)
     await jobs.CreateJob(create(id=steps.job_id, agent_id=None, capabilities=["able"]), metadata=ADMINISTRATOR)
-    assert await actors(steps) == [("created", "administrator"), ("matched", "signoff")]
+    assert await actors(steps) == [("created", "token:bootstrap"), ("matched", "signoff")]
 
 
 async def facts_of(steps: Steps, key: str) -> list[Any]:
@@ -216,10 +216,10 @@ async def test_facts_of_agents_and_of_refusals_name_who_asked(agents: Any, steps
     await agents.DisableAgent(agents_pb.DisableAgentRequest(agent_id=steps.job_id), metadata=metadata)
     changed = await facts_of(steps, steps.job_id)
     assert [(fact["agent"]["enabled"], fact["actor"]) for fact in changed] == [
-        (True, "administrator"),
-        (False, "administrator"),
+        (True, "token:bootstrap"),
+        (False, "token:bootstrap"),
     ]
-    assert all(AgentChanged.model_validate(fact).actor == "administrator" for fact in changed)
+    assert all(AgentChanged.model_validate(fact).actor == "token:bootstrap" for fact in changed)
     refused = Steps(steps.database, steps.runner)
     await admitted(refused, SIGNED, UPSTREAM, agent_id=None)  # PENDING
     (fact,) = await facts_of(refused, refused.job_id)

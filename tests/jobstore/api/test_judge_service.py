@@ -16,8 +16,7 @@ from contracts.judging.statistics import QuorumWorth
 from contracts.judging.versions import Counts, Evaluated, Measured
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.jobs.model import ADMINISTRATOR as ADMINISTERED
-from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.judging.commands import KeepEvaluation, PutVersion
 from jobstore.judging.rules import POLICY_MAX_BYTES, Kind, Named
 from jobstore.subjects import STORES
@@ -67,8 +66,8 @@ async def test_a_policy_is_put_shown_promoted_and_retired(judges: Any) -> None:
         (await judges.GetJudgePolicy(pb.GetJudgePolicyRequest(name=name), metadata=ADMINISTRATOR)).policy
     )
     assert [(each.version, each.policy["asks"], each.note, each.actor) for each in shown.versions] == [
-        (2, "each", None, "administrator"),
-        (1, "auto", "to begin with", "administrator"),
+        (2, "each", None, "token:bootstrap"),
+        (1, "auto", "to begin with", "token:bootstrap"),
     ]
     assert (shown.versions[0].policy["name"], shown.versions[0].policy["version"]) == (name, 2)
     assert [(move.version, move.reason) for move in shown.moves] == [(2, "the golden set is old"), (1, None)]
@@ -96,7 +95,7 @@ async def test_a_version_takes_over_once_it_passes_the_golden_set_or_is_forced(j
         pb.PutGoldenSetRequest(name=name, cases_jsonl=labelled(True, False)), metadata=ADMINISTRATOR
     )
     shown = (await judges.GetGoldenSet(pb.GetGoldenSetRequest(name=name), metadata=ADMINISTRATOR)).golden
-    assert (shown.version, shown.HasField("flips_max"), shown.actor) == (2, False, "administrator")
+    assert (shown.version, shown.HasField("flips_max"), shown.actor) == (2, False, "token:bootstrap")
     assert [json.loads(line)["label"] for line in shown.cases_jsonl.splitlines()] == [True, False]
     promote = pb.PromoteJudgePolicyRequest(name=name, version=2)
     assert (await refused(judges.PromoteJudgePolicy(promote, metadata=ADMINISTRATOR)))[:2] == (
@@ -157,7 +156,7 @@ async def test_beside_a_quorum_stands_what_it_is_worth_on_the_labels_there_are(
     evaluated = Evaluated(Measured(cases_hash="0" * 64, overall=counts, quorum=[quorum]), {"1" * 64: "p"})
     evaluation = uuid4()
     for _ in range(2):
-        keep = KeepEvaluation(evaluation, [(f"{name}@1", evaluated)], actor=ADMINISTERED)
+        keep = KeepEvaluation(evaluation, [(f"{name}@1", evaluated)], actor=BOOTSTRAP)
         assert await runner.administer.run_one(keep) == [f"{name}@1"]
     same, other = await put(judges, name, stages=stages, section_chars=9_000), await put(judges, name, asks="each")
     assert [one.code for one in same.warnings] == ["quorum_adds_nothing"]
@@ -169,7 +168,7 @@ async def test_beside_a_quorum_stands_what_it_is_worth_on_the_labels_there_are(
     (worth,) = shown[2].evaluation.quorum
     assert worth.worth_votes == pytest.approx(2 / 1.5)
     assert (worth.worth_votes_low, worth.worth_votes_high) == pytest.approx((2 / 1.8, 2 / 1.1))
-    assert (shown[3].evaluation, shown[1].evaluation.actor) == (None, "administrator")
+    assert (shown[3].evaluation, shown[1].evaluation.actor) == (None, "token:bootstrap")
     assert (shown[1].evaluation.evaluation, shown[1].evaluation.overall.unsure) == (str(evaluation), 1)
 
 

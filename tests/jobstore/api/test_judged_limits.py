@@ -13,7 +13,7 @@ from contracts.judging.policy import JudgePolicy
 from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.jobs.model import ADMINISTRATOR
+from jobstore.jobs.model import BOOTSTRAP
 from jobstore.judging.commands import PutVersion
 from jobstore.judging.rules import Kind, Named, format_body
 from signoff.worker.v1 import work_service_pb2 as pb
@@ -34,7 +34,7 @@ async def put(runner: CommandRunner, most: int | None) -> str:
     """A policy that takes so many characters, by its name."""
     name = f"p-{uuid4().hex[:8]}"
     body = format_body(JudgePolicy(name=name, result_max_chars=most))
-    await runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), body, actor=ADMINISTRATOR))
+    await runner.administer.run_one(PutVersion(Named(Kind.JUDGE, name), body, actor=BOOTSTRAP))
     return name
 
 

@@ -19,7 +19,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import ExecuteJob
 from jobstore.executions.requesting import ExecutionRequest
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.jobs.reads import get_verdict
 from jobstore.judging.commands import PutVersion
 from jobstore.judging.rules import CUT, TASK_MAX_CHARS, Kind, Named, format_body
@@ -44,7 +44,7 @@ async def put(runner: CommandRunner, *task: Any) -> str:
     """A policy that shows these members of a task, by its name."""
     name = f"p-{uuid4().hex[:8]}"
     await runner.administer.run_one(
-        PutVersion(Named(Kind.JUDGE, name), format_body(JudgePolicy(name=name, task=list(task))), actor=ADMINISTRATOR)
+        PutVersion(Named(Kind.JUDGE, name), format_body(JudgePolicy(name=name, task=list(task))), actor=BOOTSTRAP)
     )
     return name
 

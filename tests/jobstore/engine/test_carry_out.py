@@ -16,7 +16,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.executions.claims import ClaimJudging, ClaimOutcome
 from jobstore.executions.commands import CancelJob, ExecuteJob, RecordReport, RecordResult
 from jobstore.jobs.commands import CreateJob
-from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER
+from jobstore.jobs.model import BOOTSTRAP, EXECUTOR, SIGNOFF, WORKER
 from jobstore.limits.commands import RemoveLimit, SetLimit
 from signoff.status import Outcome, ReportKind
 
@@ -99,10 +99,10 @@ async def test_who_changes_a_limit_is_logged_which_has_no_history(
     runner: CommandRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "jobstore.limits.store")
-    await runner.limit.run_one(SetLimit("agent:logged", NewLimit(rate=1), actor=ADMINISTRATOR))
-    await runner.limit.run_one(RemoveLimit("agent:logged", actor=ADMINISTRATOR))
+    await runner.limit.run_one(SetLimit("agent:logged", NewLimit(rate=1), actor=BOOTSTRAP))
+    await runner.limit.run_one(RemoveLimit("agent:logged", actor=BOOTSTRAP))
     told = [vars(record) for record in caplog.records if record.msg == "a limit was changed"]
     assert [(each["limit"], each["actor"], each["removed"]) for each in told] == [
-        ("agent:logged", ADMINISTRATOR, False),
-        ("agent:logged", ADMINISTRATOR, True),
+        ("agent:logged", BOOTSTRAP, False),
+        ("agent:logged", BOOTSTRAP, True),
     ]

@@ -22,7 +22,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.errors import NotFoundError
 from jobstore.insights import dead_letters
 from jobstore.insights.dead_letters import MARK_HEADER, DeadLetterTopics, Mark
-from jobstore.jobs.model import ADMINISTRATOR
+from jobstore.jobs.model import BOOTSTRAP
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.dead_letters import to_dead_letter
@@ -64,7 +64,7 @@ class Desk:
 
     async def resolve(self, outcome: LetterOutcome = LetterOutcome.REDRIVEN, **fields: Any) -> Resolved:
         asked = {"topic": TOPIC, "outcome": outcome, "from_offset": self.begins, **fields}
-        return await self.letters.resolve(NewResolution(**asked), ADMINISTRATOR)
+        return await self.letters.resolve(NewResolution(**asked), BOOTSTRAP)
 
     async def redriven(self) -> list[Record]:
         """The records that were published again since the test began."""
@@ -167,7 +167,7 @@ async def test_two_operators_at_two_jobstores_publish_each_letter_once(desk: Des
     ids = [str(await desk.bury()) for _ in range(20)]
     others = [desk.make() for _ in range(3)]
     asked = NewResolution(topic=TOPIC, outcome=LetterOutcome.REDRIVEN, from_offset=desk.begins)
-    resolved = await asyncio.gather(*(each.resolve(asked, ADMINISTRATOR) for each in [desk.letters, *others] * 2))
+    resolved = await asyncio.gather(*(each.resolve(asked, BOOTSTRAP) for each in [desk.letters, *others] * 2))
     assert sorted(each.letters for each in resolved) == [0] * 7 + [20]
     assert await desk.executions() == sorted(ids)
     for other in others:
@@ -227,8 +227,8 @@ async def test_it_says_by_whom_why_and_when_letters_were_done(desk: Desk) -> Non
     ]
     done = [each.resolution for each in reversed(newest)]
     assert [each and (each.outcome, each.reason, each.actor) for each in done] == [
-        ("REDRIVEN", None, "administrator"),
-        ("DISCARDED", "of a client that is gone", "administrator"),
+        ("REDRIVEN", None, "token:bootstrap"),
+        ("DISCARDED", "of a client that is gone", "token:bootstrap"),
         None,
     ]
     assert all(each is None or each.at > datetime.now(UTC) - timedelta(minutes=5) for each in done)
@@ -304,7 +304,7 @@ async def test_a_mark_that_was_copied_says_nothing_new(desk: Desk) -> None:
     newest = [
         each for each in (await desk.letters.list_newest(500, include_done=True)).letters if each.offset >= desk.begins
     ]
-    assert [each.resolution and each.resolution.actor for each in newest] == ["administrator", "x"]
+    assert [each.resolution and each.resolution.actor for each in newest] == ["token:bootstrap", "x"]
 
 
 async def test_a_wrong_record_that_is_redriven_is_processed_anew_and_the_log_says_who_asked(
@@ -325,7 +325,7 @@ async def test_a_wrong_record_that_is_redriven_is_processed_anew_and_the_log_say
     assert await desk.resolve() == Resolved(letters=1, forgotten=1)
     (line,) = [vars(line) for line in caplog.records if "answer was forgotten" in line.message]
     told = line["execution_id"], line["answer"], line["actor"]
-    assert told == (steps.execution_id, "refused:unknown_job", "administrator")
+    assert told == (steps.execution_id, "refused:unknown_job", "token:bootstrap")
     assert (await steps.claim()).outcome == "GRANTED"
     await desk.bury(job_id=steps.job_id)
     await desk.resolve()

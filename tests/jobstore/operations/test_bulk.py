@@ -14,7 +14,7 @@ from jobstore.agents.commands import RegisterAgent
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.commands import AssignAgent
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from signoff.status import OperationKind, Outcome, ReportKind
@@ -135,7 +135,7 @@ async def test_an_assignment_whose_answer_a_restored_backup_lacks_is_made_again_
     (edited, live), to, chosen_since = await world.jobs(2), await agent(world), await agent(world)
     operation = await made(world, "assign", job_ids=[job.job_id for job in (edited, live)], agent_id=to)
     await world.worked()
-    await world.runner.submit.run_one(AssignAgent(edited.job_id, chosen_since, actor=ADMINISTRATOR))
+    await world.runner.submit.run_one(AssignAgent(edited.job_id, chosen_since, actor=BOOTSTRAP))
     await world.executed([live])
     await world.sql(
         "UPDATE operation_items SET answered = false WHERE operation_id = CAST(:id AS uuid)", id=str(operation.id)
@@ -279,7 +279,7 @@ async def test_more_than_an_operation_may_hold_is_refused_whole(world: World) ->
     batches = Batches(world.database, world.runner, world.operator, items_max=5)
     new = NewOperation(kind="cancel", filter={"tenant": tenant})
     with pytest.raises(InvalidError) as refused:
-        await batches.create(new, "", ADMINISTRATOR)
+        await batches.create(new, "", BOOTSTRAP)
     assert refused.value.code == "batch_too_large"
     assert await world.sql("SELECT 1 FROM operation_items") == []
     preview = await batches.preview(new)

@@ -26,7 +26,7 @@ from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import read_backlog
-from jobstore.jobs.model import ADMINISTRATOR, ExecutionStage
+from jobstore.jobs.model import BOOTSTRAP, ExecutionStage
 from jobstore.jobs.waits import explain_jobs
 from jobstore.limits.commands import ConfirmLimits
 from jobstore.operations.commands import CreateOperation, OperationSpec
@@ -151,7 +151,7 @@ async def test_nothing_begins_until_an_operator_confirms_limits_that_were_not_fo
     assert (await requested_now.row()).state == "QUEUED"
     assert await world.offered() == []
 
-    await world.runner_again.limit.run_one(ConfirmLimits(actor=ADMINISTRATOR))
+    await world.runner_again.limit.run_one(ConfirmLimits(actor=BOOTSTRAP))
     assert sorted(await world.offered()) == sorted([one.job_id, requested_now.job_id])
     assert not await world.advised()
     assert await world.reasons(other) == [[WaitCode.LIMIT_PAUSED]]
@@ -170,7 +170,7 @@ async def test_what_was_confirmed_is_found_whole_by_the_next_rebuild(
     assert (await world.rebuild())["are_limits_lost"]
     async with world.again.transaction() as connection:
         await put_limit(connection, "agent:writer", NewLimit(concurrency=3))
-    await world.runner_again.limit.run_one(ConfirmLimits(actor=ADMINISTRATOR))
+    await world.runner_again.limit.run_one(ConfirmLimits(actor=BOOTSTRAP))
     await world.facts.relay(world.again)
     async with empty(postgres) as (third, _):
         result = await rebuilding(third, world.open).run()
@@ -186,7 +186,7 @@ async def test_a_batch_that_is_half_way_goes_on_in_the_rebuilt_database_and_asks
     batch_id = uuid4()
     known = await Steps(world.database, world.runner).created()
     items = make_items(IDS, batch_id, [known.job_id, "unknown"], [NewJob(**ODD, agent_id="writer"), NewJob(**ODD)])
-    new = CreateOperation(batch_id, OperationSpec(items=items, name="half"), actor=ADMINISTRATOR)
+    new = CreateOperation(batch_id, OperationSpec(items=items, name="half"), actor=BOOTSTRAP)
     await world.runner.administer.run_one(new)
     assert await OperationWorker(world.database, world.runner, items_max=2).work()
     await world.rebuild()
@@ -216,7 +216,7 @@ async def test_items_of_an_operation_that_is_not_found_end_no_rebuild(
     """A topic that was emptied, and is being filled again, may have these alone."""
     batch_id = uuid4()
     items = make_items(IDS, batch_id, ["unknown"], [])
-    new = CreateOperation(batch_id, OperationSpec(items=items), actor=ADMINISTRATOR)
+    new = CreateOperation(batch_id, OperationSpec(items=items), actor=BOOTSTRAP)
     await world.runner.administer.run_one(new)
     lost = (b'"complete"', b'"operations"')
     is_lost = staticmethod(lambda record: any(kind in (record.value or b"") for kind in lost))
@@ -229,7 +229,7 @@ async def test_items_are_told_in_parts_that_fit_their_topic(world: World) -> Non
     batch_id = uuid4()
     jobs = [NewJob(**ODD | {"description": "x" * 2_000 * (n % 2)}) for n in range(2_500)]
     items = make_items(IDS, batch_id, [], jobs)
-    await world.runner.administer.run_one(CreateOperation(batch_id, OperationSpec(items=items), actor=ADMINISTRATOR))
+    await world.runner.administer.run_one(CreateOperation(batch_id, OperationSpec(items=items), actor=BOOTSTRAP))
     parts = await world.told("operation_items")
     assert sum(len(part["rows"]) for part in parts) == 2_500
     assert max(len(part["rows"]) for part in parts) <= PART_ROWS

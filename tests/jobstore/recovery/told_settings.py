@@ -12,7 +12,7 @@ from jobstore.engine import facts
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command, UnitOfWork
 from jobstore.engine.runner import CommandRunner
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
 from jobstore.judging.rules import Kind, Named, NewEvaluation, Policies
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
@@ -44,27 +44,25 @@ async def set_everything(database: Database, runner: CommandRunner) -> UUID:
     async with database.transaction() as connection:
         await facts.begin_administration(connection)
     limit, change = runner.limit, runner.administer
-    await limit.run_one(
-        SetLimit("tenant:press", NewLimit(rate=3, rate_period_s=0.1, weight=1 / 3), actor=ADMINISTRATOR)
-    )
-    await limit.run_one(SetLimit("label:team=*", NewLimit(concurrency=2), actor=ADMINISTRATOR))
-    await limit.run_one(SetLimit("tenant:press", LimitPatch(concurrency=9, weight=None), actor=ADMINISTRATOR))
+    await limit.run_one(SetLimit("tenant:press", NewLimit(rate=3, rate_period_s=0.1, weight=1 / 3), actor=BOOTSTRAP))
+    await limit.run_one(SetLimit("label:team=*", NewLimit(concurrency=2), actor=BOOTSTRAP))
+    await limit.run_one(SetLimit("tenant:press", LimitPatch(concurrency=9, weight=None), actor=BOOTSTRAP))
     new = NewAgent(name="a", url="http://a/", policy={"max_calls": 3}, headers={"X-Key": "file:a"})
-    await change.run_one(RegisterAgent("patched", new, actor=ADMINISTRATOR))
+    await change.run_one(RegisterAgent("patched", new, actor=BOOTSTRAP))
     patch = AgentPatch(policy={"max_calls": None, "deadline_s": 9}, headers={"X-Key": None, "X-New": "file:b"})
-    await change.run_one(UpdateAgent("patched", patch, actor=ADMINISTRATOR))
-    await limit.run_one(PauseLimit("agent:patched", True, 2, actor=ADMINISTRATOR))
-    await limit.run_one(PauseLimit("agent:resting", True, actor=ADMINISTRATOR))
-    await limit.run_one(SetLimit("agent:gone", NewLimit(concurrency=1), actor=ADMINISTRATOR))
-    await limit.run_one(RemoveLimit("agent:gone", actor=ADMINISTRATOR))
+    await change.run_one(UpdateAgent("patched", patch, actor=BOOTSTRAP))
+    await limit.run_one(PauseLimit("agent:patched", True, 2, actor=BOOTSTRAP))
+    await limit.run_one(PauseLimit("agent:resting", True, actor=BOOTSTRAP))
+    await limit.run_one(SetLimit("agent:gone", NewLimit(concurrency=1), actor=BOOTSTRAP))
+    await limit.run_one(RemoveLimit("agent:gone", actor=BOOTSTRAP))
     policy, criteria, golden = (Named(kind, "strict") for kind in (Kind.JUDGE, Kind.CRITERIA, Kind.GOLDEN))
     for n in (1, 2):
-        await change.run_one(PutVersion(policy, f'{{"n": {n}.50, "x": "\\u0000"}}', "a note", actor=ADMINISTRATOR))
-    await change.run_one(PromoteVersion(policy, 2, "it is better", actor=ADMINISTRATOR))
-    await change.run_one(PutVersion(criteria, "It is short.\n", actor=ADMINISTRATOR))
-    await change.run_one(RetireName(criteria, "too short", actor=ADMINISTRATOR))
-    await change.run_one(PutVersion(golden, '{"id": "1"}\n{"id": "2"}', actor=ADMINISTRATOR))
-    await change.run_one(_Keep(actor=ADMINISTRATOR))
+        await change.run_one(PutVersion(policy, f'{{"n": {n}.50, "x": "\\u0000"}}', "a note", actor=BOOTSTRAP))
+    await change.run_one(PromoteVersion(policy, 2, "it is better", actor=BOOTSTRAP))
+    await change.run_one(PutVersion(criteria, "It is short.\n", actor=BOOTSTRAP))
+    await change.run_one(RetireName(criteria, "too short", actor=BOOTSTRAP))
+    await change.run_one(PutVersion(golden, '{"id": "1"}\n{"id": "2"}', actor=BOOTSTRAP))
+    await change.run_one(_Keep(actor=BOOTSTRAP))
     for parameters in ({"reason": "late"}, {"x": 1e300}):
         ended = await made(runner, OperationSpec(OperationKind.CANCEL, parameters=parameters))
         await change.run_one(EndOperation(ended, actor=SIGNOFF))
@@ -76,18 +74,18 @@ async def half_way(database: Database, runner: CommandRunner) -> UUID:
     batch_id = uuid4()
     items = make_items(IDS, batch_id, ["unknown"], [NewJob(**ODD), NewJob(**ODD | {"labels": {"team": "a"}})])
     spec = OperationSpec(items=items, name="the odd ones")
-    await runner.administer.run_one(CreateOperation(batch_id, spec, actor=ADMINISTRATOR))
+    await runner.administer.run_one(CreateOperation(batch_id, spec, actor=BOOTSTRAP))
     worker = OperationWorker(database, runner, items_max=1)
     while not await _count_answered(database, batch_id):
         await worker.work()
-    await runner.limit.run_one(MoveOperation(batch_id, OperationState.PAUSED, actor=ADMINISTRATOR))
+    await runner.limit.run_one(MoveOperation(batch_id, OperationState.PAUSED, actor=BOOTSTRAP))
     return batch_id
 
 
 async def made(runner: CommandRunner, spec: OperationSpec) -> UUID:
     """Return the id of a new operation."""
     operation_id = uuid4()
-    await runner.administer.run_one(CreateOperation(operation_id, spec, actor=ADMINISTRATOR))
+    await runner.administer.run_one(CreateOperation(operation_id, spec, actor=BOOTSTRAP))
     return operation_id
 
 

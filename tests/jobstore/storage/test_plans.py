@@ -24,7 +24,7 @@ from jobstore.executions.commands import CancelJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.sweeper import Sweeper
 from jobstore.insights.rollups import Rollups
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF, ExecutionStage
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF, ExecutionStage
 from jobstore.limits.rules import batch_limit
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing import fact_reader
@@ -183,9 +183,9 @@ async def test_no_statement_of_tasks_reads_those_that_wait_or_have_ended(tables:
     before = await tables.count_read()
     tries = [uuid4() for _ in range(TRIES_MAX)]
     for try_id in tries:
-        await tables.runner.administer.run_one(TryAgent(try_id, "peer-1", NewAgentTry(), actor=ADMINISTRATOR))
+        await tables.runner.administer.run_one(TryAgent(try_id, "peer-1", NewAgentTry(), actor=BOOTSTRAP))
     new = NewAgent(name="sky", url="http://127.0.0.1:9/", protocol="a2a")
-    await tables.runner.administer.run_one(RegisterAgent("sky", new, actor=ADMINISTRATOR))
+    await tables.runner.administer.run_one(RegisterAgent("sky", new, actor=BOOTSTRAP))
     async with tables.database.session() as session:
         assert await tasks.queue_cards(session) == tasks.CARDS_BATCH
         granted = await tasks.grant(session, uuid4(), ["a2a"], 20, LEASE_S)

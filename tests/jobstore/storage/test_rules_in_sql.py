@@ -27,7 +27,7 @@ from jobstore.executions.requesting import ExecutionRequest
 from jobstore.executions.rows import Executions, ExecutionsWish, WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.jobs.commands import CreateJob
-from jobstore.jobs.model import ADMINISTRATOR, Clock, Execution, ExecutionStage, ExecutionState
+from jobstore.jobs.model import BOOTSTRAP, Clock, Execution, ExecutionStage, ExecutionState
 from jobstore.limits.rules import batch_limit, flow_of
 from jobstore.subjects import STORES
 
@@ -189,14 +189,14 @@ class Labelled:
     async def request(self, *, ends: bool) -> None:
         job_id, execution_id, batch_id = uuid4().hex, uuid4(), self.chance.choice([None, *self.BATCHES])
         labels = {key: self.chance.choice(self.VALUES) for key in self.KEYS if self.chance.random() < 0.6}
-        create = CreateJob(new_job(labels=labels), job_id, actor=ADMINISTRATOR)
+        create = CreateJob(new_job(labels=labels), job_id, actor=BOOTSTRAP)
         request = ExecutionRequest(batch_id=batch_id)
-        execute = ExecuteJob(job_id, execution_id, parameters=request, actor=ADMINISTRATOR)
-        await self.runner.submit.run_one(CreateAndExecute(create, execute, actor=ADMINISTRATOR))
+        execute = ExecuteJob(job_id, execution_id, parameters=request, actor=BOOTSTRAP)
+        await self.runner.submit.run_one(CreateAndExecute(create, execute, actor=BOOTSTRAP))
         limits = set(self.limits) if ends else self.limits
         self.flows[execution_id] = lambda: flow_of("writer", labels, batch_id, limits)
         if ends:
-            await self.runner.submit.run_one(CancelJob(job_id, actor=ADMINISTRATOR))
+            await self.runner.submit.run_one(CancelJob(job_id, actor=BOOTSTRAP))
 
     def list_limits(self) -> list[str]:
         names = {f"label:{key}={value}" for key in self.KEYS for value in self.VALUES}

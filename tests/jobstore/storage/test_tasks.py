@@ -24,7 +24,7 @@ from jobstore.engine.locks import Lock, hold
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
 from jobstore.executions.commands import CancelJob
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.schema.tables import metadata
 from jobstore.subjects import STORES
 from jobstore.tasks import rules, store
@@ -109,7 +109,7 @@ async def running(executor: Executor, steps: Steps, handle: str | None = PLACE) 
 
 
 def try_of(agent_id: str, **fields: Any) -> TryAgent:
-    return TryAgent(uuid4(), agent_id, NewAgentTry(**fields), actor=ADMINISTRATOR)
+    return TryAgent(uuid4(), agent_id, NewAgentTry(**fields), actor=BOOTSTRAP)
 
 
 async def tried(executor: Executor, **fields: Any) -> UUID:
@@ -286,7 +286,7 @@ async def test_a_try_has_the_budget_of_its_agent(executor: Executor) -> None:
     agent_id = f"poor-{uuid4()}"
     policy = {"budget_usd": "0.5", "budget_tokens": 100}
     new = NewAgent(name="poor", url="http://127.0.0.1:9/", protocol="http_async", policy=policy)
-    await executor.runner.administer.run_one(RegisterAgent(agent_id, new, actor=ADMINISTRATOR))
+    await executor.runner.administer.run_one(RegisterAgent(agent_id, new, actor=BOOTSTRAP))
     await executor.runner.administer.run_one(try_of(agent_id))
     (task,) = await executor.take()
     assert (task.grant.budget_left_usd, task.grant.budget_left_tokens) == ("0.5", 100)
@@ -413,7 +413,7 @@ async def sky(executor: Executor) -> str:
     """The id of an agent of protocol a2a that was just registered, and is alone."""
     await executor.sql("UPDATE agents SET enabled = false WHERE protocol = 'a2a'")
     sky, new = f"sky-{uuid4()}", NewAgent(name="sky", url="http://127.0.0.1:9/", protocol="a2a")
-    await executor.runner.administer.run_one(RegisterAgent(sky, new, actor=ADMINISTRATOR))
+    await executor.runner.administer.run_one(RegisterAgent(sky, new, actor=BOOTSTRAP))
     return sky
 
 
@@ -490,7 +490,7 @@ async def test_a_card_that_is_read_while_its_agent_is_changed_is_read_anew(execu
     """What an executor says then is of the address before."""
     (before,) = await executor.take(protocols=A2A)
     patch = AgentPatch(url="http://127.0.0.1:9/new")
-    await executor.runner.administer.run_one(UpdateAgent(sky, patch, actor=ADMINISTRATOR))
+    await executor.runner.administer.run_one(UpdateAgent(sky, patch, actor=BOOTSTRAP))
     (after,) = await executor.take(protocols=A2A)
     assert after.grant.url == "http://127.0.0.1:9/new"
     assert await executor.finish(after, answer_json='{"name": "new"}') == pb.LEASE_STATE_RECORDED
@@ -503,7 +503,7 @@ async def test_a_card_that_is_read_while_its_agent_is_changed_is_read_anew(execu
 async def test_a_card_that_was_never_read_is_and_that_of_a_disabled_agent_is_not(executor: Executor, sky: str) -> None:
     """A rebuild leaves no tasks and no cards behind."""
     await executor.sql("DELETE FROM agent_tasks")
-    await executor.runner.administer.run_one(DisableAgent(sky, actor=ADMINISTRATOR))
+    await executor.runner.administer.run_one(DisableAgent(sky, actor=BOOTSTRAP))
     await executor.queue.queue_cards()
     assert await executor.take(protocols=A2A) == []
     await executor.sql("UPDATE agents SET enabled = true WHERE id = :id", id=sky)

@@ -7,7 +7,7 @@ from contracts.resources import NewAgent, NewLimit
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.agents.rules import Agents
 from jobstore.engine.parts import Command, UnitOfWork
-from jobstore.jobs.model import ADMINISTRATOR
+from jobstore.jobs.model import BOOTSTRAP
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
 from jobstore.subjects import STORES
 from signoff.types import Agent
@@ -26,11 +26,11 @@ async def carry_out(connection: Any, command: Command[Any]) -> Any:
 
 async def put_agent(connection: Any, agent_id: str, new: NewAgent, *, create: bool) -> None:
     change = RegisterAgent if create else UpdateAgent
-    await carry_out(connection, change(agent_id, new, actor=ADMINISTRATOR))
+    await carry_out(connection, change(agent_id, new, actor=BOOTSTRAP))
 
 
 async def disable_agent(connection: Any, agent_id: str) -> None:
-    await carry_out(connection, DisableAgent(agent_id, actor=ADMINISTRATOR))
+    await carry_out(connection, DisableAgent(agent_id, actor=BOOTSTRAP))
 
 
 async def add_old_agent(connection: Any, agent_id: str, new: NewAgent) -> None:
@@ -38,17 +38,17 @@ async def add_old_agent(connection: Any, agent_id: str, new: NewAgent) -> None:
     now = datetime.now(UTC)
     agent = Agent(**new.model_dump(exclude={"id"}), id=agent_id, created_at=now, updated_at=now)
     uow = UnitOfWork(TERMS)
-    uow[Agents].put(agent, ADMINISTRATOR)
+    uow[Agents].put(agent, BOOTSTRAP)
     await STORES.write(connection, uow)
 
 
 async def put_limit(connection: Any, name: str, limit: NewLimit) -> None:
-    await carry_out(connection, SetLimit(name, limit, actor=ADMINISTRATOR))
+    await carry_out(connection, SetLimit(name, limit, actor=BOOTSTRAP))
 
 
 async def pause_limit(connection: Any, name: str, *, paused: bool) -> None:
-    await carry_out(connection, PauseLimit(name, paused, actor=ADMINISTRATOR))
+    await carry_out(connection, PauseLimit(name, paused, actor=BOOTSTRAP))
 
 
 async def remove_limit(connection: Any, name: str) -> None:
-    await carry_out(connection, RemoveLimit(name, actor=ADMINISTRATOR))
+    await carry_out(connection, RemoveLimit(name, actor=BOOTSTRAP))

@@ -1,7 +1,8 @@
 """Store tokens by their hashes, and follow their changes: each change of any jobstore is known within a second."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -241,7 +242,14 @@ class TokenFollower:
         live = [read_caller(row) for row in rows if row.revoked_at is None]
         self.tokens.put(live, [row.hash for row in rows if row.revoked_at is not None])
         self.tokens.forget_ended()
-        self._seen = max(number, *(row.change for row in rows))
+        self._seen = max([number, *(row.change for row in rows)])
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Connection]:
+        """Open a transaction that changes tokens. This process knows the changes when the context ends."""
+        async with self._database.transaction() as connection:
+            yield connection
+        await self.follow()
 
     async def run(self) -> None:
         """Follow the changes of tokens, for ever."""

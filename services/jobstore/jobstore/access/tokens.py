@@ -9,7 +9,7 @@ from typing import Final
 from contracts.tokens import hash_token
 from jobstore.access.callers import Caller
 from jobstore.errors import UnauthenticatedError
-from jobstore.jobs.model import EXECUTOR, VALIDATOR, Actor
+from jobstore.jobs.model import BOOTSTRAP, EXECUTOR, VALIDATOR, Actor
 from servicekit import clock
 from signoff.status import Role
 
@@ -23,7 +23,12 @@ NAMES: Final[Mapping[Role, str]] = {
     Role.VALIDATOR: "validator",
 }
 #: Workers of the environment are named as their reports are.
-_ACTORS: Final = {Role.EXECUTOR: EXECUTOR, Role.VALIDATOR: VALIDATOR}
+_ACTORS: Final[Mapping[Role, Actor]] = {
+    Role.ADMINISTRATOR: BOOTSTRAP,
+    Role.CONSOLE: Actor("token:console"),
+    Role.EXECUTOR: EXECUTOR,
+    Role.VALIDATOR: VALIDATOR,
+}
 #: The one text for every credential that opens nothing: which of the reasons holds, the log and the audit say.
 REFUSAL: Final = "a known token is needed in the metadata `authorization: Bearer <token>`"
 
@@ -43,7 +48,7 @@ class Tokens:
 
     def __init__(self, of_environment: Mapping[Role, Iterable[str]]) -> None:
         self._fixed = {
-            (key := hash_token(token)): Caller(NAMES[role], _name_actor(role), role, token_hash=key)
+            (key := hash_token(token)): Caller(NAMES[role], _ACTORS[role], role, token_hash=key)
             for role, values in of_environment.items()
             for token in values
         }
@@ -118,7 +123,3 @@ class Tokens:
             if self.get(token_hash) is None:
                 for limit in limits:
                     limit.reschedule(now)
-
-
-def _name_actor(role: Role) -> Actor:
-    return _ACTORS.get(role) or Actor(f"token:{NAMES[role]}")

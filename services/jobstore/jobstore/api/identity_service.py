@@ -10,7 +10,15 @@ from pydantic import TypeAdapter
 from contracts.fields import TokenName
 from contracts.resources import NewToken
 from jobstore.access.callers import CALLER, Caller
-from jobstore.access.token_store import SESSION_S, add_token, begin_session, end_session, end_tokens, list_tokens
+from jobstore.access.token_store import (
+    SESSION_S,
+    TokenFollower,
+    add_token,
+    begin_session,
+    end_session,
+    end_tokens,
+    list_tokens,
+)
 from jobstore.api.requests import Context, make_page, parse_page, parse_uuid
 from jobstore.engine.database import Database
 from jobstore.engine.sql import Row
@@ -35,9 +43,9 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(TokenName)
 class IdentityService(IdentityServiceServicer):
     """Serve who the caller is, tokens and sessions."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._reads = database.for_callers()
+    def __init__(self, database: Database, followed: TokenFollower) -> None:
+        self._database = database.for_callers()
+        self._followed = followed
 
     async def GetCaller(self, _request: pb.GetCallerRequest, _: Context) -> pb.GetCallerResponse:
         return pb.GetCallerResponse(caller=_caller_message(CALLER.get()))
@@ -47,7 +55,7 @@ class IdentityService(IdentityServiceServicer):
         tenants = None if new.all_tenants else frozenset(new.tenants)
         _check_grant(caller, new.role, tenants)
         actor = Actor(f"token:{new.name}")
-        async with self._database.transaction() as connection:
+        async with self._followed.changing() as connection:
             row, secret = await add_token(
                 connection, "token", new.name, actor, new.role, tenants, created_by=caller.actor, lasts_s=new.lasts_s
             )
@@ -57,7 +65,7 @@ class IdentityService(IdentityServiceServicer):
     async def ListTokens(self, request: pb.ListTokensRequest, _: Context) -> pb.ListTokensResponse:
         limit, after = parse_page(request, 100, _parse_place)
         tenants, include_ended = CALLER.get().tenants, request.include_ended
-        async with self._reads.session() as session:
+        async with self._database.session() as session:
             rows = await list_tokens(session, "token", tenants, limit, after, include_ended=include_ended)
         messages = [_token_message(row) for row in rows]
         return make_page(pb.ListTokensResponse, request, limit, "tokens", messages, lambda _: _place(rows[-1]))
@@ -66,7 +74,7 @@ class IdentityService(IdentityServiceServicer):
         name, caller, overlap_s = _NAME.validate_python(request.name), CALLER.get(), read_field(request, "overlap_s")
         if overlap_s is not None and overlap_s < 0:
             raise InvalidError("must not be negative", field="overlap_s")
-        async with self._database.transaction() as connection:
+        async with self._followed.changing() as connection:
             before, *_rest = await end_tokens(
                 connection, name, caller.tenants, overlap_s=OVERLAP_S if overlap_s is None else overlap_s
             )
@@ -82,7 +90,7 @@ class IdentityService(IdentityServiceServicer):
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, _: Context) -> pb.RevokeTokenResponse:
         name, caller = _NAME.validate_python(request.name), CALLER.get()
-        async with self._database.transaction() as connection:
+        async with self._followed.changing() as connection:
             await end_tokens(connection, name, caller.tenants)
         log.info("a token was revoked", extra={"actor": caller.actor, "token": name})
         return pb.RevokeTokenResponse()
@@ -93,14 +101,14 @@ class IdentityService(IdentityServiceServicer):
             raise InvalidError(f"must be above 0 and up to {SESSION_MAX_S:g}", field="lasts_s")
         if len(request.client) > CLIENT_MAX:
             raise InvalidError(f"has more than {CLIENT_MAX} characters", field="client")
-        async with self._database.transaction() as connection:
+        async with self._followed.changing() as connection:
             row, secret = await begin_session(connection, caller, request.client, lasts_s or SESSION_S)
         return pb.CreateSessionResponse(session=_session_message(row), secret=secret)
 
     async def ListSessions(self, request: pb.ListSessionsRequest, _: Context) -> pb.ListSessionsResponse:
         (limit, after), caller = parse_page(request, 100, _parse_place), CALLER.get()
         is_administrator = caller.role is Role.ADMINISTRATOR
-        async with self._reads.session() as session:
+        async with self._database.session() as session:
             rows = await list_tokens(
                 *(session, "session", caller.tenants if is_administrator else None, limit, after),
                 actor=None if is_administrator else caller.actor,
@@ -113,7 +121,7 @@ class IdentityService(IdentityServiceServicer):
         session_id = parse_uuid(request.session_id, "session_id") if request.session_id else caller.session_id
         if session_id is None:
             raise InvalidError("is needed: the credential of this call is no session", field="session_id")
-        async with self._database.transaction() as connection:
+        async with self._followed.changing() as connection:
             await end_session(connection, session_id, caller)
         log.info("a session was ended", extra={"actor": caller.actor, "session": str(session_id)})
         return pb.EndSessionResponse()

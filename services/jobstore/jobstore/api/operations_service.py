@@ -15,7 +15,7 @@ from sqlalchemy import text
 from contracts.fields import LimitName
 from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution, job_message
 from jobstore.access.callers import CALLER, find_actor
-from jobstore.access.token_store import SESSION_S, begin_session
+from jobstore.access.token_store import SESSION_S, TokenFollower, begin_session
 from jobstore.access.tokens import Tokens
 from jobstore.api.requests import (
     Context,
@@ -126,10 +126,10 @@ class OperationsService(OperationsServiceServicer):
         *,
         groups: ConsumerGroups | None = None,
         upstreams: Upstreams = OPEN,
-        tokens: Tokens | None = None,
+        followed: TokenFollower | None = None,
     ) -> None:
-        """`tokens`: those for whose holders login codes are made."""
-        self._tokens = tokens or Tokens({})
+        """`followed`: the tokens for whose holders login codes are made."""
+        self._followed = followed or TokenFollower(database, Tokens({}))
         self._dead_letters = dead_letters
         self._waiting = waiting
         self._groups = groups
@@ -311,9 +311,9 @@ class OperationsService(OperationsServiceServicer):
         return pb.CreateLoginCodeResponse(code=code)
 
     async def SpendLoginCode(self, request: pb.SpendLoginCodeRequest, _: Context) -> pb.SpendLoginCodeResponse:
-        async with self._database.transaction() as connection:
+        async with self._followed.changing() as connection:
             maker_hash = await spend_code(connection, request.code)
-            maker = None if maker_hash is None else self._tokens.get(maker_hash)
+            maker = None if maker_hash is None else self._followed.tokens.get(maker_hash)
             if maker is not None:
                 _, secret = await begin_session(connection, maker, "console", SESSION_S)
         if maker is None:  # after the commit: the code is spent

@@ -31,7 +31,6 @@ from jobstore.executions.rows import Executions, ExecutionsWish, ExecutionView, 
 from jobstore.jobs import model
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import (
-    ADMINISTRATOR,
     CANCELLED,
     EXECUTOR,
     UPSTREAM,
@@ -191,7 +190,7 @@ class CancelJob(Command[JobView | None]):
 
     def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
-        asker = f"the {self.actor}" if self.actor in {ADMINISTRATOR, UPSTREAM} else self.actor
+        asker = f"the {self.actor}" if self.actor == UPSTREAM else self.actor
         message = f"cancelled by {asker}{reason}"
         report = Report(TransitionKind.CANCELLED, message=message, code=ErrorCode.CANCELLED, actor=self.actor)
         if self.execution_id is None:

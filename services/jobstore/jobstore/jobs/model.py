@@ -186,10 +186,11 @@ class ExecutionTerms:
         return self.lease_s * ALIVE_LEASES
 
 
-#: A role, or an upstream by the id of its secret: the text that is stored and published.
+#: A token by its name, a user, a worker, or an upstream by the id of its secret: the text that is stored and published.
 Actor = NewType("Actor", str)
 
-ADMINISTRATOR: Final = Actor("administrator")
+#: The holder of the token in SIGNOFF_TOKEN.
+BOOTSTRAP: Final = Actor("token:bootstrap")
 EXECUTOR: Final = Actor("executor")
 VALIDATOR: Final = Actor("validator")
 #: The holder of a lease: EXECUTOR or VALIDATOR is stored, by the stage of the execution.

@@ -14,7 +14,7 @@ from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Breaker, Circuits,
 from jobstore.engine.parts import Command, UnitOfWork, Wishes, WishList
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.commands import CreateJob
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF, Clock, Job, Refusal
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF, Clock, Job, Refusal
 from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.judging.rules import Judgings
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit
@@ -87,9 +87,9 @@ def refused(command: Command[Any], error: type[PermanentError], code: str, **sto
 
 
 def test_a_new_agent_is_as_it_was_given_and_known_from_now_on() -> None:
-    uow = decided(RegisterAgent("writer", NEW, actor=ADMINISTRATOR))
+    uow = decided(RegisterAgent("writer", NEW, actor=BOOTSTRAP))
     (change,) = uow[Agents].changes
-    assert change == (agent(created_at=NOW, updated_at=NOW), ADMINISTRATOR, True)
+    assert change == (agent(created_at=NOW, updated_at=NOW), BOOTSTRAP, True)
     assert uow[Agents].agents["writer"] is change.agent
 
 
@@ -111,7 +111,7 @@ def test_what_everybody_would_read_is_refused(command: Any) -> None:
 
 
 def test_an_update_replaces_all_but_the_age_and_closes_the_circuit() -> None:
-    command = UpdateAgent("writer", NewAgent(name="other", url=URL, enabled=False), actor=ADMINISTRATOR)
+    command = UpdateAgent("writer", NewAgent(name="other", url=URL, enabled=False), actor=BOOTSTRAP)
     failing = Breaker(failures=5, opened=1, open_until=NOW, probe_id=None)
     uow = decided(command, agents={"writer": agent()}, has_circuits=True, circuits={"writer": failing})
     (change,) = uow[Agents].changes
@@ -171,18 +171,18 @@ def limit(name: str, **fields: Any) -> Limit:
 
 
 def test_a_limit_is_set_and_removed_while_no_execution_is_asked_for() -> None:
-    command, name = SetLimit("tenant:a", NewLimit(weight=2.0), actor=ADMINISTRATOR), "tenant:a"
+    command, name = SetLimit("tenant:a", NewLimit(weight=2.0), actor=BOOTSTRAP), "tenant:a"
     assert LimitsWish(lock=LimitsLock.EXCLUSIVE, named=frozenset({name, "tenant:*"})) in command.locks()
-    assert decided(command)[Limits].changes == {name: (limit(name, weight=2.0), ADMINISTRATOR)}
-    removed = decided(RemoveLimit(name, actor=ADMINISTRATOR), limits={name: limit(name)})
-    assert removed[Limits].changes == {name: (None, ADMINISTRATOR)}
+    assert decided(command)[Limits].changes == {name: (limit(name, weight=2.0), BOOTSTRAP)}
+    removed = decided(RemoveLimit(name, actor=BOOTSTRAP), limits={name: limit(name)})
+    assert removed[Limits].changes == {name: (None, BOOTSTRAP)}
     refused(RemoveLimit(name, actor=SIGNOFF), NotFoundError, "unknown_limit")
 
 
 def test_limits_are_confirmed_by_whoever_asks_while_no_execution_is_asked_for() -> None:
-    confirm = ConfirmLimits(actor=ADMINISTRATOR)
+    confirm = ConfirmLimits(actor=BOOTSTRAP)
     assert confirm.locks() == (LimitsWish(lock=LimitsLock.EXCLUSIVE),)
-    assert decided(confirm)[Limits].confirmed_by == ADMINISTRATOR
+    assert decided(confirm)[Limits].confirmed_by == BOOTSTRAP
 
 
 @pytest.mark.parametrize("field", ["weight", "queue_max"])
@@ -282,9 +282,9 @@ def test_commands_of_one_transaction_see_each_other() -> None:
 
 
 def test_an_operation_is_made_once_by_one_request() -> None:
-    command = CreateOperation(ID, OperationSpec(items=[Item(0, "a")]), actor=ADMINISTRATOR)
+    command = CreateOperation(ID, OperationSpec(items=[Item(0, "a")]), actor=BOOTSTRAP)
     (new,) = decided(command)[Operations].new
-    assert (new.id, new.actor, new.spec.items) == (ID, ADMINISTRATOR, [Item(0, "a")])
+    assert (new.id, new.actor, new.spec.items) == (ID, BOOTSTRAP, [Item(0, "a")])
     assert decided(command, **operation(OperationState.DONE))[Operations].new == []
 
 
@@ -305,31 +305,31 @@ def test_a_batch_is_paused_resumed_and_cancelled_from_where_it_can_be(state: Ope
     moves = {paused: {running}, running: {paused}, cancelling: {running, paused}}
     repeats = {(cancelling, OperationState.CANCELLED), (paused, paused), (running, running), (cancelling, cancelling)}
     for to, sources in moves.items():
-        command = MoveOperation(ID, to, actor=ADMINISTRATOR)
+        command = MoveOperation(ID, to, actor=BOOTSTRAP)
         if state not in sources and (to, state) not in repeats:
             refused(command, RefusedError, "operation_ended", **operation(state))
             continue
         uow = decided(command, **operation(state))
-        moved = [(to, {"actor": ADMINISTRATOR})] if state in sources else []
+        moved = [(to, {"actor": BOOTSTRAP})] if state in sources else []
         assert [(move.state, move.about) for move in uow[Operations].moves] == moved
         assert uow[Operations].operations[ID].state is (to if state in sources else state)
 
 
 def test_a_paused_batch_has_a_limit_that_goes_when_it_is_resumed() -> None:
     name = batch_limit(ID)
-    pause = MoveOperation(ID, OperationState.PAUSED, actor=ADMINISTRATOR)
+    pause = MoveOperation(ID, OperationState.PAUSED, actor=BOOTSTRAP)
     assert pause.locks()[0] == LimitsWish(lock=LimitsLock.EXCLUSIVE, named=frozenset({name}))
     uow = decided(pause, **operation(OperationState.RUNNING))
-    assert uow[Limits].changes == {name: (limit(name, paused=True), ADMINISTRATOR)}
+    assert uow[Limits].changes == {name: (limit(name, paused=True), BOOTSTRAP)}
     stored = operation(OperationState.PAUSED) | {"limits": {name: limit(name, paused=True)}}
     resumed = decided(MoveOperation(ID, OperationState.RUNNING, actor=SIGNOFF), **stored)
     assert resumed[Limits].changes[name].limit is None
 
 
 def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
-    cancel = MoveOperation(ID, OperationState.CANCELLING, "no more", actor=ADMINISTRATOR)
+    cancel = MoveOperation(ID, OperationState.CANCELLING, "no more", actor=BOOTSTRAP)
     (move,) = decided(cancel, **operation(OperationState.PAUSED))[Operations].moves
-    assert move.about == {"reason": "no more", "actor": ADMINISTRATOR}
+    assert move.about == {"reason": "no more", "actor": BOOTSTRAP}
     assert not move.has_ended
 
 

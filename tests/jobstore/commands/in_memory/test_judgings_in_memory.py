@@ -11,7 +11,7 @@ from support.jobstore.steps import CRITERIA, verdict
 from contracts.judging.policy import JudgePolicy, Verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.jobs.commands import AssignAgent
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
 from jobstore.judging.judgings import GRANTS_MAX, FinishJudging, LoseJudging, QueueJudgings, QueueRejudging
 from jobstore.judging.rules import Judgings, Kind, Named, NewJudging, format_body
@@ -50,7 +50,7 @@ def case(group_id: UUID, item: int = 0, kind: JudgingKind = JudgingKind.TRY) -> 
 def queued(life: Life, kind: JudgingKind = JudgingKind.REJUDGE, **fields: Any) -> NewJudging:
     """A result of a life that waits to be judged again."""
     judging = NewJudging(uuid4(), kind, uuid4(), 0, execution_id=life.execution_id, job_id=life.job_id)
-    life.jobstore.run(QueueRejudging(replace(judging, **fields), actor=ADMINISTRATOR))
+    life.jobstore.run(QueueRejudging(replace(judging, **fields), actor=BOOTSTRAP))
     return judging
 
 
@@ -86,7 +86,7 @@ def test_a_verdict_takes_the_place_of_the_one_before(life: Life, before: Outcome
     assert (job.duration_s, job.cost_nanos, job.tokens) == (first.duration_s, 500_000_000, 3)
     assert life.told[-2:] == ["rejudged", "met" if said.is_valid else "not_met"]
     begun, ended = life.jobstore.log(life.job_id)[-2:]
-    assert (begun.report.actor, begun.report.code, ended.report.code) == (ADMINISTRATOR, "rejudged", "rejudged")
+    assert (begun.report.actor, begun.report.code, ended.report.code) == (BOOTSTRAP, "rejudged", "rejudged")
     assert ended.result_version == life.execution.result_version
 
 
@@ -221,13 +221,13 @@ def test_what_was_assigned_anew_has_nothing_to_judge(life: Life) -> None:
 
 def test_the_judgings_of_a_call_are_queued_once_and_within_bounds(jobstore: MemoryJobstore) -> None:
     group_id = uuid4()
-    asked = QueueJudgings([case(group_id), case(group_id, 1)], actor=ADMINISTRATOR)
+    asked = QueueJudgings([case(group_id), case(group_id, 1)], actor=BOOTSTRAP)
     assert asked.size == len("{}{}")
     assert QueueJudgings([replace(case(group_id), asked=None)], actor=SIGNOFF).size == 0
     assert [{case(group_id, kind=kind).urgency for kind in kinds} for kinds in KINDS] == [{0}, {1}, {2}]
     jobstore.run(asked)
     jobstore.run(QueueJudgings([case(group_id)], actor=SIGNOFF))
-    assert [judging.actor for judging in jobstore.judgings.values()] == [ADMINISTRATOR] * 2
+    assert [judging.actor for judging in jobstore.judgings.values()] == [BOOTSTRAP] * 2
     jobstore.judging_room = 2
     calls = [QueueJudgings([case(uuid4())], actor=SIGNOFF) for _ in range(3)]
     *done, refused = jobstore.carry_out(*calls)
@@ -314,7 +314,7 @@ def test_the_last_lease_that_lapses_ends_a_judging(
     jobstore: MemoryJobstore, lease: int, fields: dict[str, bool], ends: bool
 ) -> None:
     judging = case(uuid4())
-    jobstore.run(QueueJudgings([judging], actor=ADMINISTRATOR))
+    jobstore.run(QueueJudgings([judging], actor=BOOTSTRAP))
     jobstore.judgings[judging.id] = jobstore.judgings[judging.id]._replace(lease=lease, **fields)
     lost, late = LoseJudging(judging.id, actor=SIGNOFF), FinishJudging(judging.id, lease, actor=SIGNOFF)
     *_, counts = jobstore.carry_out(lost, lost, LoseJudging(uuid4(), actor=SIGNOFF), late)

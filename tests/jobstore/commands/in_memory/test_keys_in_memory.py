@@ -12,7 +12,7 @@ from jobstore.agents.commands import RegisterAgent
 from jobstore.errors import ConflictError, InvalidError, RefusedError
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.jobs.commands import Once
-from jobstore.jobs.model import ADMINISTRATOR, RequestKey
+from jobstore.jobs.model import BOOTSTRAP, RequestKey
 from jobstore.judging.judgings import QueueJudgings
 from jobstore.judging.rules import NewJudging
 from jobstore.operations.commands import CreateOperation, Item, OperationSpec
@@ -22,11 +22,11 @@ from signoff.status import ExecutionState, JudgingKind
 
 def once(command: Any, key: str | None, body: object = "a body", **scope: Any) -> Once[Any]:
     named = RequestKey.of(type(command).__name__, key, body, **({"tenant": "ours"} | scope)) if key else None
-    return Once(command, named, actor=ADMINISTRATOR)
+    return Once(command, named, actor=BOOTSTRAP)
 
 
 def execute(life: Life, key: str, body: object = "a body") -> Once[Any]:
-    command = ExecuteJob(life.job_id, life.execution_id, actor=ADMINISTRATOR)
+    command = ExecuteJob(life.job_id, life.execution_id, actor=BOOTSTRAP)
     return once(command, key, body, tenant=None, job_id=life.job_id)
 
 
@@ -41,8 +41,8 @@ def test_a_key_is_one_request(life: Life) -> None:
     first = life.jobstore.run(execute(life, "k"))
     assert not first.is_replay
     assert first.value["state"] is ExecutionState.WAITING
-    life.jobstore.run(CancelJob(life.job_id, actor=ADMINISTRATOR))
-    life.jobstore.run(ExecuteJob(life.job_id, uuid4(), actor=ADMINISTRATOR))
+    life.jobstore.run(CancelJob(life.job_id, actor=BOOTSTRAP))
+    life.jobstore.run(ExecuteJob(life.job_id, uuid4(), actor=BOOTSTRAP))
     again = life.jobstore.run(execute(life, "k"))
     assert again.is_replay
     assert again.value["id"] == life.execution_id
@@ -66,7 +66,7 @@ def test_a_refused_request_may_be_tried_again_under_its_key(life: Life) -> None:
     again = once(refused, "k", tenant=None, job_id=life.job_id)
     assert code_of(life, again) == "execution_live"
     assert not life.jobstore.request_keys
-    life.jobstore.run(CancelJob(life.job_id, actor=ADMINISTRATOR))
+    life.jobstore.run(CancelJob(life.job_id, actor=BOOTSTRAP))
     other = once(refused, "k", "another body", tenant=None, job_id=life.job_id)
     assert not life.jobstore.run(other).is_replay, "of what was refused nothing is kept"
 
@@ -74,8 +74,8 @@ def test_a_refused_request_may_be_tried_again_under_its_key(life: Life) -> None:
 def test_a_key_is_of_its_method_and_its_tenant(life: Life) -> None:
     life.created()
     new = NewAgent(name="a", url="http://127.0.0.1:1/")
-    assert not life.jobstore.run(once(RegisterAgent("one", new, actor=ADMINISTRATOR), "k")).is_replay
-    other = once(RegisterAgent("two", new, actor=ADMINISTRATOR), "k", "another body", tenant="theirs")
+    assert not life.jobstore.run(once(RegisterAgent("one", new, actor=BOOTSTRAP), "k")).is_replay
+    other = once(RegisterAgent("two", new, actor=BOOTSTRAP), "k", "another body", tenant="theirs")
     assert not life.jobstore.run(other).is_replay
     assert not life.jobstore.run(execute(life, "k")).is_replay
 
@@ -87,9 +87,9 @@ def test_of_a_job_that_is_not_known_no_key_is_kept(life: Life) -> None:
 
 def test_without_a_key_the_id_of_what_is_made_tells_a_repeat(life: Life) -> None:
     agent = NewAgent(name="a", url="http://127.0.0.1:1/")
-    command = once(RegisterAgent("one", agent, actor=ADMINISTRATOR), None)
+    command = once(RegisterAgent("one", agent, actor=BOOTSTRAP), None)
     assert [life.jobstore.run(command).is_replay for _ in range(2)] == [False, True]
-    changed = once(RegisterAgent("one", agent.model_copy(update={"name": "b"}), actor=ADMINISTRATOR), None)
+    changed = once(RegisterAgent("one", agent.model_copy(update={"name": "b"}), actor=BOOTSTRAP), None)
     with pytest.raises(ConflictError):
         life.jobstore.run(changed)
 
@@ -97,7 +97,7 @@ def test_without_a_key_the_id_of_what_is_made_tells_a_repeat(life: Life) -> None
 def test_a_repeat_is_no_conflict_with_what_was_changed_since(life: Life) -> None:
     """An agent is updated; who asks again to register it as it was gets the agent, and not that another has its id."""
     agent = NewAgent(name="a", url="http://127.0.0.1:1/")
-    command = once(RegisterAgent("one", agent, actor=ADMINISTRATOR), "k")
+    command = once(RegisterAgent("one", agent, actor=BOOTSTRAP), "k")
     life.jobstore.run(command)
     stored = life.jobstore.agents["one"]
     life.jobstore.agents["one"] = stored.model_copy(update={"name": "b"})
@@ -108,8 +108,8 @@ def test_a_repeat_does_not_ask_what_stands_in_its_way_by_now(life: Life) -> None
     obstacle = RefusedError("no job matches the filter", code="nothing_matches")
     operation_id, judging = uuid4(), NewJudging(uuid4(), JudgingKind.TRY, uuid4(), 0)
     makers: list[Any] = [
-        lambda why: CreateOperation(operation_id, OperationSpec(items=[Item(0, "a")]), why, actor=ADMINISTRATOR),
-        lambda why: QueueJudgings([judging], why, actor=ADMINISTRATOR),
+        lambda why: CreateOperation(operation_id, OperationSpec(items=[Item(0, "a")]), why, actor=BOOTSTRAP),
+        lambda why: QueueJudgings([judging], why, actor=BOOTSTRAP),
     ]
     for make in makers:
         assert code_of(life, once(make(obstacle), "k")) == "nothing_matches"
@@ -118,5 +118,5 @@ def test_a_repeat_does_not_ask_what_stands_in_its_way_by_now(life: Life) -> None
 
 
 def test_a_request_is_as_large_with_a_key_as_without() -> None:
-    command = RegisterAgent("a", NewAgent(name="a", url="http://127.0.0.1:1/"), actor=ADMINISTRATOR)
+    command = RegisterAgent("a", NewAgent(name="a", url="http://127.0.0.1:1/"), actor=BOOTSTRAP)
     assert once(command, "k").size == command.size

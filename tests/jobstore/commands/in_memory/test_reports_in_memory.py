@@ -18,7 +18,7 @@ from jobstore.engine.parts import Command
 from jobstore.executions.claims import ClaimJudging
 from jobstore.executions.commands import OUTCOMES, RESPONSE_MAX_BYTES, CancelJob, EndLease, RecordReport, RecordResult
 from jobstore.executions.requesting import ExecutionRequest
-from jobstore.jobs.model import ADMINISTRATOR, EXECUTOR, SIGNOFF, WORKER, ExecutionState, Refusal, TransitionKind
+from jobstore.jobs.model import BOOTSTRAP, EXECUTOR, SIGNOFF, WORKER, ExecutionState, Refusal, TransitionKind
 from jobstore.judging.judgings import FinishJudging, QueueRejudging
 from jobstore.judging.rules import JudgingAnswer, Kind, NewJudging
 from servicekit.errors import PermanentError
@@ -506,7 +506,7 @@ def judged_again(life: Life, said: Verdict, kind: JudgingKind = JudgingKind.REJU
     """What is kept of judging the result of a life again."""
     about: dict[str, Any] = {"execution_id": life.execution_id, "job_id": life.job_id}
     judging = NewJudging(uuid4(), kind, uuid4(), 0, **about)
-    life.jobstore.run(QueueRejudging(judging, actor=ADMINISTRATOR))
+    life.jobstore.run(QueueRejudging(judging, actor=BOOTSTRAP))
     real = about if kind is JudgingKind.REJUDGE else {}
     assert life.jobstore.run(
         FinishJudging(judging.id, 1, said.model_dump_json(), cost_nanos=500_000_000, tokens=3, **real, actor=SIGNOFF)

@@ -20,7 +20,7 @@ from jobstore.executions.requesting import ExecutionRequest
 from jobstore.executions.rows import Executions
 from jobstore.executions.states import Openings
 from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob, MatchJob
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF, UPSTREAM, ExecutionState, Job, TransitionKind
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF, UPSTREAM, ExecutionState, Job, TransitionKind
 from jobstore.jobs.rows import Jobs, generate_id
 from jobstore.limits.rules import batch_limit
 from signoff.status import JobStatus, Outcome
@@ -439,7 +439,7 @@ def test_a_worker_counts_for_a_while_longer_than_a_lease(jobstore: MemoryJobstor
 def test_a_cancel_that_comes_again_is_recorded_once(life: Life) -> None:
     """Its caller did not hear the answer: nothing was live, or nothing is any more."""
     run = life.created().jobstore.run
-    cancel = CancelJob(life.job_id, reason="no more", by_call=True, actor=ADMINISTRATOR)
+    cancel = CancelJob(life.job_id, reason="no more", by_call=True, actor=BOOTSTRAP)
     assert run(cancel)["version"] == run(cancel)["version"] == 2
     assert [view["version"] for view in life.jobstore.carry_out(cancel, cancel)] == [2, 2]
     life.execute()
@@ -447,7 +447,7 @@ def test_a_cancel_that_comes_again_is_recorded_once(life: Life) -> None:
     assert run(cancel)["version"] == 4
     others = [replace(cancel, reason="too late"), replace(cancel, actor=UPSTREAM)]
     assert [run(other)["version"] for other in others] == [5, 6]
-    run(AssignAgent(life.job_id, "writer", actor=ADMINISTRATOR))
+    run(AssignAgent(life.job_id, "writer", actor=BOOTSTRAP))
     assert run(replace(cancel, actor=UPSTREAM))["version"] == 8
 
 

@@ -13,7 +13,7 @@ from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.engine.parts import UnitOfWork
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.executions.commands import CancelJob
-from jobstore.jobs.model import ADMINISTRATOR, SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.tasks.commands import TryAgent
 from jobstore.tasks.rules import LEASE_S, MARGIN_S, TAKEN_WITHIN_S, TRIED_FOR_S, TRIES_MAX, TRY_MAX_S, NewTask, Tasks
 from servicekit.errors import PermanentError
@@ -24,7 +24,7 @@ URL = "http://127.0.0.1:1/"
 
 
 def try_of(agent_id: str = "writer", **fields: Any) -> TryAgent:
-    return TryAgent(uuid4(), agent_id, NewAgentTry(**fields), actor=ADMINISTRATOR)
+    return TryAgent(uuid4(), agent_id, NewAgentTry(**fields), actor=BOOTSTRAP)
 
 
 def only(tasks: dict[UUID, NewTask]) -> NewTask:
@@ -38,7 +38,7 @@ def test_a_try_asks_as_a_job_would_and_waits_for_an_executor(jobstore: MemoryJob
     task = only(jobstore.tasks)
     assert (task.id, task.kind, task.agent_id, task.protocol) == (command.try_id, TaskKind.TRY, "writer", "http")
     assert (task.due_at, task.ends_at) == (jobstore.now, jobstore.now + timedelta(seconds=TAKEN_WITHIN_S))
-    assert (task.execution_id, task.actor) == (None, ADMINISTRATOR)
+    assert (task.execution_id, task.actor) == (None, BOOTSTRAP)
     assert parse_json(task.asked or "") == {
         **dict.fromkeys(("execution_id", "job_id"), str(command.try_id)),
         "submission": 1,
