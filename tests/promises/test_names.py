@@ -228,6 +228,14 @@ ROUTES_OF_CALLS = {
 }
 #: Calls without a route, and routes without a call.
 ALONE = {
+    # The console of tokens and sessions is made now.
+    **dict.fromkeys(
+        (
+            *("CreateToken", "ListTokens", "RotateToken", "RevokeToken", "GetCaller"),
+            *("CreateSession", "ListSessions", "EndSession"),
+        ),
+        "REST has no route yet",
+    ),
     "CreateLoginCode": "the command line asks for a link",
     "SpendLoginCode": "the console spends the code of a link",
     "Diagnose": "`signoff doctor` alone asks",

@@ -6,7 +6,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -279,17 +279,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary:
             return await handler.unary_unary(request, context)
         async with self._tokens.bound(caller):
-            return await self._stream(handler, request, context)
+            responses = (handler.unary_stream or handler.stream_stream)(request, context)
+            if inspect.isawaitable(responses):  # health's Watch, which writes by itself
+                return await responses
+            await self._write(responses, context)
+        return None
 
-    async def _stream(self, handler: Any, request: object, context: Context) -> object:
-        responses = (handler.unary_stream or handler.stream_stream)(request, context)
-        if inspect.isawaitable(responses):  # health's Watch, which writes by itself
-            return await responses
+    async def _write(self, responses: AsyncGenerator[object], context: Context) -> None:
         async with aclosing(responses):
             async for response in responses:
                 async with _within(self._limits.response_s, "a response was not taken"):
                     await context.write(response)
-        return None
 
 
 @asynccontextmanager
