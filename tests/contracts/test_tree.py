@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from jobstore.schema import scopes
+from jobstore.schema.tables import metadata
+
 ROOT = Path(__file__).parents[2]
 LINES_MAX = 700
 PAGE_LINES_MAX = 200
@@ -69,6 +72,12 @@ def test_each_module_of_the_jobstore_has_a_place_among_its_layers(files):
         if path.is_relative_to(ROOT / "services/jobstore/jobstore") and path.suffix == ".py" and path.stem != "__init__"
     }
     assert {name for name in modules if "migrations" not in name} | {"jobstore.schema.migrations"} == placed
+
+
+def test_each_table_says_which_rows_a_caller_reads():
+    """Say it in schema/scopes.py: by its own tenant, by its job, nothing, or all of it, with the reason."""
+    declared = [name for kind in (scopes.SCOPED, scopes.OPEN, scopes.CLOSED) for name in kind]
+    assert sorted(declared) == sorted(metadata.tables)
 
 
 def test_the_jobstore_says_what_its_values_are(files):

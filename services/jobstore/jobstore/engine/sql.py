@@ -82,6 +82,10 @@ class Connection:
         self.driver = driver
         self._pipeline, self._prepared = get_pipeline(driver), driver._stmt_cache  # noqa: SLF001 - no public way
 
+    def bind(self, statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
+        """Return a statement's SQL as asyncpg takes it, and the values of its parameters in order."""
+        return bind(statement, parameters)
+
     async def execute(
         self, statement: Statement, parameters: Parameters | None = None, *, commits: bool = False
     ) -> Rows:
@@ -89,7 +93,7 @@ class Connection:
 
         `commits`: this is the last statement of the pipelined transaction, and COMMIT may go with it; none may follow.
         """
-        sql, values = bind(statement, parameters)
+        sql, values = self.bind(statement, parameters)
         if commits and self._prepared.has((sql, Row, False)):  # else asyncpg asks for its types first, and for no more
             self._pipeline.commit_with_next()
         return Rows(await self.driver.fetch(sql, *values))
@@ -100,12 +104,12 @@ class Connection:
 
     async def scalar(self, statement: Statement, parameters: Parameters | None = None) -> Any:
         """Execute a statement, and return the first column of its first row, or None if it returns no row."""
-        sql, values = bind(statement, parameters)
+        sql, values = self.bind(statement, parameters)
         return await self.driver.fetchval(sql, *values)
 
     async def change(self, statement: Statement, parameters: Parameters | None = None) -> int:
         """Execute a statement, and return how many rows it inserted, updated or deleted."""
-        sql, values = bind(statement, parameters)
+        sql, values = self.bind(statement, parameters)
         return int((await self.driver.execute(sql, *values)).rpartition(" ")[2])
 
     async def execute_many(self, statement: TextClause, parameters: Sequence[Parameters]) -> None:
@@ -117,7 +121,7 @@ class Connection:
         self, statement: Statement, parameters: Parameters | None = None, *, rows_ahead: int
     ) -> AsyncIterator[Row]:
         """Yield the rows of a statement, of which `rows_ahead` are read at once; call within a transaction."""
-        sql, values = bind(statement, parameters)
+        sql, values = self.bind(statement, parameters)
         async for row in self.driver.cursor(sql, *values, prefetch=rows_ahead):
             yield row
 

@@ -1,0 +1,63 @@
+"""Declare for each table which of its rows a caller of some tenants reads (engine.scoped)."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+#: Stands in a condition for the comparison of a tenant with those of the caller: `{mine}` is `= $1` or `= ANY($1)`.
+OWN: Final = "tenant {mine}"
+
+
+def of_job(table: str) -> str:
+    """Return the condition of the rows of a table that has the ids of jobs, and no tenant of its own."""
+    return f"(SELECT owner.tenant FROM jobs AS owner WHERE owner.id = {table}.job_id) {{mine}}"  # noqa: S608 - a name
+
+
+#: The conditions of the rows that a caller reads. What names `jobs` in its condition stands before `jobs`.
+SCOPED: Final[Mapping[str, str]] = {
+    "executions": OWN,
+    "job_logs": of_job("job_logs"),
+    "job_texts": of_job("job_texts"),
+    "operation_items": of_job("operation_items"),
+    "jobs": OWN,
+}
+
+#: Tables that have nothing of a tenant, or what is told to all of them.
+OPEN: Final[Mapping[str, str]] = {
+    "receipt_keys": "anybody verifies receipts",
+    "relay": "how far the log is settled",
+    "text_index": "how far the texts are indexed",
+}
+
+#: Tables of which a caller of some tenants reads nothing: they are of the installation, or of all tenants together.
+CLOSED: Final[Mapping[str, str]] = {
+    "agent_cards": "of agents",
+    "agent_rollups": "of agents",
+    "agent_settings": "executions freeze them: read with the execution",
+    "agent_tasks": "of agents",
+    "agents": "have no tenant yet",
+    "circuits": "of agents",
+    "epochs": "of the jobstores",
+    "facts": "what the relay has to publish, of all",
+    "judging_counts": "have no tenant yet",
+    "judging_evaluations": "have no tenant yet",
+    "judging_moves": "have no tenant yet",
+    "judging_versions": "have no tenant yet",
+    "judgings": "have no tenant yet",
+    "limits": "of the installation",
+    "login_codes": "found by their hashes",
+    "operations": "have no tenant yet",
+    "request_keys": "found by their hashes",
+    "reusable": "what agents were paid for, of all",
+    "rollup": "how far is counted",
+    "rollups": "counts of all tenants",
+    "starts": "of limits",
+    "stubs": "what the relay could not publish, of all",
+    "token_changes": "of the installation",
+    "tokens": "compared with the caller's own tenants where they are read",
+    "workers": "of the installation",
+}
+
+
+class OfAll(Enum):
+    """The reads of callers of some tenants that look at rows of all tenants, each with its reason."""
