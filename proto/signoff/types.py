@@ -147,6 +147,7 @@ class JobLog(JsonModel):
         "what its execution waited for before it, in order: of what took a tenth of a second at least"
     )
     handle: str | None = optional("the agent's own name for the work, where it was reported")
+    tenant: str | None = optional("that of the job")
     cursor: int = Field(0, description="the number of its row; where a watch goes on")
     created_at: Time
 

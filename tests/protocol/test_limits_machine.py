@@ -23,6 +23,7 @@ from contracts.resources import NewAgent, NewJob, NewLimit
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.jobs.commands import CreateJob
@@ -74,7 +75,7 @@ class LimitsWorld:
         self.database, self.runner, self.ids = database, runner, count(1)
         self.sink = Published()
         self.dispatcher = Dispatcher(database, self.sink, runner.terms, SECRETS)  # type: ignore[arg-type]
-        self.batches = Batches(database, runner, OperationWorker(database, runner))
+        self.batches = Batches(Callers(database), runner, OperationWorker(database, runner))
         self.limits: dict[str, dict[str, Any]] = {}
         self.started: Counter[str] = Counter()
         self.keys: dict[str, tuple[UUID, tuple[str, ...]]] = {}

@@ -27,9 +27,11 @@ from jobstore.api.receipt_service import ReceiptService, add_keys
 from jobstore.api.server import create_server, set_serving
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.overview import WaitingSums
 from jobstore.jobs.model import ExecutionTerms, IdKey
+from jobstore.judging.queue import JudgingQueue
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
@@ -84,7 +86,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         terms = ExecutionTerms(Policy(max_submissions=3, max_calls=3), 10.0, 5.0, ids=IdKey(secrets.token_bytes(32)))
         runner = CommandRunner(database, STORES, terms)
         watches, operator = Watches(database), OperationWorker(database, runner)
-        batches = Batches(database, runner, operator)
+        batches = Batches(Callers(database), runner, operator)
         dead_letters = None
         if kafka:
             publisher = Publisher(kafka, "jobstore")
@@ -95,17 +97,21 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         followed = TokenFollower(database, Tokens({Role.ADMINISTRATOR: [TOKEN], Role.CONSOLE: [CONSOLE_TOKEN]}))
         server, health = create_server(followed.tokens)
         add_IdentityServiceServicer_to_server(IdentityService(database, followed), server)
-        add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
-        add_AgentServiceServicer_to_server(AgentService(database, runner), server)
+        add_JobServiceServicer_to_server(JobService(Callers(database), runner, watches, batches, PAYLOAD_MAX), server)
+        add_AgentServiceServicer_to_server(AgentService(Callers(database), runner), server)
         waiting = WaitingSums(database, 60.0)
-        operations = OperationsService(database, runner, watches, batches, waiting, dead_letters, followed=followed)
+        operations = OperationsService(
+            Callers(database), runner, watches, batches, waiting, dead_letters, followed=followed
+        )
         add_OperationsServiceServicer_to_server(operations, server)
-        add_JudgeServiceServicer_to_server(JudgeService(database, runner, PAYLOAD_MAX), server)
-        add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
+        add_JudgeServiceServicer_to_server(JudgeService(Callers(database), runner, PAYLOAD_MAX), server)
+        add_JudgingServiceServicer_to_server(
+            JudgingService(Callers(database), runner, JudgingQueue(database, runner)), server
+        )
         keys = derive_keys(SECRETS)
         async with database.session() as session:
             await add_keys(session, [key.public for key in keys])
-        add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
+        add_ReceiptServiceServicer_to_server(ReceiptService(Callers(database), keys), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)

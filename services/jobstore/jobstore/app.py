@@ -29,6 +29,7 @@ from jobstore.config import Settings
 from jobstore.engine import facts
 from jobstore.engine.database import Database, Wake
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.executions import leases
 from jobstore.executions import store as executions
 from jobstore.executions.dispatcher import ACKNOWLEDGED_WITHIN_S, Dispatcher
@@ -110,6 +111,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         groups = _watch_groups(stack, database, settings, subscriptions, terms)
         judging_queue, sweeper = JudgingQueue(database, runner), Sweeper(database, runner, readers)
         operation_worker, waiting = OperationWorker(database, runner), WaitingSums(database, terms.alive_s)
+        callers, task_queue = Callers(database), TaskQueue(database, runner, sweeper.may_end)
         stack.push_async_callback(waiting.close)
         dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
         stack.push_async_callback(_disconnect, dead_letters.close)
@@ -117,18 +119,19 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
             advice = {"limits": dispatcher.advise}
             stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
-        batches, task_queue = Batches(database, runner, operation_worker), TaskQueue(database, runner, sweeper.may_end)
+        batches = Batches(callers, runner, operation_worker)
         await run_until_first(_prepare(database, keys), database.availability.run())
         server, servicer, followed = await _make_server(database, settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
-        add_AgentServiceServicer_to_server(AgentService(database, runner), server)
-        add_ReceiptServiceServicer_to_server(ReceiptService(database, keys), server)
-        add_JudgeServiceServicer_to_server(JudgeService(database, runner, settings.payload_max_bytes), server)
-        jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
-        add_JobServiceServicer_to_server(jobs, server)
+        add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
+        add_ReceiptServiceServicer_to_server(ReceiptService(callers, keys), server)
+        add_JudgeServiceServicer_to_server(JudgeService(callers, runner, settings.payload_max_bytes), server)
+        add_JobServiceServicer_to_server(
+            JobService(callers, runner, watches, batches, settings.payload_max_bytes), server
+        )
         operations = OperationsService(
-            database,
+            callers,
             runner,
             watches,
             batches,
@@ -139,7 +142,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             followed=followed,
         )
         add_OperationsServiceServicer_to_server(operations, server)
-        add_JudgingServiceServicer_to_server(JudgingService(database, runner, judging_queue), server)
+        add_JudgingServiceServicer_to_server(JudgingService(callers, runner, judging_queue), server)
 
         others = [
             (Wake.AGENTS, matcher.wake.set),

@@ -21,7 +21,9 @@ from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.insights.overview import WaitingSums
+from jobstore.judging.queue import JudgingQueue
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
@@ -60,13 +62,17 @@ async def another(database_url: str, watches: Watches) -> AsyncIterator[grpc.aio
 @asynccontextmanager
 async def serving(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     server, servicer = create_server(Tokens(TOKENS))
-    batches = Batches(database, runner, OperationWorker(database, runner))
-    operations = OperationsService(database, runner, watches, batches, WaitingSums(database, runner.terms.alive_s))
+    batches = Batches(Callers(database), runner, OperationWorker(database, runner))
+    operations = OperationsService(
+        Callers(database), runner, watches, batches, WaitingSums(database, runner.terms.alive_s)
+    )
     add_OperationsServiceServicer_to_server(operations, server)
-    add_JudgingServiceServicer_to_server(JudgingService(database, runner), server)
-    add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
-    add_AgentServiceServicer_to_server(AgentService(database, runner), server)
-    add_JudgeServiceServicer_to_server(JudgeService(database, runner, PAYLOAD_MAX), server)
+    add_JudgingServiceServicer_to_server(
+        JudgingService(Callers(database), runner, JudgingQueue(database, runner)), server
+    )
+    add_JobServiceServicer_to_server(JobService(Callers(database), runner, watches, batches, PAYLOAD_MAX), server)
+    add_AgentServiceServicer_to_server(AgentService(Callers(database), runner), server)
+    add_JudgeServiceServicer_to_server(JudgeService(Callers(database), runner, PAYLOAD_MAX), server)
     add_WorkServiceServicer_to_server(WorkService(database, runner, SECRETS), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -14,6 +14,7 @@ from jobstore.agents.store import get_agent
 from jobstore.api.operations_service import OperationsService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.insights.overview import WaitingSums
 from jobstore.operations.batches import Batches
@@ -32,8 +33,10 @@ NOBODY: Any = None
 async def doors(database: Database, runner: CommandRunner) -> OperationsService:
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM limits"))
-    batches = Batches(database, runner, OperationWorker(database, runner))
-    return OperationsService(database, runner, Watches(database), batches, WaitingSums(database, runner.terms.alive_s))
+    batches = Batches(Callers(database), runner, OperationWorker(database, runner))
+    return OperationsService(
+        Callers(database), runner, Watches(database), batches, WaitingSums(database, runner.terms.alive_s)
+    )
 
 
 async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsService) -> None:

@@ -18,6 +18,7 @@ from jobstore.api.job_service import JobService
 from jobstore.api.server import create_server
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.jobs.reads import get_cursors
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -147,7 +148,7 @@ async def test_watches_that_nobody_reads_stand_still(database: Database, runner:
     server, _ = create_server(Tokens(TOKENS))
     watches = Watches(database)
     service = Counted(
-        database, runner, watches, Batches(database, runner, OperationWorker(database, runner)), PAYLOAD_MAX
+        database, runner, watches, Batches(Callers(database), runner, OperationWorker(database, runner)), PAYLOAD_MAX
     )
     service.handed = []
     add_JobServiceServicer_to_server(service, server)

@@ -14,6 +14,7 @@ from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.executions.dispatcher import Dispatcher
 from jobstore.insights.overview import WaitingSums
 from jobstore.operations import worker
@@ -49,15 +50,17 @@ class World:
         self.database = database
         self.runner = runner
         self.operator = OperationWorker(database, runner, items_max=2)
-        self.batches = Batches(database, runner, self.operator)
+        self.batches = Batches(Callers(database), runner, self.operator)
         self.jobs_service = self.serving(self.operator)
-        self.doors = OperationsService(database, runner, Watches(database), self.batches, WaitingSums(database, 60.0))
+        self.doors = OperationsService(
+            Callers(database), runner, Watches(database), self.batches, WaitingSums(database, 60.0)
+        )
         self.published = Published()
         self.dispatcher = Dispatcher(database, self.published, runner.terms, SECRETS)  # type: ignore[arg-type]
 
     def serving(self, operator: OperationWorker) -> JobService:
-        batches = Batches(self.database, self.runner, operator)
-        return JobService(self.database, self.runner, Watches(self.database), batches, 10_000)
+        batches = Batches(Callers(self.database), self.runner, operator)
+        return JobService(Callers(self.database), self.runner, Watches(self.database), batches, 10_000)
 
     async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> resources.Operation:
         return (await self.jobs_service.ExecuteJobs(request, NOBODY)).operation

@@ -13,6 +13,7 @@ from contracts.resources import NewOperation
 from contracts.signing import SigningKey
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.work_service import WorkService
+from jobstore.engine.scoped import Callers
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging.queue import JudgingQueue
@@ -78,6 +79,6 @@ async def rested(world: World, outcome: Outcome | Verdict = Outcome.PASS, **fiel
 
 
 async def report_on(world: World, operation: Operation, **fields: Any) -> Any:
-    service = JudgingService(world.database, world.runner)
+    service = JudgingService(Callers(world.database), world.runner, JudgingQueue(world.database, world.runner))
     request = judging_pb.GetRejudgeReportRequest(operation_id=str(operation.id), **fields)
     return read_model(await service.GetRejudgeReport(request, NOBODY))

@@ -11,6 +11,7 @@ from support.jobstore.steps import Steps, unproven
 
 from contracts.resources import NewAgent, NewOperation
 from jobstore.agents.commands import RegisterAgent
+from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.commands import AssignAgent
@@ -276,7 +277,7 @@ async def test_what_is_no_operation_leaves_none(
 async def test_more_than_an_operation_may_hold_is_refused_whole(world: World) -> None:
     tenant = uuid4().hex
     await world.jobs(6, tenant=tenant)
-    batches = Batches(world.database, world.runner, world.operator, items_max=5)
+    batches = Batches(Callers(world.database), world.runner, world.operator, items_max=5)
     new = NewOperation(kind="cancel", filter={"tenant": tenant})
     with pytest.raises(InvalidError) as refused:
         await batches.create(new, "", BOOTSTRAP)

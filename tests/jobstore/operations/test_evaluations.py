@@ -18,9 +18,11 @@ from contracts.judging.versions import Counts
 from contracts.resources import NewJudgings
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
+from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError
 from jobstore.judging import reads
 from jobstore.judging import store as judgings
+from jobstore.judging.queue import JudgingQueue
 from servicekit.errors import PermanentError
 from signoff.jsontext import json_text
 from signoff.judging import Ask, CriterionVerdict, StageVerdict
@@ -43,8 +45,10 @@ class Evaluator:
         self.name = f"p-{uuid4().hex[:12]}"
         self._validator = validator
         self._database = world.database
-        self.judges = JudgeService(world.database, world.runner, 1 << 20)
-        self._judgings = JudgingService(world.database, world.runner)
+        self.judges = JudgeService(Callers(world.database), world.runner, 1 << 20)
+        self._judgings = JudgingService(
+            Callers(world.database), world.runner, JudgingQueue(world.database, world.runner)
+        )
 
     async def put(self, **fields: Any) -> int:
         request = pb.PutJudgePolicyRequest(policy_json=json_text({"name": self.name, **fields}))

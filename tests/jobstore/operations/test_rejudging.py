@@ -17,12 +17,14 @@ from contracts.resources import NewOperation
 from contracts.signing import KeyUse
 from jobstore.api import judging_service
 from jobstore.api.judging_service import JudgingService
+from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.judging import store as judgings
 from jobstore.judging.commands import PutVersion
 from jobstore.judging.judgings import GRANTS_MAX
+from jobstore.judging.queue import JudgingQueue
 from jobstore.judging.rules import Kind, Named, format_body
 from jobstore.operations.kinds import AHEAD_MAX, AHEAD_UNKNOWN_MAX, COST_UNKNOWN, OVER_BUDGET, Spent, find_affordable
 from signoff.status import JobStatus, Outcome
@@ -164,7 +166,7 @@ async def test_the_task_is_that_which_was_frozen_and_references_are_those_of_the
 
 
 async def test_a_case_has_a_task_and_references_of_its_own(world: World, validator: Validator) -> None:
-    service = JudgingService(world.database, world.runner)
+    service = JudgingService(Callers(world.database), world.runner, JudgingQueue(world.database, world.runner))
     case = judging_pb.JudgingCase(
         result_json="1",
         acceptance_criteria=CRITERIA,
@@ -421,7 +423,7 @@ async def test_money_and_rate_are_limited(world: World, validator: Validator) ->
 async def test_judgings_without_a_job_are_queued_once_a_key_taken_first_and_kept_for_a_day(
     world: World, validator: Validator
 ) -> None:
-    service = JudgingService(world.database, world.runner)
+    service = JudgingService(Callers(world.database), world.runner, JudgingQueue(world.database, world.runner))
     job = await rested(world)
     await made(world, [job], shadow=True)
     cases = [
@@ -458,7 +460,7 @@ async def test_whoever_watches_judgings_is_told_as_soon_as_they_are_answered(
     world: World, validator: Validator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judging_service, "WATCH_MIN_S", 60.0)
-    service = JudgingService(world.database, world.runner, validator.queue)
+    service = JudgingService(Callers(world.database), world.runner, validator.queue)
     cases = [judging_pb.JudgingCase(result_json='"blue"', acceptance_criteria="Is blue")]
     request = judging_pb.CreateJudgingsRequest(kind="JUDGING_KIND_TRY", cases=cases)
     group_id = (await service.CreateJudgings(request, NOBODY)).id

@@ -11,6 +11,7 @@ from support.jobstore.steps import NO_TIME_S, Steps, new_job, reported, swept, v
 
 from contracts.resources import NewAgent
 from jobstore.api.agent_service import AgentService
+from jobstore.engine.scoped import Callers
 from jobstore.executions import offers
 from jobstore.executions.commands import RecordReport
 from jobstore.executions.offers import FairQueue
@@ -154,14 +155,14 @@ async def test_an_agent_that_an_operator_updates_is_another_one(world: Breakers)
     steps = await world.queued()
     agent = NewAgent(name="writer", protocol=Protocol.HTTP, url="http://127.0.0.1:3/")
     request = agent_pb.UpdateAgentRequest(agent_id="writer", agent=write_message(resources_pb.NewAgent, agent))
-    updated = await AgentService(world.database, world.one).UpdateAgent(request, None)  # type: ignore[arg-type]
+    updated = await AgentService(Callers(world.database), world.one).UpdateAgent(request, None)  # type: ignore[arg-type]
     assert read_model(updated.agent).circuit is Circuit.CLOSED
     assert await world.offered() == [steps.execution_id]
 
 
 async def test_the_doors_show_the_circuit(world: Breakers) -> None:
     await world.opened()
-    agents = AgentService(world.database, world.one)
+    agents = AgentService(Callers(world.database), world.one)
     one = await agents.GetAgent(agent_pb.GetAgentRequest(agent_id="writer"), None)  # type: ignore[arg-type]
     listed = await agents.ListAgents(agent_pb.ListAgentsRequest(), None)  # type: ignore[arg-type]
     shown = {agent.id: read_model(agent) for agent in listed.agents}

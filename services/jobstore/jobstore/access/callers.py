@@ -41,6 +41,11 @@ def find_actor() -> Actor:
     return CALLER.get().actor
 
 
+def find_tenants() -> frozenset[str] | None:
+    """Return the tenants whose things the call may read and change which is under way; None: those of all tenants."""
+    return CALLER.get().tenants
+
+
 def check_access(caller: Caller, method: str) -> None:
     """Raise ForbiddenError, which names the roles that may, if a caller may not call a method."""
     access = ACCESS.get(method)

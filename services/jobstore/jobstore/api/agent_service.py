@@ -21,8 +21,8 @@ from jobstore.api.requests import (
     read_key,
     read_version,
 )
-from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Row
 from jobstore.errors import NotFoundError
 from jobstore.jobs.commands import Once
@@ -42,8 +42,8 @@ from signoff.wire import read_fields, write_message
 class AgentService(AgentServiceServicer):
     """Serve the agents that jobs are assigned to."""
 
-    def __init__(self, database: Database, runner: CommandRunner) -> None:
-        self._database, self._read = database, database.for_callers()
+    def __init__(self, database: Callers, runner: CommandRunner) -> None:
+        self._database, self._answering = database, database.answering
         self._runner = runner
 
     async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
@@ -62,7 +62,7 @@ class AgentService(AgentServiceServicer):
 
     async def ListAgents(self, request: agent_pb.ListAgentsRequest, _: Context) -> agent_pb.ListAgentsResponse:
         limit, after = parse_page(request, 100, lambda name, agent_id: (str(name), str(agent_id)))
-        async with self._read.transaction() as connection:
+        async with self._database.transaction() as connection:
             found, is_cut = await list_agents(connection, limit=limit, after=after)
         agents, limit = [_hide_userinfo(each) for each in found], len(found) if is_cut else limit
         return make_page(
@@ -100,7 +100,7 @@ class AgentService(AgentServiceServicer):
     ) -> agent_pb.ListAgentTriesResponse:
         limit, before = parse_page(request, 50, lambda at, try_id: (datetime.fromisoformat(at), UUID(try_id)))
         await self._show(request.agent_id)
-        async with self._read.session() as session:
+        async with self._database.session() as session:
             rows = await tasks.list_tries(session, request.agent_id, limit, before)
         tries = [_make_try(row) for row in rows]
         return make_page(
@@ -114,7 +114,7 @@ class AgentService(AgentServiceServicer):
 
     async def _show_try(self, agent_id: str, try_id: UUID) -> agent_pb.AgentTry:
         """Return a try of an agent. NotFoundError (`unknown_try`)."""
-        async with self._database.session() as session:
+        async with self._answering.session() as session:
             row = await tasks.get_try(session, agent_id, try_id)
         if row is None:
             message = f"no try of the agent {agent_id} has the id {try_id}: tries are kept for a day"
@@ -123,7 +123,7 @@ class AgentService(AgentServiceServicer):
 
     async def _show(self, agent_id: str) -> resources_pb.Agent:
         """Return an agent with the state of its circuit. NotFoundError (`unknown_agent`)."""
-        async with self._database.session() as session:
+        async with self._answering.session() as session:
             agent = await get_agent(session, agent_id)
         if agent is None:
             raise make_unknown_agent_error(agent_id)

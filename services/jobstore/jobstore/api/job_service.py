@@ -27,8 +27,8 @@ from jobstore.api.requests import (
     reject_nul,
     wants_text,
 )
-from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import PAGE_MAX_BYTES
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.executions.commands import CancelJob, ExecuteJob
@@ -73,10 +73,9 @@ class JobService(JobServiceServicer):
     """Serve jobs, their logs and batches of executions."""
 
     def __init__(
-        self, database: Database, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
+        self, database: Callers, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
     ) -> None:
-        self._database = database.for_callers()
-        self._answering = database  # answers a change that is done, which must not fail because many read
+        self._database = database
         self._runner = runner
         self._ids = runner.terms.ids
         self._watches = watches
@@ -195,7 +194,7 @@ class JobService(JobServiceServicer):
         answer = await self._runner.submit.run_one(_make_command(request, parameters, self._ids))
         view = mark_replay(context, answer)
         if answer.is_replay:
-            return await _show_execution(self._answering, UUID(str(view["id"])))
+            return await _show_execution(self._database.answering, UUID(str(view["id"])))
         return write_message(resources_pb2.Execution, view)
 
     async def GetExecution(self, request: pb.GetExecutionRequest, _: Context) -> pb.GetExecutionResponse:
@@ -210,7 +209,7 @@ class JobService(JobServiceServicer):
         command = CancelJob(job_id, named, reason, by_call=True, version=read_version(request), actor=find_actor())
         view = await self._runner.submit.run_one(command)
         job = None if view is None else job_message(view, as_text=wants_text(context))
-        execution = None if named is None else await _show_execution(self._answering, named)
+        execution = None if named is None else await _show_execution(self._database.answering, named)
         return pb.CancelJobResponse(job=job, execution=execution)
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:
@@ -249,7 +248,7 @@ class JobService(JobServiceServicer):
                 yield response
 
 
-async def _show_execution(database: Database, execution_id: UUID) -> resources_pb2.Execution:
+async def _show_execution(database: Callers, execution_id: UUID) -> resources_pb2.Execution:
     async with database.session() as session:
         view = await get_execution(session, execution_id)
     if view is None:

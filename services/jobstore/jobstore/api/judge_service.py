@@ -22,8 +22,8 @@ from jobstore.api.requests import (
     read_version,
     reject_nul,
 )
-from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError
 from jobstore.judging import reads
 from jobstore.judging.commands import KeepEvaluation, PromoteVersion, PutVersion, RetireName, make_unknown_error
@@ -50,14 +50,14 @@ _GOLDEN: Final = (Kind.GOLDEN, pb.GoldenSet)
 class JudgeService(JudgeServiceServicer):
     """Serve judge policies, golden sets and criteria sets."""
 
-    def __init__(self, database: Database, runner: CommandRunner, payload_max_bytes: int) -> None:
-        self._database, self._read = database, database.for_callers()
+    def __init__(self, database: Callers, runner: CommandRunner, payload_max_bytes: int) -> None:
+        self._database, self._answering = database, database.answering
         self._administer, self._alive_s = runner.administer.run_one, runner.terms.alive_s
         self._payload_max_bytes = payload_max_bytes
 
     async def ListJudgePolicies(self, request: pb.ListJudgePoliciesRequest, _: Context) -> pb.ListJudgePoliciesResponse:
         limit, after = parse_page(request, 100, str)
-        async with self._read.session() as session:
+        async with self._database.session() as session:
             policies = await reads.list_names(session, Kind.JUDGE, limit, after or "")
         page = make_page(pb.ListJudgePoliciesResponse, request, limit, "policies", policies, lambda last: (last.name,))
         for each in await self._list_validators():
@@ -88,7 +88,7 @@ class JudgeService(JudgeServiceServicer):
         report = Report.model_validate_json(request.report_json) if request.HasField("report_json") else None
         evaluated = None
         if report is not None:
-            async with self._database.session() as session:
+            async with self._answering.session() as session:
                 evaluated = await find_evaluated(session, request.name, request.version, report.evaluation)
         newest, actor = read_field(request, "newest"), find_actor()
         promote = PromoteVersion(named, request.version, reason, report, evaluated, expected=newest, actor=actor)
@@ -101,7 +101,7 @@ class JudgeService(JudgeServiceServicer):
 
     async def KeepEvaluation(self, request: pb.KeepEvaluationRequest, _: Context) -> pb.KeepEvaluationResponse:
         evaluation = parse_uuid(request.evaluation, "evaluation")
-        evaluated = await count_evaluation(self._database, evaluation)
+        evaluated = await count_evaluation(self._answering, evaluation)
         keep = KeepEvaluation(evaluation, evaluated, actor=find_actor())
         return pb.KeepEvaluationResponse(references=await self._administer(keep))
 
@@ -127,7 +127,7 @@ class JudgeService(JudgeServiceServicer):
 
     async def ListCriteriaSets(self, request: pb.ListCriteriaSetsRequest, _: Context) -> pb.ListCriteriaSetsResponse:
         limit, after = parse_page(request, 100, str)
-        async with self._read.session() as session:
+        async with self._database.session() as session:
             sets = await reads.list_names(session, Kind.CRITERIA, limit, after or "")
         return make_page(pb.ListCriteriaSetsResponse, request, limit, "sets", sets, lambda last: (last.name,))
 
@@ -166,14 +166,14 @@ class JudgeService(JudgeServiceServicer):
         if before < 0:
             raise InvalidError("must not be negative", field="before")
         limit = parse_page_size(page_size, reads.VERSIONS_PAGE, reads.VERSIONS_PAGE)
-        async with self._database.session() as session:
+        async with self._answering.session() as session:
             found = await reads.get_named(session, kind, name, limit, before)
         if found is None:
             raise make_unknown_error(kind, name[:100])
         return write_message(message, found)
 
     async def _list_validators(self) -> list[Validator]:
-        async with self._read.session() as session:
+        async with self._database.session() as session:
             return await list_validators(session, self._alive_s, VALIDATORS_MAX)
 
 

@@ -10,9 +10,9 @@ from contracts.judging.cases import hash_question
 from contracts.resources import JudgingCase, NewJudgings
 from jobstore.access.callers import find_actor
 from jobstore.api.requests import Context, make_page_token, mark_replay, parse_page, parse_uuid, read_key
-from jobstore.engine.database import Database
 from jobstore.engine.parts import check_size
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.jobs.commands import Once
 from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
@@ -41,10 +41,10 @@ WATCH_MAX_S: Final = 1.0
 class JudgingService(JudgingServiceServicer):
     """Serve judgings without a job."""
 
-    def __init__(self, database: Database, runner: CommandRunner, queue: JudgingQueue | None = None) -> None:
-        self._database = database.for_callers()
+    def __init__(self, database: Callers, runner: CommandRunner, queue: JudgingQueue) -> None:
+        self._database = database
         self._runner = runner
-        self._queue = queue or JudgingQueue(database, runner)
+        self._queue = queue
 
     async def CreateJudgings(self, request: pb.CreateJudgingsRequest, context: Context) -> pb.CreateJudgingsResponse:
         new, given, key = NewJudgings(**read_fields(request)), read_key(request), None

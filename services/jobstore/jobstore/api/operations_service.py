@@ -32,8 +32,8 @@ from jobstore.api.requests import (
     reject_nul,
     wants_text,
 )
-from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights import overview
@@ -47,6 +47,7 @@ from jobstore.operations import reads as operations
 from jobstore.operations.batches import Batches
 from jobstore.operations.commands import ENDED
 from jobstore.publishing.watches import Watches
+from jobstore.schema.scopes import OfAll
 from servicekit.errors import TransientError
 from servicekit.process.runtime import VERSION
 from signoff.errors import ErrorCode
@@ -117,7 +118,7 @@ class OperationsService(OperationsServiceServicer):
 
     def __init__(  # noqa: PLR0913 - each is a source of an answer
         self,
-        database: Database,
+        database: Callers,
         runner: CommandRunner,
         watches: Watches,
         batches: Batches,
@@ -133,7 +134,7 @@ class OperationsService(OperationsServiceServicer):
         self._dead_letters = dead_letters
         self._waiting = waiting
         self._groups = groups
-        self._database = database.for_callers()
+        self._database = database
         self._runner = runner
         self._watches = watches
         self._upstreams = upstreams
@@ -305,7 +306,7 @@ class OperationsService(OperationsServiceServicer):
 
     async def CreateLoginCode(self, _request: pb.CreateLoginCodeRequest, _: Context) -> pb.CreateLoginCodeResponse:
         caller = CALLER.get()
-        async with self._database.session() as session:
+        async with self._database.of_all(OfAll.LOGIN_CODES).session() as session:
             code = await create_code(session, caller.token_hash)
         log.info("a login code was made", extra={"actor": caller.actor})
         return pb.CreateLoginCodeResponse(code=code)

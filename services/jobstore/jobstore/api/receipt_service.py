@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from contracts.receipts import PublicKey, ReceiptKey, Statement, sign
 from jobstore.api.requests import Context, is_full, make_page, parse_page
-from jobstore.engine.database import Database
+from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection
 from jobstore.jobs.reads import get_verdict
 from signoff.status import View
@@ -56,8 +56,8 @@ async def list_keys(connection: Connection, limit: int, after: tuple[datetime, b
 class ReceiptService(ReceiptServiceServicer):
     """Serve receipts, signed with the first key. No receipt is stored: the same verdict gives the same receipt."""
 
-    def __init__(self, database: Database, keys: Sequence[ReceiptKey]) -> None:
-        self._database = database.for_callers()
+    def __init__(self, database: Callers, keys: Sequence[ReceiptKey]) -> None:
+        self._database = database
         self._signing = keys[0]
 
     async def GetReceipt(self, request: pb.GetReceiptRequest, _: Context) -> pb.GetReceiptResponse:

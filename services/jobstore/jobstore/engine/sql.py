@@ -23,6 +23,8 @@ _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
 #: SQL as a constant of a module with `:name` for each parameter, or an expression of SQLAlchemy.
 Statement: TypeAlias = ClauseElement
 Parameters: TypeAlias = Mapping[str, object]
+#: The tenants of a caller; None: all of them.
+Tenants: TypeAlias = frozenset[str] | None
 #: A row to write: a value for each column.
 Values: TypeAlias = dict[str, Any]
 
@@ -77,6 +79,9 @@ class Rows(list[Row]):
 
 class Connection:
     """A connection of the pool, for one transaction or one session."""
+
+    #: The tenants whose rows it reads; None: those of all (engine.scoped).
+    tenants: Tenants = None
 
     def __init__(self, driver: "asyncpg.Connection[Row]") -> None:
         self.driver = driver

@@ -160,9 +160,13 @@ _OF_JOBS: Final = """
 
 
 @cache
-def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextClause:
-    """Return the query of entries. The result is cached: the arguments are constants, so there are few such queries."""
+def _compose(entries: str, job_id: str, where: str, order: str, *, payloads: bool) -> TextClause:
+    """Return the query of entries; `job_id`: the SQL of the job that they are of.
+
+    The result is cached: the arguments are constants, so there are few such queries.
+    """
     columns = f"{LOG_COLUMNS}, {BODIES if payloads else NO_BODIES}"
+    columns += f", (SELECT jobs.tenant FROM jobs WHERE jobs.id = {job_id}) AS tenant"  # noqa: S608 - words of our own
     return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
 
 
@@ -184,7 +188,8 @@ async def list_changes(
 
     Also return whether there may be more entries up to `until`. With payloads, call within a transaction.
     """
-    query = _compose(_OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until", "seq", payloads=payloads)
+    entries, where = _OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until"
+    query = _compose(entries, "job_logs.job_id", where, "seq", payloads=payloads)
     parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     return [_view(row) for row in rows], is_cut or len(rows) == limit
@@ -231,7 +236,7 @@ async def list_job_logs(
     }
     values = {name: value for name, (value, _) in conditions.items() if value is not None}
     wheres = ["job_id = :job_id", *(conditions[name][1] for name in values)]
-    query = _compose("job_logs", " AND ".join(wheres), f"version {order}", payloads=payloads)
+    query = _compose("job_logs", ":job_id", " AND ".join(wheres), f"version {order}", payloads=payloads)
     parameters = {"job_id": job_id, "limit": limit, **values}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     logs = [_view(row) for row in rows]
@@ -308,7 +313,8 @@ async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> Non
     parameters = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
     logs = {row.job_id: dict(row) for row in await connection.execute(_LAST_LOGS, parameters)}
     for view in views:
-        view["last_log"] = logs.get(view["id"])
+        log = logs.get(view["id"])
+        view["last_log"] = log and log | {"tenant": view["tenant"]}
 
 
 async def add_waiting(connection: Connection, views: Sequence[JobView], alive_s: float) -> None:

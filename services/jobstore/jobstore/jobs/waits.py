@@ -11,12 +11,14 @@ from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
 from contracts.waiting import WaitCode
+from jobstore.engine.scoped import of_all, scope
 from jobstore.engine.sql import Connection, Parameters
 from jobstore.executions.leases import ARE_LOST, is_alive
 from jobstore.jobs.model import ExecutionStage, ExecutionState
 from jobstore.jobs.waiting import AGEING, Circumstances, Room, Wait, explain, find_start, sum_up
 from jobstore.limits.rules import PERIOD_PARTS, PROTOCOL
 from jobstore.limits.store import apply, count_running, is_agent_paused
+from jobstore.schema.scopes import OfAll
 from servicekit.leasing.slots import SHARE
 from signoff.types import Waiting, WaitingSum
 
@@ -138,8 +140,16 @@ _COUNTED: Final = f"""
 """  # noqa: S608 - words of our own
 
 
-def _select(waits: str, shown: str = "SELECT * FROM waits") -> TextClause:
-    """Return the statement that reads, as JSON, executions that wait, and all that may hold these back."""
+def _select(waits: str, shown: str = "SELECT * FROM waits") -> Mapping[bool, TextClause]:
+    """Return the statement that reads, as JSON, executions that wait, and all that may hold these back.
+
+    By whether only executions of the parameter `tenants` are read: limits, workers and circuits hold back those of all.
+    """
+    of_some = scope(waits, "= ANY(CAST(:tenants AS text[]))")
+    return {is_of_some: _compose(of_some if is_of_some else waits, shown) for is_of_some in (True, False)}
+
+
+def _compose(waits: str, shown: str) -> TextClause:
     return text(
         f"""
         WITH clock AS MATERIALIZED (SELECT signoff_now() AS now), waits AS MATERIALIZED ({waits}),
@@ -295,10 +305,13 @@ def _sum_up_all(around: Circumstances, read: str) -> WaitingNow:
 
 
 async def _read(
-    connection: Connection, statement: TextClause, parameters: Parameters, alive_s: float
+    connection: Connection, statements: Mapping[bool, TextClause], parameters: Parameters, alive_s: float
 ) -> tuple[Circumstances, str]:
-    of_all = {"alive_s": alive_s, "window": 1 + 1 / PERIOD_PARTS, "candidates_max": CANDIDATES_MAX}
-    row = (await connection.execute(statement, {**parameters, **of_all})).one()
+    fixed = {"alive_s": alive_s, "window": 1 + 1 / PERIOD_PARTS, "candidates_max": CANDIDATES_MAX}
+    asked, statement = {**parameters, **fixed}, statements[connection.tenants is not None]
+    if connection.tenants is not None:
+        asked["tenants"] = sorted(connection.tenants)
+    row = (await of_all(connection, OfAll.WAITS).execute(statement, asked)).one()
     return _AROUND.validate_json(row.around), row.waits
 
 

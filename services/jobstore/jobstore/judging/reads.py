@@ -24,7 +24,7 @@ from contracts.judging.versions import (
     NamedJudgePolicy,
     read_golden,
 )
-from jobstore.engine.database import Database
+from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection, Row, fetch_page
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.judging.judgings import LETTERS, NO_LETTER
@@ -342,7 +342,7 @@ async def find_evaluated(connection: Connection, name: str, version: int, evalua
     return Evaluated(Measured.model_validate_json(rows[0].measured), from_json(rows[0].judged)) if rows else None
 
 
-async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[str, Evaluated]]:
+async def count_evaluation(database: Callers, evaluation: UUID) -> list[tuple[str, Evaluated]]:
     """Return the counts of an evaluation's judgings, for each version of a policy, `name@version`, that made any.
 
     Judgings by the validators' settings are left out if several versions of `default` made them. NotFoundError
@@ -364,7 +364,7 @@ async def count_evaluation(database: Database, evaluation: UUID) -> list[tuple[s
     return [(judge, each.sum_up()) for judge, each in found if judge is not None]
 
 
-async def _list_questions(database: Database, evaluation: UUID) -> AsyncIterator[list[Row]]:
+async def _list_questions(database: Callers, evaluation: UUID) -> AsyncIterator[list[Row]]:
     """Yield the judgings of each question and its labels; each page is a transaction, since no answer changes."""
     place, held = _FIRST, list[Row]()
     while True:

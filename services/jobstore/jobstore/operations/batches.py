@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from contracts.resources import JobFilter, NewJob, NewOperation
 from jobstore.agents.store import get_agent
-from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.jobs.commands import Answer, Once
 from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN, Actor, RequestKey, hash_spec
@@ -46,11 +46,11 @@ class Batches:
     """Accept operations, among them batches and retries, and read operations with their progress."""
 
     def __init__(
-        self, database: Database, runner: CommandRunner, worker: OperationWorker, *, items_max: int = ITEMS_MAX
+        self, database: Callers, runner: CommandRunner, worker: OperationWorker, *, items_max: int = ITEMS_MAX
     ) -> None:
         """`items_max`: the highest number of jobs that the filter of an operation may match."""
         self._items_max = items_max
-        self._database, self._read = database, database.for_callers()
+        self._database, self._answering = database, database.answering
         self._runner = runner
         self._worker = worker
 
@@ -71,7 +71,7 @@ class Batches:
         check_batch_size(len(job_ids) + len(new))
         obstacle = None
         if chosen is not None:
-            async with self._database.transaction() as session:
+            async with self._answering.transaction() as session:
                 obstacle = _refuse_number(await snapshots.count_matching(session, chosen, BATCH_MAX), BATCH_MAX)
         tenant = _find_tenant(chosen)
         batch_id = self._derive_id("batch", tenant, key=idempotency_key)
@@ -95,7 +95,7 @@ class Batches:
         source = await self.get_operation(operation_id)
         batch_id = self._derive_id("retry", str(source.id), key=idempotency_key)
         snapshot = snapshots.retried_items(source.id, statuses)
-        async with self._database.transaction() as session:
+        async with self._answering.transaction() as session:
             number = await snapshots.count_items(session, snapshot)
         message = f"nothing of the batch ended as {' or '.join(statuses)} and still stands there"
         parameters = {"statuses": [status.value for status in statuses]}
@@ -114,7 +114,7 @@ class Batches:
         chosen, retry_of = _limit_to_rested(new), None
         judged_by: dict[str, object] = {}
         obstacle: PermanentError | None = None
-        async with self._database.transaction() as session:
+        async with self._answering.transaction() as session:
             if chosen is not None:
                 matching = await snapshots.count_matching(session, chosen, self._items_max)
                 obstacle = _refuse_number(matching, self._items_max)
@@ -143,7 +143,7 @@ class Batches:
     async def preview(self, new: NewOperation) -> Preview:
         """Return an operation's preview; make nothing. InvalidError (`unknown_judge_policy`): unknown or retired."""
         chosen = _limit_to_rested(new)
-        async with self._database.transaction() as session:
+        async with self._answering.transaction() as session:
             named = list(dict.fromkeys(new.job_ids))
             judge = await find_version(session, Kind.JUDGE, new.judge) if new.judge is not None else None
             return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max, judge)
@@ -158,7 +158,7 @@ class Batches:
         else:
             self._worker.has_open = True
             self._worker.wake.set()
-        return Answer(await self._describe(self._database, command.operation_id), is_replay)
+        return Answer(await self._describe(self._answering, command.operation_id), is_replay)
 
     async def move(self, operation_id: str, to: OperationState, actor: Actor, reason: str = "") -> Operation:
         """Pause, resume or cancel an operation, and return it as it is afterwards. RefusedError: it has ended.
@@ -167,7 +167,7 @@ class Batches:
         """
         key = _parse_id(operation_id)
         await self._runner.limit.run_one(MoveOperation(key, to, reason, actor=actor))
-        return await self._describe(self._database, key)
+        return await self._describe(self._answering, key)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
         """Return the id derived from a purpose, names and an idempotency key; a random id if the key is empty."""
@@ -175,9 +175,9 @@ class Batches:
 
     async def get_operation(self, operation_id: str) -> Operation:
         """Return an operation with progress, why it waits, and its first refused items. NotFoundError: no such id."""
-        return await self._describe(self._read, _parse_id(operation_id))
+        return await self._describe(self._database, _parse_id(operation_id))
 
-    async def _describe(self, database: Database, operation_id: UUID) -> Operation:
+    async def _describe(self, database: Callers, operation_id: UUID) -> Operation:
         async with database.session() as session:
             operation = await operations.get(session, operation_id)
             if operation is None:
@@ -193,7 +193,7 @@ class Batches:
         self, operation_id: str, limit: int, after: int, outcomes: Sequence[str]
     ) -> list[OperationItem]:
         """Return up to `limit` items with these outcomes, after a number. NotFoundError: there is no such operation."""
-        async with self._read.session() as session:
+        async with self._database.session() as session:
             items = await operations.list_items(session, _parse_id(operation_id), limit, after, outcomes)
         if not items:
             await self.get_operation(operation_id)

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Itera
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from jobstore.access.callers import find_tenants
 from jobstore.engine.database import Database
-from jobstore.engine.sql import Row, Values, attributes
+from jobstore.engine.scoped import Callers
+from jobstore.engine.sql import Row, Tenants, Values, attributes
 from jobstore.errors import UnknownCursorError
 from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.reads import LogView, get_cursors, list_changes, list_jobs_after
@@ -181,7 +183,7 @@ class Recent:
             self._whole[row.seq] = row
             self._size += row.bytes
         if row.seq > self._begin:
-            self._keep(_read(row))
+            self._keep(_read(row) | {"tenant": tenant})
         return tenant
 
     def learn(self, row: Row) -> None:
@@ -230,13 +232,20 @@ class Recent:
         return rows
 
     def list_changes(
-        self, after: int, until: int, job_ids: Collection[str], limit: int
+        self, after: int, until: int, job_ids: Collection[str], tenants: Tenants, limit: int
     ) -> tuple[Sequence[LogView], bool] | None:
-        """Return what `reads.list_changes` does without payloads; None if not all of these entries are held here."""
+        """Return what `reads.list_changes` does without payloads for a caller of these tenants.
+
+        None: not all of these entries are held here.
+        """
         if not self._begin <= after < until <= self.settled:
             return None
         first, end = (bisect_right(self._entries, number, key=_cursor) for number in (after, until))
-        entries = [entry for entry in self._entries[first:end] if not job_ids or entry["job_id"] in job_ids]
+        entries = [
+            entry
+            for entry in self._entries[first:end]
+            if (not job_ids or entry["job_id"] in job_ids) and (tenants is None or entry["tenant"] in tenants)
+        ]
         return entries[:limit], len(entries) > limit
 
 
@@ -260,7 +269,7 @@ class Watches:
 
     def __init__(self, database: Database, recent: Recent | None = None, held_s: float = HELD_S) -> None:
         """`recent`: the entries handed over to this process's relay; `held_s`: for how long a page may be kept."""
-        self._database, self._read = database, database.for_callers(lasting=True)
+        self._database, self._callers = database, Callers(database, lasting=True)
         self._held_s = held_s
         self._far, self._turn = 0, asyncio.Lock()
         self._settled = 0
@@ -289,7 +298,7 @@ class Watches:
 
     async def resolve_cursor(self, after: int | None) -> int:
         """Return `after`, or, if it is None, the settled cursor. UnknownCursorError: no entry was ever given it."""
-        async with self._read.session() as session:
+        async with self._callers.session() as session:
             settled, last = await get_cursors(session)
         if after is not None and after > last:
             raise UnknownCursorError(f"no entry here has the cursor {after}; watch anew")
@@ -312,7 +321,7 @@ class Watches:
         """Yield the jobs of `job_ids`, or all jobs if it is empty, in the order of ids; with their texts if `texts`."""
         last, read = "", 0
         for limit in _choose_sizes():
-            async with self._take_turn(read) as limit_max, self._read.transaction() as connection:
+            async with self._take_turn(read) as limit_max, self._callers.transaction() as connection:
                 found = await list_jobs_after(connection, last, min(limit, limit_max), job_ids, texts=texts)
                 page = deque(found)
             if not page:
@@ -344,6 +353,8 @@ class Watches:
         limit = next(sizes)
         while True:
             until = await self._wait_beyond(after)
+            if find_tenants() is not None:  # whose entries may be few among those of others
+                until = min(until, after + FAR_BEHIND)
             async with self._take_turn(0 if job_ids else until - after) as limit_max:
                 page, has_more = await self._list_changes(
                     after, until, job_ids, min(limit, limit_max), payloads=payloads
@@ -378,10 +389,10 @@ class Watches:
     async def _list_changes(
         self, after: int, until: int, job_ids: Sequence[str], limit: int, *, payloads: bool
     ) -> tuple[deque[LogView], bool]:
-        listed = None if payloads else self._recent.list_changes(after, until, job_ids, limit)
+        listed = None if payloads else self._recent.list_changes(after, until, job_ids, find_tenants(), limit)
         if not listed:
             # Bodies are read some at a time, which takes a transaction; without, one statement is enough.
-            async with self._read.transaction() if payloads else self._read.session() as connection:
+            async with self._callers.transaction() if payloads else self._callers.session() as connection:
                 listed = await list_changes(connection, after, until, job_ids=job_ids, payloads=payloads, limit=limit)
         page, has_more = listed
         return deque(page), has_more

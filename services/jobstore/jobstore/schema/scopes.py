@@ -60,4 +60,7 @@ CLOSED: Final[Mapping[str, str]] = {
 
 
 class OfAll(Enum):
-    """The reads of callers of some tenants that look at rows of all tenants, each with its reason."""
+    """What calls of some tenants do with rows of all tenants, each with its reason."""
+
+    WAITS = "the limits, workers and circuits that hold jobs back; the jobs themselves are those of the tenants"
+    LOGIN_CODES = "a code is written for its caller, and found by its hash"
