@@ -105,7 +105,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     assert await world.sql("SELECT 1 FROM executions WHERE state <> 'DONE'") == []
     assert await world.sql("SELECT 1 FROM limits") == []
     logs = await world.sql("SELECT message FROM job_logs WHERE job_id = :id ORDER BY seq", id=request.jobs[0].id)
-    assert logs[-1].message == "cancelled by signoff: no more"
+    assert logs[-1].message == "cancelled by token:bootstrap: no more"
 
     item = Item(4, request.jobs[4].id)  # a process that was slow, and asks now
     late = CarryOutItem(

@@ -210,7 +210,7 @@ async def test_what_was_live_is_cancelled_and_nothing_that_began_since(world: Wo
     ((message,),) = await world.sql(
         "SELECT message FROM job_logs WHERE job_id = :id AND kind = 'cancelled'", id=live.job_id
     )
-    assert message == "cancelled by signoff: enough"
+    assert message == "cancelled by token:bootstrap: enough"
     assert (await world.stands(operation.id)).state == "DONE"
 
 

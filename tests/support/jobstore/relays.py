@@ -77,5 +77,5 @@ class Compared:
             self.kinds[fact.row.kind] += fact.seq in made
             self._recent.learn(fact.row)  # type: ignore[arg-type]
         self._recent.settle(numbers[-1])
-        told = self._recent.list_changes(numbers[0] - 1, numbers[-1], [], 1_000)
+        told = self._recent.list_changes(numbers[0] - 1, numbers[-1], [], None, 1_000)
         assert told == (listed[0], False)

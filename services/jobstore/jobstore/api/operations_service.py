@@ -130,7 +130,7 @@ class OperationsService(OperationsServiceServicer):
         followed: TokenFollower | None = None,
     ) -> None:
         """`followed`: the tokens for whose holders login codes are made."""
-        self._followed = followed or TokenFollower(database, Tokens({}))
+        self._followed = followed or TokenFollower(database.of_all(OfAll.LOGIN_CODES), Tokens({}))
         self._dead_letters = dead_letters
         self._waiting = waiting
         self._groups = groups

@@ -2126,6 +2126,8 @@ export interface components {
             waited?: components["schemas"]["PastWait"][];
             /** @description the agent's own name for the work, where it was reported */
             handle?: string;
+            /** @description that of the job */
+            tenant?: string;
             /** @description the number of its row; where a watch goes on */
             cursor: number;
             /** Format: date-time */
