@@ -5,7 +5,7 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
@@ -20,6 +20,7 @@ SECRET_BYTES_MIN: Final = 32
 MAC_CHARACTERS: Final = 64
 _VERSION: Final = "v1"
 SECRET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_TENANTS: Final = re.compile(r"[a-z0-9-]{1,40}(\+[a-z0-9-]{1,40})*")
 _SIGNATURE: Final = re.compile(
     rf"{_VERSION},({SECRET_ID.pattern}),([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}),([0-9]{{1,10}}),([0-9a-f]{{{MAC_CHARACTERS}}})"
 )
@@ -41,10 +42,14 @@ class KeyUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret of the configuration. Its id is public, and stands in each signature."""
+    """A secret of the configuration. Its id is public, and stands in each signature.
+
+    `tenants` are those in whose names an upstream may request with it; None: all.
+    """
 
     id: str
     value: bytes = field(repr=False)
+    tenants: frozenset[str] | None = None
 
     def derive(self, purpose: str) -> bytes:
         """Derive the key for a purpose, named by a text that no other purpose has."""
@@ -109,7 +114,12 @@ class Secrets:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read pairs `id:base64`, separated by commas or white space. Raise ValueError, without showing a secret."""
-        return cls([_parse_secret(pair, number) for number, pair in enumerate(re.split(r"[\s,]+", text.strip()), 1)])
+        return cls([_parse_secret(pair, number) for number, pair in _list_pairs(text)])
+
+    @classmethod
+    def parse_upstreams(cls, text: str) -> Self:
+        """Read pairs as `parse` does, of which some may be bound to tenants: `id@tenant+tenant:base64`."""
+        return cls([_parse_bound_secret(pair, number) for number, pair in _list_pairs(text)])
 
     def __iter__(self) -> Iterator[Secret]:
         return iter(self._secrets.values())
@@ -146,6 +156,22 @@ def _derive_key(secret: Secret, use: KeyUse, execution: str, lease: int) -> byte
 def compute_mac(key: bytes, value: bytes) -> str:
     """Return the HMAC-SHA-256 of a value in hexadecimal."""
     return hmac.digest(key, value, "sha256").hex()
+
+
+def _list_pairs(text: str) -> Iterable[tuple[int, str]]:
+    return enumerate(re.split(r"[\s,]+", text.strip()), 1)
+
+
+def _parse_bound_secret(pair: str, number: int) -> Secret:
+    name, colon, encoded = pair.partition(":")
+    secret_id, at, tenants = name.partition("@")
+    secret = _parse_secret(f"{secret_id}{colon}{encoded}", number)
+    if not at:
+        return secret
+    if _TENANTS.fullmatch(tenants) is None:
+        form = f"`{secret.id}@<tenant>+<tenant>:<base64>`"
+        raise ValueError(f"the secret {secret.id!r} is bound to no tenants: write {form}, or no `@`")
+    return replace(secret, tenants=frozenset(tenants.split("+")))
 
 
 def _parse_secret(pair: str, number: int) -> Secret:

@@ -1,12 +1,13 @@
 """What signs a record, and what a signature is worth."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from contracts.signing import KeyUse, Secrets, Signature, make_secret
+from contracts.signing import FactKeys, KeyUse, Secrets, Signature, make_secret
 
 EXECUTION = UUID("6f1d2c3b-0a49-4e5d-8c7b-112233445566")
 OLD, NEW = make_secret("old", b"o" * 32), make_secret("new", b"n" * 32)
@@ -79,6 +80,27 @@ def test_a_wrong_secret_is_refused_and_not_repeated(text: str, words: str) -> No
     with pytest.raises(ValueError, match=words) as caught:
         Secrets.parse(text)
     assert text.partition(":")[2] not in str(caught.value) or not text.partition(":")[2]
+
+
+def test_a_secret_of_an_upstream_may_be_bound_to_tenants() -> None:
+    bound = make_secret("shop@press+radio", b"s" * 32)
+    of_all, of_two = Secrets.parse_upstreams(f"{OLD},{bound}")
+    assert (of_all.id, of_all.tenants) == ("old", None)
+    assert (of_two.id, of_two.tenants) == ("shop", frozenset({"press", "radio"}))
+    signature = Secrets.parse(make_secret("shop", b"s" * 32)).make_key(KeyUse.EXECUTE, EXECUTION).sign(b"{}")
+    assert Secrets.parse_upstreams(bound).make_key(KeyUse.EXECUTE, EXECUTION).sign(b"{}") == signature
+
+
+@pytest.mark.parametrize("tenants", ["", "+", "press+", "Press", "a_b", "a b", "a@b", "t" * 41])
+def test_a_secret_is_bound_to_names_of_tenants_alone(tenants: str) -> None:
+    with pytest.raises(ValueError, match=r"`shop@<tenant>\+<tenant>:<base64>`|no id|not base64"):
+        Secrets.parse_upstreams(make_secret(f"shop@{tenants}", b"s" * 32))
+
+
+@pytest.mark.parametrize("parse", [Secrets.parse, FactKeys.parse], ids=["secrets", "keys of facts"])
+def test_no_other_secret_is_bound_to_tenants(parse: Callable[[str], object]) -> None:
+    with pytest.raises(ValueError, match="no id"):
+        parse(make_secret("shop@press", b"s" * 32))
 
 
 def test_no_secret_or_key_is_shown() -> None:

@@ -36,6 +36,9 @@ def test_the_key_of_ids_is_required() -> None:
         {"id_key": KEY, "upstream_secrets": ""},
         {"id_key": KEY, "upstream_secrets": KEY},
         {"id_key": KEY, "upstream_secrets": f"a:{KEY},a:{KEY}"},
+        {"id_key": KEY, "upstream_secrets": f"a@press:{KEY},a@radio:{KEY}"},
+        {"id_key": KEY, "upstream_secrets": f"a@Press:{KEY}"},
+        {"id_key": KEY, "secrets": f"a@press:{KEY}"},
     ],
 )
 def test_what_is_no_secret_stops_the_start(fields: dict[str, str]) -> None:
@@ -49,3 +52,9 @@ def test_requests_are_open_until_upstreams_have_secrets() -> None:
     assert upstreams is not None
     assert upstreams.signing.id == "a"
     assert KEY not in repr(load(id_key=KEY, upstream_secrets=f"a:{KEY}"))
+
+
+def test_a_secret_of_an_upstream_may_be_of_some_tenants_alone() -> None:
+    upstreams = load(id_key=KEY, upstream_secrets=f"a@press+radio:{KEY}").upstreams
+    assert upstreams is not None
+    assert upstreams.signing.tenants == {"press", "radio"}

@@ -19,6 +19,11 @@ def _check_pairs(text: SecretStr) -> SecretStr:
     return text
 
 
+def _check_upstreams(text: SecretStr) -> SecretStr:
+    Secrets.parse_upstreams(text.get_secret_value())
+    return text
+
+
 class Settings(ServiceSettings):
     """Settings of the jobstore: SIGNOFF_<NAME> in the environment. Names say units: `_s` is seconds."""
 
@@ -36,8 +41,9 @@ class Settings(ServiceSettings):
     secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
     #: The key from which unpredictable ids are derived: base64 of 32 bytes. It never changes.
     id_key: SecretStr
-    #: Pairs `id:base64`. Once there are any, requests and cancels that come by topics must be signed under one.
-    upstream_secrets: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None
+    #: Pairs `id:base64`, or `id@tenant+tenant:base64` for these tenants alone. Once there are any, requests and cancels
+    #: that come by topics must be signed under one.
+    upstream_secrets: Annotated[SecretStr, AfterValidator(_check_upstreams)] | None = None
     #: How many calls, and watches, each role may have under way; more are refused.
     calls_max: int = 1_000
     watches_max: int = 10_000
@@ -86,7 +92,8 @@ class Settings(ServiceSettings):
     @property
     def upstreams(self) -> Secrets | None:
         """The secrets of upstreams; None: requests by topics need no signature."""
-        return Secrets.parse(self.upstream_secrets.get_secret_value()) if self.upstream_secrets is not None else None
+        text = self.upstream_secrets
+        return None if text is None else Secrets.parse_upstreams(text.get_secret_value())
 
     @property
     def breaker(self) -> BreakerTerms:

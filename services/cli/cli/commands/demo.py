@@ -295,7 +295,7 @@ async def _publish(target: Target, jobs: list[DemoJob]) -> None:
     """Publish an ExecuteRequested for each job with `is_event`, as an upstream service would."""
     from servicekit.kafka.publisher import to_record  # noqa: PLC0415 - heavy, and only needed here
 
-    upstream = Secrets.parse(text) if (text := os.environ.get("SIGNOFF_UPSTREAM_SECRETS")) else None
+    upstream = Secrets.parse_upstreams(text) if (text := os.environ.get("SIGNOFF_UPSTREAM_SECRETS")) else None
     async with open_publisher(_require(target.kafka, "Kafka"), "demo") as publisher:
         for demo in jobs:
             if demo.is_event:
