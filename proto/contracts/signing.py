@@ -124,6 +124,10 @@ class Secrets:
     def __iter__(self) -> Iterator[Secret]:
         return iter(self._secrets.values())
 
+    def find_tenants(self, secret_id: str) -> frozenset[str] | None:
+        """Return the tenants that a secret, by its id, is bound to; None: all."""
+        return self._secrets[secret_id].tenants
+
     def make_key(self, use: KeyUse, execution_id: UUID, lease: int = 0) -> SigningKey:
         """Return the key for one use of a lease (0: of a request), derived from the secret that signs."""
         key = _derive_key(self.signing, use, str(execution_id), lease)

@@ -366,6 +366,9 @@ class ErrorCode(StrEnum):
     UNABLE = _PASSING("This worker cannot do it, and a newer one may: update workers.")
     # In dead letters, and of facts and their rebuild.
     BAD_SIGNATURE = _RECORDED("Nobody vouches for the record or receipt: its signature is missing or wrong.")
+    FORBIDDEN_TENANT = _RECORDED(
+        "The secret of the upstream is of other tenants than the job: bind it to that one, or name a job of its own."
+    )
     UNREADABLE_BATCH = _RECORDED("A batch of records cannot be read: find who wrote it.")
     SCHEMA_MISMATCH = _INVALID("The record does not have the shape of its topic: correct who writes it.")
     EMPTY_BODY = _RECORDED("The record has no body: correct who writes it.")

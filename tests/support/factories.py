@@ -13,6 +13,7 @@ from contracts.resources import Policy
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.topics import TOPIC_OF
 from executor.ports import Grant
+from jobstore.access.upstreams import Author
 from jobstore.jobs.model import UPSTREAM
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.worker import Lease
@@ -97,7 +98,7 @@ def signature(event: ResultProduced | JobStatusReported, secrets: Secrets = SECR
 def incoming(event: Any, *, replay: bool = False) -> Incoming[Any]:
     is_report = isinstance(event, ResultProduced | JobStatusReported)
     header = signature(event) if is_report else None
-    vouched_by = UPSTREAM if header is None else Signature.parse(header)
+    vouched_by = Author(UPSTREAM) if header is None else Signature.parse(header)
     brought = record(
         event.model_dump_json().encode(),
         topic=TOPIC_OF[type(event)],

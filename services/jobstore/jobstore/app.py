@@ -14,6 +14,7 @@ from contracts.signing import FactKeys, Secrets
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
 from jobstore.access.token_store import FORGET_BATCH, TokenFollower, forget_sessions
 from jobstore.access.tokens import Tokens
+from jobstore.access.upstreams import Upstreams
 from jobstore.agents.matcher import Matcher
 from jobstore.api import receipt_service
 from jobstore.api.agent_service import AgentService
@@ -39,7 +40,7 @@ from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, Report
 from jobstore.insights.rollups import Rollups
-from jobstore.jobs.model import ExecutionTerms, Upstreams
+from jobstore.jobs.model import ExecutionTerms
 from jobstore.jobs.texts import TextIndex
 from jobstore.judging import store as judgings
 from jobstore.judging.queue import JudgingQueue

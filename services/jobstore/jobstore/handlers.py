@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
+from jobstore.access.upstreams import Author, Upstreams
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions import leases
 from jobstore.executions.commands import OUTCOMES, CancelJob, EndLease, RecordReport, RecordResult
-from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, Actor, TransitionKind, Upstreams
+from jobstore.jobs.model import EXECUTOR, SIGNOFF, WORKER, TransitionKind
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.kafka.dead_letters import Refused, UnvouchedError
 from servicekit.kafka.subscription import Incoming, is_replay, leave_frames, parse_event
@@ -89,8 +90,9 @@ class EventHandlers:
         """Cancel the executions that a batch of requests names by their ids."""
 
         def cancel(request: Incoming[CancelRequested]) -> Command[object]:
-            event = request.event
-            return CancelJob(event.job_id, event.execution_id, event.reason, actor=request.vouched_by)
+            event, author = request.event, request.vouched_by
+            named = event.job_id, event.execution_id, event.reason
+            return CancelJob(*named, tenants=author.tenants, actor=author.actor)
 
         return await self._record(requests, cancel)
 
@@ -173,8 +175,8 @@ def _log_replays(replays: Sequence[Incoming[Any]]) -> None:
     log.info("replayed records change nothing", extra=extra)
 
 
-def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> Actor:
-    """Return the actor who signed a cancel. PermanentError (`bad_signature`): nobody who may cancel has signed it."""
+def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> Author:
+    """Return who signed a cancel. PermanentError (`bad_signature`): nobody who may cancel has signed it."""
     return upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 

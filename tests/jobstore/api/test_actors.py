@@ -19,11 +19,11 @@ from contracts.events import (
     ResultProduced,
 )
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
+from jobstore.access.upstreams import OPEN, Upstreams
 from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.handlers import EventHandlers, check_cancel
-from jobstore.jobs.model import OPEN, Upstreams
 from servicekit.kafka.subscription import Incoming
 from signoff.jsontext import json_text
 from signoff.status import Outcome, ReportKind

@@ -10,17 +10,25 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import CancelRequested, ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
+from jobstore.access.upstreams import OPEN, Upstreams
 from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.executions.dispatcher import Dispatcher
-from jobstore.handlers import check_cancel
-from jobstore.jobs.model import OPEN, ExecutionStage, Upstreams
+from jobstore.handlers import EventHandlers, check_cancel
+from jobstore.jobs.model import ExecutionStage
 from servicekit.errors import PermanentError
+from servicekit.kafka.subscription import Incoming
 from signoff.values import new_execution_id
 from signoff.worker.v1 import work_service_pb2 as pb
 
+
+def bind(name: str, *tenants: str) -> Secrets:
+    return Secrets([Secret(name, name.encode() * 32, frozenset(tenants))])
+
+
 UPSTREAM, OTHER, OWN = (Secrets([Secret(name, name.encode() * 32)]) for name in ("upstream", "other", "own"))
 SIGNED = Upstreams(UPSTREAM, OWN)
+PRESS, BOTH = (Upstreams(bind("upstream", *names), OWN) for names in (["press"], ["press", "radio"]))
 
 
 async def claim(
@@ -47,6 +55,31 @@ async def test_a_request_that_is_signed_is_admitted(steps: Steps) -> None:
     assert (answer.outcome, answer.job_id) == (pb.CLAIM_OUTCOME_GRANTED, steps.job_id)
     assert answer.grant.lease.execution_id == str(steps.execution_id)
     assert (await steps.job()).status == "IN_PROGRESS"
+
+
+async def test_a_request_for_another_tenant_than_its_secrets_changes_nothing(steps: Steps) -> None:
+    event = execute_requested(execution_id=steps.execution_id, job_id=steps.job_id, job=new_job(tenant="radio"))
+    answer = await claim(steps, request_body(event), sign(event), upstreams=PRESS)
+    assert (answer.outcome, answer.code) == (pb.CLAIM_OUTCOME_INVALID, "forbidden_tenant")
+    async with steps.database.session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM executions")) == 0
+    assert (await claim(steps, request_body(event), sign(event), upstreams=BOTH)).outcome == pb.CLAIM_OUTCOME_GRANTED
+
+
+async def test_one_for_a_job_that_is_there_is_refused_where_the_job_is_anothers(steps: Steps) -> None:
+    await steps.created(tenant="radio")
+    event = ExecuteRequested(execution_id=steps.execution_id, job_id=steps.job_id)
+    assert (await claim(steps, request_body(event), sign(event), upstreams=PRESS)).code == "forbidden_tenant"
+    assert (await claim(steps, request_body(event), sign(event), upstreams=BOTH)).outcome == pb.CLAIM_OUTCOME_GRANTED
+
+
+async def test_a_job_that_names_no_tenant_is_of_the_only_one_of_its_secret(steps: Steps) -> None:
+    event = asks(steps)
+    body = request_body(event).replace(b'"tenant":"default",', b"")
+    assert b'"tenant"' not in body
+    signature = UPSTREAM.make_key(KeyUse.EXECUTE, event.execution_id).sign(body)
+    assert (await claim(steps, body, signature, upstreams=BOTH)).code == "forbidden_tenant"
+    assert (await claim(steps, body, signature, upstreams=PRESS)).grant.tenant == "press"
 
 
 @pytest.mark.parametrize("body", [None, b"{", b"x" * 200_000], ids=["a request", "malformed", "large"])
@@ -140,3 +173,18 @@ def test_a_cancel_needs_an_upstreams_signature_once_there_are_secrets() -> None:
         with pytest.raises(PermanentError) as refused:
             check_cancel(SIGNED, forged)
         assert refused.value.code == "bad_signature"
+
+
+async def test_a_cancel_by_topic_of_another_tenants_execution_is_a_dead_letter(steps: Steps) -> None:
+    await steps.requested(tenant="radio")
+    event = CancelRequested(execution_id=steps.execution_id, job_id=steps.job_id)
+    body = event.model_dump_json().encode()
+    signature = UPSTREAM.make_key(KeyUse.CANCEL, event.execution_id).sign(body)
+    one = record(body, topic="cancel-requested", headers=[(SIGNATURE_HEADER, signature.encode())])
+    handlers = EventHandlers(steps.runner, steps.database, SECRETS)
+    answers = [
+        await handlers.on_cancel_requested([Incoming(event, one, vouched_by=check_cancel(upstreams, one))])
+        for upstreams in (PRESS, BOTH)
+    ]
+    assert [getattr(answer, "code", None) for (answer,) in answers] == ["forbidden_tenant", None]
+    assert (await steps.row()).answer == "cancelled"

@@ -6,7 +6,7 @@ import pytest
 from support.factories import execute_requested, request_body
 
 from contracts.signing import KeyUse, Secret, Secrets
-from jobstore.jobs.model import OPEN, Upstreams
+from jobstore.access.upstreams import OPEN, Upstreams
 from servicekit.errors import PermanentError
 from signoff.values import new_execution_id
 
@@ -77,3 +77,11 @@ def test_what_is_signed_and_cannot_be_read_is_left_to_who_reads_it(body):
 def test_the_jobstore_needs_secrets_of_its_own_to_sign_its_offers(own):
     with pytest.raises(ValueError, match="SIGNOFF_UPSTREAM_SECRETS"):
         Upstreams(UPSTREAM, own)
+
+
+def test_the_author_has_the_tenants_of_its_secret_and_the_jobstore_all():
+    bound = Upstreams(Secrets([Secret("upstream", b"upstream" * 32, frozenset({"press"}))]), OWN)
+    assert bound.check(KeyUse.EXECUTE, BODY, sign()) == ("upstream:upstream", {"press"})
+    assert bound.check(KeyUse.EXECUTE, BODY, sign(OWN)) == ("signoff", None)
+    assert SIGNED.check(KeyUse.EXECUTE, BODY, sign()) == ("upstream:upstream", None)
+    assert OPEN.check(KeyUse.EXECUTE, BODY, None) == ("upstream", None)

@@ -17,6 +17,7 @@ from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolutio
 from jobstore.access.callers import CALLER, find_actor
 from jobstore.access.token_store import SESSION_S, TokenFollower, begin_session
 from jobstore.access.tokens import Tokens
+from jobstore.access.upstreams import OPEN, Upstreams
 from jobstore.api.requests import (
     Context,
     make_page,
@@ -40,7 +41,6 @@ from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, GroupFindings, Process, list_processes, read_backlog
-from jobstore.jobs.model import OPEN, Upstreams
 from jobstore.limits import store as limits
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
 from jobstore.operations import reads as operations

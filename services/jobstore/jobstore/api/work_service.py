@@ -12,11 +12,12 @@ from contracts.criteria import read_references
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.fields import Text, explain
 from contracts.judging.policy import JudgePolicy, Name, join_reference
-from contracts.resources import Policy
+from contracts.resources import NewJob, Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.spending import Budget
 from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from jobstore.access.callers import find_actor
+from jobstore.access.upstreams import OPEN, Author, Upstreams
 from jobstore.api.requests import Context, check_text_size, read_protocols
 from jobstore.api.task_claims import TaskClaims
 from jobstore.engine.database import Database
@@ -31,13 +32,11 @@ from jobstore.executions.rows import Grant, WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report
 from jobstore.jobs.model import (
-    OPEN,
     UPSTREAM,
     Execution,
     ExecutionStage,
     ExecutionState,
     TransitionKind,
-    Upstreams,
     cut_message,
     members,
 )
@@ -238,6 +237,12 @@ _KEYS: Final[TypeAdapter[dict[str, list[str]]]] = TypeAdapter(
 _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGING: ExecutionStage.JUDGING}
 
 
+def _complete_job(job: NewJob, job_id: str, author: Author) -> NewJob:
+    """Return the job in a request with its id, and with the tenant of its author if the author has one alone."""
+    own = {} if author.tenants is None or len(author.tenants) > 1 else {"tenant": next(iter(author.tenants))}
+    return job.model_copy(update={"id": job_id} | ({} if "tenant" in job.model_fields_set else own))
+
+
 class WorkService(WorkServiceServicer):
     """Grant leases to workers, renew leases, and take leases back."""
 
@@ -272,7 +277,7 @@ class WorkService(WorkServiceServicer):
         self, claim: pb.ExecutionClaim, owner: UUID, request: pb.BeginExecutionsRequest, protocols: Sequence[str]
     ) -> ClaimExecution | ClaimAnswer:
         """Return the command of a claim, or INVALID if its record lacks a valid signature or cannot be read."""
-        author = UPSTREAM
+        author = Author(UPSTREAM)
         try:
             if not claim.replay:
                 author = self._upstreams.check(KeyUse.EXECUTE, claim.request, claim.signature)
@@ -282,9 +287,9 @@ class WorkService(WorkServiceServicer):
         if event.job is not None and event.job.references:
             message = "references are given by gRPC and REST alone: whoever reads the topic would read them"
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.REFERENCE_IN_RECORD, message)
-        inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
+        inline = None if event.job is None else _complete_job(event.job, event.job_id, author)
         asked = (event.execution_id, event.job_id, owner, request.room, inline, claim.replay, event.not_before)
-        return ClaimExecution(*asked, author, request.capacity, protocols, actor=find_actor())
+        return ClaimExecution(*asked, *author, request.capacity, protocols, actor=find_actor())
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, _: Context) -> pb.BeginJudgingsResponse:
         owner = UUID(request.owner)

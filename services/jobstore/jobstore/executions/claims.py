@@ -11,6 +11,7 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging
 from contracts.resources import NewJob
 from contracts.spending import Budget
+from jobstore.access.upstreams import make_forbidden_message
 from jobstore.agents.rules import Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.engine.parts import NOTHING, REFUSED, Command, UnitOfWork, Wish, Wishes, optional
 from jobstore.errors import InvalidError
@@ -212,8 +213,8 @@ class ClaimExecution(Command[ClaimAnswer]):
     """Claim an execution for an executor that takes `room` more leases, of `capacity` in all (0: not known).
 
     `protocols` are those by which it calls agents; none: those that every executor knows. An unknown execution id is
-    requested first, by `author`, and its job is created from `inline` if the job is new, too. A `replay` changes
-    nothing.
+    requested first, by `author`, and its job is created from `inline` if the job is new, too. The job must be of one of
+    `tenants`, unless this is None. A `replay` changes nothing.
     """
 
     execution_id: UUID
@@ -224,6 +225,7 @@ class ClaimExecution(Command[ClaimAnswer]):
     replay: bool = False
     not_before: datetime | None = None
     author: Actor = UPSTREAM
+    tenants: frozenset[str] | None = None
     capacity: int = 0
     protocols: Sequence[str] = ()
 
@@ -231,13 +233,17 @@ class ClaimExecution(Command[ClaimAnswer]):
     def _worker_room(self) -> WorkerRoom:
         return WorkerRoom(ExecutionStage.EXECUTING, self.room, self.capacity, protocols=self.protocols)
 
+    @property
+    def _needs_spec(self) -> bool:
+        return self.inline is not None or self.tenants is not None
+
     def locks(self) -> Wishes:
         job_ids, execution_ids = frozenset({self.job_id}), frozenset({self.execution_id})
         if self.replay:
             return (JobsWish(locked=job_ids), ExecutionsWish(locked=execution_ids))
         return (
             LimitsWish(lock=LimitsLock.SHARED),
-            JobsWish(locked=job_ids, specs=job_ids if self.inline is not None else frozenset()),
+            JobsWish(locked=job_ids, specs=job_ids if self._needs_spec else frozenset()),
             ExecutionsWish(locked=execution_ids, grants=execution_ids),
         )
 
@@ -274,6 +280,11 @@ class ClaimExecution(Command[ClaimAnswer]):
 
     def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         execution = uow[Executions].executions.get(self.execution_id)
+        if self.tenants is not None and not self._names_own_job(
+            uow, self.tenants
+        ):  # nothing is kept: it proves nothing
+            message = make_forbidden_message(self.author, self.tenants, self.job_id)
+            return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.FORBIDDEN_TENANT, message)
         if execution is not None and execution.job_id not in {self.job_id, ""}:
             return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.EXECUTION_CONFLICT, "the execution id is another job's")
         if self.replay:
@@ -284,6 +295,10 @@ class ClaimExecution(Command[ClaimAnswer]):
         if execution is None:
             return self._admit(uow)
         return self._claim(uow, execution)
+
+    def _names_own_job(self, uow: UnitOfWork, tenants: frozenset[str]) -> bool:
+        named = uow[Jobs].specs.get(self.job_id) or self.inline
+        return named is not None and named.tenant in tenants
 
     def _answer_replay(self, execution: Execution | None) -> ClaimAnswer:
         """Return the answer to a replayed record by the row, and change nothing (rule `replays-admit-nothing`)."""

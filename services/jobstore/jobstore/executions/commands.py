@@ -7,6 +7,7 @@ from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.judging.policy import Verdict, find_mismatch
 from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
+from jobstore.access.upstreams import make_forbidden_message, may_be_of
 from jobstore.agents.rules import AgentsWish, Circuits
 from jobstore.engine.parts import (
     NOTHING,
@@ -161,7 +162,8 @@ class CancelJob(Command[JobView | None]):
     If no execution is live, the cancel is recorded all the same, unless the last entry records the same one. The cancel
     of an unknown id is remembered for a time, up to a number of ids. `by_call`: a caller waits; the answer is the job,
     None if it is unknown, and each refusal is raised as RefusedError, also that the execution has ended by itself
-    (`illegal_transition`). A cancel by id without a caller has the answer None.
+    (`illegal_transition`). A cancel by id without a caller has the answer None; it is for executions of `tenants`,
+    unless this is None. PermanentError (`forbidden_tenant`): it names another's, or a job that cannot be of these.
     """
 
     job_id: str | None
@@ -169,6 +171,7 @@ class CancelJob(Command[JobView | None]):
     reason: str | None = None
     by_call: bool = False
     version: int | None = None
+    tenants: frozenset[str] | None = None
 
     def locks(self) -> Wishes:
         job = JobsWish(locked=optional(self.job_id), specs=optional(self.job_id))
@@ -184,7 +187,8 @@ class CancelJob(Command[JobView | None]):
             return NOTHING if job is None or job.live else (JobsWish(last_entries=frozenset({job.id})),)
         execution = uow[Executions].executions.get(self.execution_id)
         if execution is None:
-            return (ExecutionsWish(early_cancels=True),)
+            named = JobsWish(specs=optional(self.job_id) if self.tenants is not None else frozenset())
+            return (ExecutionsWish(early_cancels=True), named)
         shown = {execution.job_id} & jobs.jobs.keys() if self.by_call else set()
         return (JobsWish(specs=frozenset(shown - jobs.specs.keys())),)
 
@@ -214,6 +218,9 @@ class CancelJob(Command[JobView | None]):
 
     def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> Decision | Refusal | None:
         execution = uow[Executions].executions.get(execution_id)
+        if self.tenants is not None and not self._may_be_of(uow, execution, self.tenants):
+            message = make_forbidden_message(self.actor, self.tenants, self.job_id or str(execution_id))
+            raise PermanentError(message, code=ErrorCode.FORBIDDEN_TENANT)
         if execution is None and uow[Executions].cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
             return uow[Jobs].refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
@@ -228,6 +235,15 @@ class CancelJob(Command[JobView | None]):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
             return uow[Jobs].refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
         return None
+
+    def _may_be_of(self, uow: UnitOfWork, execution: Execution | None, tenants: frozenset[str]) -> bool:
+        """Return whether what is cancelled is of `tenants`, or was not requested yet and may become so."""
+        if execution is not None and execution.request_version is not None:
+            return self.job_id in {None, execution.job_id} and execution.tenant in tenants
+        if self.job_id is None:
+            return True
+        spec = uow[Jobs].specs.get(self.job_id)
+        return may_be_of(self.job_id, tenants) if spec is None else spec.tenant in tenants
 
 
 #: The maximum of a verdict: its criteria, which are part of a job, and the judge's words. A partial result has less.

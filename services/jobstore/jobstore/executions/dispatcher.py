@@ -10,12 +10,13 @@ from pydantic_core import from_json
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
 from contracts.waiting import CONFIRM_LIMITS
+from jobstore.access.upstreams import OPEN, Upstreams
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Row
 from jobstore.executions import offers
 from jobstore.executions.offers import FairQueue
-from jobstore.jobs.model import OPEN, Execution, ExecutionStage, ExecutionTerms, Upstreams
+from jobstore.jobs.model import Execution, ExecutionStage, ExecutionTerms
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import BoundedPublisher, Outgoing, to_record
 from servicekit.process.runtime import finish, run_forever, run_until_first

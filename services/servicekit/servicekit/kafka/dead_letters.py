@@ -36,6 +36,10 @@ NAMED_WITHIN_BYTES = 1 << 20
 _EXECUTION: Final = re.compile(rb'"execution_id"\s*:\s*"[0-9a-fA-F-]{32,36}"')
 
 
+#: Of requests that nobody may make who signed them, if anybody did.
+FORGED_CODES: Final = frozenset({ErrorCode.BAD_SIGNATURE, ErrorCode.FORBIDDEN_TENANT})
+
+
 class UnvouchedError(PermanentError):
     """A record has no valid signature, whatever other faults it has."""
 
@@ -48,7 +52,7 @@ def to_dead_letter(
     """Return the dead letter of a record: its bytes and headers, its place and its error.
 
     The body is left out if it does not fit: it may have come in a compressed batch. Only the beginning of the body is
-    kept if the record has no valid signature, or with `is_whole` False. An unreadable batch has its bytes as the body.
+    kept if no signature allows the record, or with `is_whole` False. An unreadable batch has its bytes as the body.
     """
     fields = {
         "dlq-error-code": error.code,
@@ -64,7 +68,7 @@ def to_dead_letter(
     kept = [(name, content) for name, content in record.headers if name not in fields]
     size = sum(len(name) * 4 + len(content or b"") + 16 for name, content in kept) + len(key or b"")
     room = MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES
-    if not is_whole or error.code == ErrorCode.BAD_SIGNATURE or isinstance(error, UnvouchedError):
+    if not is_whole or error.code in FORGED_CODES or isinstance(error, UnvouchedError):
         room = FORGED_BYTES
         if len(value) > FORGED_BYTES:
             fields["dlq-body"], value = "cut", value[:FORGED_BYTES]
@@ -124,9 +128,7 @@ class Forgeries:
     async def choose_dead(self, refused: Sequence[Refused]) -> Sequence[Refused]:
         """Return the records that become dead letters."""
         return [
-            (record, error)
-            for record, error in refused
-            if error.code != ErrorCode.BAD_SIGNATURE or self._is_the_first(record)
+            (record, error) for record, error in refused if error.code not in FORGED_CODES or self._is_the_first(record)
         ]
 
     def _is_the_first(self, record: ConsumerRecord[Any, Any]) -> bool:
