@@ -125,6 +125,16 @@ async def test_it_says_whether_who_asks_by_a_topic_must_sign(signoff, jobstore, 
     assert check["found"].startswith("signed: " if signed else "open: ")
 
 
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("several", [False, True])
+async def test_it_warns_of_requests_that_nobody_signs_beside_several_tenants(signoff, jobstore, signed, several):
+    jobstore.upstreams_sign, jobstore.diagnosis.has_several_tenants = signed, several
+    check = checks(await signoff("doctor", "--json"))["upstreams"]
+    assert check["ok"]
+    assert ("SIGNOFF_UPSTREAM_SECRETS=<id>@<tenant>:<base64>" in check["remedy"]) is (several and not signed)
+
+
 async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_path, gone_pid):
     async with serving(503) as url:
         pass

@@ -75,3 +75,14 @@ async def test_what_is_not_published_or_taken_is_counted(database: Database, run
         )
         backlog = await read_backlog(session)
     assert (backlog.unpublished, backlog.unpublished_s) == (1, pytest.approx(50, abs=5)), "other facts count, too"
+
+
+async def test_several_tenants_are_noticed_by_their_jobs(database: Database, runner: CommandRunner) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text("TRUNCATE jobs CASCADE"))
+    found = []
+    for tenant in ("press", "press", "radio"):
+        await Steps(database, runner).created(tenant=tenant)
+        async with database.session() as session:
+            found.append((await read_backlog(session)).has_several_tenants)
+    assert found == [False, False, True]

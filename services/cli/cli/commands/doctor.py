@@ -77,6 +77,10 @@ DISK_FREE_MIN: Final = 1 << 30
 ENDED_LATELY_S: Final = 60.0
 SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
 OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
+BIND = (
+    "that is in the name of each tenant, and there are several: give each upstream a secret of its own tenants, "
+    "SIGNOFF_UPSTREAM_SECRETS=<id>@<tenant>:<base64> (docs/operations.md#to-let-upstreams-sign)"
+)
 SUMS_SHOWN: Final = 5
 
 
@@ -429,10 +433,17 @@ def _check_overview(overview: Any, diagnosis: Any) -> list[Check]:
     )
     return [
         Check("secrets", True, f"reports and facts are signed with the secret {overview.signing_secret!r}"),
-        Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN),
+        _check_upstreams(overview, diagnosis),
         Check("dead letters", True, counts or ("none" if overview.now.dead_letters else "not counted"), remedy),
         *([_check_waiting(overview.waiting, diagnosis)] if diagnosis is not None else []),
     ]
+
+
+def _check_upstreams(overview: Any, diagnosis: Any) -> Check:
+    if overview.upstreams_sign:
+        return Check("upstreams", True, SIGNED)
+    is_shared = diagnosis is not None and diagnosis.has_several_tenants
+    return Check("upstreams", True, OPEN, BIND if is_shared else "")
 
 
 def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check:

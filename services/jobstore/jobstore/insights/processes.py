@@ -64,7 +64,8 @@ _BACKLOG: Final = text(
                 AS timestamptz) FROM facts WHERE seq > published_seq ORDER BY seq LIMIT 1)
         ))::float8, 0) AS unpublished_s,
         (SELECT count(*) FROM executions WHERE state = 'OFFERED' AND offers > 1) AS unclaimed, signoff_now() AS now,
-        {ARE_LOST} AS are_limits_lost
+        {ARE_LOST} AS are_limits_lost,
+        coalesce((SELECT min(tenant) < max(tenant) FROM jobs), false) AS has_several_tenants
     FROM relay
     """  # noqa: S608 - words of our own
 )
@@ -98,7 +99,8 @@ class Process(NamedTuple):
 class Backlog(NamedTuple):
     """The number of unpublished facts, the age of the oldest, the number of unclaimed offers, and the database's time.
 
-    `are_limits_lost`: nothing is offered until an administrator confirms the limits.
+    `are_limits_lost`: nothing is offered until an administrator confirms the limits. `has_several_tenants`: jobs are
+    of more than one tenant.
     """
 
     unpublished: int
@@ -106,6 +108,7 @@ class Backlog(NamedTuple):
     unclaimed: int
     now: datetime
     are_limits_lost: bool
+    has_several_tenants: bool
 
 
 async def list_processes(connection: Connection) -> list[Process]:
