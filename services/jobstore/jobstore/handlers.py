@@ -3,13 +3,13 @@
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
-from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
+from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
 from jobstore.access.upstreams import Author, Upstreams
 from jobstore.engine.database import Database
@@ -25,7 +25,7 @@ from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", JobStatusReported, ResultProduced, CancelRequested)
 Report = JobStatusReported | ResultProduced
 R = TypeVar("R", JobStatusReported, ResultProduced)
 
@@ -168,7 +168,7 @@ class EventHandlers:
         return [None if command is None else next(results) for command in commands]
 
 
-def _log_replays(replays: Sequence[Incoming[Any]]) -> None:
+def _log_replays(replays: Sequence[Incoming[E]]) -> None:
     """Log which replayed records are skipped, in one line for a batch, since anybody may replay many records."""
     named = [f"{i.record.partition}/{i.record.offset} of {i.event.execution_id}" for i in replays[:REPLAYS_NAMED_MAX]]
     extra = {"topic": replays[0].record.topic, "records": len(replays), "named": named}
