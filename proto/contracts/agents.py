@@ -1,7 +1,9 @@
 """Check the URLs of agents, and the headers that executors send to agents."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+from typing import Final
 
 from pydantic import AnyHttpUrl, TypeAdapter
 
@@ -59,6 +61,43 @@ def check_signing(reference: str) -> str:
     if not _REFERENCE.fullmatch(reference):
         raise ValueError(_tell_references(reference, "a secret"))
     return reference
+
+
+#: The tenant of agents that name values which are no tenant's.
+_DEFAULT: Final = "default"
+
+
+def list_owners(reference: str) -> frozenset[str]:
+    """Return the tenants to one of whom the value of a reference may belong; none: it is the installation's.
+
+    A variable belongs to the tenant before its last two underscores, in upper case and with `_` for `-`: no tenant has
+    `_`, so that no variable belongs to two. A file may belong to each folder in its path, which only executors follow.
+    """
+    kind, _, place = reference.partition(":")
+    if kind == "file":
+        return frozenset(part.lower() for part in PurePosixPath(place).parts[:-1])
+    tenant, _, name = place.removeprefix(ENV_PREFIX).rpartition("__")
+    owner = tenant.lower().replace("_", "-")
+    return frozenset({owner} if tenant and name and tenant == tenant.upper() else ())
+
+
+def may_name(reference: str, tenant: str, others: Collection[str]) -> bool:
+    """Return whether an agent of a tenant may name a value; of `others` no agent of `default` may."""
+    if tenant == _DEFAULT:
+        return list_owners(reference).isdisjoint(others)
+    kind, _, place = reference.partition(":")
+    if kind == "file":
+        first, *rest = PurePosixPath(place).parts or ("",)
+        return first == tenant and bool(rest) and ".." not in rest
+    return list_owners(reference) == {tenant}
+
+
+def tell_owners(tenant: str) -> str:
+    """Say which values an agent of a tenant may name."""
+    if tenant == _DEFAULT:
+        return "names a value of another tenant: agents of that tenant alone may"
+    prefix = f"{ENV_PREFIX}{tenant.upper().replace('-', '_')}__"
+    return f"names no value of the tenant {tenant}: write env:{prefix}<NAME>, or file:{tenant}/<path>"
 
 
 #: The protocols of agents that show their work by ids which the jobstore made, also if their answer was lost. The work
