@@ -64,7 +64,7 @@ def check_signing(reference: str) -> str:
 
 
 #: The tenant of agents that name values which are no tenant's.
-_DEFAULT: Final = "default"
+DEFAULT_TENANT: Final = "default"
 
 
 def list_owners(reference: str) -> frozenset[str]:
@@ -81,9 +81,9 @@ def list_owners(reference: str) -> frozenset[str]:
     return frozenset({owner} if tenant and name and tenant == tenant.upper() else ())
 
 
-def may_name(reference: str, tenant: str, others: Collection[str]) -> bool:
+def may_name(reference: str, tenant: str, others: Collection[str] = ()) -> bool:
     """Return whether an agent of a tenant may name a value; of `others` no agent of `default` may."""
-    if tenant == _DEFAULT:
+    if tenant == DEFAULT_TENANT:
         return list_owners(reference).isdisjoint(others)
     kind, _, place = reference.partition(":")
     if kind == "file":
@@ -94,7 +94,7 @@ def may_name(reference: str, tenant: str, others: Collection[str]) -> bool:
 
 def tell_owners(tenant: str) -> str:
     """Say which values an agent of a tenant may name."""
-    if tenant == _DEFAULT:
+    if tenant == DEFAULT_TENANT:
         return "names a value of another tenant: agents of that tenant alone may"
     prefix = f"{ENV_PREFIX}{tenant.upper().replace('-', '_')}__"
     return f"names no value of the tenant {tenant}: write env:{prefix}<NAME>, or file:{tenant}/<path>"

@@ -248,6 +248,9 @@ class ErrorCode(StrEnum):
     AGENT_HEADER_UNRESOLVED = _PASSING(
         "A header of the agent, or the secret that signs its calls, cannot be read: provide it where executors run."
     )
+    AGENT_VALUE_FORBIDDEN = _INVALID(
+        "A header of the agent, or the secret that signs its calls, is another tenant's: name one of the agent's own."
+    )
     AGENT_UNREACHABLE = _PASSING("The agent could not be reached: see whether it runs at its address.")
     AGENT_CONNECT_TIMEOUT = _PASSING("No connection to the agent was made in time: see whether it can be reached.")
     AGENT_CONNECTION_LOST = _PASSING(

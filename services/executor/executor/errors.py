@@ -48,6 +48,10 @@ class AgentHeaderError(AgentUnreachableError, code=ErrorCode.AGENT_HEADER_UNRESO
     """A header's value cannot be read; an operator can correct that, and another executor may have the value."""
 
 
+class AgentValueForbiddenError(AgentError, code=ErrorCode.AGENT_VALUE_FORBIDDEN):
+    """A header's value, or a secret that signs, is not of the agent's tenant; nothing was sent."""
+
+
 class AgentBrokenOffError(AgentError, code=ErrorCode.AGENT_CONNECTION_LOST, retryable=True):
     """The connection to the agent was lost before the response had been read to its end."""
 

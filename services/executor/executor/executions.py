@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
+from contracts.agents import DEFAULT_TENANT
 from contracts.resources import Policy
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
@@ -69,6 +70,7 @@ def read_grant(grant: pb.ExecutionGrant, job_id: str) -> Grant:
         Grant,
         lease=read_lease(grant.lease),
         job_id=job_id,
+        agent_tenant=grant.agent_tenant or DEFAULT_TENANT,
         names=(f"tenant:{grant.tenant}", f"agent:{grant.agent_id}"),
         protocol=protocol if isinstance(protocol, Protocol) else None,  # one that is not known here, too
         policy=policy,

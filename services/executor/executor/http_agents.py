@@ -15,7 +15,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yarl import URL
 
-from contracts.agents import ENV_PREFIX
+from contracts.agents import DEFAULT_TENANT, ENV_PREFIX, may_name, tell_owners
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_criteria
 from contracts.fields import describe_problem
 from contracts.resources import Usage
@@ -46,24 +46,29 @@ class HeaderValues:
         self._environ = environ
         self._folder = folder
 
-    def read(self, references: Mapping[str, str]) -> dict[str, str]:
-        """Return header values by name, from references. Raise AgentHeaderError, without values, if one is unusable."""
-        return {name: self._read(f"the header {name} cannot be sent", ref) for name, ref in references.items()}
+    def read(self, references: Mapping[str, str], tenant: str = DEFAULT_TENANT) -> dict[str, str]:
+        """Return header values by name, from the references of an agent of a tenant.
 
-    def read_secrets(self, reference: str) -> list[SigningSecret]:
-        """Return the secrets that sign calls, from a reference. Raise AgentHeaderError, without them, if unusable."""
+        Raise AgentHeaderError, without values, if one is unusable; AgentValueForbiddenError if one is another tenant's.
+        """
+        return {name: self._read(f"the header {name} cannot be sent", ref, tenant) for name, ref in references.items()}
+
+    def read_secrets(self, reference: str, tenant: str = DEFAULT_TENANT) -> list[SigningSecret]:
+        """Return the secrets that sign calls, from a reference. Raise errors, without them, as `read` does."""
         problem = "the call cannot be signed"
         try:
-            return parse_secrets(self._read(problem, reference))
+            return parse_secrets(self._read(problem, reference, tenant))
         except ValueError as error:
             raise errors.AgentHeaderError(f"{problem}: {reference} does not hold {error}") from None
 
-    def _read(self, problem: str, reference: str) -> str:
+    def _read(self, problem: str, reference: str, tenant: str) -> str:
+        if not may_name(reference, tenant):
+            raise errors.AgentValueForbiddenError(f"{problem}: its reference {tell_owners(tenant)}")
         kind, _, place = reference.partition(":")
         if kind == "env" and place.startswith(ENV_PREFIX):
             source, value = f"the variable {place} of the executor", self._environ.get(place)
         elif kind == "file" and self._folder is not None:
-            source, value = f"the file {place} below SIGNOFF_AGENT_HEADER_DIR", _read_file(self._folder, place)
+            source, value = f"the file {place} below SIGNOFF_AGENT_HEADER_DIR", _read_file(self._folder, place, tenant)
         else:
             where = "SIGNOFF_AGENT_HEADER_DIR is not set" if kind == "file" else "its value is no reference"
             raise errors.AgentHeaderError(f"{problem}: {where}")
@@ -75,15 +80,16 @@ class HeaderValues:
         return value
 
 
-def _read_file(folder: Path, place: str) -> str | None:
+def _read_file(folder: Path, place: str, tenant: str) -> str | None:
     """Return the text of a file below `folder`, without its last line break, cut just beyond VALUE_MAX_BYTES.
 
-    Return None if `place` is no regular file that can be read, or a link leads out of the folder.
+    Return None if `place` is no regular file that can be read, or a link leads out of the folder or the tenant's own.
     """
     try:
         folder = folder.resolve(strict=True)
+        own = folder if tenant == DEFAULT_TENANT else (folder / tenant).resolve(strict=True)
         path = (folder / place).resolve(strict=True)
-        if not path.is_relative_to(folder):
+        if not (path.is_relative_to(own) and own.is_relative_to(folder)):
             return None
         # A resolved path has no links. A pipe that took its place would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -220,7 +226,7 @@ class HttpClient:
         comes, or a too large one.
         """
         connect_s = call.grant.policy.connect_timeout_s
-        values = self._header_values.read(call.grant.headers)
+        values = self._header_values.read(call.grant.headers, call.grant.agent_tenant)
         if values:
             call.keep_secret(values.values())
         if headers is None:
@@ -265,7 +271,7 @@ class HttpClient:
     def _sign(self, call: Call, method: str, body: bytes) -> dict[str, str]:
         """Return the headers that sign a request of a call. Raise AgentHeaderError if it cannot be signed."""
         assert call.grant.signing is not None
-        secrets = self._header_values.read_secrets(call.grant.signing)
+        secrets = self._header_values.read_secrets(call.grant.signing, call.grant.agent_tenant)
         call.keep_secret(secret.text for secret in secrets)
         message_id = name_message(str(call.grant.lease.execution_id), method)
         return sign(secrets, message_id, int(now().timestamp()), body + b" " if call.forges else body)

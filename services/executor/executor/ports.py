@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from contracts.agents import HIDDEN, hide_userinfo
+from contracts.agents import DEFAULT_TENANT, HIDDEN, hide_userinfo
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from servicekit.leasing.client import ClaimDenied
@@ -29,7 +29,8 @@ class Grant:
     `settings` are those of the agent's protocol, as they were frozen with the request; `signing` refers to the secrets
     that sign calls. `handle` is the agent's own name for the work, as an earlier call reported it. All executions of
     the job have `context_id`, all calls of this one `message_id`; nobody else can foretell either. If it
-    `follows_only`, the work may have been sent, and must not be sent again.
+    `follows_only`, the work may have been sent, and must not be sent again. Headers and signing secrets are of
+    `agent_tenant` alone.
     """
 
     lease: Lease
@@ -52,6 +53,7 @@ class Grant:
     context_id: str = ""
     message_id: str = ""
     follows_only: bool = False
+    agent_tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)

@@ -588,6 +588,7 @@ class ExecutionGrant(_message.Message):
     CONTEXT_ID_FIELD_NUMBER: _builtins.int
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     FOLLOWS_ONLY_FIELD_NUMBER: _builtins.int
+    AGENT_TENANT_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
@@ -617,6 +618,8 @@ class ExecutionGrant(_message.Message):
     message_id: _builtins.str
     follows_only: _builtins.bool
     """The work may have been sent, and must not be sent again: it is looked for."""
+    agent_tenant: _builtins.str
+    """Whose agent it is: it is sent values of this tenant alone. Empty, from a jobstore of 0.2.0: `default`."""
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     @_builtins.property
@@ -651,10 +654,11 @@ class ExecutionGrant(_message.Message):
         context_id: _builtins.str = ...,
         message_id: _builtins.str = ...,
         follows_only: _builtins.bool = ...,
+        agent_tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "handle", b"handle", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "policy", b"policy", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "context_id", b"context_id", "follows_only", b"follows_only", "handle", b"handle", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "message_id", b"message_id", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "settings_json", b"settings_json", "signing", b"signing", "spent", b"spent", "submission", b"submission", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "agent_id", b"agent_id", "agent_tenant", b"agent_tenant", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "context_id", b"context_id", "follows_only", b"follows_only", "handle", b"handle", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "message_id", b"message_id", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "settings_json", b"settings_json", "signing", b"signing", "spent", b"spent", "submission", b"submission", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015

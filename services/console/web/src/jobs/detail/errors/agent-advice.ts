@@ -77,6 +77,10 @@ export const AGENT_ADVICE: Record<string, Advice> = {
     means: "The executor could not read a header of the agent, or the secret that signs its calls; nothing was sent.",
     todo: "Provide the variable or file that the message names where the executors run; then execute again.",
   },
+  agent_value_forbidden: {
+    means: "A header of the agent, or the secret that signs its calls, is not of the agent's tenant; nothing was sent.",
+    todo: "Name a value of its own tenant, as the message says; then execute again.",
+  },
   unknown_protocol: {
     means: "The executor does not know the agent's protocol.",
     todo: "Update the executors, or register the agent with a protocol that they know.",
